@@ -1,0 +1,200 @@
+//! What a guest can ask of the world, after parsing: the only shapes in which a request reaches the gate.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::file::FileAsk;
+use crate::target::HttpTarget;
+use crate::text::SafeText;
+
+/// Acts leave the host and are durable before they begin; observations stay inside and are durable before the next act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Network, credentials, commits, approvals, other agents.
+    Act,
+    /// Reading what was granted, listing it.
+    Observation,
+}
+
+/// One thing asked for. Each variant that can be granted has its form in [`crate::Grants`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Send one HTTP request.
+    Http(HttpAsk),
+    /// Look at, or try to change, something in a mount.
+    File(FileAsk),
+    /// Something no grant of this version can cover: it is asked so that it is refused in one place and recorded.
+    Closed(ClosedAsk),
+}
+
+impl Ask {
+    /// Act or observation.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Http(_) => Class::Act,
+            Self::File(_) | Self::Closed(_) => Class::Observation,
+        }
+    }
+
+    /// The capability that a manifest declares and a configuration grants.
+    pub fn capability(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::File(_) => "files",
+            Self::Closed(closed) => closed.capability,
+        }
+    }
+
+    /// The function of the interface through which the guest asked.
+    pub fn function(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "wasi:http/outgoing-handler#handle",
+            Self::File(file) => file.function(),
+            Self::Closed(closed) => closed.function,
+        }
+    }
+
+    /// The resource in one line, bounded and escaped, without what may be secret: for the record and for people.
+    pub fn resource(&self) -> SafeText {
+        match self {
+            Self::Http(http) => SafeText::new(&format!("{} {}", http.method, http.target.redacted()), 1024),
+            Self::File(file) => SafeText::new(&file.resource(), 1024),
+            Self::Closed(closed) => closed.what.clone(),
+        }
+    }
+
+    /// Every byte of the ask in one unambiguous form (each field preceded by its length), for the parameter digest: two
+    /// asks are the same exactly if these bytes are.
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        let mut to = Vec::with_capacity(256);
+        put(&mut to, self.capability().as_bytes());
+        put(&mut to, self.function().as_bytes());
+        match self {
+            Self::Http(http) => http.canonical_into(&mut to),
+            Self::File(file) => put(&mut to, file.resource().as_bytes()),
+            Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
+        }
+        to
+    }
+}
+
+fn put(to: &mut Vec<u8>, field: &[u8]) {
+    to.extend_from_slice(&(field.len() as u64).to_be_bytes());
+    to.extend_from_slice(field);
+}
+
+/// A request method: a known one, or another token of RFC 9110 in upper case. `CONNECT` and `TRACE` can't be made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Method(String);
+
+impl Method {
+    /// Parses a method.
+    ///
+    /// # Errors
+    /// Anything but 1 to 32 upper-case letters and hyphens, and the two methods that open tunnels or echo requests.
+    pub fn new(text: &str) -> Result<Self, crate::ParseError> {
+        let well_formed = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        if !well_formed || text == "CONNECT" || text == "TRACE" {
+            return Err(crate::ParseError::new("a method", text, "upper-case letters, for instance GET; never CONNECT or TRACE"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// As sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// RFC 9110 section 9.2.1, as far as an interrupted ask is made again without a person: `GET` and `HEAD`.
+    pub fn is_safe(&self) -> bool {
+        matches!(self.0.as_str(), "GET" | "HEAD")
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Method {
+    type Error = crate::ParseError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> Self {
+        method.0
+    }
+}
+
+/// One header field as the guest set it: name in lower case, a token of RFC 9110; value without CR, LF, NUL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Lower case.
+    pub name: String,
+    /// Bytes as given.
+    pub value: Vec<u8>,
+}
+
+/// One HTTP request, whole: it is asked when its body is finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAsk {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub target: HttpTarget,
+    /// In the order in which the guest set them.
+    pub headers: Vec<Header>,
+    /// The whole body; empty where there was none.
+    pub body: Bytes,
+    /// What the guest wished for; the broker clamps it.
+    pub timeouts: HttpTimeouts,
+}
+
+/// Time-outs in milliseconds, as the guest wished; `None` takes the host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpTimeouts {
+    /// Until the connection stands.
+    pub connect_ms: Option<u64>,
+    /// Until the first byte of the answer.
+    pub first_byte_ms: Option<u64>,
+    /// Between two pieces of the answer.
+    pub between_bytes_ms: Option<u64>,
+}
+
+impl HttpAsk {
+    fn canonical_into(&self, to: &mut Vec<u8>) {
+        put(to, self.method.as_str().as_bytes());
+        put(to, self.target.scheme.as_str().as_bytes());
+        put(to, self.target.host.to_string().as_bytes());
+        put(to, &self.target.port.to_be_bytes());
+        put(to, self.target.path_and_query().as_bytes());
+        put(to, &(self.headers.len() as u64).to_be_bytes());
+        for header in &self.headers {
+            put(to, header.name.as_bytes());
+            put(to, &header.value);
+        }
+        for timeout in [self.timeouts.connect_ms, self.timeouts.first_byte_ms, self.timeouts.between_bytes_ms] {
+            put(to, timeout.map_or_else(String::new, |ms| ms.to_string()).as_bytes());
+        }
+        put(to, &self.body);
+    }
+}
+
+/// A call that nothing can allow in this version, or words that could not be parsed into an ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedAsk {
+    /// `sockets`, `names`, `http`, `files`, …
+    pub capability: &'static str,
+    /// Interface and function.
+    pub function: &'static str,
+    /// What the guest said, bounded and escaped.
+    pub what: SafeText,
+    /// Whether it was not well formed, rather than not to be had.
+    pub malformed: bool,
+}

@@ -1,0 +1,80 @@
+//! The form of a grant beside each ask: what the configuration holds, what `policy` matches, what a run is opened with.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::ask::Method;
+use crate::pattern::{HostPattern, PathPattern, Until};
+use crate::target::Scheme;
+
+/// Everything an operator granted to one agent. Empty is the default, and grants nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Grants {
+    /// Environment variables the guest sees, in order of name; nothing else of the host's is seen.
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
+    /// Mounts, in the order in which they were written.
+    #[serde(default)]
+    pub files: Vec<FilesGrant>,
+    /// Where requests may go.
+    #[serde(default)]
+    pub http: Vec<HttpGrant>,
+}
+
+/// A folder of the host, under a name of the guest's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FilesGrant {
+    /// Absolute path as the guest sees it.
+    pub guest: String,
+    /// The host's folder; relative to the configuration as written, absolute once resolved.
+    pub host: PathBuf,
+    /// What may be done there.
+    pub mode: FilesMode,
+}
+
+/// What may be done in a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilesMode {
+    /// Look, never change.
+    Read,
+}
+
+/// Where requests of one kind may go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HttpGrant {
+    /// Private, loopback and special addresses that a *name* may resolve to. Metadata addresses are never reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpNet>,
+    /// Which hosts.
+    pub host: HostPattern,
+    /// Which methods; at least one.
+    pub methods: Vec<Method>,
+    /// Which paths; at least one.
+    pub paths: Vec<PathPattern>,
+    /// Which port; the scheme's own where none is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// `https` where none is written.
+    #[serde(default = "https")]
+    pub scheme: Scheme,
+    /// The last day on which it is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+}
+
+fn https() -> Scheme {
+    Scheme::Https
+}
+
+impl HttpGrant {
+    /// The port that is covered.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(self.scheme.default_port())
+    }
+}

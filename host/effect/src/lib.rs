@@ -1,0 +1,37 @@
+//! The vocabulary of the house: pure values, and the two traits that are the only way out of the sandbox.
+//!
+//! Ids and digests, what can be asked and granted, what is decided and why, what comes back, what is said, what goes onto
+//! the record and in which canonical form. No I/O, no clock, no runtime, no engine: every other room speaks these words, so
+//! none of them may need another room to be understood. Deciding is `policy`'s, doing is `broker`'s, keeping is `journal`'s.
+
+mod ask;
+pub mod canon;
+mod claim;
+mod decision;
+mod door;
+mod err;
+mod file;
+mod grant;
+mod ids;
+mod limits;
+mod outcome;
+mod pattern;
+pub mod record;
+mod release;
+mod target;
+mod text;
+
+pub use ask::{Ask, Class, ClosedAsk, Header, HttpAsk, HttpTimeouts, Method};
+pub use claim::{Claim, Finding, LINE_BYTES_MAX, Location, Progress, Severity};
+pub use decision::{Bounds, Decision, Reason};
+pub use door::{Divergence, Door, Stop, Timeline, World};
+pub use err::ParseError;
+pub use file::{AskedPath, ChangeKind, Entry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
+pub use grant::{FilesGrant, FilesMode, Grants, HttpGrant};
+pub use ids::{Digest, FileId, OpId, RunId};
+pub use limits::{LIMITS, LimitRow, Limits, Unit};
+pub use outcome::Outcome;
+pub use pattern::{HostPattern, PathPattern, Until};
+pub use release::{Event, HttpFault, HttpHead, Release};
+pub use target::{Host, HttpTarget, PATH_BYTES_MAX, QUERY_BYTES_MAX, Scheme};
+pub use text::SafeText;

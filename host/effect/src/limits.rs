@@ -1,0 +1,171 @@
+//! Every limit of a run: name, default, reason, in the one table from which configuration and documentation are made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::err::ParseError;
+
+/// How a limit is written and printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// `64MiB`, `8KiB`, or a plain number of bytes.
+    Bytes,
+    /// `120s`, `500ms`, `5m`.
+    Duration,
+    /// A plain number.
+    Count,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitRow {
+    /// As in the configuration and in the outcome of a run that hit it.
+    pub name: &'static str,
+    /// How it is written.
+    pub unit: Unit,
+    /// Where nothing is configured; bytes, milliseconds or a count.
+    pub default: u64,
+    /// The largest value that is accepted.
+    pub max: u64,
+    /// Why this number.
+    pub reason: &'static str,
+}
+
+macro_rules! limits {
+    ($($field:ident $name:literal $unit:ident $default:expr, $max:expr, $reason:literal;)+) => {
+        /// The limits of one run, resolved. Bytes, milliseconds, counts, as the field's end says.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Limits {
+            $(#[doc = $reason] pub $field: u64,)+
+        }
+
+        /// The table.
+        pub const LIMITS: &[LimitRow] = &[$(LimitRow { name: $name, unit: Unit::$unit, default: $default, max: $max, reason: $reason },)+];
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            fn slot(&mut self, name: &str) -> Option<(&mut u64, &'static LimitRow)> {
+                let row = LIMITS.iter().find(|row| row.name == name)?;
+                match name {
+                    $($name => Some((&mut self.$field, row)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+limits! {
+    // In alphabetical order: the struct goes onto the record as it stands.
+    active_timeout_ms "active-timeout" Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while a person is asked.";
+    asks "asks" Count 100_000, 10_000_000, "Each ask is a durable record: this bounds what one run can add to the log.";
+    concurrent "concurrent" Count 16, 1024, "Requests under way at once: enough to keep a server busy, too few to flood one.";
+    files_open "files-open" Count 256, 4096, "Descriptors of the host that one run may hold; the usual soft limit of a process is 1,024.";
+    findings "findings" Count 10_000, 1_000_000, "More findings than anybody reads.";
+    handles "handles" Count 4096, 100_000, "Live component handles and table entries: each costs the host some 100 bytes (CVE-2026-27204).";
+    header_bytes "header-bytes" Bytes 32 * KIB, MIB, "Header fields of one request or response; common servers accept 8 to 16 KiB.";
+    hostcall_bytes "hostcall-bytes" Bytes 4 * MIB, 64 * MIB, "What a guest may hand over in one call; the host copies it before it can look at it.";
+    input_bytes "input-bytes" Bytes 8 * MIB, 16 * MIB, "Input is copied into the guest and kept with the run.";
+    instances "instances" Count 64, 1000, "Core instances in one component; a componentize-py component has 14.";
+    listing_entries "listing-entries" Count 100_000, 1_000_000, "Names in one directory, held in memory to be sorted.";
+    log_bytes "log-bytes" Bytes 4 * MIB, 256 * MIB, "What a guest may print and claim; all of it is kept.";
+    memory_bytes "memory" Bytes 64 * MIB, 4 * GIB, "Linear memory of all instances together; a Python component starts with 12 MiB.";
+    output_bytes "output-bytes" Bytes 8 * MIB, 16 * MIB, "Output is copied out of the guest and kept with the run.";
+    payload_bytes "payload-bytes" Bytes 64 * MIB, GIB, "What is kept so that the run can be resumed; past it the run goes on, and is not resumable.";
+    random_bytes "random-bytes" Bytes 64 * KIB, MIB, "Random bytes in one call, made on the calling thread (CVE-2026-27204).";
+    request_bytes "request-bytes" Bytes 8 * MIB, 64 * MIB, "One request body, held until it is finished and judged.";
+    response_bytes "response-bytes" Bytes 8 * MIB, GIB, "One response body; it streams, so this is no memory but what a run may take in.";
+    stack_bytes "stack" Bytes 512 * KIB, MIB, "The guest's call stack: wasmtime's own default, with 1 MiB and more left for the host's part of it.";
+    table_elements "tables" Count 20_000, 1_000_000, "Elements of all tables together; a JavaScript component has 7,691.";
+}
+
+impl Limits {
+    /// Sets a limit by its configured name.
+    ///
+    /// # Errors
+    /// An unknown name, a value of another form, nought, or one above the row's `max`.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), ParseError> {
+        let (slot, row) = self.slot(name).ok_or_else(|| ParseError::new("a limit", name, "a name of the table in docs/limits.md"))?;
+        *slot = row.parse(value)?;
+        Ok(())
+    }
+}
+
+impl LimitRow {
+    fn parse(&self, text: &str) -> Result<u64, ParseError> {
+        let (form, units): (_, &[(&str, u64)]) = match self.unit {
+            Unit::Bytes => (
+                "a number of bytes, or one with KiB, MiB, GiB; within the table of docs/limits.md",
+                &[("KiB", KIB), ("MiB", MIB), ("GiB", GIB), ("", 1)],
+            ),
+            Unit::Duration => ("a number with ms, s or m; within the table of docs/limits.md", &[("ms", 1), ("s", 1000), ("m", 60_000)]),
+            Unit::Count => ("a plain number; within the table of docs/limits.md", &[("", 1)]),
+        };
+        let bad = || ParseError::new("a value for this limit", text, form);
+        let (digits, factor) = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).ok_or_else(bad)?;
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(bad());
+        }
+        let value = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(bad)?;
+        if value == 0 || value > self.max { Err(bad()) } else { Ok(value) }
+    }
+
+    /// A value of this limit as people write it.
+    pub fn show(&self, value: u64) -> String {
+        match self.unit {
+            Unit::Bytes if value >= GIB && value.is_multiple_of(GIB) => format!("{}GiB", value / GIB),
+            Unit::Bytes if value >= MIB && value.is_multiple_of(MIB) => format!("{}MiB", value / MIB),
+            Unit::Bytes if value >= KIB && value.is_multiple_of(KIB) => format!("{}KiB", value / KIB),
+            Unit::Duration if value.is_multiple_of(1000) => format!("{}s", value / 1000),
+            Unit::Duration => format!("{value}ms"),
+            Unit::Bytes | Unit::Count => value.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{LIMITS, Limits};
+
+    #[test]
+    fn each_row_can_be_set_and_reads_back_as_written() {
+        let mut limits = Limits::default();
+        for row in LIMITS {
+            limits.set(row.name, &row.show(row.default)).unwrap();
+        }
+        assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn impossible_values_and_unknown_names_are_refused() {
+        let mut limits = Limits::default();
+        for (name, value) in [
+            ("memory", "0"),
+            ("memory", "64MB"),
+            ("memory", "5GiB"),
+            ("memory", "-1"),
+            ("memory", "99999999999999999999"),
+            ("active-timeout", "3"),
+            ("asks", "1KiB"),
+            ("memroy", "1MiB"),
+        ] {
+            assert!(limits.set(name, value).is_err(), "{name} {value}");
+        }
+        limits.set("active-timeout", "2m").unwrap();
+        assert_eq!(limits.active_timeout_ms, 120_000);
+    }
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_record() {
+        assert!(crate::canon::is_canonical(&crate::canon::to_vec(&Limits::default())));
+    }
+}

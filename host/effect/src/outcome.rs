@@ -1,0 +1,47 @@
+//! How a run ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::SafeText;
+
+/// How a run ended; goes onto `run-closed` and decides the exit code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The agent returned.
+    Done,
+    /// The agent said that it failed.
+    Failed {
+        /// Its own short word.
+        code: SafeText,
+        /// Its own words.
+        message: SafeText,
+    },
+    /// The guest trapped: a bug of its own, or an escape attempt that met a wall.
+    Trapped {
+        /// What the engine says, and the guest's last words where it panicked.
+        message: SafeText,
+    },
+    /// A limit was hit.
+    Limit {
+        /// Its name in the table.
+        limit: SafeText,
+    },
+    /// Somebody ended it: `stop`, Ctrl-C, SIGTERM.
+    Stopped {
+        /// By which means.
+        by: SafeText,
+    },
+    /// An act's outcome is unknown and must be settled.
+    Unsettled {
+        /// The operation.
+        op: u64,
+    },
+    /// The record could not be written.
+    RecordBroken,
+    /// The host failed.
+    HostFailed {
+        /// What went wrong.
+        message: SafeText,
+    },
+}

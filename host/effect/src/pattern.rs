@@ -1,0 +1,292 @@
+//! The forms in which people write what they grant: host patterns, path patterns, dates.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::err::ParseError;
+use crate::target::Host;
+
+/// An exact host, or `*.suffix` for one or more labels before the suffix (never the suffix itself).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This host and no other. A literal address is a grant for that address.
+    Exact(Host),
+    /// Any name that ends in a dot and this suffix.
+    Under(String),
+}
+
+impl HostPattern {
+    /// Whether the host is covered.
+    pub fn matches(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Exact(granted), asked) => granted == asked,
+            (Self::Under(suffix), Host::Name(name)) => {
+                name.strip_suffix(suffix.as_str()).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+            }
+            (Self::Under(_), Host::V4(_) | Host::V6(_)) => false,
+        }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bad = || ParseError::new("a host pattern", text, "a host, or `*.` and a name of at least two labels");
+        match text.strip_prefix("*.") {
+            Some(suffix) => match suffix.parse::<Host>().map_err(|_| bad())? {
+                // A wildcard over a whole top level is a slip, not a grant.
+                Host::Name(name) if name.contains('.') && name == suffix => Ok(Self::Under(name)),
+                Host::Name(_) | Host::V4(_) | Host::V6(_) => Err(bad()),
+            },
+            // People write what they mean: a name that would be folded to another is refused at load.
+            None => match text.parse::<Host>().map_err(|_| bad())? {
+                host if host.to_string() == text => Ok(Self::Exact(host)),
+                Host::V6(address) if text.parse() == Ok(address) => Ok(Self::Exact(Host::V6(address))),
+                _ => Err(bad()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => host.fmt(f),
+            Self::Under(suffix) => write!(f, "*.{suffix}"),
+        }
+    }
+}
+
+/// A path, in which `*` stands for characters within one segment and a segment `**` for any number of whole segments.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PathPattern(String);
+
+impl PathPattern {
+    /// Whether the path is covered. Case and percent-encoding count: what is judged is what is sent.
+    ///
+    /// Nothing is allocated, and only the last `**` is ever gone back to: a longer reach of an earlier one covers nothing more.
+    pub fn matches(&self, path: &str) -> bool {
+        let (mut pattern, mut text) = (self.0.split('/'), path.split('/'));
+        let mut open = None;
+        loop {
+            let mut rest = text.clone();
+            let Some(segment) = rest.next() else { return pattern.all(|part| part == "**") };
+            let mut parts = pattern.clone();
+            match parts.next() {
+                Some("**") => {
+                    pattern = parts;
+                    open = Some((pattern.clone(), text.clone()));
+                }
+                Some(part) if segment_matches(part, segment) => {
+                    pattern = parts;
+                    text = rest;
+                }
+                _ => {
+                    let Some((after, from)) = &mut open else { return false };
+                    from.next();
+                    (pattern, text) = (after.clone(), from.clone());
+                }
+            }
+        }
+    }
+}
+
+/// `*` for any run of characters, everything else for itself. Linear: only the last star is ever gone back to.
+fn segment_matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&b'*') {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && pattern.get(p) == text.get(t) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern.get(p..).is_none_or(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+impl FromStr for PathPattern {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bad = || ParseError::new("a path pattern", text, "`/`, then segments; `*` within one, `**` as a whole one");
+        let doubled = text.split('/').any(|segment| segment != "**" && segment.contains("**"));
+        if !text.starts_with('/')
+            || doubled
+            || text.len() > 1024
+            || text.bytes().any(|byte| !byte.is_ascii_graphic() || b"?#\\".contains(&byte))
+        {
+            return Err(bad());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The last day on which a grant or an agent is good, written `2026-12-31`; it ends with that day, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Until {
+    /// Seconds since 1970 of the midnight after the day.
+    pub unix_s: u64,
+    day: (u16, u8, u8),
+}
+
+impl FromStr for Until {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bad = || ParseError::new("a date", text, "year-month-day, for instance 2026-12-31");
+        let mut parts = text.splitn(3, '-');
+        let mut number = |width: usize| {
+            let part = parts.next().filter(|part| part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit()));
+            part.and_then(|part| part.parse::<u16>().ok()).ok_or_else(bad)
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let longest = match month {
+            2 => 28 + u16::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return Err(bad()),
+        };
+        if year < 1970 || day == 0 || day > longest {
+            return Err(bad());
+        }
+        let narrow = |number: u16| u8::try_from(number).map_err(|_| bad());
+        Ok(Self { unix_s: (days_since_1970(year, month, day) + 1) * 86_400, day: (year, narrow(month)?, narrow(day)?) })
+    }
+}
+
+/// Days from 1970-01-01, by the usual count of years that begin in March.
+fn days_since_1970(year: u16, month: u16, day: u16) -> u64 {
+    let (year, month, day) = (u64::from(year), u64::from(month), u64::from(day));
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = years / 4 - years / 100 + years / 400;
+    (years * 365 + leap_days + (153 * months + 2) / 5 + day - 1).saturating_sub(719_468)
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.day;
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+macro_rules! written_as_text {
+    ($($form:ty),+) => {$(
+        impl Serialize for $form {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $form {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+
+written_as_text!(HostPattern, PathPattern, Until, Host);
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::{HostPattern, PathPattern, Until};
+
+    #[track_caller]
+    fn host(pattern: &str, host: &str) -> bool {
+        pattern.parse::<HostPattern>().unwrap().matches(&host.parse().unwrap())
+    }
+
+    #[test]
+    fn a_star_stands_for_labels_and_never_for_the_suffix() {
+        assert!(host("*.example.com", "a.example.com"));
+        assert!(host("*.example.com", "a.b.example.com"));
+        assert!(!host("*.example.com", "example.com"));
+        assert!(!host("*.example.com", "evilexample.com"));
+        assert!(!host("*.example.com", "example.com.evil.test"));
+        assert!(host("api.example.com", "API.example.com."));
+        assert!(host("127.0.0.1", "127.0.0.1"));
+        assert!(!host("127.0.0.1", "127.0.0.2"));
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_refused_at_load() {
+        for bad in [
+            "*",
+            "*.com",
+            "ex*ample.com",
+            "api.*.example.com",
+            "example.*",
+            "éxämple.com",
+            "*.127.0.0.1",
+            "**.a.b",
+            "",
+            "A.test",
+            "a.test.",
+            "127.1",
+        ] {
+            assert!(bad.parse::<HostPattern>().is_err(), "{bad}");
+        }
+        for bad in ["", "a", "/a**", "/**a/b", "/a?b", "/a b"] {
+            assert!(bad.parse::<PathPattern>().is_err(), "{bad}");
+        }
+        for bad in ["2026-13-01", "2026-02-29", "26-1-1", "2026-1-01", "2026-12-31T00:00:00Z", "1969-12-31", "2026-00-10", "2026-01-00"] {
+            assert!(bad.parse::<Until>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_star_stays_in_its_segment_and_two_cross() {
+        let yes = [
+            ("/**", "/"),
+            ("/**", "/a/b"),
+            ("/api/*", "/api/x"),
+            ("/api/**", "/api/x/y"),
+            ("/api/**/end", "/api/end"),
+            ("/api/**/end", "/api/a/b/end"),
+            ("/a*c", "/abbc"),
+            ("/", "/"),
+        ];
+        let no = [
+            ("/api/*", "/api/x/y"),
+            ("/api/**", "/apix"),
+            ("/api", "/api/"),
+            ("/a*c", "/ab/c"),
+            ("/api/**/end", "/api/endx"),
+            ("/", "/a"),
+            ("/API", "/api"),
+        ];
+        for (pattern, path) in yes {
+            assert!(pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
+        }
+        for (pattern, path) in no {
+            assert!(!pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn a_day_ends_at_the_next_midnight() {
+        assert_eq!("1970-01-01".parse::<Until>().unwrap().unix_s, 86_400);
+        assert_eq!("2026-12-31".parse::<Until>().unwrap().unix_s, 1_798_761_600);
+        assert_eq!("2024-02-29".parse::<Until>().unwrap().to_string(), "2024-02-29");
+    }
+}

@@ -1,0 +1,115 @@
+//! Every kind is written in canonical form and reads back as it was.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+fn text(text: &str) -> SafeText {
+    SafeText::new(text, 100)
+}
+
+fn digest() -> Digest {
+    Digest::of(b"x")
+}
+
+fn ask() -> AskedFor {
+    AskedFor { capability: text("http"), function: text("f"), resource: text("GET https://a.test/") }
+}
+
+fn one_of_each() -> Vec<Record> {
+    let v = VERSION;
+    let claims = vec![
+        Claim::Stderr(text("a\nb")),
+        Claim::Progress(crate::Progress { done: 1, total: 2, what: text("w") }),
+        Claim::Finding(Box::new(crate::Finding {
+            evidence: vec![text("e")],
+            excerpt: Some(text("x")),
+            fingerprint: text("f"),
+            location: Some(crate::Location { column: 1, line: 2, uri: text("/a") }),
+            rule: text("r"),
+            severity: crate::Severity::High,
+            taxa: vec![text("cwe:CWE-798")],
+            title: text("t"),
+        })),
+    ];
+    let one = |event| DeliveredOne { bytes: 1, empty: 2, event, mono_ns: 3, op: 4 };
+    let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied))];
+    let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), times: 1, what: Touch::File, whole: true };
+    let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
+    let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned() };
+    vec![
+        Asked { again: false, ask: ask(), at: 1, bounds, kind: Kind::Asked, op: 1, params: digest(), v }.into(),
+        Refused {
+            alike: 1,
+            ask: ask(),
+            at: 1,
+            kind: Kind::Refused,
+            op: 1,
+            params: digest(),
+            reason: Reason::HeaderNotYours(text("cookie")),
+            v,
+        }
+        .into(),
+        Answered {
+            at: 1,
+            fault: None,
+            kind: Kind::Answered,
+            op: 1,
+            outcome: AnswerClass::Response,
+            peer: Some("[::1]:80".parse().unwrap()),
+            reason: None,
+            status: Some(200),
+            tls,
+            v,
+        }
+        .into(),
+        Received { bytes: 1, digest: digest(), kind: Kind::Received, op: 1, redactions: 0, source: text("s"), whole: true, v }.into(),
+        Observed { kind: Kind::Observed, objects: vec![object], payload: None, v }.into(),
+        Delivered { kind: Kind::Delivered, payload: Some(digest()), releases, v }.into(),
+        Said { claims, kind: Kind::Said, v }.into(),
+        RunOpened {
+            agent: AgentRef { digest: digest(), name: text("n"), version: text("0.1.0") },
+            at: 1,
+            by: text("alice"),
+            config: None,
+            durable: true,
+            engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
+            grants: digest(),
+            input: digest(),
+            kind: Kind::RunOpened,
+            limits: Limits::default(),
+            parent: None,
+            run: RunId::from_parts(1, [7; 10]),
+            seed: digest(),
+            v,
+        }
+        .into(),
+        RunResumed { at: 1, by: text("alice"), kind: Kind::RunResumed, settled: vec![Settled { did: true, op: 3 }], v }.into(),
+        RunClosed {
+            active_ms: 1,
+            at: 2,
+            kind: Kind::RunClosed,
+            outcome: Outcome::Failed { code: text("c"), message: text("m") },
+            output: None,
+            peak_memory: 3,
+            v,
+        }
+        .into(),
+        ConfigTrusted { at: 1, by: text("alice"), config: digest(), kind: Kind::ConfigTrusted, path: text("/p"), v }.into(),
+        Recovered { at: 1, bytes: 2, kind: Kind::Recovered, v }.into(),
+    ]
+}
+
+#[test]
+fn each_kind_is_canonical_and_reads_back() {
+    for record in one_of_each() {
+        let bytes = record.to_bytes();
+        assert!(canon::is_canonical(&bytes), "{}", String::from_utf8_lossy(&bytes));
+        assert_eq!(Record::parse(&bytes).unwrap(), record);
+    }
+}
+
+#[test]
+fn an_unknown_kind_is_an_error_and_not_a_guess() {
+    assert!(Record::parse(br#"{"kind":"asked-nicely"}"#).is_err());
+    assert!(Record::parse(br#"{"kind":"asked"}"#).is_err());
+}

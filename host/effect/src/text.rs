@@ -1,0 +1,82 @@
+//! Guest text made safe to keep and to show: bounded and escaped.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+/// Text that came from a guest or a server, at most `max` bytes of it, without anything that a terminal, a log reader or a
+/// person could take for something else: control characters, bidirectional overrides and invisible characters are written
+/// as `\u{..}`, a backslash as `\\`. What was cut is said with `…[+N bytes]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SafeText(String);
+
+impl SafeText {
+    /// Escapes and bounds. `max` counts bytes of the input, so the result is at most a small multiple of it.
+    pub fn new(text: &str, max: usize) -> Self {
+        let mut end = text.len().min(max);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self(escape(text.get(..end).unwrap_or(""), text.len() - end))
+    }
+
+    /// As [`SafeText::new`], for bytes that need not be UTF-8; what is not becomes U+FFFD.
+    pub fn from_bytes(bytes: &[u8], max: usize) -> Self {
+        let kept = bytes.get(..max).unwrap_or(bytes);
+        Self(escape(&String::from_utf8_lossy(kept), bytes.len() - kept.len()))
+    }
+
+    /// The escaped text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for SafeText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn escape(kept: &str, dropped: usize) -> String {
+    let mut safe = String::with_capacity(kept.len());
+    for letter in kept.chars() {
+        if letter == '\\' {
+            safe.push_str("\\\\");
+        } else if is_misleading(letter) {
+            // Writing to a String can't fail.
+            let _ = write!(safe, "\\u{{{:x}}}", u32::from(letter));
+        } else {
+            safe.push(letter);
+        }
+    }
+    if dropped > 0 {
+        let _ = write!(safe, "…[+{dropped} bytes]");
+    }
+    safe
+}
+
+/// Controls, line and paragraph separators, bidirectional and other format characters (Unicode Cc, Zl, Zp, and the Cf that
+/// change how text looks).
+fn is_misleading(letter: char) -> bool {
+    letter.is_control()
+        || matches!(u32::from(letter), 0xAD | 0x61C | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SafeText;
+
+    #[test]
+    fn escape_codes_newlines_and_bidi_overrides_do_not_survive() {
+        let safe = SafeText::new("a\u{1b}[31m\nb\u{202e}c\0\\", 100);
+        assert_eq!(safe.as_str(), "a\\u{1b}[31m\\u{a}b\\u{202e}c\\u{0}\\\\");
+    }
+
+    #[test]
+    fn the_bound_falls_between_characters_and_is_said() {
+        assert_eq!(SafeText::new("äöü", 3).as_str(), "ä…[+4 bytes]");
+        assert_eq!(SafeText::from_bytes(b"xxxx\xff\xfe", 5).as_str(), "xxxx\u{fffd}…[+1 bytes]");
+    }
+}
