@@ -1,0 +1,123 @@
+//! Every change of a file goes through here, so that a test can make any one of them fail.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::FallocateFlags;
+
+/// The changes a journal makes to a disk. What it only reads, it reads directly.
+pub(crate) trait Disk: Send + Sync {
+    /// Makes an empty file that only the owner can read; an existing one is emptied.
+    fn create(&self, path: &Path) -> io::Result<File>;
+    /// Reserves space up to `bytes`, reading as zeros.
+    fn allocate(&self, file: &File, bytes: u64) -> io::Result<()>;
+    /// One write; how much of it was done is for the caller to judge.
+    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize>;
+    /// Returns when what was written is on the disk.
+    fn sync(&self, file: &File) -> io::Result<()>;
+    /// Returns when the names in a folder are on the disk.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Puts one file in another's place.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Cuts a file.
+    fn truncate(&self, file: &File, bytes: u64) -> io::Result<()>;
+    /// Takes a file away.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The disk of this machine.
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
+    }
+
+    fn allocate(&self, file: &File, bytes: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            // Not every file system can; then a full disk is met by a write and not here.
+            Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(bytes),
+            result => Ok(result?),
+        }
+    }
+
+    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+        loop {
+            match file.write_at(bytes, at) {
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(file)?)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::fsync(File::open(path)?)?)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn truncate(&self, file: &File, bytes: u64) -> io::Result<()> {
+        file.set_len(bytes)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+}
+
+/// Writes all of it or fails: a short write means that something is wrong with the disk, and is not continued.
+pub(crate) fn write_whole(disk: &dyn Disk, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    if disk.write(file, bytes, at)? == bytes.len() { Ok(()) } else { Err(io::Error::new(io::ErrorKind::WriteZero, "short write")) }
+}
+
+/// Whether a new content must be on the disk before it takes the old one's place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    /// It can be derived again, so losing it in a power cut is no loss.
+    Derived,
+    /// It can't.
+    Durable,
+}
+
+/// Puts these bytes where a file was, in one step: the old content or the new is there, never a part.
+pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], how: Replace) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    let file = disk.create(&aside)?;
+    write_whole(disk, &file, bytes, 0)?;
+    if how == Replace::Durable {
+        disk.sync(&file)?;
+    }
+    disk.rename(&aside, path)?;
+    match path.parent() {
+        Some(folder) if how == Replace::Durable => disk.sync_folder(folder),
+        _ => Ok(()),
+    }
+}
+
+/// A file's content, or nothing when there is no file. BOUND: a longer file is an error, not an allocation.
+#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    use std::io::Read as _;
+    let file = match File::open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if crate::wire::wide(bytes.len()) > bytes_max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(Some(bytes))
+}

@@ -1,0 +1,319 @@
+//! What can go wrong, one type for each thing a caller may be doing.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use effect::{Digest, RunId};
+
+use crate::ids::{LogId, Position};
+use crate::note::NoteError;
+
+/// What the log was doing when it could not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Laying out a new segment.
+    Segment,
+    /// Writing a batch.
+    Write,
+    /// Syncing a batch.
+    Sync,
+    /// Writing or syncing the file of run keys.
+    Keys,
+    /// Writing the second state.
+    State,
+    /// Numbering: no segment number or index is left.
+    Number,
+    /// Nothing failed: the journal was closed.
+    Closed,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Segment => "a new segment could not be laid out",
+            Self::Write => "a batch could not be written",
+            Self::Sync => "a batch could not be synced",
+            Self::Keys => "a run key could not be written",
+            Self::State => "the second state could not be written",
+            Self::Number => "the log is full",
+            Self::Closed => "the journal is closed",
+        })
+    }
+}
+
+/// The journal has stopped for good: nothing that waited is durable, and nothing more will be accepted by this process.
+///
+/// A failed sync is never tried again, since the kernel may forget the pages that it could not write. Opening the home again
+/// looks at what is really there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the record has stopped: {step}")]
+pub struct Broken {
+    /// What failed.
+    pub step: Step,
+    /// With what error, unless the journal was closed.
+    #[source]
+    pub cause: Option<Arc<io::Error>>,
+}
+
+impl Broken {
+    pub(crate) fn new(step: Step, cause: io::Error) -> Self {
+        Self { step, cause: Some(Arc::new(cause)) }
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self { step: Step::Closed, cause: None }
+    }
+
+    /// Whether the disk is full: the one cause that an operator can remove without looking further.
+    pub fn is_disk_full(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// Why a record was not taken. Nothing of it is on the log.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Nothing more can be recorded by this process.
+    #[error("nothing can be recorded")]
+    Broken(#[source] Broken),
+    /// The run was not opened here, or has ended.
+    #[error("run `{run}` is not open")]
+    RunNotOpen {
+        /// The run.
+        run: RunId,
+    },
+    /// The run is open already.
+    #[error("run `{run}` is open already")]
+    RunOpen {
+        /// The run.
+        run: RunId,
+    },
+    /// The record has a payload and the run has no key, or its key was forgotten.
+    #[error("run `{run}` has no key")]
+    NoKey {
+        /// The run.
+        run: RunId,
+    },
+    /// A body, a payload, their number or the whole is over its bound.
+    #[error("a record of run `{run}` is too large")]
+    TooLarge {
+        /// The run.
+        run: RunId,
+    },
+    /// No randomness, or the cipher refused.
+    #[error("a payload or key of run `{run}` could not be sealed")]
+    Seal {
+        /// The run.
+        run: RunId,
+    },
+    /// The log could not be read for the run's earlier records.
+    #[error("the earlier records of run `{run}` could not be read")]
+    History {
+        /// The run.
+        run: RunId,
+        /// Why.
+        #[source]
+        cause: Arc<ReadError>,
+    },
+}
+
+impl From<Broken> for AppendError {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+/// Something on the disk that is not what was written, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("segment {}, byte {}, record {}: {what}", at.segment, at.offset, at.index)]
+pub struct Fault {
+    /// The frame at fault, or the end of what is there.
+    pub at: Position,
+    /// What is wrong.
+    pub what: FaultKind,
+}
+
+/// What is wrong at a place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultKind {
+    /// A segment is not there.
+    #[error("the segment is missing")]
+    SegmentMissing,
+    /// The header of a segment is damaged.
+    #[error("the segment's header is damaged")]
+    HeaderBroken,
+    /// A whole header of another log, another segment or another place.
+    #[error("the segment does not belong here")]
+    HeaderDiffers,
+    /// Longer than any segment is.
+    #[error("the segment is too long")]
+    SegmentTooLong,
+    /// Length, checksum or kind of a frame is damaged, or its end is missing.
+    #[error("the frame is damaged")]
+    FrameBroken,
+    /// A batch that has no trailer, with something after it.
+    #[error("the batch has no trailer")]
+    TrailerMissing,
+    /// Payloads without their leaf, or fewer or more than it names, or an empty batch.
+    #[error("the frames are out of order")]
+    FrameOrder,
+    /// A leaf without its fields.
+    #[error("the record is malformed")]
+    LeafMalformed,
+    /// The record does not follow the run's previous one.
+    #[error("the record does not follow the previous one of run `{run}`")]
+    ChainBroken {
+        /// The run.
+        run: RunId,
+    },
+    /// A payload is not the one its leaf names.
+    #[error("the payload is not the one that was recorded")]
+    PayloadDiffers,
+    /// The trailer is not a checkpoint by the log's key.
+    #[error("{0}")]
+    Trailer(NoteError),
+    /// A signed checkpoint of another place.
+    #[error("the checkpoint is of another place")]
+    TrailerMoved,
+    /// The records are not those that were signed.
+    #[error("the records differ from those that were signed")]
+    RootDiffers,
+    /// Something lies behind the last batch of a segment.
+    #[error("there are bytes after the last batch")]
+    TrailingBytes,
+    /// The log is shorter than is known from elsewhere.
+    #[error("the log has {size} records, {known} are known")]
+    Behind {
+        /// How many records are there.
+        size: u64,
+        /// How many are known to have been.
+        known: u64,
+    },
+    /// The log is another one than is known from elsewhere.
+    #[error("the first {known} records differ from those that are known")]
+    OtherHistory {
+        /// The size at which they differ.
+        known: u64,
+    },
+    /// What was given to compare with can't be read.
+    #[error("the second state is unreadable")]
+    StateUnreadable,
+    /// What was given to compare with is of another log.
+    #[error("the second state is of another log")]
+    StateForeign,
+    /// No public key to check with, or a malformed one.
+    #[error("the public key is unreadable")]
+    KeyUnreadable,
+    /// The system could not read it.
+    #[error("it could not be read ({0})")]
+    Unreadable(io::ErrorKind),
+}
+
+/// Why a home can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds it.
+    #[error("another process holds `{}`", home.display())]
+    Held {
+        /// The home.
+        home: PathBuf,
+    },
+    /// A file could not be read, made or written.
+    #[error("could not use `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// A key that belongs to what is there is missing or damaged.
+    #[error("the key `{}` is missing or damaged", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others than the owner may read a key.
+    #[error("the key `{}` is readable by others", path.display())]
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system gave no randomness.
+    #[error("no randomness for a new key")]
+    NoRandomness,
+    /// Something below the last trailer is missing or different.
+    #[error("the record is damaged")]
+    Fault(#[source] Fault),
+    /// The log is not the one, or not all of the one, that was acknowledged here before. `accept_rollback` takes it as it is.
+    #[error("the record is behind what is known of log `{log}`: {size} records, {known} known")]
+    Behind {
+        /// The log.
+        log: LogId,
+        /// How many records are there.
+        size: u64,
+        /// The root over them.
+        root: Digest,
+        /// How many were known.
+        known: u64,
+        /// Where that is known from.
+        from: KnownFrom,
+    },
+    /// The second state is there and can't be read. It is not taken for absent.
+    #[error("the second state `{}` is unreadable", path.display())]
+    StateUnreadable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The thread that writes could not be started.
+    #[error("could not start the writer")]
+    Thread(#[source] io::Error),
+}
+
+/// Who remembers a log to have been longer, or another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownFrom {
+    /// The second state, outside the home.
+    SecondState,
+    /// The home's own authenticated index.
+    Index,
+}
+
+/// Why a record or payload can't be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file could not be read.
+    #[error("could not read `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// What is there is not what was written.
+    #[error("the record is damaged")]
+    Fault(#[source] Fault),
+    /// There is no log here.
+    #[error("there is no log in `{}`", home.display())]
+    NoLog {
+        /// The folder.
+        home: PathBuf,
+    },
+    /// No record begins there, or no payload has that number.
+    #[error("there is no such record or payload")]
+    NotThere,
+    /// The run's key was forgotten, or the home's key is not here.
+    #[error("the key of run `{run}` is not here")]
+    NoKey {
+        /// The run.
+        run: RunId,
+    },
+    /// The payload does not open with the run's key.
+    #[error("a payload of run `{run}` does not open")]
+    Sealed {
+        /// The run.
+        run: RunId,
+    },
+}

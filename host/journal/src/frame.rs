@@ -1,0 +1,247 @@
+//! Frames: how bytes lie in a segment. The only place that knows the layout.
+//!
+//! ```text
+//! segment  = header (64 bytes), batch*, zeros
+//! batch    = (leaf, payload*)*, trailer
+//! frame    = length u32 (of the content), CRC-32C u32 (of length and content), content; integers are little-endian
+//! content  = kind u8, …
+//!   leaf     1  flags u8, payload count u8, 0 u8, run (16), run sequence u64, previous leaf of the run (32),
+//!               SHA-256 of each payload frame's content (32 each), body
+//!   payload  2  key slot u64, nonce (24), sealed bytes
+//!   trailer  3  a signed note
+//! ```
+//! A frame of any other kind is a leaf to this version: it must have a leaf's fields, is hashed, and its body is opaque. A leaf's
+//! hash is over its whole content, so the kind, the run chain and the payloads' digests are under the tree with the body.
+
+use effect::{Digest, RunId};
+
+use crate::ids::LogId;
+use crate::wire::{Fields, wide};
+
+/// Length and checksum before each frame's content.
+pub(crate) const HEAD_BYTES: usize = 8;
+pub(crate) const LEAF: u8 = 1;
+pub(crate) const PAYLOAD: u8 = 2;
+pub(crate) const TRAILER: u8 = 3;
+/// A record's body, at most. BOUND: what a reader must be ready to hold for one record.
+pub const BODY_BYTES_MAX: usize = 65_535;
+/// One payload, at most. BOUND: what a reader must be ready to hold to decrypt it.
+pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+/// The payloads of one record, at most; their count is one byte on the disk.
+pub const PAYLOADS_MAX: usize = 255;
+/// BOUND: a damaged length never sizes a buffer beyond this.
+pub(crate) const CONTENT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 4096;
+/// BOUND: one atomic append, with everything in it; a batch is at most this and what was queued before it.
+pub(crate) const ENTRIES_BYTES_MAX: usize = 32 << 20;
+/// BOUND: a scanner looks for a trailer no further than this.
+pub(crate) const BATCH_BYTES_MAX: usize = 2 * ENTRIES_BYTES_MAX;
+
+const LEAF_FIELDS_BYTES: usize = 60;
+const ENDS: u8 = 1;
+
+/// What a leaf says of its run, besides its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeafHead {
+    pub(crate) run: RunId,
+    pub(crate) seq: u64,
+    pub(crate) prev: Digest,
+    pub(crate) ends: bool,
+}
+
+/// A leaf as it lies on the disk.
+pub(crate) struct LeafView<'a> {
+    pub(crate) head: LeafHead,
+    /// One digest of 32 bytes for each payload frame that follows.
+    pub(crate) digests: &'a [u8],
+    pub(crate) body: &'a [u8],
+}
+
+/// The beginning of some bytes, looked at as a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parsed<'a> {
+    /// The content, its kind first.
+    Frame(&'a [u8]),
+    /// So many bytes would be needed.
+    Incomplete(usize),
+    /// Eight zero bytes: nothing was written here yet.
+    Blank,
+    /// Not a frame.
+    Broken,
+}
+
+/// Leaves room for the head and writes the kind; the content follows, then [`finish`].
+pub(crate) fn begin(out: &mut Vec<u8>, kind: u8) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD_BYTES]);
+    out.push(kind);
+    start
+}
+
+/// Fills in the head of the frame that began at `start` and reaches to the end.
+pub(crate) fn finish(out: &mut [u8], start: usize) {
+    let frame = out.get_mut(start..).and_then(|frame| frame.split_first_chunk_mut::<HEAD_BYTES>());
+    if let Some((head, content)) = frame {
+        let len = u32::try_from(content.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let crc = checksum(len, content).to_le_bytes();
+        for (to, from) in head.iter_mut().zip(len.into_iter().chain(crc)) {
+            *to = from;
+        }
+    }
+}
+
+fn checksum(len: [u8; 4], content: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&len), content)
+}
+
+pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
+    let mut fields = Fields::new(bytes);
+    let (Some(len), Some(crc)) = (fields.array::<4>(), fields.int32()) else {
+        return Parsed::Incomplete(HEAD_BYTES);
+    };
+    let size = u32::from_le_bytes(len);
+    if size == 0 {
+        return if crc == 0 { Parsed::Blank } else { Parsed::Broken };
+    }
+    let Some(size) = usize::try_from(size).ok().filter(|size| *size <= CONTENT_BYTES_MAX) else {
+        return Parsed::Broken;
+    };
+    match fields.bytes(size) {
+        None => Parsed::Incomplete(HEAD_BYTES + size),
+        Some(content) if checksum(len, content) == crc && content.first() != Some(&0) => Parsed::Frame(content),
+        Some(_) => Parsed::Broken,
+    }
+}
+
+/// Appends a whole leaf frame and gives the place of its content in `out`.
+pub(crate) fn put_leaf(out: &mut Vec<u8>, head: &LeafHead, digests: &[[u8; 32]], body: &[u8]) -> std::ops::Range<usize> {
+    out.reserve(HEAD_BYTES + LEAF_FIELDS_BYTES + digests.len() * 32 + body.len());
+    let start = begin(out, LEAF);
+    out.push(if head.ends { ENDS } else { 0 });
+    out.push(u8::try_from(digests.len()).unwrap_or(u8::MAX));
+    out.push(0);
+    out.extend_from_slice(&head.run.to_bytes());
+    out.extend_from_slice(&head.seq.to_le_bytes());
+    out.extend_from_slice(head.prev.as_bytes());
+    for digest in digests {
+        out.extend_from_slice(digest);
+    }
+    out.extend_from_slice(body);
+    finish(out, start);
+    start + HEAD_BYTES..out.len()
+}
+
+/// The fields of a leaf's content, or nothing when it is not one.
+pub(crate) fn leaf(content: &[u8]) -> Option<LeafView<'_>> {
+    let mut fields = Fields::new(content);
+    let [_kind, flags, payloads, zero] = fields.array()?;
+    if flags & !ENDS != 0 || zero != 0 {
+        return None;
+    }
+    let head = LeafHead {
+        run: RunId::from_bytes(fields.array()?),
+        seq: fields.int64()?,
+        prev: Digest::from_bytes(fields.array()?),
+        ends: flags & ENDS != 0,
+    };
+    let digests = fields.bytes(usize::from(payloads) * 32)?;
+    let body = fields.rest();
+    (body.len() <= BODY_BYTES_MAX).then_some(LeafView { head, digests, body })
+}
+
+/// Size of the header of a segment.
+pub(crate) const HEADER_BYTES: usize = 64;
+const MAGIC: [u8; 8] = *b"BWLOG\0\0\x01";
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) log: LogId,
+    pub(crate) number: u32,
+    /// The index of the first leaf in this segment.
+    pub(crate) first: u64,
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER_BYTES);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&self.log.to_bytes());
+        out.extend_from_slice(&u64::from(self.number).to_le_bytes());
+        out.extend_from_slice(&self.first.to_le_bytes());
+        out.resize(HEADER_BYTES - 4, 0);
+        let crc = crc32c::crc32c(&out);
+        out.extend_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        let magic = fields.array::<8>()?;
+        let header = Self { log: LogId::from_bytes(fields.array()?), number: u32::try_from(fields.int64()?).ok()?, first: fields.int64()? };
+        // Encoding again checks the padding and the checksum too.
+        (magic == MAGIC && header.encode() == bytes).then_some(header)
+    }
+}
+
+/// The size of a whole frame with so much content.
+pub(crate) fn frame_bytes(content: usize) -> u64 {
+    wide(HEAD_BYTES) + wide(content)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let mut out = Vec::new();
+        let head = LeafHead { run: RunId::from_bytes([7; 16]), seq: 3, prev: Digest::of(b"before"), ends: true };
+        put_leaf(&mut out, &head, &[[9; 32]], b"{}");
+        out
+    }
+
+    #[test]
+    fn a_leaf_comes_back_as_it_was_put() {
+        let bytes = sample();
+        let Parsed::Frame(content) = parse(&bytes) else { unreachable!("not a frame") };
+        let view = leaf(content).unwrap();
+        assert_eq!((view.head.seq, view.head.ends, view.body, view.digests), (3, true, &b"{}"[..], &[9; 32][..]));
+        assert_eq!(view.head.run, RunId::from_bytes([7; 16]));
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_frame_is_noticed() {
+        let bytes = sample();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!matches!(parse(&changed), Parsed::Frame(_)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_header_is_noticed() {
+        let header = Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77 };
+        let bytes: [u8; HEADER_BYTES] = header.encode().try_into().unwrap();
+        assert_eq!(Header::decode(&bytes), Some(header));
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::decode(&changed), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_length_asks_for_no_more_than_the_bound() {
+        let mut bytes = sample();
+        bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(parse(&bytes), Parsed::Broken);
+    }
+
+    #[test]
+    fn a_leaf_with_unknown_flags_is_refused() {
+        let mut bytes = sample();
+        bytes[HEAD_BYTES + 1] |= 2;
+        assert!(leaf(&bytes[HEAD_BYTES..]).is_none());
+    }
+}

@@ -1,0 +1,355 @@
+//! The journal in hand: appending, run keys, waiting, closing.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use effect::{Digest, RunId};
+
+use crate::chain::{Chain, Chains, Sealer};
+use crate::err::{AppendError, Broken, OpenError, ReadError};
+use crate::frame::{BODY_BYTES_MAX, ENTRIES_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
+use crate::ids::{LogId, Position};
+use crate::keys::{HomeKey, KeyFile, Nonces, new_run_key};
+use crate::open::{Opened, open_on};
+use crate::payload::Payload;
+use crate::queue::Queue;
+use crate::read::Reader;
+use crate::ticket::{Ticket, lock};
+
+/// How a journal behaves. The defaults:
+///
+/// - `segment_bytes`: 64 MiB, reserved at once; at most 128 MiB
+/// - `batch_bytes`: 4 MiB, after which a batch takes nothing more
+/// - `queue_bytes`: 64 MiB not yet durable, after which appending waits
+/// - `index_bytes`: 4 MiB and `index_batches`: 1,000 of log, after which a snapshot is due
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The size of a segment.
+    pub segment_bytes: u64,
+    /// The size at which a batch is closed.
+    pub batch_bytes: usize,
+    /// How much may be queued.
+    pub queue_bytes: usize,
+    /// How much log may follow the index.
+    pub index_bytes: u64,
+    /// How many batches may follow the index.
+    pub index_batches: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: 64 << 20, batch_bytes: 4 << 20, queue_bytes: 64 << 20, index_bytes: 4 << 20, index_batches: 1000 }
+    }
+}
+
+/// One record to be appended.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Whose it is. The run must be open.
+    pub run: RunId,
+    /// Opaque here; at most [`BODY_BYTES_MAX`].
+    pub body: Vec<u8>,
+    /// Kept sealed beside the record; the run must have a key.
+    pub payloads: Vec<Payload>,
+    /// The run ends with this record, and takes no more until it is opened again.
+    pub ends: bool,
+}
+
+impl Entry {
+    /// A record without payloads that does not end its run.
+    pub fn new(run: RunId, body: Vec<u8>) -> Self {
+        Self { run, body, payloads: Vec::new(), ends: false }
+    }
+
+    fn check(&self) -> Result<usize, AppendError> {
+        let fits = self.body.len() <= BODY_BYTES_MAX
+            && self.payloads.len() <= PAYLOADS_MAX
+            && self.payloads.iter().all(|payload| payload.0.len() <= PAYLOAD_BYTES_MAX);
+        let bytes = self.payloads.iter().fold(self.body.len(), |sum, payload| sum.saturating_add(payload.0.len()));
+        if fits { Ok(bytes) } else { Err(AppendError::TooLarge { run: self.run }) }
+    }
+}
+
+/// A record that was taken. It is not durable before the ticket says so.
+#[derive(Debug)]
+pub struct Appended {
+    /// Its number in the run, from 1.
+    pub seq_in_run: u64,
+    /// Its index in the log, from 0.
+    pub index: u64,
+    /// Its leaf hash.
+    pub leaf: Digest,
+    /// Resolves when it is durable.
+    pub ticket: Ticket,
+}
+
+/// What is durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    pub(crate) size: u64,
+    pub(crate) root: Digest,
+    pub(crate) note: Option<String>,
+}
+
+/// What appending threads and the writer share.
+pub(crate) struct Shared {
+    pub(crate) log: LogId,
+    pub(crate) home_path: PathBuf,
+    pub(crate) home: HomeKey,
+    pub(crate) keys: KeyFile,
+    pub(crate) nonces: Nonces,
+    pub(crate) queue: Queue,
+    pub(crate) chains: Chains,
+    pub(crate) committed: Mutex<Committed>,
+    pub(crate) snapshot_due: AtomicBool,
+}
+
+impl Shared {
+    fn sealer(&self) -> Sealer<'_> {
+        Sealer { home: &self.home, keys: &self.keys, nonces: &self.nonces }
+    }
+
+    pub(crate) fn set_snapshot_due(&self) {
+        self.snapshot_due.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Ends the writer and gives the lock back when the last one who holds the journal lets go.
+struct Held {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Locked as long as it is open.
+    lock: Mutex<Option<std::fs::File>>,
+}
+
+impl Held {
+    fn close(&self) {
+        self.shared.queue.close();
+        if let Some(writer) = lock(&self.writer).take() {
+            // A writer that panicked has failed every ticket on its way out.
+            let _ = writer.join();
+        }
+        if let Some(file) = lock(&self.lock).take() {
+            // Unlocked by name: a child that was forked and has not yet become another program holds the file open too.
+            let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// An open log, held by this process alone. Cheap to clone.
+#[derive(Clone)]
+pub struct Journal {
+    held: Arc<Held>,
+}
+
+impl Journal {
+    /// Opens the log of a home, or makes it when there is none, and takes the home's lock. With a state folder, the log is compared
+    /// with what is remembered there, and remembered there from now on.
+    ///
+    /// The torn end of a batch that was never acknowledged is cut; [`Opened::recovered_bytes`] says how much, for the caller to
+    /// record.
+    pub fn open(home: &Path, state: Option<&Path>, options: Options) -> Result<(Self, Opened), OpenError> {
+        open_on(Arc::new(crate::disk::RealDisk), home, state, options)
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, writer: JoinHandle<()>, lock: std::fs::File) -> Self {
+        let held = Held { shared, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) };
+        Self { held: Arc::new(held) }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.held.shared
+    }
+
+    /// Begins a run that has no payloads: its first record is to be number 1.
+    pub fn open_run(&self, run: RunId) -> Result<(), AppendError> {
+        self.shared().chains.insert(run, Chain::new())
+    }
+
+    /// Begins a run with a key of its own, which is durable with the run's first record at the latest.
+    pub fn open_run_key(&self, run: RunId) -> Result<(), AppendError> {
+        let shared = self.shared();
+        let slot = shared.queue.reserve_slot()?;
+        let (key, bytes) = new_run_key(&shared.home, &shared.nonces, run, slot).ok_or(AppendError::Seal { run })?;
+        shared.chains.insert(run, Chain::with_key(slot, key))?;
+        Ok(shared.queue.push_key(slot, bytes)?)
+    }
+
+    /// Goes on with a run that had ended. Reads the log from `from` on to find its last record, the whole of it when nothing is
+    /// given; gives that record's number. Waits until what was appended is durable.
+    pub fn reopen_run(&self, run: RunId, from: Option<Position>) -> Result<u64, AppendError> {
+        let shared = self.shared();
+        if shared.chains.get(run).is_ok() {
+            return Err(AppendError::RunOpen { run });
+        }
+        self.durable().wait_blocking()?;
+        let history = |cause: ReadError| AppendError::History { run, cause: Arc::new(cause) };
+        let reader = Reader::open(&shared.home_path).map_err(history)?;
+        let mut last = None;
+        for record in reader.of_run_from(run, from.unwrap_or_else(Position::start)) {
+            let record = record.map_err(history)?;
+            last = Some((record.seq, record.leaf));
+        }
+        let (seq, leaf) = last.ok_or(AppendError::RunNotOpen { run })?;
+        shared.chains.insert(run, Chain::resumed(seq, leaf, None))?;
+        Ok(seq)
+    }
+
+    /// The runs that are open, the log's own among them.
+    pub fn open_runs(&self) -> Vec<RunId> {
+        self.shared().chains.runs()
+    }
+
+    /// Appends a record. Does not wait for the disk; only when too much is queued already (`queue_bytes`) does it wait, on the
+    /// thread, for the writer to catch up.
+    pub fn append(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
+        self.append_one(Entry { run, body, payloads, ends: false })
+    }
+
+    /// Appends the last record of a run. Its place in memory is given up.
+    pub fn append_last(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
+        self.append_one(Entry { run, body, payloads, ends: true })
+    }
+
+    fn append_one(&self, entry: Entry) -> Result<Appended, AppendError> {
+        if entry.check()? > ENTRIES_BYTES_MAX {
+            return Err(AppendError::TooLarge { run: entry.run });
+        }
+        let shared = self.shared();
+        shared.chains.append_one(&shared.sealer(), &shared.queue, &entry)
+    }
+
+    /// Appends several records, of one run or of several, in this order and in one batch: all of them become durable, or none.
+    pub fn append_all(&self, entries: Vec<Entry>) -> Result<Vec<Appended>, AppendError> {
+        let mut bytes = 0usize;
+        for entry in &entries {
+            bytes = bytes.saturating_add(entry.check()?);
+            if bytes > ENTRIES_BYTES_MAX {
+                return Err(AppendError::TooLarge { run: entry.run });
+            }
+        }
+        let shared = self.shared();
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        shared.chains.append(&shared.sealer(), &shared.queue, &entries)
+    }
+
+    /// Waits for everything that was appended so far.
+    pub fn durable(&self) -> Ticket {
+        Ticket::new(self.shared().queue.last())
+    }
+
+    /// Makes the payloads and keyed digests of a run unreadable for good, by overwriting its key. Its records stay, and verify. The
+    /// ticket says when the key is gone from the file.
+    pub fn forget(&self, run: RunId) -> Result<Ticket, AppendError> {
+        let shared = self.shared();
+        let known = match shared.chains.get(run) {
+            Ok(chain) => lock(&chain).forget(),
+            Err(_) => None,
+        };
+        let io = |cause| {
+            let path = crate::keys::run_keys_path(&shared.home_path);
+            AppendError::History { run, cause: Arc::new(ReadError::Io { path, cause }) }
+        };
+        let slot = match known {
+            Some(slot) => Some(slot),
+            None => shared.keys.find(run).map_err(io)?,
+        };
+        let slot = slot.ok_or(AppendError::NoKey { run })?;
+        Ok(Ticket::new(shared.queue.push_forgotten(slot)?))
+    }
+
+    /// A digest that only the run's key can make, for correlating values within a run. Forgetting the run forgets it too.
+    pub fn keyed_digest(&self, run: RunId, bytes: &[u8]) -> Result<Digest, AppendError> {
+        let mut hasher = self.keyed_hasher(run)?;
+        hasher.update(bytes);
+        Ok(hasher.finish())
+    }
+
+    /// The same digest, of bytes that come in pieces.
+    pub fn keyed_hasher(&self, run: RunId) -> Result<KeyedHasher, AppendError> {
+        let shared = self.shared();
+        let chain = shared.chains.get(run)?;
+        let key = lock(&chain).key(&shared.home, &shared.keys, run)?;
+        Ok(KeyedHasher(key.1.correlation()))
+    }
+
+    /// Whether so much was recorded since the last snapshot that a new one would make the next opening quicker.
+    pub fn wants_snapshot(&self) -> bool {
+        self.shared().snapshot_due.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the caller's summary of everything it has appended before this call, no more and no less, bound to the size and root at
+    /// that place. Whoever appends from several threads must see to it that none of them appends in between.
+    pub fn snapshot(&self, bytes: Vec<u8>) -> Result<(), Broken> {
+        self.shared().snapshot_due.store(false, Ordering::Relaxed);
+        self.shared().queue.push_snapshot(bytes)
+    }
+
+    /// Finishes what was appended, writes the index, and gives the home's lock back, whoever else still has a clone.
+    pub fn close(self) -> Result<(), Broken> {
+        let last = self.durable();
+        self.held.close();
+        last.wait_blocking()
+    }
+
+    /// The log's name.
+    pub fn log(&self) -> LogId {
+        self.shared().log
+    }
+
+    /// How many records are durable.
+    pub fn size(&self) -> u64 {
+        lock(&self.shared().committed).size
+    }
+
+    /// The root over the records that are durable.
+    pub fn root(&self) -> Digest {
+        lock(&self.shared().committed).root
+    }
+
+    /// The signed note of the last batch, unless the log is empty.
+    pub fn checkpoint(&self) -> Option<String> {
+        lock(&self.shared().committed).note.clone()
+    }
+
+    /// Why nothing more can be recorded, if so.
+    pub fn broken(&self) -> Option<Broken> {
+        self.shared().queue.broken()
+    }
+
+    /// A reader of this home.
+    pub fn reader(&self) -> Result<Reader, ReadError> {
+        Reader::open(&self.shared().home_path)
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Journal({}, {} records)", self.log(), self.size())
+    }
+}
+
+/// A keyed digest being made.
+pub struct KeyedHasher(crate::mac::Mac);
+
+impl KeyedHasher {
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all pieces.
+    pub fn finish(self) -> Digest {
+        Digest::from_bytes(self.0.finish())
+    }
+}

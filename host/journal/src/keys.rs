@@ -1,0 +1,295 @@
+//! The keys of a home: the one that signs, the one that wraps, and one for each run.
+//!
+//! Run keys are slots of 128 bytes in one file, and not a file each: an agent that lives for ten microseconds can't pay for the
+//! making, syncing and naming of a file, and a million runs would be a million files. A slot holds the run and its key, sealed with
+//! the home's key; it is appended before the sync of the batch that opens the run. Forgetting a run overwrites its slot with zeros, and
+//! slots are never used again. Overwriting in place removes the key from the file; a disk or file system that keeps old blocks
+//! (snapshots, copy on write, wear levelling) may keep it still, sealed with the home's key.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use effect::RunId;
+use zeroize::Zeroizing;
+
+use crate::disk::{Disk, Replace, read_bounded, replace};
+use crate::err::OpenError;
+use crate::mac::{Mac, derive};
+use crate::note::{NoteSigner, PublicKey};
+use crate::wire::Fields;
+
+/// Size of a slot in the file of run keys.
+pub(crate) const SLOT_BYTES: usize = 128;
+const SLOT_VERSION: u8 = 1;
+
+pub(crate) fn sign_path(home: &Path) -> PathBuf {
+    home.join("journal.key")
+}
+
+pub(crate) fn public_path(home: &Path) -> PathBuf {
+    home.join("journal.pub")
+}
+
+pub(crate) fn home_key_path(home: &Path) -> PathBuf {
+    home.join("home.key")
+}
+
+pub(crate) fn run_keys_path(home: &Path) -> PathBuf {
+    home.join("keys")
+}
+
+/// What the home's own key is used for: wrapping run keys, and authenticating the index.
+#[derive(Clone)]
+pub(crate) struct HomeKey {
+    wrap: Zeroizing<[u8; 32]>,
+    pub(crate) index: Mac,
+}
+
+impl HomeKey {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self { wrap: derive(key, "bailiwick wrap 1"), index: Mac::new(&derive(key, "bailiwick index 1")) }
+    }
+
+    /// The key of a home that exists.
+    pub(crate) fn load(home: &Path) -> Result<Self, OpenError> {
+        Ok(Self::new(&*read_secret(&home_key_path(home))?))
+    }
+
+    fn additional(run: RunId, slot: u64) -> Vec<u8> {
+        [b"bailiwick run key 1".as_slice(), &run.to_bytes(), &slot.to_le_bytes()].concat()
+    }
+
+    fn wrap(&self, key: &[u8; 32], nonce: [u8; 24], run: RunId, slot: u64) -> Option<[u8; SLOT_BYTES]> {
+        let aad = Self::additional(run, slot);
+        let sealed = XChaCha20Poly1305::new(self.wrap.as_slice().into())
+            .encrypt(XNonce::from_slice(&nonce), Sealing { msg: key, aad: &aad })
+            .ok()?;
+        let mut out = [0; SLOT_BYTES];
+        let fields = [[SLOT_VERSION].as_slice(), &run.to_bytes(), &nonce, &sealed].concat();
+        for (to, from) in out.iter_mut().zip(fields) {
+            *to = from;
+        }
+        Some(out)
+    }
+
+    fn unwrap(&self, bytes: &[u8; SLOT_BYTES], run: RunId, slot: u64) -> Option<RunKey> {
+        let mut fields = Fields::new(bytes);
+        let version = fields.byte()?;
+        let owner = RunId::from_bytes(fields.array()?);
+        let nonce: [u8; 24] = fields.array()?;
+        let sealed = fields.bytes(48)?;
+        if version != SLOT_VERSION || owner != run {
+            return None;
+        }
+        let aad = Self::additional(run, slot);
+        let key = XChaCha20Poly1305::new(self.wrap.as_slice().into())
+            .decrypt(XNonce::from_slice(&nonce), Sealing { msg: sealed, aad: &aad })
+            .ok()
+            .map(Zeroizing::new)?;
+        Some(RunKey::new(key.as_slice().try_into().ok()?))
+    }
+}
+
+/// The key of one run, split by purpose.
+pub(crate) struct RunKey {
+    pub(crate) seal: Zeroizing<[u8; 32]>,
+    digest: Zeroizing<[u8; 32]>,
+}
+
+impl RunKey {
+    fn new(key: &[u8; 32]) -> Self {
+        Self { seal: derive(key, "bailiwick payload 1"), digest: derive(key, "bailiwick correlation 1") }
+    }
+
+    /// For digests that only this run's key can make.
+    pub(crate) fn correlation(&self) -> Mac {
+        Mac::new(&self.digest)
+    }
+}
+
+/// A new run key and the slot that keeps it.
+pub(crate) fn new_run_key(home: &HomeKey, nonces: &Nonces, run: RunId, slot: u64) -> Option<(RunKey, [u8; SLOT_BYTES])> {
+    let key = Zeroizing::new(random::<32>()?);
+    let bytes = home.wrap(&key, nonces.next(), run, slot)?;
+    Some((RunKey::new(&key), bytes))
+}
+
+/// The file of run keys, for reading.
+pub(crate) struct KeyFile(File);
+
+impl KeyFile {
+    pub(crate) fn new(file: File) -> Self {
+        Self(file)
+    }
+
+    /// Opened for reading alone, or nothing when no run ever had a key.
+    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+    pub(crate) fn open(home: &Path) -> io::Result<Option<Self>> {
+        match File::open(run_keys_path(home)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => Ok(Some(Self(file?))),
+        }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// The whole slots. A part of one at the end was never acknowledged.
+    pub(crate) fn slots(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len() / (SLOT_BYTES as u64))
+    }
+
+    fn slot(&self, slot: u64) -> io::Result<[u8; SLOT_BYTES]> {
+        let mut bytes = [0; SLOT_BYTES];
+        self.0.read_exact_at(&mut bytes, slot.saturating_mul(SLOT_BYTES as u64))?;
+        Ok(bytes)
+    }
+
+    /// The run's key, or nothing when the slot was forgotten, is damaged or is another run's.
+    pub(crate) fn key(&self, home: &HomeKey, run: RunId, slot: u64) -> Option<RunKey> {
+        home.unwrap(&self.slot(slot).ok()?, run, slot)
+    }
+
+    /// Calls `each` with the run of every slot from `first` on that was not forgotten.
+    pub(crate) fn owners(&self, first: u64, each: &mut dyn FnMut(u64, RunId)) -> io::Result<()> {
+        const AT_ONCE: u64 = 4096;
+        let slots = self.slots()?;
+        let mut slot = first;
+        while slot < slots {
+            let count = AT_ONCE.min(slots - slot);
+            let mut bytes = vec![0; crate::wire::narrow(count).saturating_mul(SLOT_BYTES)];
+            self.0.read_exact_at(&mut bytes, slot.saturating_mul(SLOT_BYTES as u64))?;
+            for one in bytes.chunks_exact(SLOT_BYTES) {
+                let mut fields = Fields::new(one);
+                if let (Some(SLOT_VERSION), Some(run)) = (fields.byte(), fields.array()) {
+                    each(slot, RunId::from_bytes(run));
+                }
+                slot += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The slot of a run: a search through the file, for the rare run that is not open.
+    pub(crate) fn find(&self, run: RunId) -> io::Result<Option<u64>> {
+        let mut found = None;
+        self.owners(0, &mut |slot, owner| {
+            if owner == run {
+                found = Some(slot);
+            }
+        })?;
+        Ok(found)
+    }
+}
+
+/// Nonces that never come twice: sixteen random bytes for this process, then a count. Not the record's own number, which comes
+/// again with another content when a crash has cut an unacknowledged record.
+pub(crate) struct Nonces {
+    prefix: [u8; 16],
+    next: AtomicU64,
+}
+
+impl Nonces {
+    pub(crate) fn new() -> Option<Self> {
+        Some(Self { prefix: random()?, next: AtomicU64::new(0) })
+    }
+
+    pub(crate) fn next(&self) -> [u8; 24] {
+        let mut nonce = [0; 24];
+        let count = self.next.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        for (to, from) in nonce.iter_mut().zip(self.prefix.into_iter().chain(count)) {
+            *to = from;
+        }
+        nonce
+    }
+}
+
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+    let io = |cause| OpenError::Io { path: path.to_owned(), cause };
+    let missing = || OpenError::Key { path: path.to_owned() };
+    let bytes = Zeroizing::new(read_bounded(path, 32).map_err(io)?.ok_or_else(missing)?);
+    // SECURITY: a key that others may read is one they may have read.
+    if std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o077 != 0 {
+        return Err(OpenError::KeyExposed { path: path.to_owned() });
+    }
+    bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| missing())
+}
+
+/// Makes a secret unless it is there.
+fn ensure_secret(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    let io = |cause| OpenError::Io { path: path.to_owned(), cause };
+    if std::fs::exists(path).map_err(io)? {
+        return Ok(());
+    }
+    let key = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
+    replace(disk, path, key.as_slice(), Replace::Durable).map_err(io)
+}
+
+/// The two keys of a home; made first when it has no log yet.
+pub(crate) fn load(disk: &dyn Disk, home: &Path, has_log: bool) -> Result<(NoteSigner, HomeKey), OpenError> {
+    if !has_log {
+        ensure_secret(disk, &home_key_path(home))?;
+        ensure_secret(disk, &sign_path(home))?;
+    }
+    let signer = NoteSigner::new(&*read_secret(&sign_path(home))?);
+    let path = public_path(home);
+    let text = format!("{}\n", signer.public());
+    // The public half is derived: a missing or foreign one is put right.
+    if read_bounded(&path, 4096).ok().flatten().as_deref() != Some(text.as_bytes()) {
+        replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
+    }
+    Ok((signer, HomeKey::load(home)?))
+}
+
+/// The public key kept in a folder.
+pub(crate) fn load_public(folder: &Path) -> Option<PublicKey> {
+    let bytes = read_bounded(&public_path(folder), 4096).ok()??;
+    String::from_utf8(bytes).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_opens_only_in_its_place_and_for_its_run() {
+        let home = HomeKey::new(&[1; 32]);
+        let run = RunId::from_bytes([2; 16]);
+        let (key, slot) = new_run_key(&home, &Nonces::new().unwrap(), run, 5).unwrap();
+        assert_eq!(home.unwrap(&slot, run, 5).unwrap().seal, key.seal);
+        assert!(home.unwrap(&slot, run, 6).is_none());
+        assert!(home.unwrap(&slot, RunId::from_bytes([3; 16]), 5).is_none());
+        assert!(HomeKey::new(&[9; 32]).unwrap(&slot, run, 5).is_none());
+        assert!(home.unwrap(&[0; SLOT_BYTES], run, 5).is_none());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("home.key");
+        std::fs::write(&path, [1; 32]).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(HomeKey::load(dir.path()), Err(OpenError::KeyExposed { .. })));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(HomeKey::load(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn nonces_differ() {
+        let nonces = Nonces::new().unwrap();
+        assert_ne!(nonces.next(), nonces.next());
+    }
+}

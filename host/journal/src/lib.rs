@@ -1,0 +1,61 @@
+//! An append-only log that can prove itself.
+//!
+//! Records of many runs lie in one log, in the order in which they became durable. Each names its run, its number in the run and the hash
+//! of the run's previous record. Records that were waiting together become durable together, as one batch: frames, then a trailer with
+//! a signed checkpoint over everything so far, written at once and synced once. A batch without its trailer was never acknowledged, and is cut
+//! when the log is opened; anything else that is missing or different is refused, with its place.
+//!
+//! What this room does not do: it does not know what a record means (bodies are opaque bytes; the order of kinds is checked by
+//! `gate`); it has no clock and no network; it does not decide when a run begins or ends; it does not prove inclusion or
+//! consistency yet, prune, rotate its key, or collect witnesses. Whoever has the account and its keys can write a log anew that nobody else
+//! has seen: second state, and later receipts and witnesses, are what makes that noticeable.
+//!
+//! - A record is durable when its [`Ticket`] says so, and not before.
+//! - The first write or sync that fails ends the journal for this process: every ticket fails, nothing more is taken.
+//! - Nothing is read back that was not in a batch with its trailer.
+//! - Secrets are in payloads only, sealed with a key that can be forgotten.
+//!
+//! Files of a home: `journal/*.seg` (the truth), `journal.key`, `journal.pub`, `home.key`, `keys` (run keys), `journal.index` (derived),
+//! `lock`.
+
+#![forbid(unsafe_code)]
+
+mod chain;
+mod disk;
+mod err;
+mod frame;
+mod ids;
+mod index;
+mod journal;
+mod keys;
+mod mac;
+mod note;
+mod open;
+mod payload;
+mod queue;
+mod read;
+mod scan;
+mod segment;
+mod state;
+mod ticket;
+mod tree;
+mod verify;
+mod walk;
+mod wire;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, OpenError, ReadError, Step};
+pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
+pub use ids::{LogId, LogIdError, Position, log_run};
+pub use journal::{Appended, Entry, Journal, KeyedHasher, Options};
+pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
+pub use open::{AcceptedRollback, Opened, accept_rollback};
+pub use payload::Payload;
+pub use read::{Reader, Record, Records};
+pub use state::{Remembered, remembered, state_path};
+pub use ticket::Ticket;
+pub use verify::{Evidence, Report, SignerEvidence, verify};
+pub use walk::Leaf;

@@ -1,0 +1,242 @@
+//! Checkpoints as signed notes (C2SP `tlog-checkpoint`, `signed-note`; Ed25519).
+//!
+//! Besides origin, size and root, a checkpoint has one extension line: the segment, the first byte and the length of the batch it
+//! closes. Under the signature, it leaves no room to take a trailer out or to move a batch.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use effect::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::LogId;
+
+/// Ed25519 in the key ids of signed notes.
+const ALGORITHM: u8 = 1;
+
+/// What a trailer says: the log up to and with its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The log.
+    pub log: LogId,
+    /// How many leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// The segment in which the batch lies.
+    pub segment: u32,
+    /// Where the batch begins in it.
+    pub start: u64,
+    /// The length of the batch up to its trailer.
+    pub bytes: u64,
+}
+
+/// Why a note is not a checkpoint by this key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoteError {
+    /// Not the form of a checkpoint, or not its one spelling.
+    #[error("the checkpoint is malformed")]
+    Malformed,
+    /// Signed under another name or key.
+    #[error("the checkpoint is signed by another key")]
+    OtherKey,
+    /// The signature does not fit.
+    #[error("the checkpoint's signature is wrong")]
+    BadSignature,
+}
+
+impl Checkpoint {
+    fn text(&self) -> String {
+        format!(
+            "{}\n{}\n{}\nbatch {} {} {}\n",
+            self.log.origin(),
+            self.size,
+            STANDARD.encode(self.root.as_bytes()),
+            self.segment,
+            self.start,
+            self.bytes
+        )
+    }
+
+    /// Reads a note without looking at who signed it.
+    pub fn read(note: &str) -> Result<Self, NoteError> {
+        split(note).map(|(checkpoint, ..)| checkpoint)
+    }
+}
+
+/// The checkpoint, its text, the signer's name and the bytes of the signature line.
+fn split(note: &str) -> Result<(Checkpoint, &str, &str, Vec<u8>), NoteError> {
+    let parts = || -> Option<(Checkpoint, &str, &str, Vec<u8>)> {
+        let (body, signatures) = note.split_once("\n\n")?;
+        let text = note.get(..body.len() + 1)?;
+        let mut lines = body.split('\n');
+        let log = LogId::from_origin(lines.next()?)?;
+        let size = lines.next()?.parse().ok()?;
+        let root = STANDARD.decode(lines.next()?).ok()?;
+        let mut batch = lines.next()?.strip_prefix("batch ")?.split(' ');
+        let checkpoint = Checkpoint {
+            log,
+            size,
+            root: Digest::from_bytes(root.try_into().ok()?),
+            segment: batch.next()?.parse().ok()?,
+            start: batch.next()?.parse().ok()?,
+            bytes: batch.next()?.parse().ok()?,
+        };
+        let (name, signature) = signatures.strip_prefix("— ")?.strip_suffix('\n')?.split_once(' ')?;
+        // Writing it again leaves one spelling: no leading zeros, no further lines.
+        (checkpoint.text() == text).then_some((checkpoint, text, name, STANDARD.decode(signature).ok()?))
+    };
+    parts().ok_or(NoteError::Malformed)
+}
+
+fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
+    let hash: [u8; 32] =
+        Sha256::new().chain_update(name.as_bytes()).chain_update([b'\n', ALGORITHM]).chain_update(public).finalize().into();
+    let [a, b, c, d, ..] = hash;
+    [a, b, c, d]
+}
+
+/// The public half of a log's key, printed as a C2SP verifier key (`origin+key id+base64`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    log: LogId,
+    key: VerifyingKey,
+}
+
+/// Text that is not a verifier key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a public key reads `bailiwick.log/LOG+KEYID+BASE64`")]
+pub struct PublicKeyError;
+
+impl PublicKey {
+    /// The log it speaks for.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// The checkpoint in this note, if this key signed it.
+    pub fn check(&self, note: &str) -> Result<Checkpoint, NoteError> {
+        let (checkpoint, text, name, signature) = split(note)?;
+        let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteError::Malformed)?;
+        let ours = key_id(name, self.key.as_bytes());
+        if checkpoint.log != self.log || name != self.log.origin() || *id != ours {
+            return Err(NoteError::OtherKey);
+        }
+        let signature = Signature::from_slice(signature).map_err(|_| NoteError::Malformed)?;
+        self.key.verify_strict(text.as_bytes(), &signature).map_err(|_| NoteError::BadSignature)?;
+        Ok(checkpoint)
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.log.origin();
+        let id = crate::wire::hex(&key_id(&name, self.key.as_bytes()));
+        let mut key = vec![ALGORITHM];
+        key.extend_from_slice(self.key.as_bytes());
+        write!(f, "{name}+{id}+{}", STANDARD.encode(key))
+    }
+}
+
+impl std::str::FromStr for PublicKey {
+    type Err = PublicKeyError;
+
+    fn from_str(text: &str) -> Result<Self, PublicKeyError> {
+        let text = text.trim_end();
+        let parts = || -> Option<Self> {
+            let mut parts = text.splitn(3, '+');
+            let log = LogId::from_origin(parts.next()?)?;
+            let _id = parts.next()?;
+            let key: [u8; 33] = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
+            let (_algorithm, key) = key.split_first_chunk::<1>()?;
+            Some(Self { log, key: VerifyingKey::from_bytes(key.try_into().ok()?).ok()? })
+        };
+        // Printing it again checks the key id and the algorithm.
+        parts().filter(|key| key.to_string() == text).ok_or(PublicKeyError)
+    }
+}
+
+/// The secret half, and the only thing that makes checkpoints.
+pub(crate) struct NoteSigner {
+    public: PublicKey,
+    key: SigningKey,
+    id: [u8; 4],
+}
+
+impl NoteSigner {
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(seed);
+        let public = key.verifying_key();
+        let log = LogId::of_key(public.as_bytes());
+        Self { id: key_id(&log.origin(), public.as_bytes()), public: PublicKey { log, key: public }, key }
+    }
+
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    pub(crate) fn sign(&self, checkpoint: &Checkpoint) -> String {
+        let text = checkpoint.text();
+        let mut signature = self.id.to_vec();
+        signature.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
+        format!("{text}\n— {} {}\n", self.public.log.origin(), STANDARD.encode(signature))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed() -> (NoteSigner, Checkpoint, String) {
+        let signer = NoteSigner::new(&[3; 32]);
+        let log = signer.public().log();
+        let checkpoint = Checkpoint { log, size: 12, root: Digest::of(b"r"), segment: 1, start: 64, bytes: 900 };
+        let note = signer.sign(&checkpoint);
+        (signer, checkpoint, note)
+    }
+
+    #[test]
+    fn a_signed_checkpoint_is_read_back() {
+        let (signer, checkpoint, note) = signed();
+        assert_eq!(signer.public().check(&note), Ok(checkpoint));
+        assert_eq!(Checkpoint::read(&note), Ok(checkpoint));
+    }
+
+    #[test]
+    fn a_public_key_survives_printing() {
+        let (signer, ..) = signed();
+        let text = signer.public().to_string();
+        assert_eq!(text.parse::<PublicKey>().as_ref(), Ok(signer.public()));
+        assert_eq!(text.replacen('+', "+0", 1).parse::<PublicKey>(), Err(PublicKeyError));
+    }
+
+    #[test]
+    fn a_note_by_another_key_is_refused() {
+        let (_, _, note) = signed();
+        assert_eq!(NoteSigner::new(&[4; 32]).public().check(&note), Err(NoteError::OtherKey));
+    }
+
+    #[test]
+    fn no_changed_byte_of_a_note_is_accepted() {
+        let (signer, _, note) = signed();
+        for at in 0..note.len() {
+            for with in [b'0', b'1', b'A', b'=', b'\n', b' '] {
+                let mut changed = note.clone().into_bytes();
+                if let Some(byte) = changed.get_mut(at)
+                    && *byte != with
+                {
+                    *byte = with;
+                    let accepted = String::from_utf8(changed).is_ok_and(|note| signer.public().check(&note).is_ok());
+                    assert!(!accepted, "byte {at} set to {with}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_spelling_is_refused() {
+        let (signer, _, note) = signed();
+        assert_eq!(signer.public().check(&note.replacen("\n12\n", "\n012\n", 1)), Err(NoteError::Malformed));
+        assert_eq!(signer.public().check(&format!("{note}— more AAAA\n")), Err(NoteError::Malformed));
+    }
+}

@@ -1,0 +1,249 @@
+//! What was appended and is not yet on the disk: threads put in, the writer takes out.
+//!
+//! While a batch is being synced the next one grows here, its leaves already in the tree. The writer takes what there is and does not
+//! wait for company. (Giving those who waited together a moment to come back together was tried: on a disk that syncs in a tenth of a
+//! millisecond it cost more than it gained.)
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use effect::RunId;
+
+use crate::err::Broken;
+use crate::keys::SLOT_BYTES;
+use crate::ticket::{Outcome, lock};
+use crate::tree::{Node, Tree};
+
+/// What the writer must know of a leaf besides its bytes.
+pub(crate) struct Meta {
+    pub(crate) run: RunId,
+    pub(crate) seq: u64,
+    pub(crate) hash: Node,
+    pub(crate) ends: bool,
+    pub(crate) slot: Option<u64>,
+}
+
+/// Space that one batch leaves to a later one: fresh pages for each would cost more than filling them.
+pub(crate) type Buffers = (Vec<u8>, Vec<Meta>);
+
+/// BOUND: larger buffers are given back to the system.
+const SPARE_BYTES_MAX: usize = 4 << 20;
+
+/// A batch that grows.
+pub(crate) struct Pending {
+    /// Frames, without the trailer.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) leaves: Vec<Meta>,
+    /// Slots of new run keys. They wait for the batch with the run's first record.
+    pub(crate) keys: Vec<(u64, [u8; SLOT_BYTES])>,
+    /// Slots to overwrite.
+    pub(crate) forgotten: Vec<u64>,
+    /// A snapshot of everything up to the end of this batch.
+    pub(crate) snapshot: Option<Vec<u8>>,
+    /// The tree up to the end of this batch.
+    pub(crate) tree: Tree,
+    pub(crate) outcome: Arc<Outcome>,
+}
+
+impl Pending {
+    fn new((bytes, leaves): Buffers) -> Self {
+        Self { bytes, leaves, tree: Tree::default(), keys: Vec::new(), forgotten: Vec::new(), snapshot: None, outcome: Outcome::pending() }
+    }
+
+    /// Whether there is something that must not lie waiting.
+    fn is_work(&self) -> bool {
+        !self.leaves.is_empty() || !self.forgotten.is_empty() || self.snapshot.is_some()
+    }
+}
+
+struct State {
+    sealed: VecDeque<Pending>,
+    open: Pending,
+    /// How the batch that the writer took last will end, or has.
+    taken: Arc<Outcome>,
+    /// Bytes that were put in and are not yet durable.
+    bytes: usize,
+    /// The tree over all that was ever put in.
+    tree: Tree,
+    next_slot: u64,
+    spare: Buffers,
+    /// The writer has nothing to do.
+    idle: bool,
+    closing: bool,
+    broken: Option<Broken>,
+}
+
+/// The queue between many threads and one writer.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    work: Condvar,
+    space: Condvar,
+    batch_bytes: usize,
+    bytes_max: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(tree: Tree, slots: u64, batch_bytes: usize, bytes_max: usize) -> Self {
+        let state = State {
+            sealed: VecDeque::new(),
+            open: Pending::new(Buffers::default()),
+            taken: Outcome::durable(),
+            bytes: 0,
+            tree,
+            next_slot: slots,
+            spare: Buffers::default(),
+            idle: false,
+            closing: false,
+            broken: None,
+        };
+        Self { state: Mutex::new(state), work: Condvar::new(), space: Condvar::new(), batch_bytes, bytes_max }
+    }
+
+    /// Puts whole records in, all into one batch; gives the index of the first and how the batch will end. Waits while too much is
+    /// queued.
+    pub(crate) fn push(&self, bytes: &[u8], leaves: impl IntoIterator<Item = Meta>) -> Result<(u64, Arc<Outcome>), Broken> {
+        let mut state = lock(&self.state);
+        while state.bytes != 0 && state.bytes + bytes.len() > self.bytes_max && state.broken.is_none() {
+            state = self.space.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.accepts()?;
+        state.bytes += bytes.len();
+        let index = state.tree.size();
+        state.open.bytes.extend_from_slice(bytes);
+        for leaf in leaves {
+            state.tree.push(leaf.hash);
+            state.open.leaves.push(leaf);
+        }
+        let outcome = state.open.outcome.clone();
+        if state.open.bytes.len() >= self.batch_bytes {
+            state.seal();
+        }
+        self.wake(&mut state);
+        Ok((index, outcome))
+    }
+
+    /// The number of a new key slot.
+    pub(crate) fn reserve_slot(&self) -> Result<u64, Broken> {
+        let mut state = lock(&self.state);
+        state.accepts()?;
+        let slot = state.next_slot;
+        state.next_slot += 1;
+        Ok(slot)
+    }
+
+    pub(crate) fn push_key(&self, slot: u64, bytes: [u8; SLOT_BYTES]) -> Result<(), Broken> {
+        let mut state = lock(&self.state);
+        state.accepts()?;
+        state.open.keys.push((slot, bytes));
+        Ok(())
+    }
+
+    pub(crate) fn push_forgotten(&self, slot: u64) -> Result<Arc<Outcome>, Broken> {
+        let mut state = lock(&self.state);
+        state.accepts()?;
+        state.open.forgotten.push(slot);
+        let outcome = state.open.outcome.clone();
+        self.wake(&mut state);
+        Ok(outcome)
+    }
+
+    /// A snapshot ends the batch, so that it speaks of exactly what was appended before it.
+    pub(crate) fn push_snapshot(&self, bytes: Vec<u8>) -> Result<(), Broken> {
+        let mut state = lock(&self.state);
+        state.accepts()?;
+        state.open.snapshot = Some(bytes);
+        state.seal();
+        self.wake(&mut state);
+        Ok(())
+    }
+
+    /// How the last batch ends that has anything in it.
+    pub(crate) fn last(&self) -> Arc<Outcome> {
+        let state = lock(&self.state);
+        if state.open.is_work() {
+            state.open.outcome.clone()
+        } else {
+            state.sealed.back().map_or_else(|| state.taken.clone(), |pending| pending.outcome.clone())
+        }
+    }
+
+    fn wake(&self, state: &mut State) {
+        if std::mem::take(&mut state.idle) {
+            self.work.notify_one();
+        }
+    }
+
+    /// The next batch, for the writer; nothing when the queue is closed and empty.
+    pub(crate) fn take(&self) -> Option<Pending> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.sealed.is_empty() && state.open.is_work() {
+                state.seal();
+            }
+            if let Some(next) = state.sealed.pop_front() {
+                state.taken = next.outcome.clone();
+                return Some(next);
+            }
+            if state.closing {
+                return None;
+            }
+            state.idle = true;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle = false;
+        }
+    }
+
+    /// What the writer has made durable no longer counts; its buffers are used again.
+    pub(crate) fn release(&self, bytes: usize, buffers: Buffers) {
+        let (mut frames, mut leaves) = buffers;
+        frames.clear();
+        leaves.clear();
+        let mut state = lock(&self.state);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        if frames.capacity() <= SPARE_BYTES_MAX {
+            state.spare = (frames, leaves);
+        }
+        self.space.notify_all();
+    }
+
+    /// Accepts nothing more; the writer finishes what is there.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closing = true;
+        self.work.notify_one();
+    }
+
+    /// Fails everything that waits, now and for good. The first reason stays.
+    pub(crate) fn stop(&self, broken: &Broken) {
+        let mut state = lock(&self.state);
+        let broken = state.broken.get_or_insert_with(|| broken.clone()).clone();
+        state.seal();
+        let waiting = std::mem::take(&mut state.sealed);
+        let taken = state.taken.clone();
+        drop(state);
+        self.space.notify_all();
+        taken.settle(Err(broken.clone()));
+        waiting.iter().for_each(|pending| pending.outcome.settle(Err(broken.clone())));
+    }
+
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        lock(&self.state).accepts().err()
+    }
+}
+
+impl State {
+    fn accepts(&self) -> Result<(), Broken> {
+        match &self.broken {
+            Some(broken) => Err(broken.clone()),
+            None if self.closing => Err(Broken::closed()),
+            None => Ok(()),
+        }
+    }
+
+    fn seal(&mut self) {
+        let spare = std::mem::take(&mut self.spare);
+        let mut full = std::mem::replace(&mut self.open, Pending::new(spare));
+        full.tree = self.tree.clone();
+        self.sealed.push_back(full);
+    }
+}

@@ -1,0 +1,203 @@
+//! Segments: the files that the log lies in, numbered from 1 without a gap.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::SeekFrom;
+
+use crate::disk::{Disk, write_whole};
+use crate::err::{Fault, FaultKind};
+use crate::frame::{HEADER_BYTES, Header, Parsed, TRAILER, parse};
+use crate::ids::{LogId, Position};
+use crate::note::PublicKey;
+use crate::wire::{narrow, wide};
+
+/// BOUND: no segment is longer, so that none can make a reader hold more.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 256 << 20;
+
+/// The folder of the segments.
+pub(crate) fn folder(home: &Path) -> PathBuf {
+    home.join("journal")
+}
+
+pub(crate) fn path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("{number:08}.seg"))
+}
+
+/// The numbers of the segments that are there, in order. A missing folder has none.
+#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|text| text.parse().ok());
+        numbers.extend(number.filter(|number| path(folder, *number).file_name() == Some(&name)));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The first number that a list lacks, when there is a later one.
+pub(crate) fn gap(numbers: &[u32]) -> Option<u32> {
+    (1u32..).zip(numbers).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
+}
+
+/// Lays out a segment under a name that no reader looks at, and gives it its own name when it is on the disk.
+pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, bytes: u64) -> io::Result<File> {
+    let to = path(folder, header.number);
+    let aside = to.with_extension("new");
+    let laid_out = || -> io::Result<File> {
+        let file = disk.create(&aside)?;
+        disk.allocate(&file, bytes)?;
+        write_whole(disk, &file, &header.encode(), 0)?;
+        disk.sync(&file)?;
+        disk.rename(&aside, &to)?;
+        disk.sync_folder(folder)?;
+        Ok(file)
+    };
+    laid_out().inspect_err(|_| {
+        // Gives back what it took of a full disk. What stays is taken away when the home is opened.
+        let _ = disk.remove(&aside);
+    })
+}
+
+/// Takes away what was left of laying out segments.
+#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            disk.remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A segment opened for reading, with a header that belongs to this log and number.
+#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, Header), Fault> {
+    let fault = |what| Fault { at: Position { segment: number, offset: 0, index: 0 }, what };
+    let unreadable = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::NotFound => fault(FaultKind::SegmentMissing),
+        kind => fault(FaultKind::Unreadable(kind)),
+    };
+    let file = File::open(path(folder, number)).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.len() > SEGMENT_BYTES_MAX {
+        return Err(fault(FaultKind::SegmentTooLong));
+    }
+    let mut bytes = [0; HEADER_BYTES];
+    file.read_exact_at(&mut bytes, 0).map_err(|cause| match cause.kind() {
+        io::ErrorKind::UnexpectedEof => fault(FaultKind::HeaderBroken),
+        kind => fault(FaultKind::Unreadable(kind)),
+    })?;
+    let header = Header::decode(&bytes).ok_or_else(|| fault(FaultKind::HeaderBroken))?;
+    if header.number != number || log.is_some_and(|log| log != header.log) {
+        return Err(fault(FaultKind::HeaderDiffers));
+    }
+    Ok((file, header))
+}
+
+/// What lies in a file from a place on, up to its last byte that is not zero. Holes are skipped, so that the space which was reserved
+/// and never written costs nothing. What was read of it once lies in the system's cache and is no hole any more: so it is looked at in
+/// pieces that fit the processor's own, and nothing is read ahead.
+pub(crate) fn written_after(file: &File, from: u64) -> io::Result<Vec<u8>> {
+    const PIECE_BYTES: usize = 128 << 10;
+    // Only costs time where the system does not know it.
+    let _ = rustix::fs::fadvise(file, from, None, rustix::fs::Advice::Random);
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut at = from;
+    loop {
+        let data = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(data) => data,
+            Err(rustix::io::Errno::NXIO) => return Ok(bytes),
+            Err(cause) => return Err(cause.into()),
+        };
+        let hole = rustix::fs::seek(file, SeekFrom::Hole(data))?;
+        if hole <= data {
+            return Ok(bytes);
+        }
+        at = data;
+        while at < hole {
+            let wanted = narrow(hole - at).min(PIECE_BYTES);
+            let read = read_up_to(file, piece.get_mut(..wanted).unwrap_or_default(), at)?;
+            let piece = piece.get(..read).unwrap_or_default();
+            if let Some(last) = last_written(piece) {
+                bytes.resize(narrow(at - from), 0);
+                bytes.extend_from_slice(piece.get(..=last).unwrap_or_default());
+            }
+            if read < wanted {
+                return Ok(bytes);
+            }
+            at += wide(read);
+        }
+    }
+}
+
+/// The last byte that is not zero. Most pages have none, and are looked at as a whole.
+fn last_written(piece: &[u8]) -> Option<usize> {
+    const PAGE_BYTES: usize = 4096;
+    let pages = piece.len().div_ceil(PAGE_BYTES);
+    (0..pages).rev().find_map(|page| {
+        let start = page * PAGE_BYTES;
+        let page = piece.get(start..).map(|rest| rest.get(..PAGE_BYTES).unwrap_or(rest))?;
+        if page.iter().fold(0, |all, byte| all | byte) == 0 {
+            return None;
+        }
+        page.iter().rposition(|byte| *byte != 0).map(|last| start + last)
+    })
+}
+
+/// Reads until the buffer is full or the file ends.
+pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at + wide(done)) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(done)
+}
+
+/// Whether a batch that begins after `start` was completed: then what is at `start` was complete once too, and is damaged. Without
+/// one, what is at `start` may be the torn end of a write that was never acknowledged.
+///
+/// A trailer counts when its checksum, its place and, where there is a key, its signature fit, so that no text within a record can
+/// pass for one.
+pub(crate) fn has_later_batch(rest: &[u8], start: u64, segment: u32, log: LogId, key: Option<&PublicKey>) -> bool {
+    let needle = [&[TRAILER], log.origin().as_bytes(), b"\n"].concat();
+    let Some(first) = needle.first().copied() else { return false };
+    let mut from = 0;
+    while let Some(found) = rest.get(from..).and_then(|rest| rest.iter().position(|byte| *byte == first)) {
+        let kind = from + found;
+        from = kind + 1;
+        if !rest.get(kind..).is_some_and(|rest| rest.starts_with(&needle)) {
+            continue;
+        }
+        let Some(frame) = kind.checked_sub(crate::frame::HEAD_BYTES) else { continue };
+        let Some(Parsed::Frame(content)) = rest.get(frame..).map(parse) else { continue };
+        let Some(note) = content.get(1..).and_then(|note| str::from_utf8(note).ok()) else { continue };
+        let checked = match key {
+            Some(key) => key.check(note),
+            None => crate::note::Checkpoint::read(note),
+        };
+        let later = checked.is_ok_and(|checkpoint| {
+            checkpoint.segment == segment
+                && checkpoint.start > start
+                && checkpoint.start.checked_add(checkpoint.bytes) == start.checked_add(wide(frame))
+        });
+        if later {
+            return true;
+        }
+    }
+    false
+}

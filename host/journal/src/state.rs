@@ -1,0 +1,131 @@
+//! Second state: what the log was, remembered outside the home, so that a home that was put back to an earlier day is noticed.
+//!
+//! One file for each log, two lines of the same length that are overwritten in turn: a write of one line in place costs a
+//! microsecond, where putting a new file in the old one's place for every batch would make each sync of the log wait for a second
+//! file. The line with the greatest size that is whole counts.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use effect::Digest;
+
+use crate::disk::{Disk, Replace, read_bounded, replace, write_whole};
+use crate::ids::LogId;
+use crate::wire::{unhex, wide};
+
+const TITLE: &str = "bailiwick.state/1";
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// What a log was when it was last synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The log.
+    pub log: LogId,
+    /// How many records it had.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+}
+
+impl Remembered {
+    fn line(&self) -> String {
+        let text = format!("{TITLE} {} {:020} {}", self.log, self.size, self.root.hex());
+        let crc = crc32c::crc32c(text.as_bytes());
+        format!("{text} {crc:08x}\n")
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split(' ').skip(1);
+        let log = words.next()?.parse().ok()?;
+        let size = words.next()?.parse().ok()?;
+        let root = Digest::from_bytes(unhex(words.next()?)?);
+        let remembered = Self { log, size, root };
+        // Writing it again checks the title, the checksum and the spelling.
+        (remembered.line().trim_end() == line).then_some(remembered)
+    }
+}
+
+/// Where a log is remembered.
+pub fn state_path(state: &Path, log: LogId) -> PathBuf {
+    state.join(log.to_string())
+}
+
+/// Reads what a file remembers.
+///
+/// # Errors
+/// A file that is there and has no whole line is an error, not an absence.
+pub fn remembered(path: &Path) -> io::Result<Option<Remembered>> {
+    let Some(bytes) = read_bounded(path, FILE_BYTES_MAX)? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    let best = text.split('\n').filter_map(Remembered::parse).max_by_key(|remembered| remembered.size);
+    best.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The file of one log, open for writing.
+pub(crate) struct StateFile {
+    file: File,
+    log: LogId,
+    turn: bool,
+}
+
+impl StateFile {
+    /// Opens the file, and makes or rewrites it so that both lines say this.
+    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+    pub(crate) fn begin(disk: &dyn Disk, state: &Path, now: &Remembered) -> io::Result<Self> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
+        let path = state_path(state, now.log);
+        if remembered(&path).ok().flatten().as_ref() != Some(now) {
+            replace(disk, &path, now.line().repeat(2).as_bytes(), Replace::Durable)?;
+        }
+        Ok(Self { file: OpenOptions::new().write(true).open(&path)?, log: now.log, turn: false })
+    }
+
+    pub(crate) fn write(&mut self, disk: &dyn Disk, size: u64, root: Digest) -> io::Result<()> {
+        let line = Remembered { log: self.log, size, root }.line();
+        let at = if self.turn { wide(line.len()) } else { 0 };
+        self.turn = !self.turn;
+        write_whole(disk, &self.file, line.as_bytes(), at)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn at(size: u64) -> Remembered {
+        Remembered { log: LogId::from_bytes([4; 16]), size, root: Digest::of(&size.to_le_bytes()) }
+    }
+
+    #[test]
+    fn the_later_line_counts_and_a_torn_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = state_path(dir.path(), at(0).log);
+        assert_eq!(remembered(&path).unwrap(), None);
+        let mut file = StateFile::begin(&RealDisk, dir.path(), &at(5)).unwrap();
+        for size in [6, 7] {
+            file.write(&RealDisk, size, at(size).root).unwrap();
+            assert_eq!(remembered(&path).unwrap(), Some(at(size)));
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 3;
+        if let Some(byte) = bytes.get_mut(last) {
+            *byte ^= 1;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(remembered(&path).unwrap(), Some(at(6)));
+        std::fs::write(&path, b"nonsense").unwrap();
+        assert!(remembered(&path).is_err());
+    }
+
+    #[test]
+    fn beginning_lower_forgets_the_higher() {
+        let dir = tempfile::tempdir().unwrap();
+        StateFile::begin(&RealDisk, dir.path(), &at(9)).unwrap();
+        StateFile::begin(&RealDisk, dir.path(), &at(3)).unwrap();
+        assert_eq!(remembered(&state_path(dir.path(), at(0).log)).unwrap(), Some(at(3)));
+    }
+}

@@ -1,0 +1,146 @@
+//! Every operation on the disk fails once: nothing goes on, and nothing that was acknowledged is lost.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use effect::Digest;
+
+use super::kit::{Failing, Failure, check, copy, open_with, run, small};
+use crate::open::open_on;
+use crate::{AppendError, Broken, Journal, OpenError, Reader, Step};
+
+/// Goes through everything that writes; gives the leaves that were acknowledged and what ended it.
+fn scenario(journal: &Journal, acknowledged: &mut Vec<Digest>) -> Result<(), AppendError> {
+    journal.open_run_key(run(7))?;
+    for number in 0..24u8 {
+        let payloads = vec![vec![number; 40].into()];
+        let appended = journal.append(run(7), vec![number; 30], payloads)?;
+        appended.ticket.wait_blocking()?;
+        acknowledged.push(appended.leaf);
+        if number == 9 {
+            journal.snapshot(b"folded".to_vec())?;
+        }
+        if number == 14 {
+            journal.open_run_key(run(8))?;
+            let last = journal.append_last(run(8), b"short".to_vec(), Vec::new())?;
+            journal.durable().wait_blocking()?;
+            acknowledged.push(last.leaf);
+            journal.forget(run(8))?.wait_blocking()?;
+        }
+    }
+    Ok(())
+}
+
+/// One run of the scenario with operation `at` failing; false when there is no such operation.
+fn try_with(fresh: &Path, home: &Path, at: usize, how: Failure) -> bool {
+    copy(fresh, &home.join("home"));
+    let (home, state) = (home.join("home"), home.join("state"));
+    let disk = Failing::new(at, how);
+    let mut acknowledged = Vec::new();
+    match open_on(disk.clone(), &home, Some(&state), small()) {
+        Ok((journal, _)) => {
+            let ended = scenario(&journal, &mut acknowledged);
+            if let Err(err) = &ended {
+                let again = journal.append(run(7), b"more".to_vec(), Vec::new());
+                assert!(matches!(again, Err(AppendError::Broken(_))), "{at} {how:?}: went on after {err}");
+                assert!(journal.durable().wait_blocking().is_err(), "{at} {how:?}");
+                assert!(journal.broken().is_some() && disk.failed());
+                // Nothing is written any more by anyone.
+                let done = disk.done.load(Ordering::SeqCst);
+                assert!(journal.open_run_key(run(9)).is_err() && journal.snapshot(Vec::new()).is_err());
+                assert!(journal.clone().close().is_err());
+                assert_eq!(disk.done.load(Ordering::SeqCst), done, "{at} {how:?}");
+            }
+        }
+        Err(OpenError::Io { .. }) => assert!(disk.failed(), "{at} {how:?}"),
+        Err(other) => panic!("{at} {how:?}: {other}"),
+    }
+    let failed = disk.failed();
+    drop(disk);
+    let (journal, opened) = open_with(&home, Some(&state), small()).unwrap();
+    let there: Vec<Digest> = Reader::open(&home).unwrap().records().map(|record| record.unwrap().leaf).collect();
+    assert_eq!(there.len() as u64, opened.size);
+    assert!(there.len() >= acknowledged.len() && there.starts_with(&acknowledged), "{at} {how:?}: a record is lost");
+    // It goes on without anything being put right by hand.
+    journal.append(crate::log_run(), b"recovered".to_vec(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
+    journal.close().unwrap();
+    let report = check(&home, None);
+    assert!(report.holds(), "{at} {how:?}: {:?}", report.fault);
+    failed
+}
+
+#[track_caller]
+fn fails_closed(how: Failure) {
+    let dir = tempfile::tempdir().unwrap();
+    let fresh = dir.path().join("fresh");
+    std::fs::create_dir(&fresh).unwrap();
+    let mut at = 0;
+    while try_with(&fresh, &dir.path().join(at.to_string()), at, how) {
+        at += 1;
+    }
+    assert!(at > 60, "only {at} operations were made to fail");
+}
+
+#[test]
+fn any_error_of_the_disk_stops_everything_and_loses_nothing() {
+    fails_closed(Failure::Io);
+}
+
+#[test]
+fn a_full_disk_stops_everything_and_loses_nothing() {
+    fails_closed(Failure::NoSpace);
+}
+
+#[test]
+fn a_short_write_stops_everything_and_loses_nothing() {
+    fails_closed(Failure::Short);
+}
+
+#[test]
+fn a_sync_that_lost_its_pages_stops_everything_and_loses_nothing() {
+    fails_closed(Failure::Lost);
+}
+
+#[test]
+fn everybody_who_waits_for_a_failed_batch_is_told_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = Failing::new(usize::MAX, Failure::NoSpace);
+    let (journal, _) = open_on(whole.clone(), dir.path(), None, small()).unwrap();
+    let opening = whole.done.load(Ordering::SeqCst);
+    journal.close().unwrap();
+    std::fs::remove_dir_all(dir.path()).unwrap();
+
+    let disk = Failing::new(opening, Failure::NoSpace);
+    let (journal, _) = open_on(disk as Arc<dyn crate::disk::Disk>, dir.path(), None, small()).unwrap();
+    let tickets: Vec<_> = (1..=8)
+        .filter_map(|number| {
+            journal.open_run(run(number)).ok()?;
+            journal.append(run(number), b"x".to_vec(), Vec::new()).ok()
+        })
+        .collect();
+    assert!(!tickets.is_empty());
+    for appended in tickets {
+        let broken: Broken = appended.ticket.wait_blocking().unwrap_err();
+        assert_eq!((broken.step, broken.is_disk_full()), (Step::Write, true));
+    }
+    assert_eq!(journal.size(), 0);
+}
+
+#[test]
+fn a_batch_that_may_be_in_memory_only_is_written_again_when_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    super::kit::sample(dir.path(), None);
+    let places = super::kit::frames(dir.path());
+    let last: Vec<_> = places.iter().filter(|place| place.batch == 2).collect();
+    let batch = (last[0].start as u64, last[last.len() - 1].end - last[0].start);
+    let opened_writing = || {
+        let disk = Failing::new(usize::MAX, Failure::Io);
+        drop(open_on(disk.clone(), dir.path(), None, small()).unwrap());
+        disk.writes.lock().unwrap().contains(&batch)
+    };
+    // The index was written after the sync, so what it speaks of needs nothing more.
+    assert!(!opened_writing());
+    super::kit::forget_index(dir.path());
+    assert!(opened_writing());
+}

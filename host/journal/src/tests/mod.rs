@@ -1,0 +1,10 @@
+//! What crosses the files of this room: damage, crashes, failing disks, opening, reading.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod crash;
+mod damage;
+mod failing;
+mod kit;
+mod opening;
+mod reading;
+mod tamper;

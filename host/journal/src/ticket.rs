@@ -1,0 +1,169 @@
+//! Waiting for a batch to be durable, from a task or from a thread.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+
+use crate::err::Broken;
+
+/// Locks, also after a thread has panicked holding it: every change made under our locks is whole before anything can panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum State {
+    Pending(Vec<Waker>),
+    Settled(Result<(), Broken>),
+}
+
+/// How one batch ended, for everybody who has a record in it.
+pub(crate) struct Outcome {
+    state: Mutex<State>,
+    settled: Condvar,
+    /// How many have begun to wait.
+    waiters: AtomicUsize,
+}
+
+impl Outcome {
+    pub(crate) fn pending() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State::Pending(Vec::new())), settled: Condvar::new(), waiters: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn durable() -> Arc<Self> {
+        let outcome = Self::pending();
+        outcome.settle(Ok(()));
+        outcome
+    }
+
+    /// Says how it ended; only the first time counts.
+    pub(crate) fn settle(&self, result: Result<(), Broken>) {
+        let mut state = lock(&self.state);
+        if let State::Pending(wakers) = &mut *state {
+            let wakers = std::mem::take(wakers);
+            *state = State::Settled(result);
+            drop(state);
+            self.settled.notify_all();
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// BOUND: so many are woken by the writer itself.
+const WOKEN_DIRECTLY_MAX: usize = 4;
+
+/// Wakes crowds on a thread of its own: waking hundreds takes as long as a sync, and the writer has the next batch to write.
+pub(crate) struct Herald {
+    crowds: Option<Sender<Arc<Outcome>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Herald {
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let (crowds, outcomes) = channel::<Arc<Outcome>>();
+        let thread = std::thread::Builder::new()
+            .name("journal-herald".to_owned())
+            .spawn(move || outcomes.into_iter().for_each(|outcome| outcome.settle(Ok(()))))?;
+        Ok(Self { crowds: Some(crowds), thread: Some(thread) })
+    }
+
+    /// Tells those who wait that their batch is durable.
+    pub(crate) fn settle(&self, outcome: Arc<Outcome>) {
+        let few = outcome.waiters.load(Ordering::Relaxed) <= WOKEN_DIRECTLY_MAX;
+        match &self.crowds {
+            Some(crowds) if !few => {
+                if let Err(unsent) = crowds.send(outcome) {
+                    unsent.0.settle(Ok(()));
+                }
+            }
+            _ => outcome.settle(Ok(())),
+        }
+    }
+}
+
+impl Herald {
+    /// Returns when everybody was told.
+    pub(crate) fn finish(&mut self) {
+        self.crowds = None;
+        if let Some(thread) = self.thread.take() {
+            // A waker that panicked is its owner's fault, and says so where it lives.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Herald {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Resolves when the record is durable, or never will be. Dropping it changes nothing about the record.
+#[must_use = "a record is not durable before its ticket says so"]
+pub struct Ticket {
+    outcome: Arc<Outcome>,
+    /// Where this ticket's waker lies, once it has one.
+    place: Option<usize>,
+}
+
+impl Ticket {
+    pub(crate) fn new(outcome: Arc<Outcome>) -> Self {
+        Self { outcome, place: None }
+    }
+
+    /// Waits on this thread.
+    pub fn wait_blocking(&self) -> Result<(), Broken> {
+        let mut state = lock(&self.outcome.state);
+        if matches!(*state, State::Pending(_)) {
+            self.outcome.waiters.fetch_add(1, Ordering::Relaxed);
+        }
+        loop {
+            match &*state {
+                State::Settled(result) => return result.clone(),
+                State::Pending(_) => {
+                    state = self.outcome.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<Result<(), Broken>> {
+        match &*lock(&self.outcome.state) {
+            State::Settled(result) => Some(result.clone()),
+            State::Pending(_) => None,
+        }
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), Broken>;
+
+    fn poll(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut state = lock(&this.outcome.state);
+        match &mut *state {
+            State::Settled(result) => Poll::Ready(result.clone()),
+            State::Pending(wakers) => {
+                match this.place.and_then(|place| wakers.get_mut(place)) {
+                    Some(waker) => waker.clone_from(ctx.waker()),
+                    None => {
+                        this.place = Some(wakers.len());
+                        wakers.push(ctx.waker().clone());
+                        this.outcome.waiters.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket({:?})", self.outcome())
+    }
+}

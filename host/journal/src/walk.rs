@@ -1,0 +1,323 @@
+//! Goes through a log and checks all of it that can be checked without a secret: frames, order, chains, roots, signatures.
+//! Opening does it for what the index does not vouch for; the verifier does it for everything.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use effect::{Digest, RunId};
+
+use crate::err::{Fault, FaultKind, KnownFrom};
+use crate::frame::{LeafView, PAYLOAD};
+use crate::ids::Position;
+use crate::note::{Checkpoint, PublicKey};
+use crate::payload;
+use crate::scan::{Batch, Found, Scanner, Span};
+use crate::segment::{has_later_batch, open, written_after};
+use crate::tree::{Node, Tree, leaf_hash};
+use crate::wire::wide;
+
+/// A committed record, as it lies on the disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf<'a> {
+    /// Where it lies.
+    pub at: Position,
+    /// Whose it is.
+    pub run: RunId,
+    /// Its number in the run, from 1.
+    pub seq: u64,
+    /// The leaf hash of the run's previous record, or zeros.
+    pub prev: Digest,
+    /// Its own leaf hash.
+    pub leaf: Digest,
+    /// Whether the run ended with it.
+    pub ends: bool,
+    /// What the other rooms wrote.
+    pub body: &'a [u8],
+    /// How many payloads it has.
+    pub payloads: usize,
+}
+
+/// The last record of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: u64,
+    pub(crate) last: Digest,
+    pub(crate) ended: bool,
+    /// Where the run's key is, as far as its payloads have shown.
+    pub(crate) slot: Option<u64>,
+}
+
+/// What is known of runs that began before the walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// The walk began with the log: a run that is not known begins here.
+    Nothing,
+    /// The walk began in the middle: a run that had ended may go on.
+    EndedRuns,
+}
+
+/// Which signatures a walk checks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signatures {
+    /// Each.
+    Each,
+    /// The last one, which covers every record before it. A signature costs more than the rest of a small batch.
+    Last,
+}
+
+/// A size and root that are known from elsewhere, and whether the log was seen to have had them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) size: u64,
+    pub(crate) root: Digest,
+    pub(crate) from: KnownFrom,
+    pub(crate) met: bool,
+}
+
+impl Known {
+    pub(crate) fn new(size: u64, root: Digest, from: KnownFrom) -> Self {
+        Self { size, root, from, met: size == 0 }
+    }
+}
+
+/// What has been checked so far.
+pub(crate) struct Walker<'k> {
+    pub(crate) key: &'k PublicKey,
+    pub(crate) tree: Tree,
+    pub(crate) heads: HashMap<RunId, Head>,
+    pub(crate) before: Before,
+    pub(crate) signatures: Signatures,
+    pub(crate) known: Vec<Known>,
+    pub(crate) last_note: Option<String>,
+    pub(crate) batches: u64,
+    pub(crate) frames: u64,
+}
+
+/// Where the log ends.
+pub(crate) struct End {
+    pub(crate) at: Position,
+    /// How many bytes after the end are not zero-filled space.
+    pub(crate) torn_bytes: u64,
+    /// Where the last batch of the walk begins, if it had one in the last segment.
+    pub(crate) last_batch: Option<u64>,
+}
+
+impl<'k> Walker<'k> {
+    pub(crate) fn new(key: &'k PublicKey, signatures: Signatures, known: Vec<Known>) -> Self {
+        Self {
+            key,
+            tree: Tree::default(),
+            heads: HashMap::new(),
+            before: Before::Nothing,
+            signatures,
+            known,
+            last_note: None,
+            batches: 0,
+            frames: 0,
+        }
+    }
+
+    /// Checks one batch and takes it in; `each` is called for its leaves when all of it holds.
+    fn batch(&mut self, segment: u32, batch: &Batch<'_>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<(), Fault> {
+        let before = self.tree.size();
+        let mut hashes = Vec::with_capacity(batch.frames.len());
+        let mut payloads = [].chunks_exact(32);
+        for span in batch.frames {
+            let at = Position { segment, offset: batch.start + wide(span.start()), index: self.tree.size() };
+            let fault = |what| Fault { at, what };
+            if span.kind == PAYLOAD {
+                let named = payloads.next().ok_or_else(|| fault(FaultKind::FrameOrder))?;
+                self.payload(batch.content(span), named, hashes.last()).map_err(fault)?;
+            } else if payloads.next().is_some() {
+                return Err(fault(FaultKind::FrameOrder));
+            } else if span.is_leaf() {
+                let view = batch.leaf(span).ok_or_else(|| fault(FaultKind::LeafMalformed))?;
+                let hash = leaf_hash(batch.content(span));
+                self.chain(&view, &hash).map_err(fault)?;
+                self.tree.push(hash);
+                payloads = view.digests.chunks_exact(32);
+                hashes.push((view.head.run, hash));
+            } else {
+                self.trailer(segment, batch).map_err(fault)?;
+            }
+        }
+        if hashes.is_empty() {
+            let at = Position { segment, offset: batch.start, index: before };
+            return Err(Fault { at, what: FaultKind::FrameOrder });
+        }
+        self.frames += wide(batch.frames.len());
+        self.batches += 1;
+        let leaves = batch.frames.iter().filter(|span| span.is_leaf());
+        for ((span, (_, hash)), index) in leaves.zip(&hashes).zip(before..) {
+            if let Some(view) = batch.leaf(span) {
+                each(&as_leaf(Position { segment, offset: 0, index }, batch, span, &view, hash));
+            }
+        }
+        Ok(())
+    }
+
+    fn payload(&mut self, content: &[u8], named: &[u8], of: Option<&(RunId, Node)>) -> Result<(), FaultKind> {
+        if payload::digest(content) != named {
+            return Err(FaultKind::PayloadDiffers);
+        }
+        if let Some(head) = of.and_then(|(run, _)| self.heads.get_mut(run)) {
+            head.slot = payload::slot(content);
+        }
+        Ok(())
+    }
+
+    fn chain(&mut self, view: &LeafView<'_>, hash: &Node) -> Result<(), FaultKind> {
+        let run = view.head.run;
+        let previous = self.heads.get(&run);
+        let follows = match previous {
+            Some(head) => head.seq.checked_add(1) == Some(view.head.seq) && head.last == view.head.prev,
+            None if view.head.seq == 1 => view.head.prev.as_bytes() == &[0; 32],
+            None => self.before == Before::EndedRuns && view.head.seq != 0,
+        };
+        if !follows {
+            return Err(FaultKind::ChainBroken { run });
+        }
+        let head =
+            Head { seq: view.head.seq, last: Digest::from_bytes(*hash), ended: view.head.ends, slot: previous.and_then(|head| head.slot) };
+        self.heads.insert(run, head);
+        Ok(())
+    }
+
+    fn trailer(&mut self, segment: u32, batch: &Batch<'_>) -> Result<(), FaultKind> {
+        let (note, at) = batch.trailer().ok_or(FaultKind::Trailer(crate::note::NoteError::Malformed))?;
+        let signed = match self.signatures {
+            Signatures::Each => self.key.check(note),
+            Signatures::Last => Checkpoint::read(note),
+        };
+        let signed = signed.map_err(FaultKind::Trailer)?;
+        let place = Checkpoint { segment, start: batch.start, bytes: at - batch.start, size: self.tree.size(), ..signed };
+        if signed != place || signed.log != self.key.log() {
+            return Err(FaultKind::TrailerMoved);
+        }
+        if signed.root != self.tree.root() {
+            return Err(FaultKind::RootDiffers);
+        }
+        for known in self.known.iter_mut().filter(|known| known.size == signed.size) {
+            known.met = known.root == signed.root;
+        }
+        self.last_note = Some(note.to_owned());
+        Ok(())
+    }
+
+    /// Checks the last signature, when the walk left it.
+    fn finish(&self) -> Result<(), FaultKind> {
+        match (self.signatures, &self.last_note) {
+            (Signatures::Last, Some(note)) => self.key.check(note).map(drop).map_err(FaultKind::Trailer),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known from elsewhere and was not met: the log is shorter, or another.
+    pub(crate) fn unmet(&self) -> Option<Known> {
+        self.known.iter().copied().find(|known| !known.met)
+    }
+}
+
+/// A leaf of a batch, as others see it.
+pub(crate) fn as_leaf<'a>(batch_at: Position, batch: &Batch<'_>, span: &Span, view: &LeafView<'a>, hash: &Node) -> Leaf<'a> {
+    Leaf {
+        at: Position { offset: batch.start + wide(span.start()), ..batch_at },
+        run: view.head.run,
+        seq: view.head.seq,
+        prev: view.head.prev,
+        leaf: Digest::from_bytes(*hash),
+        ends: view.head.ends,
+        body: view.body,
+        payloads: view.digests.len() / 32,
+    }
+}
+
+/// Walks from a place to the end of the log.
+pub(crate) fn walk(
+    folder: &Path,
+    numbers: &[u32],
+    from: Position,
+    walker: &mut Walker<'_>,
+    each: &mut dyn FnMut(&Leaf<'_>),
+) -> Result<End, Fault> {
+    let log = walker.key.log();
+    let mut end = End { at: from, torn_bytes: 0, last_batch: None };
+    for number in numbers.iter().copied().filter(|number| *number >= from.segment) {
+        let (file, header) = open(folder, number, Some(log))?;
+        let begins_here = number != from.segment || from.offset == Position::start().offset;
+        let offset = if number == from.segment { from.offset } else { Position::start().offset };
+        let size = walker.tree.size();
+        if header.first > size || (begins_here && header.first != size) {
+            let at = Position { segment: number, offset: 0, index: size };
+            return Err(Fault { at, what: FaultKind::HeaderDiffers });
+        }
+        let last = numbers.last() == Some(&number);
+        end = segment(number, last, Scanner::new(file, offset), walker, each)?;
+    }
+    walker.finish().map_err(|what| Fault { at: end.at, what })?;
+    Ok(end)
+}
+
+fn segment(number: u32, last: bool, mut scanner: Scanner, walker: &mut Walker<'_>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<End, Fault> {
+    let here = |offset, index| Position { segment: number, offset, index };
+    let unreadable = |at: Position| move |cause: io::Error| Fault { at, what: FaultKind::Unreadable(cause.kind()) };
+    let mut last_batch = None;
+    loop {
+        let size = walker.tree.size();
+        let place = here(scanner.at(), size);
+        let fault = match scanner.advance().map_err(unreadable(place))? {
+            Found::Batch => {
+                walker.batch(number, &scanner.batch(), each)?;
+                last_batch = Some(place.offset);
+                continue;
+            }
+            Found::End => Fault { at: place, what: FaultKind::TrailingBytes },
+            Found::Broken { at, leaves, missing_trailer: true } => Fault { at: here(at, size + leaves), what: FaultKind::TrailerMissing },
+            Found::Broken { at, leaves, missing_trailer: false } => Fault { at: here(at, size + leaves), what: FaultKind::FrameBroken },
+        };
+        let torn = torn_bytes(scanner.file(), place, last, walker.key).map_err(unreadable(place))?;
+        return match torn {
+            Some(torn_bytes) => Ok(End { at: place, torn_bytes, last_batch }),
+            None => Err(fault),
+        };
+    }
+}
+
+/// How many bytes after the last batch were never acknowledged, or nothing when what lies there can't be the end of a torn write.
+fn torn_bytes(file: &File, place: Position, last: bool, key: &PublicKey) -> io::Result<Option<u64>> {
+    let rest = written_after(file, place.offset)?;
+    let torn = rest.is_empty() || (last && !has_later_batch(&rest, place.offset, place.segment, key.log(), Some(key)));
+    Ok(torn.then(|| wide(rest.len())))
+}
+
+/// Where the batch after this checkpoint begins, if the checkpoint is there, signed, and where it says.
+pub(crate) fn end_of_checkpoint(folder: &Path, key: &PublicKey, expected: &Checkpoint) -> Option<u64> {
+    let (file, header) = open(folder, expected.segment, Some(key.log())).ok()?;
+    let mut scanner = Scanner::new(file, expected.start.checked_add(expected.bytes)?);
+    let found = header.first < expected.size && scanner.advance().ok()? == Found::Batch;
+    let batch = scanner.batch();
+    let (note, _) = batch.trailer()?;
+    (found && batch.frames.len() == 1 && key.check(note) == Ok(*expected)).then(|| batch.end())
+}
+
+/// The root that was signed at this size, looked for in the one segment that can have it.
+pub(crate) fn root_signed_at(folder: &Path, numbers: &[u32], key: &PublicKey, size: u64) -> Option<Digest> {
+    for number in numbers.iter().rev() {
+        let (file, header) = open(folder, *number, Some(key.log())).ok()?;
+        if header.first >= size {
+            continue;
+        }
+        let mut scanner = Scanner::new(file, Position::start().offset);
+        while scanner.advance().ok()? == Found::Batch {
+            let batch = scanner.batch();
+            let (note, _) = batch.trailer()?;
+            if Checkpoint::read(note).ok()?.size == size {
+                return key.check(note).ok().map(|checkpoint| checkpoint.root);
+            }
+        }
+        return None;
+    }
+    None
+}

@@ -1,0 +1,231 @@
+//! The one thread that writes: keys, then the batch with its trailer in one write, then one sync, then the second state.
+//!
+//! It stops at the first thing that fails and says so to everybody; it never tries again.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use effect::{Digest, RunId};
+
+use crate::disk::{Disk, write_whole};
+use crate::err::{Broken, Step};
+use crate::frame::{HEADER_BYTES, Header, TRAILER, begin, finish};
+use crate::ids::Position;
+use crate::index::{Index, Snapshot, weight};
+use crate::journal::{Committed, Options, Shared};
+use crate::keys::SLOT_BYTES;
+use crate::note::{Checkpoint, NoteSigner};
+use crate::queue::{Meta, Pending};
+use crate::segment;
+use crate::state::StateFile;
+use crate::ticket::{Herald, lock};
+use crate::tree::Tree;
+use crate::walk::Head;
+use crate::wire::wide;
+
+/// More than any trailer has.
+const TRAILER_ROOM: u64 = 512;
+
+/// The segment that grows.
+pub(crate) struct Tail {
+    pub(crate) file: File,
+    pub(crate) number: u32,
+    /// Where the next batch goes.
+    pub(crate) end: u64,
+    /// Up to where there is space.
+    pub(crate) capacity: u64,
+}
+
+/// How far back the index and the caller's snapshot are.
+#[derive(Default)]
+struct Lag {
+    index_bytes: u64,
+    index_batches: u64,
+    snapshot_bytes: u64,
+    snapshot_batches: u64,
+}
+
+/// All that only the writer touches.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    pub(crate) home: PathBuf,
+    pub(crate) signer: NoteSigner,
+    pub(crate) tail: Tail,
+    pub(crate) keys: File,
+    pub(crate) key_slots: u64,
+    pub(crate) state: Option<StateFile>,
+    /// Over what is durable.
+    pub(crate) tree: Tree,
+    pub(crate) herald: Herald,
+    pub(crate) heads: HashMap<RunId, Head>,
+    /// The last batch, unless the log is empty.
+    pub(crate) last: Option<Checkpoint>,
+    pub(crate) snapshot: Option<Snapshot>,
+    /// The index on the disk says less than it could.
+    pub(crate) index_is_old: bool,
+}
+
+/// Leaves nobody waiting, however the writer ends.
+struct StopAtEnd(Arc<Shared>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.queue.stop(&Broken::closed());
+    }
+}
+
+impl Writer {
+    /// Writes until the journal is closed or something fails.
+    pub(crate) fn run(mut self) {
+        let _stop = StopAtEnd(self.shared.clone());
+        let mut lag = Lag::default();
+        while let Some(mut pending) = self.shared.queue.take() {
+            let (bytes, snapshots) = (pending.bytes.len(), pending.snapshot.is_some());
+            if let Err(broken) = self.commit(&mut pending) {
+                self.shared.queue.stop(&broken);
+                return;
+            }
+            self.herald.settle(pending.outcome);
+            pending.leaves.iter().for_each(|leaf| self.follow(leaf));
+            self.shared.queue.release(bytes, (pending.bytes, pending.leaves));
+            self.keep_snapshot(pending.snapshot);
+            self.keep_index(&mut lag, wide(bytes), snapshots);
+        }
+        // Before anything that is still on its way out can be failed.
+        self.herald.finish();
+        if self.index_is_old {
+            self.write_index();
+        }
+    }
+
+    fn commit(&mut self, pending: &mut Pending) -> Result<(), Broken> {
+        self.keys(&mut pending.keys, &pending.forgotten).map_err(|cause| Broken::new(Step::Keys, cause))?;
+        if !pending.leaves.is_empty() {
+            self.batch(&mut pending.bytes, &pending.tree)?;
+            self.tree = std::mem::take(&mut pending.tree);
+            self.index_is_old = true;
+        }
+        Ok(())
+    }
+
+    fn keep_snapshot(&mut self, snapshot: Option<Vec<u8>>) {
+        if let Some(bytes) = snapshot {
+            self.snapshot = Some(Snapshot { unfolded: self.end(), bytes });
+            self.index_is_old = true;
+        }
+    }
+
+    fn end(&self) -> Position {
+        Position { segment: self.tail.number, offset: self.tail.end, index: self.tree.size() }
+    }
+
+    fn keys(&mut self, keys: &mut [(u64, [u8; SLOT_BYTES])], forgotten: &[u64]) -> std::io::Result<()> {
+        if keys.is_empty() && forgotten.is_empty() {
+            return Ok(());
+        }
+        keys.sort_unstable_by_key(|(slot, _)| *slot);
+        for together in keys.chunk_by(|(left, _), (right, _)| left + 1 == *right) {
+            if let Some((first, _)) = together.first() {
+                let bytes: Vec<u8> = together.iter().flat_map(|(_, bytes)| *bytes).collect();
+                write_whole(&*self.disk, &self.keys, &bytes, first * wide(SLOT_BYTES))?;
+            }
+        }
+        for slot in forgotten {
+            write_whole(&*self.disk, &self.keys, &[0; SLOT_BYTES], slot * wide(SLOT_BYTES))?;
+        }
+        if let Some((last, _)) = keys.last() {
+            self.key_slots = self.key_slots.max(last + 1);
+        }
+        self.disk.sync(&self.keys)
+    }
+
+    fn batch(&mut self, bytes: &mut Vec<u8>, tree: &Tree) -> Result<(), Broken> {
+        let needed = wide(bytes.len()) + TRAILER_ROOM;
+        if self.tail.end + needed > self.tail.capacity {
+            self.next_segment(needed)?;
+        }
+        let checkpoint = Checkpoint {
+            log: self.signer.public().log(),
+            size: tree.size(),
+            root: tree.root(),
+            segment: self.tail.number,
+            start: self.tail.end,
+            bytes: wide(bytes.len()),
+        };
+        let note = self.signer.sign(&checkpoint);
+        let start = begin(bytes, TRAILER);
+        bytes.extend_from_slice(note.as_bytes());
+        finish(bytes, start);
+        write_whole(&*self.disk, &self.tail.file, bytes, self.tail.end).map_err(|cause| Broken::new(Step::Write, cause))?;
+        self.disk.sync(&self.tail.file).map_err(|cause| Broken::new(Step::Sync, cause))?;
+        self.tail.end += wide(bytes.len());
+        self.last = Some(checkpoint);
+        if let Some(state) = &mut self.state {
+            state.write(&*self.disk, checkpoint.size, checkpoint.root).map_err(|cause| Broken::new(Step::State, cause))?;
+        }
+        *lock(&self.shared.committed) = Committed { size: checkpoint.size, root: checkpoint.root, note: Some(note) };
+        Ok(())
+    }
+
+    fn follow(&mut self, leaf: &Meta) {
+        if leaf.ends {
+            self.heads.remove(&leaf.run);
+        } else {
+            let last = Digest::from_bytes(leaf.hash);
+            self.heads.insert(leaf.run, Head { seq: leaf.seq, last, ended: false, slot: leaf.slot });
+        }
+    }
+
+    fn next_segment(&mut self, needed: u64) -> Result<(), Broken> {
+        let broken = |cause| Broken::new(Step::Segment, cause);
+        let number = self.tail.number.checked_add(1).ok_or(Broken { step: Step::Number, cause: None })?;
+        let capacity = self.options.segment_bytes.max(needed + wide(HEADER_BYTES));
+        let header = Header { log: self.signer.public().log(), number, first: self.tree.size() };
+        let file = segment::create(&*self.disk, &segment::folder(&self.home), header, capacity).map_err(broken)?;
+        // Gives back what was reserved and not used.
+        self.disk.truncate(&self.tail.file, self.tail.end).map_err(broken)?;
+        self.tail = Tail { file, number, end: wide(HEADER_BYTES), capacity };
+        Ok(())
+    }
+
+    /// Asks for a snapshot when the last one is far back; writes the index when there is a new one, or when none comes.
+    fn keep_index(&mut self, lag: &mut Lag, bytes: u64, snapshots: bool) {
+        if snapshots {
+            (lag.snapshot_bytes, lag.snapshot_batches) = (0, 0);
+        }
+        lag.snapshot_bytes += bytes;
+        lag.snapshot_batches += 1;
+        lag.index_bytes += bytes;
+        lag.index_batches += 1;
+        // Writing a large index pays off only after a good deal of log.
+        let weight = weight(self.heads.len(), self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len()));
+        let enough = self.options.index_bytes.max(weight.saturating_mul(2));
+        let often = self.options.index_batches;
+        if lag.snapshot_bytes >= enough || lag.snapshot_batches >= often {
+            self.shared.set_snapshot_due();
+        }
+        let overdue = lag.index_bytes >= enough.saturating_mul(2) || lag.index_batches >= often.saturating_mul(2);
+        if snapshots || overdue {
+            self.write_index();
+            (lag.index_bytes, lag.index_batches) = (0, 0);
+        }
+    }
+
+    /// An index that could not be written is one that opening does without.
+    fn write_index(&mut self) {
+        let Some(checkpoint) = self.last else { return };
+        let index = Index {
+            checkpoint,
+            next: self.tail.end,
+            tree: self.tree.clone(),
+            heads: self.heads.clone(),
+            key_slots: self.key_slots,
+            snapshot: self.snapshot.clone(),
+        };
+        self.index_is_old = index.write(&*self.disk, &self.home, &self.shared.home.index).is_err();
+    }
+}
