@@ -1,0 +1,266 @@
+//! The address table as data: what every IP address is, and which ones a request may go to.
+//!
+//! From the IANA special-purpose registries for IPv4 and IPv6; of IPv6 only `2000::/3` can be public at all. An address that
+//! carries another inside (mapped, NAT64, 6to4, …) is refused as what it is, and is judged by the inner one besides.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use effect::{Bounds, Reason, SafeText};
+
+/// The word on the record for an address or a name of a metadata service.
+pub const METADATA: &str = "metadata";
+/// The word on the record for a listener of this host's own.
+pub const OWN_LISTENER: &str = "own-listener";
+
+/// What an address is, by its range alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Global unicast without a special purpose.
+    Public,
+    /// `0.0.0.0/8`, `::`: this host, this network.
+    Unspecified,
+    /// `127.0.0.0/8`, `::1`.
+    Loopback,
+    /// RFC 1918, RFC 4193, and the old site-local range.
+    Private,
+    /// `100.64.0.0/10`, behind a carrier's translator.
+    Shared,
+    /// `169.254.0.0/16`, `fe80::/10`.
+    LinkLocal,
+    /// One to many.
+    Multicast,
+    /// `255.255.255.255`.
+    Broadcast,
+    /// For examples and benchmarks: nobody's.
+    Documentation,
+    /// Protocol assignments, anycast services, discard, AS112, segment routing.
+    Special,
+    /// Not assigned for use.
+    Reserved,
+    /// An IPv6 form with an IPv4 address inside.
+    Wrapped,
+}
+
+impl Class {
+    /// The word on the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Unspecified => "unspecified",
+            Self::Loopback => "loopback",
+            Self::Private => "private",
+            Self::Shared => "shared",
+            Self::LinkLocal => "link-local",
+            Self::Multicast => "multicast",
+            Self::Broadcast => "broadcast",
+            Self::Documentation => "documentation",
+            Self::Special => "special",
+            Self::Reserved => "reserved",
+            Self::Wrapped => "wrapped",
+        }
+    }
+}
+
+/// First address, length of the prefix, class. Sorted so that the first row that holds is the right one.
+pub(crate) const V4: &[(Ipv4Addr, u8, Class)] = &[
+    (Ipv4Addr::BROADCAST, 32, Class::Broadcast),
+    (Ipv4Addr::new(0, 0, 0, 0), 8, Class::Unspecified),
+    (Ipv4Addr::new(10, 0, 0, 0), 8, Class::Private),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, Class::Shared),
+    (Ipv4Addr::new(127, 0, 0, 0), 8, Class::Loopback),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, Class::LinkLocal),
+    (Ipv4Addr::new(172, 16, 0, 0), 12, Class::Private),
+    (Ipv4Addr::new(192, 0, 0, 0), 24, Class::Special),
+    (Ipv4Addr::new(192, 0, 2, 0), 24, Class::Documentation),
+    (Ipv4Addr::new(192, 31, 196, 0), 24, Class::Special),
+    (Ipv4Addr::new(192, 52, 193, 0), 24, Class::Special),
+    (Ipv4Addr::new(192, 88, 99, 0), 24, Class::Special),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, Class::Private),
+    (Ipv4Addr::new(192, 175, 48, 0), 24, Class::Special),
+    (Ipv4Addr::new(198, 18, 0, 0), 15, Class::Documentation),
+    (Ipv4Addr::new(198, 51, 100, 0), 24, Class::Documentation),
+    (Ipv4Addr::new(203, 0, 113, 0), 24, Class::Documentation),
+    (Ipv4Addr::new(224, 0, 0, 0), 4, Class::Multicast),
+    (Ipv4Addr::new(240, 0, 0, 0), 4, Class::Reserved),
+];
+
+/// As for IPv4; what is in no row and in `2000::/3` is public, everything else is not.
+pub(crate) const V6: &[(Ipv6Addr, u8, Class)] = &[
+    (Ipv6Addr::UNSPECIFIED, 128, Class::Unspecified),
+    (Ipv6Addr::LOCALHOST, 128, Class::Loopback),
+    (Ipv6Addr::UNSPECIFIED, 96, Class::Wrapped),
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xFFFF, 0, 0), 96, Class::Wrapped),
+    (Ipv6Addr::new(0, 0, 0, 0, 0xFFFF, 0, 0, 0), 96, Class::Wrapped),
+    (Ipv6Addr::new(0x64, 0xFF9B, 0, 0, 0, 0, 0, 0), 96, Class::Wrapped),
+    (Ipv6Addr::new(0x64, 0xFF9B, 1, 0, 0, 0, 0, 0), 48, Class::Wrapped),
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 63, Class::Special),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, Class::Wrapped),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, Class::Special),
+    (Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 0), 32, Class::Documentation),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, Class::Wrapped),
+    (Ipv6Addr::new(0x2620, 0x4F, 0x8000, 0, 0, 0, 0, 0), 48, Class::Special),
+    (Ipv6Addr::new(0x3FFF, 0, 0, 0, 0, 0, 0, 0), 20, Class::Documentation),
+    (Ipv6Addr::new(0x5F00, 0, 0, 0, 0, 0, 0, 0), 16, Class::Special),
+    (Ipv6Addr::new(0xFC00, 0, 0, 0, 0, 0, 0, 0), 7, Class::Private),
+    (Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 0), 10, Class::LinkLocal),
+    (Ipv6Addr::new(0xFEC0, 0, 0, 0, 0, 0, 0, 0), 10, Class::Private),
+    (Ipv6Addr::new(0xFF00, 0, 0, 0, 0, 0, 0, 0), 8, Class::Multicast),
+];
+
+/// SECURITY: where clouds hand out credentials to whoever asks from inside. No grant opens these, in whatever form they are
+/// written. AWS (also tasks, pods, time, DNS), OpenStack and Azure, Tencent, Alibaba, Oracle, Azure's wire server, AWS and
+/// LXD over IPv6, Google over IPv6, Scaleway over IPv6.
+pub(crate) const METADATA_V4: &[Ipv4Addr] = &[
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
+    Ipv4Addr::new(169, 254, 169, 123),
+    Ipv4Addr::new(169, 254, 169, 253),
+    Ipv4Addr::new(169, 254, 0, 23),
+    Ipv4Addr::new(169, 254, 42, 42),
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
+
+/// As for IPv4.
+pub(crate) const METADATA_V6: &[Ipv6Addr] = &[
+    Ipv6Addr::new(0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x253),
+    Ipv6Addr::new(0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x123),
+    Ipv6Addr::new(0xFD00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    Ipv6Addr::new(0xFD20, 0xCE, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0xA9FE, 0xA9FE),
+];
+
+/// Names that lead there; everything beneath them too.
+const METADATA_NAMES: &[&str] = &[
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata.azure.internal",
+    "metadata.tencentyun.com",
+    "metadata.platformequinix.com",
+    "metadata.packet.net",
+    "rancher-metadata",
+    "instance-data",
+    "instance-data.ec2.internal",
+];
+
+/// Whether a request for this name is one for a metadata service. The name is in lower case, without a dot at its end.
+pub fn is_metadata_name(name: &str) -> bool {
+    METADATA_NAMES.iter().any(|never| name.strip_suffix(never).is_some_and(|front| front.is_empty() || front.ends_with('.')))
+}
+
+/// Whether an address, or one inside it, belongs to a metadata service.
+pub fn is_metadata(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => METADATA_V4.contains(&v4),
+        IpAddr::V6(v6) => METADATA_V6.contains(&v6) || inner(v6).into_iter().flatten().any(|v4| METADATA_V4.contains(&v4)),
+    }
+}
+
+/// What an address is.
+pub fn classify(address: IpAddr) -> Class {
+    match address {
+        IpAddr::V4(v4) => {
+            let row = V4.iter().find(|(first, length, _)| (v4.to_bits() ^ first.to_bits()) >> (32 - u32::from(*length)) == 0);
+            row.map_or(Class::Public, |(_, _, class)| *class)
+        }
+        IpAddr::V6(v6) => {
+            let row = V6.iter().find(|(first, length, _)| (v6.to_bits() ^ first.to_bits()) >> (128 - u32::from(*length)) == 0);
+            match row {
+                Some((_, _, class)) => *class,
+                None if v6.to_bits() >> 125 == 1 => Class::Public,
+                None => Class::Reserved,
+            }
+        }
+    }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for: none for a plain one. Local-use NAT64 (RFC 8215) can put its
+/// address in several places (RFC 6052 section 2.2), and a Teredo address holds a server and a client.
+fn inner(v6: Ipv6Addr) -> [Option<Ipv4Addr>; 4] {
+    let bits = v6.to_bits();
+    let at = |shift: u32| Some(Ipv4Addr::from_bits(u32::try_from((bits >> shift) & 0xFFFF_FFFF).unwrap_or(0)));
+    // RFC 6052 leaves bits 64 to 71 out of the embedded address.
+    let split = |length: u32| {
+        let before = 64 - length;
+        let high = u32::try_from((bits >> 64) & ((1 << before) - 1)).unwrap_or(0);
+        let low = u32::try_from((bits >> (56 - (32 - before))) & ((1 << (32 - before)) - 1)).unwrap_or(0);
+        Some(Ipv4Addr::from_bits(high.checked_shl(32 - before).unwrap_or(0) | low))
+    };
+    match v6.segments() {
+        [0x2002, ..] => [at(80), None, None, None],
+        [0x2001, 0, ..] => [at(64), Some(Ipv4Addr::from_bits(!u32::try_from(bits & 0xFFFF_FFFF).unwrap_or(0))), None, None],
+        [0x64, 0xFF9B, 1, ..] => [at(0), split(48), split(56), at(24)],
+        [0x64, 0xFF9B, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0, 0 | 0xFFFF, ..] | [0, 0, 0, 0, 0xFFFF, 0, ..] => [at(0), None, None, None],
+        // ISATAP (RFC 5214) under any prefix.
+        [_, _, _, _, 0 | 0x200, 0x5EFE, ..] => [at(0), None, None, None],
+        _ => [None; 4],
+    }
+}
+
+/// What this host itself listens on, so that no agent reaches it through the host's own connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnListeners {
+    /// As bound; an unspecified address stands for every local one.
+    pub listeners: Vec<SocketAddr>,
+    /// Addresses of this machine's interfaces, beside loopback.
+    pub local: Vec<IpAddr>,
+}
+
+impl OwnListeners {
+    fn hears(&self, ip: IpAddr, port: u16) -> bool {
+        let ip = ip.to_canonical();
+        // A connection to the unspecified address is one to this machine.
+        let here = matches!(classify(ip), Class::Loopback | Class::Unspecified) || self.local.contains(&ip);
+        self.listeners.iter().any(|own| {
+            let bound = own.ip().to_canonical();
+            own.port() == port && (bound == ip || (here && (bound.is_unspecified() || ip.is_unspecified())))
+        })
+    }
+}
+
+/// Whether the host was asked for by name, or the grant is this very address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedBy {
+    /// The address is one that the name has just now.
+    Name,
+    /// The address is what was asked for, and granted, literally.
+    Literal,
+}
+
+/// Whether a permitted request may go to this address.
+///
+/// # Errors
+/// [`Reason::AddressNever`] for metadata services and this host's listeners, [`Reason::AddressNotGranted`] for what is not
+/// public and in none of the bounds' networks.
+pub fn verdict(address: SocketAddr, asked: AskedBy, bounds: &Bounds, own: &OwnListeners) -> Result<(), Reason> {
+    let ip = address.ip();
+    let inside = match ip {
+        IpAddr::V4(_) => [None; 4],
+        IpAddr::V6(v6) => inner(v6),
+    };
+    let inside = || inside.iter().flatten().map(|v4| IpAddr::V4(*v4));
+    if is_metadata(ip) {
+        return Err(Reason::AddressNever(SafeText::new(METADATA, 64)));
+    }
+    if own.hears(ip, address.port()) || inside().any(|v4| own.hears(v4, address.port())) {
+        return Err(Reason::AddressNever(SafeText::new(OWN_LISTENER, 64)));
+    }
+    let class = classify(ip);
+    let listed = |ip: &IpAddr| bounds.addresses.iter().any(|net| net.contains(ip));
+    let open = match (class, asked) {
+        // Nothing can be meant by these as the other end of a connection.
+        (Class::Unspecified | Class::Multicast | Class::Broadcast, _) => false,
+        (_, AskedBy::Literal) | (Class::Public, AskedBy::Name) => true,
+        (Class::Wrapped, AskedBy::Name) => listed(&ip) && inside().all(|v4| classify(v4) == Class::Public || listed(&v4)),
+        (
+            Class::Loopback | Class::Private | Class::Shared | Class::LinkLocal | Class::Documentation | Class::Special | Class::Reserved,
+            AskedBy::Name,
+        ) => listed(&ip),
+    };
+    if open { Ok(()) } else { Err(Reason::AddressNotGranted(SafeText::new(class.as_str(), 64))) }
+}

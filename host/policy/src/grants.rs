@@ -1,0 +1,153 @@
+//! What is wrong with grants as they were written: found when they are loaded, before anything runs.
+
+use std::net::IpAddr;
+
+use effect::{Grants, Host, HostPattern, HttpGrant};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::address::{self, Class};
+
+/// BOUND: the widest networks that may be listed.
+const V4_PREFIX_MIN: u8 = 8;
+const V6_PREFIX_MIN: u8 = 16;
+
+/// One thing wrong with one grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`http[{rule}].{key}`: {problem}")]
+pub struct GrantProblem {
+    /// Which grant, counted from 0.
+    pub rule: usize,
+    /// Which key of it.
+    pub key: &'static str,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What can be wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A list that grants nothing.
+    #[error("at least one is needed")]
+    Empty,
+    /// Port 0.
+    #[error("no port has this number")]
+    NoPort,
+    /// So wide that it can't be meant.
+    #[error("the network `{0}` is too wide: at least /8, or /16 for IPv6")]
+    TooWide(IpNet),
+    /// Holds an address that is never reached.
+    #[error("the network `{0}` holds an address of a metadata service: name the part that is meant")]
+    HoldsMetadata(IpNet),
+    /// An IPv6 form of IPv4 addresses.
+    #[error("the network `{0}` is an IPv6 form of IPv4 addresses: write these")]
+    Wrapped(IpNet),
+    /// Bits behind the prefix.
+    #[error("the network `{0}` has bits behind its prefix")]
+    LooseBits(IpNet),
+    /// Only public addresses, which need no grant; nothing is narrowed by listing them.
+    #[error("the network `{0}` is public: listing it grants nothing and narrows nothing")]
+    Public(IpNet),
+    /// Nothing can be reached there.
+    #[error("the network `{0}` can't be the other end of a connection")]
+    NoPeer(IpNet),
+    /// A literal address has itself and no other.
+    #[error("a literal address has no others")]
+    AddressesOfLiteral,
+    /// The host leads to a metadata service.
+    #[error("a metadata service can't be granted")]
+    Metadata,
+    /// The host is an address that no connection can go to.
+    #[error("this address can't be the other end of a connection")]
+    NoPeerHost,
+}
+
+/// Everything that is wrong with these grants; empty when they are good.
+pub fn check(grants: &Grants) -> Vec<GrantProblem> {
+    let mut found = Vec::new();
+    for (rule, grant) in grants.http.iter().enumerate() {
+        check_http(grant, &mut |key, problem| found.push(GrantProblem { rule, key, problem }));
+    }
+    found
+}
+
+fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem)) {
+    if grant.methods.is_empty() {
+        report("methods", Problem::Empty);
+    }
+    if grant.paths.is_empty() {
+        report("paths", Problem::Empty);
+    }
+    if grant.port == Some(0) {
+        report("port", Problem::NoPort);
+    }
+    let literal = match &grant.host {
+        HostPattern::Exact(Host::V4(v4)) => Some(IpAddr::V4(*v4)),
+        HostPattern::Exact(Host::V6(v6)) => Some(IpAddr::V6(*v6)),
+        HostPattern::Exact(Host::Name(name)) | HostPattern::Under(name) => {
+            if address::is_metadata_name(name) {
+                report("host", Problem::Metadata);
+            }
+            None
+        }
+    };
+    if let Some(literal) = literal {
+        if address::is_metadata(literal) {
+            report("host", Problem::Metadata);
+        }
+        if no_peer(address::classify(literal)) {
+            report("host", Problem::NoPeerHost);
+        }
+        if !grant.addresses.is_empty() {
+            report("addresses", Problem::AddressesOfLiteral);
+        }
+    }
+    for net in &grant.addresses {
+        if let Some(problem) = wrong_with(*net) {
+            report("addresses", problem);
+        }
+    }
+}
+
+fn no_peer(class: Class) -> bool {
+    matches!(class, Class::Unspecified | Class::Multicast | Class::Broadcast)
+}
+
+fn wrong_with(net: IpNet) -> Option<Problem> {
+    let too_wide = match net {
+        IpNet::V4(v4) => v4.prefix_len() < V4_PREFIX_MIN,
+        IpNet::V6(v6) => v6.prefix_len() < V6_PREFIX_MIN,
+    };
+    // SECURITY: `::ffff:168.0.0.0/103` looks narrow and is half of IPv4, so the form is refused whatever its length.
+    let classes: Vec<Class> = special(net).collect();
+    // The unspecified and the loopback address lie inside the range of the compatible form.
+    let is_itself = matches!(net, IpNet::V6(v6) if v6.prefix_len() == 128);
+    if classes.contains(&Class::Wrapped) && !(is_itself && address::classify(net.addr()) != Class::Wrapped) {
+        return Some(Problem::Wrapped(net));
+    }
+    if too_wide {
+        return Some(Problem::TooWide(net));
+    }
+    if net.trunc() != net {
+        return Some(Problem::LooseBits(net));
+    }
+    if holds_metadata(net) {
+        return Some(Problem::HoldsMetadata(net));
+    }
+    if no_peer(address::classify(net.addr())) {
+        return Some(Problem::NoPeer(net));
+    }
+    (classes.is_empty() && address::classify(net.addr()) == Class::Public).then_some(Problem::Public(net))
+}
+
+fn holds_metadata(net: IpNet) -> bool {
+    address::METADATA_V4.iter().any(|never| net.contains(&IpAddr::V4(*never)))
+        || address::METADATA_V6.iter().any(|never| net.contains(&IpAddr::V6(*never)))
+}
+
+/// The classes of all rows of the table that share an address with this network.
+fn special(net: IpNet) -> impl Iterator<Item = Class> {
+    let share = move |row: IpNet| row.contains(&net) || net.contains(&row);
+    let v4 = address::V4.iter().filter_map(|(first, length, class)| Some((IpNet::V4(Ipv4Net::new(*first, *length).ok()?), *class)));
+    let v6 = address::V6.iter().filter_map(|(first, length, class)| Some((IpNet::V6(Ipv6Net::new(*first, *length).ok()?), *class)));
+    v4.chain(v6).filter_map(move |(row, class)| share(row).then_some(class))
+}

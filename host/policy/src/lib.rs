@@ -1,0 +1,17 @@
+//! Decides: what is granted, against what is asked, with the reason in one word.
+//!
+//! Pure: no I/O, no runtime, no clock. The time comes in as a fact, addresses are judged as data by whoever resolved them.
+//! Whether an ask is recorded, and what follows from a decision, is `gate`'s; which file lies behind a path is `broker`'s.
+//!
+//! INVARIANT: nothing is permitted that no grant covers; what can't be understood is refused.
+
+pub mod address;
+mod decide;
+pub mod grants;
+mod headers;
+
+pub use decide::{Facts, decide};
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;
