@@ -1,0 +1,165 @@
+//! What an agent may do once it runs: what it declares ∩ what its operator granted. Only narrows.
+//!
+//! Pure: it is handed what was read elsewhere, and hands back the grants under which the agent is to run, or every reason
+//! why it can't be run at all.
+
+use effect::{Grants, SafeText};
+
+use crate::capability::Capability;
+use crate::component::Import;
+use crate::interface::Service;
+use crate::manifest::{Declared, Manifest};
+
+/// What is effective.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// At most what was granted. Run the agent under these and no others.
+    pub grants: Grants,
+    /// The same for people.
+    pub rows: Vec<Row>,
+}
+
+/// One capability, for `inspect`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Row {
+    /// Which.
+    pub capability: Capability,
+    /// Whether the component imports an interface for it. Toolchains import what they never use.
+    pub imported: bool,
+    /// Why the agent says that it needs it; `None` where it does not say so.
+    pub declared: Option<String>,
+    /// What the operator granted, a line each.
+    pub granted: Vec<String>,
+    /// What is left of it, a line each.
+    pub effective: Vec<String>,
+}
+
+/// Why an agent is not admitted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It imports what nobody serves.
+    #[error("it imports `{0}`, which nobody serves here")]
+    Unserved(SafeText),
+    /// It imports another version of something that is served.
+    #[error("it imports `{0}`, which is served in another version only (WASI 0.2, bailiwick:agent 0.1)")]
+    OtherVersion(SafeText),
+    /// It imports something of a later version.
+    #[error("it imports `{name}`, which is not part of this version: it arrives with {with}")]
+    Later {
+        /// What it imports.
+        name: SafeText,
+        /// With what it comes.
+        with: &'static str,
+    },
+    /// It declares what it was not granted.
+    #[error("it declares `{capability}` (\"{why}\"), and was not granted it")]
+    NotGranted {
+        /// Which.
+        capability: Capability,
+        /// In the words of its author.
+        why: String,
+    },
+    /// It was granted something, of which nothing is left since it declares to look only.
+    #[error("it declares `{0}` as read-only, and was granted only what is more than that")]
+    NothingLeft(Capability),
+}
+
+/// What is effective of these grants for this component.
+///
+/// # Errors
+/// Every reason against it, not only the first.
+pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Result<Effective, Vec<Refused>> {
+    let mut refused: Vec<Refused> = imports.iter().filter_map(unserved).collect();
+    let narrowed = narrow(manifest, grants);
+    for declared in manifest.iter().flat_map(|manifest| &manifest.declares) {
+        if lines(declared.capability, grants).is_empty() {
+            refused.push(Refused::NotGranted { capability: declared.capability, why: declared.why.clone() });
+        } else if lines(declared.capability, &narrowed).is_empty() {
+            refused.push(Refused::NothingLeft(declared.capability));
+        }
+    }
+    if refused.is_empty() { Ok(Effective { rows: table(manifest, imports, grants), grants: narrowed }) } else { Err(refused) }
+}
+
+/// The same for people, for a component that is refused too.
+pub fn table(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Vec<Row> {
+    let narrowed = narrow(manifest, grants);
+    let row = |capability: &Capability| Row {
+        capability: *capability,
+        imported: imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(*capability))),
+        declared: declared(manifest, *capability).map(|declared| declared.why.clone()),
+        granted: lines(*capability, grants),
+        effective: lines(*capability, &narrowed),
+    };
+    Capability::ALL.iter().map(row).collect()
+}
+
+fn unserved(import: &Import) -> Option<Refused> {
+    let name = import.name.clone();
+    match import.interface.as_ref().map_or(Service::Unknown, |interface| interface.service()) {
+        Service::Served => None,
+        Service::Later(with) => Some(Refused::Later { name, with }),
+        Service::OtherVersion => Some(Refused::OtherVersion(name)),
+        Service::Unknown => Some(Refused::Unserved(name)),
+    }
+}
+
+fn declared(manifest: Option<&Manifest>, capability: Capability) -> Option<&Declared> {
+    manifest.and_then(|manifest| manifest.declares.iter().find(|declared| declared.capability == capability))
+}
+
+/// Without a manifest what was granted counts; with one, what it does not declare is taken away.
+fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
+    let mut narrowed = grants.clone();
+    if manifest.is_none() {
+        return narrowed;
+    }
+    if declared(manifest, Capability::Files).is_none() {
+        narrowed.files.clear();
+    }
+    match declared(manifest, Capability::Http) {
+        None => narrowed.http.clear(),
+        Some(declared) if declared.read_only => {
+            for grant in &mut narrowed.http {
+                grant.methods.retain(effect::Method::is_safe);
+            }
+            narrowed.http.retain(|grant| !grant.methods.is_empty());
+        }
+        Some(_) => {}
+    }
+    narrowed
+}
+
+/// What is granted of a capability, in lines for people, safe to print.
+pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
+    match capability {
+        Capability::Files => grants.files.iter().map(files_line).collect(),
+        Capability::Http => grants.http.iter().map(http_line).collect(),
+    }
+}
+
+fn files_line(grant: &effect::FilesGrant) -> String {
+    let verb = match grant.mode {
+        effect::FilesMode::Read => "read",
+    };
+    format!("{verb} {} as {}", SafeText::new(&grant.host.to_string_lossy(), 4096), SafeText::new(&grant.guest, 4096))
+}
+
+fn http_line(grant: &effect::HttpGrant) -> String {
+    let list = |texts: Vec<String>| texts.join(", ");
+    let methods = list(grant.methods.iter().map(ToString::to_string).collect());
+    let paths = list(grant.paths.iter().map(ToString::to_string).collect());
+    let mut line = format!("{methods} {}://{}:{} {paths}", grant.scheme.as_str(), grant.host, grant.port());
+    if !grant.addresses.is_empty() {
+        let addresses = list(grant.addresses.iter().map(ToString::to_string).collect());
+        line.push_str(&format!(", also at {addresses}"));
+    }
+    if let Some(until) = &grant.until {
+        line.push_str(&format!(", until {until}"));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! TOML as people wrote it, walked by hand, so that each error names its file, its line and its key.
+//!
+//! Nothing is read that was not asked for, and what was not asked for is an error: see [`Table::only`].
+
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use effect::{ParseError, SafeText};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// BOUND: characters of a key that an error repeats.
+const KEY_BYTES_MAX: usize = 200;
+
+/// A place in a file, and what is wrong there.
+#[derive(Debug, thiserror::Error)]
+#[error("{}:{line}: {}{fault}", SafeText::new(&file.to_string_lossy(), 4096), key_and_colon(key))]
+pub struct WrongError {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: usize,
+    /// The whole key, `agents.x.http[0].host`; empty where none was reached.
+    pub key: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+fn key_and_colon(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("{key}: ") }
+}
+
+/// What can be wrong at a key.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// Not TOML, or a key written twice.
+    #[error("{0}")]
+    Syntax(SafeText),
+    /// A key that means nothing here.
+    #[error("is not a key here; the keys are {known}")]
+    UnknownKey {
+        /// What could stand here.
+        known: String,
+    },
+    /// A key or value of a later version.
+    #[error("is not part of this version: it arrives with {0}")]
+    Later(&'static str),
+    /// A key that has to be there.
+    #[error("is missing")]
+    Missing,
+    /// Another kind of value.
+    #[error("must be {wanted}, and is {found}")]
+    Type {
+        /// What it has to be.
+        wanted: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A value that can't be read.
+    #[error(transparent)]
+    Value(#[from] ParseError),
+    /// A list or text with nothing in it.
+    #[error("must not be empty")]
+    Empty,
+    /// A list, table or text that is too long.
+    #[error("has more than {max} {unit}")]
+    TooMuch {
+        /// The bound.
+        max: usize,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// A value that contradicts another, or that can't have an effect.
+    #[error("{0}")]
+    Impossible(&'static str),
+    /// A folder or file of the host that is not what it has to be.
+    #[error("`{path}` {why}")]
+    Path {
+        /// The path, once resolved.
+        path: SafeText,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// The text of a file, for errors to point into.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'t> {
+    file: &'t Path,
+    text: &'t str,
+}
+
+impl<'t> Text<'t> {
+    pub(crate) fn new(file: &'t Path, text: &'t str) -> Self {
+        Self { file, text }
+    }
+
+    /// Parses; duplicate keys are refused here.
+    pub(crate) fn parse(self) -> Result<Spanned<DeTable<'t>>, WrongError> {
+        DeTable::parse(self.text)
+            .map_err(|err| self.wrong("", &err.span().unwrap_or(0..0), Fault::Syntax(SafeText::new(err.message(), 300))))
+    }
+
+    fn wrong(self, key: &str, span: &Range<usize>, fault: Fault) -> WrongError {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        WrongError { file: self.file.to_owned(), line, key: key.to_owned(), fault }
+    }
+}
+
+/// A table, with the key that leads to it.
+pub(crate) struct Table<'t> {
+    text: Text<'t>,
+    key: String,
+    span: Range<usize>,
+    table: &'t DeTable<'t>,
+}
+
+impl<'t> Table<'t> {
+    pub(crate) fn root(text: Text<'t>, table: &'t Spanned<DeTable<'t>>) -> Self {
+        Self { text, key: String::new(), span: 0..0, table: table.get_ref() }
+    }
+
+    /// Refuses every key that is not in `known`; those in `later` with the words that say when they come.
+    pub(crate) fn only(&self, known: &[&str], later: &[(&str, &'static str)]) -> Result<(), WrongError> {
+        for key in self.table.keys() {
+            let name: &str = key.get_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let fault = match later.iter().find(|(known, _)| *known == name) {
+                Some((_, with)) => Fault::Later(with),
+                None => Fault::UnknownKey { known: known.join(", ") },
+            };
+            return Err(self.text.wrong(&self.under(name), &key.span(), fault));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Value<'t>> {
+        let value = self.table.get(key)?;
+        Some(Value { text: self.text, key: self.under(key), span: value.span(), value: value.get_ref() })
+    }
+
+    pub(crate) fn required(&self, key: &str) -> Result<Value<'t>, WrongError> {
+        self.get(key).ok_or_else(|| self.text.wrong(&self.under(key), &self.span, Fault::Missing))
+    }
+
+    /// Every entry, in order of the keys.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Value<'t>)> {
+        let table: &'t DeTable<'t> = self.table;
+        table.iter().map(|(key, value)| {
+            let name: &'t str = key.get_ref();
+            (name, Value { text: self.text, key: self.under(name), span: value.span(), value: value.get_ref() })
+        })
+    }
+
+    pub(crate) fn wrong(&self, fault: Fault) -> WrongError {
+        self.text.wrong(&self.key, &self.span, fault)
+    }
+
+    fn under(&self, key: &str) -> String {
+        let key = SafeText::new(key, KEY_BYTES_MAX);
+        if self.key.is_empty() { key.to_string() } else { format!("{}.{key}", self.key) }
+    }
+}
+
+/// A value, with the key that leads to it.
+pub(crate) struct Value<'t> {
+    text: Text<'t>,
+    key: String,
+    span: Range<usize>,
+    value: &'t DeValue<'t>,
+}
+
+impl<'t> Value<'t> {
+    pub(crate) fn wrong(&self, fault: Fault) -> WrongError {
+        self.text.wrong(&self.key, &self.span, fault)
+    }
+
+    fn kind(&self, wanted: &'static str) -> WrongError {
+        self.wrong(Fault::Type { wanted, found: self.value.type_str() })
+    }
+
+    /// A text that is not empty and at most `max` bytes long.
+    pub(crate) fn text(&self, max: usize) -> Result<&'t str, WrongError> {
+        let text = self.value.as_str().ok_or_else(|| self.kind("a string"))?;
+        if text.is_empty() {
+            return Err(self.wrong(Fault::Empty));
+        }
+        self.bounded(text.len(), max, "bytes")?;
+        Ok(text)
+    }
+
+    /// A text in one line, without characters that mislead a reader.
+    pub(crate) fn line(&self, max: usize) -> Result<String, WrongError> {
+        let text = self.text(max)?;
+        // The escape of a plain line is the line itself, but for its backslashes.
+        if SafeText::new(&text.replace('\\', ""), max).as_str() != text.replace('\\', "") {
+            return Err(self.wrong(Fault::Impossible("must be one line without control or invisible characters")));
+        }
+        Ok(text.to_owned())
+    }
+
+    pub(crate) fn parse<T>(&self) -> Result<T, WrongError>
+    where
+        T: FromStr<Err = ParseError>,
+    {
+        self.text(4096)?.parse().map_err(|err: ParseError| self.wrong(err.into()))
+    }
+
+    pub(crate) fn bool(&self) -> Result<bool, WrongError> {
+        self.value.as_bool().ok_or_else(|| self.kind("true or false"))
+    }
+
+    /// A whole number from 1.
+    pub(crate) fn count(&self) -> Result<u64, WrongError> {
+        let number = self.value.as_integer().ok_or_else(|| self.kind("a number"))?;
+        u64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| self.wrong(Fault::Impossible("must be a whole number from 1")))
+    }
+
+    /// A number or a text, as text.
+    pub(crate) fn scalar(&self) -> Result<String, WrongError> {
+        match self.value {
+            DeValue::Integer(_) => Ok(self.count()?.to_string()),
+            DeValue::String(_) => self.text(4096).map(str::to_owned),
+            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                Err(self.kind("a string or a number"))
+            }
+        }
+    }
+
+    pub(crate) fn table(&self, max: usize) -> Result<Table<'t>, WrongError> {
+        let table = self.value.as_table().ok_or_else(|| self.kind("a table"))?;
+        self.bounded(table.len(), max, "entries")?;
+        Ok(Table { text: self.text, key: self.key.clone(), span: self.span.clone(), table })
+    }
+
+    /// The items of a list of at most `max`.
+    pub(crate) fn items(&self, max: usize) -> Result<Vec<Value<'t>>, WrongError> {
+        let array = self.value.as_array().ok_or_else(|| self.kind("a list"))?;
+        self.bounded(array.len(), max, "entries")?;
+        let item = |(n, value): (usize, &'t Spanned<DeValue<'t>>)| Value {
+            text: self.text,
+            key: format!("{}[{n}]", self.key),
+            span: value.span(),
+            value: value.get_ref(),
+        };
+        Ok(array.iter().enumerate().map(item).collect())
+    }
+
+    /// The items of a list of at least one and at most `max`.
+    pub(crate) fn some_items(&self, max: usize) -> Result<Vec<Value<'t>>, WrongError> {
+        let items = self.items(max)?;
+        if items.is_empty() { Err(self.wrong(Fault::Empty)) } else { Ok(items) }
+    }
+
+    fn bounded(&self, len: usize, max: usize, unit: &'static str) -> Result<(), WrongError> {
+        if len > max { Err(self.wrong(Fault::TooMuch { max, unit })) } else { Ok(()) }
+    }
+}
+
+/// The fault of a path of the host.
+pub(crate) fn path_fault(path: impl Display, why: &'static str) -> Fault {
+    Fault::Path { path: SafeText::new(&path.to_string(), 4096), why }
+}

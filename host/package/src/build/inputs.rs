@@ -1,0 +1,116 @@
+//! What a build hangs on, as digests of contents: times lie after a checkout.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use effect::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::BuildError;
+use crate::file::{self, failed};
+
+/// BOUND: files in a folder of source.
+const FILES_MAX: u64 = 20_000;
+/// BOUND: bytes of one file.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// BOUND: bytes in a folder of source.
+const SOURCE_BYTES_MAX: u64 = 256 << 20;
+
+/// What tools leave behind, and what holds no source. Cargo writes its lock file while it builds, so that one is looked at afterwards,
+/// among the files outside.
+const NO_SOURCE: &[&str] = &["Cargo.lock", "target", ".git", "__pycache__", "node_modules", ".venv"];
+
+/// What a component was built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Inputs {
+    /// Of everything in its folder.
+    pub(super) source: Digest,
+    /// Of the files outside.
+    pub(super) others: Digest,
+    /// Which these are.
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// The digest of everything in a folder, but for what tools leave behind.
+pub(super) fn source(folder: &Path) -> Result<Digest, BuildError> {
+    let mut files = Vec::new();
+    walk(folder, &mut files, folder)?;
+    files.sort();
+    let mut sum = Sum::default();
+    for path in &files {
+        sum.add(path.strip_prefix(folder).unwrap_or(path), path)?;
+        if sum.bytes > SOURCE_BYTES_MAX {
+            return Err(BuildError::TooMuchSource { folder: folder.to_owned(), what: "bytes", max: SOURCE_BYTES_MAX });
+        }
+    }
+    Ok(sum.digest())
+}
+
+/// The digest of these files, in this order. One that is not there counts as that.
+pub(super) fn others(paths: &[PathBuf]) -> Result<Digest, BuildError> {
+    let mut sum = Sum::default();
+    paths.iter().try_for_each(|path| sum.add(path, path))?;
+    Ok(sum.digest())
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, top: &Path) -> Result<(), BuildError> {
+    // Not by recursion: how deep folders lie is not ours to say.
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(failed("list", &folder))? {
+            let entry = entry.map_err(failed("list", &folder))?;
+            let kind = entry.file_type().map_err(failed("look at", &folder))?;
+            if NO_SOURCE.iter().any(|name| entry.file_name() == *name) {
+                continue;
+            }
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files.push(entry.path());
+            }
+            if files.len() as u64 + folders.len() as u64 > FILES_MAX {
+                return Err(BuildError::TooMuchSource { folder: top.to_owned(), what: "files", max: FILES_MAX });
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Sum {
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Sum {
+    fn add(&mut self, name: &Path, path: &Path) -> Result<(), BuildError> {
+        self.field(name.as_os_str().as_bytes());
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => {
+                self.field(b"link");
+                let target = std::fs::read_link(path).map_err(failed("read", path))?;
+                self.field(target.as_os_str().as_bytes());
+            }
+            Ok(metadata) if metadata.is_file() => {
+                self.field(b"file");
+                let bytes = file::read(path, FILE_BYTES_MAX)?;
+                self.bytes += bytes.len() as u64;
+                self.field(&bytes);
+            }
+            Ok(_) => self.field(b"other"),
+            Err(_) => self.field(b"absent"),
+        }
+        Ok(())
+    }
+
+    /// With its length first, so that no two lists of fields are the same bytes.
+    fn field(&mut self, bytes: &[u8]) {
+        self.hash.update((bytes.len() as u64).to_be_bytes());
+        self.hash.update(bytes);
+    }
+
+    fn digest(self) -> Digest {
+        Digest::from_bytes(self.hash.finalize().into())
+    }
+}

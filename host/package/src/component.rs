@@ -1,0 +1,190 @@
+//! What a component is, seen from outside: digest, size, what it imports, how it is called. Nothing of it runs here.
+//!
+//! It is checked whole against the engine's own profile, so that what is shown by `inspect` is what would be compiled.
+//! Whether its imports are served is decided in [`crate::admission`].
+
+use effect::{Digest, SafeText};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+
+use crate::interface::InterfaceName;
+use crate::manifest::{self, FrozenError, Manifest};
+
+/// BOUND: bytes of a component; one from componentize-py has 18 MiB.
+pub const COMPONENT_BYTES_MAX: u64 = 128 << 20;
+/// BOUND: imports, and exports, of the outermost level; all of WASI has about 40.
+const EXTERNS_MAX: usize = 500;
+/// BOUND: bytes of the name of an import.
+const NAME_BYTES_MAX: usize = 256;
+/// BOUND: how deep components lie within components; a toolchain's has 2.
+const DEPTH_MAX: usize = 16;
+/// BOUND: modules and components within one; a componentize-py component has some 20.
+const NESTED_MAX: usize = 1000;
+
+/// What our engine takes of WebAssembly. What is not here is attack surface that no toolchain needs: threads, memory64, several
+/// memories, GC, exceptions, tail calls, relaxed SIMD, stack switching, and the async of components.
+pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// A component that is whole, and that something here can call.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// Of all its bytes, manifest included.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    /// How it is called.
+    pub kind: Kind,
+    /// What it imports, in its own order.
+    pub imports: Vec<Import>,
+    /// What it says of itself.
+    pub manifest: Option<Manifest>,
+}
+
+/// How a component is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It exports `bailiwick:agent/agent`.
+    Agent,
+    /// It exports `wasi:cli/run`.
+    Command,
+}
+
+/// One import of the outermost level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// As written, made safe to print.
+    pub name: SafeText,
+    /// The interface it names; `None` for anything else, which nobody serves.
+    pub interface: Option<InterfaceName>,
+}
+
+/// These bytes are no component that could run here.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// Too many bytes.
+    #[error("the component has more than {COMPONENT_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Something else altogether.
+    #[error("this is not WebAssembly: it does not begin as a component does")]
+    NotWasm,
+    /// A module from before components.
+    #[error("this is a core module, not a component; build it for `wasm32-wasip2`")]
+    CoreModule,
+    /// It breaks a rule of the format, ends too early, or needs what the engine has turned off.
+    #[error("the component is broken, or needs what is turned off here")]
+    Invalid(#[source] wasmparser::BinaryReaderError),
+    /// It has more of something than any toolchain writes.
+    #[error("the component has more than {max} {what}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        max: usize,
+    },
+    /// It can't be called.
+    #[error("the component exports neither `bailiwick:agent/agent@0.1` nor `wasi:cli/run@0.2`")]
+    NotCallable,
+    /// Its manifest is broken.
+    #[error("the component's manifest can't be read")]
+    Manifest(#[source] FrozenError),
+}
+
+/// Looks at a component without running it.
+///
+/// # Errors
+/// A [`ComponentError`], for every sequence of bytes that is not a whole and callable component.
+pub fn look(bytes: &[u8]) -> Result<Component, ComponentError> {
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        return Err(ComponentError::TooLarge);
+    }
+    if Parser::is_core_wasm(bytes) {
+        return Err(ComponentError::CoreModule);
+    }
+    if !Parser::is_component(bytes) {
+        return Err(ComponentError::NotWasm);
+    }
+    let outline = outline(bytes)?;
+    Validator::new_with_features(FEATURES).validate_all(bytes).map_err(ComponentError::Invalid)?;
+    Ok(Component {
+        digest: Digest::of(bytes),
+        size: bytes.len() as u64,
+        kind: outline.kind.ok_or(ComponentError::NotCallable)?,
+        imports: outline.imports,
+        manifest: manifest::read(bytes).map_err(ComponentError::Manifest)?,
+    })
+}
+
+#[derive(Default)]
+struct Outline {
+    imports: Vec<Import>,
+    exports: usize,
+    kind: Option<Kind>,
+}
+
+/// Reads the outermost imports and exports. It goes before validation, whose cost grows with numbers that are bounded here.
+fn outline(bytes: &[u8]) -> Result<Outline, ComponentError> {
+    let mut outline = Outline::default();
+    let (mut depth, mut nested) = (0_usize, 0_usize);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(ComponentError::Invalid)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(ComponentError::CoreModule),
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                nested += 1;
+                bounded(depth, DEPTH_MAX, "levels of nesting")?;
+                bounded(nested, NESTED_MAX, "modules")?;
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) => {
+                bounded(section.count() as usize, EXTERNS_MAX, "imports")?;
+                for import in section.into_iter().filter(|_| depth == 0) {
+                    outline.import(import.map_err(ComponentError::Invalid)?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                bounded(section.count() as usize, EXTERNS_MAX, "exports")?;
+                for export in section.into_iter().filter(|_| depth == 0) {
+                    let export = export.map_err(ComponentError::Invalid)?;
+                    outline.export(export.name.name, export.kind)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(outline)
+}
+
+impl Outline {
+    fn import(&mut self, name: &str) -> Result<(), ComponentError> {
+        bounded(name.len(), NAME_BYTES_MAX, "bytes in the name of an import")?;
+        self.imports.push(Import { name: SafeText::new(name, NAME_BYTES_MAX), interface: InterfaceName::parse(name) });
+        bounded(self.imports.len(), EXTERNS_MAX, "imports")
+    }
+
+    fn export(&mut self, name: &str, kind: wasmparser::ComponentExternalKind) -> Result<(), ComponentError> {
+        self.exports += 1;
+        bounded(self.exports, EXTERNS_MAX, "exports")?;
+        let Some(name) = InterfaceName::parse(name).filter(|_| kind == wasmparser::ComponentExternalKind::Instance) else { return Ok(()) };
+        if name.is("bailiwick:agent", "agent") && name.is_agent_0_1() {
+            self.kind = Some(Kind::Agent);
+        } else if name.is("wasi:cli", "run") && name.is_wasi_0_2() && self.kind.is_none() {
+            self.kind = Some(Kind::Command);
+        }
+        Ok(())
+    }
+}
+
+fn bounded(count: usize, max: usize, what: &'static str) -> Result<(), ComponentError> {
+    if count > max { Err(ComponentError::TooMuch { what, max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

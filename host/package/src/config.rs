@@ -1,0 +1,212 @@
+//! `bailiwick.toml`: from what an operator wrote to what one agent may do. Two types, since what was written is not yet true.
+//!
+//! A file that came with a checkout may be hostile. Nothing here runs or opens anything that the file names; whether it may be used is
+//! [`crate::trust`]'s to say, and the digest is that of the very bytes that are parsed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use effect::{Digest, Grants, Limits, SafeText, Until};
+use std::net::SocketAddr;
+
+use crate::authored::{Table, Text, WrongError};
+use crate::file::{self, FileError};
+
+mod agent;
+mod authority;
+mod http;
+mod mount;
+mod network;
+
+pub use authority::authority;
+
+/// The name of the file.
+pub const FILE_NAME: &str = "bailiwick.toml";
+
+/// BOUND: bytes of a configuration.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// BOUND: agents in one file.
+const AGENTS_MAX: usize = 1000;
+
+/// What comes later at the outermost level, and with what.
+const LATER: &[(&str, &str)] = &[
+    ("credentials", "credentials"),
+    ("environments", "credentials"),
+    ("engagements", "credentials"),
+    ("policy", "approvals"),
+    ("people", "approvals"),
+    ("notify", "approvals"),
+];
+
+/// A file as it was written: its bytes, and nothing of what they mean.
+#[derive(Clone, Debug)]
+pub struct Authored {
+    /// Where it is, without links in the way.
+    pub file: PathBuf,
+    /// Of all its bytes.
+    pub digest: Digest,
+    /// As it was named, for errors.
+    shown: PathBuf,
+    text: String,
+}
+
+/// A file, understood: every value is one that can be used.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Of all its bytes.
+    pub digest: Digest,
+    /// By name.
+    pub agents: BTreeMap<String, ResolvedAgent>,
+    /// How names are resolved and whom TLS believes.
+    pub network: Network,
+}
+
+/// One agent, as its operator wants it run.
+#[derive(Clone, Debug)]
+pub struct ResolvedAgent {
+    /// What is run.
+    pub component: ComponentSource,
+    /// What was granted; the agent's own declaration may narrow it.
+    pub grants: Grants,
+    /// Defaults where nothing was written.
+    pub limits: Limits,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// The last day on which it may be started.
+    pub expires: Option<Until>,
+    /// Interfaces that need a grant of their own; none does in this version.
+    pub uses: Vec<String>,
+    /// Whether its runs can be resumed after a crash: those that may act on the world always can.
+    pub durable: bool,
+}
+
+/// Where the component of an agent comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// A folder with `agent.toml`; building it runs its author's code.
+    Folder(PathBuf),
+    /// A component, which is never built.
+    File(PathBuf),
+}
+
+/// `[network]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Name servers; the system's where empty.
+    pub resolvers: Vec<SocketAddr>,
+    /// Files of PEM certificates beside the public roots.
+    pub roots: Vec<PathBuf>,
+}
+
+/// The configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is none.
+    #[error("there is no `{FILE_NAME}` in `{}`, nor above it", .0.display())]
+    Absent(PathBuf),
+    /// It could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not text.
+    #[error("`{}` is not UTF-8", .0.display())]
+    NotText(PathBuf),
+    /// Something in it is wrong.
+    #[error(transparent)]
+    Wrong(#[from] WrongError),
+    /// It has no such agent.
+    #[error("`{}` has no agent `{name}`; it has: {known}", file.display())]
+    NoAgent {
+        /// Which file.
+        file: PathBuf,
+        /// Who was looked for.
+        name: SafeText,
+        /// Who is there.
+        known: String,
+    },
+    /// The agent's last day is over.
+    #[error("agent `{name}` expired with {expires}")]
+    Expired {
+        /// Who.
+        name: String,
+        /// Its last day.
+        expires: Until,
+    },
+}
+
+/// The configuration of a folder: in it, or in the nearest one above it.
+///
+/// # Errors
+/// [`ConfigError::Absent`] where there is none.
+pub fn find(from: &Path) -> Result<PathBuf, ConfigError> {
+    let from = from.canonicalize().map_err(file::failed("find", from))?;
+    // A link that leads nowhere is found, so that it is an error instead of another file being taken.
+    let found = from.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.symlink_metadata().is_ok());
+    found.ok_or(ConfigError::Absent(from))
+}
+
+/// Reads a file, and nothing that it names.
+///
+/// # Errors
+/// A file that is missing, not regular, too large or not UTF-8.
+pub fn read(file: &Path) -> Result<Authored, ConfigError> {
+    let bytes = file::read(file, FILE_BYTES_MAX)?;
+    let real = file.canonicalize().map_err(file::failed("find", file))?;
+    let digest = Digest::of(&bytes);
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText(file.to_owned()))?;
+    Ok(Authored { file: real, digest, shown: file.to_owned(), text })
+}
+
+/// What the parts of a file are resolved against.
+pub(crate) struct Place<'a> {
+    /// Relative paths begin here.
+    folder: &'a Path,
+    /// Nothing of it is ever mounted; without links in the way.
+    home: PathBuf,
+}
+
+impl Authored {
+    /// Understands it. `home` is where the host keeps its record and keys; no mount may touch it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line and key.
+    pub fn resolve(&self, home: &Path) -> Result<Resolved, ConfigError> {
+        let place = Place { folder: self.file.parent().unwrap_or(Path::new("/")), home: mount::real_or_future(home)? };
+        let text = Text::new(&self.shown, &self.text);
+        let parsed = text.parse()?;
+        let root = Table::root(text, &parsed);
+        root.only(&["agents", "network"], LATER)?;
+        let mut agents = BTreeMap::new();
+        if let Some(list) = root.get("agents") {
+            for (name, value) in list.table(AGENTS_MAX)?.entries() {
+                agents.insert(name.to_owned(), agent::resolve(name, &value, &place)?);
+            }
+        }
+        let network = root.get("network").map_or(Ok(Network::default()), |value| network::resolve(&value, &place))?;
+        Ok(Resolved { file: self.file.clone(), digest: self.digest, agents, network })
+    }
+}
+
+impl Resolved {
+    /// An agent that may be started now.
+    ///
+    /// # Errors
+    /// One that is not there, or whose last day is over at `now_s`, seconds since 1970.
+    pub fn agent(&self, name: &str, now_s: u64) -> Result<&ResolvedAgent, ConfigError> {
+        let agent = self.agents.get(name).ok_or_else(|| ConfigError::NoAgent {
+            file: self.file.clone(),
+            name: SafeText::new(name, 64),
+            known: self.agents.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })?;
+        match &agent.expires {
+            Some(expires) if now_s >= expires.unix_s => Err(ConfigError::Expired { name: name.to_owned(), expires: *expires }),
+            _ => Ok(agent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

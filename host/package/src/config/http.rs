@@ -1,0 +1,72 @@
+//! `[[agents.NAME.http]]`.
+
+use std::net::IpAddr;
+
+use effect::{Host, HostPattern, HttpGrant, Method, ParseError, Scheme};
+use ipnet::IpNet;
+
+use crate::authored::{Fault, Table, Value, WrongError};
+
+const KEYS: &[&str] = &["addresses", "host", "methods", "paths", "port", "scheme", "until"];
+
+/// BOUND: grants of one agent; each is looked at for each request.
+const GRANTS_MAX: usize = 256;
+/// BOUND: methods, paths or addresses of one grant.
+const LIST_MAX: usize = 64;
+
+pub(super) fn resolve(list: &Value<'_>) -> Result<Vec<HttpGrant>, WrongError> {
+    list.some_items(GRANTS_MAX)?.iter().map(|item| grant(&item.table(16)?)).collect()
+}
+
+fn grant(table: &Table<'_>) -> Result<HttpGrant, WrongError> {
+    table.only(KEYS, &[("credential", "credentials")])?;
+    let host: HostPattern = table.required("host")?.parse()?;
+    let each = |key: &str| table.required(key)?.some_items(LIST_MAX);
+    Ok(HttpGrant {
+        addresses: addresses(table, &host)?,
+        methods: each("methods")?.iter().map(method).collect::<Result<_, _>>()?,
+        paths: each("paths")?.iter().map(Value::parse).collect::<Result<_, _>>()?,
+        port: table.get("port").map(|value| port(&value)).transpose()?,
+        scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| scheme(&value))?,
+        until: table.get("until").map(|value| value.parse()).transpose()?,
+        host,
+    })
+}
+
+fn method(value: &Value<'_>) -> Result<Method, WrongError> {
+    Method::new(value.text(64)?).map_err(|err| value.wrong(err.into()))
+}
+
+fn port(value: &Value<'_>) -> Result<u16, WrongError> {
+    u16::try_from(value.count()?).map_err(|_| value.wrong(Fault::Impossible("must be a number from 1 to 65535")))
+}
+
+fn scheme(value: &Value<'_>) -> Result<Scheme, WrongError> {
+    match value.text(16)? {
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        other => Err(value.wrong(ParseError::new("a scheme", other, "`http` or `https`").into())),
+    }
+}
+
+fn addresses(table: &Table<'_>, host: &HostPattern) -> Result<Vec<IpNet>, WrongError> {
+    let Some(list) = table.get("addresses") else { return Ok(Vec::new()) };
+    if matches!(host, HostPattern::Exact(Host::V4(_) | Host::V6(_))) {
+        return Err(list.wrong(Fault::Impossible("means nothing here: a literal address is a grant for that address")));
+    }
+    list.some_items(LIST_MAX)?.iter().map(address).collect()
+}
+
+/// The form people use, without bits after the prefix: a net that reads as one address should not be many.
+fn address(value: &Value<'_>) -> Result<IpNet, WrongError> {
+    let text = value.text(64)?;
+    let bad =
+        || value.wrong(ParseError::new("a network", text, "an address, `/`, and a prefix that covers all its bits: 10.2.0.0/16").into());
+    let net: IpNet = text.parse().map_err(|_| bad())?;
+    let first = match net.network() {
+        // SECURITY: ::ffff:10.0.0.0/104 and the like would grant an IPv4 net in words that do not look like it.
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => return Err(bad()),
+        first => first,
+    };
+    if first == net.addr() { Ok(net) } else { Err(bad()) }
+}

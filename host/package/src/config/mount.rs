@@ -1,0 +1,85 @@
+//! `[[agents.NAME.files]]`: folders of the host, and where the guest sees them.
+
+use std::path::{Path, PathBuf};
+
+use effect::{FilesGrant, FilesMode, ParseError};
+
+use super::Place;
+use crate::authored::{Fault, Table, Value, WrongError, path_fault};
+use crate::file::{self, FileError};
+
+/// BOUND: mounts of one agent; each costs a descriptor.
+const MOUNTS_MAX: usize = 64;
+/// BOUND: bytes of a path.
+const PATH_BYTES_MAX: usize = 4096;
+
+pub(super) fn resolve(list: &Value<'_>, place: &Place<'_>) -> Result<Vec<FilesGrant>, WrongError> {
+    let mut mounts: Vec<FilesGrant> = Vec::new();
+    for item in list.some_items(MOUNTS_MAX)? {
+        let table = item.table(8)?;
+        table.only(&["guest", "host", "mode"], &[])?;
+        let guest = guest(&table.required("guest")?, &mounts)?;
+        mounts.push(FilesGrant { guest, host: host(&table.required("host")?, place)?, mode: mode(&table)? });
+    }
+    Ok(mounts)
+}
+
+fn mode(table: &Table<'_>) -> Result<FilesMode, WrongError> {
+    let value = table.required("mode")?;
+    match value.text(16)? {
+        "read" => Ok(FilesMode::Read),
+        "stage" => Err(value.wrong(Fault::Later("approvals"))),
+        other => Err(value.wrong(ParseError::new("a mode", other, "`read`").into())),
+    }
+}
+
+/// Absolute, in the one spelling it has, and not beneath another: which of two mounts answers should be no question.
+fn guest(value: &Value<'_>, earlier: &[FilesGrant]) -> Result<String, WrongError> {
+    let path = value.line(PATH_BYTES_MAX)?;
+    let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !segment.contains('\\');
+    if path != "/" && !path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
+        let form = "`/`, then segments; no `.` or `..`, no slash at the end";
+        return Err(value.wrong(ParseError::new("a path of the guest's", &path, form).into()));
+    }
+    let clashes = earlier.iter().any(|mount| Path::new(&path).starts_with(&mount.guest) || Path::new(&mount.guest).starts_with(&path));
+    if clashes {
+        Err(value.wrong(Fault::Impossible("is the same as the `guest` of an earlier mount, or one of them is inside the other")))
+    } else {
+        Ok(path)
+    }
+}
+
+/// The real folder, so that what is printed, trusted and opened is the same one.
+fn host(value: &Value<'_>, place: &Place<'_>) -> Result<PathBuf, WrongError> {
+    let written = place.folder.join(value.text(PATH_BYTES_MAX)?);
+    let fault = |why| value.wrong(path_fault(written.display(), why));
+    let real = written.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;
+    if !real.is_dir() {
+        return Err(fault("is not a folder"));
+    }
+    // SECURITY: the home holds keys, the record and what is trusted. An agent that could read it could read other runs.
+    if real.starts_with(&place.home) {
+        return Err(fault("is inside the host's own home"));
+    }
+    if place.home.starts_with(&real) {
+        return Err(fault("contains the host's own home; mount a folder that does not"));
+    }
+    Ok(real)
+}
+
+/// A path without links, of which the end need not be there yet.
+pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
+    let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
+    let mut there = absolute.as_path();
+    loop {
+        match (there.canonicalize(), there.parent()) {
+            (Ok(real), _) => {
+                return Ok(absolute
+                    .strip_prefix(there)
+                    .map_or(real.clone(), |rest| if rest.as_os_str().is_empty() { real } else { real.join(rest) }));
+            }
+            (Err(cause), Some(parent)) if cause.kind() == std::io::ErrorKind::NotFound => there = parent,
+            (Err(cause), _) => return Err(file::failed("find", path)(cause)),
+        }
+    }
+}

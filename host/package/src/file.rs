@@ -1,0 +1,111 @@
+//! The files of this room: bounded reads of regular files, and writes that are either whole or not there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::OFlags;
+
+/// A file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system said no.
+    #[error("could not {verb} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A folder, pipe, socket or device.
+    #[error("`{}` is not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    /// Longer than it may be.
+    #[error("`{}` has more than {max} bytes", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The bound.
+        max: u64,
+    },
+}
+
+impl FileError {
+    /// Whether the file is not there.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    move |cause| FileError::Io { verb, path: path.to_owned(), cause }
+}
+
+/// Opens for reading without waiting for the other end of a pipe, and only a regular file.
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+pub(crate) fn open_regular(path: &Path) -> Result<File, FileError> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed("open", path))?;
+    let metadata = file.metadata().map_err(failed("look at", path))?;
+    if metadata.is_file() { Ok(file) } else { Err(FileError::NotRegular(path.to_owned())) }
+}
+
+/// All of a regular file, unless it is longer than `max`.
+pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
+}
+
+/// Makes a folder of one's own, and those above it.
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+pub(crate) fn folder(path: &Path) -> Result<(), FileError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make", path))
+}
+
+/// Writes a file for its owner alone: whole and on disk, or as it was before.
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    folder(parent)?;
+    let temporary = beside(path);
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(failed("replace", path)));
+    if written.is_err() {
+        // What was half written is of no use; that it can't be removed either changes nothing.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed("sync", parent))
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed("make", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", path))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+/// Whether a file belongs to this user, and nobody else may write to it.
+pub(crate) fn check_own(path: &Path) -> Result<bool, FileError> {
+    let metadata = fs::symlink_metadata(path).map_err(failed("look at", path))?;
+    Ok(metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)
+}
+
+/// Writes a file unless it holds these bytes already, so that tools that go by time have nothing to do.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match read(path, bytes.len() as u64) {
+        Ok(there) if there == bytes => Ok(()),
+        _ => write(path, bytes),
+    }
+}

@@ -1,0 +1,30 @@
+//! What an agent is before it runs: its manifest, its digest, what it declares ∩ what it was granted, who trusts the file
+//! that says so, and how a folder of source becomes a component.
+//!
+//! Nothing of an agent runs here but its build, and that only on proof of trust. Running it is `run`'s and `sandbox`'s.
+
+mod authored;
+mod capability;
+mod file;
+mod interface;
+
+pub mod admission;
+pub mod build;
+pub mod component;
+pub mod config;
+pub mod manifest;
+pub mod store;
+#[cfg(test)]
+mod testing;
+pub mod trust;
+pub mod wit;
+
+pub use admission::{Effective, Refused, Row, effective};
+pub use authored::{Fault, WrongError};
+pub use capability::Capability;
+pub use component::{Component, ComponentError, Import, Kind, look};
+pub use config::{Authored, ComponentSource, ConfigError, Network, Resolved, ResolvedAgent, authority};
+pub use file::FileError;
+pub use interface::{InterfaceName, Service};
+pub use manifest::{AuthoredManifest, Declared, Manifest, ManifestError, freeze};
+pub use trust::{Said, TrustError, Trusted, Untrusted};

@@ -1,0 +1,214 @@
+//! What an agent says of itself: `agent.toml` beside its code, frozen into the component so that it is readable without
+//! running anything.
+//!
+//! Everything here is a claim of the agent's author. It can narrow what an operator granted and never widen it; that is
+//! computed in [`crate::admission`].
+
+use std::path::Path;
+
+use effect::ParseError;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::authored::{Fault, Table, Text, Value, WrongError};
+use crate::capability::{Capability, LATER};
+use crate::file::{self, FileError};
+
+mod frozen;
+
+pub use frozen::{FrozenError, SECTION, freeze, read};
+
+/// The name of the file beside the code.
+pub const FILE_NAME: &str = "agent.toml";
+
+/// BOUND: bytes of `agent.toml`.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+/// BOUND: bytes of a description or a reason.
+const LINE_BYTES_MAX: usize = 1024;
+/// BOUND: declarations of one agent; there are fewer capabilities.
+const DECLARES_MAX: usize = 16;
+/// BOUND: bytes of a name or version.
+const NAME_BYTES_MAX: usize = 64;
+
+/// What an agent is and what it asks for, in its author's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Manifest {
+    /// Lower-case letters, digits, hyphens.
+    pub name: String,
+    /// Three numbers, and what semantic versioning allows after them.
+    pub version: String,
+    /// An SPDX expression; not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// One line.
+    pub description: String,
+    /// At most one a capability.
+    #[serde(default)]
+    pub declares: Vec<Declared>,
+    /// JSON schema of the input, derived from the code; absent where the component gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
+    /// JSON schema of the output, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Json>,
+}
+
+/// One capability the agent asks for, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Declared {
+    /// Which.
+    pub capability: Capability,
+    /// One sentence.
+    pub why: String,
+    /// Whether what it does may destroy something.
+    #[serde(default)]
+    pub destructive: bool,
+    /// Whether it only looks. Then only methods that look are effective.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Whether doing it twice is as good as once.
+    #[serde(default)]
+    pub idempotent: bool,
+}
+
+/// What `agent.toml` says, and how its folder is built where that can't be seen from its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthoredManifest {
+    /// Without schemas: these come from the component.
+    pub manifest: Manifest,
+    /// `[build] python = "app"`: the module that componentize-py is given.
+    pub python: Option<String>,
+}
+
+/// `agent.toml` can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not text.
+    #[error("`{0}` is not UTF-8")]
+    NotText(String),
+    /// Something in it is wrong.
+    #[error(transparent)]
+    Wrong(#[from] WrongError),
+}
+
+impl AuthoredManifest {
+    /// Reads `agent.toml` in a folder.
+    ///
+    /// # Errors
+    /// A file that is missing, too large, not TOML, or that holds anything but the known keys.
+    pub fn load(folder: &Path) -> Result<Self, ManifestError> {
+        let path = folder.join(FILE_NAME);
+        let bytes = file::read(&path, FILE_BYTES_MAX)?;
+        let text = str::from_utf8(&bytes).map_err(|_| ManifestError::NotText(path.display().to_string()))?;
+        Ok(Self::parse(&path, text)?)
+    }
+
+    /// Parses the text of an `agent.toml`; `file` is for errors.
+    ///
+    /// # Errors
+    /// As [`AuthoredManifest::load`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, WrongError> {
+        let text = Text::new(file, text);
+        let parsed = text.parse()?;
+        let root = Table::root(text, &parsed);
+        root.only(&["agent", "declares", "build"], &[])?;
+        let agent = root.required("agent")?.table(8)?;
+        agent.only(&["name", "version", "licence", "description"], &[])?;
+        let manifest = Manifest {
+            name: agent.required("name")?.checked(is_name, NAME_FORM)?,
+            version: agent.required("version")?.checked(is_version, VERSION_FORM)?,
+            licence: agent.get("licence").map(|value| value.line(LINE_BYTES_MAX)).transpose()?,
+            description: agent.required("description")?.line(LINE_BYTES_MAX)?,
+            declares: declares(&root)?,
+            input: None,
+            output: None,
+        };
+        Ok(Self { manifest, python: python(&root)? })
+    }
+}
+
+const NAME_FORM: (&str, &str) = ("a name of an agent", "lower-case letters, digits and hyphens, a letter first, 64 at most");
+const VERSION_FORM: (&str, &str) = ("a version", "three numbers, for instance 0.1.0");
+
+impl Value<'_> {
+    fn checked(&self, is_good: fn(&str) -> bool, (wanted, form): (&'static str, &'static str)) -> Result<String, WrongError> {
+        let text = self.text(LINE_BYTES_MAX)?;
+        if is_good(text) { Ok(text.to_owned()) } else { Err(self.wrong(ParseError::new(wanted, text, form).into())) }
+    }
+}
+
+fn declares(root: &Table<'_>) -> Result<Vec<Declared>, WrongError> {
+    let Some(list) = root.get("declares") else { return Ok(Vec::new()) };
+    let mut declared: Vec<Declared> = Vec::new();
+    for item in list.items(DECLARES_MAX)? {
+        let table = item.table(16)?;
+        table.only(&["capability", "why", "destructive", "read-only", "idempotent"], &[])?;
+        let name = table.required("capability")?;
+        if let Some((_, with)) = LATER.iter().find(|(later, _)| name.text(NAME_BYTES_MAX).is_ok_and(|name| name == *later)) {
+            return Err(name.wrong(Fault::Later(with)));
+        }
+        let capability: Capability = name.parse()?;
+        if declared.iter().any(|earlier| earlier.capability == capability) {
+            return Err(name.wrong(Fault::Impossible("is declared twice")));
+        }
+        let flag = |key: &str| table.get(key).map_or(Ok(false), |value| value.bool());
+        let one = Declared {
+            capability,
+            why: table.required("why")?.line(LINE_BYTES_MAX)?,
+            destructive: flag("destructive")?,
+            read_only: flag("read-only")?,
+            idempotent: flag("idempotent")?,
+        };
+        if one.read_only && one.destructive {
+            return Err(table.wrong(Fault::Impossible(CONTRADICTION)));
+        }
+        declared.push(one);
+    }
+    Ok(declared)
+}
+
+const CONTRADICTION: &str = "what only looks can't be destructive";
+
+fn python(root: &Table<'_>) -> Result<Option<String>, WrongError> {
+    let Some(build) = root.get("build") else { return Ok(None) };
+    let build = build.table(4)?;
+    build.only(&["python"], &[])?;
+    let form = ("a Python module", "letters, digits, underscores and dots, a letter first");
+    build.get("python").map(|value| value.checked(is_module, form)).transpose()
+}
+
+/// Whether this is a name that an agent can have.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+        && !text.ends_with('-')
+}
+
+fn is_version(text: &str) -> bool {
+    let (numbers, rest) = text.find(['-', '+']).map_or((text, ""), |at| text.split_at(at));
+    let number = |part: &str| {
+        (1..=10).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
+    };
+    text.len() <= NAME_BYTES_MAX
+        && numbers.split('.').count() == 3
+        && numbers.split('.').all(number)
+        && rest.len() != 1
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
+}
+
+// SECURITY: this is handed to a tool as an argument, so it can't look like an option or a path.
+fn is_module(text: &str) -> bool {
+    text.split('.').all(|part| {
+        part.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+#[cfg(test)]
+mod tests;
