@@ -1,0 +1,155 @@
+//! Opens, resumes and closes runs: what is there once in a home.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use effect::record::{Kind, Record, RunResumed, Settled, VERSION};
+use effect::{RunId, SafeText, Stop};
+
+use crate::clock::Clock;
+use crate::err::RecordBroken;
+use crate::keyed::Keyed;
+use crate::ledger::Ledger;
+use crate::log::{Appended, Entry, Log};
+use crate::opening::Opening;
+use crate::run::{Inner, RunGate, Shared};
+use crate::sum::Sum;
+use crate::watch::Watcher;
+
+/// The log and its fold, kept in step.
+pub(crate) struct Book {
+    log: Arc<dyn Log>,
+    ledger: Mutex<Ledger>,
+    /// Read while appending, written while a snapshot is taken: a snapshot is of exactly what was appended before it.
+    order: RwLock<()>,
+}
+
+impl Book {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Acts of a run that have an intent on the record and no answer.
+    pub(crate) fn unanswered(&self, run: RunId) -> Vec<u64> {
+        let ledger = self.ledger();
+        let pending = ledger.open_run(run).into_iter().flat_map(|open| &open.pending);
+        pending.filter(|(_, pending)| pending.stage == crate::ledger::Stage::Asked).map(|(op, _)| *op).collect()
+    }
+
+    /// All of these records, or none.
+    /// Also adds what was written to the run's own sum.
+    pub(crate) fn append(&self, run: RunId, records: Vec<(Record, Entry)>, sum: &mut Sum) -> Result<Appended, RecordBroken> {
+        let _order = self.order.read().unwrap_or_else(PoisonError::into_inner);
+        let (records, entries): (Vec<Record>, Vec<Entry>) = records.into_iter().unzip();
+        let appended = self.log.append(run, entries)?;
+        let before = records.len() as u64 - 1;
+        let mut ledger = self.ledger();
+        for (n, record) in (0..).zip(&records) {
+            let (seq, index) = ((appended.seq + n).saturating_sub(before), (appended.index + n).saturating_sub(before));
+            ledger.note(run, seq, record);
+            sum.take(run, seq, index, record);
+        }
+        Ok(appended)
+    }
+}
+
+/// The gate of a home. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    book: Arc<Book>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Who resumes a run, and what a person said of its acts.
+#[derive(Clone, Debug)]
+pub struct Resuming {
+    /// Who.
+    pub by: SafeText,
+    /// Operations whose outcome was unknown, and whether they happened.
+    pub settled: Vec<Settled>,
+}
+
+impl Gate {
+    /// `ledger` is the fold of everything in the log.
+    pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
+        Self { book: Arc::new(Book { log, ledger: Mutex::new(ledger), order: RwLock::new(()) }), clock }
+    }
+
+    /// Looks at the fold of the log, as far as it was written.
+    pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.book.ledger())
+    }
+
+    /// Appends a record of the log's own life, which belongs to no agent's run.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn append_log(&self, record: &Record) -> Result<Appended, RecordBroken> {
+        let entry = Entry { body: record.to_bytes(), ..Entry::default() };
+        self.book.append(journal::log_run(), vec![(record.clone(), entry)], &mut Sum::default())
+    }
+
+    /// Gives the log a snapshot of the fold.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn snapshot(&self, when: Snapshot) -> Result<(), RecordBroken> {
+        if when == Snapshot::IfWanted && !self.book.log.wants_snapshot() {
+            return Ok(());
+        }
+        let _order = self.book.order.write().unwrap_or_else(PoisonError::into_inner);
+        let bytes = self.book.ledger().to_snapshot();
+        self.book.log.snapshot(bytes)
+    }
+
+    /// Opens a run: its key is made and `run-opened` has its place. It becomes durable with the run's first act, or its end.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn open_run(&self, opening: Opening, watcher: Arc<dyn Watcher>) -> Result<RunGate, RecordBroken> {
+        let keyed = Keyed::of_seed(&opening.seed);
+        let record: Record = opening.to_record(&keyed).into();
+        self.book.log.open_run(opening.run)?;
+        let entry = Entry { body: record.to_bytes(), payloads: opening.to_payloads(), ends: false };
+        let mut sum = Sum::default();
+        self.book.append(opening.run, vec![(record, entry)], &mut sum).map(drop)?;
+        let gate = self.run_gate(opening, keyed, watcher);
+        gate.lock().inner.sum = sum;
+        Ok(gate)
+    }
+
+    /// Opens a run again that was cut off; `run-resumed` comes first.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn resume_run(&self, opening: Opening, resuming: &Resuming, watcher: Arc<dyn Watcher>) -> Result<RunGate, Stop> {
+        let keyed = Keyed::of_seed(&opening.seed);
+        let gate = self.run_gate(opening, keyed, watcher);
+        let record = RunResumed {
+            at: self.clock.unix_ms(),
+            by: resuming.by.clone(),
+            kind: Kind::RunResumed,
+            settled: resuming.settled.clone(),
+            v: VERSION,
+        };
+        let mut held = gate.lock();
+        held.inner.settled.clone_from(&resuming.settled);
+        held.put(record, Vec::new())?;
+        drop(held);
+        Ok(gate)
+    }
+
+    fn run_gate(&self, opening: Opening, keyed: Keyed, watcher: Arc<dyn Watcher>) -> RunGate {
+        let inner = Mutex::new(Inner::new(&opening));
+        let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
+        RunGate::new(Shared { book, clock, keyed, opening, watcher, inner })
+    }
+}
+
+/// When the fold is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snapshot {
+    /// When enough was recorded since the last one.
+    IfWanted,
+    /// In any case.
+    Always,
+}

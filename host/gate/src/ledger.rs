@@ -1,0 +1,268 @@
+//! Folds the log into what must be known without reading it again: open runs, what each waits for, and how much there is.
+//!
+//! Also the judge of order: a record that the gate would never have written where it stands is a fault. What is kept of a run goes
+//! when the run is closed, so a snapshot stays small however long the log is.
+
+use std::collections::BTreeMap;
+
+use effect::record::{AnswerClass, AskedFor, Kind, Record};
+use effect::{Outcome, RunId, SafeText};
+use serde::{Deserialize, Serialize};
+
+/// The fold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Sums over everything.
+    pub totals: Totals,
+    open: BTreeMap<RunId, OpenRun>,
+}
+
+/// Sums over a whole log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Acts that were permitted, repetitions too.
+    pub asked: u64,
+    /// Runs that ended.
+    pub closed: u64,
+    /// Runs that began.
+    pub opened: u64,
+    /// Records of any kind.
+    pub records: u64,
+    /// Refusals, counted ones too.
+    pub refused: u64,
+}
+
+/// A run that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// The agent's name.
+    pub agent: SafeText,
+    /// Acts that were permitted.
+    pub asked: u64,
+    /// When it was opened, milliseconds since 1970.
+    pub at: u64,
+    /// Who started it.
+    pub by: SafeText,
+    /// Whether it can be resumed after a crash.
+    pub durable: bool,
+    /// Its last record.
+    pub last_seq: u64,
+    /// Acts that are not over, by operation.
+    pub pending: BTreeMap<u64, Pending>,
+    /// Refusals, counted ones too.
+    pub refused: u64,
+    /// Largest operation so far.
+    last_op: u64,
+}
+
+/// An act that is not over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// What was asked.
+    pub ask: AskedFor,
+    /// How it stands.
+    pub stage: Stage,
+}
+
+/// How far an act is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// An intent and no answer.
+    Asked,
+    /// A response whose body is coming.
+    Answered,
+    /// Nobody knows whether it happened.
+    Unknown,
+}
+
+/// A record that can't stand where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} of run `{run}`: {what}")]
+pub struct OrderFault {
+    /// Which run.
+    pub run: RunId,
+    /// Its number in the run.
+    pub seq: u64,
+    /// What is wrong.
+    pub what: OrderFaultKind,
+}
+
+/// What is wrong with the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderFaultKind {
+    /// A record of a run that is not open.
+    #[error("the run is not open")]
+    NotOpen,
+    /// A run that is opened twice, or not at its start.
+    #[error("the run is opened twice")]
+    OpenedTwice,
+    /// An answer or a body without its intent.
+    #[error("there is no such intent before it")]
+    NoIntent,
+    /// An intent for an operation that had one.
+    #[error("the operation had an intent before")]
+    AskedTwice,
+    /// A run that ends with an act that is neither answered nor said to be unknown.
+    #[error("an act is still under way")]
+    ClosedWhilePending,
+    /// A body that no kind of this version has, under a kind of this version.
+    #[error("the body is malformed")]
+    Malformed,
+}
+
+impl Ledger {
+    /// An empty log's.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs that have not ended, in the order in which they were opened.
+    pub fn open_runs(&self) -> impl Iterator<Item = (RunId, &OpenRun)> {
+        self.open.iter().map(|(run, open)| (*run, open))
+    }
+
+    /// One run that has not ended.
+    pub fn open_run(&self, run: RunId) -> Option<&OpenRun> {
+        self.open.get(&run)
+    }
+
+    /// The bytes of a snapshot.
+    pub fn to_snapshot(&self) -> Vec<u8> {
+        effect::canon::to_vec(self)
+    }
+
+    /// Reads a snapshot back; whoever keeps it authenticates it.
+    pub fn from_snapshot(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// Folds one record of the log, in the log's order. Kinds that this version does not know are counted and otherwise left alone.
+    ///
+    /// # Errors
+    /// What is wrong with its place. The fold goes on as well as it can.
+    pub fn fold(&mut self, run: RunId, seq: u64, body: &[u8]) -> Result<(), OrderFault> {
+        match Record::parse(body) {
+            Ok(record) => self.fold_record(run, seq, &record),
+            Err(_) => {
+                self.totals.records += 1;
+                let fault = |what| Err(OrderFault { run, seq, what });
+                if is_known_kind(body) { fault(OrderFaultKind::Malformed) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// [`Ledger::fold`] for a record that has just been written.
+    pub(crate) fn note(&mut self, run: RunId, seq: u64, record: &Record) {
+        // What this process writes is in order; a verifier checks it independently.
+        let _ = self.fold_record(run, seq, record);
+    }
+
+    /// [`Ledger::fold`] for a record that is parsed already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fold_record(&mut self, run: RunId, seq: u64, record: &Record) -> Result<(), OrderFault> {
+        self.totals.records += 1;
+        let fault = |what| Err(OrderFault { run, seq, what });
+        match record {
+            Record::ConfigTrusted(_) | Record::Recovered(_) => return Ok(()),
+            Record::RunOpened(opened) => {
+                self.totals.opened += 1;
+                let open = OpenRun {
+                    agent: opened.agent.name.clone(),
+                    asked: 0,
+                    at: opened.at,
+                    by: opened.by.clone(),
+                    durable: opened.durable,
+                    last_seq: seq,
+                    pending: BTreeMap::new(),
+                    refused: 0,
+                    last_op: 0,
+                };
+                let twice = self.open.insert(run, open).is_some() || opened.run != run;
+                return if twice { fault(OrderFaultKind::OpenedTwice) } else { Ok(()) };
+            }
+            _ => {}
+        }
+        let Some(open) = self.open.get_mut(&run) else { return fault(OrderFaultKind::NotOpen) };
+        open.last_seq = seq;
+        match open.step(record, &mut self.totals) {
+            Ok(Goes::On) => Ok(()),
+            Ok(Goes::Ends) => {
+                self.open.remove(&run);
+                Ok(())
+            }
+            Err(what) => {
+                if record.kind() == Kind::RunClosed {
+                    self.open.remove(&run);
+                }
+                fault(what)
+            }
+        }
+    }
+}
+
+enum Goes {
+    On,
+    Ends,
+}
+
+impl OpenRun {
+    fn step(&mut self, record: &Record, totals: &mut Totals) -> Result<Goes, OrderFaultKind> {
+        match record {
+            Record::Asked(asked) => {
+                totals.asked += 1;
+                self.asked += 1;
+                if !asked.again && asked.op <= self.last_op {
+                    return Err(OrderFaultKind::AskedTwice);
+                }
+                if asked.again && asked.op > self.last_op {
+                    return Err(OrderFaultKind::NoIntent);
+                }
+                self.last_op = self.last_op.max(asked.op);
+                self.pending.insert(asked.op, Pending { ask: asked.ask.clone(), stage: Stage::Asked });
+            }
+            Record::Refused(refused) => {
+                totals.refused += refused.alike;
+                self.refused += refused.alike;
+                // A repeated intent may be refused, when a grant has ended since.
+                self.pending.remove(&refused.op);
+                self.last_op = self.last_op.max(refused.op);
+            }
+            Record::Answered(answered) => match (self.pending.get_mut(&answered.op), answered.outcome) {
+                (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
+                (Some(pending), AnswerClass::Response) => pending.stage = Stage::Answered,
+                (Some(pending), AnswerClass::Unknown) => pending.stage = Stage::Unknown,
+                (Some(_), AnswerClass::RefusedAddress | AnswerClass::Failed | AnswerClass::Abandoned) => {
+                    self.pending.remove(&answered.op);
+                }
+                (None, _) => return Err(OrderFaultKind::NoIntent),
+            },
+            Record::Received(received) => {
+                let answered = self.pending.remove(&received.op).is_some_and(|pending| pending.stage != Stage::Asked);
+                if !answered {
+                    return Err(OrderFaultKind::NoIntent);
+                }
+            }
+            Record::RunClosed(closed) => {
+                totals.closed += 1;
+                let under_way = self.pending.values().any(|pending| pending.stage == Stage::Asked);
+                let broken = matches!(closed.outcome, Outcome::RecordBroken);
+                return if under_way && !broken { Err(OrderFaultKind::ClosedWhilePending) } else { Ok(Goes::Ends) };
+            }
+            Record::Observed(_) | Record::Delivered(_) | Record::Said(_) | Record::RunResumed(_) => {}
+            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::Recovered(_) => {}
+        }
+        Ok(Goes::On)
+    }
+}
+
+fn is_known_kind(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Peek {
+        #[expect(dead_code, reason = "only whether it can be read matters")]
+        kind: Kind,
+    }
+    serde_json::from_slice::<Peek>(body).is_ok()
+}

@@ -1,0 +1,53 @@
+//! The door's keeper: judges each ask, puts its intent on the record, gives leave, and notes what came of it.
+//!
+//! A run's acts go `ask → decision → intent → permit → answer`; what it looks at, is let see and says is noted as it happens. The same
+//! records rebuild a run: [`Replay`] shows a guest what the record has, and turns into the live world at its end. A fresh run is a
+//! rebuild of an empty record. Effects are `broker`'s, rules are `policy`'s, bytes on a disk are `journal`'s.
+//!
+//! - INVARIANT: no effect without a [`Permit`]; no permit before its intent is durable; each permit is used up once.
+//! - INVARIANT: an answer is on the record before anything of it is shown.
+//! - INVARIANT: when the record can't be written, nothing further happens.
+
+mod alike;
+mod ask;
+mod clock;
+mod err;
+mod gate;
+mod kept;
+mod keyed;
+mod ledger;
+mod log;
+mod observed;
+mod onward;
+mod opening;
+mod recorded;
+mod replay;
+mod run;
+mod sum;
+mod takeover;
+mod tape;
+mod touched;
+mod trace;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use alike::ALIKE_MAX;
+pub use ask::{AnswerHead, Asked, NoAnswer, Pending, Permit, judge_file};
+pub use clock::Clock;
+pub use err::{LoadError, RecordBroken};
+pub use gate::{Gate, Resuming, Snapshot};
+pub use kept::Looked;
+pub use keyed::Keyed;
+pub use ledger::{Ledger, OpenRun, OrderFault, OrderFaultKind, Stage, Totals};
+pub use log::{Appended, Durable, Entry, Log};
+pub use opening::{Opening, Standing};
+pub use recorded::{Leaf, Recorded};
+pub use replay::Replay;
+pub use run::{Closing, RunGate, Tally};
+pub use sum::Sum;
+pub use takeover::{GateState, InFlight, Known, LiveWorld, Onward, Seen, TakeOver};
+pub use tape::Mode;
+pub use touched::{Touched, TouchedFile, TouchedHttp, TouchedRefusal};
+pub use watch::{Nobody, Watcher};

@@ -1,0 +1,106 @@
+//! What the gate needs of a log: the seam at which tests put one that fails.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use effect::RunId;
+use journal::{Journal, Payload, Ticket};
+
+use crate::err::RecordBroken;
+
+/// An append-only log with a key for each run.
+pub trait Log: Send + Sync {
+    /// Makes the run's key. Before the run's first record.
+    ///
+    /// # Errors
+    /// When nothing can be recorded any more.
+    fn open_run(&self, run: RunId) -> Result<(), RecordBroken>;
+
+    /// Appends records with what is kept sealed beside them, all of them or none; gives the place of the last.
+    ///
+    /// # Errors
+    /// When nothing can be recorded any more.
+    fn append(&self, run: RunId, entries: Vec<Entry>) -> Result<Appended, RecordBroken>;
+
+    /// Whether the log has grown so much that a snapshot would make the next opening quicker.
+    fn wants_snapshot(&self) -> bool;
+
+    /// Keeps a summary of everything that was appended before.
+    ///
+    /// # Errors
+    /// When nothing can be recorded any more.
+    fn snapshot(&self, bytes: Vec<u8>) -> Result<(), RecordBroken>;
+}
+
+/// One record to be appended.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Canonical JSON.
+    pub body: Vec<u8>,
+    /// Kept sealed with the run's key.
+    pub payloads: Vec<Vec<u8>>,
+    /// Whether it is the run's last one.
+    pub ends: bool,
+}
+
+/// A slip of ours: nothing was to be appended.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("nothing was to be appended")]
+struct Nothing;
+
+/// A record that has its place, and may not be durable yet.
+#[must_use = "a record is not durable before it says so"]
+#[derive(Debug)]
+pub struct Appended {
+    /// Its index in the log, from 0.
+    pub index: u64,
+    /// Its number in the run, from 1.
+    pub seq: u64,
+    /// Resolves when it is durable, or never will be.
+    pub durable: Durable,
+}
+
+/// Resolves when a record is durable, or never will be.
+#[derive(Debug)]
+pub enum Durable {
+    /// A journal says so.
+    Ticket(Ticket),
+    /// It is decided already.
+    Decided(Result<(), RecordBroken>),
+}
+
+impl Future for Durable {
+    type Output = Result<(), RecordBroken>;
+
+    fn poll(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ticket(ticket) => Pin::new(ticket).poll(ctx).map_err(RecordBroken::new),
+            Self::Decided(result) => Poll::Ready(result.clone()),
+        }
+    }
+}
+
+impl Log for Journal {
+    fn open_run(&self, run: RunId) -> Result<(), RecordBroken> {
+        self.open_run_key(run).map_err(RecordBroken::new)
+    }
+
+    fn append(&self, run: RunId, entries: Vec<Entry>) -> Result<Appended, RecordBroken> {
+        let entries = entries.into_iter().map(|entry| {
+            let payloads = entry.payloads.into_iter().map(Payload::from).collect();
+            journal::Entry { run, body: entry.body, payloads, ends: entry.ends }
+        });
+        let appended = self.append_all(entries.collect()).map_err(RecordBroken::new)?;
+        let appended = appended.into_iter().next_back().ok_or_else(|| RecordBroken::new(Nothing))?;
+        Ok(Appended { index: appended.index, seq: appended.seq_in_run, durable: Durable::Ticket(appended.ticket) })
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        Journal::wants_snapshot(self)
+    }
+
+    fn snapshot(&self, bytes: Vec<u8>) -> Result<(), RecordBroken> {
+        Journal::snapshot(self, bytes).map_err(RecordBroken::new)
+    }
+}

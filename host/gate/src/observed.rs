@@ -1,0 +1,220 @@
+//! Sums up what was looked at in the mounts, object by object, for `observed` records.
+//!
+//! INVARIANT: what is summed up depends on the asks and answers alone, and it is written only at moments that the guest decides, so a
+//! rebuild that looks at the same files comes to the same records.
+
+use std::collections::{BTreeMap, HashMap};
+
+use effect::record::{Object, Touch};
+use effect::{Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
+use sha2::{Digest as _, Sha256};
+
+/// BOUND: with more objects than this, they are written although the guest did nothing else.
+pub(crate) const OBJECTS_MAX: usize = 200;
+/// BOUND: bytes of JSON in one record's list, well below what a body may have.
+const JSON_BYTES_MAX: usize = 50_000;
+const PATH_BYTES_MAX: usize = 1024;
+
+/// One unbroken stretch of reading.
+#[derive(Clone, Debug)]
+struct Stretch {
+    from: u64,
+    len: u64,
+    hash: Sha256,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    /// Over (offset, length, digest) of the stretches that ended.
+    ended: Option<Sha256>,
+    now: Option<Stretch>,
+    /// The last read said that there is no more.
+    at_end: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    path: String,
+    what: Touch,
+    amount: u64,
+    times: u64,
+    listing: Option<Sha256>,
+    reading: Reading,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    path: String,
+    size: Option<u64>,
+}
+
+/// What was looked at since the last record.
+#[derive(Clone, Debug)]
+pub(crate) struct Aggregate {
+    open: BTreeMap<u64, Open>,
+    seen: Vec<Seen>,
+    places: HashMap<(String, Touch), usize>,
+}
+
+impl Aggregate {
+    pub(crate) fn new(grants: &Grants) -> Self {
+        let mounts = grants.files.iter().map(|mount| Open { path: mount.guest.clone(), size: None });
+        Self { open: (1..).zip(mounts).collect(), seen: Vec::new(), places: HashMap::new() }
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.seen.len() > OBJECTS_MAX
+    }
+
+    /// The path of an ask as the guest sees it.
+    pub(crate) fn path_of(&self, ask: &FileAsk) -> String {
+        match ask {
+            FileAsk::Open(open) => self.joined(open.dir.0, open.path.as_str()),
+            FileAsk::StatAt { dir, path, .. } | FileAsk::ReadLink { dir, path } => self.joined(dir.0, path.as_str()),
+            FileAsk::Read { file, .. } | FileAsk::Stat { file } | FileAsk::Close { file } | FileAsk::List { dir: file } => {
+                self.joined(file.0, "")
+            }
+            FileAsk::Change { file, path, .. } => self.joined(file.0, path.as_ref().map_or("", |path| path.as_str())),
+        }
+    }
+
+    fn joined(&self, dir: u64, path: &str) -> String {
+        let mut whole = self.open.get(&dir).map_or_else(|| format!("#{dir}"), |open| open.path.clone());
+        // SECURITY: `..` stays as it was said: what it means depends on links.
+        for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            if !whole.ends_with('/') {
+                whole.push('/');
+            }
+            whole.push_str(part);
+        }
+        whole
+    }
+
+    /// Notes one look that was not refused.
+    pub(crate) fn note(&mut self, ask: &FileAsk, answer: &FileAnswer) {
+        match (ask, answer) {
+            (FileAsk::Open(_), FileAnswer::Opened { file, kind }) => {
+                let path = self.path_of(ask);
+                let what = if *kind == FileKind::File { Touch::File } else { Touch::Look };
+                self.touch(&path, what).times += 1;
+                self.open.insert(file.0, Open { path, size: None });
+            }
+            (FileAsk::Read { file, offset, len }, FileAnswer::Bytes(bytes)) => {
+                let path = self.path_of(ask);
+                let size = self.open.get(&file.0).and_then(|open| open.size);
+                let seen = self.touch(&path, Touch::File);
+                seen.amount += bytes.len() as u64;
+                seen.reading.note(*offset, bytes, size, bytes.len() < usize::try_from(*len).unwrap_or(usize::MAX));
+            }
+            (FileAsk::Stat { file }, FileAnswer::Stat(stat)) if stat.kind == FileKind::File => {
+                // Opening it has put it on the record already.
+                if let Some(open) = self.open.get_mut(&file.0) {
+                    open.size = Some(stat.size);
+                }
+            }
+            (FileAsk::List { .. }, FileAnswer::List { entries, .. }) => {
+                let path = self.path_of(ask);
+                let seen = self.touch(&path, Touch::Listing);
+                seen.times += 1;
+                seen.amount += entries.len() as u64;
+                let hash = seen.listing.get_or_insert_default();
+                for entry in entries {
+                    hash.update((entry.name.len() as u64).to_be_bytes());
+                    hash.update(entry.name.as_bytes());
+                    hash.update([entry.kind as u8]);
+                }
+            }
+            (FileAsk::Close { file }, _) => {
+                self.open.remove(&file.0);
+            }
+            // A look that failed is a look: it tells whether something is there.
+            _ => {
+                let path = self.path_of(ask);
+                self.touch(&path, Touch::Look).times += 1;
+            }
+        }
+    }
+
+    fn touch(&mut self, path: &str, what: Touch) -> &mut Seen {
+        let next = self.seen.len();
+        let place = *self.places.entry((path.to_owned(), what)).or_insert(next);
+        if place == next {
+            let (listing, reading) = (None, Reading::default());
+            self.seen.push(Seen { path: path.to_owned(), what, amount: 0, times: 0, listing, reading });
+        }
+        // INVARIANT: `places` only names places in `seen`; both are emptied together.
+        #[expect(clippy::indexing_slicing, reason = "the place was made above or earlier")]
+        &mut self.seen[place]
+    }
+
+    /// Everything since the last time, in lists that each fit into one record.
+    pub(crate) fn take(&mut self) -> Vec<Vec<Object>> {
+        self.places.clear();
+        let mut lists = Vec::new();
+        let (mut list, mut bytes) = (Vec::new(), 0);
+        for seen in self.seen.drain(..) {
+            let object = seen.into_object();
+            let size = effect::canon::to_vec(&object).len() + 1;
+            if bytes + size > JSON_BYTES_MAX && !list.is_empty() {
+                lists.push(std::mem::take(&mut list));
+                bytes = 0;
+            }
+            bytes += size;
+            list.push(object);
+        }
+        if !list.is_empty() {
+            lists.push(list);
+        }
+        lists
+    }
+}
+
+impl Reading {
+    fn note(&mut self, offset: u64, bytes: &[u8], size: Option<u64>, short: bool) {
+        let follows = self.now.as_ref().is_some_and(|now| now.from + now.len == offset);
+        if bytes.is_empty() {
+            self.at_end |= follows || (self.now.is_none() && offset == 0);
+            return;
+        }
+        if !follows {
+            self.end_stretch();
+        }
+        let now = self.now.get_or_insert_with(|| Stretch { from: offset, len: 0, hash: Sha256::new() });
+        now.hash.update(bytes);
+        now.len += bytes.len() as u64;
+        self.at_end = short || size == Some(now.from + now.len);
+    }
+
+    fn end_stretch(&mut self) {
+        let Some(now) = self.now.take() else { return };
+        let ended = self.ended.get_or_insert_default();
+        ended.update(now.from.to_be_bytes());
+        ended.update(now.len.to_be_bytes());
+        ended.update(now.hash.finalize());
+    }
+
+    fn finish(mut self) -> (Option<Digest>, bool) {
+        match (&self.ended, &self.now) {
+            (None, Some(now)) if now.from == 0 && self.at_end => {
+                let digest = now.hash.clone().finalize().into();
+                (Some(Digest::from_bytes(digest)), true)
+            }
+            (None, None) if self.at_end => (Some(Digest::of(b"")), true),
+            _ => {
+                self.end_stretch();
+                (self.ended.map(|ended| Digest::from_bytes(ended.finalize().into())), false)
+            }
+        }
+    }
+}
+
+impl Seen {
+    fn into_object(self) -> Object {
+        let (digest, whole) = match self.listing {
+            Some(hash) => (Some(Digest::from_bytes(hash.finalize().into())), self.times == 1),
+            None => self.reading.finish(),
+        };
+        let path = SafeText::new(&self.path, PATH_BYTES_MAX);
+        Object { amount: self.amount, digest, path, times: self.times, what: self.what, whole }
+    }
+}

@@ -1,0 +1,274 @@
+//! One run as its records have it, taken apart for a rebuild.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use effect::record::{AnswerClass, AskedFor, Delivered, DeliveredEvent, Object, Observed, Record, Refused, RunClosed, RunResumed, Settled};
+use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, RunId};
+
+use crate::err::LoadError;
+use crate::kept::{Cursor, Looked, take_event, take_look};
+use crate::keyed::Keyed;
+use crate::opening::Opening;
+use crate::takeover::Known;
+
+/// One record of a run with its payloads, as a log gives them.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// Its number in the run, from 1.
+    pub seq: u64,
+    /// Canonical JSON.
+    pub body: Vec<u8>,
+    /// Opened.
+    pub payloads: Vec<Vec<u8>>,
+}
+
+/// An ask as it was recorded; `op` is 0 for one that was no act.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordedAsk {
+    pub(crate) seq: u64,
+    pub(crate) op: u64,
+    pub(crate) ask: AskedFor,
+    pub(crate) params: Digest,
+    /// Why a refused one was.
+    pub(crate) reason: Option<Reason>,
+    /// So many releases came before it.
+    pub(crate) delivered: usize,
+    /// So many objects were summed up before it.
+    pub(crate) objects: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RecordedRelease {
+    pub(crate) seq: u64,
+    pub(crate) empty: u64,
+    pub(crate) release: Release,
+}
+
+/// A run that can be rebuilt.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    opening: Opening,
+    closed: Option<RunClosed>,
+    output: Option<Vec<u8>>,
+    pub(crate) keyed: Keyed,
+    pub(crate) last_seq: u64,
+    pub(crate) asks: Vec<RecordedAsk>,
+    pub(crate) delivered: Vec<RecordedRelease>,
+    pub(crate) said: Vec<(u64, Claim)>,
+    pub(crate) objects: Vec<(u64, Object)>,
+    pub(crate) looks: Vec<(u64, [u8; 8], Looked)>,
+    pub(crate) known: BTreeMap<u64, Known>,
+    pub(crate) counted: u64,
+    pub(crate) settled: Vec<Settled>,
+    pub(crate) kept_bytes: u64,
+    last_op: u64,
+    kept: bool,
+}
+
+impl Recorded {
+    /// Takes a run's records in their order.
+    ///
+    /// # Errors
+    /// A record or payload that is not what it should be.
+    pub fn from_leaves(run: RunId, leaves: impl IntoIterator<Item = Result<Leaf, LoadError>>) -> Result<Self, LoadError> {
+        let mut recorded: Option<Self> = None;
+        for leaf in leaves {
+            let leaf = leaf?;
+            let seq = leaf.seq;
+            let record = Record::parse(&leaf.body).map_err(|cause| LoadError::Body { seq, cause })?;
+            match (&mut recorded, record) {
+                (None, Record::RunOpened(_)) => {
+                    let opening = Opening::from_payloads(&leaf.payloads);
+                    recorded = Some(Self::opened(opening.ok_or(LoadError::Payload { seq })?));
+                }
+                (Some(recorded), record) => recorded.take(seq, record, leaf.payloads)?,
+                (None, _) => return Err(LoadError::Order { seq }),
+            }
+        }
+        recorded.filter(|recorded| recorded.opening.run == run).ok_or(LoadError::NoRun(run))
+    }
+
+    /// Reads a run from a journal.
+    ///
+    /// # Errors
+    /// As [`Recorded::from_leaves`]; or the log can't be read, or the run's key is gone.
+    pub fn load(reader: &journal::Reader, run: RunId) -> Result<Self, LoadError> {
+        let read = |cause| LoadError::Read { run, cause: Arc::new(cause) };
+        let leaves = reader.of_run(run).map(|record| {
+            let record = record.map_err(read)?;
+            let payloads = (0..record.payloads()).map(|number| reader.payload(&record, number).map_err(read));
+            Ok(Leaf { seq: record.seq, payloads: payloads.collect::<Result<_, _>>()?, body: record.body })
+        });
+        Self::from_leaves(run, leaves)
+    }
+
+    fn opened(opening: Opening) -> Self {
+        Self {
+            keyed: Keyed::of_seed(&opening.seed),
+            opening,
+            closed: None,
+            output: None,
+            last_seq: 1,
+            asks: Vec::new(),
+            delivered: Vec::new(),
+            said: Vec::new(),
+            objects: Vec::new(),
+            looks: Vec::new(),
+            known: BTreeMap::new(),
+            counted: 0,
+            settled: Vec::new(),
+            kept_bytes: 0,
+            last_op: 0,
+            kept: true,
+        }
+    }
+
+    /// What the run was opened with.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// How it ended, if it has.
+    pub fn closed(&self) -> Option<&RunClosed> {
+        self.closed.as_ref()
+    }
+
+    /// What the agent returned, if it did.
+    pub fn output(&self) -> Option<&[u8]> {
+        self.output.as_deref()
+    }
+
+    /// What the agent said, in order.
+    pub fn said(&self) -> impl Iterator<Item = &Claim> {
+        self.said.iter().map(|(_, claim)| claim)
+    }
+
+    /// Whether the guest itself came to an end: then a rebuild must come to the same one. A run that was cut off or ended from outside
+    /// only has a beginning to be compared with.
+    pub fn came_to_its_end(&self) -> bool {
+        self.closed.as_ref().is_some_and(|closed| match closed.outcome {
+            Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. } => true,
+            Outcome::Limit { .. }
+            | Outcome::Stopped { .. }
+            | Outcome::Unsettled { .. }
+            | Outcome::RecordBroken
+            | Outcome::HostFailed { .. } => false,
+        })
+    }
+
+    /// Whether everything that it was let see was kept.
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Acts that nobody knows the end of and that are not made again unasked, with what was asked.
+    pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
+        let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, _)));
+        let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && !is_safe(&ask.ask));
+        let unsettled = unsettled.filter(|ask| !self.settled.iter().any(|settled| settled.op == ask.op));
+        unsettled.map(|ask| (ask.op, ask.ask.clone())).collect()
+    }
+
+    fn take(&mut self, seq: u64, record: Record, payloads: Vec<Vec<u8>>) -> Result<(), LoadError> {
+        self.last_seq = seq;
+        match record {
+            Record::Asked(asked) => {
+                self.known.insert(asked.op, Known::Asked);
+                if asked.op > self.last_op {
+                    self.ask(RecordedAsk {
+                        seq,
+                        op: asked.op,
+                        ask: asked.ask,
+                        params: asked.params,
+                        reason: None,
+                        delivered: 0,
+                        objects: 0,
+                    });
+                }
+            }
+            Record::Refused(refused) => self.refused(seq, refused),
+            Record::Answered(answered) => {
+                self.known.insert(answered.op, Known::Answered(answered.outcome, answered.fault));
+            }
+            Record::Observed(observed) => self.observed(seq, observed, payloads.concat())?,
+            Record::Delivered(delivered) => self.delivered(seq, delivered, payloads.concat())?,
+            Record::Said(said) => self.said.extend(said.claims.into_iter().map(|claim| (seq, claim))),
+            Record::RunResumed(RunResumed { settled, .. }) => self.settled.extend(settled),
+            Record::RunClosed(closed) => {
+                self.output = closed.output.is_some().then(|| payloads.concat());
+                self.closed = Some(closed);
+            }
+            Record::Received(received) => {
+                self.known.insert(received.op, Known::Received);
+            }
+            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::Recovered(_) => return Err(LoadError::Order { seq }),
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, ask: RecordedAsk) {
+        self.last_op = self.last_op.max(ask.op);
+        self.asks.push(RecordedAsk { delivered: self.delivered.len(), objects: self.objects.len(), ..ask });
+    }
+
+    fn refused(&mut self, seq: u64, refused: Refused) {
+        // A counted record may stand for one refusal only; it stands for no ask in particular.
+        if refused.params == self.keyed.digest(b"") {
+            self.counted += refused.alike;
+            return;
+        }
+        let fault = match &refused.reason {
+            Reason::OverLimit(_) => HttpFault::TooMany,
+            _ => HttpFault::Denied,
+        };
+        if refused.op > 0 {
+            self.known.insert(refused.op, Known::Refused(fault));
+        }
+        if refused.op == 0 || refused.op > self.last_op {
+            let Refused { ask, op, params, reason, .. } = refused;
+            self.ask(RecordedAsk { seq, op, ask, params, reason: Some(reason), delivered: 0, objects: 0 });
+        }
+    }
+
+    fn observed(&mut self, seq: u64, observed: Observed, payload: Vec<u8>) -> Result<(), LoadError> {
+        self.objects.extend(observed.objects.into_iter().map(|object| (seq, object)));
+        let mut looks = self.checked(seq, observed.payload, payload)?;
+        while !looks.is_empty() {
+            let (mark, looked) = take_look(&mut looks).ok_or(LoadError::Payload { seq })?;
+            self.looks.push((seq, mark, looked));
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, seq: u64, delivered: Delivered, payload: Vec<u8>) -> Result<(), LoadError> {
+        let has_payload = delivered.payload.is_some();
+        let mut content = self.checked(seq, delivered.payload, payload)?;
+        for one in &delivered.releases {
+            let has_content = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
+            if has_content && !has_payload {
+                self.kept = false;
+                continue;
+            }
+            let event = take_event(&mut content, one).ok_or(LoadError::Payload { seq })?;
+            let release = Release { op: effect::OpId(one.op), event, mono_ns: one.mono_ns };
+            self.delivered.push(RecordedRelease { seq, empty: one.empty, release });
+        }
+        if content.is_empty() { Ok(()) } else { Err(LoadError::Payload { seq }) }
+    }
+
+    fn checked(&mut self, seq: u64, digest: Option<Digest>, payload: Vec<u8>) -> Result<Cursor, LoadError> {
+        let fits = match digest {
+            Some(digest) => self.keyed.digest(&payload) == digest,
+            None => payload.is_empty(),
+        };
+        self.kept_bytes += payload.len() as u64;
+        if fits { Ok(Cursor::new(Bytes::from(payload))) } else { Err(LoadError::Payload { seq }) }
+    }
+}
+
+/// From the record's own words: whether an act may be made again unasked.
+pub(crate) fn is_safe(ask: &AskedFor) -> bool {
+    ["GET ", "HEAD "].iter().any(|method| ask.resource.as_str().starts_with(method))
+}

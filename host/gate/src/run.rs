@@ -1,0 +1,275 @@
+//! One run at the gate: everything that it asks, sees and says goes past here and onto the record.
+
+mod flush;
+mod held;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use effect::record::{Record, Settled};
+use effect::{Ask, Claim, ClosedAsk, Decision, FileAsk, HttpAsk, OpId, Outcome, Reason, Release, SafeText, Stop};
+
+use crate::alike::Alike;
+use crate::ask::{Asked, Settling};
+use crate::clock::Clock;
+use crate::gate::Book;
+use crate::kept::Looked;
+use crate::keyed::Keyed;
+use crate::log::Entry;
+use crate::observed::Aggregate;
+use crate::opening::Opening;
+use crate::sum::Sum;
+use crate::takeover::Seen;
+use crate::trace::{ProgressSlot, Trace};
+use crate::watch::Watcher;
+
+pub(crate) use flush::Moment;
+pub(crate) use held::{Repeat, asked_for, source_of};
+
+/// One run's gate. Cheap to clone; all clones are the same run.
+#[derive(Clone)]
+pub struct RunGate(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) book: Arc<Book>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keyed: Keyed,
+    pub(crate) opening: Opening,
+    pub(crate) watcher: Arc<dyn Watcher>,
+    pub(crate) inner: Mutex<Inner>,
+}
+
+pub(crate) struct Inner {
+    /// Nothing is asked any more.
+    closed: bool,
+    /// `run-closed` is written.
+    sealed: bool,
+    pub(crate) broken: bool,
+    /// Records that are to become durable together.
+    together: Option<Vec<(Record, Entry)>>,
+    pub(crate) next_op: u64,
+    pub(crate) ops: BTreeMap<u64, OpState>,
+    pub(crate) alike: Alike,
+    trace: Trace,
+    pub(crate) observed: Aggregate,
+    pub(crate) kept_bytes: u64,
+    resumable: bool,
+    pub(crate) progress: ProgressSlot,
+    /// What a person said when the run was resumed.
+    pub(crate) settled: Vec<Settled>,
+    pub(crate) tally: Tally,
+    pub(crate) sum: Sum,
+}
+
+/// An act that was permitted and whose end the guest has not seen.
+pub(crate) struct OpState {
+    pub(crate) answered: bool,
+    /// A response came: what the guest is given of it is put on the record at its end.
+    pub(crate) responded: bool,
+    pub(crate) seen: Seen,
+    pub(crate) source: SafeText,
+}
+
+/// What a run did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Acts that were permitted.
+    pub asked: u64,
+    /// Refusals, counted ones too.
+    pub refused: u64,
+    /// Whether it could be resumed to its end.
+    pub resumable: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// Milliseconds it computed or waited inside a host call.
+    pub active_ms: u64,
+    /// How.
+    pub outcome: Outcome,
+    /// What the agent returned.
+    pub output: Option<Vec<u8>>,
+    /// Largest linear memory, in bytes.
+    pub peak_memory: u64,
+}
+
+impl RunGate {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// What the run was opened with.
+    pub fn opening(&self) -> &Opening {
+        &self.0.opening
+    }
+
+    /// The clock that the gate reads.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn lock(&self) -> Held<'_> {
+        // Also after a panic: every change made under the lock is whole before anything can panic.
+        Held { gate: self, inner: self.0.inner.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// An act: judged, and its intent or its refusal put on the record.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn ask(&self, ask: HttpAsk) -> Result<Asked, Stop> {
+        let mut held = self.lock();
+        held.check_open()?;
+        let op = held.mint();
+        held.judge(op, ask, Repeat::No)
+    }
+
+    /// Gives a timer its number.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn timer(&self) -> Result<OpId, Stop> {
+        let mut held = self.lock();
+        held.check_open()?;
+        Ok(held.mint())
+    }
+
+    /// Notes a look at a mount and what it showed; a refused one goes onto the record as such.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn looked(&self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
+        self.lock().looked(ask, looked)
+    }
+
+    /// Something that nothing can allow: refused, and on the record.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn refuse(&self, ask: ClosedAsk) -> Result<(), Stop> {
+        let mut held = self.lock();
+        held.check_open()?;
+        let ask = Ask::Closed(ask);
+        let facts = held.facts();
+        match policy::decide(&self.0.opening.standing.grants, &facts, &ask) {
+            Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest),
+            // SECURITY: whoever decides must not be able to open what is closed.
+            Decision::Permit(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest),
+        }
+    }
+
+    /// Notes a release, before the guest sees it, with how many looks before it found nothing.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn delivered(&self, release: &Release, empty: u64) -> Result<(), Stop> {
+        self.lock().delivered(release, empty)
+    }
+
+    /// Notes a claim. `true` when something now waits to be written by [`RunGate::flush`].
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn say(&self, claim: Claim, mono_ns: u64) -> Result<bool, Stop> {
+        let mut held = self.lock();
+        // Also of a run that was stopped: its last words are worth having.
+        held.check_unbroken()?;
+        self.0.watcher.on_said(&claim);
+        if let Some(claim) = held.inner.progress.offer(claim, mono_ns) {
+            if !held.inner.trace.said(claim) {
+                return Err(Stop::Limit("log-bytes"));
+            }
+            held.flush_if_due()?;
+        }
+        Ok(!held.inner.trace.is_empty())
+    }
+
+    /// Writes what waits to be written. May be called at any moment.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn flush(&self) -> Result<(), Stop> {
+        let mut held = self.lock();
+        if held.inner.sealed { Ok(()) } else { held.flush(Moment::Host) }
+    }
+
+    /// The guest lost interest in an operation, or will see no more of it.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn abandon(&self, op: OpId) -> Result<(), Stop> {
+        let mut held = self.lock();
+        held.settle(op, Settling::abandoned())?;
+        held.end_op(op, false)
+    }
+
+    /// No intent is written after this.
+    pub fn stop(&self) {
+        self.lock().inner.closed = true;
+    }
+
+    /// What this process has written of the run, summed up; takes it, so this is asked once, at the end.
+    pub fn take_sum(&self) -> Sum {
+        std::mem::take(&mut self.lock().inner.sum)
+    }
+
+    /// Whether the record can't be written any more.
+    pub fn is_broken(&self) -> bool {
+        self.lock().inner.broken
+    }
+
+    pub(crate) fn broke(&self) {
+        self.lock().inner.broken = true;
+    }
+
+    pub(crate) fn settle(&self, op: OpId, how: Settling) -> Result<(), Stop> {
+        self.lock().settle(op, how)
+    }
+
+    /// Ends the run: whatever is under way is abandoned, and `run-closed` is durable when this returns.
+    ///
+    /// # Errors
+    /// The record broke: the run stays open on it, as far as it was written.
+    pub async fn close(&self, closing: Closing) -> Result<Tally, Stop> {
+        let (appended, tally) = {
+            let mut held = self.lock();
+            (held.close(closing)?, held.tally())
+        };
+        match appended.durable.await {
+            Ok(()) => Ok(tally),
+            Err(broken) => {
+                self.broke();
+                Err(broken.into())
+            }
+        }
+    }
+}
+
+/// The run, locked.
+pub(crate) struct Held<'a> {
+    gate: &'a RunGate,
+    pub(crate) inner: MutexGuard<'a, Inner>,
+}
+
+impl Inner {
+    pub(crate) fn new(opening: &Opening) -> Self {
+        Self {
+            closed: false,
+            sealed: false,
+            broken: false,
+            together: None,
+            next_op: 1,
+            ops: BTreeMap::new(),
+            alike: Alike::default(),
+            trace: Trace::default(),
+            observed: Aggregate::new(&opening.standing.grants),
+            kept_bytes: 0,
+            resumable: opening.standing.durable,
+            progress: ProgressSlot::default(),
+            settled: Vec::new(),
+            tally: Tally::default(),
+            sum: Sum::default(),
+        }
+    }
+}

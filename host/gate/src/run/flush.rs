@@ -1,0 +1,160 @@
+//! What a run looks at, is let see and says, and its end: noted while it is locked, and written in order.
+
+use effect::record::{Delivered, Kind, Object, Observed, Record, RunClosed, VERSION};
+use effect::{Ask, Event, FileAsk, OpId, Release, SafeText, Stop};
+use sha2::Digest as _;
+
+use super::{Closing, Held, OpState};
+use crate::alike::Counted;
+use crate::ask::Settling;
+use crate::kept::{Looked, in_pieces, put_look};
+use crate::log::Appended;
+use crate::takeover::Seen;
+use crate::trace::content_bytes;
+
+/// BOUND: payloads of one record together.
+const PAYLOAD_RECORD_BYTES: usize = 24 << 20;
+
+/// When buffers are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// A moment that the guest decides: sums are closed.
+    Guest,
+    /// Any other: sums stay open.
+    Host,
+}
+
+impl Held<'_> {
+    pub(super) fn looked(&mut self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
+        self.check_open()?;
+        if self.inner.resumable {
+            let mut look = Vec::new();
+            put_look(&mut look, ask, looked);
+            if self.keep(look.len()) {
+                self.inner.trace.look(look);
+            }
+        }
+        match &looked.refused {
+            Some(reason) => self.refused(OpId(0), &Ask::File(ask.clone()), reason.clone(), Moment::Guest)?,
+            None => self.inner.observed.note(ask, &looked.answer),
+        }
+        if self.inner.observed.is_due() { self.flush(Moment::Guest) } else { self.flush_if_due() }
+    }
+
+    /// Whether so many bytes more may be kept.
+    fn keep(&mut self, bytes: usize) -> bool {
+        let bytes = bytes as u64;
+        let allowed = self.shared().opening.standing.limits.payload_bytes;
+        if self.inner.resumable && self.inner.kept_bytes + bytes <= allowed && bytes <= PAYLOAD_RECORD_BYTES as u64 {
+            self.inner.kept_bytes += bytes;
+            return true;
+        }
+        if std::mem::take(&mut self.inner.resumable) {
+            self.shared().watcher.on_not_resumable();
+        }
+        false
+    }
+
+    pub(super) fn delivered(&mut self, release: &Release, empty: u64) -> Result<(), Stop> {
+        self.check_open()?;
+        let bytes = content_bytes(&release.event);
+        let keep = bytes > 0 && self.keep(bytes);
+        self.inner.trace.delivered(release, empty, keep);
+        if let Some(op) = self.inner.ops.get_mut(&release.op.0) {
+            match &release.event {
+                Event::Head(head) => op.seen.status = Some(head.status),
+                Event::Chunk(chunk) => {
+                    op.seen.bytes += chunk.len() as u64;
+                    op.seen.hash.update(chunk);
+                }
+                Event::End(_) | Event::Failed(_) | Event::Timer { .. } | Event::Clock => {}
+            }
+            if release.event.is_last() {
+                self.end_op(release.op, matches!(release.event, Event::End(_)))?;
+            }
+        }
+        self.flush_if_due()
+    }
+
+    pub(super) fn flush_if_due(&mut self) -> Result<(), Stop> {
+        if self.inner.trace.is_due() { self.flush(Moment::Host) } else { Ok(()) }
+    }
+
+    /// Writes the trace, and at a moment that the guest decides, the sums of what it looked at.
+    pub(crate) fn flush(&mut self, moment: Moment) -> Result<(), Stop> {
+        let mut lists = if moment == Moment::Guest { self.inner.observed.take() } else { Vec::new() }.into_iter();
+        while let Some(draft) = self.inner.trace.next() {
+            let digest = draft.payload.as_ref().map(|bytes| self.keyed(bytes));
+            let record: Record = match draft.record {
+                Record::Delivered(delivered) => Delivered { payload: digest, ..delivered }.into(),
+                Record::Observed(observed) => {
+                    // The last of the looks and the first of the sums go together.
+                    let objects = if self.inner.trace.is_empty() { lists.next().unwrap_or_default() } else { Vec::new() };
+                    Observed { objects, payload: digest, ..observed }.into()
+                }
+                other => other,
+            };
+            let payload = draft.payload.as_deref().unwrap_or_default();
+            self.put(record, in_pieces(payload).collect())?;
+        }
+        for objects in lists {
+            self.write_objects(objects)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write_objects(&mut self, objects: Vec<Object>) -> Result<(), Stop> {
+        self.put(Observed { kind: Kind::Observed, objects, payload: None, v: VERSION }, Vec::new())
+    }
+
+    /// What is only written because the run ends, is written together with its end: a run that was cut off is never found with a part
+    /// of it.
+    pub(super) fn close(&mut self, closing: Closing) -> Result<Appended, Stop> {
+        self.inner.closed = true;
+        if self.inner.sealed {
+            return Err(Stop::Stopped);
+        }
+        self.flush(Moment::Host)?;
+        self.inner.together = Some(Vec::new());
+        let written = self.last_words(closing);
+        let together = self.inner.together.take().unwrap_or_default();
+        written?;
+        self.append(together)
+    }
+
+    fn last_words(&mut self, closing: Closing) -> Result<(), Stop> {
+        let ops: Vec<u64> = self.inner.ops.keys().copied().collect();
+        // A run that ends before it was taken over from its record leaves acts behind that nobody knows the end of.
+        let left = self.shared().book.unanswered(self.run()).into_iter().filter(|op| !ops.contains(op)).collect::<Vec<_>>();
+        for op in left {
+            self.inner.ops.insert(op, OpState { answered: false, responded: false, seen: Seen::default(), source: SafeText::new("", 0) });
+            self.settle(OpId(op), Settling::unknown())?;
+            self.inner.ops.remove(&op);
+        }
+        for op in ops {
+            self.settle(OpId(op), Settling::abandoned())?;
+            self.end_op(OpId(op), false)?;
+        }
+        if let Some(claim) = self.inner.progress.last() {
+            self.inner.trace.said(claim);
+        }
+        self.flush(Moment::Guest)?;
+        for counted in self.inner.alike.counted() {
+            // It stands for no ask in particular, and is known by that.
+            let params = self.keyed(b"");
+            self.write_refused(OpId(0), Counted { params, ..counted })?;
+        }
+        let output = closing.output.as_ref().map(|output| self.keyed(output));
+        let kept = closing.output.as_deref().filter(|output| output.len() <= PAYLOAD_RECORD_BYTES).unwrap_or_default();
+        let record = RunClosed {
+            active_ms: closing.active_ms,
+            at: self.now_ms(),
+            kind: Kind::RunClosed,
+            outcome: closing.outcome,
+            output,
+            peak_memory: closing.peak_memory,
+            v: VERSION,
+        };
+        self.put(record, in_pieces(kept).collect())
+    }
+}

@@ -1,0 +1,210 @@
+//! What a run does at the gate while it is locked: asks, intents, refusals, answers.
+
+use effect::record::{AnswerClass, Answered, Asked as AskedRecord, AskedFor, Kind, Received, Record, Refused, VERSION};
+use effect::{Ask, Decision, HttpAsk, HttpFault, OpId, Reason, RunId, SafeText, Stop};
+use policy::Facts;
+use sha2::Digest as _;
+
+use super::{Held, Moment, OpState, Shared, Tally};
+use crate::alike::{Counted, Write};
+use crate::ask::{Asked, Pending, Permit, Settling};
+use crate::log::{Appended, Entry};
+use crate::takeover::Seen;
+
+/// Why an intent is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    No,
+    Again,
+}
+
+impl Repeat {
+    /// The guest asks once; when an ask is repeated after a crash is not of its doing.
+    fn moment(self) -> Moment {
+        match self {
+            Self::No => Moment::Guest,
+            Self::Again => Moment::Host,
+        }
+    }
+}
+
+impl Held<'_> {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.gate.0
+    }
+
+    pub(super) fn run(&self) -> RunId {
+        self.shared().opening.run
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Stop> {
+        if self.inner.broken {
+            Err(Stop::RecordBroken)
+        } else if self.inner.closed {
+            Err(Stop::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn check_unbroken(&self) -> Result<(), Stop> {
+        match (self.inner.broken, self.inner.sealed) {
+            (true, _) => Err(Stop::RecordBroken),
+            (false, true) => Err(Stop::Stopped),
+            (false, false) => Ok(()),
+        }
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        Facts { now_unix_s: self.shared().clock.unix_ns() / 1_000_000_000, mount: None }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.shared().clock.unix_ms()
+    }
+
+    pub(super) fn mint(&mut self) -> OpId {
+        let op = OpId(self.inner.next_op);
+        self.inner.next_op += 1;
+        op
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        Tally { resumable: self.inner.resumable, ..self.inner.tally }
+    }
+
+    pub(super) fn keyed(&self, bytes: &[u8]) -> effect::Digest {
+        self.shared().keyed.digest(bytes)
+    }
+
+    /// Puts a record into the log, or to those that are to go there together.
+    pub(crate) fn put(&mut self, record: impl Into<Record>, payloads: Vec<Vec<u8>>) -> Result<(), Stop> {
+        let record = record.into();
+        let entry = Entry { body: record.to_bytes(), payloads, ends: record.kind() == Kind::RunClosed };
+        match &mut self.inner.together {
+            Some(together) => together.push((record, entry)),
+            None => drop(self.append(vec![(record, entry)])?),
+        }
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, records: Vec<(Record, Entry)>) -> Result<Appended, Stop> {
+        if self.inner.broken || self.inner.sealed {
+            return Err(Stop::RecordBroken);
+        }
+        let ends = records.last().is_some_and(|(_, entry)| entry.ends);
+        let (gate, run) = (self.gate, self.run());
+        let appended = gate.0.book.append(run, records, &mut self.inner.sum).inspect_err(|_| self.inner.broken = true)?;
+        self.inner.sealed = ends;
+        Ok(appended)
+    }
+
+    pub(crate) fn judge(&mut self, op: OpId, ask: HttpAsk, repeat: Repeat) -> Result<Asked, Stop> {
+        let limits = &self.shared().opening.standing.limits;
+        let full = self.inner.ops.len() as u64 >= limits.concurrent && repeat == Repeat::No;
+        let source = source_of(&ask);
+        let ask = Ask::Http(ask);
+        let decided = match policy::decide(&self.shared().opening.standing.grants, &self.facts(), &ask) {
+            Decision::Permit(_) if full => Err((HttpFault::TooMany, Reason::OverLimit(SafeText::new("concurrent", 64)))),
+            Decision::Permit(bounds) => Ok(bounds),
+            Decision::Refuse(reason) => Err((HttpFault::Denied, reason)),
+        };
+        let bounds = match decided {
+            Ok(bounds) => bounds,
+            Err((fault, reason)) => {
+                self.refused(op, &ask, reason, repeat.moment())?;
+                return Ok(Asked::Refused { op, fault });
+            }
+        };
+        self.flush(repeat.moment())?;
+        let record = AskedRecord {
+            again: repeat == Repeat::Again,
+            ask: asked_for(&ask),
+            at: self.now_ms(),
+            bounds: bounds.clone(),
+            kind: Kind::Asked,
+            op: op.0,
+            params: self.keyed(&ask.canonical_bytes()),
+            v: VERSION,
+        };
+        let record: Record = record.into();
+        let entry = Entry { body: record.to_bytes(), ..Entry::default() };
+        let appended = self.append(vec![(record, entry)])?;
+        self.inner.tally.asked += 1;
+        self.inner.ops.insert(op.0, OpState { answered: false, responded: false, seen: Seen::default(), source });
+        let Ask::Http(ask) = ask else { return Err(Stop::RecordBroken) };
+        let permit = Permit::new(ask, bounds, self.gate.clone(), op);
+        Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
+    }
+
+    pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
+        let asked = asked_for(ask);
+        self.shared().watcher.on_refused(&asked, &reason);
+        self.inner.tally.refused += 1;
+        let params = self.keyed(&ask.canonical_bytes());
+        let counted = Counted { alike: 1, ask: asked, params, reason };
+        if self.inner.alike.note(ask, counted.clone()) == Write::Counted {
+            return Ok(());
+        }
+        self.flush(moment)?;
+        self.write_refused(op, counted)
+    }
+
+    pub(super) fn write_refused(&mut self, op: OpId, counted: Counted) -> Result<(), Stop> {
+        let Counted { alike, ask, params, reason } = counted;
+        let record = Refused { alike, ask, at: self.now_ms(), kind: Kind::Refused, op: op.0, params, reason, v: VERSION };
+        self.put(record, Vec::new())
+    }
+
+    pub(crate) fn settle(&mut self, op: OpId, how: Settling) -> Result<(), Stop> {
+        let abandoned = how.class == AnswerClass::Abandoned;
+        match self.inner.ops.get_mut(&op.0) {
+            Some(state) if !state.answered => {
+                state.answered = true;
+                state.responded = how.class == AnswerClass::Response;
+            }
+            // Somebody else settled it, or nobody wants it any more.
+            _ if abandoned => return Ok(()),
+            _ => return Err(Stop::Stopped),
+        }
+        if let Some(reason) = &how.reason {
+            self.inner.tally.refused += 1;
+            let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
+            let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new("net#dial", 64), resource: what };
+            self.shared().watcher.on_refused(&ask, reason);
+        }
+        let record = Answered {
+            at: self.now_ms(),
+            fault: how.fault,
+            kind: Kind::Answered,
+            op: op.0,
+            outcome: how.class,
+            peer: how.head.peer,
+            reason: how.reason,
+            status: how.head.status,
+            tls: how.head.tls,
+            v: VERSION,
+        };
+        self.put(record, Vec::new())
+    }
+
+    /// The guest has seen the last of an operation, or never will.
+    pub(crate) fn end_op(&mut self, op: OpId, whole: bool) -> Result<(), Stop> {
+        let Some(OpState { seen, source, responded, .. }) = self.inner.ops.remove(&op.0) else { return Ok(()) };
+        if !responded {
+            return Ok(());
+        }
+        let digest = self.keyed(seen.hash.finalize().as_slice());
+        let record = Received { bytes: seen.bytes, digest, kind: Kind::Received, op: op.0, redactions: 0, source, v: VERSION, whole };
+        self.put(record, Vec::new())
+    }
+}
+
+/// Where an answer comes from.
+pub(crate) fn source_of(ask: &HttpAsk) -> SafeText {
+    SafeText::new(&format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port), 512)
+}
+
+pub(crate) fn asked_for(ask: &Ask) -> AskedFor {
+    AskedFor { capability: SafeText::new(ask.capability(), 64), function: SafeText::new(ask.function(), 128), resource: ask.resource() }
+}

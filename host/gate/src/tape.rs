@@ -1,0 +1,287 @@
+//! A record being played: each thing the guest does is held against what it did then, and answered as it was then.
+//!
+//! INVARIANT: an answer is given only when everything that was recorded before it has happened again.
+
+mod end;
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use effect::record::Object;
+use effect::{Ask, ClosedAsk, Divergence, Event, FileOpen, HttpAsk, OpId, Reason, Release, Stop};
+
+use crate::alike::{Alike, Counted};
+use crate::observed::Aggregate;
+use crate::recorded::{Recorded, RecordedAsk};
+use crate::run::asked_for;
+use crate::takeover::{Owed, Seen};
+use crate::trace::ProgressSlot;
+
+/// What a rebuild is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To see whether the record is what happened: nothing has an effect.
+    Audit,
+    /// To go on where the record ends.
+    Resume,
+}
+
+/// What the tape has for something that the guest does.
+pub(crate) enum Step<T> {
+    /// This.
+    Served(T),
+    /// A look that was not kept: to be made again.
+    Look,
+    /// Nothing: the record ends here.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct At {
+    ask: usize,
+    delivered: usize,
+    said: usize,
+    object: usize,
+    look: usize,
+}
+
+struct TapeOp {
+    ask: HttpAsk,
+    seen: Seen,
+    abandoned: bool,
+}
+
+pub(crate) struct Tape {
+    pub(crate) recorded: Recorded,
+    pub(crate) mode: Mode,
+    at: At,
+    /// Looks still to find nothing before the next release.
+    empty: u64,
+    /// Looks that found nothing since the last one.
+    found_nothing: u64,
+    next_op: u64,
+    mono_ns: u64,
+    alike: Alike,
+    sum: Aggregate,
+    progress: ProgressSlot,
+    ops: BTreeMap<u64, TapeOp>,
+    timers: BTreeMap<u64, u64>,
+    /// Everything that was opened, and what of it is open; kept for going on.
+    opened: BTreeMap<u64, FileOpen>,
+    open: BTreeSet<u64>,
+    next_file: u64,
+    owed: Vec<Owed>,
+}
+
+impl Tape {
+    pub(crate) fn new(recorded: Recorded, mode: Mode) -> Self {
+        let grants = &recorded.opening().standing.grants;
+        let (sum, next_file) = (Aggregate::new(grants), grants.files.len() as u64 + 1);
+        let empty = recorded.delivered.first().map_or(0, |first| first.empty);
+        Self {
+            recorded,
+            mode,
+            at: At::default(),
+            empty,
+            found_nothing: 0,
+            next_op: 1,
+            mono_ns: 0,
+            alike: Alike::default(),
+            sum,
+            progress: ProgressSlot::default(),
+            ops: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            open: BTreeSet::new(),
+            next_file,
+            owed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn mono_ns(&self) -> u64 {
+        self.mono_ns
+    }
+
+    fn next_ask(&self) -> Option<&RecordedAsk> {
+        self.recorded.asks.get(self.at.ask)
+    }
+
+    /// Whether everything on the record has happened again, but for sums and counts that are only written at the end.
+    fn drained(&self) -> bool {
+        let recorded = &self.recorded;
+        let said = recorded.said.get(self.at.said..).unwrap_or_default();
+        let all_said = match said {
+            [] => true,
+            // Progress that waits for its second is written when the run is closed.
+            [(_, last)] => recorded.closed().is_some() && self.progress.clone().last().as_ref() == Some(last),
+            _ => false,
+        };
+        all_said
+            && self.at.ask == recorded.asks.len()
+            && self.at.delivered == recorded.delivered.len()
+            && self.at.look == recorded.looks.len()
+            && (self.at.object == recorded.objects.len() || recorded.closed().is_some())
+    }
+
+    /// The first thing on the record that has not happened again.
+    fn left(&self) -> (u64, String) {
+        let recorded = &self.recorded;
+        let ask = self.next_ask().map(|ask| (ask.seq, format!("`{}`", ask.ask.resource)));
+        let delivered = recorded.delivered.get(self.at.delivered).map(|one| (one.seq, released(&one.release)));
+        let said = recorded.said.get(self.at.said).map(|(seq, _)| (*seq, "something said".to_owned()));
+        let object = recorded.objects.get(self.at.object).map(|(seq, object)| (*seq, format!("a look at `{}`", object.path)));
+        let look = recorded.looks.get(self.at.look).map(|(seq, ..)| (*seq, "a look at a mount".to_owned()));
+        let all = [ask, delivered, said, object, look];
+        all.into_iter().flatten().min_by_key(|(seq, _)| *seq).unwrap_or((recorded.last_seq, "its end".to_owned()))
+    }
+
+    /// The guest does something that is not what comes next on the record.
+    pub(crate) fn diverged(&self, rebuilt: impl Into<String>) -> Stop {
+        let (seq, recorded) = self.left();
+        Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: rebuilt.into() }))
+    }
+
+    /// The record has no more, and the guest goes on.
+    fn end<T>(&self, rebuilt: impl FnOnce() -> String) -> Result<Step<T>, Stop> {
+        if !self.drained() || (self.mode == Mode::Audit && self.recorded.came_to_its_end()) {
+            return Err(self.diverged(rebuilt()));
+        }
+        match self.mode {
+            Mode::Resume => Ok(Step::End),
+            Mode::Audit => Err(Stop::Stopped),
+        }
+    }
+
+    /// A moment at which sums are written: what was looked at must be what the record has.
+    fn close_sums(&mut self) -> Result<(), Stop> {
+        for objects in self.sum.take() {
+            let mut owed: Vec<Object> = Vec::new();
+            for object in objects {
+                match self.recorded.objects.get(self.at.object) {
+                    Some((_, recorded)) if *recorded == object => self.at.object += 1,
+                    None if self.mode == Mode::Resume && self.next_ask().is_none() => owed.push(object),
+                    None if self.mode == Mode::Audit && !self.recorded.came_to_its_end() => return Err(Stop::Stopped),
+                    Some((seq, recorded)) => {
+                        let (seq, recorded) = (*seq, looked_at(recorded));
+                        return Err(Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: looked_at(&object) })));
+                    }
+                    None => return Err(self.diverged(looked_at(&object))),
+                }
+            }
+            if !owed.is_empty() {
+                self.owed.push(Owed::Objects(owed));
+            }
+        }
+        Ok(())
+    }
+
+    /// An ask that comes next on the record: everything before it must have happened.
+    fn matched(&mut self, ask: &Ask) -> Result<RecordedAsk, Stop> {
+        let rebuilt = || format!("`{}`", ask.resource());
+        let Some(next) = self.next_ask().cloned() else { return Err(self.diverged(rebuilt())) };
+        let named = asked_for(ask);
+        if next.ask != named || next.params != self.recorded.keyed.digest(&ask.canonical_bytes()) {
+            let detail = if next.ask == named { ", with other headers, query or body" } else { "" };
+            let (seq, recorded) = (next.seq, format!("`{}`", next.ask.resource));
+            return Err(Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: format!("{}{detail}", rebuilt()) })));
+        }
+        self.close_sums()?;
+        if next.delivered != self.at.delivered || next.objects != self.at.object {
+            return Err(self.diverged(rebuilt()));
+        }
+        self.at.ask += 1;
+        Ok(next)
+    }
+
+    pub(crate) fn submit(&mut self, http: &HttpAsk) -> Result<Step<OpId>, Stop> {
+        let ask = Ask::Http(http.clone());
+        let op = OpId(self.next_op);
+        let rebuilt = || format!("`{}`", ask.resource());
+        match self.next_ask().map(|next| next.op) {
+            Some(next) if next == op.0 => {
+                let recorded = self.matched(&ask)?;
+                if let Some(reason) = recorded.reason {
+                    self.count(&ask, reason);
+                }
+            }
+            // What was refused often enough has no record of its own, only the number that it took.
+            Some(_) => {
+                if !self.alike.count_unwritten(&ask) {
+                    return Err(self.diverged(rebuilt()));
+                }
+            }
+            None => {
+                let answered = self.recorded.delivered.iter().skip(self.at.delivered).any(|one| one.release.op == op);
+                let counted = self.recorded.counted > self.alike.unwritten();
+                if !((answered || counted) && self.alike.count_unwritten(&ask)) {
+                    if self.at.object < self.recorded.objects.len() {
+                        self.close_sums()?;
+                    }
+                    return self.end(rebuilt);
+                }
+            }
+        }
+        self.next_op += 1;
+        self.ops.insert(op.0, TapeOp { ask: http.clone(), seen: Seen::default(), abandoned: false });
+        Ok(Step::Served(op))
+    }
+
+    fn count(&mut self, ask: &Ask, reason: Reason) {
+        let params = effect::Digest::from_bytes([0; 32]);
+        self.alike.note(ask, Counted { alike: 1, ask: asked_for(ask), params, reason });
+    }
+
+    pub(crate) fn refuse(&mut self, closed: &ClosedAsk) -> Result<Step<()>, Stop> {
+        let ask = Ask::Closed(closed.clone());
+        let grants = &self.recorded.opening().standing.grants;
+        let reason = match policy::decide(grants, &policy::Facts::default(), &ask) {
+            effect::Decision::Refuse(reason) => reason,
+            effect::Decision::Permit(_) => Reason::NotServed,
+        };
+        self.refusal(&ask, reason).map(Step::Served)
+    }
+
+    /// A refusal whose reason does not depend on anything but the ask and what was seen.
+    fn refusal(&mut self, ask: &Ask, reason: Reason) -> Result<(), Stop> {
+        if self.alike.is_full(ask, &reason) {
+            self.count(ask, reason);
+            return Ok(());
+        }
+        if self.next_ask().is_some() {
+            self.matched(ask)?;
+            self.count(ask, reason);
+            return Ok(());
+        }
+        self.close_sums()?;
+        // Checked for its verdict only: the refusal is owed, and the rebuild goes on as long as the record can answer.
+        if let Step::End = self.end_of_asks(ask)? {
+            self.owed.push(Owed::Refusal(Box::new(ask.clone()), reason));
+        }
+        Ok(())
+    }
+
+    fn end_of_asks(&self, ask: &Ask) -> Result<Step<()>, Stop> {
+        match self.mode {
+            Mode::Resume => Ok(Step::End),
+            Mode::Audit if self.recorded.came_to_its_end() => Err(self.diverged(format!("`{}`", ask.resource()))),
+            Mode::Audit => Err(Stop::Stopped),
+        }
+    }
+}
+
+fn released(release: &Release) -> String {
+    let what = match &release.event {
+        Event::Head(_) => "the head of a response",
+        Event::Chunk(_) => "a piece of a body",
+        Event::End(_) => "the end of a body",
+        Event::Failed(_) => "a failure",
+        Event::Timer { .. } => "a timer",
+        Event::Clock => "a look at the clock",
+    };
+    format!("{what} for operation {}", release.op)
+}
+
+fn looked_at(object: &Object) -> String {
+    let digest = object.digest.map_or_else(String::new, |digest| format!(", {digest}"));
+    format!("`{}` looked at {} times, {} in all{digest}", object.path, object.times, object.amount)
+}

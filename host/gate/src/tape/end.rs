@@ -1,0 +1,94 @@
+//! Where a record ends: what a live world must know to go on, and the verdict of an audit.
+
+use std::collections::BTreeMap;
+
+use effect::{Divergence, FileId, FileOpen, HttpFault, OpId, Outcome, Stop};
+
+use super::Tape;
+use crate::takeover::{GateState, InFlight, Known, TakeOver};
+
+impl Tape {
+    /// Whether the guest may end here, in a rebuild that is to go on.
+    pub(crate) fn check_ended(&mut self) -> Result<(), Stop> {
+        if self.at.object < self.recorded.objects.len() {
+            self.close_sums()?;
+        }
+        if self.drained() { Ok(()) } else { Err(self.diverged("its end")) }
+    }
+
+    /// What is open, and the directories that led to it.
+    fn files(&mut self) -> BTreeMap<u64, FileOpen> {
+        let mut files = BTreeMap::new();
+        for file in &self.open {
+            let mut next = *file;
+            while let Some(open) = self.opened.get(&next) {
+                let dir = open.dir.0;
+                if files.insert(next, open.clone()).is_some() {
+                    break;
+                }
+                next = dir;
+            }
+        }
+        files
+    }
+
+    /// Everything a live world must know to go on.
+    pub(crate) fn take_over(&mut self, ended: bool) -> TakeOver {
+        let known = &self.recorded.known;
+        let in_flight = std::mem::take(&mut self.ops).into_iter().map(|(op, state)| {
+            // What has no record of its own was refused.
+            let known = known.get(&op).copied().unwrap_or(Known::Refused(HttpFault::Denied));
+            InFlight { op: OpId(op), ask: state.ask, known, seen: state.seen, abandoned: state.abandoned }
+        });
+        let in_flight = in_flight.collect();
+        let files = self.files();
+        TakeOver {
+            ended,
+            mono_ns: self.mono_ns,
+            empty: self.found_nothing,
+            in_flight,
+            timers: std::mem::take(&mut self.timers).into_iter().map(|(op, deadline)| (OpId(op), deadline)).collect(),
+            closed: files.keys().filter(|file| !self.open.contains(file)).map(|file| FileId(*file)).collect(),
+            files: files.into_iter().map(|(file, open)| (FileId(file), open)).collect(),
+            next_file: self.next_file,
+            gate: GateState {
+                alike: self.alike.clone(),
+                kept_bytes: self.recorded.kept_bytes,
+                next_op: self.next_op,
+                observed: self.sum.clone(),
+                owed: std::mem::take(&mut self.owed),
+                progress: self.progress.clone(),
+                settled: self.recorded.settled.clone(),
+            },
+        }
+    }
+
+    /// Holds the end of the guest against the recorded one.
+    pub(crate) fn verdict(&mut self, outcome: &Outcome, output: Option<&[u8]>) -> Result<(), Divergence> {
+        let unboxed = |stop: Stop| match stop {
+            Stop::Diverged(divergence) => *divergence,
+            other => Divergence { seq: 0, recorded: "a run".to_owned(), rebuilt: other.to_string() },
+        };
+        let Some(closed) = self.recorded.closed().filter(|_| self.recorded.came_to_its_end()).cloned() else {
+            return if self.drained() { Ok(()) } else { Err(unboxed(self.diverged("its end"))) };
+        };
+        self.close_sums().map_err(unboxed)?;
+        let last = self.progress.last();
+        if last.is_some() && last.as_ref() == self.recorded.said.get(self.at.said).map(|(_, claim)| claim) {
+            self.at.said += 1;
+        }
+        let counted = self.recorded.counted == self.alike.unwritten();
+        if !self.drained() || self.at.object != self.recorded.objects.len() || !counted {
+            return Err(unboxed(self.diverged("its end")));
+        }
+        let seq = self.recorded.last_seq;
+        if closed.outcome != *outcome {
+            let (recorded, rebuilt) = (format!("the end {:?}", closed.outcome), format!("{outcome:?}"));
+            return Err(Divergence { seq, recorded, rebuilt });
+        }
+        if closed.output != output.map(|output| self.recorded.keyed.digest(output)) {
+            return Err(Divergence { seq, recorded: "another output".to_owned(), rebuilt: "this output".to_owned() });
+        }
+        Ok(())
+    }
+}

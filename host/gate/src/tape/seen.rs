@@ -1,0 +1,150 @@
+//! What a guest looked at, said and was let see, held against the record.
+
+use effect::{Ask, Claim, Event, FileAnswer, FileAsk, OpId, Release, Stop};
+use sha2::Digest as _;
+
+use super::{Mode, Step, Tape};
+use crate::kept::{Looked, mark};
+
+impl Tape {
+    pub(crate) fn observe(&mut self, ask: &FileAsk) -> Result<Step<Looked>, Stop> {
+        let Some((_, recorded, looked)) = self.recorded.looks.get(self.at.look) else {
+            let reread = self.mode == Mode::Audit && (self.recorded.looks.is_empty() || self.recorded.came_to_its_end());
+            return if reread { Ok(Step::Look) } else { self.end(|| format!("a look at `{}`", self.sum.path_of(ask))) };
+        };
+        if *recorded != mark(ask) {
+            return Err(self.diverged(format!("`{}` of `{}`", ask.function(), self.sum.path_of(ask))));
+        }
+        let looked = looked.clone();
+        self.at.look += 1;
+        self.looked(ask, &looked)?;
+        Ok(Step::Served(looked))
+    }
+
+    /// What a look showed, from the record or made again.
+    pub(crate) fn looked(&mut self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
+        match (&looked.refused, ask, &looked.answer) {
+            (Some(reason), ..) => self.refusal(&Ask::File(ask.clone()), reason.clone())?,
+            (None, FileAsk::Open(open), FileAnswer::Opened { file, .. }) => {
+                if self.mode == Mode::Resume {
+                    self.opened.insert(file.0, open.clone());
+                    self.open.insert(file.0);
+                }
+                self.next_file = self.next_file.max(file.0 + 1);
+            }
+            (None, FileAsk::Close { file }, _) => {
+                self.open.remove(&file.0);
+            }
+            (None, ..) => {}
+        }
+        if looked.refused.is_none() {
+            self.sum.note(ask, &looked.answer);
+        }
+        if self.sum.is_due() { self.close_sums() } else { Ok(()) }
+    }
+
+    pub(crate) fn say(&mut self, claim: &Claim) -> Result<Step<()>, Stop> {
+        let mut progress = self.progress.clone();
+        let Some(now) = progress.offer(claim.clone(), self.mono_ns) else {
+            let written_at_the_end = self.at.said < self.recorded.said.len();
+            if written_at_the_end && self.drained() && self.mode == Mode::Audit && !self.recorded.came_to_its_end() {
+                return Err(Stop::Stopped);
+            }
+            self.progress = progress;
+            return Ok(Step::Served(()));
+        };
+        match self.recorded.said.get(self.at.said) {
+            Some((_, then)) if *then == now => {
+                self.at.said += 1;
+                self.progress = progress;
+                Ok(Step::Served(()))
+            }
+            Some(_) if !self.drained() => Err(self.diverged("something else said")),
+            Some(_) | None => self.end(|| "something more said".to_owned()),
+        }
+    }
+
+    pub(crate) fn timer(&mut self, deadline_ns: u64) -> OpId {
+        let op = self.next_op;
+        self.next_op += 1;
+        self.timers.insert(op, deadline_ns);
+        OpId(op)
+    }
+
+    pub(crate) fn abandon(&mut self, op: OpId) {
+        self.timers.remove(&op.0);
+        if let Some(op) = self.ops.get_mut(&op.0) {
+            op.abandoned = true;
+        }
+    }
+
+    pub(crate) fn look(&mut self) -> Result<Step<Option<Release>>, Stop> {
+        if self.at.delivered == self.recorded.delivered.len() {
+            // The looks that came after the last release are not on the record; as long as it has anything else, they found nothing.
+            let ended = self.recorded.came_to_its_end() && self.mode == Mode::Audit;
+            if self.drained() && !ended {
+                return self.end(String::new);
+            }
+            self.found_nothing += 1;
+            return Ok(Step::Served(None));
+        }
+        if self.empty > 0 {
+            self.empty -= 1;
+            self.found_nothing += 1;
+            return Ok(Step::Served(None));
+        }
+        self.release().map(|release| Step::Served(Some(release)))
+    }
+
+    pub(crate) fn wait(&mut self) -> Result<Step<Release>, Stop> {
+        if self.at.delivered == self.recorded.delivered.len() {
+            return self.end(|| "a wait".to_owned());
+        }
+        if self.empty > 0 {
+            return Err(self.diverged("a wait where it looked"));
+        }
+        self.release().map(Step::Served)
+    }
+
+    pub(crate) fn jump(&mut self) -> Result<Step<Release>, Stop> {
+        match self.recorded.delivered.get(self.at.delivered) {
+            Some(one) if one.release.event == Event::Clock && self.empty == 0 => self.release().map(Step::Served),
+            Some(_) => Err(self.diverged("looks at the clock")),
+            None => self.end(|| "looks at the clock".to_owned()),
+        }
+    }
+
+    fn release(&mut self) -> Result<Release, Stop> {
+        let Some(one) = self.recorded.delivered.get(self.at.delivered) else { return Err(self.diverged("a wait")) };
+        let release = one.release.clone();
+        // Asks that came before it must have been made again.
+        if self.next_ask().is_some_and(|ask| ask.delivered <= self.at.delivered) || release.mono_ns < self.mono_ns {
+            return Err(self.diverged("a wait"));
+        }
+        let op = release.op.0;
+        let known = match (&release.event, self.ops.get_mut(&op)) {
+            (Event::Clock, _) => op == 0,
+            (Event::Timer { deadline_ns }, _) => self.timers.remove(&op) == Some(*deadline_ns),
+            (_, Some(seen)) if seen.abandoned => false,
+            (Event::Head(head), Some(op)) => {
+                op.seen.status = Some(head.status);
+                true
+            }
+            (Event::Chunk(bytes), Some(op)) => {
+                op.seen.bytes += bytes.len() as u64;
+                op.seen.hash.update(bytes);
+                true
+            }
+            (Event::End(_) | Event::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
+            (_, None) => false,
+        };
+        if !known {
+            return Err(self.diverged(format!("a wait, with no operation {op}")));
+        }
+        self.at.delivered += 1;
+        self.empty = self.recorded.delivered.get(self.at.delivered).map_or(0, |next| next.empty);
+        self.mono_ns = release.mono_ns;
+        self.found_nothing = 0;
+        Ok(release)
+    }
+}

@@ -1,0 +1,10 @@
+//! Runs of a made-up guest in a made-up world, recorded, cut off, gone on with and rebuilt.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod gate;
+mod guest;
+mod kit;
+mod order;
+mod rebuild;
+mod words;
+mod world;

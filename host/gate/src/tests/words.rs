@@ -1,0 +1,88 @@
+//! What is said of an act whose outcome nobody knows, and how a person's word settles it.
+
+use std::sync::Arc;
+
+use effect::record::Settled;
+use effect::{Door as _, Event, HttpFault, OpId, SafeText, Stop, Timeline as _};
+
+use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded};
+use super::world::World;
+use crate::{Asked, Nobody, Replay, Resuming};
+
+/// A run that was cut off between an intent and its answer.
+fn cut_off(method: &str) -> MemoryLog {
+    let log = MemoryLog::default();
+    let gate = open_on(&log, few());
+    let Asked::Permitted(pending) = gate.ask(ask(method, "a.test", "/x")).unwrap() else { panic!("refused") };
+    let cut = MemoryLog::with(log.leaves());
+    drop(pending);
+    cut
+}
+
+/// Resumes it, and waits for the first thing that the guest is let see.
+fn resume(log: &MemoryLog, method: &str, settled: Vec<Settled>) -> Result<Event, Stop> {
+    let resuming = Resuming { by: SafeText::new("bob", 10), settled };
+    let gate = gate_on(log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate), 3)).unwrap();
+    assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));
+    let release = now(std::future::poll_fn(|ctx| replay.poll_release(ctx)))?;
+    drop(replay);
+    fold(&log.leaves());
+    Ok(release.event)
+}
+
+fn asked(log: &MemoryLog) -> Vec<bool> {
+    log.bodies().iter().filter(|body| body.contains(r#""kind":"asked""#)).map(|body| body.contains(r#""again":true"#)).collect()
+}
+
+#[test]
+fn a_safe_act_is_asked_again() {
+    let log = cut_off("GET");
+    assert!(matches!(resume(&log, "GET", Vec::new()), Ok(Event::Head(_))));
+    assert_eq!(asked(&log), [false, true]);
+    assert!(recorded(&log.leaves()).unsettled().is_empty());
+}
+
+#[test]
+fn an_unsafe_act_is_not_asked_again_unasked_and_its_outcome_is_said_to_be_unknown_once() {
+    let log = cut_off("POST");
+    for _ in 0..2 {
+        assert_eq!(resume(&log, "POST", Vec::new()), Err(Stop::Unsettled(OpId(1))));
+        assert_eq!(asked(&log), [false]);
+        assert_eq!(log.bodies().iter().filter(|body| body.contains(r#""outcome":"unknown""#)).count(), 1);
+    }
+    let unsettled = recorded(&log.leaves()).unsettled();
+    assert_eq!(unsettled.len(), 1);
+    assert_eq!(unsettled[0].1.resource.as_str(), "POST http://a.test/x");
+}
+
+#[test]
+fn what_a_person_says_did_not_happen_is_asked_again() {
+    let log = cut_off("POST");
+    assert!(resume(&log, "POST", Vec::new()).is_err());
+    assert!(matches!(resume(&log, "POST", vec![Settled { did: false, op: 1 }]), Ok(Event::Head(_))));
+    assert_eq!(asked(&log), [false, true]);
+}
+
+#[test]
+fn what_a_person_says_happened_is_not_asked_again() {
+    let log = cut_off("POST");
+    let seen = resume(&log, "POST", vec![Settled { did: true, op: 1 }]);
+    assert_eq!(seen, Ok(Event::Failed(HttpFault::Incomplete)));
+    assert_eq!(asked(&log), [false]);
+    assert!(recorded(&log.leaves()).unsettled().is_empty());
+}
+
+#[test]
+fn the_first_difference_is_named() {
+    let log = cut_off("GET");
+    let record = recorded(&log.leaves());
+    let mut replay = Replay::audit(record, World::new(None, 3)).unwrap();
+    let Err(Stop::Diverged(divergence)) = replay.submit(ask("GET", "a.test", "/y")) else { panic!("not told apart") };
+    assert_eq!(divergence.to_string(), "record 2 has `GET http://a.test/x`; now `GET http://a.test/y`");
+    let mut with_body = ask("GET", "a.test", "/x");
+    with_body.body = bytes::Bytes::from_static(b"x");
+    let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 3)).unwrap();
+    let Err(Stop::Diverged(divergence)) = replay.submit(with_body) else { panic!("not told apart") };
+    assert_eq!(divergence.rebuilt, "`GET http://a.test/x`, with other headers, query or body");
+}

@@ -1,0 +1,183 @@
+//! What a run, or several, touched: every path, host and refusal, with counts and bytes, from the records alone.
+
+use std::collections::BTreeMap;
+
+use effect::SafeText;
+use effect::record::{AnswerClass, Record, Touch};
+use serde::{Deserialize, Serialize};
+
+/// The sum over the records that were taken in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// Credentials that were used; none before there are any.
+    pub credentials: Vec<String>,
+    /// By path as the guest saw it.
+    pub files: Vec<TouchedFile>,
+    /// By method and resource.
+    pub http: Vec<TouchedHttp>,
+    /// In order.
+    pub refused: Vec<TouchedRefusal>,
+    #[serde(skip)]
+    places: Places,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Places {
+    files: BTreeMap<(SafeText, Touch), usize>,
+    http: BTreeMap<SafeText, usize>,
+    /// Which line an operation of a run belongs to, until it is over.
+    ops: BTreeMap<(effect::RunId, u64), usize>,
+}
+
+/// One object of a mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedFile {
+    /// Bytes read, or names listed.
+    pub amount: u64,
+    /// As the guest saw it.
+    pub path: SafeText,
+    /// How often.
+    pub times: u64,
+    /// What was done.
+    pub what: Touch,
+}
+
+/// One resource that was asked for over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedHttp {
+    /// How often it was asked for, repetitions after a crash too.
+    pub asked: u64,
+    /// Bytes of bodies that the guest was given.
+    pub bytes: u64,
+    /// Answers that never came, or came to nothing.
+    pub failed: u64,
+    /// Addresses that were really spoken to.
+    pub peers: Vec<String>,
+    /// Method and URL, without the values in its query.
+    pub resource: SafeText,
+    /// How often each status came.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Asks of which nobody knows whether they had an effect.
+    pub unknown: u64,
+}
+
+/// One refusal, or several alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedRefusal {
+    /// How many it stands for.
+    pub alike: u64,
+    /// The stable code.
+    pub code: String,
+    /// Interface and function.
+    pub function: SafeText,
+    /// Why, for people.
+    pub reason: String,
+    /// What was asked for.
+    pub resource: SafeText,
+    /// Which run.
+    pub run: effect::RunId,
+    /// Its number in the run.
+    pub seq: u64,
+}
+
+/// BOUND: addresses named for one resource.
+const PEERS_MAX: usize = 16;
+
+impl Touched {
+    /// Takes one record in, in the log's order.
+    pub fn take(&mut self, run: effect::RunId, seq: u64, record: &Record) {
+        match record {
+            Record::Observed(observed) => observed.objects.iter().for_each(|object| self.take_object(object)),
+            Record::Asked(asked) => {
+                let next = self.http.len();
+                let place = *self.places.http.entry(asked.ask.resource.clone()).or_insert(next);
+                if place == next {
+                    self.http.push(TouchedHttp::new(asked.ask.resource.clone()));
+                }
+                self.places.ops.insert((run, asked.op), place);
+                self.with_op(run, asked.op, |http| http.asked += 1);
+            }
+            Record::Answered(answered) => self.with_op(run, answered.op, |http| {
+                match answered.outcome {
+                    AnswerClass::Response => *http.statuses.entry(answered.status.unwrap_or(0)).or_default() += 1,
+                    AnswerClass::RefusedAddress | AnswerClass::Failed | AnswerClass::Abandoned => http.failed += 1,
+                    AnswerClass::Unknown => http.unknown += 1,
+                }
+                let peer = answered.peer.map(|peer| peer.to_string());
+                http.peers.extend(peer.filter(|peer| http.peers.len() < PEERS_MAX && !http.peers.contains(peer)));
+            }),
+            Record::Received(received) => self.with_op(run, received.op, |http| http.bytes += received.bytes),
+            Record::Refused(refused) => self.refused.push(TouchedRefusal {
+                alike: refused.alike,
+                code: refused.reason.code().to_owned(),
+                function: refused.ask.function.clone(),
+                reason: refused.reason.to_string(),
+                resource: refused.ask.resource.clone(),
+                run,
+                seq,
+            }),
+            Record::RunClosed(_) => self.places.ops.retain(|(of, _), _| *of != run),
+            Record::Delivered(_)
+            | Record::Said(_)
+            | Record::RunOpened(_)
+            | Record::RunResumed(_)
+            | Record::ConfigTrusted(_)
+            | Record::Recovered(_) => {}
+        }
+        if let Record::Answered(effect::record::Answered { reason: Some(reason), op, .. }) = record {
+            let resource = self.places.ops.get(&(run, *op)).and_then(|place| self.http.get(*place)).map(|http| http.resource.clone());
+            self.refused.push(TouchedRefusal {
+                alike: 1,
+                code: reason.code().to_owned(),
+                function: SafeText::new("wasi:http/outgoing-handler#handle", 64),
+                reason: reason.to_string(),
+                resource: resource.unwrap_or_else(|| SafeText::new("?", 1)),
+                run,
+                seq,
+            });
+        }
+    }
+
+    /// What one run touched.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn of_run(reader: &journal::Reader, run: effect::RunId) -> Result<Self, journal::ReadError> {
+        let mut touched = Self::default();
+        for record in reader.of_run(run) {
+            let record = record?;
+            // A kind that this version does not know is nothing that it could sum up.
+            if let Ok(body) = Record::parse(&record.body) {
+                touched.take(run, record.seq, &body);
+            }
+        }
+        Ok(touched)
+    }
+
+    fn with_op(&mut self, run: effect::RunId, op: u64, change: impl FnOnce(&mut TouchedHttp)) {
+        if let Some(http) = self.places.ops.get(&(run, op)).and_then(|place| self.http.get_mut(*place)) {
+            change(http);
+        }
+    }
+
+    fn take_object(&mut self, object: &effect::record::Object) {
+        let next = self.files.len();
+        let place = *self.places.files.entry((object.path.clone(), object.what)).or_insert(next);
+        match self.files.get_mut(place) {
+            Some(file) => {
+                file.amount += object.amount;
+                file.times += object.times;
+            }
+            None => {
+                let (amount, path, times, what) = (object.amount, object.path.clone(), object.times, object.what);
+                self.files.push(TouchedFile { amount, path, times, what });
+            }
+        }
+    }
+}
+
+impl TouchedHttp {
+    fn new(resource: SafeText) -> Self {
+        Self { asked: 0, bytes: 0, failed: 0, peers: Vec::new(), resource, statuses: BTreeMap::new(), unknown: 0 }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a run was let see, looked at and said, in the order in which it happened, until it is written.
+//!
+//! INVARIANT: it is written in that order, so that whatever a crash leaves of it is a beginning of what happened.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use effect::record::{Delivered, DeliveredEvent, DeliveredOne, Kind, Observed, Record, Said, VERSION};
+use effect::{Claim, Event, Progress, Release};
+
+use crate::kept::{has_content, put_event};
+
+/// BOUND: releases in one record; each is at most 150 bytes of JSON.
+const RELEASES_MAX: usize = 350;
+/// BOUND: content kept with one record, and content held until it is written.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 256 << 10;
+/// BOUND: JSON of the claims in one record.
+const SAID_BYTES_MAX: usize = 60_000;
+/// A trace of this many bytes is written although nothing else happens.
+const FLUSH_BYTES: usize = 32 << 10;
+/// BOUND: the same for looks, which are larger and of which nobody waits to hear.
+const LOOKS_BYTES_MAX: usize = 1 << 20;
+const SECOND_NS: u64 = 1_000_000_000;
+
+enum Entry {
+    Delivered(DeliveredOne, Option<Event>),
+    /// A look at a mount that is kept.
+    Look(Vec<u8>),
+    Said(Claim, usize),
+}
+
+/// A record without its payload's digest, which only the log can make.
+pub(crate) struct Draft {
+    pub(crate) record: Record,
+    pub(crate) payload: Option<Bytes>,
+}
+
+/// The buffer.
+#[derive(Default)]
+pub(crate) struct Trace {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    look_bytes: usize,
+}
+
+pub(crate) fn delivered_one(release: &Release, empty: u64) -> DeliveredOne {
+    let event = match &release.event {
+        Event::Head(_) => DeliveredEvent::Head,
+        Event::Chunk(_) => DeliveredEvent::Chunk,
+        Event::End(_) => DeliveredEvent::End,
+        Event::Failed(fault) => DeliveredEvent::Failed(*fault),
+        Event::Timer { deadline_ns } => DeliveredEvent::Timer(*deadline_ns),
+        Event::Clock => DeliveredEvent::Clock,
+    };
+    DeliveredOne { bytes: release.event.body_bytes(), empty, event, mono_ns: release.mono_ns, op: release.op.0 }
+}
+
+/// Bytes of content that an event has, roughly.
+pub(crate) fn content_bytes(event: &Event) -> usize {
+    let fields = |fields: &[effect::Header]| fields.iter().map(|field| field.name.len() + field.value.len() + 8).sum::<usize>() + 6;
+    match event {
+        Event::Head(head) => fields(&head.headers),
+        Event::Chunk(bytes) => bytes.len() + 4,
+        Event::End(trailers) => fields(trailers),
+        Event::Failed(_) | Event::Timer { .. } | Event::Clock => 0,
+    }
+}
+
+impl Trace {
+    /// Notes a release; its content only if it is to be kept.
+    pub(crate) fn delivered(&mut self, release: &Release, empty: u64, keep: bool) {
+        let content = (keep && has_content(&release.event)).then(|| release.event.clone());
+        self.bytes += 100 + content.as_ref().map_or(0, content_bytes);
+        self.entries.push_back(Entry::Delivered(delivered_one(release, empty), content));
+    }
+
+    /// Notes a claim. `false` when it is larger than a record.
+    pub(crate) fn said(&mut self, claim: Claim) -> bool {
+        let size = effect::canon::to_vec(&claim).len() + 1;
+        self.bytes += size;
+        self.entries.push_back(Entry::Said(claim, size));
+        size <= SAID_BYTES_MAX
+    }
+
+    /// Notes a look that is to be kept.
+    pub(crate) fn look(&mut self, look: Vec<u8>) {
+        self.look_bytes += look.len();
+        self.entries.push_back(Entry::Look(look));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.bytes > FLUSH_BYTES || self.look_bytes > LOOKS_BYTES_MAX
+    }
+
+    /// The next record to be written; consecutive entries of one kind go together.
+    pub(crate) fn next(&mut self) -> Option<Draft> {
+        let draft = match self.entries.front()? {
+            Entry::Delivered(..) => self.next_delivered(),
+            Entry::Look(_) => self.next_looks(),
+            Entry::Said(..) => self.next_said(),
+        };
+        if self.entries.is_empty() {
+            (self.bytes, self.look_bytes) = (0, 0);
+        }
+        Some(draft)
+    }
+
+    fn next_delivered(&mut self) -> Draft {
+        let (mut releases, mut payload, mut any) = (Vec::new(), Vec::new(), false);
+        while let Some(Entry::Delivered(one, content)) = self.entries.front() {
+            let size = content.as_ref().map_or(0, content_bytes);
+            // Content that was kept and content that was not do not share a record: a record's payload is whole or absent.
+            let has = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
+            let full = releases.len() >= RELEASES_MAX || payload.len() + size > PAYLOAD_BYTES_MAX;
+            if !releases.is_empty() && (full || (has && any && content.is_none())) {
+                break;
+            }
+            let lacks = has && content.is_none();
+            if let Some(event) = content {
+                put_event(&mut payload, event);
+                any = true;
+            }
+            releases.push(*one);
+            self.entries.pop_front();
+            if lacks {
+                break;
+            }
+        }
+        let record = Delivered { kind: Kind::Delivered, payload: None, releases, v: VERSION }.into();
+        Draft { record, payload: any.then(|| payload.into()) }
+    }
+
+    fn next_looks(&mut self) -> Draft {
+        let mut payload: Vec<u8> = Vec::new();
+        while let Some(Entry::Look(look)) = self.entries.front_mut() {
+            if !payload.is_empty() && payload.len() + look.len() > 2 * LOOKS_BYTES_MAX {
+                break;
+            }
+            payload.append(look);
+            self.entries.pop_front();
+        }
+        let record = Observed { kind: Kind::Observed, objects: Vec::new(), payload: None, v: VERSION }.into();
+        Draft { record, payload: Some(payload.into()) }
+    }
+
+    fn next_said(&mut self) -> Draft {
+        let (mut claims, mut bytes) = (Vec::new(), 0);
+        while let Some(Entry::Said(_, size)) = self.entries.front() {
+            if !claims.is_empty() && bytes + size > SAID_BYTES_MAX {
+                break;
+            }
+            bytes += size;
+            if let Some(Entry::Said(claim, _)) = self.entries.pop_front() {
+                claims.push(claim);
+            }
+        }
+        let record = Said { claims, kind: Kind::Said, v: VERSION }.into();
+        Draft { record, payload: None }
+    }
+}
+
+/// Progress: at most one a second of the run's own clock goes onto the record, the newest wins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProgressSlot {
+    written_ns: Option<u64>,
+    waiting: Option<Progress>,
+}
+
+impl ProgressSlot {
+    /// Takes a claim; gives back what goes onto the record now.
+    pub(crate) fn offer(&mut self, claim: Claim, mono_ns: u64) -> Option<Claim> {
+        let progress = match claim {
+            Claim::Progress(progress) => progress,
+            Claim::Stderr(_) | Claim::Stdout(_) | Claim::Finding(_) => return Some(claim),
+        };
+        if self.written_ns.is_some_and(|then| mono_ns < then.saturating_add(SECOND_NS)) {
+            self.waiting = Some(progress);
+            return None;
+        }
+        self.written_ns = Some(mono_ns);
+        self.waiting = None;
+        Some(Claim::Progress(progress))
+    }
+
+    /// The newest that was not written, at the end of the run.
+    pub(crate) fn last(&mut self) -> Option<Claim> {
+        self.waiting.take().map(Claim::Progress)
+    }
+}

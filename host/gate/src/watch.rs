@@ -1,0 +1,26 @@
+//! Somebody who looks on while a run goes: for drawing, never for deciding.
+
+use effect::record::AskedFor;
+use effect::{Claim, Reason};
+
+/// Told at once, before anything is durable. What it is told, the record has too, but for progress between two seconds.
+pub trait Watcher: Send + Sync {
+    /// The agent said something; progress comes here too.
+    fn on_said(&self, claim: &Claim) {
+        let _ = claim;
+    }
+
+    /// Something was refused.
+    fn on_refused(&self, ask: &AskedFor, reason: &Reason) {
+        let _ = (ask, reason);
+    }
+
+    /// What was kept is more than may be: the run goes on and can't be resumed any more.
+    fn on_not_resumable(&self) {}
+}
+
+/// Nobody looks on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nobody;
+
+impl Watcher for Nobody {}
