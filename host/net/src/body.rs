@@ -1,0 +1,136 @@
+//! The body of a response, piece by piece, within its bounds.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use effect::{Header, HttpFault};
+use hyper::body::{Body as _, Frame, Incoming};
+use tokio::time::timeout;
+
+use crate::conn::Conn;
+use crate::exchange::fault_of;
+use crate::pool::Returns;
+use crate::wire::fields;
+
+/// BOUND: the largest piece that is handed on.
+pub(crate) const PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// Reads a body. The connection is used again only after the end was read; dropping this before closes it.
+pub struct BodyReader {
+    live: Option<Live>,
+    /// Came in one with what was handed on last.
+    rest: Bytes,
+    trailers: Vec<Header>,
+    between: Duration,
+    left: u64,
+    whole: bool,
+}
+
+struct Live {
+    body: Incoming,
+    conn: Box<Conn>,
+    home: Returns,
+}
+
+impl std::fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyReader").field("left", &self.left).field("whole", &self.whole).finish_non_exhaustive()
+    }
+}
+
+impl BodyReader {
+    pub(crate) fn new(conn: Box<Conn>, body: Incoming, home: Returns, between: Duration, most: u64) -> Self {
+        let mut reader =
+            Self { live: Some(Live { body, conn, home }), rest: Bytes::new(), trailers: Vec::new(), between, left: most, whole: false };
+        reader.free_if_over();
+        reader
+    }
+
+    /// The next piece, at most 64 KiB; `None` after the end, and after a fault. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Result<Bytes, HttpFault>> {
+        loop {
+            if !self.rest.is_empty() {
+                let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES_MAX));
+                return Some(Ok(piece));
+            }
+            let live = self.live.as_mut()?;
+            if live.body.size_hint().lower() > self.left {
+                return Some(Err(self.broken(HttpFault::BodyTooLarge)));
+            }
+            let next = timeout(self.between, poll_fn(|cx| live.poll_frame(cx))).await;
+            match next {
+                Err(_) => return Some(Err(self.broken(HttpFault::TimedOut))),
+                Ok(Some(Err(fault))) => return Some(Err(self.broken(fault))),
+                Ok(Some(Ok(frame))) => {
+                    if let Err(fault) = self.take(frame) {
+                        return Some(Err(self.broken(fault)));
+                    }
+                }
+                Ok(None) => self.whole = true,
+            }
+            self.free_if_over();
+        }
+    }
+
+    /// Whether the body came to its end; what is after it can't be asked for.
+    pub fn is_whole(&self) -> bool {
+        self.whole && self.rest.is_empty()
+    }
+
+    /// The trailers, once the end was read; none where the server sent none.
+    pub fn take_trailers(&mut self) -> Vec<Header> {
+        std::mem::take(&mut self.trailers)
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<(), HttpFault> {
+        match frame.into_data() {
+            Ok(data) => {
+                let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                self.left = self.left.checked_sub(size).ok_or(HttpFault::BodyTooLarge)?;
+                self.rest = data;
+            }
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    self.trailers = fields(&trailers);
+                    self.trailers.retain(|field| !matches!(field.name.as_str(), "content-length" | "host" | "set-cookie"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection.
+    fn broken(&mut self, fault: HttpFault) -> HttpFault {
+        self.live = None;
+        fault
+    }
+
+    /// Hands the connection back once nothing more of this body can come.
+    fn free_if_over(&mut self) {
+        if let Some(mut live) = self.live.take_if(|live| self.whole || live.body.is_end_stream()) {
+            self.whole = true;
+            if live.conn.is_free() {
+                live.home.put(live.conn);
+            }
+        }
+    }
+}
+
+impl Live {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpFault>>> {
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending() {
+            self.conn.drive(cx);
+            frame = Pin::new(&mut self.body).poll_frame(cx);
+        }
+        match frame {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(|err| fault_of(&err).fault))),
+            // Nobody is left who could bring more.
+            Poll::Pending if self.conn.has_ended() => Poll::Ready(Some(Err(HttpFault::Incomplete))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

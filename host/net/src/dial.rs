@@ -1,0 +1,159 @@
+//! From a permitted place to a connection: look up, judge all, dial one, compare, shake hands.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use effect::record::Tls;
+use effect::{Bounds, Host, HttpFault, Reason, SafeText, Scheme};
+use policy::address::{AskedBy, verdict};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::client::TlsStream;
+
+use crate::err::NetError;
+use crate::{Shared, tls};
+
+/// BOUND: addresses of one name that are tried in turn.
+const TRIES_MAX: usize = 4;
+
+/// Where a connection goes: what a pool is keyed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) scheme: Scheme,
+    pub(crate) host: Host,
+    pub(crate) port: u16,
+}
+
+/// A connection that stands, and who is at its other end.
+pub(crate) struct Dialled {
+    pub(crate) stream: Stream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+    /// The same socket, to look at while the stream belongs to hyper.
+    pub(crate) socket: OwnedFd,
+}
+
+/// Dials a place, all of it within the time given.
+#[expect(clippy::disallowed_methods, reason = "door: time-outs")]
+pub(crate) async fn dial(shared: &Shared, place: &Place, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
+    let out_of_time = |_| NetError::new(HttpFault::TimedOut, "no connection in time");
+    let until = Instant::now() + within;
+    let addresses = timeout(within, judged(shared, place, bounds)).await.map_err(out_of_time)??;
+    let (tcp, peer) = connect_one_of(&addresses, until).await?;
+    let socket = tcp.as_fd().try_clone_to_owned().map_err(|err| NetError::new(HttpFault::Unreachable, &err.to_string()))?;
+    let shaken = timeout(until.saturating_duration_since(Instant::now()), shake_hands(shared, place, tcp)).await;
+    let (stream, tls) = shaken.map_err(out_of_time).flatten().map_err(|err| err.with_peer(peer))?;
+    Ok(Dialled { stream, peer, tls, socket })
+}
+
+/// Every address of the place, each one judged. INVARIANT: what is dialled comes from here.
+async fn judged(shared: &Shared, place: &Place, bounds: &Bounds) -> Result<Vec<SocketAddr>, NetError> {
+    let (asked, found) = match &place.host {
+        Host::V4(v4) => (AskedBy::Literal, vec![IpAddr::V4(*v4)]),
+        Host::V6(v6) => (AskedBy::Literal, vec![IpAddr::V6(*v6)]),
+        Host::Name(name) => (AskedBy::Name, shared.resolver.lookup(name).await?),
+    };
+    let mut good: Vec<SocketAddr> = Vec::with_capacity(found.len());
+    for ip in found {
+        let address = SocketAddr::new(ip, place.port);
+        // SECURITY: one bad answer refuses them all, or a name could hide a private address among public ones.
+        verdict(address, asked, bounds, &shared.own).map_err(NetError::refused)?;
+        if !good.contains(&address) {
+            good.push(address);
+        }
+    }
+    Ok(good)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: time-outs")]
+async fn connect_one_of(addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), NetError> {
+    let mut last = NetError::new(HttpFault::Unreachable, "no address");
+    let mut left = u32::try_from(addresses.len().min(TRIES_MAX)).unwrap_or(1);
+    for address in addresses.iter().take(TRIES_MAX) {
+        let share = until.saturating_duration_since(Instant::now()) / left.max(1);
+        left = left.saturating_sub(1);
+        match timeout(share, TcpStream::connect(*address)).await {
+            Ok(Ok(tcp)) => return compared(tcp, *address),
+            Ok(Err(err)) => last = NetError::new(HttpFault::Unreachable, &format!("{address}: {err}")),
+            Err(_) => last = NetError::new(HttpFault::TimedOut, &format!("{address}: no connection in time")),
+        }
+    }
+    Err(last)
+}
+
+/// SECURITY: what the kernel connected to must be what was judged, whatever lies between (translation rules, a proxy).
+fn compared(tcp: TcpStream, judged: SocketAddr) -> Result<(TcpStream, SocketAddr), NetError> {
+    let broken = |err: std::io::Error| NetError::new(HttpFault::Unreachable, &err.to_string());
+    let peer = tcp.peer_addr().map_err(broken)?;
+    if (peer.ip(), peer.port()) != (judged.ip(), judged.port()) {
+        return Err(NetError::refused(Reason::AddressNotGranted(SafeText::new("peer-differs", 64))).with_peer(peer));
+    }
+    tcp.set_nodelay(true).map_err(broken)?;
+    Ok((tcp, peer))
+}
+
+async fn shake_hands(shared: &Shared, place: &Place, tcp: TcpStream) -> Result<(Stream, Option<Tls>), NetError> {
+    match place.scheme {
+        Scheme::Http => Ok((Stream::Plain(tcp), None)),
+        Scheme::Https => {
+            let (stream, facts) = tls::handshake(&shared.tls, &place.host, tcp).await?;
+            Ok((Stream::Tls(Box::new(stream)), Some(facts)))
+        }
+    }
+}
+
+/// Bytes to and from the other end.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[std::io::IoSlice<'_>]) -> Poll<std::io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+}

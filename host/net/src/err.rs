@@ -1,0 +1,56 @@
+//! What goes wrong out there: a word for the guest, a reason and a sentence for the operator.
+
+use std::net::SocketAddr;
+
+use effect::{HttpFault, Reason, SafeText};
+
+/// BOUND: longest sentence that is kept of a failure.
+const DETAIL_BYTES_MAX: usize = 256;
+
+/// Why a request has no response.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct NetError {
+    /// What the guest may be told.
+    pub fault: HttpFault,
+    /// Why it was refused, where it was: an address.
+    pub reason: Option<Reason>,
+    /// Who was spoken to, where it came so far.
+    pub peer: Option<SocketAddr>,
+    /// What happened, for the operator alone.
+    pub detail: SafeText,
+}
+
+impl NetError {
+    pub(crate) fn new(fault: HttpFault, detail: &str) -> Self {
+        Self { fault, reason: None, peer: None, detail: SafeText::new(detail, DETAIL_BYTES_MAX) }
+    }
+
+    pub(crate) fn refused(reason: Reason) -> Self {
+        let detail = SafeText::new(&reason.to_string(), DETAIL_BYTES_MAX);
+        Self { fault: HttpFault::Denied, reason: Some(reason), peer: None, detail }
+    }
+
+    pub(crate) fn with_peer(mut self, peer: SocketAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+}
+
+/// A configuration of the network that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// One of the roots.
+    #[error("root {index} is not a certificate in PEM or DER")]
+    Root {
+        /// Counted from 0.
+        index: usize,
+    },
+    /// The TLS library refuses its own defaults.
+    #[error("TLS can't be set up")]
+    Tls {
+        /// What it says.
+        #[source]
+        cause: tokio_rustls::rustls::Error,
+    },
+}

@@ -1,0 +1,10 @@
+//! The room against servers of the tests' own, on loopback: honest ones, and such as lie, drip, flood and hang up.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod hostile;
+mod kit;
+mod name_server;
+mod names;
+mod plain;
+mod reuse;
+mod tls;
