@@ -1,0 +1,188 @@
+//! One request, from its intent to the last piece of its answer, in a task of the host.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use effect::record::Tls;
+use effect::{Event, HttpAsk, HttpFault, HttpHead, Limits, OpId, Stop};
+use gate::{AnswerHead, NoAnswer, Pending, Permit, RunGate, Seen};
+use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::inbox::{Ending, Inbox};
+
+/// BOUND: header fields of one response.
+const HEADERS_MAX: usize = 256;
+
+/// Everything that a request needs besides its permit.
+pub(crate) struct Act {
+    pub(crate) gate: RunGate,
+    pub(crate) pool: Option<Pool>,
+    pub(crate) inbox: Inbox,
+    pub(crate) credit: Arc<Semaphore>,
+    /// What the guest saw of an earlier answer to the same ask.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// The body of an answer whose head was taken up.
+struct Body {
+    reader: BodyReader,
+    /// What the guest has seen already: so many bytes, with this digest.
+    skip: Option<Seen>,
+}
+
+impl Act {
+    /// Waits until the intent is durable, sends, and hands on what comes.
+    pub(crate) async fn run(self, pending: Pending) {
+        let op = pending.op();
+        let ending = Ending::new(self.inbox.clone(), op);
+        let permit = match pending.durable().await {
+            Ok(permit) => permit,
+            Err(Stop::RecordBroken) => return self.inbox.end(Stop::RecordBroken),
+            // Stopped before anything was sent.
+            Err(_) => return,
+        };
+        match self.exchange(permit).await {
+            Ok(Ok(body)) => {
+                let event = self.hand_on(op, body).await;
+                ending.end(event);
+            }
+            Ok(Err(fault)) => ending.end(Event::Failed(fault)),
+            Err(Stop::RecordBroken) => self.inbox.end(Stop::RecordBroken),
+            // Nobody wants the answer any more.
+            Err(_) => {}
+        }
+    }
+
+    /// INVARIANT: the effect takes the permit, and the answer is on the record before any of it is shown.
+    async fn exchange(&self, permit: Permit<HttpAsk>) -> Result<Result<Body, HttpFault>, Stop> {
+        let op = permit.op();
+        let sent = match &self.pool {
+            Some(pool) => pool.send(wire(&permit, &self.gate.opening().standing.limits)).await,
+            None => {
+                permit.unanswered(NoAnswer { fault: HttpFault::Unreachable, peer: None, refused: None })?;
+                return Ok(Err(HttpFault::Unreachable));
+            }
+        };
+        match sent {
+            Err(NetError { fault, reason, peer, detail: _ }) => {
+                permit.unanswered(NoAnswer { fault, peer, refused: reason })?;
+                let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
+                Ok(Err(if begun { HttpFault::Incomplete } else { fault }))
+            }
+            Ok(Response { head, peer, tls, body }) => {
+                permit.answered(answer_head(&head, peer, tls))?;
+                Ok(self.head(op, head).map(|skip| Body { reader: body, skip }))
+            }
+        }
+    }
+
+    /// Shows the head, unless the guest has seen it; then the new one must be like it.
+    fn head(&self, op: OpId, head: HttpHead) -> Result<Option<Seen>, HttpFault> {
+        match &self.seen {
+            Some(seen) if seen.status == Some(head.status) => Ok(Some(seen.clone())),
+            Some(Seen { status: Some(_), .. }) => Err(HttpFault::Incomplete),
+            Some(_) | None => {
+                self.inbox.put(op, Event::Head(head));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hands the body on, piece by piece as the guest reads; gives back the last event.
+    async fn hand_on(&self, op: OpId, mut body: Body) -> Event {
+        let mut skipping = body.skip.take().map(Skipping::new);
+        if let Some(skip) = &skipping
+            && skip.is_done()
+        {
+            self.gate.seen_before(op, &skip.seen);
+            skipping = None;
+        }
+        loop {
+            // Taken before reading, so that no more than the credit is ever held.
+            let Ok(credit) = self.credit.acquire().await else { return Event::Failed(HttpFault::Incomplete) };
+            let mut piece = match body.reader.next().await {
+                None if skipping.is_some() => return Event::Failed(HttpFault::Incomplete),
+                None => return Event::End(body.reader.take_trailers()),
+                Some(Err(fault)) => return Event::Failed(fault),
+                Some(Ok(piece)) => piece,
+            };
+            if let Some(skip) = &mut skipping {
+                match skip.take(&mut piece) {
+                    Skipped::More => {}
+                    Skipped::Differs => return Event::Failed(HttpFault::Incomplete),
+                    Skipped::Done => {
+                        self.gate.seen_before(op, &skip.seen);
+                        skipping = None;
+                    }
+                }
+            }
+            if !piece.is_empty() {
+                credit.forget();
+                self.inbox.put(op, Event::Chunk(piece));
+            }
+        }
+    }
+}
+
+/// Passes over what the guest has seen of a body, if it is the same.
+struct Skipping {
+    seen: Seen,
+    hash: Sha256,
+    left: u64,
+}
+
+enum Skipped {
+    More,
+    Done,
+    Differs,
+}
+
+impl Skipping {
+    fn new(seen: Seen) -> Self {
+        Self { hash: Sha256::new(), left: seen.bytes, seen }
+    }
+
+    fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    fn take(&mut self, piece: &mut bytes::Bytes) -> Skipped {
+        let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(piece.len());
+        let known = piece.split_to(len);
+        self.hash.update(&known);
+        self.left -= known.len() as u64;
+        if self.left > 0 {
+            Skipped::More
+        } else if self.hash.clone().finalize() == self.seen.hash.clone().finalize() {
+            Skipped::Done
+        } else {
+            Skipped::Differs
+        }
+    }
+}
+
+fn wire(permit: &Permit<HttpAsk>, limits: &Limits) -> WireRequest {
+    let ask = permit.ask();
+    let most = Timeouts::default();
+    // The guest may be less patient than the host, never more.
+    let clamp = |wished: Option<u64>, most: Duration| wished.map_or(most, |ms| Duration::from_millis(ms.max(1)).min(most));
+    WireRequest {
+        target: ask.target.clone(),
+        method: ask.method.clone(),
+        headers: ask.headers.clone(),
+        body: ask.body.clone(),
+        bounds: permit.bounds().clone(),
+        timeouts: Timeouts {
+            connect: clamp(ask.timeouts.connect_ms, most.connect),
+            first_byte: clamp(ask.timeouts.first_byte_ms, most.first_byte),
+            between_bytes: clamp(ask.timeouts.between_bytes_ms, most.between_bytes),
+        },
+        limits: ResponseLimits { header_bytes: limits.header_bytes, header_count: HEADERS_MAX, response_bytes: limits.response_bytes },
+    }
+}
+
+fn answer_head(head: &HttpHead, peer: std::net::SocketAddr, tls: Option<Tls>) -> AnswerHead {
+    AnswerHead { peer: Some(peer), status: Some(head.status), tls }
+}

@@ -1,0 +1,347 @@
+//! Looking into mounts: paths are walked beneath an open directory, and only regular files and directories are opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, Reason, Stop};
+use gate::{Clock, Looked, Standing, TakeOver};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::mounts::Mounts;
+use crate::pread::read_at;
+
+/// BOUND: one read, whatever was asked.
+const READ_BYTES_MAX: u32 = 64 << 10;
+/// BOUND: names in a target that is given out.
+const LINK_BYTES_MAX: usize = 4096;
+
+/// Something that is open.
+enum Thing {
+    File { file: std::fs::File, size: u64 },
+    Dir(Arc<Dir>),
+}
+
+struct Open {
+    mount: usize,
+    thing: Thing,
+}
+
+/// One run's view of its mounts.
+pub(crate) struct Files {
+    standing: Arc<Standing>,
+    clock: Arc<dyn Clock>,
+    identity: [u8; 32],
+    open: BTreeMap<u64, Open>,
+    mounts: Mounts,
+    next: u64,
+    /// Whether a mount may be looked into; decided once a run.
+    judged: BTreeMap<usize, Result<(), Reason>>,
+    /// Opened in the run that was cut off; opened again when they are used.
+    before: BTreeMap<u64, FileOpen>,
+    /// Those among them that are closed, and only lead to others.
+    closed: BTreeSet<u64>,
+}
+
+/// A look that did not work: refused, or a plain fault.
+enum Not {
+    Refused(Reason),
+    Fault(FileFault),
+}
+
+impl From<FileFault> for Not {
+    fn from(fault: FileFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<io::Error> for Not {
+    fn from(err: io::Error) -> Self {
+        let Some(code) = err.raw_os_error() else {
+            return match err.kind() {
+                // cap-std's own word for a path that leaves.
+                io::ErrorKind::PermissionDenied => Self::Refused(Reason::LeavesMount),
+                io::ErrorKind::NotFound => Self::Fault(FileFault::NotFound),
+                io::ErrorKind::NotADirectory => Self::Fault(FileFault::NotDirectory),
+                io::ErrorKind::InvalidInput => Self::Fault(FileFault::Invalid),
+                _ => Self::Fault(FileFault::Io),
+            };
+        };
+        match Errno::from_raw_os_error(code) {
+            Errno::XDEV => Self::Refused(Reason::LeavesMount),
+            Errno::NXIO | Errno::NODEV => Self::Refused(Reason::NotRegular),
+            Errno::NOENT => Self::Fault(FileFault::NotFound),
+            Errno::NOTDIR => Self::Fault(FileFault::NotDirectory),
+            Errno::ISDIR => Self::Fault(FileFault::IsDirectory),
+            Errno::ACCESS | Errno::PERM => Self::Fault(FileFault::Access),
+            Errno::LOOP => Self::Fault(FileFault::Loop),
+            Errno::NAMETOOLONG => Self::Fault(FileFault::NameTooLong),
+            Errno::INVAL => Self::Fault(FileFault::Invalid),
+            Errno::MFILE | Errno::NFILE => Self::Fault(FileFault::TooManyOpen),
+            _ => Self::Fault(FileFault::Io),
+        }
+    }
+}
+
+impl Files {
+    pub(crate) fn new(standing: Arc<Standing>, mounts: Mounts, seed: &[u8; 32], clock: Arc<dyn Clock>) -> Self {
+        let next = mounts.len() as u64 + 1;
+        let identity = blake3::derive_key("bailiwick file identity 1", seed);
+        let (open, judged) = (BTreeMap::new(), BTreeMap::new());
+        Self { standing, clock, identity, open, mounts, next, judged, before: BTreeMap::new(), closed: BTreeSet::new() }
+    }
+
+    /// Goes on in a run that was cut off.
+    pub(crate) fn take_over(&mut self, at: &mut TakeOver) {
+        self.next = at.next_file;
+        self.before = at.files.drain(..).map(|(file, open)| (file.0, open)).collect();
+        self.closed = at.closed.drain(..).map(|file| file.0).collect();
+    }
+
+    /// One look.
+    ///
+    /// # Errors
+    /// A limit that ends the run.
+    pub(crate) fn look(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
+        if let FileAsk::List { dir } = ask {
+            return self.list(*dir);
+        }
+        Ok(match self.try_look(ask) {
+            Ok(answer) => answer.into(),
+            Err(Not::Refused(reason)) => reason.into(),
+            Err(Not::Fault(fault)) => fault.into(),
+        })
+    }
+
+    fn try_look(&mut self, ask: &FileAsk) -> Result<FileAnswer, Not> {
+        match ask {
+            FileAsk::Open(open) => self.open(open, ask),
+            FileAsk::Read { file, offset, len } => self.read(*file, *offset, *len),
+            FileAsk::Stat { file } => self.stat(*file),
+            FileAsk::StatAt { dir, path, follow } => {
+                let (_, dir) = self.dir(*dir, ask)?;
+                let meta = if *follow { dir.metadata(path.as_str()) } else { dir.symlink_metadata(path.as_str()) }?;
+                let kind = kind_of(&meta);
+                if path.as_str().ends_with('/') && kind != FileKind::Directory {
+                    return Err(FileFault::NotDirectory.into());
+                }
+                Ok(FileAnswer::Stat(self.stat_of(&meta)))
+            }
+            FileAsk::ReadLink { dir, path } => {
+                let (_, dir) = self.dir(*dir, ask)?;
+                let target = dir.read_link(path.as_str())?;
+                match target.to_str() {
+                    Some(target) if target.len() <= LINK_BYTES_MAX => Ok(FileAnswer::Link(target.to_owned())),
+                    Some(_) => Err(FileFault::NameTooLong.into()),
+                    None => Err(FileFault::Invalid.into()),
+                }
+            }
+            FileAsk::Close { file } => {
+                let before = self.before.contains_key(&file.0) && self.closed.insert(file.0);
+                let known = self.open.remove(&file.0).is_some() | before;
+                let mount = usize::try_from(file.0).is_ok_and(|file| (1..=self.mounts.len()).contains(&file));
+                if known || mount { Ok(FileAnswer::Closed) } else { Err(FileFault::Invalid.into()) }
+            }
+            FileAsk::Change { file, .. } => {
+                let mount = self.mount_of(*file).ok_or(FileFault::Invalid)?;
+                gate::judge_file(&self.standing.grants, Some(mount), self.now_s(), ask).map_err(Not::Refused)?;
+                // SECURITY: nothing in this version changes anything, whatever was judged.
+                Err(Not::Refused(Reason::WriteNotGranted))
+            }
+            // Told apart before.
+            FileAsk::List { .. } => Err(FileFault::Invalid.into()),
+        }
+    }
+
+    fn now_s(&self) -> u64 {
+        self.clock.unix_ns() / 1_000_000_000
+    }
+
+    fn mount_of(&self, file: FileId) -> Option<usize> {
+        match usize::try_from(file.0).ok()? {
+            mount @ 1.. if mount <= self.mounts.len() => Some(mount - 1),
+            _ => self.open.get(&file.0).map(|open| open.mount),
+        }
+    }
+
+    fn judge(&mut self, mount: usize, ask: &FileAsk) -> Result<(), Not> {
+        let (grants, now_s) = (&self.standing.grants, self.clock.unix_ns() / 1_000_000_000);
+        let judged = self.judged.entry(mount).or_insert_with(|| gate::judge_file(grants, Some(mount), now_s, ask));
+        judged.clone().map_err(Not::Refused)
+    }
+
+    /// An open directory, and its mount.
+    fn dir(&mut self, dir: FileId, ask: &FileAsk) -> Result<(usize, Arc<Dir>), Not> {
+        self.reopen(dir)?;
+        let mount = self.mount_of(dir).ok_or(FileFault::Invalid)?;
+        self.judge(mount, ask)?;
+        match self.open.get(&dir.0) {
+            Some(Open { thing: Thing::Dir(dir), .. }) => Ok((mount, Arc::clone(dir))),
+            Some(Open { thing: Thing::File { .. }, .. }) => Err(FileFault::NotDirectory.into()),
+            None => self.mounts.get(mount).map(|dir| (mount, Arc::clone(dir))).ok_or(Not::Fault(FileFault::Invalid)),
+        }
+    }
+
+    fn open(&mut self, open: &FileOpen, ask: &FileAsk) -> Result<FileAnswer, Not> {
+        let (mount, dir) = self.dir(open.dir, ask)?;
+        if self.open.len() as u64 >= self.standing.limits.files_open {
+            return Err(FileFault::TooManyOpen.into());
+        }
+        let thing = open_at(&dir, open)?;
+        let kind = if matches!(thing, Thing::Dir(_)) { FileKind::Directory } else { FileKind::File };
+        let file = FileId(self.next);
+        self.next += 1;
+        self.open.insert(file.0, Open { mount, thing });
+        Ok(FileAnswer::Opened { file, kind })
+    }
+
+    /// Opens again what a run had open when it was cut off, outermost directory first.
+    fn reopen(&mut self, file: FileId) -> Result<(), Not> {
+        if self.open.contains_key(&file.0) || self.closed.contains(&file.0) {
+            return Ok(());
+        }
+        let (mut chain, mut next) = (Vec::new(), file.0);
+        while let Some(open) = self.before.get(&next).filter(|_| !self.open.contains_key(&next)) {
+            chain.push((next, open.clone()));
+            next = open.dir.0;
+        }
+        let mut parent = match self.open.get(&next) {
+            Some(Open { thing: Thing::Dir(dir), mount }) => Some((*mount, Arc::clone(dir))),
+            Some(Open { thing: Thing::File { .. }, .. }) => return Err(FileFault::NotDirectory.into()),
+            None => self.mount_of(FileId(next)).and_then(|mount| Some((mount, Arc::clone(self.mounts.get(mount)?)))),
+        };
+        for (id, open) in chain.into_iter().rev() {
+            let (mount, dir) = parent.take().ok_or(FileFault::Invalid)?;
+            let thing = open_at(&dir, &open)?;
+            if let Thing::Dir(dir) = &thing {
+                parent = Some((mount, Arc::clone(dir)));
+            }
+            if !self.closed.contains(&id) {
+                self.open.insert(id, Open { mount, thing });
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, file: FileId, offset: u64, len: u32) -> Result<FileAnswer, Not> {
+        self.reopen(file)?;
+        match self.open.get(&file.0) {
+            Some(Open { thing: Thing::File { file, size }, .. }) => {
+                Ok(FileAnswer::Bytes(read_at(file, offset, len.min(READ_BYTES_MAX), *size)?))
+            }
+            Some(Open { thing: Thing::Dir(_), .. }) => Err(FileFault::IsDirectory.into()),
+            None if self.mount_of(file).is_some() => Err(FileFault::IsDirectory.into()),
+            None => Err(FileFault::Invalid.into()),
+        }
+    }
+
+    fn stat(&mut self, file: FileId) -> Result<FileAnswer, Not> {
+        self.reopen(file)?;
+        let meta = match self.open.get(&file.0) {
+            Some(Open { thing: Thing::File { file, .. }, .. }) => Metadata::from_file(file)?,
+            Some(Open { thing: Thing::Dir(dir), .. }) => dir.dir_metadata()?,
+            None => match self.mount_of(file).and_then(|mount| self.mounts.get(mount)) {
+                Some(dir) => dir.dir_metadata()?,
+                None => return Err(FileFault::Invalid.into()),
+            },
+        };
+        Ok(FileAnswer::Stat(self.stat_of(&meta)))
+    }
+
+    fn stat_of(&self, meta: &Metadata) -> FileStat {
+        let kind = kind_of(meta);
+        let mut hasher = blake3::Hasher::new_keyed(&self.identity);
+        hasher.update(&meta.dev().to_le_bytes());
+        hasher.update(&meta.ino().to_le_bytes());
+        let mut halves = [[0u8; 8]; 2];
+        for (to, from) in halves.iter_mut().flatten().zip(hasher.finalize().as_bytes()) {
+            *to = *from;
+        }
+        FileStat {
+            identity: halves.map(u64::from_le_bytes),
+            kind,
+            modified_ns: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+            size: if kind == FileKind::Directory { 0 } else { meta.len() },
+        }
+    }
+
+    fn list(&mut self, dir: FileId) -> Result<Looked, Stop> {
+        let opened = match self.dir(dir, &FileAsk::List { dir }) {
+            Ok((_, dir)) => dir,
+            Err(Not::Refused(reason)) => return Ok(reason.into()),
+            Err(Not::Fault(fault)) => return Ok(fault.into()),
+        };
+        let Ok(found) = opened.entries() else { return Ok(FileFault::Io.into()) };
+        let (mut entries, mut unreadable) = (Vec::new(), 0u64);
+        for entry in found {
+            // BOUND: the names are held to be sorted.
+            if entries.len() as u64 + unreadable >= self.standing.limits.listing_entries {
+                return Err(Stop::Limit("listing-entries"));
+            }
+            let Ok(entry) = entry else { return Ok(FileFault::Io.into()) };
+            let kind = match entry.file_type() {
+                Ok(kind) if kind.is_file() => FileKind::File,
+                Ok(kind) if kind.is_dir() => FileKind::Directory,
+                Ok(kind) if kind.is_symlink() => FileKind::Link,
+                Ok(_) | Err(_) => FileKind::Other,
+            };
+            match entry.file_name().into_string() {
+                Ok(name) => entries.push(Entry { kind, name }),
+                Err(_) => unreadable += 1,
+            }
+        }
+        entries.sort_unstable_by(|left, right| left.name.as_bytes().cmp(right.name.as_bytes()));
+        Ok(FileAnswer::List { entries, unreadable }.into())
+    }
+}
+
+/// Opens what is at a path, if it is a regular file or a directory.
+///
+/// SECURITY: looked at before it is opened, since opening a device can do something; opened so that a FIFO put there meanwhile does not
+/// hang; looked at again once it is open, since only that tells what was opened.
+fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, Not> {
+    let path = open.path.as_str();
+    let before = if open.follow { dir.metadata(path) } else { dir.symlink_metadata(path) }?;
+    let expected = kind_of(&before);
+    match expected {
+        FileKind::Link => return Err(FileFault::Loop.into()),
+        FileKind::Other => return Err(Not::Refused(Reason::NotRegular)),
+        FileKind::File if open.directory || path.ends_with('/') => return Err(FileFault::NotDirectory.into()),
+        FileKind::File | FileKind::Directory => {}
+    }
+    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if !open.follow {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    let file = dir.open_with(path, &options)?.into_std();
+    let meta = Metadata::from_file(&file)?;
+    match kind_of(&meta) {
+        FileKind::File if !open.directory => Ok(Thing::File { file, size: meta.len() }),
+        FileKind::File => Err(FileFault::NotDirectory.into()),
+        FileKind::Directory => Ok(Thing::Dir(Arc::new(Dir::from_std_file(file)))),
+        FileKind::Link | FileKind::Other => Err(Not::Refused(Reason::NotRegular)),
+    }
+}
+
+fn kind_of(meta: &Metadata) -> FileKind {
+    let kind = meta.file_type();
+    if kind.is_file() {
+        FileKind::File
+    } else if kind.is_dir() {
+        FileKind::Directory
+    } else if kind.is_symlink() {
+        FileKind::Link
+    } else {
+        FileKind::Other
+    }
+}
+
+/// Clamped to what the guest's type holds: nothing before 1970, nothing after 2554.
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
+    let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u64::try_from(nanoseconds)) else { return 0 };
+    seconds.checked_mul(1_000_000_000).and_then(|whole| whole.checked_add(nanoseconds)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,57 @@
+//! Reading a regular file at a place, at once where the page is in memory.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt as _;
+
+use bytes::Bytes;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// Up to `len` bytes; fewer only at the end. `size` is how long the file was when it was opened: a hint, so that a small file does not
+/// take a large buffer.
+pub(crate) fn read_at(file: &File, offset: u64, len: u32, size: u64) -> io::Result<Bytes> {
+    // SECURITY: to the system, -1 is no place but "wherever the last read ended".
+    if i64::try_from(offset).is_err() {
+        return Ok(Bytes::new());
+    }
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    // One byte more than is expected, so that the end shows.
+    let expected = usize::try_from(size.saturating_sub(offset).saturating_add(1)).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; len.min(expected)];
+    let mut filled = 0;
+    loop {
+        let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) else {
+            if buffer.len() == len {
+                break;
+            }
+            // It has grown since it was opened.
+            buffer.resize(len, 0);
+            continue;
+        };
+        match read_once(file, room, offset.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(err),
+        }
+    }
+    buffer.truncate(filled);
+    Ok(buffer.into())
+}
+
+fn read_once(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    match preadv2(file, &mut [IoSliceMut::new(room)], at, ReadWriteFlags::NOWAIT) {
+        // What is there may end where the page cache does: only an ordinary read tells the end of a file.
+        Ok(0) => file.read_at(room, at),
+        Ok(more) => Ok(more),
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => waiting(|| file.read_at(room, at)),
+        Err(err) => Err(err.into()),
+    }
+}
+
+/// Lets the runtime go on with other runs while this thread waits for the disk, where it can.
+fn waiting<T>(read: impl FnOnce() -> T) -> T {
+    let can = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if can { tokio::task::block_in_place(read) } else { read() }
+}

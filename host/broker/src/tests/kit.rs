@@ -1,0 +1,100 @@
+//! A home, an agent and its runs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use effect::record::{AgentRef, EngineRef};
+use effect::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, Method, Release, RunId, SafeText, Scheme, Stop, Timeline};
+use gate::{Clock, Closing, Gate, Ledger, Nobody, Opening, Recorded, RunGate, Standing};
+use journal::{Journal, Options};
+
+use crate::{Live, LiveParts, Mounts, SystemClock};
+
+pub(super) struct Home {
+    /// Held until the home is gone.
+    _folder: tempfile::TempDir,
+    pub(super) journal: Journal,
+    pub(super) gate: Gate,
+}
+
+impl Home {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(folder.path(), None, Options { segment_bytes: 1 << 20, ..Options::default() }).unwrap();
+        let gate = Gate::new(Arc::new(journal.clone()), Arc::new(SystemClock::new()), Ledger::new());
+        Self { _folder: folder, journal, gate }
+    }
+
+    pub(super) fn open(&self, opening: Opening) -> RunGate {
+        self.gate.open_run(opening, Arc::new(Nobody)).unwrap()
+    }
+
+    /// Waits until everything is durable and reads the run back.
+    pub(super) fn recorded(&self, run: RunId) -> Recorded {
+        self.journal.durable().wait_blocking().unwrap();
+        Recorded::load(&self.journal.reader().unwrap(), run).unwrap()
+    }
+
+    /// The bodies of a run's records.
+    pub(super) fn bodies(&self, run: RunId) -> Vec<String> {
+        self.journal.durable().wait_blocking().unwrap();
+        let records = self.journal.reader().unwrap().of_run(run);
+        records.map(|record| String::from_utf8(record.unwrap().body).unwrap()).collect()
+    }
+}
+
+pub(super) fn mount(host: &Path) -> Grants {
+    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read };
+    Grants { files: vec![files], ..Grants::default() }
+}
+
+pub(super) fn loopback(port: u16) -> Grants {
+    let http = HttpGrant {
+        addresses: Vec::new(),
+        host: "127.0.0.1".parse().unwrap(),
+        methods: ["GET", "POST"].map(|method| Method::new(method).unwrap()).to_vec(),
+        paths: vec!["/**".parse().unwrap()],
+        port: Some(port),
+        scheme: Scheme::Http,
+        until: None,
+    };
+    Grants { http: vec![http], ..Grants::default() }
+}
+
+pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
+    let text = |text: &str| SafeText::new(text, 100);
+    let standing = Standing {
+        agent: AgentRef { digest: Digest::of(b"agent"), name: text("guest"), version: text("0.1.0") },
+        config: None,
+        durable: Standing::durable(&grants, false),
+        engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
+        grants,
+        limits,
+    };
+    Opening {
+        args: Vec::new(),
+        by: text("alice"),
+        input: "{}".to_owned(),
+        opened_unix_ns: SystemClock::new().unix_ns(),
+        parent: None,
+        run: RunId::from_parts(1, [3; 10]),
+        seed: [9; 32],
+        standing: Arc::new(standing),
+    }
+}
+
+pub(super) fn live(gate: &RunGate, pool: Option<net::Pool>) -> Live {
+    let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
+    Live::new(LiveParts { gate: gate.clone(), mounts, pool, runtime: tokio::runtime::Handle::current() })
+}
+
+pub(super) fn done() -> Closing {
+    Closing { active_ms: 0, outcome: effect::Outcome::Done, output: None, peak_memory: 0 }
+}
+
+/// The next release; a test that waits for ever fails.
+pub(super) async fn next(world: &mut dyn effect::World) -> Result<Release, Stop> {
+    let wait = std::future::poll_fn(|ctx| Timeline::poll_release(world, ctx));
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()
+}
