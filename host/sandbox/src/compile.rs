@@ -1,0 +1,195 @@
+//! Compiles a component in a process of its own, which may do nothing but compute.
+//!
+//! The compiler is not hardened against what it compiles (its maintainers say so), so it gets a child process that can't open,
+//! connect or start anything, and whose memory and time grow with the size of the component. What comes back is checked by
+//! nobody: it is kept only under the home's key (see `cache`).
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+use crate::engine;
+
+/// BOUND: memory and processor seconds of the child: a floor, and so much more for each byte of the component.
+const MEMORY_FLOOR: u64 = 2 << 30;
+const MEMORY_PER_BYTE: u64 = 200;
+const SECONDS_FLOOR: u64 = 30;
+const BYTES_PER_SECOND: u64 = 100 << 10;
+/// BOUND: what the child may give back: a floor, and so much for each byte. What is usual is three to ten times as much.
+const COMPILED_FLOOR: u64 = 64 << 20;
+const COMPILED_PER_BYTE: u64 = 64;
+/// BOUND: of what the child says when it fails.
+const COMPLAINT_BYTES_MAX: u64 = 8 << 10;
+/// How [`CompileError::Refused`] begins.
+const REFUSED: &str = "the compiler refused it: ";
+
+/// Why there is no compiled component.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The child could not be started or spoken to.
+    #[error("the compiler process could not be used")]
+    Process(#[source] io::Error),
+    /// The compiler said no.
+    #[error("{REFUSED}{0}")]
+    Refused(effect::SafeText),
+    /// It compiled, and the engine has no place for what it wants: more memories, tables or instances than any run may have.
+    #[error("the engine has no place for it: {0}")]
+    NoPlace(effect::SafeText),
+    /// The child was ended at one of its limits, or crashed.
+    #[error("the compiler was stopped ({how}): a component of {bytes} bytes may take {memory_mib} MiB and {seconds} s")]
+    Stopped {
+        /// Signal or status.
+        how: String,
+        /// Of the component.
+        bytes: u64,
+        /// Address space it may take.
+        memory_mib: u64,
+        /// Processor time it may take.
+        seconds: u64,
+    },
+    /// The child could not shut itself in.
+    #[error("the compiler process could not shut itself in: {0}")]
+    Jail(String),
+}
+
+fn memory_max(bytes: u64) -> u64 {
+    MEMORY_FLOOR.saturating_add(bytes.saturating_mul(MEMORY_PER_BYTE))
+}
+
+fn seconds_max(bytes: u64) -> u64 {
+    SECONDS_FLOOR + bytes / BYTES_PER_SECOND
+}
+
+/// Starts `program` with `arguments`, whose `main` must do nothing but call [`compile_child`], and hands it the component.
+#[expect(clippy::disallowed_methods, reason = "door: the compiler's child process")]
+pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .arg(component.len().to_string())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(CompileError::Process)?;
+    let bytes = u64::try_from(component.len()).unwrap_or(u64::MAX);
+    let compiled_max = COMPILED_FLOOR.saturating_add(bytes.saturating_mul(COMPILED_PER_BYTE));
+    let spoken = speak(&mut child, component, compiled_max);
+    let status = child.wait().map_err(CompileError::Process)?;
+    let (compiled, complaint) = spoken.map_err(CompileError::Process)?;
+    let stopped = |how| {
+        let (memory_mib, seconds) = (memory_max(bytes) >> 20, seconds_max(bytes));
+        CompileError::Stopped { how, bytes, memory_mib, seconds }
+    };
+    if compiled.len() as u64 > compiled_max {
+        return Err(stopped(format!("it gave back more than {} MiB", compiled_max >> 20)));
+    }
+    if status.success() {
+        return Ok(compiled);
+    }
+    if status.code() == Some(1) {
+        // The child says the whole error; its own words are enough.
+        let words = complaint.trim().trim_start_matches(REFUSED);
+        return Err(CompileError::Refused(effect::SafeText::new(words, 2048)));
+    }
+    Err(stopped(status.to_string()))
+}
+
+/// What the child wrote: at most one byte more than it may, and its complaint.
+fn speak(child: &mut Child, component: &[u8], compiled_max: u64) -> io::Result<(Vec<u8>, String)> {
+    let (Some(mut to), Some(mut from), Some(complaints)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("a pipe to the compiler is missing"));
+    };
+    std::thread::scope(|scope| {
+        // A child that dies early closes its end: that shows in its status, not here.
+        scope.spawn(move || {
+            let _ = to.write_all(component);
+        });
+        let complaint = scope.spawn(move || {
+            let mut text = String::new();
+            let _ = complaints.take(COMPLAINT_BYTES_MAX).read_to_string(&mut text);
+            text
+        });
+        let mut compiled = Vec::new();
+        let read = from.by_ref().take(compiled_max.saturating_add(1)).read_to_end(&mut compiled);
+        if read.is_err() || compiled.len() as u64 > compiled_max {
+            // It may go on writing for ever, and the threads above wait for it; that it is gone already is no fault.
+            let _ = child.kill();
+        }
+        read?;
+        Ok((compiled, complaint.join().unwrap_or_default()))
+    })
+}
+
+/// The child's whole life: shuts itself in, reads a component from standard input, writes the compiled one to standard output.
+///
+/// # Errors
+/// What the compiler or the system said; the caller prints it on standard error and exits with 1.
+pub fn compile_child(component_bytes: u64) -> Result<(), CompileError> {
+    limit_self(component_bytes)?;
+    // The engine is made first: it asks the system about the machine, and then never again.
+    let engine = engine::compiler().map_err(|err| CompileError::Jail(format!("{err:#}")))?;
+    shut_self_in()?;
+    let mut component = Vec::new();
+    io::stdin().lock().take(component_bytes).read_to_end(&mut component).map_err(CompileError::Process)?;
+    let compiled =
+        engine.precompile_component(&component).map_err(|err| CompileError::Refused(effect::SafeText::new(&format!("{err:#}"), 2048)))?;
+    io::stdout().lock().write_all(&compiled).map_err(CompileError::Process)
+}
+
+fn limit_self(component_bytes: u64) -> Result<(), CompileError> {
+    let limit = |what, most| {
+        let both = Rlimit { current: Some(most), maximum: Some(most) };
+        setrlimit(what, both).map_err(|err| CompileError::Jail(err.to_string()))
+    };
+    limit(Resource::As, memory_max(component_bytes))?;
+    limit(Resource::Cpu, seconds_max(component_bytes))?;
+    limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, 0)
+}
+
+/// Lets through what computing with threads needs; everything else fails with EPERM.
+fn shut_self_in() -> Result<(), CompileError> {
+    // x86-64 numbers where the names differ between architectures would go wrong: libc's constants are used.
+    const NEEDED: &[libc::c_long] = &[
+        libc::SYS_read,
+        libc::SYS_write,
+        libc::SYS_close,
+        libc::SYS_mmap,
+        libc::SYS_munmap,
+        libc::SYS_mremap,
+        libc::SYS_mprotect,
+        libc::SYS_madvise,
+        libc::SYS_brk,
+        libc::SYS_futex,
+        libc::SYS_clone,
+        libc::SYS_clone3,
+        libc::SYS_set_robust_list,
+        libc::SYS_rseq,
+        libc::SYS_sched_getaffinity,
+        libc::SYS_sched_yield,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+        libc::SYS_rt_sigaction,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_sigaltstack,
+        libc::SYS_getrandom,
+        libc::SYS_clock_gettime,
+        libc::SYS_clock_nanosleep,
+        libc::SYS_gettid,
+        libc::SYS_getpid,
+        libc::SYS_prctl,
+    ];
+    let jail = |err: seccompiler::BackendError| CompileError::Jail(err.to_string());
+    let rules: BTreeMap<_, _> = NEEDED.iter().map(|call| (*call, Vec::new())).collect();
+    let denied = SeccompAction::Errno(u32::try_from(libc::EPERM).unwrap_or(1));
+    let arch = std::env::consts::ARCH.try_into().map_err(jail)?;
+    let filter = SeccompFilter::new(rules, denied, SeccompAction::Allow, arch).map_err(jail)?;
+    let program: BpfProgram = filter.try_into().map_err(jail)?;
+    seccompiler::apply_filter(&program).map_err(|err| CompileError::Jail(err.to_string()))
+}

@@ -1,0 +1,210 @@
+//! The engine: its profile, its pool, and the ticker that lets guests take turns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{Config, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::err::SandboxError;
+
+/// How long a guest computes before others get their turn.
+const TICK: Duration = Duration::from_millis(1);
+/// A ticker that has not ticked for so long is dead, however busy the machine is.
+const TICKER_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// 4 GiB of address space a memory, so that bounds are checked by the page tables.
+const MEMORY_RESERVATION: u64 = 4 << 30;
+
+/// What can be chosen about an engine; everything else is the profile.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// How many runs may be inside at once; more wait their turn.
+    pub slots: u32,
+    /// The guest's call stack, in bytes.
+    pub stack_bytes: u64,
+}
+
+impl Default for EngineOptions {
+    /// - 64 slots: a person's machine.
+    /// - The stack of the limits' table.
+    fn default() -> Self {
+        Self { slots: 64, stack_bytes: effect::Limits::default().stack_bytes }
+    }
+}
+
+/// The settings that decide what a component may contain, how it computes, and whether a compiled one fits.
+///
+/// On: Cranelift, signals-based traps, guard pages before memories, epoch interruption, NaN canonicalisation, SIMD, bulk
+/// memory, multi-value, reference types, extended constants. Off: threads, several memories in a module (`package::look` refuses them), 64-bit
+/// memories, relaxed SIMD, tail calls, GC, exceptions, stack switching, wide arithmetic, custom page sizes, everything asynchronous of the
+/// component model (`concurrency_support`: a plain host call costs half without it), backtraces, core dumps.
+fn config(stack_bytes: u64) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .cranelift_nan_canonicalization(true)
+        .signals_based_traps(true)
+        .guard_before_linear_memory(true)
+        .memory_reservation(MEMORY_RESERVATION)
+        .memory_may_move(false)
+        .wasm_backtrace_max_frames(None)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(false)
+        .wasm_bulk_memory(true)
+        .wasm_multi_value(true)
+        .wasm_multi_memory(false)
+        .wasm_extended_const(true)
+        .wasm_tail_call(false)
+        .wasm_memory64(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_custom_page_sizes(false)
+        .compiler_inlining(Inlining::No)
+        .max_wasm_stack(usize::try_from(stack_bytes).unwrap_or(512 << 10))
+        // BOUND: what is left of a fibre's stack for the host's own code; an overflow there would end the process.
+        .async_stack_size(usize::try_from(stack_bytes).unwrap_or(512 << 10) + (1536 << 10))
+        .async_stack_zeroing(true);
+    config
+}
+
+/// An engine that compiles and never runs: no pool, no ticker.
+pub(crate) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config(EngineOptions::default().stack_bytes))
+}
+
+/// 16 hexadecimal digits that stand for everything on which a compiled component depends.
+///
+/// # Errors
+/// When no engine can be made at all.
+pub fn profile() -> Result<String, SandboxError> {
+    let engine = compiler().map_err(|err| SandboxError::Engine(err.into()))?;
+    Ok(profile_of(&engine))
+}
+
+pub(crate) fn profile_of(engine: &wasmtime::Engine) -> String {
+    struct Feed(blake3::Hasher);
+    impl std::hash::Hasher for Feed {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut feed = Feed(blake3::Hasher::new());
+    std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut feed);
+    feed.0.finalize().to_hex().chars().take(16).collect()
+}
+
+fn pool(slots: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    let times = |many: u32| slots.saturating_mul(many);
+    pool.total_component_instances(slots)
+        .total_stacks(slots)
+        .total_core_instances(times(16).max(1000))
+        .total_memories(times(2).max(64))
+        .total_tables(times(8).max(1000))
+        .max_core_instances_per_component(1000)
+        .max_memories_per_component(16)
+        .max_tables_per_component(1000)
+        .max_memories_per_module(16)
+        .max_tables_per_module(64)
+        .table_elements(1_000_000)
+        .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
+        .max_unused_warm_slots(100.min(slots));
+    pool
+}
+
+/// One engine with its pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: wasmtime::Engine,
+    slots: Arc<Semaphore>,
+    ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// Reserves the pool's address space and starts the ticker.
+    ///
+    /// # Errors
+    /// Too little address space, or a system without what the profile needs.
+    pub fn new(options: &EngineOptions) -> Result<Self, SandboxError> {
+        let mut config = config(options.stack_bytes);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.slots)));
+        let inner = wasmtime::Engine::new(&config).map_err(|err| SandboxError::Engine(err.into()))?;
+        let ticker = Arc::new(Ticker::start(inner.clone()));
+        Ok(Self { inner, slots: Arc::new(Semaphore::new(usize::try_from(options.slots).unwrap_or(1))), ticker })
+    }
+
+    /// See [`profile`].
+    pub fn profile(&self) -> String {
+        profile_of(&self.inner)
+    }
+
+    /// A place in the pool, waited for in turn.
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, SandboxError> {
+        if !self.ticker.is_alive() {
+            return Err(SandboxError::TickerStopped);
+        }
+        Arc::clone(&self.slots).acquire_owned().await.map_err(|_| SandboxError::TickerStopped)
+    }
+}
+
+/// Advances the epoch. Without it a guest that loops could never be interrupted, so nothing runs when it is dead.
+struct Ticker {
+    started: Instant,
+    ticked_ms: Arc<AtomicU64>,
+    _alive: Arc<()>,
+}
+
+impl Ticker {
+    #[expect(clippy::disallowed_methods, reason = "door: the ticker measures its own silence, which no guest sees")]
+    fn start(engine: wasmtime::Engine) -> Self {
+        let started = Instant::now();
+        let ticked_ms = Arc::new(AtomicU64::new(0));
+        let alive = Arc::new(());
+        let (shared, watch) = (Arc::clone(&ticked_ms), Arc::downgrade(&alive));
+        // A thread that can't be started never ticks, and is found dead by the first run.
+        let _ = thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while watch.strong_count() > 0 {
+                thread::sleep(TICK);
+                engine.increment_epoch();
+                shared.store(millis(started.elapsed()), Ordering::Relaxed);
+            }
+        });
+        Self { started, ticked_ms, _alive: alive }
+    }
+
+    fn is_alive(&self) -> bool {
+        let silent_ms = millis(self.started.elapsed()).saturating_sub(self.ticked_ms.load(Ordering::Relaxed));
+        silent_ms <= millis(TICKER_SILENCE_MAX)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes a moment of its own")]
+mod tests {
+    use super::{Engine, EngineOptions, Ticker, profile};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_component_compiled_without_the_pool_fits_the_pool() {
+        let engine = Engine::new(&EngineOptions { slots: 1, ..EngineOptions::default() }).unwrap();
+        assert_eq!(engine.profile(), profile().unwrap());
+    }
+
+    #[test]
+    fn a_silent_ticker_is_found_dead() {
+        let started = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let dead = Ticker { started, ticked_ms: Arc::new(AtomicU64::new(0)), _alive: Arc::new(()) };
+        assert!(!dead.is_alive());
+    }
+}

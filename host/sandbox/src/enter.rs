@@ -1,0 +1,226 @@
+//! One run of a guest, from its first instruction to its end.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use effect::{Limits, Outcome, SafeText, Stop, World};
+use wasmtime::component::{ComponentType, Lift};
+use wasmtime::{Store, Trap};
+
+use crate::admit::{EntryPoint, Prepared, YIELD_TICKS};
+use crate::err::SandboxError;
+use crate::guest::Guest;
+use crate::wasi::cli::Exit;
+
+/// What a guest is started with; all of it was decided elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Arguments, the first of which is the program's name by custom.
+    pub args: Vec<String>,
+    /// Granted variables.
+    pub env: Vec<(String, String)>,
+    /// JSON for an agent, standard input for a command.
+    pub input: Bytes,
+    /// Resolved.
+    pub limits: Limits,
+    /// Guest paths of the mounts; the first is file 1, and so on.
+    pub mounts: Vec<String>,
+}
+
+/// How it ended, with the world that was handed in.
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// Why the world ended it, where it did.
+    pub stop: Option<Stop>,
+    /// What the agent returned or the command printed.
+    pub output: Bytes,
+    /// Largest sum of linear memories, in bytes.
+    pub peak_memory: u64,
+    /// How long it was inside.
+    pub active: Duration,
+    /// The world, to be closed by its owner.
+    pub world: Box<dyn World>,
+}
+
+/// `failure` of `types.wit`.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Failure {
+    code: String,
+    message: String,
+}
+
+/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to the words for the record).
+///
+/// # Errors
+/// Only when nothing could run at all; the world is lost with it, so nothing must have been recorded in it yet but its opening.
+#[expect(clippy::disallowed_methods, reason = "door: active time is measured where the guest is entered; no guest sees it")]
+pub async fn enter(
+    prepared: &Prepared,
+    start: Start,
+    world: Box<dyn World>,
+    stop: impl Future<Output = SafeText> + Send,
+) -> Result<Ended, SandboxError> {
+    let mut stop = pin!(stop);
+    // Whoever waits for a place has not run yet, and can be told to end all the same.
+    let _slot = tokio::select! {
+        biased;
+        by = &mut stop => return Ok(never_entered(world, by)),
+        slot = prepared.engine.slot() => slot?,
+    };
+    let entered = Instant::now();
+    let active_max = Duration::from_millis(start.limits.active_timeout_ms);
+    let (call_bytes, call_limit) = bytes_a_call(prepared.entry, &start.limits);
+    let handles = start.limits.handles;
+    let mut store = Store::new(&prepared.engine.inner, Guest::new(world, start, prepared.entry));
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
+    store.set_max_component_handles(usize::try_from(handles).unwrap_or(usize::MAX));
+    store.set_epoch_deadline(YIELD_TICKS);
+    store.epoch_deadline_async_yield_and_update(YIELD_TICKS);
+
+    let called = {
+        let call = pin!(call(&mut store, prepared));
+        tokio::select! {
+            biased;
+            by = &mut stop => Err(Cut::Stopped(by)),
+            () = tokio::time::sleep(active_max) => Err(Cut::ActiveTime),
+            called = call => Ok(called),
+        }
+    };
+    let mut guest = store.into_data();
+    let said = guest.say_open_lines();
+    let (outcome, stop, output) = match called {
+        Err(Cut::Stopped(by)) => (Outcome::Stopped { by }, Some(Stop::Stopped), Bytes::new()),
+        Err(Cut::ActiveTime) => (limit("active-timeout"), Some(Stop::Limit("active-timeout")), Bytes::new()),
+        Ok(Ok(returned)) => judge(returned, &mut guest),
+        Ok(Err(err)) => explain(&err, &mut guest, call_limit),
+    };
+    let (outcome, stop) = match said {
+        Err(stop) if outcome == Outcome::Done => (outcome_of(&stop), Some(stop)),
+        _ => (outcome, stop),
+    };
+    Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: entered.elapsed(), world: guest.world })
+}
+
+fn never_entered(world: Box<dyn World>, by: SafeText) -> Ended {
+    let (outcome, stop) = (Outcome::Stopped { by }, Some(Stop::Stopped));
+    Ended { outcome, stop, output: Bytes::new(), peak_memory: 0, active: Duration::ZERO, world }
+}
+
+/// What ends a call from outside.
+enum Cut {
+    Stopped(SafeText),
+    ActiveTime,
+}
+
+/// What the engine lets a guest hand over in one call, and which limit says so. An agent's answer is handed over like that too: where
+/// more is allowed for it, that holds for all of the agent's calls, since the engine knows but one number.
+fn bytes_a_call(entry: EntryPoint, limits: &Limits) -> (u64, &'static str) {
+    match entry {
+        EntryPoint::Agent if limits.output_bytes > limits.hostcall_bytes => (limits.output_bytes, "output-bytes"),
+        EntryPoint::Agent | EntryPoint::Command => (limits.hostcall_bytes, "hostcall-bytes"),
+    }
+}
+
+/// What a guest returned.
+enum Returned {
+    Agent(Result<String, Failure>),
+    Command(Result<(), ()>),
+}
+
+async fn call(store: &mut Store<Guest>, prepared: &Prepared) -> wasmtime::Result<Returned> {
+    let instance = prepared.pre.instantiate_async(&mut *store).await?;
+    match prepared.entry {
+        EntryPoint::Agent => {
+            let run = instance.get_typed_func::<(&str,), (Result<String, Failure>,)>(&mut *store, prepared.function)?;
+            let input = std::mem::take(&mut store.data_mut().input_text);
+            let (returned,) = run.call_async(&mut *store, (&input,)).await?;
+            Ok(Returned::Agent(returned))
+        }
+        EntryPoint::Command => {
+            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, prepared.function)?;
+            let (returned,) = run.call_async(&mut *store, ()).await?;
+            Ok(Returned::Command(returned))
+        }
+    }
+}
+
+type Judged = (Outcome, Option<Stop>, Bytes);
+
+fn limit(name: &'static str) -> Outcome {
+    Outcome::Limit { limit: SafeText::new(name, 64) }
+}
+
+fn failed(code: &str, message: &str) -> Outcome {
+    Outcome::Failed { code: SafeText::new(code, 64), message: SafeText::new(message, 4096) }
+}
+
+fn judge(returned: Returned, guest: &mut Guest) -> Judged {
+    match returned {
+        Returned::Agent(Ok(output)) if output.len() as u64 > guest.limits.output_bytes => {
+            (limit("output-bytes"), Some(Stop::Limit("output-bytes")), Bytes::new())
+        }
+        Returned::Agent(Ok(output)) => (Outcome::Done, None, output.into()),
+        Returned::Agent(Err(failure)) => (failed(&failure.code, &failure.message), None, Bytes::new()),
+        Returned::Command(Ok(())) => (Outcome::Done, None, std::mem::take(&mut guest.printed).into()),
+        Returned::Command(Err(())) => (failed("exit", "exit with status 1"), None, std::mem::take(&mut guest.printed).into()),
+    }
+}
+
+/// How a run ends that the world, or a limit in here, has stopped.
+fn outcome_of(stop: &Stop) -> Outcome {
+    match stop {
+        Stop::Limit(name) => limit(name),
+        Stop::RecordBroken => Outcome::RecordBroken,
+        Stop::Stopped => Outcome::Stopped { by: SafeText::new("stop", 64) },
+        Stop::Unsettled(op) => Outcome::Unsettled { op: op.0 },
+        Stop::Diverged(divergence) => Outcome::HostFailed { message: SafeText::new(&divergence.to_string(), 4096) },
+        Stop::Stuck => Outcome::Trapped { message: SafeText::new(&stop.to_string(), 256) },
+    }
+}
+
+/// wasmtime's own limits end a call with errors of private types; their words are pinned by tests.
+const WORDS_OF_LIMITS: &[(&str, &str)] = &[("store handle limit exceeded", "handles"), ("resource limit exceeded", "instances")];
+const WORDS_OF_CALL_BYTES: &str = "too much data is being copied between the host and the guest";
+
+fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: &'static str) -> Judged {
+    if let Some(stop) = err.downcast_ref::<Stop>() {
+        return (outcome_of(stop), Some(stop.clone()), Bytes::new());
+    }
+    if let Some(Exit(status)) = err.downcast_ref::<Exit>() {
+        let output = std::mem::take(&mut guest.printed).into();
+        return match status {
+            0 => (Outcome::Done, None, output),
+            _ => (failed("exit", &format!("exit with status {status}")), None, output),
+        };
+    }
+    if matches!(err.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
+        return (limit("stack"), Some(Stop::Limit("stack")), Bytes::new());
+    }
+    let words = format!("{err:#}");
+    let name = if words.contains(WORDS_OF_CALL_BYTES) {
+        Some(call_limit)
+    } else {
+        WORDS_OF_LIMITS.iter().find(|(sign, _)| words.contains(sign)).map(|(_, name)| *name)
+    };
+    if let Some(name) = name {
+        return (limit(name), Some(Stop::Limit(name)), Bytes::new());
+    }
+    (trapped(err, guest), None, Bytes::new())
+}
+
+/// The trap in the engine's words, and the guest's own last ones where it panicked: they name file and line.
+fn trapped(err: &wasmtime::Error, guest: &Guest) -> Outcome {
+    let trap = err.downcast_ref::<Trap>().map_or_else(|| err.root_cause().to_string(), ToString::to_string);
+    let last = String::from_utf8_lossy(&guest.last_words);
+    let panic = last.rfind("panicked at ").and_then(|at| last.get(at..));
+    let message = match panic {
+        Some(panic) => format!("{} ({trap})", panic.trim_end().replace('\n', " ")),
+        None => trap,
+    };
+    Outcome::Trapped { message: SafeText::new(&message, 4096) }
+}

@@ -1,0 +1,167 @@
+//! What a store holds for its guest, and the one rule of waiting.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use effect::{Claim, ClosedAsk, Event, FileId, Limits, OpId, Release, SafeText, Stop, World};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use wasmtime::component::{Resource, ResourceTable};
+
+use crate::admit::EntryPoint;
+use crate::clock::Clock;
+use crate::enter::Start;
+use crate::limiter::Limiter;
+use crate::ops::Ops;
+use crate::printed::Lines;
+use crate::wasi::drafts::Drafts;
+
+/// BOUND: how much of what a guest last wrote to standard error is kept to explain a trap.
+const LAST_WORDS_BYTES: usize = 2048;
+
+/// The data of a store.
+pub(crate) struct Guest {
+    pub(crate) world: Box<dyn World>,
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) table: ResourceTable,
+    pub(crate) ops: Ops,
+    pub(crate) drafts: Drafts,
+    pub(crate) files: std::collections::HashMap<FileId, u32>,
+    pub(crate) clock: Clock,
+    pub(crate) random: ChaCha20Rng,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) args: Vec<String>,
+    pub(crate) mounts: Vec<String>,
+    pub(crate) stdin: Bytes,
+    /// An agent's input, until it is handed over.
+    pub(crate) input_text: String,
+    /// What a command printed: its output.
+    pub(crate) printed: Vec<u8>,
+    stdout: Lines,
+    stderr: Lines,
+    stdout_is_output: bool,
+    said_bytes: u64,
+    pub(crate) findings: u64,
+    pub(crate) last_words: Vec<u8>,
+}
+
+impl Guest {
+    pub(crate) fn new(world: Box<dyn World>, start: Start, entry: EntryPoint) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(usize::try_from(start.limits.handles).unwrap_or(usize::MAX));
+        let command = entry == EntryPoint::Command;
+        Self {
+            clock: Clock::new(world.mono_ns()),
+            random: ChaCha20Rng::from_seed(world.seed()),
+            world,
+            limiter: Limiter::new(&start.limits),
+            limits: start.limits,
+            table,
+            ops: Ops::default(),
+            drafts: Drafts::default(),
+            files: std::collections::HashMap::new(),
+            env: start.env,
+            args: start.args,
+            mounts: start.mounts,
+            input_text: if command { String::new() } else { String::from_utf8_lossy(&start.input).into_owned() },
+            stdin: if command { start.input } else { Bytes::new() },
+            printed: Vec::new(),
+            stdout: Lines::default(),
+            stderr: Lines::default(),
+            stdout_is_output: command,
+            said_bytes: 0,
+            findings: 0,
+            last_words: Vec::new(),
+        }
+    }
+
+    /// Takes in a release: the only way in which anything a guest can see changes without its own doing.
+    pub(crate) fn take(&mut self, release: Release) {
+        self.clock.release(release.mono_ns, release.event == Event::Clock);
+        self.ops.release(release.op, release.event);
+    }
+
+    /// A look that does not wait: lets go of at most one event.
+    pub(crate) fn look(&mut self) -> Result<(), Stop> {
+        if let Some(release) = self.world.look()? {
+            self.take(release);
+        }
+        Ok(())
+    }
+
+    /// Waits until something holds, letting go of one event after the other.
+    pub(crate) async fn wait_until(&mut self, holds: impl Fn(&Self) -> bool) -> Result<(), Stop> {
+        while !holds(self) {
+            let release = poll_fn(|ctx| self.world.poll_release(ctx)).await?;
+            self.take(release);
+        }
+        Ok(())
+    }
+
+    /// The guest lets go of an operation: what is still to come is broken off.
+    pub(crate) fn let_go(&mut self, op: OpId) -> Result<(), Stop> {
+        if self.ops.close(op) { self.world.abandon(op) } else { Ok(()) }
+    }
+
+    /// Puts an object into the table; a full table ends the run.
+    pub(crate) fn push<T: Send + 'static>(&mut self, object: T) -> Result<Resource<T>, Stop> {
+        self.table.push(object).map_err(|_| Stop::Limit("handles"))
+    }
+
+    /// Something that nothing can allow.
+    pub(crate) fn refuse(&mut self, capability: &'static str, function: &'static str, what: &str, malformed: bool) -> Result<(), Stop> {
+        self.world.refuse(ClosedAsk { capability, function, what: SafeText::new(what, 512), malformed })
+    }
+
+    /// One more file in use.
+    pub(crate) fn hold_file(&mut self, file: FileId) {
+        *self.files.entry(file).or_insert(0) += 1;
+    }
+
+    /// Counts what is said; past the limit the run ends.
+    pub(crate) fn count_said(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.said_bytes = self.said_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.said_bytes > self.limits.log_bytes { Err(Stop::Limit("log-bytes")) } else { Ok(()) }
+    }
+
+    /// Bytes for standard output: a command's output, or lines said.
+    pub(crate) fn print_out(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        if !self.stdout_is_output {
+            self.count_said(bytes.len())?;
+            let Self { stdout, world, .. } = self;
+            return stdout.push(bytes, |line| world.say(Claim::Stdout(SafeText::from_bytes(line, LINE_MAX))));
+        }
+        let total = u64::try_from(self.printed.len() + bytes.len()).unwrap_or(u64::MAX);
+        if total > self.limits.output_bytes {
+            return Err(Stop::Limit("output-bytes"));
+        }
+        self.printed.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Bytes for standard error: lines said.
+    pub(crate) fn print_err(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.count_said(bytes.len())?;
+        self.last_words.extend_from_slice(bytes);
+        let surplus = self.last_words.len().saturating_sub(2 * LAST_WORDS_BYTES);
+        if surplus > 0 {
+            self.last_words.drain(..surplus + LAST_WORDS_BYTES);
+        }
+        let Self { stderr, world, .. } = self;
+        stderr.push(bytes, |line| world.say(Claim::Stderr(SafeText::from_bytes(line, LINE_MAX))))
+    }
+
+    /// Says the lines that were never ended; at the end of a run.
+    pub(crate) fn say_open_lines(&mut self) -> Result<(), Stop> {
+        if let Some(line) = self.stdout.take_open() {
+            self.world.say(Claim::Stdout(SafeText::from_bytes(&line, LINE_MAX)))?;
+        }
+        if let Some(line) = self.stderr.take_open() {
+            self.world.say(Claim::Stderr(SafeText::from_bytes(&line, LINE_MAX)))?;
+        }
+        Ok(())
+    }
+}
+
+const LINE_MAX: usize = effect::LINE_BYTES_MAX;

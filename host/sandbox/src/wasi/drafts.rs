@@ -1,0 +1,104 @@
+//! Requests in the making: their body is held here until it is finished, for only then is there an ask.
+
+use std::collections::HashMap;
+
+use effect::{HttpAsk, HttpFault, OpId, Stop};
+
+/// One request in the making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DraftId(u64);
+
+#[derive(Default)]
+struct Draft {
+    body: Vec<u8>,
+    /// Whether the guest took the body's handle, and has not finished it yet.
+    open: bool,
+    /// What it asked for with `handle`, waiting for the body.
+    handled: Option<HttpAsk>,
+    sent: Option<Result<OpId, HttpFault>>,
+}
+
+/// All of a run's.
+#[derive(Default)]
+pub(crate) struct Drafts {
+    next: u64,
+    all: HashMap<DraftId, Draft>,
+}
+
+impl Drafts {
+    pub(crate) fn open(&mut self) -> DraftId {
+        self.next += 1;
+        let id = DraftId(self.next);
+        self.all.insert(id, Draft::default());
+        id
+    }
+
+    /// The guest took the body: it must finish it.
+    pub(crate) fn take_body(&mut self, id: DraftId) {
+        if let Some(draft) = self.all.get_mut(&id) {
+            draft.open = true;
+        }
+    }
+
+    /// More of the body; `false` when it was closed already.
+    pub(crate) fn write(&mut self, id: DraftId, bytes: &[u8], bytes_max: u64) -> Result<bool, Stop> {
+        let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.open) else { return Ok(false) };
+        let total = u64::try_from(draft.body.len() + bytes.len()).unwrap_or(u64::MAX);
+        if total > bytes_max {
+            return Err(Stop::Limit("request-bytes"));
+        }
+        draft.body.extend_from_slice(bytes);
+        Ok(true)
+    }
+
+    /// The guest called `handle`; the ask, if nothing is missing.
+    pub(crate) fn handle(&mut self, id: DraftId, ask: HttpAsk) -> Option<HttpAsk> {
+        let draft = self.all.get_mut(&id)?;
+        draft.handled = Some(ask);
+        draft.complete()
+    }
+
+    /// The guest finished the body; the ask, if nothing is missing.
+    pub(crate) fn finish(&mut self, id: DraftId) -> Option<HttpAsk> {
+        let draft = self.all.get_mut(&id)?;
+        draft.open = false;
+        draft.complete()
+    }
+
+    /// It became an operation.
+    pub(crate) fn send(&mut self, id: DraftId, op: OpId) {
+        if let Some(draft) = self.all.get_mut(&id) {
+            draft.sent = Some(Ok(op));
+        }
+    }
+
+    /// It never will; `true` where that is new.
+    pub(crate) fn fail(&mut self, id: DraftId, fault: HttpFault) -> bool {
+        let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.sent.is_none()) else { return false };
+        draft.sent = Some(Err(fault));
+        draft.body = Vec::new();
+        draft.open = false;
+        true
+    }
+
+    /// What became of it.
+    pub(crate) fn sent(&self, id: DraftId) -> Option<Result<OpId, HttpFault>> {
+        self.all.get(&id).map_or(Some(Err(HttpFault::Denied)), |draft| draft.sent)
+    }
+
+    /// The guest let go of its future response: nobody asks for this one any more.
+    pub(crate) fn close(&mut self, id: DraftId) {
+        self.all.remove(&id);
+    }
+}
+
+impl Draft {
+    fn complete(&mut self) -> Option<HttpAsk> {
+        if self.open || self.sent.is_some() {
+            return None;
+        }
+        let mut ask = self.handled.take()?;
+        ask.body = std::mem::take(&mut self.body).into();
+        Some(ask)
+    }
+}

@@ -1,0 +1,148 @@
+//! `wasi:http/types.fields`: header fields, bounded, well formed, otherwise as the guest wants them. Which of them may be
+//! sent is judged with the ask, where it is recorded.
+
+use effect::{Header, Stop};
+use wasmtime::component::Resource;
+
+use crate::bindings::wasi::http::types::{HeaderError, HostFields};
+use crate::guest::Guest;
+
+/// BOUND: fields in one set; hyper's own table stops at 32,768 (CVE-2026-27572).
+const FIELDS_MAX: usize = 1024;
+
+/// Header fields or trailers.
+#[derive(Clone, Default)]
+pub(crate) struct Fields {
+    pub(crate) entries: Vec<Header>,
+    pub(crate) frozen: bool,
+}
+
+/// RFC 9110 section 5.6.2: a token, here in lower case.
+fn field_name(name: &str) -> Option<String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (!name.is_empty() && name.bytes().all(is_token)).then(|| name.to_ascii_lowercase())
+}
+
+/// RFC 9110 section 5.5: visible characters, spaces and tabs, and bytes above 127; nothing that ends a line.
+fn is_field_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7F))
+}
+
+fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
+    match field_name(name) {
+        Some(name) if is_field_value(&value) => Ok(Header { name, value }),
+        _ => Err(HeaderError::InvalidSyntax),
+    }
+}
+
+impl Fields {
+    pub(crate) fn frozen(entries: Vec<Header>) -> Self {
+        Self { entries, frozen: true }
+    }
+
+    fn check_size(&self, bytes_max: u64) -> Result<(), Stop> {
+        let bytes: usize = self.entries.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
+        let too_large = u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max);
+        if self.entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit("header-bytes")) } else { Ok(()) }
+    }
+}
+
+impl Guest {
+    /// Changes a set that may be changed, and holds it to its size.
+    fn edit(
+        &mut self,
+        fields: &Resource<Fields>,
+        change: impl FnOnce(&mut Vec<Header>) -> Result<(), HeaderError>,
+    ) -> wasmtime::Result<Result<(), HeaderError>> {
+        let bytes_max = self.limits.header_bytes;
+        let fields = self.table.get_mut(fields)?;
+        if fields.frozen {
+            return Ok(Err(HeaderError::Immutable));
+        }
+        let changed = change(&mut fields.entries);
+        fields.check_size(bytes_max)?;
+        Ok(changed)
+    }
+}
+
+impl HostFields for Guest {
+    fn new(&mut self) -> wasmtime::Result<Resource<Fields>> {
+        Ok(self.push(Fields::default())?)
+    }
+
+    fn from_list(&mut self, entries: Vec<(String, Vec<u8>)>) -> wasmtime::Result<Result<Resource<Fields>, HeaderError>> {
+        let entries = entries.into_iter().map(|(name, value)| header(&name, value)).collect::<Result<Vec<_>, _>>();
+        let fields = match entries {
+            Ok(entries) => Fields { entries, frozen: false },
+            Err(error) => return Ok(Err(error)),
+        };
+        fields.check_size(self.limits.header_bytes)?;
+        Ok(Ok(self.push(fields)?))
+    }
+
+    fn get(&mut self, fields: Resource<Fields>, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
+        let name = name.to_ascii_lowercase();
+        let entries = self.table.get(&fields)?.entries.iter();
+        Ok(entries.filter(|header| header.name == name).map(|header| header.value.clone()).collect())
+    }
+
+    fn has(&mut self, fields: Resource<Fields>, name: String) -> wasmtime::Result<bool> {
+        let name = name.to_ascii_lowercase();
+        Ok(self.table.get(&fields)?.entries.iter().any(|header| header.name == name))
+    }
+
+    fn set(&mut self, fields: Resource<Fields>, name: String, values: Vec<Vec<u8>>) -> wasmtime::Result<Result<(), HeaderError>> {
+        self.edit(&fields, |entries| {
+            let new = values.into_iter().map(|value| header(&name, value)).collect::<Result<Vec<_>, _>>()?;
+            let name = field_name(&name).ok_or(HeaderError::InvalidSyntax)?;
+            entries.retain(|header| header.name != name);
+            entries.extend(new);
+            Ok(())
+        })
+    }
+
+    fn delete(&mut self, fields: Resource<Fields>, name: String) -> wasmtime::Result<Result<(), HeaderError>> {
+        self.edit(&fields, |entries| {
+            let name = field_name(&name).ok_or(HeaderError::InvalidSyntax)?;
+            entries.retain(|header| header.name != name);
+            Ok(())
+        })
+    }
+
+    fn append(&mut self, fields: Resource<Fields>, name: String, value: Vec<u8>) -> wasmtime::Result<Result<(), HeaderError>> {
+        self.edit(&fields, |entries| {
+            entries.push(header(&name, value)?);
+            Ok(())
+        })
+    }
+
+    fn entries(&mut self, fields: Resource<Fields>) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {
+        let entries = self.table.get(&fields)?.entries.iter();
+        Ok(entries.map(|header| (header.name.clone(), header.value.clone())).collect())
+    }
+
+    fn clone(&mut self, fields: Resource<Fields>) -> wasmtime::Result<Resource<Fields>> {
+        let copy = Fields { entries: self.table.get(&fields)?.entries.clone(), frozen: false };
+        Ok(self.push(copy)?)
+    }
+
+    fn drop(&mut self, fields: Resource<Fields>) -> wasmtime::Result<()> {
+        self.table.delete(fields)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::header;
+
+    #[test]
+    fn line_ends_and_nul_never_become_part_of_a_header() {
+        for (name, value) in
+            [("a\r\nb", "x"), ("", "x"), ("a b", "x"), ("a:", "x"), ("a", "x\r\ny: z"), ("a", "x\0"), ("a", "\u{7f}"), ("ä", "x")]
+        {
+            assert!(header(name, value.as_bytes().to_vec()).is_err(), "{name:?}: {value:?}");
+        }
+        assert!(header("X-Ok", b"caf\xc3\xa9\tx".to_vec()).is_ok_and(|header| header.name == "x-ok"));
+    }
+}

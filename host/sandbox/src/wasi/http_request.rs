@@ -1,0 +1,212 @@
+//! `wasi:http`: from a request in the making to an ask.
+//!
+//! There is no ask before the body is finished, and a body that is dropped unfinished, or cut off by a trap, is never one:
+//! nothing half-made leaves the guest.
+
+use bytes::Bytes;
+use effect::{HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
+use wasmtime::component::Resource;
+
+use super::drafts::DraftId;
+use super::fields::Fields;
+use super::http_types::{FutureResponse, OutgoingBody, OutgoingRequest, RequestOptions};
+use super::output::OutputStream;
+use crate::bindings::wasi::http::outgoing_handler;
+use crate::bindings::wasi::http::types::{ErrorCode, HostOutgoingBody, HostOutgoingRequest, Method, Scheme};
+use crate::guest::Guest;
+
+pub(crate) const HANDLE: &str = "wasi:http/outgoing-handler#handle";
+const FINISH: &str = "wasi:http/types#outgoing-body.finish";
+/// BOUND: what a guest may set as authority or path before it is parsed.
+const PART_BYTES_MAX: usize = 16 * 1024;
+
+fn method_text(method: &Method) -> &str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(other) => other,
+    }
+}
+
+fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, ParseError> {
+    let scheme = match &request.scheme {
+        None | Some(Scheme::Https) => effect::Scheme::Https,
+        Some(Scheme::Http) => effect::Scheme::Http,
+        Some(Scheme::Other(other)) => return Err(ParseError::new("a scheme", other, "http or https")),
+    };
+    let authority = request.authority.as_deref().unwrap_or("");
+    Ok(HttpAsk {
+        method: effect::Method::new(method_text(&request.method))?,
+        target: HttpTarget::parse(scheme, authority, request.path_with_query.as_deref().unwrap_or("/"))?,
+        headers: request.headers.entries,
+        body: Bytes::new(),
+        timeouts: options.timeouts(),
+    })
+}
+
+impl Guest {
+    fn submit(&mut self, draft: DraftId, ask: Option<HttpAsk>) -> Result<(), Stop> {
+        if let Some(ask) = ask {
+            let op = self.world.submit(ask)?;
+            self.ops.open(op);
+            self.drafts.send(draft, op);
+        }
+        Ok(())
+    }
+
+    fn fits(part: Option<&String>) -> bool {
+        part.is_none_or(|part| part.len() <= PART_BYTES_MAX)
+    }
+}
+
+impl outgoing_handler::Host for Guest {
+    fn handle(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        options: Option<Resource<RequestOptions>>,
+    ) -> wasmtime::Result<Result<Resource<FutureResponse>, ErrorCode>> {
+        let request = self.table.delete(request)?;
+        let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
+        let draft = request.draft;
+        match parsed(request, options) {
+            Ok(ask) => {
+                let ask = self.drafts.handle(draft, ask);
+                self.submit(draft, ask)?;
+                Ok(Ok(self.push(FutureResponse { draft, taken: false })?))
+            }
+            Err(why_not) => {
+                self.refuse("http", HANDLE, &why_not.to_string(), true)?;
+                self.drafts.close(draft);
+                Ok(Err(ErrorCode::HttpRequestDenied))
+            }
+        }
+    }
+}
+
+type Request = Resource<OutgoingRequest>;
+
+impl HostOutgoingRequest for Guest {
+    fn new(&mut self, headers: Resource<Fields>) -> wasmtime::Result<Request> {
+        let headers = self.table.delete(headers)?;
+        let draft = self.drafts.open();
+        let request = OutgoingRequest {
+            draft,
+            body_taken: false,
+            headers,
+            method: Method::Get,
+            scheme: None,
+            authority: None,
+            path_with_query: None,
+        };
+        Ok(self.push(request)?)
+    }
+
+    fn body(&mut self, request: Request) -> wasmtime::Result<Result<Resource<OutgoingBody>, ()>> {
+        let request = self.table.get_mut(&request)?;
+        if std::mem::replace(&mut request.body_taken, true) {
+            return Ok(Err(()));
+        }
+        let draft = request.draft;
+        self.drafts.take_body(draft);
+        Ok(Ok(self.push(OutgoingBody { draft, stream_taken: false })?))
+    }
+
+    fn method(&mut self, request: Request) -> wasmtime::Result<Method> {
+        Ok(self.table.get(&request)?.method.clone())
+    }
+
+    fn set_method(&mut self, request: Request, method: Method) -> wasmtime::Result<Result<(), ()>> {
+        if method_text(&method).len() > PART_BYTES_MAX {
+            return Ok(Err(()));
+        }
+        self.table.get_mut(&request)?.method = method;
+        Ok(Ok(()))
+    }
+
+    fn path_with_query(&mut self, request: Request) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&request)?.path_with_query.clone())
+    }
+
+    fn set_path_with_query(&mut self, request: Request, path: Option<String>) -> wasmtime::Result<Result<(), ()>> {
+        if !Self::fits(path.as_ref()) {
+            return Ok(Err(()));
+        }
+        self.table.get_mut(&request)?.path_with_query = path;
+        Ok(Ok(()))
+    }
+
+    fn scheme(&mut self, request: Request) -> wasmtime::Result<Option<Scheme>> {
+        Ok(self.table.get(&request)?.scheme.clone())
+    }
+
+    fn set_scheme(&mut self, request: Request, scheme: Option<Scheme>) -> wasmtime::Result<Result<(), ()>> {
+        if matches!(&scheme, Some(Scheme::Other(other)) if other.len() > PART_BYTES_MAX) {
+            return Ok(Err(()));
+        }
+        self.table.get_mut(&request)?.scheme = scheme;
+        Ok(Ok(()))
+    }
+
+    fn authority(&mut self, request: Request) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&request)?.authority.clone())
+    }
+
+    fn set_authority(&mut self, request: Request, authority: Option<String>) -> wasmtime::Result<Result<(), ()>> {
+        if !Self::fits(authority.as_ref()) {
+            return Ok(Err(()));
+        }
+        self.table.get_mut(&request)?.authority = authority;
+        Ok(Ok(()))
+    }
+
+    fn headers(&mut self, request: Request) -> wasmtime::Result<Resource<Fields>> {
+        let entries = self.table.get(&request)?.headers.entries.clone();
+        Ok(self.push(Fields::frozen(entries))?)
+    }
+
+    fn drop(&mut self, request: Request) -> wasmtime::Result<()> {
+        let request = self.table.delete(request)?;
+        self.drafts.close(request.draft);
+        Ok(())
+    }
+}
+
+impl HostOutgoingBody for Guest {
+    fn write(&mut self, body: Resource<OutgoingBody>) -> wasmtime::Result<Result<Resource<OutputStream>, ()>> {
+        let body = self.table.get_mut(&body)?;
+        if std::mem::replace(&mut body.stream_taken, true) {
+            return Ok(Err(()));
+        }
+        let draft = body.draft;
+        Ok(Ok(self.push(OutputStream::Body(draft))?))
+    }
+
+    fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<Resource<Fields>>) -> wasmtime::Result<Result<(), ErrorCode>> {
+        let draft = self.table.delete(body)?.draft;
+        let trailers = trailers.map(|trailers| self.table.delete(trailers)).transpose()?.unwrap_or_default();
+        if !trailers.entries.is_empty() {
+            // A trailer can carry what a header may not; no server that this host speaks to needs one.
+            self.refuse("http", FINISH, "trailers on a request", true)?;
+            self.drafts.fail(draft, HttpFault::Denied);
+            return Ok(Err(ErrorCode::HttpRequestDenied));
+        }
+        let ask = self.drafts.finish(draft);
+        self.submit(draft, ask)?;
+        Ok(Ok(()))
+    }
+
+    fn drop(&mut self, body: Resource<OutgoingBody>) -> wasmtime::Result<()> {
+        let draft = self.table.delete(body)?.draft;
+        if self.drafts.fail(draft, HttpFault::Denied) {
+            self.refuse("http", FINISH, "a request body was dropped before it was finished", true)?;
+        }
+        Ok(())
+    }
+}

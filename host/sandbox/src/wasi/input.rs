@@ -1,0 +1,144 @@
+//! `wasi:io/streams.input-stream`: what a guest reads.
+
+use bytes::Bytes;
+use effect::{FileAnswer, FileAsk, FileFault, FileId, OpId};
+use wasmtime::component::Resource;
+
+use super::io::IoError;
+use super::poll::Pollable;
+use crate::bindings::wasi::io::streams::{self, StreamError};
+use crate::guest::Guest;
+
+/// BOUND: most that one read returns; a guest's number never sizes an allocation.
+pub(crate) const READ_BYTES_MAX: u64 = 64 * 1024;
+
+/// Where the bytes come from.
+pub(crate) enum InputStream {
+    /// Standard input.
+    Bytes(Bytes),
+    /// The body of a response.
+    Body(OpId),
+    /// A file, from an offset that moves on.
+    File(FileId, u64),
+}
+
+/// What one read found.
+enum Found {
+    Bytes(Bytes),
+    NothingYet,
+    Closed,
+    Failed(IoError),
+}
+
+impl Guest {
+    fn read_once(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Found> {
+        let most = len.min(READ_BYTES_MAX);
+        let most_here = usize::try_from(most)?;
+        Ok(match self.table.get_mut(stream)? {
+            InputStream::Bytes(bytes) if bytes.is_empty() => Found::Closed,
+            InputStream::Bytes(bytes) => Found::Bytes(bytes.split_to(most_here.min(bytes.len()))),
+            InputStream::Body(op) => {
+                let op = *op;
+                self.read_body(op, most_here)
+            }
+            InputStream::File(file, offset) => {
+                let ask = FileAsk::Read { file: *file, offset: *offset, len: u32::try_from(most)? };
+                self.read_file(stream, ask)?
+            }
+        })
+    }
+
+    fn read_body(&mut self, id: OpId, most: usize) -> Found {
+        let Some(op) = self.ops.get_mut(id) else { return Found::Closed };
+        let Some(front) = op.chunks.front_mut() else {
+            return match op.end {
+                None => Found::NothingYet,
+                Some(Ok(_)) => Found::Closed,
+                Some(Err(fault)) => Found::Failed(IoError::Http(fault)),
+            };
+        };
+        let bytes = front.split_to(most.min(front.len()));
+        if front.is_empty() {
+            op.chunks.pop_front();
+            self.world.read_on(id);
+        }
+        Found::Bytes(bytes)
+    }
+
+    fn read_file(&mut self, stream: &Resource<InputStream>, ask: FileAsk) -> wasmtime::Result<Found> {
+        Ok(match self.world.observe(ask)? {
+            FileAnswer::Bytes(bytes) if bytes.is_empty() => Found::Closed,
+            FileAnswer::Bytes(bytes) => {
+                if let InputStream::File(_, offset) = self.table.get_mut(stream)? {
+                    *offset = offset.saturating_add(u64::try_from(bytes.len())?);
+                }
+                Found::Bytes(bytes)
+            }
+            FileAnswer::Fault(fault) => Found::Failed(IoError::File(fault)),
+            _ => Found::Failed(IoError::File(FileFault::Io)),
+        })
+    }
+
+    fn told(&mut self, found: Found) -> wasmtime::Result<Result<Bytes, StreamError>> {
+        Ok(match found {
+            Found::Bytes(bytes) => Ok(bytes),
+            Found::NothingYet => Ok(Bytes::new()),
+            Found::Closed => Err(StreamError::Closed),
+            Found::Failed(error) => Err(StreamError::LastOperationFailed(self.push(error)?)),
+        })
+    }
+
+    fn waits_for(&self, stream: &Resource<InputStream>) -> wasmtime::Result<Pollable> {
+        Ok(match self.table.get(stream)? {
+            InputStream::Body(op) => Pollable::Body(*op),
+            InputStream::Bytes(_) | InputStream::File(..) => Pollable::Ready,
+        })
+    }
+
+    pub(crate) fn read_now(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Bytes, StreamError>> {
+        let mut found = self.read_once(stream, len)?;
+        if matches!(found, Found::NothingYet) {
+            self.look()?;
+            found = self.read_once(stream, len)?;
+        }
+        self.told(found)
+    }
+
+    pub(crate) async fn read_waiting(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Bytes, StreamError>> {
+        let pollable = self.waits_for(stream)?;
+        self.wait_for_any(&[pollable]).await?;
+        let found = self.read_once(stream, len)?;
+        self.told(found)
+    }
+}
+
+impl streams::HostInputStream for Guest {
+    fn read(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Vec<u8>, StreamError>> {
+        Ok(self.read_now(&stream, len)?.map(Vec::from))
+    }
+
+    async fn blocking_read(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Vec<u8>, StreamError>> {
+        Ok(self.read_waiting(&stream, len).await?.map(Vec::from))
+    }
+
+    fn skip(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<u64, StreamError>> {
+        Ok(self.read_now(&stream, len)?.map(|bytes| bytes.len() as u64))
+    }
+
+    async fn blocking_skip(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<u64, StreamError>> {
+        Ok(self.read_waiting(&stream, len).await?.map(|bytes| bytes.len() as u64))
+    }
+
+    fn subscribe(&mut self, stream: Resource<InputStream>) -> wasmtime::Result<Resource<Pollable>> {
+        let pollable = self.waits_for(&stream)?;
+        Ok(self.push(pollable)?)
+    }
+
+    fn drop(&mut self, stream: Resource<InputStream>) -> wasmtime::Result<()> {
+        // The body's own handle decides whether the rest of it is still wanted.
+        if let InputStream::File(file, _) = self.table.delete(stream)? {
+            self.release_file(file)?;
+        }
+        Ok(())
+    }
+}

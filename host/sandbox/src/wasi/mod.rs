@@ -1,0 +1,30 @@
+//! Our own side of WASI 0.2 and of `bailiwick:agent`: one file per interface.
+//!
+//! Each turns a guest's words into an ask and an answer into what the interface returns. None decides, none does.
+
+pub(crate) mod claims;
+pub(crate) mod cli;
+pub(crate) mod clocks;
+pub(crate) mod drafts;
+pub(crate) mod fields;
+pub(crate) mod file_changes;
+pub(crate) mod files;
+pub(crate) mod http_request;
+pub(crate) mod http_response;
+pub(crate) mod http_types;
+pub(crate) mod input;
+pub(crate) mod io;
+pub(crate) mod output;
+pub(crate) mod poll;
+pub(crate) mod random;
+pub(crate) mod sockets;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::Served;
+use crate::guest::Guest;
+
+/// Links everything that every component may import. Nothing here carries authority.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    Served::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
+}

@@ -1,0 +1,102 @@
+//! `wasi:io/poll`: readiness, which only a release changes.
+
+use effect::{HttpFault, OpId};
+use wasmtime::component::Resource;
+
+use super::drafts::DraftId;
+use crate::bindings::wasi::io::poll;
+use crate::guest::Guest;
+
+/// What a guest can wait for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pollable {
+    /// Always ready.
+    Ready,
+    /// A timer, and the moment it was set to.
+    Timer(OpId, u64),
+    /// The head of a response.
+    Response(DraftId),
+    /// More of a body.
+    Body(OpId),
+}
+
+impl Guest {
+    pub(crate) fn is_ready(&self, pollable: Pollable) -> bool {
+        match pollable {
+            Pollable::Ready => true,
+            Pollable::Timer(op, deadline_ns) => deadline_ns <= self.clock.current_ns() || self.ops.get(op).is_none_or(|op| op.fired),
+            Pollable::Response(draft) => match self.drafts.sent(draft) {
+                None => false,
+                Some(Err(_)) => true,
+                Some(Ok(op)) => self.ops.get(op).is_none_or(|op| op.head.is_some() || op.end.is_some()),
+            },
+            Pollable::Body(op) => self.ops.get(op).is_none_or(|op| !op.chunks.is_empty() || op.end.is_some()),
+        }
+    }
+
+    /// Waits until one of them is ready. A guest that waits for nothing but responses to requests it has not finished would
+    /// wait for ever: those are refused, so that it can go on.
+    pub(crate) async fn wait_for_any(&mut self, pollables: &[Pollable]) -> wasmtime::Result<()> {
+        if pollables.iter().any(|pollable| self.is_ready(*pollable)) {
+            return Ok(());
+        }
+        let unfinished = |pollable: &Pollable| match pollable {
+            Pollable::Response(draft) => self.drafts.sent(*draft).is_none().then_some(*draft),
+            Pollable::Ready | Pollable::Timer(..) | Pollable::Body(_) => None,
+        };
+        let drafts: Vec<DraftId> = pollables.iter().filter_map(unfinished).collect();
+        if drafts.len() == pollables.len() {
+            for draft in drafts {
+                self.refuse(
+                    "http",
+                    super::http_request::HANDLE,
+                    "waits for the response to a request whose body it has not finished",
+                    true,
+                )?;
+                self.drafts.fail(draft, HttpFault::Unfinished);
+            }
+            return Ok(());
+        }
+        self.wait_until(|guest| pollables.iter().any(|pollable| guest.is_ready(*pollable))).await?;
+        Ok(())
+    }
+}
+
+impl poll::HostPollable for Guest {
+    fn ready(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<bool> {
+        let pollable = *self.table.get(&pollable)?;
+        if !self.is_ready(pollable) {
+            self.look()?;
+        }
+        Ok(self.is_ready(pollable))
+    }
+
+    async fn block(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<()> {
+        let pollable = *self.table.get(&pollable)?;
+        self.wait_for_any(&[pollable]).await
+    }
+
+    fn drop(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<()> {
+        match self.table.delete(pollable)? {
+            Pollable::Timer(op, _) => self.let_go(op)?,
+            Pollable::Ready | Pollable::Response(_) | Pollable::Body(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl poll::Host for Guest {
+    async fn poll(&mut self, pollables: Vec<Resource<Pollable>>) -> wasmtime::Result<Vec<u32>> {
+        if pollables.is_empty() {
+            return Err(wasmtime::Error::msg("`poll` was called with an empty list"));
+        }
+        let pollables = pollables.iter().map(|pollable| Ok(*self.table.get(pollable)?)).collect::<wasmtime::Result<Vec<_>>>()?;
+        // Something that is always ready (wstd polls with a timer of zero) must not keep the rest from ever being released.
+        if pollables.iter().any(|pollable| self.is_ready(*pollable)) && !pollables.iter().all(|pollable| self.is_ready(*pollable)) {
+            self.look()?;
+        }
+        self.wait_for_any(&pollables).await?;
+        let ready = pollables.iter().zip(0u32..).filter(|(pollable, _)| self.is_ready(**pollable));
+        Ok(ready.map(|(_, index)| index).collect())
+    }
+}
