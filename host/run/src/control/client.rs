@@ -1,0 +1,121 @@
+//! A client's end of the control socket.
+
+use std::io;
+
+use effect::{Digest, RunId, SafeText};
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
+
+use super::short_path;
+use super::wire::{Answer, Wish, receive, send};
+use crate::err::RunError;
+use crate::event::{self, Event, Teller};
+use crate::house::Place;
+use crate::life::Running;
+use crate::order::{NetworkOrder, RunOrder};
+
+/// Speaks to whoever holds a home.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    place: Place,
+}
+
+fn gone(err: io::Error) -> RunError {
+    RunError::Holder(err.to_string())
+}
+
+type Line = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
+
+impl Client {
+    /// Whether somebody answers.
+    #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
+    async fn dial(place: &Place) -> io::Result<Line> {
+        let path = short_path(&place.home)?;
+        let (from, to) = UnixStream::connect(&path.path).await?.into_split();
+        Ok((BufReader::new(from), to))
+    }
+
+    pub(crate) async fn connect(place: &Place) -> io::Result<Self> {
+        Self::dial(place).await?;
+        Ok(Self { place: place.clone() })
+    }
+
+    async fn wish(&self, wish: &Wish) -> Result<(Line, Answer), RunError> {
+        let (mut from, mut to) = Self::dial(&self.place).await.map_err(gone)?;
+        send(&mut to, wish).await.map_err(gone)?;
+        match receive(&mut from).await.map_err(gone)? {
+            Some(Answer::Failed { exit, message }) => Err(RunError::Refused { exit, message }),
+            Some(answer) => Ok(((from, to), answer)),
+            None => Err(RunError::Holder("it closed without an answer".to_owned())),
+        }
+    }
+
+    pub(crate) async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
+        self.attended(&Wish::Run { order: Box::new(order) }).await
+    }
+
+    pub(crate) async fn resume(&self, run: RunId, by: SafeText, settled: Option<bool>, network: NetworkOrder) -> Result<Running, RunError> {
+        self.attended(&Wish::Resume { run, by, settled, network }).await
+    }
+
+    pub(crate) async fn stop(&self, run: RunId, by: &str) -> Result<bool, RunError> {
+        let (_, answer) = self.wish(&Wish::Stop { run, by: by.to_owned() }).await?;
+        Ok(matches!(answer, Answer::Done { done: true }))
+    }
+
+    pub(crate) async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
+        match self.wish(&Wish::Going {}).await?.1 {
+            Answer::Going { going } => Ok(going),
+            other => Err(RunError::Holder(format!("it said {other:?}"))),
+        }
+    }
+
+    pub(crate) async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
+        self.wish(&Wish::RecordTrust { config, path: path.to_owned(), by }).await.map(drop)
+    }
+
+    async fn attended(&self, wish: &Wish) -> Result<Running, RunError> {
+        let (line, answer) = self.wish(wish).await?;
+        let Answer::Event { event: Event::Opened { run } } = answer else {
+            return Err(RunError::Holder(format!("it said {answer:?}")));
+        };
+        let (teller, events) = event::channel();
+        teller.tell(Event::Opened { run });
+        let (stop, stopped) = watch::channel(None);
+        tokio::spawn(relay(line, run, teller, stopped));
+        Ok(Running::new(run, events, stop))
+    }
+}
+
+/// Passes on what is told of a run, and the wish to end it.
+async fn relay((mut from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<SafeText>>) {
+    let mut ended = false;
+    loop {
+        tokio::select! {
+            answer = receive(&mut from) => match answer {
+                Ok(Some(Answer::Event { event })) => teller.pass_on(event),
+                Ok(None) if ended => return,
+                Ok(_) | Err(_) => {
+                    teller.tell(Event::Failed { exit: 1, message: "the process that holds the home went away".to_owned() });
+                    return;
+                }
+            },
+            by = wished(&mut stopped), if !ended => {
+                ended = true;
+                // A holder that is gone has ended the run too.
+                let _ = send(&mut to, &Wish::Stop { run, by }).await;
+            },
+        }
+    }
+}
+
+/// The words with which the run is to be ended, once somebody wants that. A `Running` that is dropped wants nothing any more.
+async fn wished(stopped: &mut watch::Receiver<Option<SafeText>>) -> String {
+    let by = stopped.wait_for(Option::is_some).await.map(|by| by.as_ref().map(ToString::to_string));
+    match by {
+        Ok(by) => by.unwrap_or_default(),
+        Err(_) => std::future::pending().await,
+    }
+}

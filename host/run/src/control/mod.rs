@@ -1,0 +1,28 @@
+//! The control socket: how a second process on the same home gets its verbs done by the first.
+//!
+//! One JSON document a line, both ways. Only processes of the same user are spoken to: the socket lies in a folder that is theirs
+//! alone, and the peer's credentials are checked as well.
+
+pub(crate) mod client;
+pub(crate) mod server;
+mod wire;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::{AsRawFd as _, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+
+/// The socket's name in the home.
+const NAME: &str = "host.sock";
+
+/// A path to the socket that is short whatever the home's is: the address of a socket holds 108 bytes.
+struct ShortPath {
+    path: PathBuf,
+    _folder: OwnedFd,
+}
+
+fn short_path(home: &Path) -> io::Result<ShortPath> {
+    let folder = rustix::fs::open(home, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(ShortPath { path: format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd()).into(), _folder: folder })
+}

@@ -1,0 +1,129 @@
+//! Why a run does not start, or can't be gone on with.
+
+use std::io;
+use std::path::PathBuf;
+
+use effect::RunId;
+
+/// What goes wrong around a run; what goes wrong inside is its [`effect::Outcome`].
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another process holds the home.
+    #[error("the home `{}` is held by another process", .0.display())]
+    Held(PathBuf),
+    /// The record can't be opened, or is not what it should be.
+    #[error("the record of the home can't be used")]
+    Record(#[source] journal::OpenError),
+    /// The record can't be written any more.
+    #[error("the record can't be written: nothing further is done; free or mend the disk and run again")]
+    RecordBroken,
+    /// The record can't be read.
+    #[error("the record can't be read")]
+    Read(#[from] journal::ReadError),
+    /// A run can't be rebuilt.
+    #[error("run `{run}` can't be rebuilt")]
+    Load {
+        /// Which.
+        run: RunId,
+        /// Why.
+        #[source]
+        cause: gate::LoadError,
+    },
+    /// A record that stands where it can't.
+    #[error("the record is out of order")]
+    Order(#[from] gate::OrderFault),
+    /// The home can't be written.
+    #[error("could not use `{}`", path.display())]
+    Home {
+        /// Which file of it.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The component is not in the home.
+    #[error("the component can't be taken from the home")]
+    Store(#[from] package::store::StoreError),
+    /// The component can't be run.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::SandboxError),
+    /// A mount is gone.
+    #[error(transparent)]
+    Mount(#[from] broker::MountError),
+    /// The network can't be set up as configured.
+    #[error("the network can't be set up as configured")]
+    Network(#[source] net::SetupError),
+    /// Too much input.
+    #[error("the input has {bytes} bytes; `input-bytes` allows {max}")]
+    InputTooLarge {
+        /// How many.
+        bytes: u64,
+        /// How many there may be.
+        max: u64,
+    },
+    /// Input that is not JSON.
+    #[error("the input is not JSON: {0}")]
+    InputNotJson(String),
+    /// Input that is not of the agent's schema.
+    #[error("the input does not fit the agent's schema: {0}")]
+    InputUnfit(String),
+    /// Nobody knows this run.
+    #[error("there is no run `{0}` that is open; see `bailiwick ps`")]
+    NoSuchRun(RunId),
+    /// The run goes on already.
+    #[error("run `{0}` is running")]
+    Running(RunId),
+    /// The system gave no random numbers.
+    #[error("the system gave no random numbers")]
+    Random,
+    /// The process that holds the home said no, in words of its own.
+    #[error("{message}")]
+    Refused {
+        /// The exit code that says so.
+        exit: u8,
+        /// Why.
+        message: String,
+    },
+    /// The process that holds the home could not be spoken to.
+    #[error("the process that holds the home: {0}")]
+    Holder(String),
+}
+
+impl From<gate::RecordBroken> for RunError {
+    fn from(_: gate::RecordBroken) -> Self {
+        Self::RecordBroken
+    }
+}
+
+impl RunError {
+    /// The exit code that says so to a shell.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Record(_) | Self::RecordBroken | Self::Read(_) | Self::Order(_) => 6,
+            Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => 2,
+            Self::Load { .. } => 6,
+            Self::Refused { exit, .. } => *exit,
+            Self::InputTooLarge { .. } => 5,
+            Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
+            Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
+                4
+            }
+            Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::Holder(_) => 1,
+        }
+    }
+
+    /// The error with its causes, each once.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(err) = cause {
+            let words = err.to_string();
+            if !text.ends_with(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = err.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,126 @@
+//! Whoever holds the home: this process, or one that it speaks to.
+
+use effect::{Digest, RunId, SafeText};
+
+use crate::control::client::Client;
+use crate::control::server::{Server, serve};
+use crate::err::RunError;
+use crate::house::{House, HouseOptions, Place};
+use crate::life::Running;
+use crate::order::{NetworkOrder, RunOrder};
+
+/// The one that can change something in a home.
+pub enum Holder {
+    /// This process, which also serves the others.
+    Here(House, HolderSocket),
+    /// Another one.
+    There(HolderClient),
+}
+
+/// Keeps the control socket open.
+pub struct HolderSocket(#[expect(dead_code, reason = "held for its drop")] Server);
+
+/// Speaks to the other process.
+pub struct HolderClient(Client);
+
+impl Holder {
+    /// Takes the home, or finds who has it.
+    ///
+    /// # Errors
+    /// A home that can't be used, or whose holder does not answer.
+    pub async fn find(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
+        // Whoever holds the home may be just leaving, or not be serving yet: a bounded number of turns, then the last word counts.
+        const TURNS: u32 = 200;
+        let mut turn = 0;
+        loop {
+            turn += 1;
+            match House::open(place, options) {
+                Ok(house) => {
+                    let socket = serve(&house).map_err(|cause| RunError::Home { path: place.home.clone(), cause })?;
+                    return Ok(Self::Here(house, HolderSocket(socket)));
+                }
+                Err(RunError::Held(home)) => match Client::connect(place).await {
+                    Ok(client) => return Ok(Self::There(HolderClient(client))),
+                    Err(_) if turn < TURNS => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+                    Err(_) => return Err(RunError::Held(home)),
+                },
+                Err(err) => return Err(err),
+            }
+        }
+    }
+
+    /// See [`House::start`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
+        match self {
+            Self::Here(house, _) => house.start(order).await,
+            Self::There(client) => client.0.start(order).await,
+        }
+    }
+
+    /// See [`House::resume`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn resume(&self, run: RunId, by: SafeText, settled: Option<bool>, network: NetworkOrder) -> Result<Running, RunError> {
+        match self {
+            Self::Here(house, _) => house.resume(run, by, settled, &network).await,
+            Self::There(client) => client.0.resume(run, by, settled, network).await,
+        }
+    }
+
+    /// See [`House::end`].
+    ///
+    /// # Errors
+    /// As there, or a holder that does not answer.
+    pub async fn stop(&self, run: RunId, by: &str) -> Result<bool, RunError> {
+        match self {
+            Self::Here(house, _) => house.end(run, by).await,
+            Self::There(client) => client.0.stop(run, by).await,
+        }
+    }
+
+    /// Runs that go on.
+    ///
+    /// # Errors
+    /// A holder that does not answer.
+    pub async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
+        match self {
+            Self::Here(house, _) => Ok(house.going()),
+            Self::There(client) => client.0.going().await,
+        }
+    }
+
+    /// See [`House::record_trust`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
+        match self {
+            Self::Here(house, _) => house.record_trust(config, path, by).await,
+            Self::There(client) => client.0.record_trust(config, path, by).await,
+        }
+    }
+
+    /// Leaves: a holder first waits for the runs of others, and leaves the home in order.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn leave(self) -> Result<(), RunError> {
+        match self {
+            Self::Here(house, socket) => {
+                house.idle().await;
+                drop(socket);
+                house.close()
+            }
+            Self::There(_) => Ok(()),
+        }
+    }
+
+    /// Asks who holds a home, without taking it; `None` where nobody does.
+    pub async fn ask(place: &Place) -> Option<Self> {
+        Client::connect(place).await.ok().map(|client| Self::There(HolderClient(client)))
+    }
+}

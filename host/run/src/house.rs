@@ -1,0 +1,274 @@
+//! What the process that holds a home has: the journal, the gate, engines, components, the network, and the runs that go on.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use broker::SystemClock;
+use effect::record::{ConfigTrusted, Kind, Record, Recovered, VERSION};
+use effect::{Digest, RunId, SafeText};
+use gate::{Clock as _, Gate, Ledger, Snapshot};
+use journal::{Journal, Reader};
+use net::{Network, NetworkConfig};
+use sandbox::{Cache, Engine, EngineOptions, Prepared};
+use tokio::sync::watch;
+
+use crate::err::RunError;
+use crate::order::NetworkOrder;
+
+/// Where a home and its second state are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Journal, components, keys.
+    pub home: PathBuf,
+    /// The folder of second state.
+    pub state: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+}
+
+/// What a house is made with.
+#[derive(Clone, Debug)]
+pub struct HouseOptions {
+    /// The program that is started to compile, and its arguments before the size.
+    pub compiler: (PathBuf, Vec<String>),
+    /// How many runs may be inside an engine at once.
+    pub slots: u32,
+}
+
+/// The one that holds a home. Cheap to clone.
+#[derive(Clone)]
+pub struct House {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) place: Place,
+    pub(crate) journal: Journal,
+    pub(crate) gate: Gate,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) workshop: Workshop,
+    networks: Mutex<HashMap<NetworkOrder, Network>>,
+    pub(crate) going: Mutex<HashMap<RunId, Going>>,
+    /// How many runs go on; whoever holds the home waits for none.
+    pub(crate) count: watch::Sender<usize>,
+    /// Runs that were cut off, and that somebody is about to go on with or to end.
+    pub(crate) taken: Mutex<HashSet<RunId>>,
+}
+
+/// A run that goes on.
+pub(crate) struct Going {
+    pub(crate) agent: SafeText,
+    pub(crate) stop: watch::Sender<Option<SafeText>>,
+}
+
+/// Engines, compiled components, linked components: also used without the home's lock, by an auditor.
+pub(crate) struct Workshop {
+    home: PathBuf,
+    cache: Cache,
+    slots: u32,
+    engines: Mutex<HashMap<u64, Engine>>,
+    prepared: Mutex<HashMap<(Digest, u64), Slot>>,
+}
+
+/// A component that is being made ready, or is: whoever comes second waits for the first, and compiles nothing.
+type Slot = Arc<Mutex<Option<Prepared>>>;
+
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Workshop {
+    pub(crate) fn new(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
+        let key = cache_key(&place.at("cache.key"))?;
+        let (compiler, arguments) = options.compiler.clone();
+        Ok(Self {
+            home: place.home.clone(),
+            cache: Cache::new(place.at("cache"), key, compiler, arguments),
+            slots: options.slots,
+            engines: Mutex::new(HashMap::new()),
+            prepared: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The stack is the engine's, not the run's: one engine for each size that is configured.
+    fn engine(&self, stack_bytes: u64) -> Result<Engine, RunError> {
+        let mut engines = held(&self.engines);
+        if let Some(engine) = engines.get(&stack_bytes) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(&EngineOptions { slots: self.slots, stack_bytes })?;
+        engines.insert(stack_bytes, engine.clone());
+        Ok(engine)
+    }
+
+    /// A component of the home, compiled where it must be. Blocks while it compiles.
+    pub(crate) fn prepare(&self, digest: Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
+        let slot = Arc::clone(held(&self.prepared).entry((digest, stack_bytes)).or_default());
+        let mut slot = held(&slot);
+        if let Some(prepared) = &*slot {
+            return Ok(prepared.clone());
+        }
+        let component = package::store::get(&self.home, digest)?;
+        let engine = self.engine(stack_bytes)?;
+        let prepared = Prepared::new(&engine, &self.cache.load(&engine, digest, &component)?)?;
+        *slot = Some(prepared.clone());
+        Ok(prepared)
+    }
+}
+
+fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_owned();
+    move |cause| RunError::Home { path, cause }
+}
+
+/// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
+    let read = || std::fs::read(path).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    if let Some(key) = read() {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
+    let new = path.with_extension(format!("new{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(home_err(&new))?;
+    file.write_all(&key).map_err(home_err(&new))?;
+    let linked = std::fs::hard_link(&new, path);
+    std::fs::remove_file(&new).map_err(home_err(&new))?;
+    if let Err(cause) = linked
+        && cause.kind() != std::io::ErrorKind::AlreadyExists
+    {
+        return Err(home_err(path)(cause));
+    }
+    read().ok_or(RunError::Random)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn make_folder(path: &Path) -> Result<(), RunError> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(home_err(path))
+}
+
+impl House {
+    /// Takes the home, makes it where there is none, and folds what its snapshot lacks.
+    ///
+    /// # Errors
+    /// [`RunError::Held`] when another process has it; a record that is not what it should be.
+    pub fn open(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
+        make_folder(&place.home)?;
+        make_folder(&place.state)?;
+        let (journal, opened) = match Journal::open(&place.home, Some(&place.state), journal::Options::default()) {
+            Ok(opened) => opened,
+            Err(journal::OpenError::Held { .. }) => return Err(RunError::Held(place.home.clone())),
+            Err(err) => return Err(RunError::Record(err)),
+        };
+        let ledger = fold(&journal.reader()?, &opened)?;
+        let clock = Arc::new(SystemClock::new());
+        let gate = Gate::new(Arc::new(journal.clone()), Arc::clone(&clock) as Arc<dyn gate::Clock>, ledger);
+        if opened.recovered_bytes > 0 {
+            let record: Record = Recovered { at: clock.unix_ms(), bytes: opened.recovered_bytes, kind: Kind::Recovered, v: VERSION }.into();
+            drop(gate.append_log(&record)?);
+        }
+        let workshop = Workshop::new(place, options)?;
+        let inner = Inner {
+            place: place.clone(),
+            journal,
+            gate,
+            clock,
+            workshop,
+            networks: Mutex::new(HashMap::new()),
+            going: Mutex::new(HashMap::new()),
+            count: watch::channel(0).0,
+            taken: Mutex::new(HashSet::new()),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// Puts it on the record that a person trusted a configuration; durable when this returns.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
+        let path = SafeText::new(path, 1024);
+        let record = ConfigTrusted { at: self.inner.clock.unix_ms(), by, config, kind: Kind::ConfigTrusted, path, v: VERSION };
+        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
+    }
+
+    /// Runs that go on here, with their agents.
+    pub fn going(&self) -> Vec<(RunId, SafeText)> {
+        let mut going: Vec<_> = held(&self.inner.going).iter().map(|(run, going)| (*run, going.agent.clone())).collect();
+        going.sort();
+        going
+    }
+
+    /// Tells a run to end; whether there is such a run.
+    pub fn stop(&self, run: RunId, by: &str) -> bool {
+        match held(&self.inner.going).get(&run) {
+            Some(going) => {
+                going.stop.send_replace(Some(SafeText::new(by, 64)));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Tells all runs to end.
+    pub fn stop_all(&self, by: &str) {
+        for going in held(&self.inner.going).values() {
+            going.stop.send_replace(Some(SafeText::new(by, 64)));
+        }
+    }
+
+    /// Returns when no run goes on.
+    pub async fn idle(&self) {
+        let mut count = self.inner.count.subscribe();
+        // The sender lives as long as this house.
+        let _ = count.wait_for(|count| *count == 0).await;
+    }
+
+    /// Leaves the home in order: a snapshot, so that the next opening reads nothing twice.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn close(&self) -> Result<(), RunError> {
+        self.inner.gate.snapshot(Snapshot::Always)?;
+        self.inner.journal.clone().close().map_err(|_| RunError::RecordBroken)
+    }
+
+    /// The network as an agent's configuration has it. Connections are not shared: each run gets a pool of its own.
+    pub(crate) fn network(&self, order: &NetworkOrder) -> Result<Network, RunError> {
+        if let Some(network) = held(&self.inner.networks).get(order) {
+            return Ok(network.clone());
+        }
+        let own = policy::address::OwnListeners::default();
+        let config = NetworkConfig { resolvers: order.resolvers.clone(), roots: order.roots.clone(), own };
+        let network = Network::new(&config).map_err(RunError::Network)?;
+        held(&self.inner.networks).insert(order.clone(), network.clone());
+        Ok(network)
+    }
+}
+
+/// The ledger: what the snapshot has, and what came after it.
+fn fold(reader: &Reader, opened: &journal::Opened) -> Result<Ledger, RunError> {
+    let kept = opened.snapshot.as_deref().and_then(Ledger::from_snapshot);
+    let (mut ledger, records) = match kept {
+        Some(ledger) => (ledger, reader.records_from(opened.unfolded)),
+        None => (Ledger::new(), reader.records()),
+    };
+    for record in records {
+        let record = record?;
+        ledger.fold(record.run, record.seq, &record.body)?;
+    }
+    Ok(ledger)
+}

@@ -1,0 +1,27 @@
+//! The life of a run: from an order to its end, resumed after a crash, rebuilt for an auditor, ended from outside.
+//!
+//! One process holds a home: its [`House`] has the journal, the gate, the engines, and serves the control socket; every other
+//! process that wants something done is its client. What may be done is decided in `gate`, done in `broker`, and what a guest is
+//! belongs to `sandbox`: this room puts them together, and takes them apart again.
+
+mod control;
+mod cut_off;
+mod err;
+mod event;
+mod holder;
+mod house;
+mod life;
+mod order;
+mod rebuild;
+mod report;
+mod schemas;
+
+pub use err::RunError;
+pub use event::{Event, Events};
+pub use holder::{Holder, HolderClient, HolderSocket};
+pub use house::{House, HouseOptions, Place};
+pub use life::Running;
+pub use order::{NetworkOrder, RunOrder};
+pub use rebuild::{Rebuilding, Rebuilt, rebuild};
+pub use report::{Claims, Evidence, RecordEvidence, Report};
+pub use schemas::schemas;

@@ -1,0 +1,75 @@
+//! What is to be run: everything resolved, so that whoever holds the home needs nothing of the caller's.
+
+use std::net::SocketAddr;
+
+use effect::record::AgentRef;
+use effect::{Digest, Grants, Limits, SafeText};
+use serde::{Deserialize, Serialize};
+
+use crate::err::RunError;
+
+/// One run to be started. The component is in the home's store already.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunOrder {
+    /// What.
+    pub agent: AgentRef,
+    /// Arguments of a command, without its name.
+    pub args: Vec<String>,
+    /// Who.
+    pub by: SafeText,
+    /// The configuration it was resolved from.
+    pub config: Option<Digest>,
+    /// Whether it is to be resumable though it only looks.
+    pub durable: bool,
+    /// What is effective: declared ∩ granted.
+    pub grants: Grants,
+    /// JSON for an agent, text for a command's standard input.
+    pub input: String,
+    /// Of the manifest, where it has one.
+    pub input_schema: Option<serde_json::Value>,
+    /// Whether the input must be JSON.
+    pub is_agent: bool,
+    /// Resolved.
+    pub limits: Limits,
+    /// How names are resolved and whom TLS trusts.
+    pub network: NetworkOrder,
+}
+
+/// How names are resolved and whom TLS trusts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkOrder {
+    /// Name servers; the system's where there are none.
+    pub resolvers: Vec<SocketAddr>,
+    /// Certificates beside the public roots, as read from their files.
+    pub roots: Vec<Vec<u8>>,
+}
+
+impl RunOrder {
+    /// Holds the input against its bound and its schema.
+    ///
+    /// # Errors
+    /// Input that is too large, not JSON, or not of the schema.
+    pub fn check_input(&self) -> Result<(), RunError> {
+        let bytes = u64::try_from(self.input.len()).unwrap_or(u64::MAX);
+        if bytes > self.limits.input_bytes {
+            return Err(RunError::InputTooLarge { bytes, max: self.limits.input_bytes });
+        }
+        if !self.is_agent {
+            return Ok(());
+        }
+        let input: serde_json::Value = serde_json::from_str(&self.input).map_err(|err| RunError::InputNotJson(err.to_string()))?;
+        let Some(schema) = &self.input_schema else { return Ok(()) };
+        let validator =
+            jsonschema::validator_for(schema).map_err(|err| RunError::InputUnfit(format!("the schema itself is broken: {err}")))?;
+        match validator.iter_errors(&input).next() {
+            None => Ok(()),
+            Some(err) => {
+                let place = err.instance_path().to_string();
+                let place = if place.is_empty() { "the input".to_owned() } else { format!("`{place}`") };
+                Err(RunError::InputUnfit(format!("{place}: {err}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Runs a recorded run again without any effect, and says whether it is what happened.
+
+use std::sync::Arc;
+
+use broker::{Live, Mounts, SystemClock};
+use effect::{Digest, Divergence, Outcome, RunId, SafeText, Stop};
+use gate::{Recorded, Replay};
+use sandbox::Prepared;
+
+use crate::err::RunError;
+use crate::house::{House, HouseOptions, Place, Workshop};
+use crate::life::{start_of, world_back};
+
+/// What is to be rebuilt.
+#[derive(Clone, Debug)]
+pub struct Rebuilding {
+    /// Which run.
+    pub run: RunId,
+    /// Another component to put in its place, which is in the home's store.
+    pub with: Option<Digest>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// The first place that differs; none where it is identical as far as the record goes.
+    pub divergence: Option<Divergence>,
+    /// How the recorded run ended; none for one that was cut off.
+    pub outcome: Option<Outcome>,
+}
+
+/// Rebuilds a run. Needs no lock; looks at mounts again where what the run read was not kept.
+///
+/// # Errors
+/// A run that is not there or can't be rebuilt; a component that can't be run.
+pub async fn rebuild(place: &Place, options: &HouseOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
+    let recorded = load(&journal::Reader::open(&place.home)?, rebuilding.run)?;
+    let workshop = Workshop::new(place, &HouseOptions { slots: 1, ..options.clone() })?;
+    let (digest, stack_bytes) = component_of(&recorded, rebuilding);
+    let prepared = tokio::task::spawn_blocking(move || workshop.prepare(digest, stack_bytes)).await;
+    let prepared = prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))?;
+    play(recorded, &prepared).await
+}
+
+impl House {
+    /// As [`rebuild`], with the engines and components that are here already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rebuild(&self, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
+        let recorded = load(&self.inner.journal.reader()?, rebuilding.run)?;
+        let (digest, stack_bytes) = component_of(&recorded, rebuilding);
+        let prepared = self.prepare(digest, stack_bytes).await?;
+        play(recorded, &prepared).await
+    }
+}
+
+fn load(reader: &journal::Reader, run: RunId) -> Result<Recorded, RunError> {
+    Recorded::load(reader, run).map_err(|cause| RunError::Load { run, cause })
+}
+
+fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, u64) {
+    let standing = &recorded.opening().standing;
+    (rebuilding.with.unwrap_or(standing.agent.digest), standing.limits.stack_bytes)
+}
+
+async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {
+    let opening = recorded.opening().clone();
+    let recorded_outcome = recorded.closed().map(|closed| closed.outcome.clone());
+    let mounts = Mounts::open(&opening.standing.grants)?;
+    let clock = Arc::new(SystemClock::new());
+    let world =
+        Replay::audit(recorded, Live::for_audit(&opening, mounts, clock)).map_err(|cause| RunError::Load { run: opening.run, cause })?;
+    let ended = sandbox::enter(prepared, start_of(&opening), Box::new(world), std::future::pending::<SafeText>()).await?;
+    let divergence = match ended.stop {
+        Some(Stop::Diverged(divergence)) => Some(*divergence),
+        _ => {
+            let mut world = world_back(ended.world).ok_or_else(|| RunError::Holder("the world of the run was lost".to_owned()))?;
+            let output = (!ended.output.is_empty() || ended.outcome == Outcome::Done).then_some(&*ended.output);
+            world.verdict(&ended.outcome, output).err()
+        }
+    };
+    Ok(Rebuilt { divergence, outcome: recorded_outcome })
+}
