@@ -1,0 +1,174 @@
+//! From a name in `bailiwick.toml` to a component that may be run: find, read, resolve, trust, build, look, admit.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use effect::record::AgentRef;
+use effect::{Grants, SafeText};
+use package::build::{Built, Order, Schemas};
+use package::{
+    Authored, AuthoredManifest, Component, ComponentSource, Effective, Kind, Network, Refused, Resolved, ResolvedAgent, Trusted, config,
+    trust,
+};
+use run::{NetworkOrder, Place};
+
+use crate::err::CliError;
+use crate::place;
+use crate::screen::Screen;
+
+/// BOUND: bytes of a file of certificates; all public roots together have 250 KiB.
+const ROOTS_BYTES_MAX: u64 = 4 << 20;
+
+/// A configuration that was read. Whether it may be used is another question.
+pub(crate) struct Configured {
+    pub(crate) authored: Authored,
+    pub(crate) resolved: Resolved,
+}
+
+impl Configured {
+    /// The file that was named, or the nearest one.
+    pub(crate) fn load(named: Option<&Path>, place: &Place) -> Result<Self, CliError> {
+        let file = match named {
+            Some(file) => file.to_owned(),
+            None => config::find(Path::new("."))?,
+        };
+        let authored = config::read(&file)?;
+        let resolved = authored.resolve(&place.home)?;
+        Ok(Self { authored, resolved })
+    }
+
+    /// The proof that it may be used: said before, or on this command line.
+    pub(crate) fn trusted(&self, place: &Place, word: TrustWord) -> Result<Trusted, CliError> {
+        match word {
+            TrustWord::ThisOnce => Ok(Trusted::for_this_run(&self.authored)),
+            TrustWord::SaidBefore => Ok(trust::check(&place.home, &self.authored, &self.resolved)?),
+        }
+    }
+
+    /// An agent that may be started today.
+    pub(crate) fn agent(&self, name: &str) -> Result<&ResolvedAgent, CliError> {
+        Ok(self.resolved.agent(name, place::now_s())?)
+    }
+}
+
+/// Where the trust comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TrustWord {
+    /// `--trust`.
+    ThisOnce,
+    /// The list in the home.
+    SaidBefore,
+}
+
+impl TrustWord {
+    pub(crate) fn of_flag(trust: bool) -> Self {
+        if trust { Self::ThisOnce } else { Self::SaidBefore }
+    }
+}
+
+/// A component in hand, whole, and callable as far as can be seen from outside.
+pub(crate) struct Obtained {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) component: Component,
+    /// Where it lies.
+    pub(crate) file: PathBuf,
+}
+
+impl Obtained {
+    fn new(bytes: Vec<u8>, file: PathBuf) -> Result<Self, CliError> {
+        let component = package::look(&bytes).map_err(|cause| CliError::Component { what: file.display().to_string(), cause })?;
+        Ok(Self { bytes, component, file })
+    }
+
+    /// A component from a file, which is never built.
+    pub(crate) fn read(file: &Path) -> Result<Self, CliError> {
+        Self::new(read_regular(file, package::component::COMPONENT_BYTES_MAX)?, file.to_owned())
+    }
+
+    /// What is effective of the agent's grants.
+    pub(crate) fn admit(&self, name: &str, agent: &ResolvedAgent) -> Result<Effective, CliError> {
+        let effective = package::effective(self.component.manifest.as_ref(), &self.component.imports, &agent.grants);
+        effective.map_err(|reasons| refused(name, reasons))
+    }
+
+    pub(crate) fn reference(&self, name: &str) -> AgentRef {
+        let version = self.component.manifest.as_ref().map_or("-", |manifest| &manifest.version);
+        AgentRef { digest: self.component.digest, name: SafeText::new(name, 64), version: SafeText::new(version, 64) }
+    }
+
+    pub(crate) fn is_agent(&self) -> bool {
+        self.component.kind == Kind::Agent
+    }
+}
+
+fn refused(name: &str, reasons: Vec<Refused>) -> CliError {
+    CliError::NotAdmitted { agent: name.to_owned(), reasons }
+}
+
+/// Whether an agent in a folder will be admitted as far as its `agent.toml` tells, so that nothing is built in vain.
+pub(crate) fn admit_early(name: &str, agent: &ResolvedAgent) -> Result<(), CliError> {
+    let ComponentSource::Folder(folder) = &agent.component else { return Ok(()) };
+    let manifest = AuthoredManifest::load(folder)?.manifest;
+    package::effective(Some(&manifest), &[], &agent.grants).map(drop).map_err(|reasons| refused(name, reasons))
+}
+
+/// The component of an agent, built where its source changed.
+pub(crate) async fn obtain(
+    place: &Place,
+    (name, agent): (&str, &ResolvedAgent),
+    trusted: &Trusted,
+    screen: &mut Screen,
+) -> Result<Obtained, CliError> {
+    let folder = match &agent.component {
+        ComponentSource::File(file) => return Obtained::read(file),
+        ComponentSource::Folder(folder) => folder,
+    };
+    let cache = place::build_cache(place);
+    let order = Order { folder, cache: &cache, trusted };
+    let mut begun = false;
+    let mut say = |line: &str| {
+        if !std::mem::replace(&mut begun, true) {
+            screen.step(&format!("building {name}"));
+        }
+        screen.tool(line);
+    };
+    // Blocks this thread for as long as a tool runs; others go on.
+    let built = tokio::task::block_in_place(|| package::build::build(&order, &mut say));
+    let raw = match built.inspect_err(|_| screen.show_tail())? {
+        Built::Fresh(frozen) => return Obtained::new(frozen.read()?, frozen.file),
+        Built::Raw(raw) => raw,
+    };
+    let looked = package::look(raw.component()).map_err(|cause| CliError::Component { what: name.to_owned(), cause })?;
+    // What imports that which nobody serves would not even start; granted or not is asked later.
+    package::effective(None, &looked.imports, &Grants::default()).map_err(|reasons| refused(name, reasons))?;
+    screen.step(&format!("asking {name} for its schemas"));
+    let answer = run::schemas(place, &place::house_options(), raw.component().to_vec(), &agent.limits).await?;
+    let schemas = answer.and_then(|answer| Schemas::parse(&answer).ok());
+    if schemas.is_none() && looked.kind == Kind::Agent {
+        screen.line(&format!("note: {name} tells no schemas, so its input is not checked before it runs"));
+    }
+    let frozen = raw.freeze(schemas)?;
+    screen.clear();
+    Obtained::new(frozen.read()?, frozen.file)
+}
+
+/// How names are resolved and whom TLS believes, with the files read, for an agent that may make requests.
+pub(crate) fn network(network: &Network) -> Result<NetworkOrder, CliError> {
+    let roots = network.roots.iter().map(|file| read_regular(file, ROOTS_BYTES_MAX));
+    Ok(NetworkOrder { resolvers: network.resolvers.clone(), roots: roots.collect::<Result<_, _>>()? })
+}
+
+/// All of a regular file: what a configuration names may be a pipe that nobody writes to.
+fn read_regular(file: &Path, max: u64) -> Result<Vec<u8>, CliError> {
+    let kind = std::fs::metadata(file).map_err(CliError::file("look at", file))?;
+    if kind.is_file() { read_bounded(file, max) } else { Err(CliError::NotAFile(file.to_owned())) }
+}
+
+/// All of a file that the operator named, unless it is longer than `max`.
+#[expect(clippy::disallowed_methods, reason = "door: files that the operator named")]
+pub(crate) fn read_bounded(file: &Path, max: u64) -> Result<Vec<u8>, CliError> {
+    let open = std::fs::File::open(file).map_err(CliError::file("open", file))?;
+    let mut bytes = Vec::new();
+    open.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(CliError::file("read", file))?;
+    if bytes.len() as u64 > max { Err(CliError::TooLarge { path: file.to_owned(), max }) } else { Ok(bytes) }
+}

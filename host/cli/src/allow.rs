@@ -1,0 +1,89 @@
+//! What would have allowed a refusal. It is made from the agent's words, so it is only ever shown quoted, and when asked for.
+
+use effect::Reason;
+use effect::record::AskedFor;
+
+/// In lines of configuration where there are any, else in words.
+pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
+    let words = |text: &str| vec![text.to_owned()];
+    match reason {
+        Reason::NothingGranted if ask.capability.as_str() == "files" => words("a mount of a folder, with `mode = \"read\"`"),
+        Reason::NothingGranted
+        | Reason::HostNotGranted
+        | Reason::SchemeNotGranted
+        | Reason::PortNotGranted
+        | Reason::MethodNotGranted
+        | Reason::PathNotGranted => http(ask.resource.as_str()).unwrap_or_else(|| words("a grant of this kind, where there is one")),
+        Reason::GrantExpired => words("a later day in the `until` of the grant"),
+        Reason::HeaderNotYours(name) => words(&format!("nothing: `{name}` is set by the host alone")),
+        Reason::Malformed(_) => words("nothing: it was not well formed"),
+        Reason::AddressNotGranted(_) => words("the address in the `addresses` of the grant, where that name is really meant to be there"),
+        Reason::AddressNever(_) => words("nothing: no grant opens such an address"),
+        Reason::LeavesMount => words("a mount of the folder that it leads to, if the agent is to see that"),
+        Reason::NotRegular => words("nothing: only regular files and directories are opened"),
+        Reason::WriteNotGranted => words("nothing in this version: mounts are read"),
+        Reason::OverLimit(limit) => words(&format!("a higher `{limit}` in the agent's `limits`")),
+        Reason::NotServed => words("nothing in this version"),
+    }
+}
+
+/// A grant for just this: `METHOD scheme://host:port/path`, with the query as it was redacted left out.
+fn http(resource: &str) -> Option<Vec<String>> {
+    let (method, url) = resource.split_once(' ')?;
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    // A literal IPv6 address has colons of its own.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut lines = vec!["[[agents.AGENT.http]]".to_owned(), format!("host = {}", quoted(host)), format!("scheme = {}", quoted(scheme))];
+    lines.extend(port.map(|port| format!("port = {port}")));
+    lines.push(format!("methods = [{}]", quoted(method)));
+    lines.push(format!("paths = [{}]", quoted(path)));
+    Some(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use effect::SafeText;
+
+    use super::*;
+
+    fn ask(capability: &str, resource: &str) -> AskedFor {
+        let text = |text: &str| SafeText::new(text, 1024);
+        AskedFor { capability: text(capability), function: text("f"), resource: text(resource) }
+    }
+
+    #[test]
+    fn a_grant_for_just_this_request_and_no_more() {
+        let lines = what_would_allow(&ask("http", "POST http://127.0.0.1:8080/a/b?q=…"), &Reason::MethodNotGranted);
+        let expected = [
+            "[[agents.AGENT.http]]",
+            "host = \"127.0.0.1\"",
+            "scheme = \"http\"",
+            "port = 8080",
+            "methods = [\"POST\"]",
+            "paths = [\"/a/b\"]",
+        ];
+        assert_eq!(lines, expected);
+        let lines = what_would_allow(&ask("http", "GET https://[::1]/"), &Reason::HostNotGranted);
+        assert!(lines.contains(&"host = \"[::1]\"".to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn words_of_the_agent_can_not_break_out_of_their_quotes() {
+        let lines = what_would_allow(&ask("http", "GET https://a\"\nb/"), &Reason::HostNotGranted);
+        assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains("'a\"") || line.contains("\\\"")), "{lines:?}");
+    }
+
+    #[test]
+    fn what_nothing_allows_says_so() {
+        let class = SafeText::new("metadata", 32);
+        let lines = what_would_allow(&ask("http", "GET http://169.254.169.254/"), &Reason::AddressNever(class));
+        assert!(lines.iter().all(|line| line.starts_with("nothing")), "{lines:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! The command line as a whole; each verb's own part is in its file.
+
+use clap::{Parser, Subcommand};
+
+use crate::verb;
+
+/// Runs agents that may do what they were granted and nothing else, and keeps a record of what they did.
+#[derive(Debug, Parser)]
+#[command(name = "bailiwick", version, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick check                        what the bailiwick.toml of this folder would allow
+  bailiwick trust                        allow it
+  bailiwick run leak-scan                run an agent that it names, and see the report
+  bailiwick ps                           what goes on, was cut off, or waits to be settled
+  bailiwick show 01K8/17                 why something was refused
+  bailiwick audit touched                every file and host that was touched, by all runs
+  bailiwick audit verify                 prove that the record is whole
+
+The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick); what is remembered of the record outside of it, \
+so that going back is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
+
+Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
+is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 130 and 143 ended from outside.";
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Run(verb::run::Args),
+    Trust(verb::trust::Args),
+    Check(verb::check::Args),
+    Inspect(verb::inspect::Args),
+    Build(verb::build::Args),
+    Ps(verb::ps::Args),
+    Show(verb::show::Args),
+    Logs(verb::logs::Args),
+    Stop(verb::stop::Args),
+    Resume(verb::resume::Args),
+    Replay(verb::replay::Args),
+    Audit(verb::audit::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn each_verb_teaches_by_example() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_after_help().is_some_and(|help| help.to_string().contains("Example")), "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

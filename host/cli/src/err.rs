@@ -1,0 +1,220 @@
+//! What goes wrong at the command line, and the one place that says so.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use effect::RunId;
+use package::trust::Untrusted;
+use package::{ConfigError, Refused, TrustError};
+
+use crate::words::safe;
+use crate::{exit, out};
+
+/// Anything that keeps a verb from being done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    Manifest(#[from] package::ManifestError),
+    #[error(transparent)]
+    Build(#[from] package::build::BuildError),
+    #[error("the component can't be kept")]
+    Store(#[from] package::store::StoreError),
+    #[error("`{}` can't run here", safe(what))]
+    Component {
+        what: String,
+        #[source]
+        cause: package::ComponentError,
+    },
+    #[error("agent `{agent}` is not admitted")]
+    NotAdmitted { agent: String, reasons: Vec<Refused> },
+    #[error("agent `{agent}` is no folder of source: there is nothing to build")]
+    NothingToBuild { agent: String },
+    #[error(transparent)]
+    Run(#[from] run::RunError),
+    #[error("the run could not go on: {}", safe(message))]
+    Failed { exit: u8, message: String },
+    #[error("ended by {name} before it began: nothing was done")]
+    EndedEarly { name: &'static str },
+    #[error("the process that holds the home went away without a word")]
+    HolderGone,
+    #[error("the record can't be read")]
+    Read(#[from] journal::ReadError),
+    #[error("the record can't be taken as it is")]
+    Accept(#[source] journal::OpenError),
+    #[error("could not {verb} `{}`", safe(&path.to_string_lossy()))]
+    File {
+        verb: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("`{}` has more than {max} bytes", safe(&path.to_string_lossy()))]
+    TooLarge { path: PathBuf, max: u64 },
+    #[error("`{}` is not a regular file", safe(&.0.to_string_lossy()))]
+    NotAFile(PathBuf),
+    #[error("the input is not UTF-8")]
+    InputNotText,
+    #[error("arguments are for a command; `{agent}` is an agent, which takes `--input`")]
+    ArgumentsForAgent { agent: String },
+    #[error("`{}` is not a run: an id has 26 letters and digits, of which the first or last few are enough", safe(.0))]
+    NotARun(String),
+    #[error("no run is called `{}`", safe(.0))]
+    NoSuchRun(String),
+    #[error("several runs are called `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    SeveralRuns { text: String, runs: Vec<RunId> },
+    #[error("run `{run}` has no record {seq}; it has {last}")]
+    NoSuchRecord { run: RunId, seq: u64, last: u64 },
+    #[error("run `{0}` has ended already, or must be settled first")]
+    NotGoing(RunId),
+    #[error("run `{0}` was told to end, and has not yet")]
+    NotEnding(RunId),
+    #[error("`{}` is no moment: write 2026-10-02, 2026-10-02T14:00:00Z, or 2h for two hours ago", safe(.0))]
+    NotAMoment(String),
+    #[error("`{}` is not a kind of record; the kinds are {known}", safe(text))]
+    NotAKind { text: String, known: String },
+    #[error("`{}` is not a public key", safe(&path.to_string_lossy()))]
+    PublicKey {
+        path: PathBuf,
+        #[source]
+        cause: journal::PublicKeyError,
+    },
+    #[error("there is no home: neither `{own}` nor `HOME` is set")]
+    NoHome { own: &'static str },
+    #[error("could not start")]
+    Runtime(#[source] io::Error),
+    #[error("could not write to standard output")]
+    Write(#[source] io::Error),
+}
+
+impl CliError {
+    /// A failure of the system at a path.
+    pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::File { verb, path, cause }
+    }
+
+    fn untrusted(&self) -> Option<&Untrusted> {
+        match self {
+            Self::Trust(TrustError::Untrusted(untrusted)) => Some(untrusted),
+            _ => None,
+        }
+    }
+
+    /// The number that the program ends with.
+    pub(crate) fn exit(&self) -> u8 {
+        use package::build::BuildError;
+        match self {
+            Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
+            Self::Build(BuildError::Component(_) | BuildError::Freeze(_)) => exit::REFUSED,
+            Self::Build(
+                BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. },
+            ) => exit::USAGE,
+            Self::Build(_) | Self::Store(_) => exit::HOST,
+            Self::Component { .. } | Self::NotAdmitted { .. } => exit::REFUSED,
+            Self::Run(err) => err.exit(),
+            Self::Failed { exit, .. } => *exit,
+            Self::EndedEarly { name } if *name == exit::CTRL_C => exit::INTERRUPTED,
+            Self::EndedEarly { .. } => exit::TERMINATED,
+            Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
+            Self::Read(_) => exit::RECORD,
+            Self::Accept(journal::OpenError::Held { .. }) => exit::HOST,
+            Self::Accept(_) => exit::RECORD,
+            Self::File { .. } | Self::NotAFile(_) | Self::TooLarge { .. } | Self::InputNotText | Self::ArgumentsForAgent { .. } => {
+                exit::USAGE
+            }
+            Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
+            Self::NotGoing(_) | Self::NotAMoment(_) | Self::NotAKind { .. } | Self::PublicKey { .. } | Self::NoHome { .. } => exit::USAGE,
+            Self::NothingToBuild { .. } => exit::USAGE,
+            Self::HolderGone | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
+        }
+    }
+
+    /// What belongs to the error and is more than a line.
+    fn details(&self) -> Vec<String> {
+        match (self, self.untrusted()) {
+            (_, Some(untrusted)) => {
+                std::iter::once("it asks for:".to_owned()).chain(untrusted.authority.iter().map(|line| format!("  {line}"))).collect()
+            }
+            (Self::NotAdmitted { reasons, .. }, _) => reasons.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do next, where that is plain.
+    fn help(&self) -> Option<&'static str> {
+        use journal::{OpenError, ReadError};
+        use run::RunError;
+        match self {
+            Self::Config(ConfigError::Absent(_)) => Some("write one (see README.md), go to a folder that has one, or say `--config FILE`"),
+            Self::Trust(TrustError::Untrusted(_)) => {
+                Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
+            }
+            Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
+            Self::Build(package::build::BuildError::NoTool { .. }) => {
+                Some("agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py")
+            }
+            Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),
+            Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
+            Self::NotGoing(_) => Some("`bailiwick ps` shows runs that have not ended, and what waits to be settled"),
+            Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
+            Self::Run(RunError::Record(OpenError::Behind { .. })) => {
+                Some("if you put back an older copy of the home, say `bailiwick audit accept-rollback`; if not, somebody else did")
+            }
+            Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Read(ReadError::Fault(_)) => {
+                Some("`bailiwick audit verify` names the first place that is wrong; restore the home from a copy")
+            }
+            Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
+            Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
+            _ => None,
+        }
+    }
+
+    /// Says it: what, why (each cause once), and what to do.
+    pub(crate) fn print(&self) {
+        self.lines().iter().for_each(|line| out::words(line));
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("error: {}", safe(&self.to_string()))];
+        let mut said = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(err) = cause {
+            let words = err.to_string();
+            if !said.contains(&words) {
+                lines.extend(words.lines().take(20).map(|line| format!("  caused by: {}", safe(line))));
+                said = words;
+            }
+            cause = err.source();
+        }
+        lines.extend(self.details().iter().map(|line| format!("  {}", safe(line))));
+        lines.extend(self.help().map(|help| format!("help: {help}")));
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_why_once_and_what_to_do() {
+        let cause = io::Error::new(io::ErrorKind::NotFound, "no such \u{1b}[31mfile");
+        let err = CliError::File { verb: "read", path: "a\nb".into(), cause };
+        assert_eq!(err.lines(), ["error: could not read `a\\u{a}b`", "  caused by: no such \\u{1b}[31mfile"]);
+        let err = CliError::NotGoing(RunId::from_bytes([0; 16]));
+        assert_eq!(err.lines().len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_trusted_shows_what_it_asks_for() {
+        let digest = effect::Digest::of(b"");
+        let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()] };
+        let err = CliError::Trust(Box::new(untrusted).into());
+        assert_eq!(err.exit(), exit::USAGE);
+        assert!(err.lines().contains(&"    agent x".to_owned()), "{:?}", err.lines());
+    }
+}

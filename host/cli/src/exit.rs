@@ -1,0 +1,90 @@
+//! With which number the program ends: one table for scripts, the same for every verb.
+
+use effect::Outcome;
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// The host failed.
+pub(crate) const HOST: u8 = 1;
+/// Usage, configuration, not trusted.
+pub(crate) const USAGE: u8 = 2;
+/// The agent failed.
+pub(crate) const AGENT: u8 = 3;
+/// Refused: not admitted, or it failed after a refusal.
+pub(crate) const REFUSED: u8 = 4;
+/// A limit was reached.
+pub(crate) const LIMIT: u8 = 5;
+/// The record is broken or can't be written.
+pub(crate) const RECORD: u8 = 6;
+/// An outcome is unknown and must be settled.
+pub(crate) const UNSETTLED: u8 = 8;
+/// A replay did something else.
+pub(crate) const DIVERGED: u8 = 9;
+/// Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// SIGTERM, and `stop`.
+pub(crate) const TERMINATED: u8 = 143;
+
+/// What Ctrl-C is called on the record.
+pub(crate) const CTRL_C: &str = "Ctrl-C";
+
+/// Whether refusals that an agent survived count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// They are in the report.
+    Lenient,
+    /// They are what the program ends with.
+    Strict,
+}
+
+/// The number for how a run ended.
+pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) -> u8 {
+    match outcome {
+        Outcome::Done if was_refused && strictness == Strictness::Strict => REFUSED,
+        Outcome::Done => DONE,
+        Outcome::Failed { .. } | Outcome::Trapped { .. } if was_refused => REFUSED,
+        Outcome::Failed { .. } | Outcome::Trapped { .. } => AGENT,
+        Outcome::Limit { .. } => LIMIT,
+        Outcome::Stopped { by } if by.as_str() == CTRL_C => INTERRUPTED,
+        Outcome::Stopped { .. } => TERMINATED,
+        Outcome::Unsettled { .. } => UNSETTLED,
+        Outcome::RecordBroken => RECORD,
+        Outcome::HostFailed { .. } => HOST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use effect::SafeText;
+
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_number() {
+        let text = |text: &str| SafeText::new(text, 64);
+        let failed = Outcome::Failed { code: text("x"), message: text("y") };
+        let cases = [
+            (Outcome::Done, false, DONE),
+            (Outcome::Done, true, DONE),
+            (failed.clone(), false, AGENT),
+            (failed, true, REFUSED),
+            (Outcome::Trapped { message: text("unreachable") }, false, AGENT),
+            (Outcome::Limit { limit: text("memory") }, true, LIMIT),
+            (Outcome::Stopped { by: text(CTRL_C) }, false, INTERRUPTED),
+            (Outcome::Stopped { by: text("SIGTERM") }, false, TERMINATED),
+            (Outcome::Stopped { by: text("alice with `stop`") }, true, TERMINATED),
+            (Outcome::Unsettled { op: 3 }, false, UNSETTLED),
+            (Outcome::RecordBroken, false, RECORD),
+            (Outcome::HostFailed { message: text("z") }, false, HOST),
+        ];
+        for (outcome, was_refused, code) in cases {
+            assert_eq!(of_outcome(&outcome, was_refused, Strictness::Lenient), code, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn strict_turns_a_survived_refusal_into_one() {
+        assert_eq!(of_outcome(&Outcome::Done, true, Strictness::Strict), REFUSED);
+        assert_eq!(of_outcome(&Outcome::Done, false, Strictness::Strict), DONE);
+    }
+}

@@ -1,0 +1,131 @@
+//! One record in one line.
+
+use effect::record::{AnswerClass, Record, Touch};
+use effect::{Claim, SafeText};
+
+use crate::log::Shown;
+use crate::report::{outcome_word, outcome_words};
+use crate::screen::severity;
+use crate::words::{bytes, count, digest, function, many, safe, seconds, utc};
+
+/// BOUND: characters of what an agent said in one line.
+const SAID_CHARS_MAX: usize = 200;
+
+/// What stands first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// The number in the run.
+    Seq,
+    /// The index in the log, and the run.
+    Index,
+}
+
+/// The line, safe to print.
+pub(crate) fn of(shown: &Shown, column: Column) -> String {
+    let what = shown.known.as_ref().map_or_else(|| "a kind that this version does not know".to_owned(), record);
+    let time = shown.at_ms().map_or_else(String::new, utc);
+    let kind = SafeText::new(shown.kind(), 32);
+    let place = match column {
+        Column::Seq => format!("{:>6}", shown.seq),
+        Column::Index => {
+            let run = shown.run.map_or_else(|| "-".to_owned(), |run| run.to_string());
+            format!("{:>8}  {run:<26} {:>6}", shown.index, shown.seq)
+        }
+    };
+    format!("{place}  {time:<19}  {kind:<14}  {what}").trim_end().to_owned()
+}
+
+fn record(record: &Record) -> String {
+    match record {
+        Record::RunOpened(opened) => {
+            let agent = &opened.agent;
+            format!("{} {} {} by {}", agent.name, agent.version, digest(&agent.digest), opened.by)
+        }
+        Record::RunResumed(resumed) => {
+            let settled: Vec<String> = resumed.settled.iter().map(|one| format!("op {} {}", one.op, did(one.did))).collect();
+            let settled = if settled.is_empty() { String::new() } else { format!(", settled: {}", settled.join(", ")) };
+            format!("by {}{settled}", resumed.by)
+        }
+        Record::RunClosed(closed) => {
+            let words = outcome_words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
+            format!("{}{words}, {}, {} of memory", outcome_word(&closed.outcome), seconds(closed.active_ms), bytes(closed.peak_memory))
+        }
+        Record::Asked(asked) => {
+            let again = if asked.again { " again" } else { "" };
+            format!("op {}{again} {} ({})", asked.op, asked.ask.resource, safe(&asked.bounds.rule))
+        }
+        Record::Refused(refused) => {
+            let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
+            format!("{} {}: {}{times}", function(&refused.ask.function), refused.ask.resource, safe(&refused.reason.to_string()))
+        }
+        Record::Answered(answered) => {
+            let status = answered.status.map_or_else(|| answer(answered.outcome).to_owned(), |status| status.to_string());
+            let peer = answered.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
+            let reason = answered.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
+            format!("op {} {status}{peer}{reason}", answered.op)
+        }
+        Record::Received(received) => {
+            let cut = if received.whole { "" } else { ", cut short" };
+            format!("op {} {} from {}{cut}", received.op, bytes(received.bytes), received.source)
+        }
+        Record::Observed(observed) => objects(&observed.objects),
+        Record::Delivered(delivered) => many(delivered.releases.len() as u64, "event let go of", "events let go of"),
+        Record::Said(said) => claims(&said.claims),
+        Record::ConfigTrusted(trusted) => format!("{} {} by {}", trusted.path, digest(&trusted.config), trusted.by),
+        Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
+    }
+}
+
+fn did(did: bool) -> &'static str {
+    if did { "did happen" } else { "did not happen" }
+}
+
+fn answer(class: AnswerClass) -> &'static str {
+    match class {
+        AnswerClass::Response => "response",
+        AnswerClass::RefusedAddress => "refused address",
+        AnswerClass::Failed => "failed",
+        AnswerClass::Unknown => "unknown",
+        AnswerClass::Abandoned => "abandoned",
+    }
+}
+
+fn objects(objects: &[effect::record::Object]) -> String {
+    match objects {
+        [one] => format!("{} {}", touch(one.what), one.path),
+        _ => {
+            let read: u64 = objects.iter().filter(|one| one.what == Touch::File).map(|one| one.amount).sum();
+            format!("{}, {} read", many(objects.len() as u64, "object", "objects"), bytes(read))
+        }
+    }
+}
+
+pub(crate) fn touch(touch: Touch) -> &'static str {
+    match touch {
+        Touch::File => "file",
+        Touch::Listing => "listing",
+        Touch::Look => "look",
+    }
+}
+
+fn claims(claims: &[Claim]) -> String {
+    let first = claims.first().map(claim).unwrap_or_default();
+    let first: String = first.chars().take(SAID_CHARS_MAX).collect();
+    match claims.len() {
+        0 | 1 => first,
+        more => format!("{first} … and {} more", count(more as u64 - 1)),
+    }
+}
+
+/// One claim in one line; its words were escaped when it was recorded.
+pub(crate) fn claim(claim: &Claim) -> String {
+    match claim {
+        Claim::Stderr(text) | Claim::Stdout(text) => text.to_string(),
+        Claim::Finding(finding) => {
+            let place =
+                finding.location.as_ref().map_or_else(String::new, |place| format!(" {}:{}:{}", place.uri, place.line, place.column));
+            format!("finding: {} {}{place} {}", severity(finding.severity), finding.rule, finding.title)
+        }
+        Claim::Progress(progress) => format!("progress: {}/{} {}", progress.done, progress.total, progress.what),
+    }
+}

@@ -1,0 +1,83 @@
+//! `bailiwick`: runs agents that may do what they were granted, and shows what they did.
+//!
+//! One file a verb; data goes to stdout, words for people to stderr. What is decided here is only how things are shown and with which
+//! number the program ends: everything else is the rooms' below.
+
+mod agent;
+mod allow;
+mod attend;
+mod cli;
+mod err;
+mod exit;
+mod line;
+mod log;
+mod out;
+mod place;
+mod report;
+mod screen;
+mod signals;
+mod verb;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+use crate::err::CliError;
+
+fn main() -> ExitCode {
+    if let Some(code) = compile_child() {
+        return code;
+    }
+    harden();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(err) => {
+            // Help is no error: clap knows which of the two streams and which number it is.
+            let _ = err.print();
+            return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(exit::USAGE));
+        }
+    };
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(err) => {
+            err.print();
+            ExitCode::from(err.exit())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, CliError> {
+    // Two at least: one may be busy with a guest while the other hears that it is to end.
+    let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(CliError::Runtime)?;
+    let code = runtime.block_on(verb::run(cli.verb));
+    // Nothing that is left over may keep the shell waiting.
+    runtime.shutdown_background();
+    code
+}
+
+/// The compiler's child process, started by `sandbox`: it does nothing else, and is set up by what it calls.
+fn compile_child() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != verb::COMPILE_COMPONENT {
+        return None;
+    }
+    let bytes = arguments.next().and_then(|bytes| bytes.to_str()?.parse().ok()).unwrap_or(0);
+    Some(match sandbox::compile_child(bytes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            out::words(&err.to_string());
+            ExitCode::from(1)
+        }
+    })
+}
+
+/// SECURITY: what guests and servers send goes through this process's memory; it is neither dumped nor read by other processes.
+fn harden() {
+    let nothing = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    // Where the system does not allow it, less is at stake than not running at all.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, nothing);
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}

@@ -1,0 +1,60 @@
+//! What the program takes from its surroundings: where the home is, and who says so.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use effect::SafeText;
+use run::{HouseOptions, Place};
+
+use crate::err::CliError;
+use crate::verb::COMPILE_COMPONENT;
+
+/// How many runs may be inside at once.
+const SLOTS: u32 = 64;
+
+#[expect(clippy::disallowed_methods, reason = "door: the environment of the program")]
+fn set(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The home and its second state.
+pub(crate) fn place() -> Result<Place, CliError> {
+    let folder = |own: &'static str, xdg: &'static str, beneath: &str| {
+        if let Some(own) = set(own) {
+            return std::path::absolute(own).map_err(CliError::file("find", Path::new(".")));
+        }
+        // XDG: a path that is not absolute counts as none.
+        let base = set(xdg).map(PathBuf::from).filter(|base| base.is_absolute());
+        let base = base.or_else(|| Some(PathBuf::from(set("HOME")?).join(beneath))).ok_or(CliError::NoHome { own })?;
+        Ok(base.join("bailiwick"))
+    };
+    Ok(Place {
+        home: folder("BAILIWICK_HOME", "XDG_DATA_HOME", ".local/share")?,
+        state: folder("BAILIWICK_STATE", "XDG_STATE_HOME", ".local/state")?,
+    })
+}
+
+/// How a house is made here: components are compiled by this very program.
+pub(crate) fn house_options() -> HouseOptions {
+    HouseOptions { compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]), slots: SLOTS }
+}
+
+/// Where built components are kept.
+pub(crate) fn build_cache(place: &Place) -> PathBuf {
+    place.home.join("build")
+}
+
+/// Who says it: for the record, not for any decision.
+pub(crate) fn by() -> SafeText {
+    match set("USER") {
+        Some(user) => SafeText::from_bytes(user.as_encoded_bytes(), 64),
+        None => SafeText::new(&format!("uid {}", rustix::process::getuid().as_raw()), 64),
+    }
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
+pub(crate) fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,272 @@
+//! The report of a run, for people: what the agent claims above, what the host recorded below.
+
+use std::collections::BTreeMap;
+
+use effect::record::Touch;
+use effect::{Finding, Outcome, SafeText};
+use gate::{Touched, TouchedRefusal};
+use run::{Evidence, Report};
+use serde_json::{Value, json};
+
+use crate::screen::severity;
+use crate::words::{bytes, count, digest, function, many, safe, seconds, short_hex};
+
+/// BOUND: findings that are named one by one.
+const FINDINGS_MAX: usize = 50;
+/// BOUND: refusals, hosts and mounts that are named one by one.
+const LINES_MAX: usize = 20;
+/// BOUND: bytes of the output that are shown.
+const OUTPUT_BYTES_MAX: usize = 600;
+
+/// The report, a line each, safe to print.
+pub(crate) fn lines(report: &Report, shows_output: bool) -> Vec<String> {
+    let mut lines = vec![head(report)];
+    let run = report.run.to_string();
+    lines.extend(outcome_words(&report.outcome).map(|words| format!("  {}", words.replace("RUN", &run))));
+    lines.push(format!("AGENT CLAIMS (unverified)  {}", findings_sum(&report.claims.findings)));
+    lines.extend(finding_lines(&report.claims.findings));
+    if shows_output && let Some(output) = &report.claims.output {
+        let text = SafeText::new(&output.to_string(), OUTPUT_BYTES_MAX);
+        lines.push(format!("  output       {}", unescaped_quotes(text.as_str())));
+    }
+    lines.push("HOST EVIDENCE".to_owned());
+    lines.extend(evidence(report));
+    lines
+}
+
+/// The document of `run --json`: refusals stand beside what was touched, and what no agent can touch yet is there and empty.
+pub(crate) fn document(report: &Report) -> Value {
+    let mut document = json!(report);
+    if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
+        let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
+        let refused = touched.and_then(|touched| {
+            touched.insert("agents".to_owned(), json!([]));
+            touched.remove("refused")
+        });
+        evidence.insert("refused".to_owned(), refused.unwrap_or_else(|| json!([])));
+    }
+    document
+}
+
+/// Backslashes are doubled by what makes text safe; in JSON they are part of the words.
+fn unescaped_quotes(text: &str) -> String {
+    text.replace("\\\\", "\\")
+}
+
+fn head(report: &Report) -> String {
+    let agent = &report.agent;
+    let refused: u64 = report.evidence.touched.refused.iter().map(|refused| refused.alike).sum();
+    let refused = if refused == 0 { String::new() } else { format!(", {}", many(refused, "refusal", "refusals")) };
+    // A component without a manifest has no version.
+    let version = if agent.version.as_str() == "-" { String::new() } else { format!(" {}", agent.version) };
+    format!(
+        "{}{version}  {}   run {}   by {}   {}{refused}, {} ({} waiting for people)",
+        agent.name,
+        digest(&agent.digest),
+        report.run,
+        report.by,
+        outcome_word(&report.outcome),
+        seconds(report.active_ms),
+        seconds(report.waited_ms),
+    )
+}
+
+/// In one word.
+pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "DONE",
+        Outcome::Failed { .. } => "FAILED",
+        Outcome::Trapped { .. } => "TRAPPED",
+        Outcome::Limit { .. } => "LIMIT REACHED",
+        Outcome::Stopped { .. } => "STOPPED",
+        Outcome::Unsettled { .. } => "UNSETTLED",
+        Outcome::RecordBroken => "RECORD BROKEN",
+        Outcome::HostFailed { .. } => "HOST FAILED",
+    }
+}
+
+/// In as many as it takes; none where it is done.
+pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Done => None,
+        Outcome::Failed { code, message } => Some(format!("the agent says: {code}: {message}")),
+        Outcome::Trapped { message } => Some(format!("trap: {message}")),
+        Outcome::Limit { limit } => Some(format!("the limit `{limit}` was reached")),
+        Outcome::Stopped { by } => Some(format!("stopped by {by}")),
+        Outcome::Unsettled { op } => Some(format!(
+            "nobody knows whether operation {op} happened: find out, then `bailiwick resume RUN --settle did` or `--settle did-not`"
+        )),
+        Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
+        Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
+    }
+}
+
+fn findings_sum(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "no findings".to_owned();
+    }
+    let mut by_severity = BTreeMap::new();
+    for finding in findings {
+        *by_severity.entry(std::cmp::Reverse(finding.severity)).or_insert(0_u64) += 1;
+    }
+    let parts: Vec<String> = by_severity.iter().map(|(level, many)| format!("{} {}", count(*many), severity(level.0))).collect();
+    format!("{} ({})", many(findings.len() as u64, "finding", "findings"), parts.join(", "))
+}
+
+fn finding_lines(findings: &[Finding]) -> Vec<String> {
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let mut lines: Vec<String> = sorted.iter().take(FINDINGS_MAX).map(|finding| finding_line(finding)).collect();
+    lines.extend(more(sorted.len(), FINDINGS_MAX));
+    lines
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let mut line = format!("  {:<12} {}", severity(finding.severity), finding.rule);
+    if let Some(location) = &finding.location {
+        line.push_str(&format!("  {}", location.uri));
+        if location.line > 0 {
+            line.push_str(&format!(":{}:{}", location.line, location.column));
+        }
+    }
+    line.push_str(&format!("  {}", finding.title));
+    if let Some(excerpt) = &finding.excerpt {
+        line.push_str(&format!("  {excerpt}"));
+    }
+    line
+}
+
+fn more(all: usize, shown: usize) -> Option<String> {
+    let rest = all.saturating_sub(shown);
+    (rest > 0).then(|| format!("  … and {} more, with `--json`", count(rest as u64)))
+}
+
+fn evidence(report: &Report) -> Vec<String> {
+    let evidence = &report.evidence;
+    let mut lines = files(evidence);
+    lines.extend(network(evidence));
+    lines.push(format!("  {:<12} none", "credentials"));
+    lines.extend(refusals(report));
+    let record = &evidence.record;
+    let root = record.root.as_ref().map_or_else(|| "unknown".to_owned(), short_hex);
+    let entries = many(record.entries, "entry", "entries");
+    lines.push(format!("  {:<12} {entries}, root {root}   bailiwick audit verify", "record"));
+    // A run that is still open is resumed from its record, whatever was counted here.
+    let is_open = matches!(report.outcome, Outcome::Unsettled { .. } | Outcome::RecordBroken);
+    if !evidence.resumable && evidence.http_granted && !is_open {
+        lines.push("               more was received than is kept, so the run could not have been resumed".to_owned());
+    }
+    lines
+}
+
+fn files(evidence: &Evidence) -> Vec<String> {
+    if evidence.mounts.is_empty() {
+        return vec![format!("  {:<12} none granted", "files")];
+    }
+    let mut lines = Vec::new();
+    for (at, mount) in evidence.mounts.iter().enumerate().take(LINES_MAX) {
+        let sum = Sum::of(&evidence.touched, mount, &evidence.mounts);
+        let label = if at == 0 { "files" } else { "" };
+        let mount = SafeText::new(mount, 4096);
+        lines.push(format!(
+            "  {label:<12} {mount}  {} read, {}, {} listed, 0 written",
+            count(sum.files),
+            bytes(sum.bytes),
+            count(sum.listings)
+        ));
+    }
+    lines.extend(more(evidence.mounts.len(), LINES_MAX));
+    lines
+}
+
+/// What was touched beneath one mount.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    files: u64,
+    bytes: u64,
+    listings: u64,
+}
+
+impl Sum {
+    fn of(touched: &Touched, mount: &str, mounts: &[String]) -> Self {
+        let mut sum = Self::default();
+        for file in touched.files.iter().filter(|file| owner(file.path.as_str(), mounts) == Some(mount)) {
+            match file.what {
+                Touch::File => {
+                    sum.files += 1;
+                    sum.bytes += file.amount;
+                }
+                Touch::Listing => sum.listings += 1,
+                Touch::Look => {}
+            }
+        }
+        sum
+    }
+}
+
+/// The mount that a path lies in: the longest that fits.
+fn owner<'m>(path: &str, mounts: &'m [String]) -> Option<&'m str> {
+    let fits =
+        |mount: &&String| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    mounts.iter().filter(fits).max_by_key(|mount| mount.len()).map(String::as_str)
+}
+
+fn network(evidence: &Evidence) -> Vec<String> {
+    let http = &evidence.touched.http;
+    let asked: u64 = http.iter().map(|one| one.asked).sum();
+    let granted = if evidence.http_granted { "" } else { "none granted, " };
+    let received: u64 = http.iter().map(|one| one.bytes).sum();
+    let mut lines = vec![match asked {
+        0 => format!("  {:<12} {granted}0 asked", "network"),
+        _ => format!("  {:<12} {granted}{} asked, {} received", "network", count(asked), bytes(received)),
+    }];
+    for one in http.iter().take(LINES_MAX) {
+        let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status} ×{}", count(*times))).collect();
+        let mut line = format!("               {}  {}", one.resource, statuses.join(", "));
+        for (number, word) in [(one.failed, "failed"), (one.unknown, "unknown")] {
+            if number > 0 {
+                line.push_str(&format!("  {} {word}", count(number)));
+            }
+        }
+        lines.push(line);
+    }
+    lines.extend(more(http.len(), LINES_MAX));
+    lines
+}
+
+fn refusals(report: &Report) -> Vec<String> {
+    let refused = &report.evidence.touched.refused;
+    let sum: u64 = refused.iter().map(|one| one.alike).sum();
+    if sum == 0 {
+        return vec![format!("  {:<12} 0", "refused")];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for (at, one) in refused.iter().enumerate().take(LINES_MAX) {
+        let label = if at == 0 { format!("refused {}", count(sum)) } else { String::new() };
+        lines.push(format!("  {label:<12} {}", refusal(one, &report.evidence.mounts)));
+    }
+    lines.extend(more(refused.len(), LINES_MAX));
+    lines
+}
+
+fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
+    let times = if one.alike > 1 { format!(" (×{})", count(one.alike)) } else { String::new() };
+    let what = in_mount(one, mounts).unwrap_or_else(|| one.resource.to_string());
+    format!("{} {what}: {}{times}   bailiwick show {}/{}", function(&one.function), safe(&one.reason), one.run, one.seq)
+}
+
+/// `1/../etc/passwd follow=true` as `../etc/passwd in /src`: the first descriptors of a run are its mounts. Others have no name here.
+fn in_mount(one: &TouchedRefusal, mounts: &[String]) -> Option<String> {
+    if !one.function.as_str().starts_with("wasi:filesystem/") {
+        return None;
+    }
+    let (file, path) = one.resource.as_str().split_once('/')?;
+    let mount = mounts.get(file.parse::<usize>().ok()?.checked_sub(1)?)?;
+    let flags = [" directory=true", " directory=false", " follow=true", " follow=false"];
+    let path = flags.iter().fold(path, |path, flag| path.strip_suffix(flag).unwrap_or(path));
+    let mount = SafeText::new(mount, 4096);
+    Some(if path.is_empty() { mount.to_string() } else { format!("{path} in {mount}") })
+}
+
+#[cfg(test)]
+mod tests;

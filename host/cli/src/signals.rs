@@ -1,0 +1,27 @@
+//! Ctrl-C and SIGTERM: told to the run, never the death of a process that is writing the record.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::err::CliError;
+use crate::exit::CTRL_C;
+
+/// From when this is made, the two signals are words and no longer an end.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(CliError::Runtime);
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// The name of the next one, as the record has it. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => CTRL_C,
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

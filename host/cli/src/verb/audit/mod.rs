@@ -1,0 +1,42 @@
+//! `audit`: the record across runs, and the proof that it is whole.
+
+mod accept_rollback;
+mod show;
+mod touched;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::err::CliError;
+
+/// Search the record, sum it up, prove that it is whole
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick audit show --kind refused --since 1d
+  bailiwick audit touched --host api.example.com
+  bailiwick audit verify
+  bailiwick audit verify /backup/bailiwick --key journal.pub";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Show(show::Args),
+    Touched(touched::Args),
+    Verify(verify::Args),
+    AcceptRollback(accept_rollback::Args),
+}
+
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    match &args.verb {
+        Verb::Show(args) => show::run(args),
+        Verb::Touched(args) => touched::run(args),
+        Verb::Verify(args) => verify::run(args),
+        Verb::AcceptRollback(args) => accept_rollback::run(args).await,
+    }
+}

@@ -1,0 +1,82 @@
+//! `audit show`: records, in the order of the log.
+
+use effect::record::Kind;
+
+use crate::err::CliError;
+use crate::log::{self, Shown};
+use crate::{exit, line, out, place, words};
+
+/// Show records in the order of the log
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Of this run alone
+    #[arg(long)]
+    run: Option<String>,
+    /// Of runs that were opened then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Of this kind alone
+    #[arg(long)]
+    kind: Option<String>,
+    /// Print a JSON document a line
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick audit show --kind refused --since 1d
+  bailiwick audit show --kind asked --json
+  bailiwick audit show --run 01K8M3
+
+Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, config-trusted, recovered.";
+
+const KINDS: &[Kind] = &[
+    Kind::RunOpened,
+    Kind::RunResumed,
+    Kind::RunClosed,
+    Kind::Asked,
+    Kind::Refused,
+    Kind::Answered,
+    Kind::Received,
+    Kind::Observed,
+    Kind::Delivered,
+    Kind::Said,
+    Kind::ConfigTrusted,
+    Kind::Recovered,
+];
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let reader = log::reader(&place::place()?)?;
+    let run = args.run.as_deref().map(|run| log::run_id(&reader, run)).transpose()?;
+    let since = args.since.as_deref().map(since).transpose()?;
+    let kind = args.kind.as_deref().map(kind).transpose()?;
+    let records = match run {
+        Some(run) => reader.of_run(run),
+        None => reader.records(),
+    };
+    for record in records {
+        let shown = Shown::new(&record?);
+        // What belongs to no run has its own time.
+        let at_ms = shown.run.map_or_else(|| shown.at_ms().unwrap_or(0), |run| run.unix_ms());
+        if since.is_some_and(|since| at_ms < since) || kind.is_some_and(|kind| shown.kind() != kind) {
+            continue;
+        }
+        if args.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
+    }
+    Ok(exit::DONE)
+}
+
+/// A moment, in milliseconds since 1970.
+pub(super) fn since(text: &str) -> Result<u64, CliError> {
+    words::moment(text, place::now_s()).ok_or_else(|| CliError::NotAMoment(text.to_owned()))
+}
+
+fn kind(text: &str) -> Result<&str, CliError> {
+    let known: Vec<String> = KINDS.iter().filter_map(|kind| serde_json::to_value(kind).ok()?.as_str().map(str::to_owned)).collect();
+    if known.iter().any(|kind| kind == text) {
+        return Ok(text);
+    }
+    Err(CliError::NotAKind { text: text.to_owned(), known: known.join(", ") })
+}

@@ -1,0 +1,201 @@
+//! `audit verify`: the proof that the record is whole, from nothing but its folder and a key.
+
+use std::path::{Path, PathBuf};
+
+use effect::{Digest, RunId};
+use gate::{Ledger, OrderFault};
+use journal::{Leaf, Position, PublicKey, SignerEvidence, log_run};
+use serde::Serialize;
+
+use crate::agent::read_bounded;
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// BOUND: bytes of a public key.
+const KEY_BYTES_MAX: u64 = 4096;
+
+/// Prove that the record is whole and in order
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A home or a copy of one; without it, this one with what is remembered of it
+    folder: Option<PathBuf>,
+    /// The public key of whoever is to have signed it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// What was remembered of it elsewhere
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick audit verify
+  bailiwick audit verify /backup/bailiwick --key journal.pub --state state/4f0c…
+  bailiwick audit verify --json
+
+Shows that the records are those that were signed, in that order, each run's without a gap. Without --key the folder's own key is used, and \
+whoever made the folder may have made that too. Without --state it can't be seen whether the end was cut off at a checkpoint. Ends with 6 \
+where something is wrong, and names the first place.";
+
+#[derive(Serialize)]
+struct Verified {
+    holds: bool,
+    log: Option<String>,
+    size: u64,
+    root: Digest,
+    checkpoint: Option<String>,
+    batches: u64,
+    segments: usize,
+    runs: usize,
+    not_ended: Vec<RunId>,
+    torn_bytes: u64,
+    signer: &'static str,
+    /// The size that was remembered elsewhere, if that was given.
+    state: Option<u64>,
+    fault: Option<Fault>,
+    /// A record that stands where it can't.
+    order: Option<Order>,
+}
+
+#[derive(Serialize)]
+struct Fault {
+    segment: u32,
+    byte: u64,
+    record: u64,
+    what: String,
+}
+
+#[derive(Serialize)]
+struct Order {
+    run: RunId,
+    seq: u64,
+    record: u64,
+    what: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let key = args.key.as_deref().map(public_key).transpose()?;
+    let (folder, state) = match &args.folder {
+        Some(folder) => (folder.clone(), args.state.clone()),
+        None => {
+            let place = place::place()?;
+            let own = own_state(&place)?;
+            (place.home, args.state.clone().or(own))
+        }
+    };
+    let mut ledger = Ledger::new();
+    let mut order: Option<(Position, OrderFault)> = None;
+    let mut own = false;
+    let mut each = |leaf: &Leaf<'_>| {
+        own |= leaf.run == log_run();
+        if order.is_none()
+            && let Err(fault) = ledger.fold(leaf.run, leaf.seq, leaf.body)
+        {
+            order = Some((leaf.at, fault));
+        }
+    };
+    let report = journal::verify(&folder, key.as_ref(), state.as_deref(), &mut each);
+    let mut result = result(report, order);
+    // The log's own records belong to no run.
+    result.runs = result.runs.saturating_sub(usize::from(own));
+    if args.json {
+        out::json(&result)?
+    } else {
+        print(&result)?
+    }
+    Ok(if result.holds { exit::DONE } else { exit::RECORD })
+}
+
+/// What is remembered of this home's log. A home without a log has nothing to be verified.
+fn own_state(place: &run::Place) -> Result<Option<PathBuf>, CliError> {
+    match journal::Reader::open(&place.home) {
+        Ok(reader) => Ok(Some(journal::state_path(&place.state, reader.log())).filter(|state| state.exists())),
+        Err(err @ journal::ReadError::NoLog { .. }) => Err(err.into()),
+        // What is wrong with it is said by the verifier.
+        Err(_) => Ok(None),
+    }
+}
+
+fn public_key(file: &Path) -> Result<PublicKey, CliError> {
+    let text = String::from_utf8_lossy(&read_bounded(file, KEY_BYTES_MAX)?).into_owned();
+    text.parse().map_err(|cause| CliError::PublicKey { path: file.to_owned(), cause })
+}
+
+fn result(report: journal::Report, order: Option<(Position, OrderFault)>) -> Verified {
+    let holds = report.holds() && order.is_none();
+    let fault = report.fault.map(|fault| Fault {
+        segment: fault.at.segment,
+        byte: fault.at.offset,
+        record: fault.at.index,
+        what: fault.what.to_string(),
+    });
+    Verified {
+        holds,
+        log: report.log.map(|log| log.to_string()),
+        size: report.size,
+        root: report.root,
+        checkpoint: report.checkpoint,
+        batches: report.batches,
+        segments: report.segments,
+        runs: report.runs,
+        not_ended: report.not_ended.into_iter().filter(|run| *run != log_run()).collect(),
+        torn_bytes: report.torn_bytes,
+        signer: match report.evidence.signer {
+            SignerEvidence::Given => "given",
+            SignerEvidence::InFolder => "in-folder",
+            SignerEvidence::None => "none",
+        },
+        state: report.evidence.state,
+        fault,
+        order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
+    }
+}
+
+fn print(result: &Verified) -> Result<(), CliError> {
+    out::line(if result.holds { "WHOLE" } else { "BROKEN" })?;
+    if let Some(fault) = &result.fault {
+        out::line(&format!(
+            "  fault       segment {}, byte {}, record {}: {}",
+            fault.segment,
+            fault.byte,
+            fault.record,
+            words::safe(&fault.what)
+        ))?;
+    }
+    if let Some(order) = &result.order {
+        out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
+    }
+    out::line(&format!("  log         {}", result.log.as_deref().unwrap_or("unknown")))?;
+    let (size, batches) = (words::many(result.size, "record", "records"), words::many(result.batches, "batch", "batches"));
+    out::line(&format!("  size        {size} in {batches} and {}", words::many(result.segments as u64, "segment", "segments")))?;
+    out::line(&format!("  root        {}", result.root))?;
+    out::line(&format!("  runs        {}, {} not ended", words::count(result.runs as u64), words::count(result.not_ended.len() as u64)))?;
+    for run in result.not_ended.iter().take(20) {
+        out::line(&format!("              {run}"))?;
+    }
+    if result.torn_bytes > 0 {
+        out::line(&format!("  torn        {} at the end that were never acknowledged", words::bytes(result.torn_bytes)))?;
+    }
+    out::line(&format!("  signer      {}", signer_words(result.signer)))?;
+    match result.state {
+        Some(size) => out::line(&format!("  remembered  {} elsewhere, which are there", words::many(size, "record", "records")))?,
+        None => out::line("  remembered  nothing was given: whether the end was cut off at a checkpoint can't be seen")?,
+    }
+    if let Some(checkpoint) = &result.checkpoint {
+        out::line("  checkpoint")?;
+        checkpoint.lines().try_for_each(|line| out::line(format!("    {}", words::safe(line)).trim_end()))?;
+    }
+    Ok(())
+}
+
+fn signer_words(signer: &str) -> &'static str {
+    match signer {
+        "given" => "checked with the key that was given",
+        "in-folder" => "not checked: the key lay in the folder itself; give another one's with --key",
+        _ => "not checked: there is no key",
+    }
+}

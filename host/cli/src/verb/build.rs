@@ -1,0 +1,77 @@
+//! `build`: makes components of folders of source.
+
+use effect::Digest;
+use package::ComponentSource;
+use serde::Serialize;
+
+use super::ConfigArg;
+use crate::agent::{self, Configured, TrustWord};
+use crate::err::CliError;
+use crate::screen::Screen;
+use crate::{exit, out, place, words};
+
+/// Build an agent's folder, or all of them, into components with their manifests
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Its name in `bailiwick.toml`; without one, every agent that is a folder
+    agent: Option<String>,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Use this configuration for this build, though nobody has said `bailiwick trust`
+    #[arg(long)]
+    trust: bool,
+    /// Print what was built as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick build leak-scan
+  bailiwick build                        all of them
+
+Building runs the author's code on this machine, so it needs a trusted configuration. `run` builds by itself where a file has changed.";
+
+#[derive(Serialize)]
+struct BuiltAgent {
+    name: String,
+    digest: Digest,
+    bytes: u64,
+    file: String,
+}
+
+pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let configured = Configured::load(args.config.config.as_deref(), &place)?;
+    let wanted: Vec<&str> = match &args.agent {
+        Some(name) => vec![name],
+        None => configured.resolved.agents.keys().map(String::as_str).collect(),
+    };
+    let mut chosen = Vec::new();
+    for name in wanted {
+        let agent = configured.agent(name)?;
+        match (&agent.component, &args.agent) {
+            (ComponentSource::Folder(_), _) => chosen.push((name, agent)),
+            (ComponentSource::File(_), Some(_)) => return Err(CliError::NothingToBuild { agent: name.to_owned() }),
+            (ComponentSource::File(_), None) => {}
+        }
+    }
+    let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
+    let mut built = Vec::new();
+    for (name, agent) in chosen {
+        let mut screen = Screen::new();
+        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut screen).await?;
+        drop(screen);
+        let (digest, bytes) = (obtained.component.digest, obtained.component.size);
+        let file = obtained.file.to_string_lossy().into_owned();
+        if !args.json {
+            out::line(&format!("{name}  {digest}  {}  {}", words::bytes(bytes), words::safe(&file)))?;
+        }
+        built.push(BuiltAgent { name: name.to_owned(), digest, bytes, file });
+    }
+    if args.json {
+        out::json(&built)?;
+    }
+    Ok(exit::DONE)
+}

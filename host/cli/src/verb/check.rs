@@ -1,0 +1,124 @@
+//! `check`: validates a configuration and shows what it would allow, without building or running anything.
+
+use effect::{Digest, SafeText};
+use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, admission};
+use serde::Serialize;
+
+use super::ConfigArg;
+use crate::agent::{Configured, Obtained};
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// Validate a configuration and show who may do what
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Print the matrix as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick check
+  bailiwick check --config other.toml --json
+
+Nothing is built, run or trusted. Effective is what the agent declares and the file grants; for a folder that was never built it is what \
+its agent.toml says.";
+
+#[derive(Serialize)]
+struct Matrix {
+    file: String,
+    digest: Digest,
+    trusted: bool,
+    agents: Vec<Agent>,
+}
+
+#[derive(Serialize)]
+struct Agent {
+    name: String,
+    component: String,
+    owner: Option<String>,
+    purpose: Option<String>,
+    expires: Option<String>,
+    /// Absent where the component could not be looked at; `problem` says why.
+    capabilities: Vec<Row>,
+    problem: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let configured = Configured::load(args.config.config.as_deref(), &place)?;
+    let trusted = package::trust::is_trusted(&place.home, &configured.authored)?;
+    let agents = configured.resolved.agents.iter().map(|(name, agent)| look(name, agent)).collect();
+    let file = configured.authored.file.to_string_lossy().into_owned();
+    let matrix = Matrix { file, digest: configured.authored.digest, trusted, agents };
+    if args.json {
+        out::json(&matrix)?;
+    } else {
+        print(&matrix)?;
+        let words = if trusted { "trusted" } else { "not trusted: `bailiwick trust` allows it" };
+        out::words(&format!("{} is well formed, and {words}", words::safe(&matrix.file)));
+    }
+    Ok(exit::DONE)
+}
+
+fn look(name: &str, agent: &ResolvedAgent) -> Agent {
+    let (source, seen) = match &agent.component {
+        ComponentSource::Folder(folder) => {
+            let manifest = AuthoredManifest::load(folder).map_err(CliError::from);
+            (folder, manifest.map(|authored| rows(Some(&authored.manifest), &[], agent)))
+        }
+        ComponentSource::File(file) => {
+            let obtained = Obtained::read(file);
+            (file, obtained.map(|it| rows(it.component.manifest.as_ref(), &it.component.imports, agent)))
+        }
+    };
+    let (capabilities, problem) = match seen {
+        Ok(rows) => (rows, None),
+        Err(err) => (rows(None, &[], agent), Some(words::safe(&err.to_string()))),
+    };
+    Agent {
+        name: name.to_owned(),
+        component: SafeText::new(&source.to_string_lossy(), 4096).to_string(),
+        owner: agent.owner.clone(),
+        purpose: agent.purpose.clone(),
+        expires: agent.expires.map(|until| until.to_string()),
+        capabilities,
+        problem,
+    }
+}
+
+fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &ResolvedAgent) -> Vec<Row> {
+    admission::table(manifest, imports, &agent.grants)
+}
+
+fn print(matrix: &Matrix) -> Result<(), CliError> {
+    let mut table = vec![["AGENT", "CAPABILITY", "DECLARED", "GRANTED", "EFFECTIVE"].map(str::to_owned).to_vec()];
+    for agent in &matrix.agents {
+        for row in &agent.capabilities {
+            let declared = if row.declared.is_some() { "yes" } else { "no" };
+            let lines = row.granted.len().max(row.effective.len()).max(1);
+            for at in 0..lines {
+                let first = |text: &str| if at == 0 { text.to_owned() } else { String::new() };
+                let cell = |list: &[String]| list.get(at).cloned().unwrap_or_else(|| first("nothing"));
+                table.push(vec![
+                    first(&agent.name),
+                    first(row.capability.as_str()),
+                    first(declared),
+                    cell(&row.granted),
+                    cell(&row.effective),
+                ]);
+            }
+        }
+    }
+    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    for agent in &matrix.agents {
+        if let Some(problem) = &agent.problem {
+            out::words(&format!("{}: {problem}", agent.name));
+        }
+    }
+    Ok(())
+}

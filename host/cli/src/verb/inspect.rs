@@ -1,0 +1,150 @@
+//! `inspect`: what a component is and what it could do. Runs nothing and builds nothing.
+
+use std::path::Path;
+
+use effect::{Digest, Grants, SafeText};
+use package::{AuthoredManifest, ComponentSource, Kind, Manifest, ResolvedAgent, Row, admission};
+use serde::Serialize;
+
+use super::ConfigArg;
+use crate::agent::{Configured, Obtained};
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// Show what a component is, imports, declares and could do; run nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A name in `bailiwick.toml`, or a component's file
+    #[arg(value_name = "AGENT|FILE")]
+    what: String,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Print it as one JSON document, with the schemas
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick inspect leak-scan            an agent of bailiwick.toml, with what it is granted
+  bailiwick inspect ./agent.wasm         a file from somewhere, before it is granted anything
+  bailiwick inspect leak-scan --json
+
+An agent in a folder that was not built yet is shown as far as its agent.toml tells.";
+
+#[derive(Serialize)]
+struct Inspected {
+    name: Option<String>,
+    file: Option<String>,
+    digest: Option<Digest>,
+    bytes: Option<u64>,
+    kind: Option<&'static str>,
+    imports: Vec<SafeText>,
+    manifest: Option<Manifest>,
+    capabilities: Vec<Row>,
+    /// Why it would not be admitted.
+    refused: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let inspected = if looks_like_file(&args.what) {
+        of_component(None, &Obtained::read(Path::new(&args.what))?, &Grants::default())
+    } else {
+        let configured = Configured::load(args.config.config.as_deref(), &place)?;
+        of_agent(&place, &args.what, configured.agent(&args.what)?)?
+    };
+    if args.json {
+        out::json(&inspected)?
+    } else {
+        print(&inspected)?
+    }
+    Ok(exit::DONE)
+}
+
+/// A name of an agent has neither a slash nor a dot.
+pub(super) fn looks_like_file(what: &str) -> bool {
+    what.contains(['/', '.'])
+}
+
+fn of_agent(place: &run::Place, name: &str, agent: &ResolvedAgent) -> Result<Inspected, CliError> {
+    let folder = match &agent.component {
+        ComponentSource::File(file) => return Ok(of_component(Some(name), &Obtained::read(file)?, &agent.grants)),
+        ComponentSource::Folder(folder) => folder,
+    };
+    if let Some(frozen) = package::build::fresh(folder, &place::build_cache(place))? {
+        return Ok(of_component(Some(name), &Obtained::read(&frozen.file)?, &agent.grants));
+    }
+    let manifest = AuthoredManifest::load(folder)?.manifest;
+    out::words(&format!("{name} was not built since its source changed: this is what its agent.toml says"));
+    Ok(Inspected {
+        name: Some(name.to_owned()),
+        file: None,
+        digest: None,
+        bytes: None,
+        kind: None,
+        imports: Vec::new(),
+        capabilities: admission::table(Some(&manifest), &[], &agent.grants),
+        manifest: Some(manifest),
+        refused: Vec::new(),
+    })
+}
+
+fn of_component(name: Option<&str>, obtained: &Obtained, grants: &Grants) -> Inspected {
+    let component = &obtained.component;
+    let manifest = component.manifest.as_ref();
+    let refused = package::effective(manifest, &component.imports, grants).err().unwrap_or_default();
+    Inspected {
+        name: name.map(str::to_owned),
+        file: Some(SafeText::new(&obtained.file.to_string_lossy(), 4096).to_string()),
+        digest: Some(component.digest),
+        bytes: Some(component.size),
+        kind: Some(match component.kind {
+            Kind::Agent => "agent",
+            Kind::Command => "command",
+        }),
+        imports: component.imports.iter().map(|import| import.name.clone()).collect(),
+        capabilities: admission::table(manifest, &component.imports, grants),
+        manifest: component.manifest.clone(),
+        refused: refused.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn print(inspected: &Inspected) -> Result<(), CliError> {
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    facts.extend(inspected.name.clone().map(|name| ("agent", name)));
+    if let Some(manifest) = &inspected.manifest {
+        facts.push(("calls itself", format!("{} {}", manifest.name, manifest.version)));
+        facts.push(("says", SafeText::new(&manifest.description, 1024).to_string()));
+        facts.extend(manifest.licence.as_ref().map(|licence| ("licence", SafeText::new(licence, 256).to_string())));
+    }
+    facts.extend(inspected.file.clone().map(|file| ("file", file)));
+    facts.extend(inspected.digest.map(|digest| ("digest", digest.to_string())));
+    facts.extend(inspected.bytes.map(|bytes| ("size", words::bytes(bytes))));
+    facts.extend(inspected.kind.map(|kind| ("kind", kind.to_owned())));
+    let schema = inspected.manifest.as_ref().and_then(|manifest| manifest.input.as_ref());
+    facts.extend(schema.map(|schema| ("input", SafeText::new(&schema.to_string(), 2000).to_string().replace("\\\\", "\\"))));
+    let rows: Vec<Vec<String>> = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    words::table(&rows).iter().try_for_each(|line| out::line(line))?;
+    if !inspected.imports.is_empty() {
+        out::line("imports")?;
+        inspected.imports.iter().try_for_each(|import| out::line(&format!("  {import}")))?;
+    }
+    inspected.capabilities.iter().try_for_each(print_row)?;
+    if inspected.refused.is_empty() {
+        return Ok(());
+    }
+    out::line("would not be admitted")?;
+    inspected.refused.iter().try_for_each(|reason| out::line(&format!("  {}", words::safe(reason))))
+}
+
+fn print_row(row: &Row) -> Result<(), CliError> {
+    out::line(row.capability.as_str())?;
+    let list = |lines: &[String]| if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
+    out::line(&format!("  imported   {}", if row.imported { "yes" } else { "no" }))?;
+    let declared = row.declared.as_ref().map_or_else(|| "no".to_owned(), |why| format!("\"{}\"", SafeText::new(why, 1024)));
+    out::line(&format!("  declared   {declared}"))?;
+    out::line(&format!("  granted    {}", list(&row.granted)))?;
+    out::line(&format!("  effective  {}", list(&row.effective)))
+}

@@ -1,0 +1,70 @@
+//! `logs`: what an agent said.
+
+use std::time::Duration;
+
+use effect::Claim;
+use effect::record::Record;
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, line, log, out, place};
+
+/// How often a log is looked at again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Show what an agent said
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run; the first or last letters of its id are enough
+    run: String,
+    /// Go on until the run has ended
+    #[arg(short, long)]
+    follow: bool,
+    /// Print a JSON document a line
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick logs 01K8M3
+  bailiwick logs 01K8M3 -f               until it has ended
+
+What an agent says is a claim. What it did is in `bailiwick show` and `bailiwick audit touched`.";
+
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: u64,
+    claim: &'a Claim,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let reader = log::reader(&place::place()?)?;
+    let run = log::run_id(&reader, &args.run)?;
+    let mut records = reader.of_run(run);
+    let mut seen = false;
+    loop {
+        for record in records.by_ref() {
+            let record = record?;
+            seen = true;
+            if let Ok(Record::Said(said)) = Record::parse(&record.body) {
+                said.claims.iter().try_for_each(|claim| print(record.seq, claim, args.json))?;
+            }
+            if record.ends {
+                return Ok(exit::DONE);
+            }
+        }
+        if !seen {
+            return Err(CliError::NoSuchRun(args.run.clone()));
+        }
+        if !args.follow {
+            return Ok(exit::DONE);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+fn print(seq: u64, claim: &Claim, json: bool) -> Result<(), CliError> {
+    if json { out::json_line(&Line { seq, claim }) } else { out::line(&line::claim(claim)) }
+}

@@ -1,0 +1,48 @@
+//! One file a verb.
+
+pub(crate) mod audit;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod inspect;
+pub(crate) mod logs;
+pub(crate) mod ps;
+pub(crate) mod replay;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod stop;
+pub(crate) mod trust;
+
+use std::path::PathBuf;
+
+use crate::cli::Verb;
+use crate::err::CliError;
+
+/// The hidden verb: the compiler's child process.
+pub(crate) const COMPILE_COMPONENT: &str = "compile-component";
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration; without this, the nearest `bailiwick.toml` in or above this folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Does what was asked for. The number is the program's.
+pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
+    match verb {
+        Verb::Run(args) => run::run(args).await,
+        Verb::Trust(args) => trust::run(args).await,
+        Verb::Check(args) => check::run(&args),
+        Verb::Inspect(args) => inspect::run(&args),
+        Verb::Build(args) => build::run(args).await,
+        Verb::Ps(args) => ps::run(&args).await,
+        Verb::Show(args) => show::run(&args),
+        Verb::Logs(args) => logs::run(&args).await,
+        Verb::Stop(args) => stop::run(&args).await,
+        Verb::Resume(args) => resume::run(args).await,
+        Verb::Replay(args) => replay::run(args).await,
+        Verb::Audit(args) => audit::run(&args).await,
+    }
+}

@@ -1,0 +1,221 @@
+//! `ps`: runs that have not ended.
+
+use std::collections::{HashMap, HashSet};
+
+use ::run::Holder;
+use effect::{RunId, SafeText};
+use gate::{Ledger, OpenRun, Stage};
+use journal::{Reader, log_run};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// Show runs that have not ended
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Print them as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick ps
+  bailiwick ps --json
+
+A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was cut off while something was under way of which nobody \
+knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did`, or `did-not`).";
+
+#[derive(Serialize)]
+struct Row {
+    run: RunId,
+    agent: SafeText,
+    by: SafeText,
+    /// Milliseconds since 1970.
+    opened_ms: u64,
+    state: State,
+    asked: u64,
+    refused: u64,
+    /// What waits to be settled.
+    unsettled: Vec<Unsettled>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Running,
+    /// It can be resumed.
+    CutOff,
+    /// What it saw was not kept.
+    CutOffForGood,
+    NeedsSettling,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Unsettled {
+    op: u64,
+    what: SafeText,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let rows = match Reader::open(&place.home) {
+        // A home in which nothing ran has no runs.
+        Err(journal::ReadError::NoLog { .. }) => Vec::new(),
+        reader => {
+            let open = open_runs(&reader?)?;
+            let going = match Holder::ask(&place).await {
+                // One that is just leaving has no runs left.
+                Some(holder) => holder.going().await.unwrap_or_default().into_iter().map(|(run, _)| run).collect(),
+                None => HashSet::new(),
+            };
+            open.open_runs().map(|(run, open)| row(run, open, going.contains(&run))).collect()
+        }
+    };
+    if args.json {
+        out::json(&rows)?;
+    } else {
+        print(&rows)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Folds what belongs to runs that have not ended, and keeps nothing of those that have.
+fn open_runs(reader: &Reader) -> Result<Ledger, CliError> {
+    let mut open: HashMap<RunId, Vec<(u64, Vec<u8>)>> = HashMap::new();
+    for record in reader.records() {
+        let record = record?;
+        if record.run == log_run() {
+            continue;
+        }
+        if record.ends {
+            open.remove(&record.run);
+        } else {
+            open.entry(record.run).or_default().push((record.seq, record.body));
+        }
+    }
+    let mut ledger = Ledger::new();
+    for (run, records) in open {
+        for (seq, body) in records {
+            // What is out of order is for `audit verify` to say.
+            let _ = ledger.fold(run, seq, &body);
+        }
+    }
+    Ok(ledger)
+}
+
+fn row(run: RunId, open: &OpenRun, is_going: bool) -> Row {
+    let waits = open.pending.iter().filter(|(_, pending)| match pending.stage {
+        Stage::Unknown => true,
+        Stage::Asked => !["GET ", "HEAD "].iter().any(|method| pending.ask.resource.as_str().starts_with(method)),
+        Stage::Answered => false,
+    });
+    let unsettled: Vec<Unsettled> = match is_going {
+        true => Vec::new(),
+        false => waits.map(|(op, pending)| Unsettled { op: *op, what: pending.ask.resource.clone() }).collect(),
+    };
+    let state = match (is_going, unsettled.is_empty(), open.durable) {
+        (true, ..) => State::Running,
+        (false, false, _) => State::NeedsSettling,
+        (false, true, true) => State::CutOff,
+        (false, true, false) => State::CutOffForGood,
+    };
+    let (agent, by) = (open.agent.clone(), open.by.clone());
+    Row { run, agent, by, opened_ms: open.at, state, asked: open.asked, refused: open.refused, unsettled }
+}
+
+fn print(rows: &[Row]) -> Result<(), CliError> {
+    if rows.is_empty() {
+        out::words("no run is open");
+        return Ok(());
+    }
+    let mut table = vec![["RUN", "AGENT", "BY", "OPENED", "ASKED", "STATE"].map(str::to_owned).to_vec()];
+    for row in rows {
+        let state = match row.state {
+            State::Running => "running".to_owned(),
+            State::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
+            State::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
+            State::NeedsSettling => {
+                let list: Vec<String> = row.unsettled.iter().map(|one| format!("op {} {}", one.op, one.what)).collect();
+                format!("needs settling: {}", list.join("; "))
+            }
+        };
+        let cells =
+            [row.run.to_string(), row.agent.to_string(), row.by.to_string(), words::utc(row.opened_ms), words::count(row.asked), state];
+        table.push(cells.to_vec());
+    }
+    words::table(&table).iter().try_for_each(|line| out::line(line))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use effect::record::{AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Kind, Record, RunOpened, VERSION};
+    use effect::{Bounds, Digest, Limits};
+
+    use super::*;
+
+    fn text(text: &str) -> SafeText {
+        SafeText::new(text, 100)
+    }
+
+    fn opened(run: RunId) -> Record {
+        let zero = Digest::from_bytes([0; 32]);
+        let agent = AgentRef { digest: zero, name: text("a"), version: text("1.0.0") };
+        let engine = EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") };
+        let (limits, kind, by) = (Limits::default(), Kind::RunOpened, text("b"));
+        let opened = RunOpened {
+            agent,
+            at: 1,
+            by,
+            config: None,
+            durable: true,
+            engine,
+            grants: zero,
+            input: zero,
+            kind,
+            limits,
+            parent: None,
+            run,
+            seed: zero,
+            v: VERSION,
+        };
+        opened.into()
+    }
+
+    fn state(resource: &str, answer: Option<AnswerClass>, is_going: bool) -> State {
+        let run = RunId::from_parts(1, [0; 10]);
+        let ask = AskedFor { capability: text("http"), function: text("f"), resource: text(resource) };
+        let params = Digest::from_bytes([0; 32]);
+        let asked = Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, v: VERSION };
+        let answered = answer.map(|outcome| Answered {
+            at: 3,
+            fault: None,
+            kind: Kind::Answered,
+            op: 7,
+            outcome,
+            peer: None,
+            reason: None,
+            status: None,
+            tls: None,
+            v: VERSION,
+        });
+        let mut ledger = Ledger::new();
+        let records = [Some(opened(run)), Some(asked.into()), answered.map(Into::into)];
+        for (seq, record) in (1..).zip(records.iter().flatten()) {
+            ledger.fold(run, seq, &record.to_bytes()).unwrap();
+        }
+        row(run, ledger.open_run(run).unwrap(), is_going).state
+    }
+
+    #[test]
+    fn what_may_be_asked_again_needs_no_word_and_the_rest_does() {
+        assert_eq!(state("GET http://a/", None, false), State::CutOff);
+        assert_eq!(state("POST http://a/", None, false), State::NeedsSettling);
+        assert_eq!(state("POST http://a/", Some(AnswerClass::Response), false), State::CutOff);
+        assert_eq!(state("POST http://a/", Some(AnswerClass::Unknown), false), State::NeedsSettling);
+        assert_eq!(state("POST http://a/", None, true), State::Running);
+    }
+}

@@ -1,0 +1,157 @@
+//! `replay`: runs a recorded run again without any effect, and says whether it is what happened.
+
+use std::path::Path;
+
+use ::run::{Place, Rebuilding, rebuild};
+use effect::record::{Object, Record};
+use effect::{Digest, RunId};
+use journal::Reader;
+use serde::Serialize;
+
+use super::ConfigArg;
+use super::inspect::looks_like_file;
+use crate::agent::{self, Configured, Obtained, TrustWord};
+use crate::err::CliError;
+use crate::screen::Screen;
+use crate::{exit, log, out, place, words};
+
+/// Run a recorded run again without any effect, and say whether it is what happened
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run; the first or last letters of its id are enough
+    run: String,
+    /// Another component in its place: where would it have asked differently?
+    #[arg(long, value_name = "FILE|AGENT")]
+    with: Option<String>,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Print the verdict as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick replay 01K8M3                identical, or the first thing that differs
+  bailiwick replay 01K8M3 --with ./new.wasm
+  bailiwick replay 01K8M3 --with leak-scan
+
+The component is the one that ran, which the home has kept. Files that were read and not kept are looked at again, so a file that has \
+changed since differs. Ends with 9 where something differs.";
+
+#[derive(Serialize)]
+struct Verdict {
+    run: RunId,
+    with: Option<Digest>,
+    identical: bool,
+    /// How the recorded run ended; absent for one that was cut off, of which the beginning is compared.
+    outcome: Option<effect::Outcome>,
+    differs: Option<Differs>,
+    compared: Compared,
+}
+
+#[derive(Serialize)]
+struct Differs {
+    seq: u64,
+    recorded: String,
+    now: String,
+}
+
+/// How much was on the record to be compared with.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Compared {
+    asked: u64,
+    refused: u64,
+    let_go_of: u64,
+    objects: u64,
+    said: u64,
+}
+
+pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let reader = log::reader(&place)?;
+    let run = log::run_id(&reader, &args.run)?;
+    let with = match &args.with {
+        Some(with) => Some(other(&place, with, &args.config).await?),
+        None => None,
+    };
+    let rebuilt = rebuild(&place, &place::house_options(), &Rebuilding { run, with }).await?;
+    let differs = rebuilt.divergence.map(|it| Differs { seq: it.seq, recorded: it.recorded, now: it.rebuilt });
+    let compared = Compared::of(&reader, run)?;
+    let verdict = Verdict { run, with, identical: differs.is_none(), outcome: rebuilt.outcome, differs, compared };
+    if args.json {
+        out::json(&verdict)?
+    } else {
+        print(&verdict)?
+    }
+    Ok(if verdict.identical { exit::DONE } else { exit::DIVERGED })
+}
+
+/// Another component, kept in the home so that it can be rebuilt with.
+async fn other(place: &Place, with: &str, config: &ConfigArg) -> Result<Digest, CliError> {
+    let obtained = if looks_like_file(with) {
+        Obtained::read(Path::new(with))?
+    } else {
+        let configured = Configured::load(config.config.as_deref(), place)?;
+        let trusted = configured.trusted(place, TrustWord::SaidBefore)?;
+        agent::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new()).await?
+    };
+    Ok(package::store::put(&place.home, &obtained.bytes)?)
+}
+
+impl Compared {
+    fn of(reader: &Reader, run: RunId) -> Result<Self, CliError> {
+        let mut compared = Self::default();
+        for record in reader.of_run(run) {
+            let record = record?;
+            if let Ok(body) = Record::parse(&record.body) {
+                compared.take(&body);
+            }
+            if record.ends {
+                break;
+            }
+        }
+        Ok(compared)
+    }
+
+    fn take(&mut self, record: &Record) {
+        match record {
+            Record::Asked(asked) if !asked.again => self.asked += 1,
+            Record::Refused(refused) => self.refused += refused.alike,
+            Record::Delivered(delivered) => self.let_go_of += delivered.releases.len() as u64,
+            Record::Observed(observed) => self.objects += observed.objects.iter().map(|object: &Object| object.times).sum::<u64>(),
+            Record::Said(said) => self.said += said.claims.len() as u64,
+            Record::Asked(_)
+            | Record::Answered(_)
+            | Record::Received(_)
+            | Record::RunOpened(_)
+            | Record::RunResumed(_)
+            | Record::RunClosed(_)
+            | Record::ConfigTrusted(_)
+            | Record::Recovered(_) => {}
+        }
+    }
+}
+
+fn print(verdict: &Verdict) -> Result<(), CliError> {
+    match &verdict.differs {
+        None => {
+            let Compared { asked, refused, let_go_of, objects, said } = verdict.compared;
+            let parts = [
+                words::many(asked, "ask", "asks"),
+                words::many(refused, "refusal", "refusals"),
+                words::many(objects, "look at files", "looks at files"),
+                words::many(let_go_of, "event", "events"),
+                words::many(said, "claim", "claims"),
+            ];
+            let how = if verdict.outcome.is_some() { "" } else { ", as far as the record goes" };
+            out::line(&format!("identical{how}: {}", parts.join(", ")))
+        }
+        Some(differs) => {
+            out::line(&format!("differs at record {}", differs.seq))?;
+            out::line(&format!("  recorded  {}", words::safe(&differs.recorded)))?;
+            out::line(&format!("  now       {}", words::safe(&differs.now)))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `resume`: goes on with a run that was cut off.
+
+use ::run::{Holder, NetworkOrder, Place};
+use effect::RunId;
+use effect::record::{Record, RunOpened};
+use journal::Reader;
+
+use super::ConfigArg;
+use crate::agent::{self, Configured};
+use crate::attend::{self, Beginning, Showing};
+use crate::err::CliError;
+use crate::exit::Strictness;
+use crate::signals::Signals;
+use crate::{log, place};
+
+/// Go on with a run that was cut off
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run; the first or last letters of its id are enough
+    run: String,
+    /// Where nobody knows whether something happened: your word on it
+    #[arg(long, value_enum)]
+    settle: Option<Settle>,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// End with 4 when anything was refused, though the agent went on
+    #[arg(long)]
+    strict: bool,
+    /// Print the report as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A person's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Settle {
+    /// It happened
+    Did,
+    /// It did not
+    DidNot,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick ps                           which runs were cut off, and what waits to be settled
+  bailiwick resume 01K8M3
+  bailiwick resume 01K8M3 --settle did-not
+
+What is on the record is answered from it, and what was under way is asked again only where that is harmless (GET, HEAD). Grants, limits \
+and component are those that the run was opened with.";
+
+pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let reader = log::reader(&place)?;
+    let run = log::run_id(&reader, &args.run)?;
+    let opened = opened(&reader, run)?;
+    let network = network(&args.config, &place, &opened)?;
+    let is_agent = package::store::get(&place.home, opened.agent.digest)
+        .map_err(CliError::from)
+        .and_then(|bytes| package::look(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
+        .map(|component| component.kind == package::Kind::Agent)?;
+    let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+    let showing = Showing { json: args.json, strictness, is_agent };
+    let signals = Signals::new()?;
+    let holder = Holder::find(&place, &place::house_options()).await?;
+    let settled = args.settle.map(|word| word == Settle::Did);
+    attend::attend(holder, Beginning::Resume { run, settled, network }, opened.agent.name.as_str(), showing, signals).await
+}
+
+/// What the run was opened with, as far as the record tells.
+fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
+    for record in reader.of_run(run) {
+        if let Ok(Record::RunOpened(opened)) = Record::parse(&record?.body) {
+            return Ok(opened);
+        }
+    }
+    Err(CliError::NoSuchRun(run.to_string()))
+}
+
+/// Name servers and certificates are not on the record: they are taken from the file that the run was started with, if it is still that
+/// file or one that is trusted; else the system's are used.
+fn network(config: &ConfigArg, place: &Place, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
+    let configured = match (Configured::load(config.config.as_deref(), place), &config.config) {
+        (Ok(configured), _) => configured,
+        (Err(err), Some(_)) => return Err(err),
+        (Err(_), None) => return Ok(NetworkOrder::default()),
+    };
+    let is_the_same = opened.config == Some(configured.authored.digest);
+    if is_the_same || package::trust::is_trusted(&place.home, &configured.authored)? {
+        return agent::network(&configured.resolved.network);
+    }
+    Ok(NetworkOrder::default())
+}

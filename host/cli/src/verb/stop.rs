@@ -1,0 +1,77 @@
+//! `stop`: ends a run that goes on in another terminal, or that was cut off.
+
+use std::time::Duration;
+
+use ::run::Holder;
+use effect::{RunId, SafeText};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::signals::Signals;
+use crate::{attend, exit, log, out, place};
+
+/// How often it is looked whether the run has ended, and how many times.
+const AGAIN: Duration = Duration::from_millis(5);
+const TIMES: u32 = 2000;
+
+/// End a run
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run; the first or last letters of its id are enough
+    run: String,
+    /// Print what was stopped as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick ps
+  bailiwick stop 01K8M3
+
+Returns when the run has ended: nothing was asked after that, and the end is on the record with who wanted it. A run that was cut off \
+is closed, unless something was under way of which nobody knows whether it happened: that must be settled first.";
+
+#[derive(Serialize)]
+struct Stopped {
+    run: RunId,
+    by: SafeText,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let run = log::run_id(&log::reader(&place)?, &args.run)?;
+    let by = place::by();
+    let mut signals = Signals::new()?;
+    // Where nobody holds the home nothing goes on; then it is taken, to close a run that was cut off.
+    let holder = Holder::find(&place, &place::house_options()).await?;
+    let told = holder.stop(run, &format!("{by} with `stop`")).await;
+    let ended = match told {
+        Ok(true) => wait(&holder, run).await,
+        Ok(false) => Err(CliError::NotGoing(run)),
+        Err(err) => Err(err.into()),
+    };
+    let left = attend::leave(holder, &mut signals).await;
+    ended?;
+    left?;
+    let words = format!("run {run} has ended");
+    if args.json {
+        out::json(&Stopped { run, by })?
+    } else {
+        out::words(&words)
+    }
+    Ok(exit::DONE)
+}
+
+async fn wait(holder: &Holder, run: RunId) -> Result<(), CliError> {
+    for _ in 0..TIMES {
+        // A holder that is gone has ended its runs.
+        let going = holder.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run));
+        if !going {
+            return Ok(());
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    Err(CliError::NotEnding(run))
+}

@@ -1,0 +1,170 @@
+//! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
+
+use effect::{Digest, SafeText};
+
+/// BOUND: bytes of one line of an error.
+const LINE_BYTES_MAX: usize = 8192;
+
+/// Text of other rooms and libraries, which may have a guest's bytes in it, without what a terminal obeys. What was escaped before
+/// stays as it is.
+pub(crate) fn safe(text: &str) -> String {
+    let parts: Vec<String> = text.split('\\').map(|part| SafeText::new(part, LINE_BYTES_MAX).to_string()).collect();
+    parts.join("\\")
+}
+
+/// `1,204`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn many(number: u64, one: &str, more: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {more}", count(number)) }
+}
+
+/// `18.2 MB`: powers of ten, as disks are sold.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: &[(u64, &str)] = &[(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    match UNITS.iter().find(|(size, _)| number >= *size) {
+        Some((size, unit)) => {
+            let tenths = number / (size / 10);
+            format!("{}.{} {unit}", count(tenths / 10), tenths % 10)
+        }
+        None => format!("{number} B"),
+    }
+}
+
+/// `1.84 s`.
+pub(crate) fn seconds(ms: u64) -> String {
+    match ms {
+        0 => "0 s".to_owned(),
+        1..60_000 => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
+        _ => format!("{} min {} s", count(ms / 60_000), ms % 60_000 / 1000),
+    }
+}
+
+/// `sha256:4c1f29ab77e0…`
+pub(crate) fn digest(digest: &Digest) -> String {
+    let hex = digest.hex();
+    format!("sha256:{}…", hex.get(..12).unwrap_or(&hex))
+}
+
+/// The hexadecimal digits alone, short.
+pub(crate) fn short_hex(digest: &Digest) -> String {
+    let hex = digest.hex();
+    format!("{}…", hex.get(..12).unwrap_or(&hex))
+}
+
+/// Milliseconds since 1970 as `2026-10-02 14:07:31`, in UTC.
+pub(crate) fn utc(unix_ms: u64) -> String {
+    let s = unix_ms / 1000;
+    let (year, month, day) = date(s / 86_400);
+    let rest = s % 86_400;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
+}
+
+/// Howard Hinnant's `civil_from_days`, for days after 1970.
+fn date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// A moment as people write it: `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or so long ago: `90s`, `15m`, `2h`, `3d`. Milliseconds since 1970.
+pub(crate) fn moment(text: &str, now_s: u64) -> Option<u64> {
+    if let Some((digits, unit)) = text.char_indices().next_back().map(|(at, unit)| (text.get(..at).unwrap_or(""), unit))
+        && let Some(factor) = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)].iter().find(|(known, _)| *known == unit)
+    {
+        let ago = digits.parse::<u64>().ok()?.checked_mul(factor.1)?;
+        return now_s.saturating_sub(ago).checked_mul(1000);
+    }
+    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00Z"));
+    let mut parts = date.split('-');
+    let mut part = || parts.next()?.parse::<u64>().ok();
+    let (year, month, day) = (part()?, part()?, part()?);
+    let mut clock = time.trim_end_matches('Z').split(':');
+    let mut part = || clock.next().map_or(Some(0), |text| text.parse::<u64>().ok());
+    let (hour, minute, second) = (part()?, part()?, part()?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days(year, month, day).filter(|days| self::date(*days) == (year, month, day))?;
+    Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
+}
+
+/// The way back: `days_from_civil`.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
+}
+
+/// The function of an interface, without the interface: `open-at`, `handle`.
+pub(crate) fn function(full: &SafeText) -> &str {
+    full.as_str().rsplit_once('#').map_or(full.as_str(), |(_, function)| function)
+}
+
+/// Columns of text, each as wide as its widest cell; the last one is left as it is.
+pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_bytes_have_one_place() {
+        assert_eq!([count(0), count(999), count(1204), count(1_000_000)], ["0", "999", "1,204", "1,000,000"]);
+        assert_eq!([bytes(0), bytes(999), bytes(1000), bytes(18_249_000)], ["0 B", "999 B", "1.0 kB", "18.2 MB"]);
+        assert_eq!([seconds(0), seconds(1849), seconds(61_000)], ["0 s", "1.84 s", "1 min 1 s"]);
+        assert_eq!([many(1, "file", "files"), many(2000, "file", "files")], ["1 file", "2,000 files"]);
+    }
+
+    #[test]
+    fn moments_are_read_and_shown_in_utc() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00");
+        assert_eq!(utc(1_790_000_000_000), "2026-09-21 14:13:20");
+        assert_eq!(moment("2026-09-21T14:13:20Z", 0), Some(1_790_000_000_000));
+        assert_eq!(moment("2024-02-29", 0).map(utc).as_deref(), Some("2024-02-29 00:00:00"));
+        assert_eq!(moment("2h", 10_000), Some(2_800_000));
+        for bad in ["", "yesterday", "2026-02-30", "2026-13-01", "1969-12-31", "2026-01-01T25:00:00Z", "12", "h", "-5m"] {
+            assert_eq!(moment(bad, 10_000), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn escape_codes_do_not_survive_and_escaped_text_stays() {
+        assert_eq!(safe("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
+        assert_eq!(safe("a\\u{1b}"), "a\\u{1b}");
+    }
+
+    #[test]
+    fn columns_stand_below_one_another() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&rows), ["a    bb", "ccc  d"]);
+    }
+}
