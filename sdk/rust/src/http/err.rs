@@ -1,0 +1,76 @@
+//! Why a request has no answer.
+
+/// Why a request has no answer, by what the agent may do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not a request that can be sent. Correct it.
+    #[error("not a request that can be sent: {what}")]
+    Malformed {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The host said no. Asking again will not help; the operator's record has the reason.
+    #[error("the host refused the request")]
+    Refused,
+    /// No answer in time, or not the whole of it.
+    #[error("no answer in time (`{code}`)")]
+    Timeout {
+        /// The name of the case in `wasi:http`, or `timeout` for the agent's own.
+        code: &'static str,
+    },
+    /// Nothing answers there, or it hung up.
+    #[error("no connection (`{code}`)")]
+    Connection {
+        /// The name of the case in `wasi:http`.
+        code: &'static str,
+    },
+    /// A body or a header section is larger than the host or the client's `body_bytes_max` allows.
+    #[error("too large (`{code}`)")]
+    TooLarge {
+        /// The name of the case in `wasi:http`, or `body-bytes-max` for the agent's own.
+        code: &'static str,
+    },
+    /// What came back is not HTTP, or broke off.
+    #[error("the answer is broken (`{code}`)")]
+    Protocol {
+        /// The name of the case in `wasi:http`.
+        code: &'static str,
+    },
+    /// The host could not carry the request, by no fault of either side.
+    #[error("the host could not carry the request (`{code}`)")]
+    Host {
+        /// The name of the case in `wasi:http`.
+        code: &'static str,
+    },
+    /// The status says that it went wrong. Only from [`super::Response::error_for_status`].
+    #[error("the answer's status is {status}")]
+    Status {
+        /// 400 to 599.
+        status: u16,
+    },
+    /// The body is not JSON, or not of that type.
+    #[error("the answer is not the JSON expected")]
+    Json(#[source] serde_json::Error),
+}
+
+impl Error {
+    /// A short stable word for each case, for [`crate::Failure::code`].
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "http-malformed",
+            Self::Refused => "http-refused",
+            Self::Timeout { .. } => "http-timeout",
+            Self::Connection { .. } => "http-connection",
+            Self::TooLarge { .. } => "http-too-large",
+            Self::Protocol { .. } => "http-protocol",
+            Self::Host { .. } => "http-host",
+            Self::Status { .. } => "http-status",
+            Self::Json(_) => "http-json",
+        }
+    }
+
+    pub(crate) fn malformed(what: impl Into<String>) -> Self {
+        Self::Malformed { what: what.into() }
+    }
+}
