@@ -1,0 +1,204 @@
+//! Whole scans over folders made for the purpose.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use crate::{Skipped, run};
+use bailiwick_sdk::Failure;
+use bailiwick_sdk::findings::{Finding, Location};
+use bailiwick_sdk::testing;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn token() -> String {
+    ["gh", "p_", "16C7e42F292c6912E7", "710c838347Ae178B4a"].concat()
+}
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+fn scan(root: &Path, more: Value) -> (Value, Vec<Finding>) {
+    let mut input = json!({"root": root.to_str().unwrap()});
+    input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    (testing::run(run, &input).unwrap(), testing::take_findings())
+}
+
+fn paths(root: &Path, findings: &[Finding]) -> Vec<String> {
+    let prefix = format!("{}/", root.to_str().unwrap());
+    let uris = findings.iter().map(|finding| finding.location.as_ref().unwrap().uri.as_str());
+    uris.map(|uri| uri.strip_prefix(&prefix).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn finding_says_where_and_never_the_secret() {
+    let token = token();
+    let folder = folder(&[("conf/app.env", format!("A=1\r\nDÄ=\"{token}\" # ü\r\n").as_bytes())]);
+    let (output, findings) = scan(folder.path(), json!({}));
+    let uri = format!("{}/conf/app.env", folder.path().to_str().unwrap());
+    let [finding] = findings.as_slice() else { unreachable!("{findings:?}") };
+    assert_eq!(finding.rule, "github-token");
+    assert_eq!(finding.location, Some(Location { uri, line: 2, column: 5 }));
+    assert_eq!(finding.excerpt.as_deref(), Some("ghp_… (40 characters)"));
+    assert_eq!(finding.taxa[0].id, "CWE-798");
+    assert_eq!(output["findings"], 1);
+    let everything = serde_json::to_string(&(finding, &output)).unwrap();
+    assert!((0..token.len() - 5).all(|at| !everything.contains(&token[at..at + 6])));
+}
+
+#[test]
+fn findings_come_in_the_order_of_names() {
+    let token = token();
+    let token = token.as_bytes();
+    let folder = folder(&[("b", token), ("a/z", token), ("a.txt", token), ("c/a", token), ("a/b/c", token)]);
+    let (output, findings) = scan(folder.path(), json!({}));
+    assert_eq!(paths(folder.path(), &findings), ["a/b/c", "a/z", "a.txt", "b", "c/a"]);
+    assert_eq!(output["files_scanned"], 5);
+    assert_eq!(output["bytes"], 200);
+}
+
+#[test]
+fn what_is_skipped_is_counted_with_its_reason() {
+    let token = token();
+    let late_nul = [vec![b'a'; 8192], b"\0".to_vec()].concat();
+    let folder = folder(&[
+        ("binary", format!("\0{token}").as_bytes()),
+        ("late-nul", &late_nul),
+        ("large", &vec![b'a'; 10_001]),
+        ("just-fits", &vec![b'a'; 10_000]),
+        (".git/config", token.as_bytes()),
+        ("target/x", token.as_bytes()),
+        ("a/yarn.lock", token.as_bytes()),
+        ("empty", b""),
+    ]);
+    let input = json!({"max-file-bytes": 10_000, "exclude": ["/target", "*.lock"]});
+    let (output, findings) = scan(folder.path(), input);
+    assert_eq!(findings, []);
+    let skipped = Skipped { binary: 1, too_large: 1, unreadable: 0, symlink: 0, excluded: 3 };
+    assert_eq!(output["files_skipped"], serde_json::to_value(skipped).unwrap());
+    assert_eq!((&output["files_scanned"], &output["bytes"]), (&json!(3), &json!(18_193)));
+}
+
+#[test]
+fn a_folder_that_marks_itself_as_a_cache_is_left_out_and_one_that_only_looks_so_is_not() {
+    let folder = folder(&[
+        ("target/CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n# made again by the build\n"),
+        ("target/debug/x", token().as_bytes()),
+        ("other/CACHEDIR.TAG", b"Signature: something else"),
+        ("other/x", token().as_bytes()),
+    ]);
+    let (output, findings) = scan(folder.path(), json!({}));
+    assert_eq!(paths(folder.path(), &findings), ["other/x"]);
+    assert_eq!(output["files_skipped"]["excluded"], json!(1));
+}
+
+#[cfg(unix)]
+#[test]
+fn symlinks_are_counted_and_not_followed() {
+    let outside = folder(&[("secret", token().as_bytes())]);
+    let folder = folder(&[("a/b", b"x")]);
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret"), folder.path().join("out")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+    let (output, findings) = scan(folder.path(), json!({}));
+    assert_eq!(findings, []);
+    assert_eq!((&output["files_scanned"], &output["files_skipped"]["symlink"]), (&json!(1), &json!(3)));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_neither_file_nor_folder_is_unreadable_and_not_fatal() {
+    let folder = folder(&[("b", token().as_bytes())]);
+    let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("a.sock")).unwrap();
+    let (output, findings) = scan(folder.path(), json!({}));
+    assert_eq!((findings.len(), &output["files_skipped"]["unreadable"]), (1, &json!(1)));
+}
+
+#[test]
+fn folder_nested_too_deeply_is_unreadable_and_not_fatal() {
+    let deep = vec!["d"; 200].join("/");
+    let folder = folder(&[(&format!("{deep}/x"), token().as_bytes()), ("z", token().as_bytes())]);
+    let (output, findings) = scan(folder.path(), json!({}));
+    assert_eq!(paths(folder.path(), &findings), ["z"]);
+    assert_eq!(output["files_skipped"]["unreadable"], 1);
+}
+
+#[test]
+fn fingerprint_survives_moves_and_tells_two_apart() {
+    let token = token();
+    let line = format!("token: {token}\n");
+    let prints = |content: &str| {
+        let folder = folder(&[("f", content.as_bytes())]);
+        scan(folder.path(), json!({})).1.into_iter().map(|finding| finding.fingerprint).collect::<Vec<_>>()
+    };
+    let before = prints(&line);
+    assert_eq!(prints(&format!("new\n\n    {line}after\n")), before);
+    let twice = prints(&line.repeat(2));
+    assert_eq!((twice.len(), &twice[0]), (2, &before[0]));
+    assert_ne!(twice[0], twice[1]);
+    assert_ne!(prints(&format!("other: [{token}]\n")), before);
+}
+
+#[test]
+fn digests_do_not_depend_on_the_secret_or_on_what_is_beside_it() {
+    let other: String = token().chars().map(|c| if c == '7' { '3' } else { c }).collect();
+    let folder = folder(&[("f", b"".as_slice())]);
+    let mut seen = Vec::new();
+    for (token, password) in [(token(), "hunter2"), (other, "tiger55")] {
+        fs::write(folder.path().join("f"), format!("{token} password={password}\n")).unwrap();
+        let (_, findings) = scan(folder.path(), json!({}));
+        seen.push((findings[0].evidence.clone(), findings[0].fingerprint.clone()));
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn findings_past_the_bound_are_counted_and_not_reported() {
+    let lines = format!("{}\n", token()).repeat(5);
+    let folder = folder(&[("f", lines.as_bytes()), ("g", lines.as_bytes())]);
+    let (output, findings) = scan(folder.path(), json!({"max-findings": 7}));
+    assert_eq!(findings.len(), 7);
+    assert_eq!((&output["findings"], &output["findings_unreported"]), (&json!(10), &json!(3)));
+}
+
+#[test]
+fn root_that_is_missing_or_a_file_fails() {
+    let folder = folder(&[("f", b"")]);
+    for root in ["missing", "f"] {
+        let root = folder.path().join(root);
+        let failure = testing::run(run, &json!({"root": root.to_str().unwrap()})).unwrap_err();
+        assert_eq!(failure.code, "root");
+        assert!(failure.message.contains("can't be listed"));
+    }
+}
+
+#[test]
+fn bad_input_is_named() {
+    for (input, complaint) in [
+        (json!({"max-file-bytes": 0}), "max-file-bytes"),
+        (json!({"max-file-bytes": 16_777_217}), "max-file-bytes"),
+        (json!({"max-findings": 100_001}), "max-findings"),
+        (json!({"exclude": ["a**"]}), "exclude"),
+        (json!({"exclude": vec!["a"; 65]}), "exclude"),
+        (json!({"rooot": "/src"}), "rooot"),
+    ] {
+        let failure = testing::run(run, &input).unwrap_err();
+        assert_eq!(failure.code, Failure::BAD_INPUT);
+        assert!(failure.message.contains(complaint), "{failure}");
+    }
+}
+
+#[test]
+fn schemas_name_the_defaults() {
+    let schemas = testing::run(run, &json!({"$schema": "bailiwick:schemas"})).unwrap();
+    assert_eq!(schemas["input"]["properties"]["root"]["default"], "/src");
+    assert_eq!(schemas["input"]["properties"]["max-file-bytes"]["default"], 1_048_576);
+    assert_eq!(schemas["input"].get("required"), None);
+    assert_eq!(schemas["output"]["required"].as_array().unwrap().len(), 5);
+}
