@@ -1,0 +1,8 @@
+//! Says a line and panics with its argument for a message.
+
+use guests::{json, say};
+
+fn main() {
+    say(json!({ "before": true }));
+    panic!("{}", std::env::args().nth(1).unwrap_or("a message".to_owned()));
+}

@@ -1,0 +1,2 @@
+;; A core module and no component.
+(module (func (export "run") (result i32) (i32.const 0)))

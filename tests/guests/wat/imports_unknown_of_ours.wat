@@ -1,0 +1,8 @@
+;; Squats on a name of this project: no such interface.
+(component
+  (import "bailiwick:agent/secrets@0.1.0" (instance (export "reveal" (func (result string)))))
+  (core module $m (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $out (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $out)))

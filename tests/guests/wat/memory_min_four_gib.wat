@@ -1,0 +1,9 @@
+;; A memory of 4 GiB from the start.
+(component
+  (core module $m
+    (memory 65536)
+    (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $out (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $out)))

@@ -1,0 +1,10 @@
+;; Never ends its start function, before anybody has called it.
+(component
+  (core module $m
+    (func $start (loop (br 0)))
+    (start $start)
+    (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $out (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $out)))

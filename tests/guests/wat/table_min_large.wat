@@ -1,0 +1,9 @@
+;; A table of some hundred million places, from the start.
+(component
+  (core module $m
+    (table 0x10000000 funcref)
+    (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $out (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $out)))
