@@ -1,0 +1,50 @@
+//! Memory of agents that wait.
+
+use std::sync::Arc;
+
+use crate::row;
+use crate::world::{Still, WAITS, assembled};
+
+const AGENTS: u32 = 10_000;
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+/// RSS growth per agent over 10,000 that wait inside a host call. The guest has no linear memory, so there is none to take off.
+pub(crate) fn density() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let engine = sandbox::Engine::new(&sandbox::EngineOptions { slots: AGENTS, ..sandbox::EngineOptions::default() }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
+    let wasm = assembled(WAITS);
+    let prepared = Arc::new(sandbox::Prepared::new(&engine, &cache.load(&engine, effect::Digest::of(&wasm), &wasm).unwrap()).unwrap());
+    let wait = |prepared: Arc<sandbox::Prepared>| async move {
+        let limits = effect::Limits { active_timeout_ms: 3_600_000, ..effect::Limits::default() };
+        let start = sandbox::Start { limits, ..sandbox::Start::default() };
+        let never = std::future::pending::<effect::SafeText>();
+        drop(sandbox::enter(&prepared, start, Box::new(Still::default()), never).await);
+    };
+    runtime.block_on(async {
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            all.spawn(wait(Arc::clone(&prepared)));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let before = resident_bytes();
+        for _ in 100..AGENTS {
+            all.spawn(wait(Arc::clone(&prepared)));
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        let grown = resident_bytes() - before;
+        let each = grown as f64 / f64::from(AGENTS - 100) / 1024.0;
+        row(
+            "RSS growth per agent, 10,000 waiting in a host call",
+            &format!("{each:.1} KiB"),
+            "48 KiB",
+            "no linear memory in this guest, so none is taken off",
+        );
+        all.abort_all();
+    });
+}

@@ -1,0 +1,112 @@
+//! A whole run, and a host call, against the engine alone doing the same.
+
+use std::time::{Duration, Instant};
+
+use tests::host::TestHost;
+use tokio::task::JoinSet;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+
+use crate::world::{CALLS, NOTHING, Still, assembled};
+use crate::{pairs, row};
+
+/// The engine alone, with the settings on which its cost depends as the sandbox has them.
+fn bare_engine() -> Engine {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(64).total_core_instances(1000).total_memories(128).total_tables(1000).total_stacks(64);
+    let mut config = Config::new();
+    config.concurrency_support(false).epoch_interruption(true).cranelift_nan_canonicalization(true).wasm_backtrace_max_frames(None);
+    config.async_stack_zeroing(true).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).unwrap()
+}
+
+async fn bare_run(pre: &InstancePre<()>, engine: &Engine) {
+    let mut store = Store::new(engine, ());
+    store.set_epoch_deadline(u64::MAX / 2);
+    let instance = pre.instantiate_async(&mut store).await.unwrap();
+    let interface = instance.get_export_index(&mut store, None, "wasi:cli/run@0.2.0").unwrap();
+    let run = instance.get_export_index(&mut store, Some(&interface), "run").unwrap();
+    let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut store, run).unwrap();
+    run.call_async(&mut store, ()).await.unwrap().0.unwrap();
+}
+
+const RUNS: usize = 2000;
+const AT_ONCE: usize = 256;
+
+/// Spawn + run + drop, recorded, with so many at once that nobody waits for the disk.
+pub(crate) fn spawn() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let engine = bare_engine();
+    let component = Component::new(&engine, assembled(NOTHING)).unwrap();
+    let pre = Linker::new(&engine).instantiate_pre(&component).unwrap();
+    let host = runtime.block_on(async { TestHost::new() });
+    let order = host.order_of("nothing", &assembled(NOTHING), &[]);
+    runtime.block_on(async { drop(host.run(order.clone()).await) });
+    let bare = || {
+        let began = Instant::now();
+        runtime.block_on(async {
+            let mut all = JoinSet::new();
+            for _ in 0..RUNS {
+                let (pre, engine) = (pre.clone(), engine.clone());
+                all.spawn(async move { bare_run(&pre, &engine).await });
+                if all.len() >= 32 {
+                    all.join_next().await;
+                }
+            }
+            while all.join_next().await.is_some() {}
+        });
+        began.elapsed()
+    };
+    let ours = || {
+        let began = Instant::now();
+        runtime.block_on(async {
+            let mut all = JoinSet::new();
+            for _ in 0..RUNS {
+                let (house, order) = (host.house.clone(), order.clone());
+                all.spawn(async move { tests::host::report(house.start(order).await.unwrap()).await.outcome });
+                if all.len() >= AT_ONCE {
+                    all.join_next().await;
+                }
+            }
+            while all.join_next().await.is_some() {}
+        });
+        began.elapsed()
+    };
+    let (ratio, base, candidate) = pairs(bare, ours);
+    let each = |whole: Duration| whole.as_secs_f64() * 1e6 / RUNS as f64;
+    let figure = format!("{ratio:.2}× ({:.0} µs against {:.0} µs)", each(candidate), each(base));
+    row("spawn + run + drop, recorded, 256 at once", &figure, "1.5×", "bare `InstancePre` doing the same call, 2 threads");
+}
+
+/// A host call that asks nothing.
+pub(crate) fn call() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let engine = bare_engine();
+    let component = Component::new(&engine, assembled(CALLS)).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker.instance("wasi:clocks/monotonic-clock@0.2.0").unwrap().func_wrap("now", |_, (): ()| Ok((7u64,))).unwrap();
+    let pre = linker.instantiate_pre(&component).unwrap();
+    let ours_engine = sandbox::Engine::new(&sandbox::EngineOptions::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
+    let wasm = assembled(CALLS);
+    let prepared = sandbox::Prepared::new(&ours_engine, &cache.load(&ours_engine, effect::Digest::of(&wasm), &wasm).unwrap()).unwrap();
+    let timed = |work: &mut dyn FnMut()| {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    };
+    let (ratio, base, candidate) = pairs(
+        || timed(&mut || runtime.block_on(bare_run(&pre, &engine))),
+        || {
+            timed(&mut || {
+                let start = sandbox::Start::default();
+                let never = std::future::pending::<effect::SafeText>();
+                let ended = runtime.block_on(sandbox::enter(&prepared, start, Box::new(Still::default()), never)).unwrap();
+                assert_eq!(ended.outcome, effect::Outcome::Done);
+            })
+        },
+    );
+    let figure = format!("{ratio:.2}× ({:.0} ns against {:.0} ns)", candidate.as_secs_f64() * 1e3, base.as_secs_f64() * 1e3);
+    row("a host call that asks nothing (the clock)", &figure, "2×", "a bare host call that returns a number");
+}

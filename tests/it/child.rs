@@ -1,0 +1,74 @@
+//! A second process with a house in it, to be killed, starved or told to end: this same binary, which plays that part when it is told to.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use effect::Outcome;
+use run::{Event, House, HouseOptions, Place, RunOrder};
+use tokio::process::{Child, Command};
+
+/// Names the folder in which the child finds its order and its home.
+const PART: &str = "BAILIWICK_TEST_CHILD";
+
+/// Houses of this test that find everything compiled.
+pub(crate) fn options() -> HouseOptions {
+    HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 4 }
+}
+
+/// Starts a process that takes the home in this folder and runs the order. It ends with the run's exit code, or is killed when dropped.
+pub(crate) fn start(folder: &Path, order: &RunOrder) -> Child {
+    spawn(folder, order, "trap '' XFSZ")
+}
+
+/// The same, where no file may be longer than a kilobyte.
+pub(crate) fn start_starved(folder: &Path, order: &RunOrder) -> Child {
+    spawn(folder, order, "trap '' XFSZ; ulimit -f 1")
+}
+
+fn spawn(folder: &Path, order: &RunOrder, first: &str) -> Child {
+    std::fs::write(folder.join("order.json"), serde_json::to_vec(order).unwrap()).unwrap();
+    // A file that grows too large is an error there, and no signal; what it says goes into a pipe, which no such bound holds for.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "child::plays_its_part", "--nocapture", "--test-threads", "1"]);
+    command.env(PART, folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+}
+
+#[test]
+fn plays_its_part() {
+    let Some(folder) = std::env::var_os(PART) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let code = runtime.block_on(live(&tests::host::place(Path::new(&folder)), Path::new(&folder)));
+    std::process::exit(code.into());
+}
+
+async fn live(place: &Place, folder: &Path) -> u8 {
+    let order: RunOrder = serde_json::from_slice(&std::fs::read(folder.join("order.json")).unwrap()).unwrap();
+    let started = match House::open(place, &options()) {
+        Ok(house) => house.start(order).await,
+        Err(err) => Err(err),
+    };
+    let mut running = match started {
+        Ok(running) => running,
+        Err(err) => {
+            eprintln!("{}", err.chain());
+            return err.exit();
+        }
+    };
+    loop {
+        match running.events.next().await {
+            Some(Event::Closed { report }) => match report.outcome {
+                Outcome::Done => return 0,
+                Outcome::RecordBroken => return 6,
+                Outcome::Unsettled { .. } => return 8,
+                _ => return 1,
+            },
+            Some(Event::Failed { exit, message }) => {
+                eprintln!("{message}");
+                return exit;
+            }
+            Some(_) => {}
+            None => return 1,
+        }
+    }
+}

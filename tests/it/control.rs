@@ -1,0 +1,291 @@
+//! Two processes on one home: one holds it, the others are its clients; and runs that are ended from outside.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use effect::record::{AnswerClass, Record};
+use effect::{Outcome, SafeText};
+use run::{Holder, House, Place, RunError, RunOrder, Running};
+use tests::host::{TestHost, loopback, options, place, printed, records, report};
+use tests::seen::{answered, asked};
+use tests::server::{CHUNKED, Server, Step, chunk, response};
+use tokio::sync::Semaphore;
+
+/// A home, the one that holds it, and one that came later.
+struct Two {
+    here: Holder,
+    there: Holder,
+    /// Only for making orders.
+    kit: TestHost,
+    place: Place,
+    _folder: tempfile::TempDir,
+}
+
+async fn two() -> Two {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    let here = Holder::find(&place, &options()).await.unwrap();
+    let there = Holder::find(&place.clone(), &options()).await.unwrap();
+    assert!(matches!(here, Holder::Here(..)) && matches!(there, Holder::There(_)));
+    Two { here, there, kit: TestHost::new(), place, _folder: folder }
+}
+
+impl Two {
+    fn order(&self, guest: &str, args: &[&str], server: &Server) -> RunOrder {
+        let mut order = self.kit.order(guest, args);
+        package::store::put(&self.place.home, &std::fs::read(tests::guests::guest(guest)).unwrap()).unwrap();
+        loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+        order
+    }
+
+    /// Ends the run from the second place, and looks at what is left of it.
+    async fn stopped(&self, running: Running) -> Vec<Record> {
+        let run = running.run;
+        assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == run));
+        assert!(self.there.stop(run, "somebody else").await.unwrap());
+        let report = report(running).await;
+        assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("somebody else", 64) });
+        assert!(!self.there.stop(run, "somebody else").await.unwrap(), "it has ended");
+        let records = records(&self.place.home, run);
+        assert!(matches!(records.last(), Some(Record::RunClosed(_))), "{:?}", records.last());
+        records
+    }
+
+    async fn leave(self) {
+        drop(self.there);
+        self.here.leave().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stop_ends_a_run_that_waits_for_an_answer() {
+    let (two, server) = (two().await, Server::doing(vec![Step::Hang]).await);
+    let running = two.here.start(two.order("prints_and_waits", &[&server.url("/")], &server)).await.unwrap();
+    server.until(|counts| counts.heard == 1).await;
+    let records = two.stopped(running).await;
+    let ends: Vec<_> = answered(&records).map(|answered| answered.outcome).collect();
+    assert_eq!(ends, [AnswerClass::Abandoned]);
+    two.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stop_ends_runs_that_compute_or_sleep() {
+    let (two, server) = (two().await, Server::doing(vec![Step::Hang]).await);
+    for (guest, args) in
+        [("spins_forever", &[][..]), ("fills_memory_forever", &[]), ("waits_for_ever", &["poll"]), ("waits_for_ever", &["sleep"])]
+    {
+        let running = two.there.start(two.order(guest, args, &server)).await.unwrap();
+        two.stopped(running).await;
+    }
+    two.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_asked_after_stop() {
+    let two = two().await;
+    // Piece after piece without end; the guest asks once for each.
+    let server = Server::answering(|_, heard| match heard.path.as_str() {
+        "/0" => vec![Step::Say(CHUNKED.to_vec()), Step::Flood(chunk(&[b'x'; 10]))],
+        _ => vec![Step::Say(response(200, b""))],
+    })
+    .await;
+    for turn in 1..=5 {
+        let mut order = two.order("tells_of_each_piece", &[&server.url("")], &server);
+        order.limits.response_bytes = 1 << 30;
+        let start = server.counts().heard;
+        let running = two.here.start(order).await.unwrap();
+        server.until(|counts| counts.heard >= start + turn * 7).await;
+        let records = two.stopped(running).await;
+        let (asked, heard) = (asked(&records).count(), server.counts().heard - start);
+        // The last intent may have been broken off before it was sent.
+        assert!(heard <= asked && asked <= heard + 1, "{asked} intents, {heard} requests");
+        assert_eq!(asked, answered(&records).count());
+        // Another run goes through the same house to its end: whatever was still to come would have.
+        let other = Server::doing(vec![Step::Say(response(200, b""))]).await;
+        let running = two.here.start(two.order("get", &[&other.url("/")], &other)).await.unwrap();
+        assert_eq!(report(running).await.outcome, Outcome::Done);
+        assert_eq!(server.counts().heard - start, heard, "asked after it was stopped");
+    }
+    two.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_run_goes_on_while_the_first_lives() {
+    let (two, turn) = (two().await, Arc::new(Semaphore::new(0)));
+    let own = Arc::clone(&turn);
+    let server = Server::answering(move |_, heard| match heard.path.as_str() {
+        "/first" => vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b"first"))],
+        _ => vec![Step::Say(response(200, b"second"))],
+    })
+    .await;
+    let first = two.here.start(two.order("get", &[&server.url("/first")], &server)).await.unwrap();
+    server.until(|counts| counts.heard == 1).await;
+    let second = two.there.start(two.order("get", &[&server.url("/second")], &server)).await.unwrap();
+    assert_ne!(first.run, second.run);
+    let second = report(second).await;
+    assert_eq!(second.outcome, Outcome::Done);
+    assert!(printed(&second).contains("second"));
+    assert_eq!(two.there.going().await.unwrap().iter().map(|(run, _)| *run).collect::<Vec<_>>(), [first.run]);
+    turn.add_permits(1);
+    let first = report(first).await;
+    assert!(printed(&first).contains("first"), "{first:?}");
+    two.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
+    let (two, server) = (two().await, Server::doing(vec![Step::Hang]).await);
+    let own = two.here.start(two.order("prints_and_waits", &[&server.url("/own")], &server)).await.unwrap();
+    let order = two.order("prints_and_waits", &[&server.url("/others")], &server);
+    let place = two.place.clone();
+    // A process of its own, as far as the holder can tell: all of its connections end with it.
+    let others = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let run = runtime.block_on(async {
+            let there = Holder::ask(&place).await.unwrap();
+            let running = there.start(order).await.unwrap();
+            running.run
+        });
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        run
+    });
+    let others = others.await.unwrap();
+    // Ends of itself.
+    while two.there.going().await.unwrap().iter().any(|(run, _)| *run == others) {
+        tokio::task::yield_now().await;
+    }
+    let Some(Record::RunClosed(closed)) = records(&two.place.home, others).pop() else { panic!("it was not closed") };
+    assert_eq!(closed.outcome, Outcome::Stopped { by: SafeText::new("its client went away", 64) });
+    assert_eq!(two.there.going().await.unwrap().len(), 1);
+    two.stopped(own).await;
+    two.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_at_once_one_holds_the_home_and_all_can_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    let (kit, server) = (TestHost::new(), Server::doing(vec![Step::Say(response(200, b""))]).await);
+    let mut order = kit.order("get", &[&server.url("/")]);
+    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    package::store::put(&place.home, &std::fs::read(tests::guests::guest("get")).unwrap()).unwrap();
+    let one = |n: usize| {
+        let (place, order) = (place.clone(), order.clone());
+        async move {
+            let holder = Holder::find(&place, &options()).await.unwrap();
+            let report = report(holder.start(order).await.unwrap()).await;
+            assert_eq!(report.outcome, Outcome::Done, "{n}: {report:?}");
+            holder
+        }
+    };
+    let tasks: Vec<_> = (0..8).map(|n| tokio::spawn(one(n))).collect();
+    let mut holders = Vec::new();
+    for task in tasks {
+        holders.push(task.await.unwrap());
+    }
+    let (here, there): (Vec<_>, Vec<_>) = holders.into_iter().partition(|holder| matches!(holder, Holder::Here(..)));
+    assert_eq!((here.len(), there.len()), (1, 7));
+    assert_eq!(server.heard().len(), 8);
+    assert!(matches!(House::open(&place, &options()), Err(RunError::Held(_))), "there is one writer");
+    for here in here {
+        here.leave().await.unwrap();
+    }
+    // Free again: who comes now holds it.
+    let next = Holder::find(&place, &options()).await.unwrap();
+    assert!(matches!(next, Holder::Here(..)));
+    assert!(there[0].going().await.unwrap().is_empty(), "clients speak to whoever holds it");
+    next.leave().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_leaves_when_the_runs_of_others_have_ended() {
+    let (two, turn) = (two().await, Arc::new(Semaphore::new(0)));
+    let own = Arc::clone(&turn);
+    let server = Server::answering(move |_, _| vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b""))]).await;
+    let order = two.order("get", &[&server.url("/")], &server);
+    let Two { here, there, .. } = two;
+    let running = there.start(order).await.unwrap();
+    server.until(|counts| counts.heard == 1).await;
+    let leaving = tokio::spawn(here.leave());
+    assert!(!leaving.is_finished());
+    turn.add_permits(1);
+    assert_eq!(report(running).await.outcome, Outcome::Done);
+    leaving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_socket_of_a_process_that_died_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    drop(UnixListener::bind(place.home.join("host.sock")).unwrap());
+    assert!(Holder::ask(&place).await.is_none());
+    let here = Holder::find(&place, &options()).await.unwrap();
+    assert!(matches!(here, Holder::Here(..)));
+    assert!(Holder::ask(&place).await.is_some());
+    here.leave().await.unwrap();
+}
+
+/// What the socket says to these bytes.
+async fn said(socket: &std::path::Path, bytes: Vec<u8>) -> String {
+    let socket = socket.to_owned();
+    let spoken = tokio::task::spawn_blocking(move || {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        // It may have hung up before it heard everything.
+        let _ = stream.write_all(&bytes);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut line = String::new();
+        let _ = BufReader::new(stream).read_line(&mut line);
+        line
+    });
+    spoken.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_socket_does_not_understand_changes_nothing() {
+    let two = two().await;
+    let socket = two.place.home.join("host.sock");
+    let size = || journal::Reader::open(&two.place.home).unwrap().records().count();
+    let before = size();
+    let unknown_run = "{\"verb\":\"stop\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"by\":\"x\"}\n";
+    let no_such = "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"by\":\"x\",\"settled\":null,\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
+    let cases: [(&str, &str); 9] = [
+        ("", ""),
+        ("\n", "\"exit\":2"),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", "\"exit\":2"),
+        ("{\"verb\":\"stop\"}\n", "\"exit\":2"),
+        ("{\"verb\":\"grant\",\"all\":true}\n", "\"exit\":2"),
+        ("{\"verb\":\"going\",\"more\":1}\n", "\"exit\":2"),
+        ("{\"verb\":\"going\"", "\"exit\":2"),
+        (unknown_run, "\"done\":false"),
+        (no_such, "\"exit\":2"),
+    ];
+    for (bytes, expected) in cases {
+        let said = said(&socket, bytes.as_bytes().to_vec()).await;
+        assert!(said.contains(expected), "{bytes:?}: {said:?}");
+    }
+    let deep = [vec![b'['; 1 << 20], vec![b'\n']].concat();
+    assert!(said(&socket, deep).await.contains("\"exit\":2"));
+    assert_eq!(size(), before);
+    assert!(two.there.going().await.unwrap().is_empty());
+    two.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_nobody_has_compiled_can_be_started_several_times_at_once() {
+    let host = Arc::new(TestHost::new());
+    let wasm = std::fs::read(tests::guests::guest("lists_mounts")).unwrap();
+    let mut unheard = [0; 16];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut unheard).unwrap();
+    let order = host.order_of("fresh", &tests::bombs::with_section(&wasm, "note", &unheard), &[]);
+    let tasks: Vec<_> = (0..6)
+        .map(|_| {
+            let (host, order) = (Arc::clone(&host), order.clone());
+            tokio::spawn(async move { host.run(order).await.outcome })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), Outcome::Done);
+    }
+}

@@ -1,0 +1,81 @@
+//! What every hostile case is held to: how it ended, exactly one end on the record, and a host that goes on serving others.
+
+use effect::record::Record;
+use effect::{Outcome, SafeText};
+use run::{Report, RunError, RunOrder};
+use tests::host::TestHost;
+use tests::wat::wat;
+
+/// Runs it to its end and holds the host to its promises.
+pub(crate) async fn ended(host: &TestHost, order: RunOrder) -> Report {
+    let name = order.agent.name.clone();
+    let report = host.run(order).await;
+    let records = host.records(report.run);
+    assert!(matches!(records.first(), Some(Record::RunOpened(_))), "{name}: {:?}", records.first());
+    let ends: Vec<_> = records.iter().filter(|record| matches!(record, Record::RunClosed(_))).collect();
+    assert_eq!(ends.len(), 1, "{name}: {ends:?}");
+    match records.last() {
+        Some(Record::RunClosed(closed)) => assert_eq!(closed.outcome, report.outcome, "{name}"),
+        other => panic!("{name}: {other:?} came after the end"),
+    }
+    honest(host).await;
+    report
+}
+
+/// Runs it into a limit.
+pub(crate) async fn limit(host: &TestHost, order: RunOrder, limit: &str) -> Report {
+    let what = format!("{} {:?}", order.agent.name, order.args);
+    let report = ended(host, order).await;
+    assert_eq!(report.outcome, Outcome::Limit { limit: SafeText::new(limit, 64) }, "{what}");
+    report
+}
+
+/// Runs it to its own end.
+pub(crate) async fn done(host: &TestHost, order: RunOrder) -> Report {
+    let what = format!("{} {:?}", order.agent.name, order.args);
+    let report = ended(host, order).await;
+    assert_eq!(report.outcome, Outcome::Done, "{what}");
+    report
+}
+
+/// Runs it into a trap; gives its words.
+pub(crate) async fn trapped(host: &TestHost, order: RunOrder) -> String {
+    let what = format!("{} {:?}", order.agent.name, order.args);
+    match ended(host, order).await.outcome {
+        Outcome::Trapped { message } => message.as_str().to_owned(),
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+/// It is not even started: nothing of it is on the record, and others are.
+pub(crate) async fn not_started(host: &TestHost, order: RunOrder) -> RunError {
+    let before = entries(host);
+    let name = order.agent.name.clone();
+    let Err(err) = host.house.start(order).await else { panic!("{name} was started") };
+    assert_eq!(entries(host), before, "{name} is on the record");
+    honest(host).await;
+    err
+}
+
+/// Another guest still runs.
+pub(crate) async fn honest(host: &TestHost) {
+    let report = host.run(host.order_of("does_nothing", &wat("does_nothing"), &[])).await;
+    assert_eq!(report.outcome, Outcome::Done);
+}
+
+/// How many refusals of a function are on the record of a run, and that they say why.
+pub(crate) fn refusals(host: &TestHost, report: &Report, function: &str) -> Vec<(String, &'static str)> {
+    let records = host.records(report.run).into_iter();
+    let refused = records.filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None });
+    let of_it = refused.filter(|refused| refused.ask.function.as_str().ends_with(function));
+    of_it.map(|refused| (refused.ask.resource.as_str().to_owned(), refused.reason.code())).collect()
+}
+
+/// What a command printed, a JSON value for each line.
+pub(crate) fn lines(report: &Report) -> Vec<serde_json::Value> {
+    tests::host::printed(report).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
+}
+
+fn entries(host: &TestHost) -> usize {
+    journal::Reader::open(&host.place().home).expect("the record opens").records().count()
+}

@@ -1,0 +1,154 @@
+//! The three kinds of guest, built for real: Rust with the SDK, a plain `fn main`, Python.
+
+use effect::{Digest, Outcome, Severity};
+use serde_json::{Value, json};
+use tests::guests::python_guest;
+use tests::host::{TestHost, mount};
+
+use crate::ending::{done, ended, lines};
+
+fn tree() -> tempfile::TempDir {
+    let tree = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(tree.path().join("b")).expect("a folder");
+    std::fs::write(tree.path().join("a.txt"), "alpha\n").expect("a file");
+    std::fs::write(tree.path().join("b/c.txt"), "gamma gamma\n").expect("a file");
+    tree
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Digest::of(bytes).hex()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_main_reads_its_input_and_its_files() {
+    let host = TestHost::new();
+    let mut order = host.order("reads_stdin", &[]);
+    order.input = "some words".to_owned();
+    let seen = lines(&done(&host, order).await);
+    assert_eq!(seen, [json!({ "bytes": 10, "sha256": sha256(b"some words"), "begin": "some words" })]);
+
+    let tree = tree();
+    let mut order = host.order("reads_files", &["/src"]);
+    mount(&mut order, "/src", tree.path());
+    let seen = lines(&done(&host, order).await);
+    assert!(seen.iter().any(|line| line["sha256"] == json!(sha256(b"gamma gamma\n"))), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_of_the_sdk_answers_in_json_and_its_claims_are_kept_apart() {
+    let host = TestHost::new();
+    let mut order = host.order("asks_through_sdk", &[]);
+    order.input = json!({ "urls": ["http://a.test/x"] }).to_string();
+    let report = done(&host, order).await;
+    let output = report.claims.output.as_ref().unwrap();
+    assert_eq!((&output["answers"][0]["url"], &output["answers"][0]["status"]), (&json!("http://a.test/x"), &json!(0)));
+    let finding = &report.claims.findings[0];
+    assert_eq!((finding.rule.as_str(), finding.severity, finding.title.as_str()), ("asked", Severity::Info, "http://a.test/x answered 0"));
+    let said = crate::claims::said(&host, report.run);
+    assert!(said.iter().any(|line| line.as_str().contains("1 to ask")), "{said:?}");
+    assert!(!report.evidence.http_granted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn input_that_an_agent_can_not_read_is_its_failure() {
+    let host = TestHost::new();
+    let mut order = host.order("asks_through_sdk", &[]);
+    order.input = json!({ "urls": 7 }).to_string();
+    let report = ended(&host, order).await;
+    assert!(matches!(&report.outcome, Outcome::Failed { code, .. } if code.as_str() == "bad-input"), "{:?}", report.outcome);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn input_that_is_not_json_or_not_of_the_schema_starts_nothing() {
+    let host = TestHost::new();
+    let mut order = host.order("asks_through_sdk", &[]);
+    order.input = "{\"urls\": [".to_owned();
+    let err = crate::ending::not_started(&host, order).await;
+    assert_eq!(err.exit(), 2);
+    assert!(err.chain().starts_with("the input is not JSON"), "{}", err.chain());
+
+    let mut order = host.order("asks_through_sdk", &[]);
+    order.input_schema = Some(json!({ "type": "object", "properties": { "urls": { "type": "array" } } }));
+    order.input = json!({ "urls": 7 }).to_string();
+    let err = crate::ending::not_started(&host, order).await;
+    assert_eq!(err.exit(), 2);
+    assert!(err.chain().contains("`/urls`"), "{}", err.chain());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_that_breaks_its_own_schema_is_a_claim_like_any_other() {
+    let host = TestHost::new();
+    let report = done(&host, host.order("bad_output", &[])).await;
+    assert_eq!(report.claims.output, Some(json!({ "count": "3 or so" })));
+}
+
+fn python(host: &TestHost, name: &str, input: &Value) -> Option<run::RunOrder> {
+    let component = std::fs::read(python_guest(name)?).expect("it was built");
+    let mut order = host.order_of(name, &component, &[]);
+    order.input = input.to_string();
+    Some(order)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_agent_works_fails_and_raises() {
+    let host = TestHost::new();
+    let Some(order) = python(&host, "plain", &json!({ "a": 1 })) else { return };
+    let report = done(&host, order).await;
+    assert_eq!(report.claims.output.as_ref().unwrap()["input"], json!({ "a": 1 }));
+    assert_eq!(report.claims.findings.len(), 1);
+    let said = crate::claims::said(&host, report.run);
+    assert_eq!(said.iter().map(effect::SafeText::as_str).collect::<Vec<_>>(), ["on standard output", "on standard error"]);
+
+    let report = ended(&host, python(&host, "plain", &json!({ "fail": "my words" })).unwrap()).await;
+    match &report.outcome {
+        Outcome::Failed { code, message } => assert_eq!((code.as_str(), message.as_str()), ("of-its-own", "my words")),
+        other => panic!("{other:?}"),
+    }
+
+    let report = ended(&host, python(&host, "plain", &json!({ "raise": "some text" })).unwrap()).await;
+    assert!(matches!(report.outcome, Outcome::Trapped { .. }), "{:?}", report.outcome);
+    let said = crate::claims::said(&host, report.run);
+    let said = said.iter().map(effect::SafeText::as_str).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("plain.py") && said.contains("some text"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_agent_walks_its_mount() {
+    let host = TestHost::new();
+    let tree = tree();
+    let Some(mut order) = python(&host, "reads_tree", &json!({ "folder": "/src" })) else { return };
+    mount(&mut order, "/src", tree.path());
+    let report = done(&host, order).await;
+    assert_eq!(
+        report.claims.output,
+        Some(json!({ "files": [
+            { "path": "/src/a.txt", "bytes": 6, "sha256": sha256(b"alpha\n") },
+            { "path": "/src/b/c.txt", "bytes": 12, "sha256": sha256(b"gamma gamma\n") },
+        ] }))
+    );
+    let touched: Vec<_> = report.evidence.touched.files.iter().map(|file| file.path.as_str()).collect();
+    assert!(touched.contains(&"/src/b/c.txt"), "{touched:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_agent_asks_three_times_at_once() {
+    let host = TestHost::new();
+    let port = crate::limits::server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_vec());
+    let Some(mut order) = python(&host, "three_in_flight", &json!({ "base": format!("http://127.0.0.1:{port}") })) else { return };
+    tests::host::loopback(&mut order, port, &["GET"], &["/**"]);
+    let report = done(&host, order).await;
+    let seen = report.claims.output.as_ref().unwrap()["seen"].as_array().unwrap();
+    assert_eq!(seen.iter().filter(|seen| seen.as_str().unwrap().contains("e5x")).count(), 4, "{seen:?}");
+    assert_eq!(report.evidence.touched.http.iter().map(|http| http.asked).sum::<u64>(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_read_in_small_pieces_is_the_whole_body() {
+    let host = TestHost::new();
+    let port = crate::limits::server(format!("HTTP/1.1 200 OK\r\ncontent-length: 3000\r\n\r\n{}", "b".repeat(3000)).into_bytes());
+    let mut order = host.order("streams_slowly", &[&format!("http://127.0.0.1:{port}/"), "700"]);
+    tests::host::loopback(&mut order, port, &["GET"], &["/**"]);
+    let seen = lines(&done(&host, order).await);
+    assert!(seen.iter().all(|line| line["chunk"].as_u64().unwrap_or(0) <= 700), "{seen:?}");
+    assert_eq!(seen.last(), Some(&json!({ "end": 3000 })));
+}

@@ -1,0 +1,402 @@
+//! Each limit of the table, hit by a guest: the run ends with the limit's own name, or the guest is told in its interface's words.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use effect::{LIMITS, Limits, Outcome, SafeText};
+use run::RunOrder;
+use serde_json::json;
+use tests::bombs;
+use tests::host::{TestHost, loopback, mount};
+use tests::wat::{assembled, wat};
+
+use crate::ending::{done, ended, limit, lines, not_started, refusals, trapped};
+
+/// Which claim below hits which limit.
+const HIT_BY: &[(&str, &str)] = &[
+    ("active-timeout", "a_guest_that_never_ends_is_ended"),
+    ("asks", "asking_is_counted"),
+    ("concurrent", "requests_under_way_are_counted"),
+    ("files-open", "open_files_are_counted"),
+    ("findings", "findings_are_counted"),
+    ("handles", "handles_are_counted_of_every_kind"),
+    ("header-bytes", "headers_are_bounded_on_both_ways"),
+    ("hostcall-bytes", "one_call_hands_over_so_much"),
+    ("input-bytes", "too_much_input_is_not_even_started"),
+    ("instances", "core_instances_are_counted"),
+    ("listing-entries", "names_of_one_directory_are_counted"),
+    ("log-bytes", "what_is_said_is_counted"),
+    ("memory", "memory_is_counted_over_all_memories"),
+    ("output-bytes", "output_is_bounded"),
+    ("payload-bytes", "a_run_that_keeps_too_much_goes_on_and_is_not_resumable"),
+    ("random-bytes", "random_bytes_are_bounded_a_call"),
+    ("request-bytes", "request_bodies_are_bounded"),
+    ("response-bytes", "response_bodies_are_bounded"),
+    ("stack", "recursion_ends_at_the_stack"),
+    ("tables", "tables_are_counted"),
+];
+
+#[test]
+fn every_limit_has_a_claim() {
+    let source = include_str!("limits.rs");
+    assert!(LIMITS.iter().map(|row| row.name).eq(HIT_BY.iter().map(|(limit, _)| *limit)), "one line for each limit of the table");
+    for (limit, claim) in HIT_BY {
+        assert!(source.contains(&format!("fn {claim}()")), "{limit}: {claim}");
+    }
+}
+
+fn brief(mut order: RunOrder) -> RunOrder {
+    order.limits.active_timeout_ms = 300;
+    order
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_never_ends_is_ended() {
+    let host = TestHost::new();
+    let cases: &[(&str, &[&str])] = &[
+        ("spins_forever", &[]),
+        ("fills_memory_forever", &[]),
+        ("spins_on_the_clock", &["86400000"]),
+        ("waits_for_ever", &["poll"]),
+        ("waits_for_ever", &["block"]),
+        ("waits_for_ever", &["many"]),
+        ("waits_for_ever", &["sleep"]),
+        ("calls_host_many_times", &[]),
+        ("calls_host_many_times", &["100000000", "wall"]),
+        ("calls_host_many_times", &["100000000", "fields"]),
+        ("calls_host_many_times", &["100000000", "check-write"]),
+        ("calls_host_many_times", &["100000000", "environment"]),
+        ("calls_host_many_times", &["100000000", "poll"]),
+        ("calls_host_many_times", &["100000000", "ready"]),
+    ];
+    for (guest, args) in cases {
+        let started = Instant::now();
+        let report = limit(&host, brief(host.order(guest, args)), "active-timeout").await;
+        assert!(report.active_ms >= 300, "{guest} {args:?}: {}", report.active_ms);
+        assert!(started.elapsed() < Duration::from_secs(20), "{guest} {args:?}: {:?}", started.elapsed());
+    }
+    for component in ["spins_at_start", "realloc_spins"] {
+        limit(&host, brief(host.order_of(component, &wat(component), &[])), "active-timeout").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_is_counted() {
+    let host = TestHost::new();
+    let urls: Vec<_> = (0..10).map(|index| format!("http://nobody.test/{index}")).collect();
+    let mut order = host.order("get", &urls.iter().map(String::as_str).collect::<Vec<_>>());
+    order.limits.asks = 5;
+    let report = limit(&host, order, "asks").await;
+    assert_eq!(refusals(&host, &report, "#handle").len(), 5);
+}
+
+/// A server of one answer, for as many connections as come; gone with the test.
+pub(crate) fn server(answer: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("it has an address").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
+            std::thread::spawn(move || {
+                let mut asked = [0; 4096];
+                let _ = stream.read(&mut asked);
+                let _ = stream.write_all(&answer);
+                // The other side closes: what it makes of the answer must not depend on when this one does.
+                let _ = stream.read(&mut asked);
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_under_way_are_counted() {
+    let host = TestHost::new();
+    // Nobody ever answers, so whatever was sent stays under way.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut order = host.order("asks_and_leaves", &[&url, &url, &url, &url, &url]);
+    loopback(&mut order, port, &["GET"], &["/**"]);
+    order.limits.concurrent = 2;
+    let report = done(&host, order).await;
+    assert_eq!(refusals(&host, &report, "#handle").into_iter().map(|(_, code)| code).collect::<Vec<_>>(), ["over-limit"; 3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_files_are_counted() {
+    let host = TestHost::new();
+    let tree = tempfile::tempdir().unwrap();
+    std::fs::write(tree.path().join("a"), "a").unwrap();
+    for streams in [&["a", "100000"][..], &["a", "100000", "streams"]] {
+        let mut order = host.order("opens_many_files", streams);
+        mount(&mut order, "/src", tree.path());
+        order.limits.files_open = 10;
+        let report = done(&host, order).await;
+        assert_eq!(lines(&report), [json!({ "opened": 10, "err": "quota" })]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn findings_are_counted() {
+    let host = TestHost::new();
+    let mut order = host.order("asks_through_sdk", &[]);
+    order.input = json!({ "urls": ["http://a.test/", "http://b.test/", "http://c.test/"] }).to_string();
+    order.limits.findings = 2;
+    let report = ended(&host, order).await;
+    // The interface has a word for it, so the agent is told and may end in order.
+    assert!(matches!(&report.outcome, Outcome::Failed { code, .. } if code.as_str() == "refused"), "{:?}", report.outcome);
+    assert_eq!(report.claims.findings.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handles_are_counted_of_every_kind() {
+    let host = TestHost::new();
+    let tree = tempfile::tempdir().unwrap();
+    let kinds = ["fields", "clones", "requests", "options", "timers", "ready-timers", "pollables", "stdout", "descriptors", "networks"];
+    for kind in kinds {
+        let mut order = host.order("opens_a_million_handles", &[kind]);
+        mount(&mut order, "/src", tree.path());
+        order.limits.handles = 200;
+        limit(&host, order, "handles").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_are_bounded_on_both_ways() {
+    let host = TestHost::new();
+    let value = format!("x-long: {}", "v".repeat(2000));
+    let mut order = host.order("sets_forbidden_headers", &["http://a.test/", &value]);
+    order.limits.header_bytes = 1024;
+    limit(&host, order, "header-bytes").await;
+
+    let port = server(format!("HTTP/1.1 200 OK\r\nx-long: {}\r\ncontent-length: 0\r\n\r\n", "v".repeat(40_000)).into_bytes());
+    let mut order = host.order("get", &[&format!("http://127.0.0.1:{port}/")]);
+    loopback(&mut order, port, &["GET"], &["/**"]);
+    let report = done(&host, order).await;
+    let said = lines(&report).pop().unwrap();
+    assert!(said["answer"]["err"].as_str().unwrap_or_default().contains("HttpResponseHeaderSectionSize"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_call_hands_over_so_much() {
+    let host = TestHost::new();
+    let mut order = host.order("floods_log", &["1", "4000"]);
+    order.limits.hostcall_bytes = 1024;
+    limit(&host, order, "hostcall-bytes").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_much_input_is_not_even_started() {
+    let host = TestHost::new();
+    let mut order = host.order("reads_stdin", &[]);
+    order.limits.input_bytes = 10;
+    order.input = "x".repeat(11);
+    let err = not_started(&host, order).await;
+    assert_eq!((err.exit(), err.chain().as_str()), (5, "the input has 11 bytes; `input-bytes` allows 10"));
+
+    let mut order = host.order("reads_stdin", &[]);
+    order.limits.input_bytes = 10;
+    order.input = "x".repeat(10);
+    assert_eq!(lines(&done(&host, order).await)[0]["bytes"], 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn core_instances_are_counted() {
+    let host = TestHost::new();
+    let instances = |count| {
+        let many = "(core instance (instantiate $m))".repeat(count);
+        assembled(&format!(
+            "(component (core module $m (func (export \"run\") (result i32) (i32.const 0))) {many}
+            (core instance $i (instantiate $m)) (func $run (result (result)) (canon lift (core func $i \"run\")))
+            (instance $out (export \"run\" (func $run))) (export \"wasi:cli/run@0.2.12\" (instance $out)))"
+        ))
+    };
+    limit(&host, host.order_of("instances", &instances(64), &[]), "instances").await;
+    done(&host, host.order_of("instances", &instances(63), &[])).await;
+    // With a memory each they have no place in the engine's pool at all.
+    for (name, component) in [("instances", bombs::instances(80)), ("nested_instances", bombs::nested_instances(80))] {
+        let err = not_started(&host, host.order_of(name, &component, &[])).await;
+        assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
+        assert!(err.chain().contains("the engine has no place for it"), "{name}: {}", err.chain());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_one_directory_are_counted() {
+    let host = TestHost::new();
+    let tree = tempfile::tempdir().unwrap();
+    for index in 0..50 {
+        std::fs::write(tree.path().join(index.to_string()), "").unwrap();
+    }
+    let order = |most| {
+        let mut order = host.order("lists_big_directory", &[".", "3", "keep"]);
+        mount(&mut order, "/src", tree.path());
+        order.limits.listing_entries = most;
+        order
+    };
+    limit(&host, order(49), "listing-entries").await;
+    let report = done(&host, order(50)).await;
+    assert!(lines(&report).iter().all(|line| line["count"] == 50 && line["sorted"] == true), "{:?}", lines(&report));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_is_counted() {
+    let host = TestHost::new();
+    // Many lines, one line of a mebibyte and more, nothing but line ends.
+    for args in [["100000", "64"], ["1", "3000000"], ["1000000", "0"]] {
+        let mut order = host.order("floods_log", &args);
+        order.limits.log_bytes = 64 << 10;
+        let report = limit(&host, order, "log-bytes").await;
+        let said: usize = crate::claims::said(&host, report.run).iter().map(|line| line.as_str().len()).sum();
+        assert!(said <= 64 << 10, "{args:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
+    // A world that counts nothing: the gate's own count is behind another wall.
+    let prepared = tests::host::prepared("floods_log");
+    let (world, _steps) = tests::scripted::Scripted::new(1, Vec::new(), usize::MAX);
+    let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();
+    let start = sandbox::Start { args, limits: Limits { log_bytes: 64 << 10, ..Limits::default() }, ..sandbox::Start::default() };
+    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<SafeText>()).await.unwrap();
+    assert_eq!(ended.outcome, Outcome::Limit { limit: SafeText::new("log-bytes", 64) });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_is_counted_over_all_memories() {
+    let host = TestHost::new();
+    for args in [&[][..], &["touch"]] {
+        let mut order = host.order("grows_memory", args);
+        order.limits.memory_bytes = 16 << 20;
+        let report = limit(&host, order, "memory").await;
+        assert!(report.evidence.peak_memory <= 16 << 20, "{}", report.evidence.peak_memory);
+    }
+    for component in ["grows_at_start", "memory_min_four_gib"] {
+        limit(&host, host.order_of(component, &wat(component), &[]), "memory").await;
+    }
+    // A small file that wants all of a large memory; a hundred small memories.
+    limit(&host, host.order_of("sparse_data", &bombs::sparse_data(4000), &[]), "memory").await;
+    let mut order = host.order_of("instances", &bombs::instances(10), &[]);
+    order.limits.memory_bytes = 9 * 65536;
+    limit(&host, order, "memory").await;
+}
+
+/// An agent that answers with so many bytes of text.
+fn answers(bytes: usize) -> Vec<u8> {
+    let pages = bytes.div_ceil(65536) + 2;
+    assembled(&format!(
+        "(component
+          (import \"bailiwick:agent/types@0.1.0\" (instance $types
+            (type $record (record (field \"code\" string) (field \"message\" string)))
+            (export \"failure\" (type (eq $record)))))
+          (alias export $types \"failure\" (type $failure))
+          (core module $m
+            (memory (export \"memory\") {pages})
+            (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+            (func (export \"run\") (param i32 i32) (result i32)
+              (memory.fill (i32.const 8192) (i32.const 0x31) (i32.const {bytes}))
+              (i32.store (i32.const 4) (i32.const 8192)) (i32.store (i32.const 8) (i32.const {bytes}))
+              (i32.const 0)))
+          (core instance $i (instantiate $m))
+          (func $run (param \"input\" string) (result (result string (error $failure)))
+            (canon lift (core func $i \"run\") (memory $i \"memory\") (realloc (func $i \"realloc\"))))
+          (instance $out (export \"run\" (func $run)))
+          (export \"bailiwick:agent/agent@0.1.0\" (instance $out)))"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_is_bounded() {
+    let host = TestHost::new();
+    let mut order = host.order("returns_a_gibibyte", &[]);
+    order.limits.output_bytes = 1 << 20;
+    let report = limit(&host, order, "output-bytes").await;
+    assert_eq!(report.claims.output, None, "cut output is no output");
+
+    let mut order = host.order_of("answers", &answers(1001), &[]);
+    order.limits.output_bytes = 1000;
+    limit(&host, order, "output-bytes").await;
+    // More than one call of the host may carry, and less than an answer may have.
+    let mut order = host.order_of("answers", &answers(6 << 20), &[]);
+    order.limits.output_bytes = 8 << 20;
+    order.limits.hostcall_bytes = 4 << 20;
+    done(&host, order).await;
+    let mut order = host.order_of("answers", &answers(6 << 20), &[]);
+    order.limits.output_bytes = 5 << 20;
+    order.limits.hostcall_bytes = 4 << 20;
+    limit(&host, order, "output-bytes").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_keeps_too_much_goes_on_and_is_not_resumable() {
+    let host = TestHost::new();
+    let tree = tempfile::tempdir().unwrap();
+    std::fs::write(tree.path().join("a"), "a".repeat(5000)).unwrap();
+    for (most, resumable) in [(1000, false), (1 << 20, true)] {
+        let mut order = host.order("reads_files", &["/src"]);
+        mount(&mut order, "/src", tree.path());
+        order.durable = true;
+        order.limits.payload_bytes = most;
+        let report = done(&host, order).await;
+        assert_eq!(report.evidence.resumable, resumable, "{most}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_bytes_are_bounded_a_call() {
+    let host = TestHost::new();
+    for args in [&["65537"][..], &["18446744073709551615"], &["65537", "insecure"], &["18446744073709551615", "insecure"]] {
+        limit(&host, host.order("asks_huge_random", args), "random-bytes").await;
+    }
+    done(&host, host.order("asks_huge_random", &["65536"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_bodies_are_bounded() {
+    let host = TestHost::new();
+    let mut order = host.order("post", &["http://a.test/", "hello"]);
+    order.limits.request_bytes = 4;
+    let report = limit(&host, order, "request-bytes").await;
+    assert_eq!(refusals(&host, &report, "#handle"), [], "what was never finished was never asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn response_bodies_are_bounded() {
+    let host = TestHost::new();
+    let port = server(format!("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{}", "b".repeat(5000)).into_bytes());
+    for (most, broken) in [(4999, true), (5000, false)] {
+        let mut order = host.order("get", &[&format!("http://127.0.0.1:{port}/")]);
+        loopback(&mut order, port, &["GET"], &["/**"]);
+        order.limits.response_bytes = most;
+        let report = done(&host, order).await;
+        let said = lines(&report).pop().unwrap();
+        let whole = said["answer"]["sha256"].is_string();
+        assert_eq!(whole, !broken, "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recursion_ends_at_the_stack() {
+    let host = TestHost::new();
+    limit(&host, host.order("recurses", &[]), "stack").await;
+    let mut order = host.order("recurses", &[]);
+    order.limits.stack_bytes = 64 << 10;
+    limit(&host, order, "stack").await;
+    // The other stack lies in linear memory: its end is an address that is none.
+    trapped(&host, host.order("recurses", &["memory"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_counted() {
+    let host = TestHost::new();
+    limit(&host, host.order_of("grows_tables", &wat("grows_tables"), &[]), "tables").await;
+    // Larger from the start than any limit may be: the engine has no place for it.
+    for component in ["table_min_large", "table_min_huge"] {
+        let err = not_started(&host, host.order_of(component, &wat(component), &[])).await;
+        assert_eq!(err.exit(), 4, "{component}: {}", err.chain());
+        assert!(err.chain().contains("the engine has no place for it"), "{component}: {}", err.chain());
+    }
+}

@@ -1,0 +1,33 @@
+//! The one binary of what crosses rooms.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it saw"
+)]
+
+mod admission;
+mod audit;
+mod child;
+mod claims;
+mod control;
+mod crash;
+mod ending;
+mod files;
+mod golden;
+mod guests_have_tests;
+mod hello;
+mod kinds;
+mod limits;
+mod limits_table;
+mod network;
+mod readme;
+mod replay;
+mod servers;
+mod sockets;
+mod tidy;
+mod touched;
+mod trial;
+mod turns;

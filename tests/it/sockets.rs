@@ -1,0 +1,58 @@
+//! `wasi:sockets`: there is no way past the broker. Linked for every component, refused when called, each call on the record.
+
+use std::net::TcpListener;
+
+use effect::Outcome;
+use tests::host::{TestHost, loopback};
+
+use crate::ending::{done, lines, refusals};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_and_look_ups_are_refused_and_recorded_and_nobody_is_called() {
+    let host = TestHost::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut order = host.order("tries_sockets", &[&format!("127.0.0.1:{port}"), "localhost"]);
+    // A grant for requests opens no socket.
+    loopback(&mut order, port, &["GET"], &["/**"]);
+    let report = done(&host, order).await;
+    for line in lines(&report) {
+        assert!(line["result"]["err"].is_string(), "{line}");
+    }
+    let called = listener.accept().map_err(|err| err.kind());
+    assert_eq!(called.err(), Some(std::io::ErrorKind::WouldBlock), "nobody was called");
+    // By hand, and through the standard library of the guest.
+    assert_eq!(
+        refusals(&host, &report, "#resolve-addresses"),
+        [("localhost".to_owned(), "not-served"), ("localhost".to_owned(), "not-served")]
+    );
+    assert_eq!(refusals(&host, &report, "#create-tcp-socket").len(), 4);
+    assert_eq!(refusals(&host, &report, "#create-udp-socket").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_traps_leaves_the_others_alone() {
+    let host = TestHost::new();
+    let waits = host.start(host.order("waits_for_ever", &[])).await;
+    let mut order = host.order("spins_forever", &[]);
+    order.limits.active_timeout_ms = 400;
+    let spins = host.start(order).await;
+    for _ in 0..5 {
+        crate::ending::trapped(&host, host.order("panics_with_message", &["one of many"])).await;
+    }
+    assert!(matches!(tests::host::report(spins).await.outcome, Outcome::Limit { .. }));
+    waits.stop("test");
+    assert!(matches!(tests::host::report(waits).await.outcome, Outcome::Stopped { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_one_run_is_left_for_the_next() {
+    let host = TestHost::new();
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..5 {
+        // Random numbers, addresses of a hash map, both clocks: each run starts from its own seed.
+        let report = done(&host, host.order("random_and_clock", &[])).await;
+        assert!(seen.insert(tests::host::printed(&report).to_owned()));
+    }
+}

@@ -1,0 +1,179 @@
+//! The agent `leak-scan` over a folder, by the program as users have it: it finds what was planted, and what it touched is what the
+//! system saw opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use effect::{FilesGrant, FilesMode, Grants};
+use serde_json::Value;
+use tests::program::{Program, agent, config};
+use tests::tools::tool;
+
+/// So many characters that look as random as those of a token.
+fn random(alphabet: &str, count: usize) -> String {
+    let letters: Vec<char> = alphabet.chars().collect();
+    (0..count).map(|n| letters[(n * 7 + n / letters.len() * 3 + 5) % letters.len()]).collect()
+}
+
+const ALNUM: &str = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW0xYz";
+
+/// Rules of the agent with a token for each. Put together here, so that no scanner of sources finds one in this file.
+fn tokens() -> Vec<(&'static str, String)> {
+    let alnum = |count| random(ALNUM, count);
+    vec![
+        ("aws-access-key-id", format!("AK{}{}", "IA", random("Q3RTY5UIOPASDF7GHJKLZX2CVBNM4W6E", 16))),
+        ("github-token", format!("gh{}{}", "p_", alnum(36))),
+        ("github-fine-grained-token", format!("github{}{}_{}", "_pat_", alnum(22), alnum(59))),
+        ("gitlab-token", format!("gl{}{}", "pat-", alnum(20))),
+        ("slack-token", format!("xo{}{}-{}", "xb-", random("1938274650", 12), alnum(24))),
+        ("slack-webhook", format!("https://hooks.{}/services/T0A1B2C3D/B0E4F5G6H/{}", "slack.com", alnum(24))),
+        ("stripe-live-key", format!("sk_{}{}", "live_", alnum(24))),
+        ("google-api-key", format!("AI{}{}", "za", alnum(35))),
+        ("npm-token", format!("np{}{}", "m_", alnum(36))),
+        ("pypi-token", format!("py{}AgEIcHlwaS5vcmc{}", "pi-", alnum(60))),
+        ("sendgrid-key", format!("S{}{}.{}", "G.", alnum(22), alnum(43))),
+        ("twilio-api-key", format!("S{}{}", "K", random("0a1b2c3d4e5f6789", 32))),
+        ("openai-api-key", format!("sk-{}{}T3Blbk{}{}", "proj-", alnum(24), "FJ", alnum(24))),
+        ("anthropic-api-key", format!("sk-{}{}", "ant-api03-", alnum(95))),
+        ("private-key", format!("-----BEGIN {}-----\n{}\n", "PRIVATE KEY", alnum(64))),
+    ]
+}
+
+fn write(root: &Path, path: &str, content: impl AsRef<[u8]>) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// The program, with `leak-scan` and one folder that it may read.
+fn scanning(root: &Path) -> Program {
+    let files = vec![FilesGrant { guest: "/src".to_owned(), host: root.to_owned(), mode: FilesMode::Read }];
+    Program::new(&config("leak-scan", &agent("leak-scan"), &Grants { files, ..Grants::default() }))
+}
+
+fn report(output: &std::process::Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn each_token_that_was_planted_is_found_where_it_is_and_nowhere_else() {
+    let tree = tempfile::tempdir().unwrap();
+    let mut planted = BTreeSet::new();
+    for (n, (rule, token)) in tokens().into_iter().enumerate() {
+        let path = ["config.toml", "deep/er/settings.py", "notes.md"][n % 3].to_owned() + &format!(".{n}");
+        let before = "nothing here\n".repeat(n);
+        write(tree.path(), &path, format!("{before}  key = {token}\nand more\n"));
+        planted.insert((rule.to_owned(), format!("/src/{path}"), n as u64 + 1));
+    }
+    let near = "AKIA is four letters\nghp_tooshort\nsk_test_aB3dE5fG7hJ9kL2mN4pQ6rS8\nglpat-aaaaaaaaaaaaaaaaaaaa\n";
+    write(tree.path(), "near.txt", near);
+    write(tree.path(), ".git/config", tokens()[1].1.as_bytes());
+    write(tree.path(), "binary", [b"\0", tokens()[1].1.as_bytes()].concat());
+    let program = scanning(tree.path());
+    let output = program.run(&["run", "leak-scan", "--trust", "--json"]);
+    let report = report(&output);
+    let found: BTreeSet<_> = report["claims"]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| {
+            let place = &finding["location"];
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&finding["rule"]), text(&place["uri"]), place["line"].as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(found, planted);
+    // What it found it does not repeat, and neither does the record.
+    let everything = [output.stdout, output.stderr, fs::read(program.place().home.join("journal/00000001.seg")).unwrap()].concat();
+    for (rule, token) in tokens() {
+        let secret = token.lines().last().unwrap().as_bytes();
+        let secret = &secret[secret.len() - 16..];
+        assert!(!everything.windows(secret.len()).any(|window| window == secret), "{rule}");
+    }
+}
+
+/// What the system saw of a folder: regular files that were opened, with how often, and directories that were read.
+fn seen(trace: &str, root: &Path) -> (BTreeMap<PathBuf, u64>, BTreeMap<PathBuf, u64>) {
+    let (mut files, mut listings) = (BTreeMap::new(), BTreeMap::new());
+    let path_of = |word: &str| word.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>')).map(PathBuf::from);
+    for line in trace.lines() {
+        let Some((call, result)) = line.rsplit_once(" = ") else { continue };
+        if call.contains("getdents64(") {
+            // Read to its end: the last read of each listing gives nothing.
+            let folder = call.split_once("getdents64(").and_then(|(_, rest)| rest.split_once('>')).map(|(front, _)| format!("{front}>"));
+            if let Some(folder) = folder.and_then(|folder| path_of(&folder)).filter(|path| path.starts_with(root) && result == "0") {
+                *listings.entry(folder).or_insert(0) += 1;
+            }
+        } else if !call.contains("O_PATH")
+            && let Some(path) = path_of(result)
+            && path.starts_with(root)
+            && path.is_file()
+        {
+            *files.entry(path).or_insert(0) += 1;
+        }
+    }
+    (files, listings)
+}
+
+#[test]
+fn what_it_touched_is_what_the_system_saw_opened() {
+    let Some(strace) = tool("strace") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap().join("tree");
+    for n in 0..60 {
+        write(&root, &format!("d{}/e{}/f{n}.txt", n % 4, n % 3), format!("line {n}\n").repeat(n * 50));
+    }
+    write(&root, "binary", b"a\0b");
+    write(&root, "large", vec![b'x'; 2 << 20]);
+    write(&root, ".git/config", "not looked into");
+    write(&root, "empty/.keep", "");
+    write(folder.path(), "outside.txt", "outside");
+    std::os::unix::fs::symlink("../outside.txt", root.join("leaves")).unwrap();
+    std::os::unix::fs::symlink("d0/e0/f0.txt", root.join("stays")).unwrap();
+    std::os::unix::fs::symlink("d1", root.join("folder")).unwrap();
+    let program = scanning(&root);
+    let trace = folder.path().join("trace");
+    let calls = ["-f", "-y", "-qq", "-e", "trace=openat,openat2,open,getdents64", "-e", "signal=none", "-o", trace.to_str().unwrap()];
+    let before: Vec<&str> = std::iter::once(strace.to_str().unwrap()).chain(calls).collect();
+    let report = report(&program.command(&before, &["run", "leak-scan", "--trust", "--json"]).output().unwrap());
+    let (files, listings) = seen(&whole_lines(&fs::read_to_string(&trace).unwrap()), &root);
+    assert!(files.len() > 55 && listings.len() > 12, "{} files, {} listings", files.len(), listings.len());
+
+    let run = report["run"].as_str().unwrap();
+    let touched = program.run(&["audit", "touched", run, "--json"]);
+    let touched: Value = serde_json::from_slice(&touched.stdout).unwrap();
+    assert_eq!(touched["files"], report["evidence"]["touched"]["files"]);
+    let recorded = |what: &str| -> BTreeMap<PathBuf, u64> {
+        let all = touched["files"].as_array().unwrap().iter().filter(|line| line["what"] == what);
+        let host = |line: &Value| match line["path"].as_str().unwrap().strip_prefix("/src").unwrap().strip_prefix('/') {
+            Some(path) => root.join(path),
+            None => root.clone(),
+        };
+        all.map(|line| (host(line), line["times"].as_u64().unwrap())).collect()
+    };
+    assert_eq!(recorded("file"), files);
+    assert_eq!(recorded("listing"), listings);
+    assert_eq!(touched["refused"], serde_json::json!([]));
+}
+
+/// Calls that another thread interrupted are written in two parts: puts them together.
+fn whole_lines(trace: &str) -> String {
+    let (mut open, mut whole) = (BTreeMap::new(), String::new());
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').unwrap_or((line, ""));
+        if let Some(front) = call.strip_suffix(" <unfinished ...>") {
+            open.insert(thread, front.to_owned());
+            continue;
+        }
+        let resumed = call.trim_start().strip_prefix("<... ").and_then(|rest| rest.split_once("resumed>")).map(|(_, rest)| rest);
+        let call = match resumed {
+            Some(rest) => open.remove(thread).unwrap_or_default() + rest,
+            None => call.to_owned(),
+        };
+        whole.push_str(&call);
+        whole.push('\n');
+    }
+    whole
+}

@@ -1,0 +1,58 @@
+//! Guests take turns: none that computes, waits or spins keeps another from its own, and each can be told to end.
+
+use effect::{Outcome, SafeText};
+use serde_json::json;
+use tests::host::TestHost;
+use tests::wat::wat;
+
+use crate::ending::{done, honest, lines};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_that_compute_for_ever_leave_the_others_their_turn() {
+    let host = TestHost::new();
+    let mut spinning = Vec::new();
+    for _ in 0..6 {
+        let mut order = host.order("spins_forever", &[]);
+        order.limits.active_timeout_ms = 60_000;
+        spinning.push(host.start(order).await);
+    }
+    // Six spinners on two workers: an honest guest ends all the same, and so do they when they are told to.
+    honest(&host).await;
+    for running in spinning {
+        running.stop("test");
+        let report = tests::host::report(running).await;
+        assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("test", 64) });
+    }
+    honest(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_waits_for_a_place_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = run::HouseOptions { slots: 1, ..tests::host::options() };
+    let house = run::House::open(&tests::host::place(folder.path()), &options).unwrap();
+    let host = TestHost { house, folder };
+    let spins = || {
+        let mut order = host.order("spins_forever", &[]);
+        order.limits.active_timeout_ms = 60_000;
+        order
+    };
+    let inside = host.start(spins()).await;
+    let waits = host.start(spins()).await;
+    waits.stop("test");
+    let report = tests::host::report(waits).await;
+    assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("test", 64) });
+    assert_eq!(host.house.going().len(), 1, "the other one is still inside");
+    let next = host.start(host.order_of("does_nothing", &wat("does_nothing"), &[])).await;
+    inside.stop("test");
+    tests::host::report(inside).await;
+    assert_eq!(tests::host::report(next).await.outcome, Outcome::Done, "whoever waited has its turn");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_spun_on_moves_on_and_never_back() {
+    let host = TestHost::new();
+    let report = done(&host, host.order("spins_on_the_clock", &["30"])).await;
+    let line = lines(&report).pop().unwrap();
+    assert_eq!((&line["equal"], &line["back"]), (&json!(0), &json!(0)), "{line}");
+}

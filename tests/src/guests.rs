@@ -1,0 +1,161 @@
+//! The guests, built for real: once a process, kept under the target folder, and never by two processes at the same time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use effect::Digest;
+
+use crate::tools::{missing, root, target};
+
+/// What would make the inner cargo build something else than it was told, or lock what the outer one holds.
+const NOT_FOR_CARGO: [&str; 6] =
+    ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_MANIFEST_DIR"];
+
+/// The component of the guest of that name: one of `tests/guests/src/bin`, or of `tests/guests/sdk-agents`.
+///
+/// # Panics
+/// Where the guests can't be built, with what cargo said; where there is none of that name.
+#[must_use]
+pub fn guest(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let component = BUILT.get_or_init(build_guests).join(format!("{name}.wasm"));
+    assert!(component.is_file(), "there is no guest `{name}`");
+    component
+}
+
+/// The names of all guests in `tests/guests/src/bin`, sorted.
+///
+/// # Panics
+/// Where the folder can't be listed.
+#[must_use]
+pub fn names() -> Vec<String> {
+    stems(&source().join("src/bin"), "rs")
+}
+
+/// The component of `tests/guests/python/NAME.py`; `None` after componentize-py was named as missing.
+///
+/// # Panics
+/// Where it can't be built although componentize-py is there, with what that said; in CI, where it is missing.
+#[must_use]
+pub fn python_guest(name: &str) -> Option<PathBuf> {
+    let componentize = componentize_py()?;
+    let folder = folder().join("python");
+    let _lock = locked();
+    let text = fs::read(source().join(format!("python/{name}.py"))).unwrap_or_else(|err| panic!("there is no guest `{name}`: {err}"));
+    let wit = folder.join("wit");
+    package::wit::lay_out_wit(&wit).expect("the WIT can be laid out");
+    let digest = Digest::of(&[text, requirements(), digest_of_folder(&wit).into_bytes()].concat()).to_string();
+    let key = digest.trim_start_matches("sha256:").chars().take(16).collect::<String>();
+    let component = folder.join(format!("{name}-{key}.wasm"));
+    if component.is_file() {
+        return Some(component);
+    }
+    // Made beside it and renamed: a build that was cut short must not pass for one.
+    let made = folder.join(format!("{name}.made"));
+    let mut command = Command::new(componentize);
+    command.arg("-d").arg(&wit).args(["-w", package::wit::WORLD, "componentize", name, "-p"]).arg(source().join("python"));
+    said_well("componentize-py", command.arg("-o").arg(&made).env("PYTHONDONTWRITEBYTECODE", "1").output());
+    fs::rename(&made, &component).expect("what was built can be renamed");
+    Some(component)
+}
+
+/// The program itself, for what finds it by `PATH`; `None` after it was named as missing.
+///
+/// # Panics
+/// In CI, where it is missing.
+#[must_use]
+pub fn componentize_py() -> Option<PathBuf> {
+    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let found = FOUND.get_or_init(install_componentize_py).clone();
+    if found.is_none() {
+        missing("componentize-py");
+    }
+    found
+}
+
+fn build_guests() -> PathBuf {
+    let _lock = locked();
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--release", "--workspace", "--target", "wasm32-wasip2", "--target-dir"]).arg(folder()).current_dir(source());
+    // In CI what is built is what was committed; by hand, a lock file that has fallen behind mends itself.
+    if std::env::var_os("CI").is_some() {
+        command.arg("--locked");
+    }
+    for name in NOT_FOR_CARGO {
+        command.env_remove(name);
+    }
+    said_well("cargo", command.output());
+    folder().join("wasm32-wasip2/release")
+}
+
+/// In a virtual environment of its own under the target folder: nothing of the machine changes.
+fn install_componentize_py() -> Option<PathBuf> {
+    let _lock = locked();
+    let pinned = digest_of(&requirements());
+    let (venv, stamp) = (folder().join("venv"), folder().join("venv/installed"));
+    let program = venv.join("bin/componentize-py");
+    if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {
+        return Some(program);
+    }
+    let _ = fs::remove_dir_all(&venv);
+    let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output();
+    made.ok().filter(|made| made.status.success())?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r"];
+    let installed = Command::new(venv.join("bin/python")).args(pip).arg(source().join("python/requirements.txt")).output();
+    installed.ok().filter(|installed| installed.status.success())?;
+    fs::write(&stamp, pinned).ok()?;
+    program.is_file().then_some(program)
+}
+
+/// BOUND: one build at a time on this target folder, whichever process asks for it. Let go of when it is dropped.
+fn locked() -> File {
+    fs::create_dir_all(folder().join("python")).expect("the target folder can be made");
+    let lock = File::create(folder().join("lock")).expect("the lock can be made");
+    lock.lock().expect("the lock can be had");
+    lock
+}
+
+fn said_well(tool: &str, output: std::io::Result<Output>) {
+    let output = output.unwrap_or_else(|err| panic!("could not start `{tool}`: {err}"));
+    let (said, more) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "`{tool}` failed with {}\n{said}{more}", output.status);
+}
+
+fn requirements() -> Vec<u8> {
+    fs::read(source().join("python/requirements.txt")).expect("the requirements can be read")
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string()
+}
+
+fn digest_of_folder(folder: &Path) -> String {
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).expect("the folder can be listed").map(|entry| entry.expect("it is there").path()).collect();
+    entries.sort();
+    let digests = entries.iter().map(|path| {
+        let inner = if path.is_dir() { digest_of_folder(path) } else { digest_of(&fs::read(path).expect("the file can be read")) };
+        format!("{} {inner}\n", path.display())
+    });
+    digest_of(digests.collect::<String>().as_bytes())
+}
+
+/// The names of a folder's files of one kind, without their endings, sorted.
+pub(crate) fn stems(folder: &Path, ending: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("the folder can be listed").map(|entry| entry.expect("it is there").path());
+    let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == ending));
+    let mut names: Vec<_> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// Where their source is.
+pub(crate) fn source() -> PathBuf {
+    root().join("tests/guests")
+}
+
+fn folder() -> PathBuf {
+    target().join("guests")
+}

@@ -1,0 +1,214 @@
+//! A host of the test's own: a home in a folder that goes with it, and runs of guests in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use effect::record::{AgentRef, Record};
+use effect::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, RunId, SafeText};
+use run::{Event, House, HouseOptions, NetworkOrder, Place, Report, RunOrder, Running};
+use sandbox::{Cache, Engine, EngineOptions, Prepared};
+use tempfile::TempDir;
+
+use crate::{guests, tools};
+
+/// The program as users have it, built if it is not.
+///
+/// # Panics
+/// When it can't be built.
+pub fn bailiwick() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            // As this kit was built: benchmarks measure what users have.
+            let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
+            let status =
+                Command::new(cargo).args(["build", "--quiet", "-p", "bailiwick", "--profile", profile]).current_dir(tools::root()).status();
+            assert!(status.expect("cargo starts").success(), "bailiwick is built");
+            tools::target().join(folder).join("bailiwick")
+        })
+        .clone()
+}
+
+/// How houses of tests are made.
+pub fn options() -> HouseOptions {
+    HouseOptions { compiler: (bailiwick(), vec!["compile-component".to_owned()]), slots: 32 }
+}
+
+/// Compiled components that all tests of a machine share: what is tested is not the compiler.
+fn shared_cache() -> PathBuf {
+    tools::target().join("tests-cache")
+}
+
+/// A guest, ready to be entered without a house.
+///
+/// # Panics
+/// When it can't be built, compiled or linked.
+pub fn prepared(name: &str) -> Prepared {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    let engine = ENGINE.get_or_init(|| Engine::new(&EngineOptions { slots: 64, ..EngineOptions::default() }).expect("an engine"));
+    let wasm = std::fs::read(guests::guest(name)).expect("the guest is there");
+    let cache = Cache::new(shared_cache(), [1; 32], bailiwick(), vec!["compile-component".to_owned()]);
+    let component = cache.load(engine, Digest::of(&wasm), &wasm).expect("the guest is compiled");
+    Prepared::new(engine, &component).expect("the guest is linked")
+}
+
+/// A home and the house that holds it.
+pub struct TestHost {
+    /// The house.
+    pub house: House,
+    /// Its folder; everything of it is gone when this is dropped.
+    pub folder: TempDir,
+}
+
+/// Home and second state beneath a folder, with the components that were compiled before.
+pub fn place(folder: &Path) -> Place {
+    let place = Place { home: folder.join("home"), state: folder.join("state") };
+    std::fs::create_dir_all(&place.home).expect("a home");
+    static FIRST: Mutex<()> = Mutex::new(());
+    let _one = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    std::fs::create_dir_all(shared_cache()).expect("a cache");
+    if !place.home.join("cache").exists() {
+        std::os::unix::fs::symlink(shared_cache(), place.home.join("cache")).expect("the shared cache");
+        std::fs::write(place.home.join("cache.key"), [1; 32]).expect("its key");
+    }
+    place
+}
+
+impl Default for TestHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TestHost {
+    /// An empty home.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let house = House::open(&place(folder.path()), &options()).expect("the home is free");
+        Self { house, folder }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.house.place().clone()
+    }
+
+    /// An order for a guest, with nothing granted.
+    ///
+    /// # Panics
+    /// When the guest can't be built or kept.
+    pub fn order(&self, guest: &str, args: &[&str]) -> RunOrder {
+        let wasm = std::fs::read(guests::guest(guest)).expect("the guest is there");
+        self.order_of(guest, &wasm, args)
+    }
+
+    /// An order for a component at hand.
+    ///
+    /// # Panics
+    /// When it can't be kept.
+    pub fn order_of(&self, name: &str, wasm: &[u8], args: &[&str]) -> RunOrder {
+        Self::order_in(&self.place(), name, wasm, args)
+    }
+
+    /// An order for a component, in a home that somebody else may hold.
+    ///
+    /// # Panics
+    /// When it can't be kept.
+    pub fn order_in(place: &Place, name: &str, wasm: &[u8], args: &[&str]) -> RunOrder {
+        let digest = package::store::put(&place.home, wasm).expect("it is kept");
+        let is_agent = package::look(wasm).is_ok_and(|component| component.kind == package::Kind::Agent);
+        RunOrder {
+            agent: AgentRef { digest, name: SafeText::new(name, 64), version: SafeText::new("0.0.0", 16) },
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            by: SafeText::new("tester", 16),
+            config: None,
+            durable: false,
+            grants: Grants::default(),
+            input: if is_agent { "{}".to_owned() } else { String::new() },
+            input_schema: None,
+            is_agent,
+            limits: Limits { memory_bytes: 128 << 20, ..Limits::default() },
+            network: NetworkOrder::default(),
+        }
+    }
+
+    /// Starts a run.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(&self, order: RunOrder) -> Running {
+        self.house.start(order).await.expect("the run starts")
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Panics
+    /// When it does not start, or ends without a report.
+    pub async fn run(&self, order: RunOrder) -> Report {
+        report(self.start(order).await).await
+    }
+
+    /// What the record has of a run, in order.
+    ///
+    /// # Panics
+    /// When the record can't be read.
+    pub fn records(&self, run: RunId) -> Vec<Record> {
+        records(&self.place().home, run)
+    }
+}
+
+/// What the record of a home has of a run, in order.
+///
+/// # Panics
+/// When the record can't be read.
+pub fn records(home: &Path, run: RunId) -> Vec<Record> {
+    let reader = journal::Reader::open(home).expect("the record opens");
+    let records = reader.of_run(run).map(|record| record.expect("a record reads back"));
+    records.map(|record| Record::parse(&record.body).expect("a record of a known kind")).collect()
+}
+
+/// Waits for the end of a run.
+///
+/// # Panics
+/// When it ends without a report.
+pub async fn report(mut running: Running) -> Report {
+    loop {
+        match running.events.next().await {
+            Some(Event::Closed { report }) => return *report,
+            Some(Event::Failed { message, .. }) => panic!("the run failed: {message}"),
+            Some(_) => {}
+            None => panic!("the run ended without a word"),
+        }
+    }
+}
+
+/// Grants a folder of the host for reading.
+pub fn mount(order: &mut RunOrder, guest: &str, host: &Path) {
+    order.grants.files.push(FilesGrant { guest: guest.to_owned(), host: host.to_owned(), mode: FilesMode::Read });
+}
+
+/// Grants requests, in the words of a configuration: `methods = ["GET"], paths = ["/**"]` for a loopback port.
+///
+/// # Panics
+/// When a pattern is none.
+pub fn loopback(order: &mut RunOrder, port: u16, methods: &[&str], paths: &[&str]) {
+    order.grants.http.push(HttpGrant {
+        addresses: Vec::new(),
+        host: "127.0.0.1".parse().expect("a host"),
+        methods: methods.iter().map(|method| effect::Method::new(method).expect("a method")).collect(),
+        paths: paths.iter().map(|path| path.parse().expect("a path")).collect(),
+        port: Some(port),
+        scheme: effect::Scheme::Http,
+        until: None,
+    });
+}
+
+/// What a command printed.
+pub fn printed(report: &Report) -> &str {
+    report.claims.output.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default()
+}

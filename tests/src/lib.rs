@@ -1,0 +1,15 @@
+//! The kit: what tests that cross rooms are made of.
+#![expect(clippy::expect_used, clippy::panic, reason = "a kit for tests fails by panicking")]
+
+pub mod bombs;
+pub mod dice;
+pub mod guests;
+pub mod host;
+pub mod names;
+pub mod nginx;
+pub mod program;
+pub mod scripted;
+pub mod seen;
+pub mod server;
+pub mod tools;
+pub mod wat;

@@ -1,0 +1,104 @@
+//! The program as users have it, with a home and a configuration of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use effect::Grants;
+use run::Place;
+use tempfile::TempDir;
+
+use crate::{host, tools};
+
+/// A folder with a `bailiwick.toml`, and a home beside it.
+pub struct Program {
+    folder: TempDir,
+    place: Place,
+}
+
+impl Program {
+    /// Writes the configuration.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    #[must_use]
+    pub fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = host::place(folder.path());
+        std::fs::create_dir(folder.path().join("here")).expect("a folder");
+        std::fs::write(folder.path().join("here/bailiwick.toml"), config).expect("a configuration");
+        Self { folder, place }
+    }
+
+    /// Its home.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The program, to be started in its folder. `before` is put in front of it: a tracer, for instance.
+    pub fn command(&self, before: &[&str], args: &[&str]) -> Command {
+        let program = host::bailiwick();
+        let mut words = before.iter().map(PathBuf::from).chain([program]).chain(args.iter().map(PathBuf::from));
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).current_dir(self.folder.path().join("here"));
+        command.env("BAILIWICK_HOME", &self.place.home).env("BAILIWICK_STATE", &self.place.state);
+        command
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(&[], args).output().expect("it starts")
+    }
+}
+
+/// The component of `agents/NAME`, built by the program itself; once, and kept under the target folder.
+///
+/// # Panics
+/// When it can't be built, with what was said.
+#[must_use]
+pub fn agent(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let folder = tools::target().join("tests-built");
+            std::fs::create_dir_all(folder.join("config")).expect("a folder");
+            let source = tools::root().join("agents").join(name);
+            let config = format!("[agents.{name}]\ncomponent = {:?}\n", source.display().to_string());
+            let file = folder.join("config").join(format!("{name}.toml"));
+            std::fs::write(&file, config).expect("a configuration");
+            let mut command = Command::new(host::bailiwick());
+            command.args(["build", name, "--trust", "--json", "--config"]).arg(&file);
+            let output = command.env("BAILIWICK_HOME", folder.join("home")).env("BAILIWICK_STATE", folder.join("state")).output();
+            let output = output.expect("it starts");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let built: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+            let path = built.pointer("/0/file").and_then(serde_json::Value::as_str).expect("it names the file");
+            Path::new(path).to_owned()
+        })
+        .clone()
+}
+
+/// The configuration of one agent that has these grants: mounts, and requests to literal addresses.
+#[must_use]
+pub fn config(name: &str, component: &Path, grants: &Grants) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("[agents.{name}]\ncomponent = {:?}\n", component.display().to_string());
+    for mount in &grants.files {
+        let _ = write!(text, "\n[[agents.{name}.files]]\nguest = {:?}\nhost = {:?}\nmode = \"read\"\n", mount.guest, mount.host);
+    }
+    for http in &grants.http {
+        let methods: Vec<_> = http.methods.iter().map(effect::Method::as_str).collect();
+        let paths: Vec<_> = http.paths.iter().map(ToString::to_string).collect();
+        let (host, port, scheme) = (http.host.to_string(), http.port(), http.scheme.as_str());
+        let _ = write!(
+            text,
+            "\n[[agents.{name}.http]]\nhost = {host:?}\nport = {port}\nscheme = {scheme:?}\nmethods = {methods:?}\npaths = {paths:?}\n"
+        );
+    }
+    text
+}

@@ -1,0 +1,73 @@
+//! What a test looks for in the records of a run, and in what its guest printed.
+
+use effect::HttpFault;
+use effect::record::{Answered, Asked, DeliveredEvent, DeliveredOne, Received, Record, Refused};
+use run::Report;
+use serde_json::Value;
+
+use crate::host::printed;
+
+/// Intents.
+pub fn asked(records: &[Record]) -> impl Iterator<Item = &Asked> {
+    records.iter().filter_map(|record| if let Record::Asked(asked) = record { Some(asked) } else { None })
+}
+
+/// Refusals.
+pub fn refused(records: &[Record]) -> impl Iterator<Item = &Refused> {
+    records.iter().filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None })
+}
+
+/// Answers.
+pub fn answered(records: &[Record]) -> impl Iterator<Item = &Answered> {
+    records.iter().filter_map(|record| if let Record::Answered(answered) = record { Some(answered) } else { None })
+}
+
+/// Bodies that are over.
+pub fn received(records: &[Record]) -> impl Iterator<Item = &Received> {
+    records.iter().filter_map(|record| if let Record::Received(received) = record { Some(received) } else { None })
+}
+
+/// Operations whose body the guest was let see to its end.
+pub fn ends(records: &[Record]) -> impl Iterator<Item = u64> {
+    delivered(records).filter(|release| release.event == DeliveredEvent::End).map(|release| release.op)
+}
+
+fn delivered(records: &[Record]) -> impl Iterator<Item = &DeliveredOne> {
+    let delivered = records.iter().filter_map(|record| if let Record::Delivered(delivered) = record { Some(delivered) } else { None });
+    delivered.flat_map(|delivered| &delivered.releases)
+}
+
+/// Codes of refusals, each as often as it stands for.
+#[must_use]
+pub fn codes(records: &[Record]) -> Vec<&'static str> {
+    refused(records).flat_map(|refused| std::iter::repeat_n(refused.reason.code(), usize::try_from(refused.alike).unwrap_or(0))).collect()
+}
+
+/// What the guest was told to have gone wrong, in order: with the answer or within its body.
+#[must_use]
+pub fn faults(records: &[Record]) -> Vec<HttpFault> {
+    delivered(records).filter_map(|release| if let DeliveredEvent::Failed(fault) = release.event { Some(fault) } else { None }).collect()
+}
+
+/// Each request as a server's log has it: `METHOD PATH STATUS BYTES`, in the order of the intents. Queries without their values.
+#[must_use]
+pub fn log_lines(records: &[Record]) -> Vec<String> {
+    let line = |asked: &Asked| {
+        let resource = asked.ask.resource.as_str();
+        let (method, url) = resource.split_once(' ').unwrap_or((resource, ""));
+        let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..))).unwrap_or_default();
+        let status = answered(records).find(|answered| answered.op == asked.op).and_then(|answered| answered.status);
+        let bytes = received(records).find(|received| received.op == asked.op).map(|received| received.bytes);
+        format!("{method} {path} {} {}", status.unwrap_or(0), bytes.unwrap_or(0))
+    };
+    asked(records).map(line).collect()
+}
+
+/// The lines of JSON that a guest printed.
+///
+/// # Panics
+/// Where one is none.
+#[must_use]
+pub fn lines(report: &Report) -> Vec<Value> {
+    printed(report).lines().map(|line| serde_json::from_str(line).expect("a guest prints JSON")).collect()
+}

@@ -1,0 +1,57 @@
+//! What the tests need that cargo does not bring: found on this machine, or named as missing.
+//!
+//! Where something is missing only the tests that need it are skipped; in CI, that is where `CI` is set, they fail instead.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Where a program may be although `PATH` does not say so: Debian keeps nginx in the second.
+const BESIDES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+static NAMED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The program of that name; `None` after it was named as missing, and the caller's test ends there.
+///
+/// # Panics
+/// In CI, where it is missing.
+#[must_use]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let found = search(name);
+    if found.is_none() {
+        missing(name);
+    }
+    found
+}
+
+/// Whether a test has to do without something: names it once a process, on standard error.
+///
+/// # Panics
+/// In CI: there a skip is a failure.
+#[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
+pub fn missing(what: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|value| value.is_empty()), "`{what}` is missing, and in CI nothing is skipped");
+    let mut named = NAMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if named.insert(what.to_owned()) {
+        eprintln!("missing: {what}; the tests that need it are skipped (`tests/all` installs it)");
+    }
+}
+
+/// The folder of the whole workspace.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Where cargo keeps what it builds: what `CARGO_TARGET_DIR` says, or `target`.
+#[must_use]
+pub fn target() -> PathBuf {
+    let shared = std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    root().join(shared.unwrap_or_else(|| PathBuf::from("target")))
+}
+
+fn search(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(BESIDES.iter().map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+}
