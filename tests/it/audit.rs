@@ -11,7 +11,7 @@ use journal::{Journal, Options, PublicKey, Report, verify};
 use run::{House, NetworkOrder, RunError};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tests::dice::Dice;
-use tests::host::{TestHost, loopback, mount, place, printed, records, report};
+use tests::host::{TestHost, loopback, mount, options, place, printed, records, report};
 use tests::seen::asked;
 use tests::server::{Server, Step, response};
 use tokio::sync::Semaphore;
@@ -114,12 +114,12 @@ async fn a_house_does_not_open_on_a_record_that_was_bent_and_says_where() {
         fs::write(&segment, &bent).unwrap();
         // An opening that has an index does not read everything again: the whole proof is `verify`'s. Without one it does.
         let _ = fs::remove_file(place.home.join("journal.index"));
-        let err = House::open(&place, &child::options()).err().expect("it does not open");
+        let err = House::open(&place, &options()).err().expect("it does not open");
         assert_eq!(err.exit(), 6, "{}", err.chain());
         assert!(err.chain().contains("segment 1") || err.chain().contains("record"), "{}", err.chain());
     }
     fs::write(&segment, &bytes).unwrap();
-    let house = House::open(&place, &child::options()).unwrap();
+    let house = House::open(&place, &options()).unwrap();
     house.close().unwrap();
 }
 
@@ -135,14 +135,14 @@ async fn a_home_put_back_to_an_earlier_day_is_refused() {
     let place = host.place();
     let segment = place.home.join("journal/00000001.seg");
     fs::copy(&segment, earlier.path().join("segment")).unwrap();
-    let house = House::open(&place, &child::options()).unwrap();
+    let house = House::open(&place, &options()).unwrap();
     let mut order = host.order("lists_mounts", &[]);
     order.durable = true;
     let running = TestHost { house, folder: tempfile::tempdir().unwrap() };
     assert_eq!(running.run(order).await.outcome, Outcome::Done);
     running.house.close().unwrap();
     fs::copy(earlier.path().join("segment"), &segment).unwrap();
-    let err = House::open(&place, &child::options()).err().expect("it does not open");
+    let err = House::open(&place, &options()).err().expect("it does not open");
     assert_eq!(err.exit(), 6, "{}", err.chain());
 }
 
@@ -181,7 +181,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let (report, faults) = verified(&place.home, None, None);
     assert!(report.holds(), "the bytes are as they were signed: {report:?}");
     assert_eq!(faults, [OrderFault { run, seq: 2, what: OrderFaultKind::NoIntent }]);
-    let err = House::open(&place, &child::options()).err().expect("it does not open");
+    let err = House::open(&place, &options()).err().expect("it does not open");
     assert!(matches!(err, RunError::Order(_)), "{}", err.chain());
     assert_eq!(err.exit(), 6);
 }
@@ -220,7 +220,7 @@ async fn a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked
 
         // Room again: the log opens as it is, and the run goes on to its end.
         turn.add_permits(100);
-        let house = House::open(&place, &child::options()).unwrap();
+        let house = House::open(&place, &options()).unwrap();
         let reader = journal::Reader::open(&place.home).unwrap();
         let run = reader.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
         let intents = asked(&records(&place.home, run)).count();

@@ -10,11 +10,6 @@ use tokio::process::{Child, Command};
 /// Names the folder in which the child finds its order and its home.
 const PART: &str = "BAILIWICK_TEST_CHILD";
 
-/// Houses of this test that find everything compiled.
-pub(crate) fn options() -> HouseOptions {
-    HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 4 }
-}
-
 /// Starts a process that takes the home in this folder and runs the order. It ends with the run's exit code, or is killed when dropped.
 pub(crate) fn start(folder: &Path, order: &RunOrder) -> Child {
     spawn(folder, order, "trap '' XFSZ")
@@ -26,6 +21,8 @@ pub(crate) fn start_starved(folder: &Path, order: &RunOrder) -> Child {
 }
 
 fn spawn(folder: &Path, order: &RunOrder, first: &str) -> Child {
+    // What is timed and killed there is not the compiler: it has no part in it.
+    tests::host::compiled(&package::store::get(&tests::host::place(folder).home, order.agent.digest).unwrap());
     std::fs::write(folder.join("order.json"), serde_json::to_vec(order).unwrap()).unwrap();
     // A file that grows too large is an error there, and no signal; what it says goes into a pipe, which no such bound holds for.
     let mut command = Command::new("/bin/sh");
@@ -44,7 +41,8 @@ fn plays_its_part() {
 
 async fn live(place: &Place, folder: &Path) -> u8 {
     let order: RunOrder = serde_json::from_slice(&std::fs::read(folder.join("order.json")).unwrap()).unwrap();
-    let started = match House::open(place, &options()) {
+    let nothing_to_compile = HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 4 };
+    let started = match House::open(place, &nothing_to_compile) {
         Ok(house) => house.start(order).await,
         Err(err) => Err(err),
     };

@@ -10,7 +10,7 @@ use effect::{Outcome, RunId, SafeText};
 use gate::Ledger;
 use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder};
 use tests::dice::{Dice, server};
-use tests::host::{TestHost, loopback, place, printed, records, report};
+use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::program::{Program, config};
 use tests::seen::{answered, asked, ends};
 use tests::server::{Server, Step, response};
@@ -122,7 +122,7 @@ impl Lane {
 
         let heard = self.heard_since(start);
         self.tally.heard += heard.values().sum::<usize>() as u64;
-        let house = House::open(&self.place, &child::options()).unwrap();
+        let house = House::open(&self.place, &options()).unwrap();
         match self.new_run() {
             None => {
                 self.tally.before += 1;

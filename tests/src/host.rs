@@ -46,11 +46,18 @@ fn shared_cache() -> PathBuf {
 /// # Panics
 /// When it can't be built, compiled or linked.
 pub fn prepared(name: &str) -> Prepared {
+    compiled(&std::fs::read(guests::guest(name)).expect("the guest is there"))
+}
+
+/// Makes sure that the compiled component is among those that all tests share.
+///
+/// # Panics
+/// When it can't be compiled or linked.
+pub fn compiled(wasm: &[u8]) -> Prepared {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Engine::new(&EngineOptions { slots: 64, ..EngineOptions::default() }).expect("an engine"));
-    let wasm = std::fs::read(guests::guest(name)).expect("the guest is there");
     let cache = Cache::new(shared_cache(), [1; 32], bailiwick(), vec!["compile-component".to_owned()]);
-    let component = cache.load(engine, Digest::of(&wasm), &wasm).expect("the guest is compiled");
+    let component = cache.load(engine, Digest::of(wasm), wasm).expect("the guest is compiled");
     Prepared::new(engine, &component).expect("the guest is linked")
 }
 

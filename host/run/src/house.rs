@@ -108,6 +108,12 @@ impl Workshop {
         Ok(engine)
     }
 
+    /// A component that was made ready before. Never blocks: one that is being made ready just now is not ready.
+    pub(crate) fn ready(&self, digest: Digest, stack_bytes: u64) -> Option<Prepared> {
+        let slot = held(&self.prepared).get(&(digest, stack_bytes)).cloned()?;
+        slot.try_lock().ok()?.clone()
+    }
+
     /// A component of the home, compiled where it must be. Blocks while it compiles.
     pub(crate) fn prepare(&self, digest: Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
         let slot = Arc::clone(held(&self.prepared).entry((digest, stack_bytes)).or_default());

@@ -135,6 +135,9 @@ impl House {
     }
 
     pub(crate) async fn prepare(&self, digest: effect::Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
+        if let Some(prepared) = self.inner.workshop.ready(digest, stack_bytes) {
+            return Ok(prepared);
+        }
         let house = self.clone();
         // Compiling waits for a child process.
         let prepared = tokio::task::spawn_blocking(move || house.inner.workshop.prepare(digest, stack_bytes)).await;
