@@ -131,6 +131,9 @@ pub(crate) const METADATA_V6: &[Ipv6Addr] = &[
     Ipv6Addr::new(0xFD00, 0xEC2, 0, 0, 0, 0, 0, 0x123),
     Ipv6Addr::new(0xFD00, 0x42, 0, 0, 0, 0, 0, 0x42),
     Ipv6Addr::new(0xFD20, 0xCE, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xFD00, 0xC1, 0, 0, 0, 0, 0xA9FE, 0xA9FE),
+    Ipv6Addr::new(0xFD00, 0x100, 0, 0, 0, 0, 0x100, 0x200),
+    Ipv6Addr::new(0xFD00, 0xA9FE, 0xA9FE, 0, 0, 0, 0, 1),
     Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0xA9FE, 0xA9FE),
 ];
 

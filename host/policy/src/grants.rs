@@ -63,10 +63,14 @@ pub enum Problem {
 
 /// Everything that is wrong with these grants; empty when they are good.
 pub fn check(grants: &Grants) -> Vec<GrantProblem> {
+    let of_rule = |(rule, grant)| problems(grant).into_iter().map(move |(key, problem)| GrantProblem { rule, key, problem });
+    grants.http.iter().enumerate().flat_map(of_rule).collect()
+}
+
+/// Everything that is wrong with one grant, with the key that is to blame.
+pub fn problems(grant: &HttpGrant) -> Vec<(&'static str, Problem)> {
     let mut found = Vec::new();
-    for (rule, grant) in grants.http.iter().enumerate() {
-        check_http(grant, &mut |key, problem| found.push(GrantProblem { rule, key, problem }));
-    }
+    check_http(grant, &mut |key, problem| found.push((key, problem)));
     found
 }
 

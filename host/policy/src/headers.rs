@@ -2,10 +2,14 @@
 
 use effect::{Header, HttpAsk, Reason, SafeText};
 
-/// Only the host sets these. Framing and routing (RFC 9110 section 7.6), credentials, and what servers believe of a proxy.
+/// Only the host sets these. Framing and routing (RFC 9110 section 7.6), credentials, what servers believe of a proxy, and what some
+/// take for another method or path than the one that was judged. `proxy` becomes `HTTP_PROXY` in a CGI program (httpoxy).
+/// In lower case, with `-` for `_`: CGI and WSGI programs can't tell these two apart.
 const NEVER: &[&str] = &[
     "authorization",
+    "cf-connecting-ip",
     "connection",
+    "content-length",
     "cookie",
     "cookie2",
     "expect",
@@ -13,12 +17,21 @@ const NEVER: &[&str] = &[
     "host",
     "http2-settings",
     "keep-alive",
+    "proxy",
     "te",
     "trailer",
     "transfer-encoding",
+    "true-client-ip",
     "upgrade",
     "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
     "x-real-ip",
+    "x-rewrite-url",
 ];
 
 /// Nor any that begins like this.
@@ -61,8 +74,8 @@ fn quoted(name: &str) -> String {
 }
 
 fn is_hosts_own(name: &str) -> bool {
-    let begins = |front: &&str| name.get(..front.len()).is_some_and(|own| own.eq_ignore_ascii_case(front));
-    NEVER.iter().any(|own| name.eq_ignore_ascii_case(own)) || NEVER_FRONT.iter().any(begins)
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    NEVER.contains(&name.as_str()) || NEVER_FRONT.iter().any(|front| name.starts_with(front))
 }
 
 /// RFC 9110 section 5.6.2.
