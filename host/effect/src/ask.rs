@@ -7,6 +7,9 @@ use crate::file::FileAsk;
 use crate::target::HttpTarget;
 use crate::text::SafeText;
 
+/// BOUND: of method and URL on the record: all of a path that may be asked for, so that two paths are never the same there.
+const HTTP_RESOURCE_BYTES_MAX: usize = 8192;
+
 /// Acts leave the host and are durable before they begin; observations stay inside and are durable before the next act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -57,7 +60,7 @@ impl Ask {
     /// The resource in one line, bounded and escaped, without what may be secret: for the record and for people.
     pub fn resource(&self) -> SafeText {
         match self {
-            Self::Http(http) => SafeText::new(&format!("{} {}", http.method, http.target.redacted()), 1024),
+            Self::Http(http) => SafeText::new(&format!("{} {}", http.method, http.target.redacted()), HTTP_RESOURCE_BYTES_MAX),
             Self::File(file) => SafeText::new(&file.resource(), 1024),
             Self::Closed(closed) => closed.what.clone(),
         }

@@ -34,4 +34,4 @@ pub use outcome::Outcome;
 pub use pattern::{HostPattern, PathPattern, Until};
 pub use release::{Event, HttpFault, HttpHead, Release};
 pub use target::{Host, HttpTarget, PATH_BYTES_MAX, QUERY_BYTES_MAX, Scheme};
-pub use text::SafeText;
+pub use text::{SafeText, is_misleading};

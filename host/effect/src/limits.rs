@@ -66,21 +66,23 @@ const GIB: u64 = 1 << 30;
 limits! {
     // In alphabetical order: the struct goes onto the record as it stands.
     active_timeout_ms "active-timeout" Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while a person is asked.";
-    asks "asks" Count 100_000, 10_000_000, "Each ask is a durable record: this bounds what one run can add to the log.";
+    asks "asks" Count 100_000, 10_000_000, "Each is a durable record that others wait for; a run that asks more often than that is no longer looked through by anybody.";
     concurrent "concurrent" Count 16, 1024, "Requests under way at once: enough to keep a server busy, too few to flood one.";
     files_open "files-open" Count 256, 4096, "Descriptors of the host that one run may hold; the usual soft limit of a process is 1,024.";
     findings "findings" Count 10_000, 1_000_000, "More findings than anybody reads.";
     handles "handles" Count 4096, 100_000, "Live component handles and table entries: each costs the host some 100 bytes (CVE-2026-27204).";
     header_bytes "header-bytes" Bytes 32 * KIB, MIB, "Header fields of one request or response; common servers accept 8 to 16 KiB.";
+    held_bytes "held-bytes" Bytes 64 * MIB, GIB, "What the host holds for one run at a time, all together: request bodies that are not finished, answers that were not read, header fields, listings.";
     hostcall_bytes "hostcall-bytes" Bytes 4 * MIB, 64 * MIB, "What a guest may hand over in one call; the host copies it before it can look at it.";
     input_bytes "input-bytes" Bytes 8 * MIB, 16 * MIB, "Input is copied into the guest and kept with the run.";
-    instances "instances" Count 64, 1000, "Core instances in one component; a componentize-py component has 14.";
+    instances "instances" Count 64, 128, "Core instances in one component; a componentize-py component has 14.";
     listing_entries "listing-entries" Count 100_000, 1_000_000, "Names in one directory, held in memory to be sorted.";
     log_bytes "log-bytes" Bytes 4 * MIB, 256 * MIB, "What a guest may print and claim; all of it is kept.";
     memory_bytes "memory" Bytes 64 * MIB, 4 * GIB, "Linear memory of all instances together; a Python component starts with 12 MiB.";
     output_bytes "output-bytes" Bytes 8 * MIB, 16 * MIB, "Output is copied out of the guest and kept with the run.";
     payload_bytes "payload-bytes" Bytes 64 * MIB, GIB, "What is kept so that the run can be resumed; past it the run goes on, and is not resumable.";
     random_bytes "random-bytes" Bytes 64 * KIB, MIB, "Random bytes in one call, made on the calling thread (CVE-2026-27204).";
+    record_bytes "record-bytes" Bytes 256 * MIB, 16 * GIB, "What one run may add to the log, with what is kept sealed beside it: no run fills the disk on which the others record.";
     request_bytes "request-bytes" Bytes 8 * MIB, 64 * MIB, "One request body, held until it is finished and judged.";
     response_bytes "response-bytes" Bytes 8 * MIB, GIB, "One response body; it streams, so this is no memory but what a run may take in.";
     stack_bytes "stack" Bytes 512 * KIB, MIB, "The guest's call stack: wasmtime's own default, with 1 MiB and more left for the host's part of it.";

@@ -161,6 +161,9 @@ records! {
         objects: Vec<Object>,
         /// Digest of the payload with the answers, where the run is durable.
         payload: Option<Digest>,
+        /// From here on answers were not kept: they are more than `payload-bytes`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unkept: bool,
         /// Form of this body.
         v: u32,
     }
@@ -260,6 +263,25 @@ records! {
         /// Form of this body.
         v: u32,
     }
+    /// A person took the record as it is, though it was known to have been longer or other.
+    RollbackAccepted {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// Who.
+        by: SafeText,
+        /// `rollback-accepted`.
+        kind: Kind,
+        /// The root over what is there.
+        now_root: Digest,
+        /// How many records are there.
+        now_size: u64,
+        /// Form of this body.
+        v: u32,
+        /// The root that was remembered.
+        was_root: Option<Digest>,
+        /// How many records were remembered.
+        was_size: Option<u64>,
+    }
     /// A torn batch was cut off when the log was opened.
     Recovered {
         /// When, milliseconds since 1970.
@@ -324,10 +346,17 @@ pub struct Object {
     pub path: SafeText,
     /// How often.
     pub times: u64,
+    /// Names of a listing that are not UTF-8: WASI has no way to tell a guest of them, so they were left out.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub untold: u64,
     /// What was done.
     pub what: Touch,
     /// Whether `digest` is that of the whole content.
     pub whole: bool,
+}
+
+fn is_nought(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What was done with an object.

@@ -57,9 +57,9 @@ fn escape(kept: &str, dropped: usize) -> String {
     safe
 }
 
-/// Controls, line and paragraph separators, bidirectional and other format characters (Unicode Cc, Zl, Zp, and the Cf that
+/// Whether a character moves a cursor, hides, or turns text around: controls, line and paragraph separators, bidirectional and other format characters (Unicode Cc, Zl, Zp, and the Cf that
 /// change how text looks).
-fn is_misleading(letter: char) -> bool {
+pub fn is_misleading(letter: char) -> bool {
     letter.is_control()
         || matches!(u32::from(letter), 0xAD | 0x61C | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F)
 }

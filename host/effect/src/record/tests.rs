@@ -33,7 +33,7 @@ fn one_of_each() -> Vec<Record> {
     ];
     let one = |event| DeliveredOne { bytes: 1, empty: 2, event, mono_ns: 3, op: 4 };
     let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied))];
-    let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), times: 1, what: Touch::File, whole: true };
+    let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), times: 1, untold: 2, what: Touch::File, whole: true };
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
     let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned() };
     vec![
@@ -63,7 +63,7 @@ fn one_of_each() -> Vec<Record> {
         }
         .into(),
         Received { bytes: 1, digest: digest(), kind: Kind::Received, op: 1, redactions: 0, source: text("s"), whole: true, v }.into(),
-        Observed { kind: Kind::Observed, objects: vec![object], payload: None, v }.into(),
+        Observed { kind: Kind::Observed, objects: vec![object], payload: None, unkept: true, v }.into(),
         Delivered { kind: Kind::Delivered, payload: Some(digest()), releases, v }.into(),
         Said { claims, kind: Kind::Said, v }.into(),
         RunOpened {
@@ -96,6 +96,17 @@ fn one_of_each() -> Vec<Record> {
         .into(),
         ConfigTrusted { at: 1, by: text("alice"), config: digest(), kind: Kind::ConfigTrusted, path: text("/p"), v }.into(),
         Recovered { at: 1, bytes: 2, kind: Kind::Recovered, v }.into(),
+        RollbackAccepted {
+            at: 1,
+            by: text("alice"),
+            kind: Kind::RollbackAccepted,
+            now_root: digest(),
+            now_size: 2,
+            v,
+            was_root: Some(digest()),
+            was_size: Some(3),
+        }
+        .into(),
     ]
 }
 
