@@ -266,6 +266,9 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// What was accepted could not be put on the record.
+    #[error("could not put it on the record")]
+    Unrecorded(#[source] AppendError),
     /// The thread that writes could not be started.
     #[error("could not start the writer")]
     Thread(#[source] io::Error),

@@ -15,7 +15,7 @@ use crate::chain::{Chain, Chains};
 use crate::disk::{Disk, write_whole};
 use crate::err::{Fault, FaultKind, KnownFrom, OpenError};
 use crate::frame::{HEADER_BYTES, Header};
-use crate::ids::{LogId, Position};
+use crate::ids::{LogId, Position, log_run};
 use crate::index::{self, Index, Snapshot};
 use crate::journal::{Committed, Journal, Options, Shared};
 use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
@@ -61,8 +61,27 @@ pub struct AcceptedRollback {
 }
 
 /// Takes a log as it is, though it is behind or other than what is remembered of it: the deliberate end of restoring a backup. The
-/// log itself must be whole. The caller records it as soon as it has opened the home.
-pub fn accept_rollback(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
+/// log itself must be whole. `record` makes the record of it, which is durable before anything is remembered: until then the home
+/// stays refused, and this can be said again.
+pub fn accept_rollback(
+    home: &Path,
+    state: Option<&Path>,
+    record: impl FnOnce(&AcceptedRollback) -> Vec<u8>,
+) -> Result<AcceptedRollback, OpenError> {
+    let accepted = look_past_memory(home, state)?;
+    let (journal, _) = open_on(Arc::new(crate::disk::RealDisk), home, None, Options::default())?;
+    let written = journal.append(log_run(), record(&accepted), Vec::new()).map_err(OpenError::Unrecorded)?;
+    written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    let now = Remembered { log: accepted.now.log, size: journal.size(), root: journal.root() };
+    let (_lock, _) = hold(home)?;
+    if let Some(state) = state {
+        StateFile::begin(&crate::disk::RealDisk, state, &now).map_err(|cause| OpenError::Io { path: state.to_owned(), cause })?;
+    }
+    Ok(accepted)
+}
+
+/// What is remembered of a log and what it is; the index, which remembers it too, is put away.
+fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
     let disk = crate::disk::RealDisk;
     let (_lock, folder) = hold(home)?;
     let numbers = list(&folder)?;
@@ -76,9 +95,6 @@ pub fn accept_rollback(home: &Path, state: Option<&Path>) -> Result<AcceptedRoll
         _ => {}
     }
     let was = state.and_then(|state| remembered(&state_path(state, now.log)).ok().flatten());
-    if let Some(state) = state {
-        StateFile::begin(&disk, state, &now).map_err(|cause| OpenError::Io { path: state.to_owned(), cause })?;
-    }
     Ok(AcceptedRollback { was, now })
 }
 
@@ -307,7 +323,11 @@ impl Start {
     fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64), OpenError> {
         let path = keys::run_keys_path(&self.home);
         let mut open = || -> io::Result<(File, u64)> {
+            let is_new = !std::fs::exists(&path)?;
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            if is_new {
+                self.disk.sync_folder(&self.home)?;
+            }
             let keys = KeyFile::new(file);
             let slots = keys.slots()?;
             if keys.file().metadata()?.len() != slots * wide(SLOT_BYTES) {

@@ -95,7 +95,7 @@ impl Reader {
 
     /// The records from a place on, which must be one that the journal gave.
     pub fn records_from(&self, from: Position) -> Records {
-        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None }
+        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None, last: None }
     }
 
     /// The records from this index on. Reads the rest of one segment to find it.
@@ -190,6 +190,8 @@ pub struct Records {
     scanner: Option<Scanner>,
     ready: VecDeque<Record>,
     only: Option<RunId>,
+    /// The last record of that run: the next one names it.
+    last: Option<Digest>,
 }
 
 impl Records {
@@ -264,7 +266,11 @@ impl Records {
             let malformed = || ReadError::Fault(Fault { at, what: FaultKind::LeafMalformed });
             let view = batch.leaf(span).ok_or_else(malformed)?;
             if self.only.is_none_or(|only| only == view.head.run) {
-                self.ready.push_back(Record::new(at, batch.content(span), &view));
+                let record = Record::new(at, batch.content(span), &view);
+                if self.only.is_some() && self.last.replace(record.leaf).is_some_and(|last| last != record.prev) {
+                    return Err(ReadError::Fault(Fault { at, what: FaultKind::ChainBroken { run: record.run } }));
+                }
+                self.ready.push_back(record);
             }
             at.index += 1;
         }

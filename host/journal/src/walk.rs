@@ -267,7 +267,11 @@ fn segment(number: u32, last: bool, mut scanner: Scanner, walker: &mut Walker<'_
     loop {
         let size = walker.tree.size();
         let place = here(scanner.at(), size);
-        let fault = match scanner.advance().map_err(unreadable(place))? {
+        let found = match scanner.advance().map_err(unreadable(place))? {
+            Found::Batch => Found::Batch,
+            Found::End | Found::Broken { .. } => look_again(&mut scanner).map_err(unreadable(place))?,
+        };
+        let fault = match found {
             Found::Batch => {
                 walker.batch(number, &scanner.batch(), each)?;
                 last_batch = Some(place.offset);
@@ -280,9 +284,21 @@ fn segment(number: u32, last: bool, mut scanner: Scanner, walker: &mut Walker<'_
         let torn = torn_bytes(scanner.file(), place, last, walker.key).map_err(unreadable(place))?;
         return match torn {
             Some(torn_bytes) => Ok(End { at: place, torn_bytes, last_batch }),
+            // There is a later batch: what lies here was finished while it was looked at, or is damaged.
+            None if look_again(&mut scanner).map_err(unreadable(place))? == Found::Batch => {
+                walker.batch(number, &scanner.batch(), each)?;
+                last_batch = Some(place.offset);
+                continue;
+            }
             None => Err(fault),
         };
     }
+}
+
+/// A log that is being written may have more by now than was read a while ago.
+fn look_again(scanner: &mut Scanner) -> io::Result<Found> {
+    scanner.look_again();
+    scanner.advance()
 }
 
 /// How many bytes after the last batch were never acknowledged, or nothing when what lies there can't be the end of a torn write.

@@ -191,9 +191,12 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     let refused = more(&older).unwrap_err();
     assert!(matches!(refused, OpenError::Behind { size: 5, known: 6, .. }), "{refused}");
 
-    let accepted = accept_rollback(&older, Some(&states)).unwrap();
+    let accepted =
+        accept_rollback(&older, Some(&states), |accepted| format!("{} was {}", accepted.now.size, accepted.was.unwrap().size).into_bytes());
+    let accepted = accepted.unwrap();
     assert_eq!((accepted.was.unwrap().size, accepted.now.size), (6, 5));
-    more(&older).unwrap();
+    let last = crate::Reader::open(&older).unwrap().records().last().unwrap().unwrap();
+    assert_eq!((last.run, last.body.as_slice()), (crate::log_run(), b"5 was 6".as_slice()), "it is on the record");
     // Now the other one is of another history, at the same size.
     let refused = more(&home).unwrap_err();
     assert!(matches!(refused, OpenError::Behind { size: 6, known: 6, .. }), "{refused}");
