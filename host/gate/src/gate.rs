@@ -66,6 +66,8 @@ pub struct Resuming {
     pub by: SafeText,
     /// Operations whose outcome was unknown, and whether they happened.
     pub settled: Vec<Settled>,
+    /// What the record has of the run so far, in bytes: it counts against `record-bytes`.
+    pub recorded_bytes: u64,
 }
 
 impl Gate {
@@ -133,6 +135,7 @@ impl Gate {
         };
         let mut held = gate.lock();
         held.inner.settled.clone_from(&resuming.settled);
+        held.inner.recorded_bytes = resuming.recorded_bytes;
         held.put(record, Vec::new())?;
         drop(held);
         Ok(gate)

@@ -166,7 +166,7 @@ impl Ledger {
         self.totals.records += 1;
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
-            Record::ConfigTrusted(_) | Record::Recovered(_) => return Ok(()),
+            Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => return Ok(()),
             Record::RunOpened(opened) => {
                 self.totals.opened += 1;
                 let open = OpenRun {
@@ -252,7 +252,7 @@ impl OpenRun {
                 return if under_way && !broken { Err(OrderFaultKind::ClosedWhilePending) } else { Ok(Goes::Ends) };
             }
             Record::Observed(_) | Record::Delivered(_) | Record::Said(_) | Record::RunResumed(_) => {}
-            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::Recovered(_) => {}
+            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {}
         }
         Ok(Goes::On)
     }

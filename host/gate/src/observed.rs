@@ -5,14 +5,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use effect::record::{Object, Touch};
-use effect::{Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
+use effect::record::{AskedFor, Object, Touch};
+use effect::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
 use sha2::{Digest as _, Sha256};
+
+use crate::run::asked_for;
 
 /// BOUND: with more objects than this, they are written although the guest did nothing else.
 pub(crate) const OBJECTS_MAX: usize = 200;
 /// BOUND: bytes of JSON in one record's list, well below what a body may have.
 const JSON_BYTES_MAX: usize = 50_000;
+/// BOUND: of a path. What is longer keeps its end, which names the object.
 const PATH_BYTES_MAX: usize = 1024;
 
 /// One unbroken stretch of reading.
@@ -38,6 +41,7 @@ struct Seen {
     what: Touch,
     amount: u64,
     times: u64,
+    untold: u64,
     listing: Option<Sha256>,
     reading: Reading,
 }
@@ -46,6 +50,23 @@ struct Seen {
 struct Open {
     path: String,
     size: Option<u64>,
+}
+
+/// SECURITY: a guest can walk `d/../d/../…` from descriptor to descriptor for ever; the path of the last must not grow with it, and what
+/// it opens there must still be named by its end. Two long paths that end alike are told apart by the digest of what was left out.
+fn bounded(path: String) -> String {
+    let mut from = path.len().saturating_sub(PATH_BYTES_MAX);
+    if from == 0 {
+        return path;
+    }
+    // Room for what stands in its place.
+    from += 64;
+    while !path.is_char_boundary(from) {
+        from += 1;
+    }
+    let (left_out, end) = path.split_at(from);
+    let digest = Digest::of(left_out.as_bytes()).hex();
+    format!("…[{from} bytes, {}]{end}", digest.get(..16).unwrap_or_default())
 }
 
 /// What was looked at since the last record.
@@ -78,6 +99,15 @@ impl Aggregate {
         }
     }
 
+    /// How an ask is named on the record: what it asks for, as the guest sees it.
+    pub(crate) fn named(&self, ask: &Ask) -> AskedFor {
+        let named = asked_for(ask);
+        match ask {
+            Ask::File(file) => AskedFor { resource: SafeText::new(&self.path_of(file), PATH_BYTES_MAX), ..named },
+            Ask::Http(_) | Ask::Closed(_) => named,
+        }
+    }
+
     fn joined(&self, dir: u64, path: &str) -> String {
         let mut whole = self.open.get(&dir).map_or_else(|| format!("#{dir}"), |open| open.path.clone());
         // SECURITY: `..` stays as it was said: what it means depends on links.
@@ -87,7 +117,7 @@ impl Aggregate {
             }
             whole.push_str(part);
         }
-        whole
+        bounded(whole)
     }
 
     /// Notes one look that was not refused.
@@ -112,11 +142,12 @@ impl Aggregate {
                     open.size = Some(stat.size);
                 }
             }
-            (FileAsk::List { .. }, FileAnswer::List { entries, .. }) => {
+            (FileAsk::List { .. }, FileAnswer::List { entries, unreadable }) => {
                 let path = self.path_of(ask);
                 let seen = self.touch(&path, Touch::Listing);
                 seen.times += 1;
                 seen.amount += entries.len() as u64;
+                seen.untold += unreadable;
                 let hash = seen.listing.get_or_insert_default();
                 for entry in entries {
                     hash.update((entry.name.len() as u64).to_be_bytes());
@@ -140,7 +171,7 @@ impl Aggregate {
         let place = *self.places.entry((path.to_owned(), what)).or_insert(next);
         if place == next {
             let (listing, reading) = (None, Reading::default());
-            self.seen.push(Seen { path: path.to_owned(), what, amount: 0, times: 0, listing, reading });
+            self.seen.push(Seen { path: path.to_owned(), what, amount: 0, times: 0, untold: 0, listing, reading });
         }
         // INVARIANT: `places` only names places in `seen`; both are emptied together.
         #[expect(clippy::indexing_slicing, reason = "the place was made above or earlier")]
@@ -215,6 +246,6 @@ impl Seen {
             None => self.reading.finish(),
         };
         let path = SafeText::new(&self.path, PATH_BYTES_MAX);
-        Object { amount: self.amount, digest, path, times: self.times, what: self.what, whole }
+        Object { amount: self.amount, digest, path, times: self.times, untold: self.untold, what: self.what, whole }
     }
 }

@@ -35,17 +35,10 @@ impl RunGate {
         let did = |op: OpId| settled.iter().rev().find(|settled| settled.op == op.0).map(|settled| settled.did);
         let fates: Vec<(InFlight, Fate)> =
             at.in_flight.drain(..).map(|act| (fate(&act, did(act.op), ended), act)).map(|(fate, act)| (act, fate)).collect();
-        for (act, fate) in &fates {
-            if let Fate::Unsettled { said } = fate {
-                if !said {
-                    self.resumed(act, Stage::Asked);
-                    self.settle(act.op, Settling::unknown())?;
-                    self.lock().inner.ops.remove(&act.op.0);
-                }
-                if !ended {
-                    return Err(Stop::Unsettled(act.op));
-                }
-            }
+        self.say_unsettled(&fates)?;
+        let unsettled = fates.iter().find(|(_, fate)| matches!(fate, Fate::Unsettled { .. }));
+        if let Some((act, _)) = unsettled.filter(|_| !ended) {
+            return Err(Stop::Unsettled(act.op));
         }
         let mut onward = Vec::new();
         for (act, fate) in fates {
@@ -70,6 +63,18 @@ impl RunGate {
             }
         }
         Ok(onward)
+    }
+
+    /// Each act of which nobody knows is on the record as such before a person is asked about any.
+    fn say_unsettled(&self, fates: &[(InFlight, Fate)]) -> Result<(), Stop> {
+        for (act, fate) in fates {
+            if let Fate::Unsettled { said: false } = fate {
+                self.resumed(act, Stage::Asked);
+                self.settle(act.op, Settling::unknown())?;
+                self.lock().inner.ops.remove(&act.op.0);
+            }
+        }
+        Ok(())
     }
 
     fn adopt(&self, at: &mut TakeOver) -> Result<(), Stop> {

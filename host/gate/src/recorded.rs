@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::record::{AnswerClass, AskedFor, Delivered, DeliveredEvent, Object, Observed, Record, Refused, RunClosed, RunResumed, Settled};
+use effect::record::{
+    AnswerClass, Answered, Asked, AskedFor, Delivered, DeliveredEvent, Object, Observed, Record, Refused, RunClosed, RunResumed, Settled,
+};
 use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, RunId};
 
 use crate::err::LoadError;
@@ -64,7 +66,30 @@ pub struct Recorded {
     pub(crate) settled: Vec<Settled>,
     pub(crate) kept_bytes: u64,
     last_op: u64,
-    kept: bool,
+    answers_are_kept: bool,
+    looks_are_kept: bool,
+    /// What was written of it, as it counts against `record-bytes`.
+    recorded_bytes: u64,
+    spent: Spent,
+}
+
+/// How long it went on, over all processes that had it: what the times of its records show.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    before_ms: u64,
+    from_ms: u64,
+    to_ms: u64,
+}
+
+impl Spent {
+    fn begin(&mut self, at_ms: u64) {
+        self.before_ms = self.ms();
+        (self.from_ms, self.to_ms) = (at_ms, at_ms);
+    }
+
+    fn ms(self) -> u64 {
+        self.before_ms + self.to_ms.saturating_sub(self.from_ms)
+    }
 }
 
 impl Recorded {
@@ -77,6 +102,7 @@ impl Recorded {
         for leaf in leaves {
             let leaf = leaf?;
             let seq = leaf.seq;
+            let bytes = leaf.body.len() + leaf.payloads.iter().map(Vec::len).sum::<usize>();
             let record = Record::parse(&leaf.body).map_err(|cause| LoadError::Body { seq, cause })?;
             match (&mut recorded, record) {
                 (None, Record::RunOpened(_)) => {
@@ -85,6 +111,9 @@ impl Recorded {
                 }
                 (Some(recorded), record) => recorded.take(seq, record, leaf.payloads)?,
                 (None, _) => return Err(LoadError::Order { seq }),
+            }
+            if let Some(recorded) = &mut recorded {
+                recorded.recorded_bytes += bytes as u64;
             }
         }
         recorded.filter(|recorded| recorded.opening.run == run).ok_or(LoadError::NoRun(run))
@@ -105,6 +134,8 @@ impl Recorded {
     }
 
     fn opened(opening: Opening) -> Self {
+        let mut spent = Spent::default();
+        spent.begin(opening.opened_unix_ns / 1_000_000);
         Self {
             keyed: Keyed::of_seed(&opening.seed),
             opening,
@@ -121,7 +152,10 @@ impl Recorded {
             settled: Vec::new(),
             kept_bytes: 0,
             last_op: 0,
-            kept: true,
+            answers_are_kept: true,
+            looks_are_kept: true,
+            recorded_bytes: 0,
+            spent,
         }
     }
 
@@ -158,9 +192,33 @@ impl Recorded {
         })
     }
 
-    /// Whether everything that it was let see was kept.
+    /// Whether everything that it was let see was kept: then it can go on.
     pub fn is_kept(&self) -> bool {
-        self.kept
+        self.answers_are_kept && self.looks_are_kept
+    }
+
+    pub(crate) fn answers_are_kept(&self) -> bool {
+        self.answers_are_kept
+    }
+
+    pub(crate) fn looks_are_kept(&self) -> bool {
+        self.looks_are_kept
+    }
+
+    /// For an auditor, who looks at the mounts again: a part of the looks is of no use.
+    pub(crate) fn without_looks(self) -> Self {
+        Self { looks: Vec::new(), ..self }
+    }
+
+    /// What was written of it, in bytes.
+    pub fn recorded_bytes(&self) -> u64 {
+        self.recorded_bytes
+    }
+
+    /// How long it went on so far, in milliseconds: by the times of its records, or by its own clock where that says more.
+    pub fn spent_ms(&self) -> u64 {
+        let own_clock_ms = self.delivered.last().map_or(0, |last| last.release.mono_ns / 1_000_000);
+        self.spent.ms().max(own_clock_ms)
     }
 
     /// Acts that nobody knows the end of and that are not made again unasked, with what was asked.
@@ -173,6 +231,13 @@ impl Recorded {
 
     fn take(&mut self, seq: u64, record: Record, payloads: Vec<Vec<u8>>) -> Result<(), LoadError> {
         self.last_seq = seq;
+        match &record {
+            Record::RunResumed(resumed) => self.spent.begin(resumed.at),
+            Record::Asked(Asked { at, .. }) | Record::Refused(Refused { at, .. }) | Record::Answered(Answered { at, .. }) => {
+                self.spent.to_ms = self.spent.to_ms.max(*at);
+            }
+            _ => {}
+        }
         match record {
             Record::Asked(asked) => {
                 self.known.insert(asked.op, Known::Asked);
@@ -203,7 +268,9 @@ impl Recorded {
             Record::Received(received) => {
                 self.known.insert(received.op, Known::Received);
             }
-            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::Recovered(_) => return Err(LoadError::Order { seq }),
+            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {
+                return Err(LoadError::Order { seq });
+            }
         }
         Ok(())
     }
@@ -233,6 +300,7 @@ impl Recorded {
     }
 
     fn observed(&mut self, seq: u64, observed: Observed, payload: Vec<u8>) -> Result<(), LoadError> {
+        self.looks_are_kept &= !observed.unkept;
         self.objects.extend(observed.objects.into_iter().map(|object| (seq, object)));
         let mut looks = self.checked(seq, observed.payload, payload)?;
         while !looks.is_empty() {
@@ -248,7 +316,7 @@ impl Recorded {
         for one in &delivered.releases {
             let has_content = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
             if has_content && !has_payload {
-                self.kept = false;
+                self.answers_are_kept = false;
                 continue;
             }
             let event = take_event(&mut content, one).ok_or(LoadError::Payload { seq })?;

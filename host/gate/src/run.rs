@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     trace: Trace,
     pub(crate) observed: Aggregate,
     pub(crate) kept_bytes: u64,
+    /// What the run has written, over all processes that went on with it.
+    pub(crate) recorded_bytes: u64,
     resumable: bool,
     pub(crate) progress: ProgressSlot,
     /// What a person said when the run was resumed.
@@ -265,6 +267,7 @@ impl Inner {
             trace: Trace::default(),
             observed: Aggregate::new(&opening.standing.grants),
             kept_bytes: 0,
+            recorded_bytes: 0,
             resumable: opening.standing.durable,
             progress: ProgressSlot::default(),
             settled: Vec::new(),

@@ -13,7 +13,6 @@ use effect::{Ask, ClosedAsk, Divergence, Event, FileOpen, HttpAsk, OpId, Reason,
 use crate::alike::{Alike, Counted};
 use crate::observed::Aggregate;
 use crate::recorded::{Recorded, RecordedAsk};
-use crate::run::asked_for;
 use crate::takeover::{Owed, Seen};
 use crate::trace::ProgressSlot;
 
@@ -51,6 +50,12 @@ struct TapeOp {
     abandoned: bool,
 }
 
+/// How something was opened, and how many others were opened through it.
+struct Opened {
+    how: FileOpen,
+    leads_to: u64,
+}
+
 pub(crate) struct Tape {
     pub(crate) recorded: Recorded,
     pub(crate) mode: Mode,
@@ -66,8 +71,8 @@ pub(crate) struct Tape {
     progress: ProgressSlot,
     ops: BTreeMap<u64, TapeOp>,
     timers: BTreeMap<u64, u64>,
-    /// Everything that was opened, and what of it is open; kept for going on.
-    opened: BTreeMap<u64, FileOpen>,
+    /// What was opened and is open, or leads to something that is; kept for going on.
+    opened: BTreeMap<u64, Opened>,
     open: BTreeSet<u64>,
     next_file: u64,
     owed: Vec<Owed>,
@@ -177,9 +182,9 @@ impl Tape {
 
     /// An ask that comes next on the record: everything before it must have happened.
     fn matched(&mut self, ask: &Ask) -> Result<RecordedAsk, Stop> {
-        let rebuilt = || format!("`{}`", ask.resource());
+        let named = self.sum.named(ask);
+        let rebuilt = || format!("`{}`", named.resource);
         let Some(next) = self.next_ask().cloned() else { return Err(self.diverged(rebuilt())) };
-        let named = asked_for(ask);
         if next.ask != named || next.params != self.recorded.keyed.digest(&ask.canonical_bytes()) {
             let detail = if next.ask == named { ", with other headers, query or body" } else { "" };
             let (seq, recorded) = (next.seq, format!("`{}`", next.ask.resource));
@@ -228,7 +233,7 @@ impl Tape {
 
     fn count(&mut self, ask: &Ask, reason: Reason) {
         let params = effect::Digest::from_bytes([0; 32]);
-        self.alike.note(ask, Counted { alike: 1, ask: asked_for(ask), params, reason });
+        self.alike.note(ask, Counted { alike: 1, ask: self.sum.named(ask), params, reason });
     }
 
     pub(crate) fn refuse(&mut self, closed: &ClosedAsk) -> Result<Step<()>, Stop> {

@@ -38,6 +38,8 @@ pub struct TouchedFile {
     pub path: SafeText,
     /// How often.
     pub times: u64,
+    /// Names in it that are not UTF-8, and of which no guest can be told.
+    pub untold: u64,
     /// What was done.
     pub what: Touch,
 }
@@ -122,6 +124,7 @@ impl Touched {
             | Record::RunOpened(_)
             | Record::RunResumed(_)
             | Record::ConfigTrusted(_)
+            | Record::RollbackAccepted(_)
             | Record::Recovered(_) => {}
         }
         if let Record::Answered(effect::record::Answered { reason: Some(reason), op, .. }) = record {
@@ -167,10 +170,11 @@ impl Touched {
             Some(file) => {
                 file.amount += object.amount;
                 file.times += object.times;
+                file.untold += object.untold;
             }
             None => {
-                let (amount, path, times, what) = (object.amount, object.path.clone(), object.times, object.what);
-                self.files.push(TouchedFile { amount, path, times, what });
+                let effect::record::Object { amount, times, untold, what, .. } = *object;
+                self.files.push(TouchedFile { amount, path: object.path.clone(), times, untold, what });
             }
         }
     }

@@ -26,6 +26,8 @@ enum Entry {
     Delivered(DeliveredOne, Option<Event>),
     /// A look at a mount that is kept.
     Look(Vec<u8>),
+    /// From here on looks are not kept.
+    Unkept,
     Said(Claim, usize),
 }
 
@@ -74,12 +76,20 @@ impl Trace {
         self.entries.push_back(Entry::Delivered(delivered_one(release, empty), content));
     }
 
-    /// Notes a claim. `false` when it is larger than a record.
+    /// Notes a claim. `false` when it is larger than a record: then it is not noted.
     pub(crate) fn said(&mut self, claim: Claim) -> bool {
         let size = effect::canon::to_vec(&claim).len() + 1;
+        if size > SAID_BYTES_MAX {
+            return false;
+        }
         self.bytes += size;
         self.entries.push_back(Entry::Said(claim, size));
-        size <= SAID_BYTES_MAX
+        true
+    }
+
+    /// Notes that looks are not kept any more.
+    pub(crate) fn unkept(&mut self) {
+        self.entries.push_back(Entry::Unkept);
     }
 
     /// Notes a look that is to be kept.
@@ -102,6 +112,11 @@ impl Trace {
             Entry::Delivered(..) => self.next_delivered(),
             Entry::Look(_) => self.next_looks(),
             Entry::Said(..) => self.next_said(),
+            Entry::Unkept => {
+                self.entries.pop_front();
+                let record = Observed { kind: Kind::Observed, objects: Vec::new(), payload: None, unkept: true, v: VERSION }.into();
+                Draft { record, payload: None }
+            }
         };
         if self.entries.is_empty() {
             (self.bytes, self.look_bytes) = (0, 0);
@@ -143,7 +158,7 @@ impl Trace {
             payload.append(look);
             self.entries.pop_front();
         }
-        let record = Observed { kind: Kind::Observed, objects: Vec::new(), payload: None, v: VERSION }.into();
+        let record = Observed { kind: Kind::Observed, objects: Vec::new(), payload: None, unkept: false, v: VERSION }.into();
         Draft { record, payload: Some(payload.into()) }
     }
 

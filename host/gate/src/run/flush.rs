@@ -32,6 +32,8 @@ impl Held<'_> {
             put_look(&mut look, ask, looked);
             if self.keep(look.len()) {
                 self.inner.trace.look(look);
+            } else {
+                self.inner.trace.unkept();
             }
         }
         match &looked.refused {
@@ -104,7 +106,7 @@ impl Held<'_> {
     }
 
     pub(crate) fn write_objects(&mut self, objects: Vec<Object>) -> Result<(), Stop> {
-        self.put(Observed { kind: Kind::Observed, objects, payload: None, v: VERSION }, Vec::new())
+        self.put(Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }, Vec::new())
     }
 
     /// What is only written because the run ends, is written together with its end: a run that was cut off is never found with a part

@@ -11,6 +11,9 @@ use crate::ask::{Asked, Pending, Permit, Settling};
 use crate::log::{Appended, Entry};
 use crate::takeover::Seen;
 
+/// What a record costs in the log besides its body and what is kept with it, roughly.
+const FRAME_BYTES: usize = 128;
+
 /// Why an intent is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -92,11 +95,26 @@ impl Held<'_> {
         if self.inner.broken || self.inner.sealed {
             return Err(Stop::RecordBroken);
         }
+        self.count_recorded(&records)?;
         let ends = records.last().is_some_and(|(_, entry)| entry.ends);
         let (gate, run) = (self.gate, self.run());
         let appended = gate.0.book.append(run, records, &mut self.inner.sum).inspect_err(|_| self.inner.broken = true)?;
         self.inner.sealed = ends;
         Ok(appended)
+    }
+
+    /// What a run writes is counted. What became of an act, and how the run ended, always has room.
+    fn count_recorded(&mut self, records: &[(Record, Entry)]) -> Result<(), Stop> {
+        let payloads = |entry: &Entry| entry.payloads.iter().map(Vec::len).sum::<usize>();
+        let bytes: usize = records.iter().map(|(_, entry)| entry.body.len() + payloads(entry) + FRAME_BYTES).sum();
+        self.inner.recorded_bytes = self.inner.recorded_bytes.saturating_add(bytes as u64);
+        let over = self.inner.recorded_bytes > self.shared().opening.standing.limits.record_bytes;
+        let owed = |kind| matches!(kind, Kind::Answered | Kind::Received | Kind::RunResumed | Kind::RunClosed);
+        if over && !self.inner.closed && !records.iter().any(|(record, _)| owed(record.kind())) {
+            Err(Stop::Limit("record-bytes"))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn judge(&mut self, op: OpId, ask: HttpAsk, repeat: Repeat) -> Result<Asked, Stop> {
@@ -138,14 +156,15 @@ impl Held<'_> {
     }
 
     pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
-        let asked = asked_for(ask);
-        self.shared().watcher.on_refused(&asked, &reason);
+        let asked = self.inner.observed.named(ask);
         self.inner.tally.refused += 1;
         let params = self.keyed(&ask.canonical_bytes());
         let counted = Counted { alike: 1, ask: asked, params, reason };
         if self.inner.alike.note(ask, counted.clone()) == Write::Counted {
             return Ok(());
         }
+        // Those that are only counted are not told one by one either.
+        self.shared().watcher.on_refused(&counted.ask, &counted.reason);
         self.flush(moment)?;
         self.write_refused(op, counted)
     }

@@ -22,8 +22,8 @@ impl Tape {
         for file in &self.open {
             let mut next = *file;
             while let Some(open) = self.opened.get(&next) {
-                let dir = open.dir.0;
-                if files.insert(next, open.clone()).is_some() {
+                let dir = open.how.dir.0;
+                if files.insert(next, open.how.clone()).is_some() {
                     break;
                 }
                 next = dir;

@@ -1,9 +1,9 @@
 //! What a guest looked at, said and was let see, held against the record.
 
-use effect::{Ask, Claim, Event, FileAnswer, FileAsk, OpId, Release, Stop};
+use effect::{Ask, Claim, Event, FileAnswer, FileAsk, FileOpen, OpId, Release, Stop};
 use sha2::Digest as _;
 
-use super::{Mode, Step, Tape};
+use super::{Mode, Opened, Step, Tape};
 use crate::kept::{Looked, mark};
 
 impl Tape {
@@ -27,20 +27,38 @@ impl Tape {
             (Some(reason), ..) => self.refusal(&Ask::File(ask.clone()), reason.clone())?,
             (None, FileAsk::Open(open), FileAnswer::Opened { file, .. }) => {
                 if self.mode == Mode::Resume {
-                    self.opened.insert(file.0, open.clone());
-                    self.open.insert(file.0);
+                    self.opens(file.0, open);
                 }
                 self.next_file = self.next_file.max(file.0 + 1);
             }
-            (None, FileAsk::Close { file }, _) => {
-                self.open.remove(&file.0);
-            }
+            (None, FileAsk::Close { file }, _) => self.closes(file.0),
             (None, ..) => {}
         }
         if looked.refused.is_none() {
             self.sum.note(ask, &looked.answer);
         }
         if self.sum.is_due() { self.close_sums() } else { Ok(()) }
+    }
+
+    fn opens(&mut self, file: u64, how: &FileOpen) {
+        if let Some(through) = self.opened.get_mut(&how.dir.0) {
+            through.leads_to += 1;
+        }
+        self.opened.insert(file, Opened { how: how.clone(), leads_to: 0 });
+        self.open.insert(file);
+    }
+
+    /// BOUND: what is closed and leads to nothing is forgotten, so that a guest that opens and closes for ever fills nothing.
+    fn closes(&mut self, file: u64) {
+        self.open.remove(&file);
+        let mut next = file;
+        while !self.open.contains(&next) && self.opened.get(&next).is_some_and(|opened| opened.leads_to == 0) {
+            let Some(opened) = self.opened.remove(&next) else { return };
+            next = opened.how.dir.0;
+            if let Some(through) = self.opened.get_mut(&next) {
+                through.leads_to -= 1;
+            }
+        }
     }
 
     pub(crate) fn say(&mut self, claim: &Claim) -> Result<Step<()>, Stop> {
