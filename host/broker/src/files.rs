@@ -10,8 +10,8 @@ use gate::{Clock, Looked, Standing, TakeOver};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::mounts::Mounts;
-use crate::pread::read_at;
+use crate::mounts::{Mounts, is_pseudo};
+use crate::pread::{read_at, waiting};
 
 /// BOUND: one read, whatever was asked.
 const READ_BYTES_MAX: u32 = 64 << 10;
@@ -105,6 +105,10 @@ impl Files {
     /// # Errors
     /// A limit that ends the run.
     pub(crate) fn look(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
+        if self.mounts.may_wait() { waiting(|| self.look_now(ask)) } else { self.look_now(ask) }
+    }
+
+    fn look_now(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
         if let FileAsk::List { dir } = ask {
             return self.list(*dir);
         }
@@ -145,7 +149,7 @@ impl Files {
                 if known || mount { Ok(FileAnswer::Closed) } else { Err(FileFault::Invalid.into()) }
             }
             FileAsk::Change { file, .. } => {
-                let mount = self.mount_of(*file).ok_or(FileFault::Invalid)?;
+                let mount = self.mount_through(*file).ok_or(FileFault::Invalid)?;
                 gate::judge_file(&self.standing.grants, Some(mount), self.now_s(), ask).map_err(Not::Refused)?;
                 // SECURITY: nothing in this version changes anything, whatever was judged.
                 Err(Not::Refused(Reason::WriteNotGranted))
@@ -164,6 +168,21 @@ impl Files {
             mount @ 1.. if mount <= self.mounts.len() => Some(mount - 1),
             _ => self.open.get(&file.0).map(|open| open.mount),
         }
+    }
+
+    /// The same for one that was opened before the run was cut off, and is not needed open for this.
+    fn mount_through(&self, file: FileId) -> Option<usize> {
+        let mut next = file;
+        while self.mount_of(next).is_none() {
+            next = self.before.get(&next.0)?.dir;
+        }
+        self.mount_of(next)
+    }
+
+    /// Open for the guest: what is only opened again when it is used counts too.
+    fn count_open(&self) -> usize {
+        let unused = self.before.keys().filter(|file| !self.closed.contains(file) && !self.open.contains_key(file)).count();
+        self.open.len() + unused
     }
 
     fn judge(&mut self, mount: usize, ask: &FileAsk) -> Result<(), Not> {
@@ -186,7 +205,7 @@ impl Files {
 
     fn open(&mut self, open: &FileOpen, ask: &FileAsk) -> Result<FileAnswer, Not> {
         let (mount, dir) = self.dir(open.dir, ask)?;
-        if self.open.len() as u64 >= self.standing.limits.files_open {
+        if self.count_open() as u64 >= self.standing.limits.files_open {
             return Err(FileFault::TooManyOpen.into());
         }
         let thing = open_at(&dir, open)?;
@@ -318,6 +337,9 @@ fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, Not> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     let file = dir.open_with(path, &options)?.into_std();
+    if is_pseudo(&file) {
+        return Err(Not::Refused(Reason::NotRegular));
+    }
     let meta = Metadata::from_file(&file)?;
     match kind_of(&meta) {
         FileKind::File if !open.directory => Ok(Thing::File { file, size: meta.len() }),

@@ -19,4 +19,4 @@ mod tests;
 
 pub use clock::SystemClock;
 pub use live::{Live, LiveHandle, LiveParts};
-pub use mounts::{MountError, Mounts};
+pub use mounts::{MountError, MountFault, Mounts};

@@ -1,16 +1,51 @@
 //! The folders of the host that a run may look into, held open from before its start.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use effect::Grants;
 
+/// File systems that are views of the system itself: what lies there are no files of anybody's (linux/magic.h).
+const PSEUDO: &[u64] = &[
+    0x9FA0,      // proc
+    0x6265_6572, // sysfs
+    0x1CD1,      // devpts
+    0x6462_6720, // debugfs
+    0x7472_6163, // tracefs
+    0x7363_6673, // securityfs
+    0x0027_E0EB, // cgroup
+    0x6367_7270, // cgroup2
+    0xCAFE_4A11, // bpf
+    0x6165_676C, // pstore
+    0xDE5E_81E4, // efivarfs
+    0x6265_6570, // configfs
+    0xF97C_FF8C, // selinuxfs
+    0x4249_4E4D, // binfmt_misc
+    0x1980_0202, // mqueue
+    0x5A3C_69F0, // apparmorfs
+];
+
+/// File systems that may keep whoever looks waiting for as long as they like.
+const SLOW: &[u64] = &[
+    0x6573_5546, // FUSE
+    0x6969,      // NFS
+    0xFF53_4D42, // CIFS
+    0xFE53_4D42, // SMB2
+    0x0102_1997, // 9p
+    0x00C3_6400, // Ceph
+    0x5346_414F, // AFS
+    0x4750_4653, // GPFS
+    0x0BD0_0BD0, // Lustre
+];
+
 /// Open folders, in the order of the grants. Cheap to clone: runs of one agent share them.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
     dirs: Arc<[Arc<Dir>]>,
+    may_wait: bool,
 }
 
 /// A folder that was granted and can't be opened.
@@ -23,7 +58,21 @@ pub struct MountError {
     pub host: PathBuf,
     /// Why.
     #[source]
-    pub cause: io::Error,
+    pub cause: MountFault,
+}
+
+/// Why a folder can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum MountFault {
+    /// The system says so.
+    #[error(transparent)]
+    System(#[from] io::Error),
+    /// It was resolved when it was granted, and now a link leads elsewhere.
+    #[error("it leads to `{}` now, which nobody has granted", .0.display())]
+    Moved(PathBuf),
+    /// `/proc`, `/sys` and their like.
+    #[error("it is no folder on a disk but a view of the system itself")]
+    Pseudo,
 }
 
 impl Mounts {
@@ -32,16 +81,20 @@ impl Mounts {
     ///
     /// # Errors
     /// The first that can't be opened, or is no folder.
-    #[expect(clippy::disallowed_methods, reason = "door: the only place that opens a folder by its path")]
     pub fn open(grants: &Grants) -> Result<Self, MountError> {
-        let open = |grant: &effect::FilesGrant| {
-            Dir::open_ambient_dir(&grant.host, cap_std::ambient_authority()).map(Arc::new).map_err(|cause| MountError {
-                guest: grant.guest.clone(),
-                host: grant.host.clone(),
-                cause,
-            })
+        let mut may_wait = false;
+        let mut open = |grant: &effect::FilesGrant| {
+            let dir = open_dir(&grant.host).map_err(|cause| MountError { guest: grant.guest.clone(), host: grant.host.clone(), cause })?;
+            may_wait |= is_of(&dir, SLOW);
+            Ok(Arc::new(dir))
         };
-        Ok(Self { dirs: grants.files.iter().map(open).collect::<Result<_, _>>()? })
+        let dirs = grants.files.iter().map(&mut open).collect::<Result<_, _>>()?;
+        Ok(Self { dirs, may_wait })
+    }
+
+    /// Whether a look may take as long as a network or another program likes.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -51,4 +104,27 @@ impl Mounts {
     pub(crate) fn get(&self, mount: usize) -> Option<&Arc<Dir>> {
         self.dirs.get(mount)
     }
+}
+
+/// SECURITY: a grant names a folder by the path that it had when it was trusted; a resumed run has it from its record. A link that was put
+/// there since leads to a folder that nobody has granted.
+#[expect(clippy::disallowed_methods, reason = "door: the only place that opens a folder by its path")]
+fn open_dir(host: &Path) -> Result<Dir, MountFault> {
+    let real = host.canonicalize()?;
+    if real != host {
+        return Err(MountFault::Moved(real));
+    }
+    let dir = Dir::open_ambient_dir(host, cap_std::ambient_authority())?;
+    if is_of(&dir, PSEUDO) { Err(MountFault::Pseudo) } else { Ok(dir) }
+}
+
+/// Whether something that is open lies on one of these file systems.
+fn is_of(open: impl AsFd, kinds: &[u64]) -> bool {
+    // One that can't be asked what it is gives no file either.
+    rustix::fs::fstatfs(open).is_ok_and(|found| u64::try_from(found.f_type).is_ok_and(|kind| kinds.contains(&kind)))
+}
+
+/// Whether something that was opened beneath a mount is a view of the system itself: another file system may lie beneath a folder.
+pub(crate) fn is_pseudo(open: impl AsFd) -> bool {
+    is_of(open, PSEUDO)
 }

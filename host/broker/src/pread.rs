@@ -51,7 +51,7 @@ fn read_once(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
 }
 
 /// Lets the runtime go on with other runs while this thread waits for the disk, where it can.
-fn waiting<T>(read: impl FnOnce() -> T) -> T {
+pub(crate) fn waiting<T>(read: impl FnOnce() -> T) -> T {
     let can = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     if can { tokio::task::block_in_place(read) } else { read() }
 }
