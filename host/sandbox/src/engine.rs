@@ -17,9 +17,31 @@ const TICKER_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// 4 GiB of address space a memory, so that bounds are checked by the page tables.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 
+/// What one run may take of the pool. The pool holds this for each of its runs, so that none finds it empty because of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Footprint {
+    /// Core instances; at least what the limit `instances` may be set to.
+    pub instances: u32,
+    /// Linear memories; each reserves 4 GiB of address space and more.
+    pub memories: u32,
+    /// Tables; each reserves 8 MiB of address space.
+    pub tables: u32,
+}
+
+impl Default for Footprint {
+    /// - 128 instances, the largest value of the limit.
+    /// - 16 memories: one for each part of a composed component.
+    /// - 128 tables: one an instance.
+    fn default() -> Self {
+        Self { instances: 128, memories: 16, tables: 128 }
+    }
+}
+
 /// What can be chosen about an engine; everything else is the profile.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
+    /// What one run may take.
+    pub footprint: Footprint,
     /// How many runs may be inside at once; more wait their turn.
     pub slots: u32,
     /// The guest's call stack, in bytes.
@@ -27,10 +49,11 @@ pub struct EngineOptions {
 }
 
 impl Default for EngineOptions {
+    /// - The footprint of any component.
     /// - 64 slots: a person's machine.
     /// - The stack of the limits' table.
     fn default() -> Self {
-        Self { slots: 64, stack_bytes: effect::Limits::default().stack_bytes }
+        Self { footprint: Footprint::default(), slots: 64, stack_bytes: effect::Limits::default().stack_bytes }
     }
 }
 
@@ -98,19 +121,19 @@ pub(crate) fn profile_of(engine: &wasmtime::Engine) -> String {
     feed.0.finalize().to_hex().chars().take(16).collect()
 }
 
-fn pool(slots: u32) -> PoolingAllocationConfig {
+fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let times = |many: u32| slots.saturating_mul(many);
     pool.total_component_instances(slots)
         .total_stacks(slots)
-        .total_core_instances(times(16).max(1000))
-        .total_memories(times(2).max(64))
-        .total_tables(times(8).max(1000))
-        .max_core_instances_per_component(1000)
-        .max_memories_per_component(16)
-        .max_tables_per_component(1000)
-        .max_memories_per_module(16)
-        .max_tables_per_module(64)
+        .total_core_instances(times(footprint.instances))
+        .total_memories(times(footprint.memories))
+        .total_tables(times(footprint.tables))
+        .max_core_instances_per_component(footprint.instances)
+        .max_memories_per_component(footprint.memories)
+        .max_tables_per_component(footprint.tables)
+        .max_memories_per_module(footprint.memories)
+        .max_tables_per_module(footprint.tables.min(64))
         .table_elements(1_000_000)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
         .max_unused_warm_slots(100.min(slots));
@@ -132,7 +155,7 @@ impl Engine {
     /// Too little address space, or a system without what the profile needs.
     pub fn new(options: &EngineOptions) -> Result<Self, SandboxError> {
         let mut config = config(options.stack_bytes);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.slots)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.slots, options.footprint)));
         let inner = wasmtime::Engine::new(&config).map_err(|err| SandboxError::Engine(err.into()))?;
         let ticker = Arc::new(Ticker::start(inner.clone()));
         Ok(Self { inner, slots: Arc::new(Semaphore::new(usize::try_from(options.slots).unwrap_or(1))), ticker })

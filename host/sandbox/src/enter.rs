@@ -27,6 +27,8 @@ pub struct Start {
     pub limits: Limits,
     /// Guest paths of the mounts; the first is file 1, and so on.
     pub mounts: Vec<String>,
+    /// How long the run was inside before, in another process: it counts against `active-timeout`.
+    pub spent: Duration,
 }
 
 /// How it ended, with the world that was handed in.
@@ -72,7 +74,8 @@ pub async fn enter(
         slot = prepared.engine.slot() => slot?,
     };
     let entered = Instant::now();
-    let active_max = Duration::from_millis(start.limits.active_timeout_ms);
+    let spent = start.spent;
+    let active_max = Duration::from_millis(start.limits.active_timeout_ms).saturating_sub(spent);
     let (call_bytes, call_limit) = bytes_a_call(prepared.entry, &start.limits);
     let handles = start.limits.handles;
     let mut store = Store::new(&prepared.engine.inner, Guest::new(world, start, prepared.entry));
@@ -103,7 +106,7 @@ pub async fn enter(
         Err(stop) if outcome == Outcome::Done => (outcome_of(&stop), Some(stop)),
         _ => (outcome, stop),
     };
-    Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: entered.elapsed(), world: guest.world })
+    Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + entered.elapsed(), world: guest.world })
 }
 
 fn never_entered(world: Box<dyn World>, by: SafeText) -> Ended {

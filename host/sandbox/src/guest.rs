@@ -11,6 +11,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use crate::admit::EntryPoint;
 use crate::clock::Clock;
 use crate::enter::Start;
+use crate::holding::Account;
 use crate::limiter::Limiter;
 use crate::ops::Ops;
 use crate::printed::Lines;
@@ -24,6 +25,7 @@ pub(crate) struct Guest {
     pub(crate) world: Box<dyn World>,
     pub(crate) limits: Limits,
     pub(crate) limiter: Limiter,
+    pub(crate) account: Account,
     pub(crate) table: ResourceTable,
     pub(crate) ops: Ops,
     pub(crate) drafts: Drafts,
@@ -56,6 +58,7 @@ impl Guest {
             random: ChaCha20Rng::from_seed(world.seed()),
             world,
             limiter: Limiter::new(&start.limits),
+            account: Account::new(start.limits.held_bytes),
             limits: start.limits,
             table,
             ops: Ops::default(),
@@ -77,15 +80,15 @@ impl Guest {
     }
 
     /// Takes in a release: the only way in which anything a guest can see changes without its own doing.
-    pub(crate) fn take(&mut self, release: Release) {
+    pub(crate) fn take(&mut self, release: Release) -> Result<(), Stop> {
         self.clock.release(release.mono_ns, release.event == Event::Clock);
-        self.ops.release(release.op, release.event);
+        self.ops.release(release.op, release.event)
     }
 
     /// A look that does not wait: lets go of at most one event.
     pub(crate) fn look(&mut self) -> Result<(), Stop> {
         if let Some(release) = self.world.look()? {
-            self.take(release);
+            self.take(release)?;
         }
         Ok(())
     }
@@ -94,7 +97,7 @@ impl Guest {
     pub(crate) async fn wait_until(&mut self, holds: impl Fn(&Self) -> bool) -> Result<(), Stop> {
         while !holds(self) {
             let release = poll_fn(|ctx| self.world.poll_release(ctx)).await?;
-            self.take(release);
+            self.take(release)?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ mod engine;
 mod enter;
 mod err;
 mod guest;
+mod holding;
 mod limiter;
 mod ops;
 mod printed;
@@ -38,7 +39,7 @@ mod bindings {
 pub use admit::{EntryPoint, Prepared};
 pub use cache::Cache;
 pub use compile::{CompileError, compile_child};
-pub use engine::{Engine, EngineOptions, profile};
+pub use engine::{Engine, EngineOptions, Footprint, profile};
 pub use enter::{Ended, Start, enter};
 pub use err::SandboxError;
 

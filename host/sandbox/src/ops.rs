@@ -3,15 +3,19 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use effect::{Event, Header, HttpFault, HttpHead, OpId};
+use effect::{Event, Header, HttpFault, HttpHead, OpId, Stop};
+
+use crate::holding::{Account, Holding};
+use crate::wasi::fields::size;
 
 /// One operation as far as the guest can see it.
-#[derive(Default)]
 pub(crate) struct Op {
     pub(crate) head: Option<HttpHead>,
     pub(crate) chunks: VecDeque<Bytes>,
     pub(crate) end: Option<Result<Vec<Header>, HttpFault>>,
     pub(crate) fired: bool,
+    /// Of everything that was released and not taken.
+    pub(crate) held: Holding,
 }
 
 /// All operations that the guest still holds.
@@ -19,8 +23,9 @@ pub(crate) struct Op {
 pub(crate) struct Ops(HashMap<OpId, Op>);
 
 impl Ops {
-    pub(crate) fn open(&mut self, op: OpId) {
-        self.0.insert(op, Op::default());
+    pub(crate) fn open(&mut self, op: OpId, account: &Account) {
+        let held = account.nothing();
+        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, fired: false, held });
     }
 
     pub(crate) fn get(&self, op: OpId) -> Option<&Op> {
@@ -37,15 +42,25 @@ impl Ops {
     }
 
     /// Takes in a release. One for an operation the guest let go of changes nothing.
-    pub(crate) fn release(&mut self, op: OpId, event: Event) {
-        let Some(op) = self.0.get_mut(&op) else { return };
+    pub(crate) fn release(&mut self, op: OpId, event: Event) -> Result<(), Stop> {
+        let Some(op) = self.0.get_mut(&op) else { return Ok(()) };
         match event {
-            Event::Head(head) => op.head = Some(head),
-            Event::Chunk(bytes) => op.chunks.push_back(bytes),
-            Event::End(trailers) => op.end = Some(Ok(trailers)),
+            Event::Head(head) => {
+                op.held.grow(size(&head.headers))?;
+                op.head = Some(head);
+            }
+            Event::Chunk(bytes) => {
+                op.held.grow(bytes.len())?;
+                op.chunks.push_back(bytes);
+            }
+            Event::End(trailers) => {
+                op.held.grow(size(&trailers))?;
+                op.end = Some(Ok(trailers));
+            }
             Event::Failed(fault) => op.end = Some(Err(fault)),
             Event::Timer { .. } => op.fired = true,
             Event::Clock => {}
         }
+        Ok(())
     }
 }

@@ -10,6 +10,8 @@ use crate::guest::Guest;
 /// BOUND: as `findings.wit` says.
 const FIELD_BYTES_MAX: usize = 4096;
 const LIST_MAX: usize = 64;
+/// BOUND: of a whole finding once it is made safe, well below what one record may have.
+const FINDING_BYTES_MAX: usize = 32 << 10;
 /// BOUND: a line of progress; more is cut.
 const WHAT_BYTES_MAX: usize = 200;
 
@@ -62,12 +64,16 @@ impl findings::Host for Guest {
         let Some(bytes) = size_of(&finding) else {
             return Ok(Err(refusal(RefusalCode::Malformed, "a field is longer than 4,096 bytes, or a list longer than 64")));
         };
+        let finding = claimed(finding);
+        if effect::canon::to_vec(&finding).len() > FINDING_BYTES_MAX {
+            return Ok(Err(refusal(RefusalCode::Malformed, "the finding is longer than 32 KiB as JSON, escapes included")));
+        }
         if self.findings >= self.limits.findings {
             return Ok(Err(refusal(RefusalCode::OverLimit, "this run has reported as many findings as it may")));
         }
         self.findings += 1;
         self.count_said(bytes)?;
-        self.world.say(Claim::Finding(Box::new(claimed(finding))))?;
+        self.world.say(Claim::Finding(Box::new(finding)))?;
         Ok(Ok(()))
     }
 }

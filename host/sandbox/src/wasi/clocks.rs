@@ -13,7 +13,7 @@ impl Guest {
     fn look_at_clock(&mut self) -> Result<u64, Stop> {
         if self.clock.is_spun_on() {
             let release = self.world.jump()?;
-            self.take(release);
+            self.take(release)?;
         }
         Ok(self.clock.look_ns())
     }
@@ -23,7 +23,7 @@ impl Guest {
             Pollable::Ready
         } else {
             let op = self.world.timer(deadline_ns)?;
-            self.ops.open(op);
+            self.ops.open(op, &self.account);
             Pollable::Timer(op, deadline_ns)
         };
         Ok(self.push(pollable)?)

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use effect::{HttpAsk, HttpFault, OpId, Stop};
 
+use crate::holding::{Account, Holding};
+
 /// One request in the making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DraftId(u64);
 
-#[derive(Default)]
 struct Draft {
     body: Vec<u8>,
+    held: Holding,
     /// Whether the guest took the body's handle, and has not finished it yet.
     open: bool,
     /// What it asked for with `handle`, waiting for the body.
@@ -26,10 +28,10 @@ pub(crate) struct Drafts {
 }
 
 impl Drafts {
-    pub(crate) fn open(&mut self) -> DraftId {
+    pub(crate) fn open(&mut self, account: &Account) -> DraftId {
         self.next += 1;
         let id = DraftId(self.next);
-        self.all.insert(id, Draft::default());
+        self.all.insert(id, Draft { body: Vec::new(), held: account.nothing(), open: false, handled: None, sent: None });
         id
     }
 
@@ -47,6 +49,7 @@ impl Drafts {
         if total > bytes_max {
             return Err(Stop::Limit("request-bytes"));
         }
+        draft.held.grow(bytes.len())?;
         draft.body.extend_from_slice(bytes);
         Ok(true)
     }
@@ -76,7 +79,7 @@ impl Drafts {
     pub(crate) fn fail(&mut self, id: DraftId, fault: HttpFault) -> bool {
         let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.sent.is_none()) else { return false };
         draft.sent = Some(Err(fault));
-        draft.body = Vec::new();
+        draft.let_go_of_body();
         draft.open = false;
         true
     }
@@ -98,7 +101,12 @@ impl Draft {
             return None;
         }
         let mut ask = self.handled.take()?;
-        ask.body = std::mem::take(&mut self.body).into();
+        ask.body = self.let_go_of_body().into();
         Some(ask)
+    }
+
+    fn let_go_of_body(&mut self) -> Vec<u8> {
+        self.held.shrink(self.body.len());
+        std::mem::take(&mut self.body)
     }
 }

@@ -6,15 +6,21 @@ use wasmtime::component::Resource;
 
 use crate::bindings::wasi::http::types::{HeaderError, HostFields};
 use crate::guest::Guest;
+use crate::holding::Holding;
 
 /// BOUND: fields in one set; hyper's own table stops at 32,768 (CVE-2026-27572).
 const FIELDS_MAX: usize = 1024;
 
 /// Header fields or trailers.
-#[derive(Clone, Default)]
 pub(crate) struct Fields {
     pub(crate) entries: Vec<Header>,
-    pub(crate) frozen: bool,
+    frozen: bool,
+    held: Holding,
+}
+
+/// What fields count for: their text, and what each costs besides.
+pub(crate) fn size(entries: &[Header]) -> usize {
+    entries.iter().map(|header| header.name.len() + header.value.len() + size_of::<Header>()).sum()
 }
 
 /// RFC 9110 section 5.6.2: a token, here in lower case.
@@ -35,16 +41,11 @@ fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
     }
 }
 
-impl Fields {
-    pub(crate) fn frozen(entries: Vec<Header>) -> Self {
-        Self { entries, frozen: true }
-    }
-
-    fn check_size(&self, bytes_max: u64) -> Result<(), Stop> {
-        let bytes: usize = self.entries.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
-        let too_large = u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max);
-        if self.entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit("header-bytes")) } else { Ok(()) }
-    }
+/// As they go over the wire, roughly.
+fn check_size(entries: &[Header], bytes_max: u64) -> Result<(), Stop> {
+    let bytes: usize = entries.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
+    let too_large = u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max);
+    if entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit("header-bytes")) } else { Ok(()) }
 }
 
 impl Guest {
@@ -60,24 +61,35 @@ impl Guest {
             return Ok(Err(HeaderError::Immutable));
         }
         let changed = change(&mut fields.entries);
-        fields.check_size(bytes_max)?;
+        check_size(&fields.entries, bytes_max)?;
+        fields.held.set(size(&fields.entries))?;
         Ok(changed)
+    }
+
+    fn push_fields(&mut self, entries: Vec<Header>, frozen: bool) -> Result<Resource<Fields>, Stop> {
+        let held = self.account.hold(size(&entries))?;
+        self.push(Fields { entries, frozen, held })
+    }
+
+    /// A set of the host's, for the guest to look at.
+    pub(crate) fn push_frozen(&mut self, entries: Vec<Header>) -> Result<Resource<Fields>, Stop> {
+        self.push_fields(entries, true)
     }
 }
 
 impl HostFields for Guest {
     fn new(&mut self) -> wasmtime::Result<Resource<Fields>> {
-        Ok(self.push(Fields::default())?)
+        Ok(self.push_fields(Vec::new(), false)?)
     }
 
     fn from_list(&mut self, entries: Vec<(String, Vec<u8>)>) -> wasmtime::Result<Result<Resource<Fields>, HeaderError>> {
         let entries = entries.into_iter().map(|(name, value)| header(&name, value)).collect::<Result<Vec<_>, _>>();
-        let fields = match entries {
-            Ok(entries) => Fields { entries, frozen: false },
+        let entries = match entries {
+            Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
         };
-        fields.check_size(self.limits.header_bytes)?;
-        Ok(Ok(self.push(fields)?))
+        check_size(&entries, self.limits.header_bytes)?;
+        Ok(Ok(self.push_fields(entries, false)?))
     }
 
     fn get(&mut self, fields: Resource<Fields>, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
@@ -122,8 +134,8 @@ impl HostFields for Guest {
     }
 
     fn clone(&mut self, fields: Resource<Fields>) -> wasmtime::Result<Resource<Fields>> {
-        let copy = Fields { entries: self.table.get(&fields)?.entries.clone(), frozen: false };
-        Ok(self.push(copy)?)
+        let entries = self.table.get(&fields)?.entries.clone();
+        Ok(self.push_fields(entries, false)?)
     }
 
     fn drop(&mut self, fields: Resource<Fields>) -> wasmtime::Result<()> {

@@ -13,6 +13,7 @@ use crate::bindings::wasi::filesystem::types::{
     self, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, MetadataHashValue, OpenFlags, PathFlags,
 };
 use crate::guest::Guest;
+use crate::holding::Holding;
 
 /// An open file or directory.
 pub(crate) struct Descriptor {
@@ -21,7 +22,7 @@ pub(crate) struct Descriptor {
 }
 
 /// A listing that is being read.
-pub(crate) struct Entries(VecDeque<Entry>);
+pub(crate) struct Entries(VecDeque<Entry>, #[expect(dead_code, reason = "counts as long as it lives")] Holding);
 
 pub(crate) fn code(fault: FileFault) -> ErrorCode {
     match fault {
@@ -172,7 +173,11 @@ impl Guest {
     pub(crate) fn look_list(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<Resource<Entries>, ErrorCode>> {
         let dir = self.file_of(descriptor)?;
         Ok(match self.world.observe(FileAsk::List { dir })? {
-            FileAnswer::List { entries, .. } => Ok(self.push(Entries(entries.into()))?),
+            FileAnswer::List { entries, .. } => {
+                let bytes = entries.iter().map(|entry| entry.name.len() + size_of::<Entry>()).sum();
+                let held = self.account.hold(bytes)?;
+                Ok(self.push(Entries(entries.into(), held))?)
+            }
             FileAnswer::Fault(fault) => Err(code(fault)),
             _ => unexpected(),
         })

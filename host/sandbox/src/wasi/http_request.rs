@@ -35,6 +35,24 @@ fn method_text(method: &Method) -> &str {
     }
 }
 
+fn length(part: Option<&String>) -> usize {
+    part.map_or(0, String::len)
+}
+
+fn scheme_length(scheme: Option<&Scheme>) -> usize {
+    match scheme {
+        Some(Scheme::Other(other)) => other.len(),
+        Some(Scheme::Http | Scheme::Https) | None => 0,
+    }
+}
+
+impl OutgoingRequest {
+    fn parts_bytes(&self) -> usize {
+        let (path, authority) = (length(self.path_with_query.as_ref()), length(self.authority.as_ref()));
+        method_text(&self.method).len() + scheme_length(self.scheme.as_ref()) + path + authority
+    }
+}
+
 fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, ParseError> {
     let scheme = match &request.scheme {
         None | Some(Scheme::Https) => effect::Scheme::Https,
@@ -55,14 +73,21 @@ impl Guest {
     fn submit(&mut self, draft: DraftId, ask: Option<HttpAsk>) -> Result<(), Stop> {
         if let Some(ask) = ask {
             let op = self.world.submit(ask)?;
-            self.ops.open(op);
+            self.ops.open(op, &self.account);
             self.drafts.send(draft, op);
         }
         Ok(())
     }
 
-    fn fits(part: Option<&String>) -> bool {
-        part.is_none_or(|part| part.len() <= PART_BYTES_MAX)
+    /// Sets one part of a request, unless it is too long to be any.
+    fn set_part(&mut self, request: &Request, bytes: usize, set: impl FnOnce(&mut OutgoingRequest)) -> wasmtime::Result<Result<(), ()>> {
+        if bytes > PART_BYTES_MAX {
+            return Ok(Err(()));
+        }
+        let request = self.table.get_mut(request)?;
+        set(request);
+        request.held.set(request.parts_bytes())?;
+        Ok(Ok(()))
     }
 }
 
@@ -95,11 +120,12 @@ type Request = Resource<OutgoingRequest>;
 impl HostOutgoingRequest for Guest {
     fn new(&mut self, headers: Resource<Fields>) -> wasmtime::Result<Request> {
         let headers = self.table.delete(headers)?;
-        let draft = self.drafts.open();
+        let draft = self.drafts.open(&self.account);
         let request = OutgoingRequest {
             draft,
             body_taken: false,
             headers,
+            held: self.account.nothing(),
             method: Method::Get,
             scheme: None,
             authority: None,
@@ -123,11 +149,7 @@ impl HostOutgoingRequest for Guest {
     }
 
     fn set_method(&mut self, request: Request, method: Method) -> wasmtime::Result<Result<(), ()>> {
-        if method_text(&method).len() > PART_BYTES_MAX {
-            return Ok(Err(()));
-        }
-        self.table.get_mut(&request)?.method = method;
-        Ok(Ok(()))
+        self.set_part(&request, method_text(&method).len(), |request| request.method = method)
     }
 
     fn path_with_query(&mut self, request: Request) -> wasmtime::Result<Option<String>> {
@@ -135,11 +157,7 @@ impl HostOutgoingRequest for Guest {
     }
 
     fn set_path_with_query(&mut self, request: Request, path: Option<String>) -> wasmtime::Result<Result<(), ()>> {
-        if !Self::fits(path.as_ref()) {
-            return Ok(Err(()));
-        }
-        self.table.get_mut(&request)?.path_with_query = path;
-        Ok(Ok(()))
+        self.set_part(&request, length(path.as_ref()), |request| request.path_with_query = path)
     }
 
     fn scheme(&mut self, request: Request) -> wasmtime::Result<Option<Scheme>> {
@@ -147,11 +165,7 @@ impl HostOutgoingRequest for Guest {
     }
 
     fn set_scheme(&mut self, request: Request, scheme: Option<Scheme>) -> wasmtime::Result<Result<(), ()>> {
-        if matches!(&scheme, Some(Scheme::Other(other)) if other.len() > PART_BYTES_MAX) {
-            return Ok(Err(()));
-        }
-        self.table.get_mut(&request)?.scheme = scheme;
-        Ok(Ok(()))
+        self.set_part(&request, scheme_length(scheme.as_ref()), |request| request.scheme = scheme)
     }
 
     fn authority(&mut self, request: Request) -> wasmtime::Result<Option<String>> {
@@ -159,16 +173,12 @@ impl HostOutgoingRequest for Guest {
     }
 
     fn set_authority(&mut self, request: Request, authority: Option<String>) -> wasmtime::Result<Result<(), ()>> {
-        if !Self::fits(authority.as_ref()) {
-            return Ok(Err(()));
-        }
-        self.table.get_mut(&request)?.authority = authority;
-        Ok(Ok(()))
+        self.set_part(&request, length(authority.as_ref()), |request| request.authority = authority)
     }
 
     fn headers(&mut self, request: Request) -> wasmtime::Result<Resource<Fields>> {
         let entries = self.table.get(&request)?.headers.entries.clone();
-        Ok(self.push(Fields::frozen(entries))?)
+        Ok(self.push_frozen(entries)?)
     }
 
     fn drop(&mut self, request: Request) -> wasmtime::Result<()> {
@@ -190,8 +200,8 @@ impl HostOutgoingBody for Guest {
 
     fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<Resource<Fields>>) -> wasmtime::Result<Result<(), ErrorCode>> {
         let draft = self.table.delete(body)?.draft;
-        let trailers = trailers.map(|trailers| self.table.delete(trailers)).transpose()?.unwrap_or_default();
-        if !trailers.entries.is_empty() {
+        let trailers = trailers.map(|trailers| self.table.delete(trailers)).transpose()?;
+        if trailers.is_some_and(|trailers| !trailers.entries.is_empty()) {
             // A trailer can carry what a header may not; no server that this host speaks to needs one.
             self.refuse("http", FINISH, "trailers on a request", true)?;
             self.drafts.fail(draft, HttpFault::Denied);

@@ -3,7 +3,7 @@
 use effect::{HttpFault, OpId};
 use wasmtime::component::Resource;
 
-use super::fields::Fields;
+use super::fields::{Fields, size};
 use super::http_types::{FutureResponse, FutureTrailers, IncomingBody, IncomingResponse, code};
 use super::input::InputStream;
 use super::poll::Pollable;
@@ -19,7 +19,10 @@ impl Guest {
     fn head_of(&mut self, op: OpId) -> Option<Result<effect::HttpHead, HttpFault>> {
         let state = self.ops.get_mut(op)?;
         match (state.head.take(), &state.end) {
-            (Some(head), _) => Some(Ok(head)),
+            (Some(head), _) => {
+                state.held.shrink(size(&head.headers));
+                Some(Ok(head))
+            }
             (None, Some(Err(fault))) => Some(Err(*fault)),
             // An end without a head: no world does that.
             (None, Some(Ok(_))) => Some(Err(HttpFault::Protocol)),
@@ -56,7 +59,10 @@ impl HostFutureIncomingResponse for Guest {
         };
         self.table.get_mut(&future)?.taken = true;
         Ok(Some(Ok(match head {
-            Ok((op, head)) => Ok(self.push(IncomingResponse { op, head, consumed: false })?),
+            Ok((op, head)) => {
+                let held = self.account.hold(size(&head.headers))?;
+                Ok(self.push(IncomingResponse { op, head, consumed: false, held })?)
+            }
             Err(fault) => Err(code(fault)),
         })))
     }
@@ -79,7 +85,7 @@ impl HostIncomingResponse for Guest {
 
     fn headers(&mut self, response: Resource<IncomingResponse>) -> wasmtime::Result<Resource<Fields>> {
         let entries = self.table.get(&response)?.head.headers.clone();
-        Ok(self.push(Fields::frozen(entries))?)
+        Ok(self.push_frozen(entries)?)
     }
 
     fn consume(&mut self, response: Resource<IncomingResponse>) -> wasmtime::Result<Result<Resource<IncomingBody>, ()>> {
@@ -149,7 +155,7 @@ impl HostFutureTrailers for Guest {
         self.let_go(op)?;
         Ok(Some(Ok(match trailers {
             Ok(trailers) if trailers.is_empty() => Ok(None),
-            Ok(trailers) => Ok(Some(self.push(Fields::frozen(trailers))?)),
+            Ok(trailers) => Ok(Some(self.push_frozen(trailers)?)),
             Err(fault) => Err(code(fault)),
         })))
     }

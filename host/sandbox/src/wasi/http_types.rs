@@ -10,6 +10,7 @@ use crate::bindings::wasi::http::types::{
     self, ErrorCode, HostIncomingRequest, HostOutgoingResponse, HostRequestOptions, HostResponseOutparam, Method, Scheme,
 };
 use crate::guest::Guest;
+use crate::holding::Holding;
 
 /// Objects of servers: this host runs none, so there is never one.
 pub(crate) enum Never {}
@@ -19,6 +20,8 @@ pub(crate) struct OutgoingRequest {
     pub(crate) draft: DraftId,
     pub(crate) body_taken: bool,
     pub(crate) headers: Fields,
+    /// Of the four parts below.
+    pub(crate) held: Holding,
     pub(crate) method: Method,
     pub(crate) scheme: Option<Scheme>,
     pub(crate) authority: Option<String>,
@@ -50,6 +53,8 @@ pub(crate) struct IncomingResponse {
     pub(crate) op: OpId,
     pub(crate) head: HttpHead,
     pub(crate) consumed: bool,
+    #[expect(dead_code, reason = "counts as long as it lives")]
+    pub(crate) held: Holding,
 }
 
 /// Its body.

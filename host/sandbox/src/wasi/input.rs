@@ -58,6 +58,7 @@ impl Guest {
             };
         };
         let bytes = front.split_to(most.min(front.len()));
+        op.held.shrink(bytes.len());
         if front.is_empty() {
             op.chunks.pop_front();
             self.world.read_on(id);
