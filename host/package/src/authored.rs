@@ -61,6 +61,9 @@ pub enum Fault {
     /// A value that can't be read.
     #[error(transparent)]
     Value(#[from] ParseError),
+    /// A grant that can't be meant.
+    #[error(transparent)]
+    Grant(#[from] policy::grants::Problem),
     /// A list or text with nothing in it.
     #[error("must not be empty")]
     Empty,

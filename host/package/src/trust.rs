@@ -1,7 +1,7 @@
 //! Which configurations an operator has said may be used: digests, kept in the home.
 //!
-//! Trust is for these bytes in this place. The same bytes in another checkout name other folders, whose code nobody has
-//! looked at.
+//! Trust is for these bytes in this place, and for what they came to when it was said. The same bytes in another checkout name
+//! other folders, whose code nobody has looked at; and a folder that became a link to another is another folder.
 
 use std::path::{Path, PathBuf};
 
@@ -87,6 +87,8 @@ struct List {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// Of the authority, as it was printed: paths without links.
+    authority: Digest,
     digest: Digest,
     path: String,
     /// Seconds since 1970.
@@ -107,14 +109,15 @@ pub struct Said<'a> {
 ///
 /// # Errors
 /// A list that can't be read or written.
-pub fn trust(home: &Path, file: &Authored, said: Said<'_>) -> Result<Trusted, TrustError> {
+pub fn trust(home: &Path, file: &Authored, resolved: &Resolved, said: Said<'_>) -> Result<Trusted, TrustError> {
     file::folder(home)?;
     // Held until the end: two that say it at once should both have said it.
     let _lock = lock(home)?;
     let mut list = load(home)?;
     let path = named(&file.file);
     list.trusted.retain(|entry| entry.path != path);
-    list.trusted.push(Entry { digest: file.digest, path, when: said.when_s, by: SafeText::new(said.by, 256).to_string() });
+    let by = SafeText::new(said.by, 256).to_string();
+    list.trusted.push(Entry { authority: authority_digest(resolved), digest: file.digest, path, when: said.when_s, by });
     // Serialising such a list can't fail; were it to, nothing would be trusted.
     let text = toml::to_string(&list).unwrap_or_default();
     file::write(&list_path(home), text.as_bytes())?;
@@ -126,19 +129,24 @@ pub fn trust(home: &Path, file: &Authored, said: Said<'_>) -> Result<Trusted, Tr
 /// # Errors
 /// [`TrustError::Untrusted`] with what it asks for, or a list that can't be used.
 pub fn check(home: &Path, file: &Authored, resolved: &Resolved) -> Result<Trusted, TrustError> {
-    if is_trusted(home, file)? {
+    if is_trusted(home, file, resolved)? {
         return Ok(Trusted { digest: file.digest, for_this_run: false });
     }
     Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority: authority(resolved) }).into())
 }
 
-/// Whether these bytes in this place were trusted.
+/// Whether these bytes in this place were trusted, and come to the same as then.
 ///
 /// # Errors
 /// A list that can't be used.
-pub fn is_trusted(home: &Path, file: &Authored) -> Result<bool, TrustError> {
-    let path = named(&file.file);
-    Ok(load(home)?.trusted.iter().any(|entry| entry.digest == file.digest && entry.path == path))
+pub fn is_trusted(home: &Path, file: &Authored, resolved: &Resolved) -> Result<bool, TrustError> {
+    let (path, authority) = (named(&file.file), authority_digest(resolved));
+    let same = |entry: &Entry| entry.digest == file.digest && entry.path == path && entry.authority == authority;
+    Ok(load(home)?.trusted.iter().any(same))
+}
+
+fn authority_digest(resolved: &Resolved) -> Digest {
+    Digest::of(authority(resolved).join("\n").as_bytes())
 }
 
 /// Text and digest of the bytes, so that two paths that print alike are not one.

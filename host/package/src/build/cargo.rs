@@ -91,7 +91,9 @@ fn others(folder: &Path, root: &Path, component: &Path) -> Vec<PathBuf> {
         others.extend(crate_manifest);
         others.push(source);
     }
-    others.retain(|path| !path.starts_with(folder) || *path == root.join("Cargo.lock"));
+    // What lies in the folder is looked at there, but for what only a link within it leads to.
+    let is_there = |path: &PathBuf| path.starts_with(folder) && path.canonicalize().is_ok_and(|real| real == *path);
+    others.retain(|path| !is_there(path) || *path == root.join("Cargo.lock"));
     others.sort();
     others.dedup();
     others

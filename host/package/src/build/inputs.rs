@@ -16,9 +16,11 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// BOUND: bytes in a folder of source.
 const SOURCE_BYTES_MAX: u64 = 256 << 20;
 
-/// What tools leave behind, and what holds no source. Cargo writes its lock file while it builds, so that one is looked at afterwards,
+/// What tools leave behind at the top of a folder, and what holds no source. Cargo writes its lock file while it builds, so that one is looked at afterwards,
 /// among the files outside.
-const NO_SOURCE: &[&str] = &["Cargo.lock", "target", ".git", "__pycache__", "node_modules", ".venv"];
+const NO_SOURCE: &[&str] = &["Cargo.lock", "target", ".git", "node_modules", ".venv"];
+/// The same anywhere.
+const NEVER_SOURCE: &[&str] = &["__pycache__"];
 
 /// What a component was built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +63,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, top: &Path) -> Result<(), Build
         for entry in std::fs::read_dir(&folder).map_err(failed("list", &folder))? {
             let entry = entry.map_err(failed("list", &folder))?;
             let kind = entry.file_type().map_err(failed("look at", &folder))?;
-            if NO_SOURCE.iter().any(|name| entry.file_name() == *name) {
+            let at_top = folder == top && NO_SOURCE.iter().any(|name| entry.file_name() == *name);
+            if at_top || NEVER_SOURCE.iter().any(|name| entry.file_name() == *name) {
                 continue;
             }
             if kind.is_dir() {
@@ -91,16 +94,25 @@ impl Sum {
                 self.field(b"link");
                 let target = std::fs::read_link(path).map_err(failed("read", path))?;
                 self.field(target.as_os_str().as_bytes());
+                // What it leads to may change while the link stays; where that is a folder, the tool names the files that it used.
+                if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+                    self.content(path)?;
+                }
             }
             Ok(metadata) if metadata.is_file() => {
                 self.field(b"file");
-                let bytes = file::read(path, FILE_BYTES_MAX)?;
-                self.bytes += bytes.len() as u64;
-                self.field(&bytes);
+                self.content(path)?;
             }
             Ok(_) => self.field(b"other"),
             Err(_) => self.field(b"absent"),
         }
+        Ok(())
+    }
+
+    fn content(&mut self, path: &Path) -> Result<(), BuildError> {
+        let bytes = file::read(path, FILE_BYTES_MAX)?;
+        self.bytes += bytes.len() as u64;
+        self.field(&bytes);
         Ok(())
     }
 

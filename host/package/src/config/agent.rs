@@ -53,7 +53,9 @@ fn component(value: &Value<'_>, place: &Place<'_>) -> Result<ComponentSource, Wr
     if text.contains("://") {
         return Err(value.wrong(Fault::Impossible("must be a folder with `agent.toml` or a `.wasm` file")));
     }
+    // The real one, so that what is printed, trusted and built is the same one; what is not there yet is found missing later.
     let path = place.folder.join(&text);
+    let path = path.canonicalize().unwrap_or(path);
     Ok(if path.extension().is_some_and(|extension| extension == "wasm") {
         ComponentSource::File(path)
     } else {

@@ -22,7 +22,7 @@ fn grant(table: &Table<'_>) -> Result<HttpGrant, WrongError> {
     table.only(KEYS, &[("credential", "credentials")])?;
     let host: HostPattern = table.required("host")?.parse()?;
     let each = |key: &str| table.required(key)?.some_items(LIST_MAX);
-    Ok(HttpGrant {
+    let grant = HttpGrant {
         addresses: addresses(table, &host)?,
         methods: each("methods")?.iter().map(method).collect::<Result<_, _>>()?,
         paths: each("paths")?.iter().map(Value::parse).collect::<Result<_, _>>()?,
@@ -30,7 +30,12 @@ fn grant(table: &Table<'_>) -> Result<HttpGrant, WrongError> {
         scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| scheme(&value))?,
         until: table.get("until").map(|value| value.parse()).transpose()?,
         host,
-    })
+    };
+    // SECURITY: a grant that nobody can mean (metadata, half of all addresses) is an error here, not a surprise later.
+    match policy::grants::problems(&grant).into_iter().next() {
+        Some((key, problem)) => Err(table.required(key)?.wrong(problem.into())),
+        None => Ok(grant),
+    }
 }
 
 fn method(value: &Value<'_>) -> Result<Method, WrongError> {

@@ -94,7 +94,7 @@ until = "2026-12-31"
 host = "*.example.com"
 methods = ["GET"]
 paths = ["/api/**"]
-addresses = ["10.2.0.0/16", "fd00::/8"]
+addresses = ["10.2.0.0/16", "fd12:3456::/32"]
 
 [network]
 resolvers = ["127.0.0.1:5353", "[::1]:53"]
@@ -232,6 +232,14 @@ fn impossible_grants_are_named() {
         ("until", "until = \"soon\"", "agents.x.http[0].until: `soon` is not a date"),
         ("addresses", "addresses = [\"10.2.3.4/16\"]", "agents.x.http[0].addresses[0]: `10.2.3.4/16` is not a network"),
         ("addresses", "addresses = [\"10.2.0.0\"]", "agents.x.http[0].addresses[0]:"),
+        ("addresses", "addresses = [\"0.0.0.0/0\"]", "agents.x.http[0].addresses: the network `0.0.0.0/0` is too wide"),
+        (
+            "addresses",
+            "addresses = [\"169.254.0.0/16\"]",
+            "agents.x.http[0].addresses: the network `169.254.0.0/16` holds an address of a metadata",
+        ),
+        ("addresses", "addresses = [\"64:ff9b::/96\"]", "agents.x.http[0].addresses: the network `64:ff9b::/96` is an IPv6 form"),
+        ("host", "host = \"metadata.google.internal\"", "agents.x.http[0].host: a metadata service can't be granted"),
         ("addresses", "addresses = [\"::ffff:10.0.0.0/104\"]", "agents.x.http[0].addresses[0]:"),
         ("host", "host = \"10.0.0.1\"\naddresses = [\"10.0.0.0/8\"]", "agents.x.http[0].addresses: means nothing here"),
     ];

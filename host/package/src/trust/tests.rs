@@ -4,7 +4,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Said, TrustError, check, is_trusted, trust};
+use effect::Digest;
+
+use super::{Said, TrustError, Trusted, check};
 use crate::config::{self, Authored};
 
 const SAID: Said<'_> = Said { when_s: 1_800_000_000, by: "alice" };
@@ -15,6 +17,33 @@ fn written(folder: &Path, text: &str) -> Authored {
     let file = folder.join(config::FILE_NAME);
     std::fs::write(&file, text).unwrap();
     config::read(&file).unwrap()
+}
+
+fn trust(home: &Path, file: &Authored, said: Said<'_>) -> Result<Trusted, TrustError> {
+    super::trust(home, file, &file.resolve(home).unwrap(), said)
+}
+
+fn is_trusted(home: &Path, file: &Authored) -> Result<bool, TrustError> {
+    super::is_trusted(home, file, &file.resolve(home).unwrap())
+}
+
+#[test]
+fn a_folder_that_became_a_link_to_another_is_not_trusted() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, here) = (place.path().join("home"), place.path().join("here"));
+    for folder in [here.join("docs"), place.path().join("elsewhere")] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let text = "[agents.a]\ncomponent = \"a\"\n[[agents.a.files]]\nguest = \"/docs\"\nhost = \"docs\"\nmode = \"read\"\n";
+    let file = written(&here, text);
+    trust(&home, &file, SAID).unwrap();
+    assert!(is_trusted(&home, &file).unwrap());
+    std::fs::remove_dir(here.join("docs")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", here.join("docs")).unwrap();
+    assert_eq!(written(&here, text).digest, Digest::of(text.as_bytes()), "not a byte of the file has changed");
+    assert!(!is_trusted(&home, &file).unwrap());
+    let Err(TrustError::Untrusted(untrusted)) = check(&home, &file, &file.resolve(&home).unwrap()) else { unreachable!() };
+    assert!(untrusted.authority.iter().any(|line| line.contains("/elsewhere")), "{:?}", untrusted.authority);
 }
 
 #[test]
