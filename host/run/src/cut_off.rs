@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use effect::{Outcome, RunId, SafeText};
-use gate::{Closing, Nobody, OpenRun, Recorded, Resuming, Stage};
+use gate::{Closing, Nobody, Resuming};
 
 use crate::err::RunError;
 use crate::house::{House, held};
+use crate::life::{Word, act_words, settled};
 
 /// That nobody else goes on with this run, or ends it, meanwhile.
 pub(crate) struct Taken {
@@ -36,12 +37,12 @@ impl House {
         Ok(taken)
     }
 
-    /// Ends a run: one that goes on is told to; one that was cut off is closed on the record, if nothing was under way in it of which
-    /// nobody knows the end. Whether there was something to end.
+    /// Ends a run: one that goes on is told to; one that was cut off is closed on the record, with a person's word on what was under way
+    /// in it and may not be asked again unasked. Whether there was something to end.
     ///
     /// # Errors
-    /// The record can't be read or written.
-    pub async fn end(&self, run: RunId, by: &str) -> Result<bool, RunError> {
+    /// [`RunError::Unsettled`] where such a word is missing; the record can't be read or written.
+    pub async fn end(&self, run: RunId, by: &str, word: Option<Word>) -> Result<bool, RunError> {
         if self.stop(run, by) {
             return Ok(true);
         }
@@ -52,16 +53,18 @@ impl House {
             Err(RunError::NoSuchRun(_)) => return Ok(false),
             Err(err) => return Err(err),
         };
-        let is_settled = |open: &OpenRun| open.pending.values().all(|pending| pending.stage == Stage::Answered);
-        if !self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(is_settled)) {
-            return Ok(false);
+        let recorded = self.recorded(run).await?;
+        let settled = settled(&recorded, word)?;
+        let open = recorded.unsettled().into_iter().filter(|(op, _)| !settled.iter().any(|it| it.op == *op));
+        let acts: Vec<String> = open.map(|act| act_words(&act)).collect();
+        if !acts.is_empty() {
+            return Err(RunError::Unsettled { acts });
         }
-        let recorded = Recorded::load(&self.inner.journal.reader()?, run).map_err(|cause| RunError::Load { run, cause })?;
         let by = SafeText::new(by, 64);
-        let resuming = Resuming { by: by.clone(), settled: Vec::new() };
+        let resuming = Resuming { by: by.clone(), settled, recorded_bytes: recorded.recorded_bytes() };
         let gate =
             self.inner.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).map_err(|_| RunError::RecordBroken)?;
-        let closing = Closing { active_ms: 0, outcome: Outcome::Stopped { by }, output: None, peak_memory: 0 };
+        let closing = Closing { active_ms: recorded.spent_ms(), outcome: Outcome::Stopped { by }, output: None, peak_memory: 0 };
         gate.close(closing).await.map_err(|_| RunError::RecordBroken)?;
         Ok(true)
     }

@@ -67,12 +67,49 @@ pub enum RunError {
     /// Input that is not of the agent's schema.
     #[error("the input does not fit the agent's schema: {0}")]
     InputUnfit(String),
+    /// A grant that can't be meant.
+    #[error("a grant can't be meant: {0}")]
+    Grant(policy::grants::GrantProblem),
     /// Nobody knows this run.
     #[error("there is no run `{0}` that is open; see `bailiwick ps`")]
     NoSuchRun(RunId),
     /// The run goes on already.
     #[error("run `{0}` is running")]
     Running(RunId),
+    /// Several acts of which nobody knows, and one word.
+    #[error("nobody knows of several acts whether they happened ({}); say it of each with `--op`", acts.join(", "))]
+    SettleWhich {
+        /// Operation and what was asked.
+        acts: Vec<String>,
+    },
+    /// A word on an act that needs none.
+    #[error("there is no act{} in run `{run}` of which nobody knows whether it happened", op.map_or_else(String::new, |op| format!(" {op}")))]
+    NothingToSettle {
+        /// Which run.
+        run: RunId,
+        /// Which act.
+        op: Option<u64>,
+    },
+    /// A run can't be closed before somebody has said what became of an act.
+    #[error("nobody knows whether this happened: {}", acts.join(", "))]
+    Unsettled {
+        /// Operation and what was asked.
+        acts: Vec<String>,
+    },
+    /// A run did something else than its record says; it was left as it was.
+    #[error("run `{run}` can't go on: {divergence}")]
+    Diverged {
+        /// Which run.
+        run: RunId,
+        /// Where.
+        divergence: effect::Divergence,
+    },
+    /// The key of the compiled components is not what it should be.
+    #[error("`{}` is not a key that only its owner can read", .0.display())]
+    CacheKey(PathBuf),
+    /// The holder is about to leave.
+    #[error("the process that holds the home is just leaving")]
+    Leaving,
     /// The system gave no random numbers.
     #[error("the system gave no random numbers")]
     Random,
@@ -104,11 +141,15 @@ impl RunError {
             Self::Load { .. } => 6,
             Self::Refused { exit, .. } => *exit,
             Self::InputTooLarge { .. } => 5,
+            Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
+            Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
+            Self::NothingToSettle { .. } | Self::Grant(_) => 2,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 4
             }
             Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::Holder(_) => 1,
+            Self::CacheKey(_) | Self::Leaving => 1,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::control::client::Client;
 use crate::control::server::{Server, serve};
 use crate::err::RunError;
 use crate::house::{House, HouseOptions, Place};
-use crate::life::Running;
+use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
 
 /// The one that can change something in a home.
@@ -64,10 +64,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there.
-    pub async fn resume(&self, run: RunId, by: SafeText, settled: Option<bool>, network: NetworkOrder) -> Result<Running, RunError> {
+    pub async fn resume(&self, run: RunId, by: SafeText, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
         match self {
-            Self::Here(house, _) => house.resume(run, by, settled, &network).await,
-            Self::There(client) => client.0.resume(run, by, settled, network).await,
+            Self::Here(house, _) => house.resume(run, by, word, &network).await,
+            Self::There(client) => client.0.resume(run, by, word, network).await,
         }
     }
 
@@ -75,10 +75,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there, or a holder that does not answer.
-    pub async fn stop(&self, run: RunId, by: &str) -> Result<bool, RunError> {
+    pub async fn stop(&self, run: RunId, by: &str, word: Option<Word>) -> Result<bool, RunError> {
         match self {
-            Self::Here(house, _) => house.end(run, by).await,
-            Self::There(client) => client.0.stop(run, by).await,
+            Self::Here(house, _) => house.end(run, by, word).await,
+            Self::There(client) => client.0.stop(run, by, word).await,
         }
     }
 
@@ -104,14 +104,14 @@ impl Holder {
         }
     }
 
-    /// Leaves: a holder first waits for the runs of others, and leaves the home in order.
+    /// Leaves: a holder first waits for the runs of others, and until they were told of the end, and leaves the home in order.
     ///
     /// # Errors
     /// The record can't be written.
     pub async fn leave(self) -> Result<(), RunError> {
         match self {
             Self::Here(house, socket) => {
-                house.idle().await;
+                house.empty().await;
                 drop(socket);
                 house.close()
             }

@@ -1,8 +1,8 @@
 //! What the process that holds a home has: the journal, the gate, engines, components, the network, and the runs that go on.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -56,10 +56,27 @@ pub(crate) struct Inner {
     pub(crate) workshop: Workshop,
     networks: Mutex<HashMap<NetworkOrder, Network>>,
     pub(crate) going: Mutex<HashMap<RunId, Going>>,
-    /// How many runs go on; whoever holds the home waits for none.
-    pub(crate) count: watch::Sender<usize>,
+    /// How many runs and conversations go on; whoever holds the home waits for none.
+    attendance: watch::Sender<Attendance>,
     /// Runs that were cut off, and that somebody is about to go on with or to end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
+}
+
+/// Who is still here.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attendance {
+    count: usize,
+    /// Nobody comes in any more.
+    is_closed: bool,
+}
+
+/// That something goes on which the holder of the home has to wait for.
+pub(crate) struct Attending(House);
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.0.inner.attendance.send_modify(|attendance| attendance.count -= 1);
+    }
 }
 
 /// A run that goes on.
@@ -103,7 +120,7 @@ impl Workshop {
         if let Some(engine) = engines.get(&stack_bytes) {
             return Ok(engine.clone());
         }
-        let engine = Engine::new(&EngineOptions { slots: self.slots, stack_bytes })?;
+        let engine = Engine::new(&EngineOptions { slots: self.slots, stack_bytes, ..EngineOptions::default() })?;
         engines.insert(stack_bytes, engine.clone());
         Ok(engine)
     }
@@ -134,26 +151,45 @@ fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
     move |cause| RunError::Home { path, cause }
 }
 
-/// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays.
+/// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays. One of
+/// another length is what a crash has left of the making of it, and is made anew: all it costs is compiling again.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
-    let read = || std::fs::read(path).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    if let Some(key) = read() {
+    if let Some(key) = read_cache_key(path)? {
         return Ok(key);
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
     let new = path.with_extension(format!("new{}", std::process::id()));
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(home_err(&new))?;
-    file.write_all(&key).map_err(home_err(&new))?;
+    file.write_all(&key).and_then(|()| file.sync_all()).map_err(home_err(&new))?;
     let linked = std::fs::hard_link(&new, path);
     std::fs::remove_file(&new).map_err(home_err(&new))?;
-    if let Err(cause) = linked
-        && cause.kind() != std::io::ErrorKind::AlreadyExists
-    {
-        return Err(home_err(path)(cause));
+    match linked {
+        Err(cause) if cause.kind() != std::io::ErrorKind::AlreadyExists => Err(home_err(path)(cause)),
+        _ => read_cache_key(path)?.ok_or(RunError::CacheKey(path.to_owned())),
     }
-    read().ok_or(RunError::Random)
+}
+
+/// SECURITY: whoever can read this key can have the host run native code of their own.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
+    let mut file = match std::fs::File::open(path) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(home_err(path))?,
+    };
+    if file.metadata().map_err(home_err(path))?.permissions().mode() & 0o077 != 0 {
+        return Err(RunError::CacheKey(path.to_owned()));
+    }
+    let mut key = Vec::new();
+    (&mut file).take(33).read_to_end(&mut key).map_err(home_err(path))?;
+    match <[u8; 32]>::try_from(key) {
+        Ok(key) => Ok(Some(key)),
+        Err(_) => {
+            std::fs::remove_file(path).map_err(home_err(path))?;
+            Ok(None)
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
@@ -190,7 +226,7 @@ impl House {
             workshop,
             networks: Mutex::new(HashMap::new()),
             going: Mutex::new(HashMap::new()),
-            count: watch::channel(0).0,
+            attendance: watch::channel(Attendance::default()).0,
             taken: Mutex::new(HashSet::new()),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -236,11 +272,34 @@ impl House {
         }
     }
 
-    /// Returns when no run goes on.
+    /// Keeps the home held until what is returned is dropped; nothing, when it is about to be left.
+    pub(crate) fn attend(&self) -> Option<Attending> {
+        let came_in = self.inner.attendance.send_if_modified(|attendance| {
+            attendance.count += usize::from(!attendance.is_closed);
+            !attendance.is_closed
+        });
+        came_in.then(|| Attending(self.clone()))
+    }
+
+    /// Returns when no run goes on and nobody is spoken to.
     pub async fn idle(&self) {
-        let mut count = self.inner.count.subscribe();
+        let mut attendance = self.inner.attendance.subscribe();
         // The sender lives as long as this house.
-        let _ = count.wait_for(|count| *count == 0).await;
+        let _ = attendance.wait_for(|attendance| attendance.count == 0).await;
+    }
+
+    /// The same, and from then on nobody comes in any more.
+    pub(crate) async fn empty(&self) {
+        loop {
+            self.idle().await;
+            let closed = self.inner.attendance.send_if_modified(|attendance| {
+                attendance.is_closed = attendance.count == 0;
+                attendance.is_closed
+            });
+            if closed {
+                return;
+            }
+        }
     }
 
     /// Leaves the home in order: a snapshot, so that the next opening reads nothing twice.

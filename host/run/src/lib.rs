@@ -20,7 +20,7 @@ pub use err::RunError;
 pub use event::{Event, Events};
 pub use holder::{Holder, HolderClient, HolderSocket};
 pub use house::{House, HouseOptions, Place};
-pub use life::Running;
+pub use life::{Running, Word};
 pub use order::{NetworkOrder, RunOrder};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use report::{Claims, Evidence, RecordEvidence, Report};

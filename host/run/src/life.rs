@@ -2,18 +2,20 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker::{Live, LiveParts, Mounts};
 use bytes::Bytes;
-use effect::record::{EngineRef, Settled};
+use effect::record::{AskedFor, EngineRef, Settled};
 use effect::{Outcome, RunId, SafeText, Stop};
-use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing};
+use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing, Sum};
 use sandbox::{Ended, EntryPoint, Prepared, Start};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::err::RunError;
 use crate::event::{self, Event, Events, Teller};
-use crate::house::{Going, House, held};
+use crate::house::{Attending, Going, House, held};
 use crate::order::RunOrder;
 use crate::report::{Claims, Evidence, RecordEvidence, Report, read_sum};
 
@@ -46,6 +48,55 @@ impl Running {
     }
 }
 
+/// A person's word on acts of which nobody knows whether they happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Word {
+    /// Whether it happened.
+    pub did: bool,
+    /// Which act; the only one, where none is named.
+    pub op: Option<u64>,
+}
+
+/// What a word settles.
+///
+/// SECURITY: one word never settles acts that the person may not have been asked about.
+pub(crate) fn settled(recorded: &Recorded, word: Option<Word>) -> Result<Vec<Settled>, RunError> {
+    let Some(Word { did, op }) = word else { return Ok(Vec::new()) };
+    let unsettled = recorded.unsettled();
+    let meant: Vec<_> = unsettled.iter().filter(|(act, _)| op.is_none_or(|op| op == *act)).collect();
+    match meant.as_slice() {
+        [] => Err(RunError::NothingToSettle { run: recorded.opening().run, op }),
+        [(op, _)] => Ok(vec![Settled { did, op: *op }]),
+        several => Err(RunError::SettleWhich { acts: several.iter().map(|act| act_words(act)).collect() }),
+    }
+}
+
+pub(crate) fn act_words((op, ask): &(u64, AskedFor)) -> String {
+    format!("op {op} {}", ask.resource)
+}
+
+/// The run's place among those that go on. It is given up however the run's task ends.
+struct Entry {
+    house: House,
+    run: RunId,
+    _attending: Attending,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        held(&self.house.inner.going).remove(&self.run);
+    }
+}
+
+/// What a run begins or goes on with.
+struct Parts {
+    prepared: Prepared,
+    gate: RunGate,
+    world: Replay<Live>,
+    begun: Begun,
+}
+
 /// Everything that one run needs to go on by itself.
 struct Life {
     house: House,
@@ -57,11 +108,11 @@ struct Life {
     begun: Begun,
 }
 
-/// Whether this process has seen the run from its start.
+/// Whether this process has seen the run from its start; if not, how long it went on before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Begun {
     Here,
-    Before,
+    Before(Duration),
 }
 
 impl House {
@@ -71,7 +122,9 @@ impl House {
     /// # Errors
     /// Whatever keeps it from starting; nothing is on the record then.
     pub async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
+        order.check_grants()?;
         order.check_input()?;
+        let attending = self.attend().ok_or(RunError::Leaving)?;
         let prepared = self.prepare(order.agent.digest, order.limits.stack_bytes).await?;
         let mounts = Mounts::open(&order.grants)?;
         let opened_unix_ns = self.inner.clock.unix_ns();
@@ -94,23 +147,18 @@ impl House {
         let gate = self.inner.gate.open_run(opening, Arc::clone(&teller) as Arc<dyn gate::Watcher>)?;
         let live = Live::new(LiveParts { gate: gate.clone(), mounts, pool, runtime: tokio::runtime::Handle::current() });
         let world = Replay::fresh(live, &gate.opening().standing.limits);
-        Ok(self.launch(prepared, gate, world, (teller, events), Begun::Here))
+        Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (teller, events)))
     }
 
     /// Goes on with a run that was cut off: answers from the record first.
     ///
     /// # Errors
     /// A run that is not open, goes on already, or can't be rebuilt.
-    pub async fn resume(
-        &self,
-        run: RunId,
-        by: SafeText,
-        settled: Option<bool>,
-        network: &crate::NetworkOrder,
-    ) -> Result<Running, RunError> {
+    pub async fn resume(&self, run: RunId, by: SafeText, word: Option<Word>, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
         let load = |cause| RunError::Load { run, cause };
-        let recorded = Recorded::load(&self.inner.journal.reader()?, run).map_err(load)?;
+        let recorded = self.recorded(run).await?;
+        let settled = settled(&recorded, word)?;
         let opening = recorded.opening().clone();
         // Before anything is written: a run that can't go on is left as it is.
         if !recorded.is_kept() || !opening.standing.durable {
@@ -120,18 +168,16 @@ impl House {
         let prepared = self.prepare(opening.standing.agent.digest, limits.stack_bytes).await?;
         let mounts = Mounts::open(&opening.standing.grants)?;
         let pool = if opening.standing.grants.http.is_empty() { None } else { Some(self.network(network)?.pool()) };
-        let settled = match settled {
-            Some(did) => recorded.unsettled().into_iter().map(|(op, _)| Settled { did, op }).collect(),
-            None => Vec::new(),
-        };
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
-        let resuming = Resuming { by, settled };
+        let spent = Duration::from_millis(recorded.spent_ms());
+        let resuming = Resuming { by, settled, recorded_bytes: recorded.recorded_bytes() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| RunError::RecordBroken)?;
         let live = Live::new(LiveParts { gate: gate.clone(), mounts, pool, runtime: tokio::runtime::Handle::current() });
         let world = Replay::resume(recorded, live).map_err(load)?;
-        Ok(self.launch(prepared, gate, world, (teller, events), Begun::Before))
+        let attending = self.attend().ok_or(RunError::Leaving)?;
+        Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (teller, events)))
     }
 
     pub(crate) async fn prepare(&self, digest: effect::Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
@@ -144,17 +190,26 @@ impl House {
         prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
     }
 
-    fn launch(&self, prepared: Prepared, gate: RunGate, world: Replay<Live>, told: (Arc<Teller>, Events), begun: Begun) -> Running {
+    fn launch(&self, attending: Attending, parts: Parts, told: (Arc<Teller>, Events)) -> Running {
         let (teller, events) = told;
+        let Parts { prepared, gate, world, begun } = parts;
         let run = gate.opening().run;
         let (stop, stopped) = watch::channel(None);
         let agent = gate.opening().standing.agent.name.clone();
         held(&self.inner.going).insert(run, Going { agent, stop: stop.clone() });
-        self.inner.count.send_modify(|count| *count += 1);
         teller.tell(Event::Opened { run });
+        let entry = Entry { house: self.clone(), run, _attending: attending };
         let life = Life { house: self.clone(), prepared, gate, world, teller, stopped, begun };
-        tokio::spawn(life.live());
+        tokio::spawn(life.live(entry));
         Running { run, events, stop }
+    }
+
+    /// A run's records, read where nobody waits for it.
+    pub(crate) async fn recorded(&self, run: RunId) -> Result<Recorded, RunError> {
+        let reader = self.inner.journal.reader()?;
+        let loaded = tokio::task::spawn_blocking(move || Recorded::load(&reader, run)).await;
+        let loaded = loaded.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?;
+        loaded.map_err(|cause| RunError::Load { run, cause })
     }
 }
 
@@ -174,6 +229,7 @@ pub(crate) fn start_of(opening: &Opening) -> Start {
         input: Bytes::from(opening.input.clone()),
         limits: standing.limits.clone(),
         mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+        spent: Duration::ZERO,
     }
 }
 
@@ -183,15 +239,14 @@ pub(crate) fn world_back(world: Box<dyn effect::World>) -> Option<Box<Replay<Liv
 }
 
 impl Life {
-    async fn live(self) {
-        let (house, teller, run) = (self.house.clone(), Arc::clone(&self.teller), self.gate.opening().run);
+    async fn live(self, entry: Entry) {
+        let (house, teller) = (self.house.clone(), Arc::clone(&self.teller));
         let told = match self.until_closed().await {
             Ok(report) => Event::Closed { report: Box::new(report) },
             Err(err) => Event::Failed { exit: err.exit(), message: err.chain() },
         };
         // The place is free before the end is told: whoever hears of it may start the next run at once.
-        held(&house.inner.going).remove(&run);
-        house.inner.count.send_modify(|count| *count -= 1);
+        drop(entry);
         // A snapshot that fails breaks the journal, which the next run finds out.
         let _ = house.inner.gate.snapshot(Snapshot::IfWanted);
         teller.tell(told);
@@ -212,9 +267,26 @@ impl Life {
                 Err(_) => std::future::pending().await,
             }
         };
-        let ended = sandbox::enter(&self.prepared, start_of(&opening), Box::new(self.world), stop).await?;
+        let spent = match self.begun {
+            Begun::Here => Duration::ZERO,
+            Begun::Before(spent) => spent,
+        };
+        let start = Start { spent, ..start_of(&opening) };
+        let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await?;
+        // It stays as it is: under the engine and on the files that it began with, it may go on yet.
+        if let Some(Stop::Diverged(divergence)) = ended.stop {
+            return Err(RunError::Diverged { run: opening.run, divergence: *divergence });
+        }
         let closing = Self::closing(&self.gate, ended).await?;
-        report(&self.house, &self.gate, closing, entry, self.begun)
+        let sum = match self.begun {
+            Begun::Here => self.gate.take_sum(),
+            Begun::Before(_) => {
+                let reader = self.house.inner.journal.reader()?;
+                let read = tokio::task::spawn_blocking(move || read_sum(&reader, opening.run)).await;
+                read.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))??
+            }
+        };
+        Ok(report(&self.house, &self.gate, closing, entry, sum))
     }
 
     /// Puts the end on the record, unless the run can't have one yet.
@@ -227,6 +299,9 @@ impl Life {
             outcome = match stop {
                 Stop::Unsettled(op) => Outcome::Unsettled { op: op.0 },
                 Stop::RecordBroken => Outcome::RecordBroken,
+                Stop::Diverged(divergence) => {
+                    return Err(RunError::Diverged { run: gate.opening().run, divergence: *divergence });
+                }
                 other => Outcome::HostFailed { message: SafeText::new(&other.to_string(), 4096) },
             };
         }
@@ -253,13 +328,9 @@ fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option<serde_json
     }
 }
 
-fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, begun: Begun) -> Result<Report, RunError> {
+fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> Report {
     let (closing, tally) = closed;
     let opening = gate.opening();
-    let sum = match begun {
-        Begun::Here => gate.take_sum(),
-        Begun::Before => read_sum(&house.inner.journal.reader()?, opening.run)?,
-    };
     let record = RecordEvidence {
         first: sum.first,
         last: sum.last,
@@ -269,7 +340,7 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         checkpoint: house.inner.journal.checkpoint(),
     };
     let standing = &opening.standing;
-    Ok(Report {
+    Report {
         run: opening.run,
         agent: standing.agent.clone(),
         by: opening.by.clone(),
@@ -288,5 +359,5 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
             resumable: tally.resumable,
             record,
         },
-    })
+    }
 }

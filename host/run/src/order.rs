@@ -47,6 +47,14 @@ pub struct NetworkOrder {
 }
 
 impl RunOrder {
+    /// Grants that can't be meant are none, whoever has sent them.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn check_grants(&self) -> Result<(), RunError> {
+        policy::grants::check(&self.grants).into_iter().next().map_or(Ok(()), |problem| Err(RunError::Grant(problem)))
+    }
+
     /// Holds the input against its bound and its schema.
     ///
     /// # Errors

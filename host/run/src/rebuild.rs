@@ -67,7 +67,8 @@ fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, u64) {
 async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {
     let opening = recorded.opening().clone();
     let recorded_outcome = recorded.closed().map(|closed| closed.outcome.clone());
-    let mounts = Mounts::open(&opening.standing.grants)?;
+    // What was kept is looked at in the record; a folder that is gone since is not missed.
+    let mounts = if opening.standing.durable && recorded.is_kept() { Mounts::default() } else { Mounts::open(&opening.standing.grants)? };
     let clock = Arc::new(SystemClock::new());
     let world =
         Replay::audit(recorded, Live::for_audit(&opening, mounts, clock)).map_err(|cause| RunError::Load { run: opening.run, cause })?;

@@ -52,7 +52,7 @@ fn prepare(
 ) -> Result<Prepared, RunError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
-    let engine = Engine::new(&EngineOptions { slots: 1, stack_bytes })?;
+    let engine = Engine::new(&EngineOptions { slots: 1, stack_bytes, ..EngineOptions::default() })?;
     let cache = Cache::new(folder, key, program, arguments);
     let compiled = cache.load(&engine, effect::Digest::of(component), component)?;
     Ok(Prepared::new(&engine, &compiled)?)

@@ -1,25 +1,33 @@
 //! A client's end of the control socket.
 
 use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use effect::{Digest, RunId, SafeText};
+use rustix::process::getuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::short_path;
-use super::wire::{Answer, Wish, receive, send};
+use super::wire::{Answer, Wish, lines, receive, send};
 use crate::err::RunError;
 use crate::event::{self, Event, Teller};
-use crate::house::Place;
-use crate::life::Running;
+use crate::house::{Place, held};
+use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
 
+/// BOUND: how long a holder may take to say that it listens.
+const WELCOME_MAX: Duration = Duration::from_secs(10);
+
 /// Speaks to whoever holds a home.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Client {
     place: Place,
+    /// Where the holder has said that it listens, for the first wish: it does not leave meanwhile.
+    first: Mutex<Option<Line>>,
 }
 
 fn gone(err: io::Error) -> RunError {
@@ -29,21 +37,35 @@ fn gone(err: io::Error) -> RunError {
 type Line = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
 
 impl Client {
-    /// Whether somebody answers.
+    /// Whether somebody answers, and listens.
     #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
     async fn dial(place: &Place) -> io::Result<Line> {
         let path = short_path(&place.home)?;
-        let (from, to) = UnixStream::connect(&path.path).await?.into_split();
-        Ok((BufReader::new(from), to))
+        let stream = UnixStream::connect(&path.path).await?;
+        // SECURITY: an order is told only to a process of the same user, whoever has made the socket.
+        if stream.peer_cred()?.uid() != getuid().as_raw() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket of the home is another user's"));
+        }
+        let (from, to) = stream.into_split();
+        let mut from = BufReader::new(from);
+        let welcome = tokio::time::timeout(WELCOME_MAX, receive(&mut from)).await;
+        match welcome.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))?? {
+            Some(Answer::Welcome {}) => Ok((from, to)),
+            _ => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving")),
+        }
     }
 
     pub(crate) async fn connect(place: &Place) -> io::Result<Self> {
-        Self::dial(place).await?;
-        Ok(Self { place: place.clone() })
+        let first = Mutex::new(Some(Self::dial(place).await?));
+        Ok(Self { place: place.clone(), first })
     }
 
     async fn wish(&self, wish: &Wish) -> Result<(Line, Answer), RunError> {
-        let (mut from, mut to) = Self::dial(&self.place).await.map_err(gone)?;
+        let first = held(&self.first).take();
+        let (mut from, mut to) = match first {
+            Some(line) => line,
+            None => Self::dial(&self.place).await.map_err(gone)?,
+        };
         send(&mut to, wish).await.map_err(gone)?;
         match receive(&mut from).await.map_err(gone)? {
             Some(Answer::Failed { exit, message }) => Err(RunError::Refused { exit, message }),
@@ -56,12 +78,12 @@ impl Client {
         self.attended(&Wish::Run { order: Box::new(order) }).await
     }
 
-    pub(crate) async fn resume(&self, run: RunId, by: SafeText, settled: Option<bool>, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Wish::Resume { run, by, settled, network }).await
+    pub(crate) async fn resume(&self, run: RunId, by: SafeText, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
+        self.attended(&Wish::Resume { run, by, word, network }).await
     }
 
-    pub(crate) async fn stop(&self, run: RunId, by: &str) -> Result<bool, RunError> {
-        let (_, answer) = self.wish(&Wish::Stop { run, by: by.to_owned() }).await?;
+    pub(crate) async fn stop(&self, run: RunId, by: &str, word: Option<Word>) -> Result<bool, RunError> {
+        let (_, answer) = self.wish(&Wish::Stop { run, by: by.to_owned(), word }).await?;
         Ok(matches!(answer, Answer::Done { done: true }))
     }
 
@@ -90,22 +112,26 @@ impl Client {
 }
 
 /// Passes on what is told of a run, and the wish to end it.
-async fn relay((mut from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<SafeText>>) {
+async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<SafeText>>) {
+    let mut answers = lines(from);
     let mut ended = false;
     loop {
         tokio::select! {
-            answer = receive(&mut from) => match answer {
-                Ok(Some(Answer::Event { event })) => teller.pass_on(event),
-                Ok(None) if ended => return,
-                Ok(_) | Err(_) => {
+            answer = answers.recv() => match answer {
+                Some(Ok(Answer::Event { event })) => {
+                    ended |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
+                    teller.pass_on(event);
+                }
+                None if ended => return,
+                Some(_) | None => {
                     teller.tell(Event::Failed { exit: 1, message: "the process that holds the home went away".to_owned() });
                     return;
                 }
             },
             by = wished(&mut stopped), if !ended => {
-                ended = true;
-                // A holder that is gone has ended the run too.
-                let _ = send(&mut to, &Wish::Stop { run, by }).await;
+                // A holder that is gone has ended the run too, and the other branch says so.
+                let _ = send(&mut to, &Wish::Stop { run, by, word: None }).await;
+                stopped = watch::channel(None).1;
             },
         }
     }

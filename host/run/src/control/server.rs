@@ -1,23 +1,30 @@
 //! The holder's end of the control socket.
 
+use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use effect::RunId;
 use rustix::process::getuid;
 use tokio::io::BufReader;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::wire::{Answer, Wish, receive, send};
+use super::wire::{Answer, Wish, lines, send};
 use super::{NAME, short_path};
 use crate::err::RunError;
 use crate::house::House;
 use crate::life::Running;
 
-/// BOUND: clients spoken to at once.
+/// BOUND: clients spoken to at once, and how long one may take to say what it wants: silent ones must not keep others out.
 const CLIENTS_MAX: usize = 256;
+const WISH_MAX: Duration = Duration::from_secs(30);
+/// How long it is waited where no client can be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+type Wishes = mpsc::Receiver<io::Result<Wish>>;
 
 /// Serves until it is dropped.
 pub(crate) struct Server(JoinHandle<()>);
@@ -47,40 +54,45 @@ async fn accept(listener: UnixListener, house: House) {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, most likely: let others end before the next try.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
         // SECURITY: the folder's mode already keeps others out; this holds when somebody has widened it.
         if !stream.peer_cred().is_ok_and(|peer| peer.uid() == getuid().as_raw()) {
             continue;
         }
+        // Whoever is not welcomed looks for another holder.
+        let Some(attending) = house.attend() else { continue };
         let house = house.clone();
         tokio::spawn(async move {
             // A client that goes away in the middle is told nothing more.
             let _ = speak(stream, &house).await;
-            drop(place);
+            drop((place, attending));
         });
     }
 }
 
 async fn speak(stream: UnixStream, house: &House) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
-    let mut from = BufReader::new(from);
-    let wish = match receive(&mut from).await {
-        Ok(Some(wish)) => wish,
-        Ok(None) => return Ok(()),
-        Err(err) => return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}") }).await,
+    send(&mut to, &Answer::Welcome {}).await?;
+    let mut wishes = lines(BufReader::new(from));
+    let wish = match tokio::time::timeout(WISH_MAX, wishes.recv()).await {
+        Ok(Some(Ok(wish))) => wish,
+        Ok(None) | Err(_) => return Ok(()),
+        Ok(Some(Err(err))) => return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}") }).await,
     };
     let answer = match wish {
-        Wish::Run { order } => match house.start(*order).await {
-            Ok(running) => return attend(running, from, to).await,
-            Err(err) => failed(&err),
+        Wish::Run { order } => match wanted(house.start(*order), &mut wishes).await {
+            Some(Ok(running)) => return attend(running, wishes, to).await,
+            Some(Err(err)) => failed(&err),
+            None => return Ok(()),
         },
-        Wish::Resume { run, by, settled, network } => match house.resume(run, by, settled, &network).await {
-            Ok(running) => return attend(running, from, to).await,
-            Err(err) => failed(&err),
+        Wish::Resume { run, by, word, network } => match wanted(house.resume(run, by, word, &network), &mut wishes).await {
+            Some(Ok(running)) => return attend(running, wishes, to).await,
+            Some(Err(err)) => failed(&err),
+            None => return Ok(()),
         },
-        Wish::Stop { run, by } => match house.end(run, &by).await {
+        Wish::Stop { run, by, word } => match house.end(run, &by, word).await {
             Ok(done) => Answer::Done { done },
             Err(err) => failed(&err),
         },
@@ -93,12 +105,21 @@ async fn speak(stream: UnixStream, house: &House) -> io::Result<()> {
     send(&mut to, &answer).await
 }
 
+/// Begins a run as long as its client is there: one that goes away while a component is compiled wants no run.
+async fn wanted(begun: impl Future<Output = Result<Running, RunError>>, wishes: &mut Wishes) -> Option<Result<Running, RunError>> {
+    tokio::select! {
+        biased;
+        running = begun => Some(running),
+        _ = wishes.recv() => None,
+    }
+}
+
 fn failed(err: &RunError) -> Answer {
     Answer::Failed { exit: err.exit(), message: err.chain() }
 }
 
 /// Tells a client of its run. A client that stops it, or goes away, ends it.
-async fn attend(mut running: Running, mut from: BufReader<OwnedReadHalf>, mut to: OwnedWriteHalf) -> io::Result<()> {
+async fn attend(mut running: Running, mut wishes: Wishes, mut to: OwnedWriteHalf) -> io::Result<()> {
     let mut listening = true;
     loop {
         tokio::select! {
@@ -106,10 +127,10 @@ async fn attend(mut running: Running, mut from: BufReader<OwnedReadHalf>, mut to
                 Some(event) => send(&mut to, &Answer::Event { event }).await.inspect_err(|_| running.stop("its client went away"))?,
                 None => return Ok(()),
             },
-            wish = receive::<Wish>(&mut from), if listening => match wish {
-                Ok(Some(Wish::Stop { run, by })) if run_is(&running, run) => running.stop(&by),
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => {
+            wish = wishes.recv(), if listening => match wish {
+                Some(Ok(Wish::Stop { run, by, .. })) if run_is(&running, run) => running.stop(&by),
+                Some(Ok(_)) => {}
+                None | Some(Err(_)) => {
                     listening = false;
                     running.stop("its client went away");
                 }

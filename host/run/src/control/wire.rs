@@ -4,8 +4,10 @@ use effect::{Digest, RunId, SafeText};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
 
 use crate::event::Event;
+use crate::life::Word;
 use crate::order::{NetworkOrder, RunOrder};
 
 /// BOUND: longest line: an order with its largest input, escaped.
@@ -16,8 +18,8 @@ const LINE_BYTES_MAX: u64 = 256 << 20;
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Wish {
     Run { order: Box<RunOrder> },
-    Resume { run: RunId, by: SafeText, settled: Option<bool>, network: NetworkOrder },
-    Stop { run: RunId, by: String },
+    Resume { run: RunId, by: SafeText, word: Option<Word>, network: NetworkOrder },
+    Stop { run: RunId, by: String, word: Option<Word> },
     Going {},
     RecordTrust { config: Digest, path: String, by: SafeText },
 }
@@ -26,6 +28,8 @@ pub(super) enum Wish {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
+    /// The first line to every client: its wish is heard, and the home is not left before it is answered.
+    Welcome {},
     /// Of a run.
     Event { event: Event },
     /// Whether it was done.
@@ -54,4 +58,20 @@ pub(super) async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncBufRead +
         return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "a line was cut short or is too long"));
     }
     Ok(Some(serde_json::from_slice(&line)?))
+}
+
+/// Reads lines in a task of its own, so that whoever waits for one may stop waiting without losing a part of it.
+pub(super) fn lines<T: DeserializeOwned + Send + 'static>(
+    mut from: impl AsyncBufRead + Send + Unpin + 'static,
+) -> mpsc::Receiver<std::io::Result<T>> {
+    let (to, lines) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(line) = receive(&mut from).await.transpose() {
+            let failed = line.is_err();
+            if to.send(line).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    lines
 }
