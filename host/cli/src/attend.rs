@@ -1,7 +1,7 @@
 //! Stays with a run until it has ended: draws what is told of it, passes signals on, prints the report.
 
 use effect::RunId;
-use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running};
+use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, Word};
 
 use crate::err::CliError;
 use crate::exit::{self, CTRL_C, Strictness};
@@ -21,10 +21,10 @@ pub(crate) struct Showing {
 /// How a run begins here.
 pub(crate) enum Beginning {
     Start(Box<RunOrder>),
-    /// `settled` is a person's word on what nobody knows.
+    /// With a person's word on what nobody knows.
     Resume {
         run: RunId,
-        settled: Option<bool>,
+        word: Option<Word>,
         network: NetworkOrder,
     },
 }
@@ -33,7 +33,7 @@ impl Beginning {
     async fn begin(self, holder: &Holder) -> Result<Running, RunError> {
         match self {
             Self::Start(order) => holder.start(*order).await,
-            Self::Resume { run, settled, network } => holder.resume(run, place::by(), settled, network).await,
+            Self::Resume { run, word, network } => holder.resume(run, place::by(), word, network).await,
         }
     }
 }
@@ -67,7 +67,7 @@ async fn until_end(holder: &Holder, beginning: Beginning, agent: &str, signals: 
     loop {
         tokio::select! {
             event = running.events.next() => match event {
-                Some(Event::Opened { run }) => screen.quietly(&format!("run {run}")),
+                Some(Event::Opened { run }) => screen.step(&format!("run {run}")),
                 Some(Event::Said { claim }) => screen.said(agent, &claim),
                 Some(Event::Progress { progress }) => screen.progress(&progress),
                 Some(Event::Refused { ask, reason }) => screen.refused(&ask, &reason),

@@ -37,7 +37,7 @@ pub(crate) enum CliError {
     Run(#[from] run::RunError),
     #[error("the run could not go on: {}", safe(message))]
     Failed { exit: u8, message: String },
-    #[error("ended by {name} before it began: nothing was done")]
+    #[error("ended by {name} before it began")]
     EndedEarly { name: &'static str },
     #[error("the process that holds the home went away without a word")]
     HolderGone,
@@ -68,7 +68,7 @@ pub(crate) enum CliError {
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; it has {last}")]
     NoSuchRecord { run: RunId, seq: u64, last: u64 },
-    #[error("run `{0}` has ended already, or must be settled first")]
+    #[error("run `{0}` has ended already")]
     NotGoing(RunId),
     #[error("run `{0}` was told to end, and has not yet")]
     NotEnding(RunId),
@@ -167,10 +167,29 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Read(ReadError::Fault(_)) => {
                 Some("`bailiwick audit verify` names the first place that is wrong; restore the home from a copy")
             }
+            Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
+                Some("find out, then `--settle did` or `--settle did-not`, with `--op` where there are several")
+            }
+            Self::Run(RunError::Load { cause: gate::LoadError::NotKept, .. }) => Some("it can't go on; `bailiwick stop RUN` closes it"),
+            Self::Run(RunError::Diverged { .. }) => {
+                Some("nothing was asked; under the host and on the files that it began with it may go on, `bailiwick stop RUN` closes it")
+            }
+            Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
             Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
             Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
             _ => None,
         }
+    }
+
+    /// The same for programs.
+    pub(crate) fn document(&self) -> serde_json::Value {
+        serde_json::json!({ "error": {
+            "exit": self.exit(),
+            "what": safe(&self.to_string()),
+            "why": self.causes(),
+            "details": self.details(),
+            "help": self.help(),
+        } })
     }
 
     /// Says it: what, why (each cause once), and what to do.
@@ -178,18 +197,24 @@ impl CliError {
         self.lines().iter().for_each(|line| out::words(line));
     }
 
-    fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("error: {}", safe(&self.to_string()))];
-        let mut said = self.to_string();
+    /// Each cause that says something new, a line each, safe to print.
+    fn causes(&self) -> Vec<String> {
+        let (mut causes, mut said) = (Vec::new(), self.to_string());
         let mut cause = std::error::Error::source(self);
         while let Some(err) = cause {
             let words = err.to_string();
             if !said.contains(&words) {
-                lines.extend(words.lines().take(20).map(|line| format!("  caused by: {}", safe(line))));
+                causes.extend(words.lines().take(20).map(safe));
                 said = words;
             }
             cause = err.source();
         }
+        causes
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("error: {}", safe(&self.to_string()))];
+        lines.extend(self.causes().iter().map(|cause| format!("  caused by: {cause}")));
         lines.extend(self.details().iter().map(|line| format!("  {}", safe(line))));
         lines.extend(self.help().map(|help| format!("help: {help}")));
         lines

@@ -72,6 +72,10 @@ fn record(record: &Record) -> String {
         Record::Delivered(delivered) => many(delivered.releases.len() as u64, "event let go of", "events let go of"),
         Record::Said(said) => claims(&said.claims),
         Record::ConfigTrusted(trusted) => format!("{} {} by {}", trusted.path, digest(&trusted.config), trusted.by),
+        Record::RollbackAccepted(accepted) => {
+            let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
+            format!("the record was taken as it is, by {}: {} records, {was}", accepted.by, count(accepted.now_size))
+        }
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }
 }

@@ -9,6 +9,7 @@ mod attend;
 mod cli;
 mod err;
 mod exit;
+mod later;
 mod line;
 mod log;
 mod out;
@@ -31,9 +32,14 @@ fn main() -> ExitCode {
         return code;
     }
     harden();
+    raise_descriptors();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(err) => {
+            if let Some(words) = later::words(&err) {
+                out::words(&words);
+                return ExitCode::from(exit::USAGE);
+            }
             // Help is no error: clap knows which of the two streams and which number it is.
             let _ = err.print();
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(exit::USAGE));
@@ -43,9 +49,18 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(err) => {
             err.print();
+            if wants_json() {
+                // Standard output that can't be written to has nobody who reads it.
+                let _ = out::json_line(&err.document());
+            }
             ExitCode::from(err.exit())
         }
     }
+}
+
+/// Whether a program reads standard output: then it is told of an error there too.
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {
@@ -72,6 +87,16 @@ fn compile_child() -> Option<ExitCode> {
             ExitCode::from(1)
         }
     })
+}
+
+/// The usual soft limit on descriptors is what a program may have that uses `select`; this one does not. Runs, connections and the journal
+/// all take from it.
+fn raise_descriptors() {
+    const ENOUGH: u64 = 1 << 16;
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = Some(limit.maximum.unwrap_or(ENOUGH).min(ENOUGH).max(limit.current.unwrap_or(0)));
+    // Where the system does not allow it, what was there has to do.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
 }
 
 /// SECURITY: what guests and servers send goes through this process's memory; it is neither dumped nor read by other processes.

@@ -18,16 +18,30 @@ fn wrote(result: io::Result<()>) -> Result<(), CliError> {
 
 /// One JSON document, for `--json`.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|err| CliError::Write(err.into()))?;
-    text.push(b'\n');
-    bytes(&text)
+    let text = serde_json::to_string_pretty(value).map_err(|err| CliError::Write(err.into()))?;
+    bytes((inert(&text) + "\n").as_bytes())
 }
 
 /// One JSON document a line, for streams.
 pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
-    let mut text = serde_json::to_vec(value).map_err(|err| CliError::Write(err.into()))?;
-    text.push(b'\n');
-    bytes(&text)
+    let text = serde_json::to_string(value).map_err(|err| CliError::Write(err.into()))?;
+    bytes((inert(&text) + "\n").as_bytes())
+}
+
+/// The same JSON without anything that a terminal obeys: outside of ASCII, what looks like nothing is written as `\u….`.
+///
+/// SECURITY: serde_json escapes what is below U+0020 and no more; U+009B begins an escape sequence as well as ESC `[` does.
+fn inert(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter == '\n' || !effect::is_misleading(letter) {
+            text.push(letter);
+        } else {
+            let mut units = [0; 2];
+            letter.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// A line of data.
@@ -54,4 +68,18 @@ pub(crate) fn is_terminal() -> bool {
 /// Whether words do, so that progress may be drawn.
 pub(crate) fn words_to_terminal() -> bool {
     io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn json_stays_the_same_and_moves_no_cursor() {
+        let text = "\u{9b}2J \u{202e}x \u{7f} \u{e0001} \u{e4} \"\\";
+        let json = serde_json::json!({ "a": text });
+        let shown = inert(&json.to_string());
+        assert!(!shown.chars().any(effect::is_misleading), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).ok(), Some(json));
+    }
 }

@@ -174,6 +174,10 @@ fn files(evidence: &Evidence) -> Vec<String> {
             bytes(sum.bytes),
             count(sum.listings)
         ));
+        if sum.untold > 0 {
+            let names = many(sum.untold, "name is", "names are");
+            lines.push(format!("               {names} not UTF-8: the agent could not be told of them"));
+        }
     }
     lines.extend(more(evidence.mounts.len(), LINES_MAX));
     lines
@@ -185,6 +189,7 @@ struct Sum {
     files: u64,
     bytes: u64,
     listings: u64,
+    untold: u64,
 }
 
 impl Sum {
@@ -196,7 +201,10 @@ impl Sum {
                     sum.files += 1;
                     sum.bytes += file.amount;
                 }
-                Touch::Listing => sum.listings += 1,
+                Touch::Listing => {
+                    sum.listings += 1;
+                    sum.untold += file.untold;
+                }
                 Touch::Look => {}
             }
         }
@@ -255,15 +263,13 @@ fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
     format!("{} {what}: {}{times}   bailiwick show {}/{}", function(&one.function), safe(&one.reason), one.run, one.seq)
 }
 
-/// `1/../etc/passwd follow=true` as `../etc/passwd in /src`: the first descriptors of a run are its mounts. Others have no name here.
+/// `/src/../etc/passwd` as `../etc/passwd in /src`.
 fn in_mount(one: &TouchedRefusal, mounts: &[String]) -> Option<String> {
     if !one.function.as_str().starts_with("wasi:filesystem/") {
         return None;
     }
-    let (file, path) = one.resource.as_str().split_once('/')?;
-    let mount = mounts.get(file.parse::<usize>().ok()?.checked_sub(1)?)?;
-    let flags = [" directory=true", " directory=false", " follow=true", " follow=false"];
-    let path = flags.iter().fold(path, |path, flag| path.strip_suffix(flag).unwrap_or(path));
+    let mount = owner(one.resource.as_str(), mounts)?;
+    let path = one.resource.as_str().strip_prefix(mount.trim_end_matches('/'))?.trim_start_matches('/');
     let mount = SafeText::new(mount, 4096);
     Some(if path.is_empty() { mount.to_string() } else { format!("{path} in {mount}") })
 }

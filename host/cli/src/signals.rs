@@ -1,20 +1,25 @@
-//! Ctrl-C and SIGTERM: told to the run, never the death of a process that is writing the record.
+//! Ctrl-C, SIGTERM, and a terminal that was closed: told to the run, never the death of a process that is writing the record.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::err::CliError;
 use crate::exit::CTRL_C;
 
-/// From when this is made, the two signals are words and no longer an end.
+/// From when this is made, the three signals are words and no longer an end.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     pub(crate) fn new() -> Result<Self, CliError> {
         let listen = |kind| signal(kind).map_err(CliError::Runtime);
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
     }
 
     /// The name of the next one, as the record has it. Cancel-safe.
@@ -22,6 +27,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => CTRL_C,
             _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
         }
     }
 }

@@ -13,7 +13,7 @@ fn text(text: &str) -> SafeText {
 }
 
 fn report() -> Report {
-    let file = |path: &str, amount, what| TouchedFile { amount, path: text(path), times: 1, what };
+    let file = |path: &str, amount, what| TouchedFile { amount, path: text(path), times: 1, untold: 0, what };
     let finding = |severity, rule: &str, line| Finding {
         evidence: Vec::new(),
         excerpt: Some(text("ghp_… (40)")),
@@ -30,7 +30,7 @@ fn report() -> Report {
         code: "leaves-mount".to_owned(),
         function: text("wasi:filesystem/types#open-at"),
         reason: "leaves its mount".to_owned(),
-        resource: text("1/../etc/passwd follow=true directory=false"),
+        resource: text("/src/../etc/passwd"),
         run,
         seq: 17,
     };

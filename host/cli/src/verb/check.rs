@@ -51,7 +51,7 @@ struct Agent {
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
-    let trusted = package::trust::is_trusted(&place.home, &configured.authored)?;
+    let trusted = package::trust::is_trusted(&place.home, &configured.authored, &configured.resolved)?;
     let agents = configured.resolved.agents.iter().map(|(name, agent)| look(name, agent)).collect();
     let file = configured.authored.file.to_string_lossy().into_owned();
     let matrix = Matrix { file, digest: configured.authored.digest, trusted, agents };

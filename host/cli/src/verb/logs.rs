@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use effect::Claim;
+use ::run::{Holder, Place};
 use effect::record::Record;
+use effect::{Claim, RunId};
 use serde::Serialize;
 
 use crate::err::CliError;
@@ -40,11 +41,14 @@ struct Line<'a> {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
-    let reader = log::reader(&place::place()?)?;
+    let place = place::place()?;
+    let reader = log::reader(&place)?;
     let run = log::run_id(&reader, &args.run)?;
     let mut records = reader.of_run(run);
     let mut seen = false;
     loop {
+        // Asked before it is read: what was said until the end is there then.
+        let last = !args.follow || !goes_on(&place, run).await;
         for record in records.by_ref() {
             let record = record?;
             seen = true;
@@ -58,10 +62,18 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         if !seen {
             return Err(CliError::NoSuchRun(args.run.clone()));
         }
-        if !args.follow {
+        if last {
             return Ok(exit::DONE);
         }
         tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// A run that was cut off says nothing more, and has no end to wait for.
+async fn goes_on(place: &Place, run: RunId) -> bool {
+    match Holder::ask(place).await {
+        Some(holder) => holder.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
+        None => false,
     }
 }
 

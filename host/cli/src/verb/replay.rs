@@ -129,6 +129,7 @@ impl Compared {
             | Record::RunResumed(_)
             | Record::RunClosed(_)
             | Record::ConfigTrusted(_)
+            | Record::RollbackAccepted(_)
             | Record::Recovered(_) => {}
         }
     }

@@ -5,7 +5,7 @@ use effect::RunId;
 use effect::record::{Record, RunOpened};
 use journal::Reader;
 
-use super::ConfigArg;
+use super::{ConfigArg, WordArgs};
 use crate::agent::{self, Configured};
 use crate::attend::{self, Beginning, Showing};
 use crate::err::CliError;
@@ -19,9 +19,8 @@ use crate::{log, place};
 pub(crate) struct Args {
     /// A run; the first or last letters of its id are enough
     run: String,
-    /// Where nobody knows whether something happened: your word on it
-    #[arg(long, value_enum)]
-    settle: Option<Settle>,
+    #[command(flatten)]
+    word: WordArgs,
     #[command(flatten)]
     config: ConfigArg,
     /// End with 4 when anything was refused, though the agent went on
@@ -32,20 +31,12 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A person's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Settle {
-    /// It happened
-    Did,
-    /// It did not
-    DidNot,
-}
-
 const EXAMPLES: &str = "\
 Examples:
   bailiwick ps                           which runs were cut off, and what waits to be settled
   bailiwick resume 01K8M3
   bailiwick resume 01K8M3 --settle did-not
+  bailiwick resume 01K8M3 --settle did --op 7     where `ps` names several
 
 What is on the record is answered from it, and what was under way is asked again only where that is harmless (GET, HEAD). Grants, limits \
 and component are those that the run was opened with.";
@@ -64,8 +55,8 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let showing = Showing { json: args.json, strictness, is_agent };
     let signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
-    let settled = args.settle.map(|word| word == Settle::Did);
-    attend::attend(holder, Beginning::Resume { run, settled, network }, opened.agent.name.as_str(), showing, signals).await
+    let word = args.word.word();
+    attend::attend(holder, Beginning::Resume { run, word, network }, opened.agent.name.as_str(), showing, signals).await
 }
 
 /// What the run was opened with, as far as the record tells.
@@ -87,7 +78,7 @@ fn network(config: &ConfigArg, place: &Place, opened: &RunOpened) -> Result<Netw
         (Err(_), None) => return Ok(NetworkOrder::default()),
     };
     let is_the_same = opened.config == Some(configured.authored.digest);
-    if is_the_same || package::trust::is_trusted(&place.home, &configured.authored)? {
+    if is_the_same || package::trust::is_trusted(&place.home, &configured.authored, &configured.resolved)? {
         return agent::network(&configured.resolved.network);
     }
     Ok(NetworkOrder::default())

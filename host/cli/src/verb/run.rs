@@ -100,9 +100,14 @@ fn input(given: Option<&str>, obtained: &Obtained, max: u64) -> Result<String, C
             bytes
         }
         Some(given) => match given.strip_prefix('@') {
-            Some(file) => agent::read_bounded(Path::new(file), max)?,
+            Some(file) => agent::read_some(Path::new(file), max.saturating_add(1))?,
             None => return Ok(given.to_owned()),
         },
     };
+    // Before anything else is said of it: what was cut is neither text nor JSON.
+    let read = bytes.len() as u64;
+    if read > max {
+        return Err(::run::RunError::InputTooLarge { bytes: read, max }.into());
+    }
     String::from_utf8(bytes).map_err(|_| CliError::InputNotText)
 }

@@ -6,6 +6,7 @@ use ::run::Holder;
 use effect::{RunId, SafeText};
 use serde::Serialize;
 
+use super::WordArgs;
 use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{attend, exit, log, out, place};
@@ -20,6 +21,8 @@ const TIMES: u32 = 2000;
 pub(crate) struct Args {
     /// A run; the first or last letters of its id are enough
     run: String,
+    #[command(flatten)]
+    word: WordArgs,
     /// Print what was stopped as JSON
     #[arg(long)]
     json: bool,
@@ -29,9 +32,10 @@ const EXAMPLES: &str = "\
 Examples:
   bailiwick ps
   bailiwick stop 01K8M3
+  bailiwick stop 01K8M3 --settle did-not    closes one that was cut off
 
 Returns when the run has ended: nothing was asked after that, and the end is on the record with who wanted it. A run that was cut off \
-is closed, unless something was under way of which nobody knows whether it happened: that must be settled first.";
+is closed; where something was under way of which nobody knows whether it happened, with your word on it (`--settle`).";
 
 #[derive(Serialize)]
 struct Stopped {
@@ -46,7 +50,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     // Where nobody holds the home nothing goes on; then it is taken, to close a run that was cut off.
     let holder = Holder::find(&place, &place::house_options()).await?;
-    let told = holder.stop(run, &format!("{by} with `stop`")).await;
+    let told = holder.stop(run, &format!("{by} with `stop`"), args.word.word()).await;
     let ended = match told {
         Ok(true) => wait(&holder, run).await,
         Ok(false) => Err(CliError::NotGoing(run)),

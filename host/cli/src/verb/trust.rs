@@ -48,7 +48,8 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     // On the record first: what is not there is not trusted.
     let recorded = holder.record_trust(digest, &file, by.clone()).await;
     let trusted = match recorded {
-        Ok(()) => trust(&place.home, &configured.authored, Said { when_s: place::now_s(), by: by.as_str() }).map_err(CliError::from),
+        Ok(()) => trust(&place.home, &configured.authored, &configured.resolved, Said { when_s: place::now_s(), by: by.as_str() })
+            .map_err(CliError::from),
         Err(err) => Err(err.into()),
     };
     if trusted.is_ok() {

@@ -1,10 +1,11 @@
 //! `audit accept-rollback`: takes the record as it is, after an older copy was put back.
 
 use effect::Digest;
+use effect::record::{Kind, Record, RollbackAccepted, VERSION};
 use serde::Serialize;
 
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{exit, log, out, place, words};
 
 /// Take the record as it is, though it is known to have been longer: after restoring a backup
 #[derive(Debug, clap::Args)]
@@ -41,9 +42,25 @@ impl From<journal::Remembered> for Remembered {
     }
 }
 
+fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
+    let record = RollbackAccepted {
+        at: place::now_s() * 1000,
+        by: place::by(),
+        kind: Kind::RollbackAccepted,
+        now_root: accepted.now.root,
+        now_size: accepted.now.size,
+        v: VERSION,
+        was_root: accepted.was.map(|was| was.root),
+        was_size: accepted.was.map(|was| was.size),
+    };
+    Record::from(record).to_bytes()
+}
+
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    let accepted = journal::accept_rollback(&place.home, Some(&place.state)).map_err(CliError::Accept)?;
+    // A home without a log has nothing to be accepted.
+    log::reader(&place)?;
+    let accepted = journal::accept_rollback(&place.home, Some(&place.state), record).map_err(CliError::Accept)?;
     let accepted = Accepted { was: accepted.was.map(Into::into), now: accepted.now.into() };
     if args.json {
         out::json(&accepted)?;

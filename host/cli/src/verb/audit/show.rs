@@ -44,6 +44,7 @@ const KINDS: &[Kind] = &[
     Kind::Delivered,
     Kind::Said,
     Kind::ConfigTrusted,
+    Kind::RollbackAccepted,
     Kind::Recovered,
 ];
 

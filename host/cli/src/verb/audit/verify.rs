@@ -87,6 +87,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
             (place.home, args.state.clone().or(own))
         }
     };
+    if let Some(folder) = &args.folder {
+        let log = folder.join("journal");
+        std::fs::metadata(&log).map_err(CliError::file("find the log of", folder))?;
+    }
+    if let Some(state) = &args.state {
+        std::fs::metadata(state).map_err(CliError::file("find", state))?;
+    }
     let mut ledger = Ledger::new();
     let mut order: Option<(Position, OrderFault)> = None;
     let mut own = false;

@@ -1,0 +1,64 @@
+//! Verbs and options that people will look for and that have not arrived: an error that says so, and with what they come.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// What it is called, and what brings it.
+const LATER: &[(&str, &str)] = &[
+    ("accept", "the agents"),
+    ("approvals", "approvals"),
+    ("bundle", "the audit tools"),
+    ("consistency", "the audit tools"),
+    ("credentials", "the broker of credentials"),
+    ("doctor", "the agents"),
+    ("export", "the audit tools"),
+    ("init", "the agents"),
+    ("new", "the agents"),
+    ("play", "playbooks"),
+    ("policy", "approvals"),
+    ("prove", "the audit tools"),
+    ("prune", "the audit tools"),
+    ("rollback", "approvals"),
+    ("serve", "approvals"),
+    ("test", "the agents"),
+    ("--agent", "the agents"),
+    ("--credential", "the broker of credentials"),
+    ("--detach", "approvals"),
+    ("--dry-run", "approvals"),
+    ("--engagement", "the broker of credentials"),
+    ("--fail-on", "the agents"),
+    ("--sarif", "the agents"),
+    ("--shard", "the agents"),
+    ("--watch", "the agents"),
+];
+
+/// What to say of something that has not arrived; nothing, of what never will.
+pub(crate) fn words(err: &clap::Error) -> Option<String> {
+    let key = match err.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    let Some(ContextValue::String(given)) = err.get(key) else { return None };
+    let (name, with) = LATER.iter().find(|(name, _)| name == given)?;
+    Some(format!("error: `{name}` has not arrived: it comes with {with}\nhelp: `bailiwick --help` shows what there is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{LATER, words};
+    use crate::cli::Cli;
+
+    #[test]
+    fn what_has_not_arrived_says_so_and_nothing_that_has_is_listed() {
+        let said = |args: &[&str]| Cli::try_parse_from(args).err().and_then(|err| words(&err));
+        for (name, with) in LATER {
+            let tries = [vec!["bailiwick", name], vec!["bailiwick", "audit", name], vec!["bailiwick", "run", "a", name]];
+            let more = [vec!["bailiwick", "audit", "touched", name]];
+            let found: Vec<String> = tries.iter().chain(&more).filter_map(|args| said(args)).collect();
+            assert!(found.iter().any(|words| words.contains(with)), "{name}: {found:?}");
+        }
+        assert_eq!(said(&["bailiwick", "frobnicate"]), None);
+    }
+}
