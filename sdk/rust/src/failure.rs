@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// Why a run did not end well. Mirrors `types.failure`.
+/// Why a run did not end well, as far as the agent can say. Mirrors `types.failure`. A panic is none: it ends the run as
+/// `trapped`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// A short stable word, for programs: the agent's own, or one of the two below.
+    /// A short stable word, for programs: the agent's own, or one of this crate's (`bad-input`, `bad-output`, `http-…`).
     pub code: String,
     /// One paragraph, for people.
     pub message: String,
@@ -14,8 +15,6 @@ pub struct Failure {
 impl Failure {
     /// The code of a run whose input was not of the agent's input type.
     pub const BAD_INPUT: &str = "bad-input";
-    /// The code that the host gives a run that panicked.
-    pub const PANIC: &str = "panic";
 
     /// A failure with the agent's own code.
     #[must_use]

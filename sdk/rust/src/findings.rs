@@ -10,6 +10,9 @@ pub const FIELD_BYTES_MAX: usize = 4096;
 /// BOUND: the longest list that the host takes.
 pub const LIST_LEN_MAX: usize = 64;
 
+/// BOUND: the largest finding that the host takes, as JSON with its escapes; a larger one is refused as `malformed`.
+pub const FINDING_BYTES_MAX: usize = 32 << 10;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,7 +126,8 @@ impl Finding {
 ///
 /// # Errors
 ///
-/// Refused as `malformed` where a field is longer than [`FIELD_BYTES_MAX`] or a list longer than [`LIST_LEN_MAX`], as
+/// Refused as `malformed` where a field is longer than [`FIELD_BYTES_MAX`], a list longer than [`LIST_LEN_MAX`], or the whole longer
+/// than 32 KiB as JSON, as
 /// `over-limit` past the run's number of findings.
 pub fn report(finding: Finding) -> Result<(), Refusal> {
     #[cfg(target_arch = "wasm32")]

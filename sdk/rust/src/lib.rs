@@ -41,7 +41,8 @@
 //!
 //! A panic ends the run: `wasm32-wasip2` aborts on panic, so there is nothing left that could return a [`Failure`].
 //! The hook that [`agent!`] installs therefore writes one last line to standard error before the trap,
-//! `panicked at FILE:LINE:COLUMN: MESSAGE`, from which the host makes the failure `panic`.
+//! `panicked at FILE:LINE:COLUMN: MESSAGE`. The run's outcome is `trapped`, with that line in its message, and the program
+//! `bailiwick` exits with 3 (4 after a refusal), as for a [`Failure`].
 //!
 //! # Schemas
 //!

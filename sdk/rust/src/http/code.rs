@@ -19,7 +19,7 @@ pub(super) fn refused(code: ErrorCode) -> Error {
         ErrorCode::DestinationIpUnroutable => Error::Connection { code: "destination-IP-unroutable" },
         ErrorCode::ConnectionRefused => Error::Connection { code: "connection-refused" },
         ErrorCode::ConnectionTerminated => Error::Connection { code: "connection-terminated" },
-        ErrorCode::ConnectionLimitReached => Error::Connection { code: "connection-limit-reached" },
+        ErrorCode::ConnectionLimitReached => Error::Connection { code: Error::LIMIT_REACHED },
         ErrorCode::TlsProtocolError => Error::Connection { code: "TLS-protocol-error" },
         ErrorCode::TlsCertificateError => Error::Connection { code: "TLS-certificate-error" },
         ErrorCode::TlsAlertReceived(_) => Error::Connection { code: "TLS-alert-received" },

@@ -54,6 +54,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// As many are in flight as the operator allows; nothing of this one has left the host.
+    pub(crate) const LIMIT_REACHED: &str = "connection-limit-reached";
+
     /// A short stable word for each case, for [`crate::Failure::code`].
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -68,6 +71,11 @@ impl Error {
             Self::Status { .. } => "http-status",
             Self::Json(_) => "http-json",
         }
+    }
+
+    /// Whether the same request may find room once another is over.
+    pub(crate) fn wants_room(&self) -> bool {
+        matches!(self, Self::Connection { code: Self::LIMIT_REACHED })
     }
 
     pub(crate) fn malformed(what: impl Into<String>) -> Self {

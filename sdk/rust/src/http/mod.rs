@@ -31,6 +31,7 @@
 #[cfg(target_arch = "wasm32")]
 mod code;
 mod err;
+mod queue;
 mod request;
 mod response;
 #[cfg(target_arch = "wasm32")]
@@ -39,26 +40,38 @@ mod transport;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::testing as transport;
 
+pub(crate) use self::queue::Queue;
+
 pub use self::err::Error;
 pub use self::request::{Client, Request, RequestBuilder};
 pub use self::response::Response;
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-/// BOUND: how many requests [`all`] has in flight. The operator's own limit may be lower.
+/// BOUND: how many requests [`all`] has in flight at most; as many as the host allows unless its operator says otherwise.
 pub const IN_FLIGHT: usize = 16;
 
 /// Sends all of them, at most [`IN_FLIGHT`] at once, and gives the answers in the order of the requests. Each is read to
 /// its end, within its client's `body_bytes_max`.
+///
+/// The operator's own limit may be lower. A request that finds no room is sent again when another of these is over, and
+/// from then on no more are in flight than there was room for.
 #[must_use]
 pub fn all(requests: Vec<RequestBuilder>) -> Vec<Result<Response, Error>> {
+    all_with(requests, IN_FLIGHT)
+}
+
+/// As [`all`], with at most `in_flight` at once: fewer spare a slow server, more are of use only where the operator allows
+/// more.
+#[must_use]
+pub fn all_with(requests: Vec<RequestBuilder>, in_flight: usize) -> Vec<Result<Response, Error>> {
     let mut answers = Vec::with_capacity(requests.len());
-    for_each(requests, IN_FLIGHT, |index, answer| answers.push((index, answer)));
+    for_each(requests, in_flight, |index, answer| answers.push((index, answer)));
     answers.sort_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// Sends all of them, at most `in_flight` at once, and hands over each answer as soon as it has been read to its end,
-/// with the position of its request. `each` may send requests of its own.
+/// As [`all_with`], but hands over each answer as soon as it has been read to its end, with the position of its request.
+/// `each` may send requests of its own; the operator's limit counts them beside those in flight.
 pub fn for_each(requests: Vec<RequestBuilder>, in_flight: usize, mut each: impl FnMut(usize, Result<Response, Error>)) {
     let mut ready = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
@@ -67,7 +80,7 @@ pub fn for_each(requests: Vec<RequestBuilder>, in_flight: usize, mut each: impl 
             Err(err) => each(index, Err(err)),
         }
     }
-    transport::send_each(ready, in_flight.max(1), &mut each);
+    transport::send_each(ready, in_flight, &mut each);
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -1,11 +1,13 @@
 //! The shape of the client, against a stand-in for the network.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use super::{Client, Error, HeaderValue, Response, StatusCode, all, for_each};
-use crate::testing::answer_http;
+use super::{Client, Error, HeaderValue, RequestBuilder, Response, StatusCode, all, all_with, for_each};
+use crate::testing::{answer_http, limit_in_flight};
 use ::http::header::{CONTENT_TYPE, LOCATION};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::io::Read;
+use std::rc::Rc;
 
 #[test]
 fn request_without_a_network_is_refused() {
@@ -99,4 +101,72 @@ fn each_answer_may_lead_to_another_request() {
         seen.push((index, next.unwrap().text().unwrap()));
     });
     assert_eq!(seen, [(0, "/a/b".to_owned())]);
+}
+
+fn many(count: usize) -> Vec<RequestBuilder> {
+    (0..count).map(|n| Client::new().get(&format!("http://inventory.test/{n}"))).collect()
+}
+
+/// How many requests are sent before the first of them is over.
+fn sent_at_first(send: impl FnOnce(&mut dyn FnMut())) -> usize {
+    let sent = Rc::new(Cell::new(0));
+    let own = Rc::clone(&sent);
+    answer_http(move |_| {
+        own.set(own.get() + 1);
+        Ok(Response::new(StatusCode::OK, ""))
+    });
+    let mut first = None;
+    send(&mut || {
+        first.get_or_insert(sent.get());
+    });
+    first.unwrap_or(0)
+}
+
+#[test]
+fn caller_says_how_many_are_in_flight() {
+    for (in_flight, expected) in [(0, 1), (1, 1), (7, 7), (100, 30)] {
+        assert_eq!(sent_at_first(|over| for_each(many(30), in_flight, |_, _| over())), expected);
+    }
+}
+
+#[test]
+fn lower_limit_of_the_operator_costs_no_answer() {
+    for limit in [1, 4, 15, 16, 17] {
+        answer_http(|request| Ok(Response::new(StatusCode::OK, request.uri().path())));
+        limit_in_flight(limit);
+        let texts = |answers: Vec<Result<Response, Error>>| answers.into_iter().map(|answer| answer.unwrap().text().unwrap()).collect();
+        let expected: Vec<String> = (0..40).map(|n| format!("/{n}")).collect();
+        assert_eq!((limit, texts(all(many(40)))), (limit, expected.clone()));
+        assert_eq!((limit, texts(all_with(many(40), 40))), (limit, expected));
+    }
+}
+
+#[test]
+fn request_that_finds_no_room_is_sent_again_when_another_is_over() {
+    limit_in_flight(3);
+    assert_eq!(sent_at_first(|over| for_each(many(10), 16, |_, _| over())), 3);
+}
+
+#[test]
+fn with_no_other_in_flight_there_is_no_room_to_wait_for() {
+    answer_http(|_| Ok(Response::new(StatusCode::OK, "")));
+    limit_in_flight(0);
+    let answers = all(many(5));
+    assert_eq!(answers.len(), 5);
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Connection { code: "connection-limit-reached" }))));
+}
+
+#[test]
+fn host_that_never_has_room_is_not_asked_for_ever() {
+    let asked = Rc::new(Cell::new(0));
+    let own = Rc::clone(&asked);
+    // The first is answered; after that, room is refused whatever is in flight.
+    answer_http(move |_| {
+        own.set(own.get() + 1);
+        if own.get() == 1 { Ok(Response::new(StatusCode::OK, "")) } else { Err(Error::Connection { code: "connection-limit-reached" }) }
+    });
+    let answers = all(many(10));
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    // One of them was asked twice: once beside the first, once when that was over.
+    assert_eq!(asked.get(), 11);
 }

@@ -2,9 +2,8 @@
 //! No async runtime: one would own every wait until it returns, and a body could not be read after that.
 
 use super::code::refused;
-use super::{Error, Request, Response};
+use super::{Error, Queue, Request, Response};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH};
-use std::collections::VecDeque;
 use std::time::Duration;
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::http::outgoing_handler::handle;
@@ -20,7 +19,7 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 
 /// Sends one request and waits for the head of its answer.
 pub(super) fn send(request: Request) -> Result<Response, Error> {
-    let head = Head::of(request)?;
+    let head = Head::of(&request)?;
     wait(&head.ready, head.deadline.as_ref())?;
     let (status, headers, body, body_bytes_max) = head.open()?;
     Ok(Response::coming(status, headers, body, body_bytes_max))
@@ -28,29 +27,41 @@ pub(super) fn send(request: Request) -> Result<Response, Error> {
 
 /// Sends many, and reads each to its end.
 pub(super) fn send_each(requests: Vec<(usize, Request)>, in_flight: usize, each: &mut dyn FnMut(usize, Result<Response, Error>)) {
-    let mut waiting = VecDeque::from(requests);
+    let mut queue = Queue::new(requests, in_flight);
     let mut calls: Vec<(usize, Call)> = Vec::new();
     loop {
-        while calls.len() < in_flight {
-            let Some((index, request)) = waiting.pop_front() else { break };
-            match Head::of(request) {
-                Ok(head) => calls.push((index, Call::Head(head))),
+        while let Some((index, request)) = queue.next(calls.len()) {
+            match Head::of(&request) {
+                Ok(head) => calls.push((index, Call::Head { head, request })),
+                Err(err) if err.wants_room() && queue.take_back(index, request, calls.len()) => {}
                 Err(err) => each(index, Err(err)),
             }
         }
         if calls.is_empty() {
             return;
         }
-        let happened = happened(&calls);
-        let mut still = Vec::with_capacity(calls.len());
-        for ((index, call), happened) in calls.into_iter().zip(happened) {
-            match call.step(happened) {
-                Step::Again(call) => still.push((index, call)),
-                Step::Done(answer) => each(index, answer),
-            }
-        }
-        calls = still;
+        calls = step_each(calls, &mut queue, each);
     }
+}
+
+/// Waits until something has happened, and takes it; what is still in flight then.
+fn step_each(calls: Vec<(usize, Call)>, queue: &mut Queue, each: &mut dyn FnMut(usize, Result<Response, Error>)) -> Vec<(usize, Call)> {
+    let happened = happened(&calls);
+    let mut others = calls.len();
+    let mut still = Vec::with_capacity(calls.len());
+    for ((index, call), happened) in calls.into_iter().zip(happened) {
+        match call.step(happened) {
+            Step::Again(call) => still.push((index, call)),
+            Step::NoRoom(request, err) => {
+                others -= 1;
+                if !queue.take_back(index, request, others) {
+                    each(index, Err(err));
+                }
+            }
+            Step::Done(answer) => each(index, answer),
+        }
+    }
+    still
 }
 
 /// What has happened to each of them; to at least one, something has.
@@ -87,19 +98,21 @@ enum Happened {
 
 /// One of several requests in flight.
 enum Call {
-    Head(Head),
+    Head { head: Head, request: Request },
     Body { status: StatusCode, headers: HeaderMap, body: Incoming, read: Vec<u8>, body_bytes_max: usize },
 }
 
 enum Step {
     Again(Call),
+    /// The host had no room for it; nothing of it has been sent.
+    NoRoom(Request, Error),
     Done(Result<Response, Error>),
 }
 
 impl Call {
     fn pollables(&self) -> (&Pollable, Option<&Pollable>) {
         match self {
-            Self::Head(head) => (&head.ready, head.deadline.as_ref()),
+            Self::Head { head, .. } => (&head.ready, head.deadline.as_ref()),
             Self::Body { body, .. } => (&body.ready, body.deadline.as_ref()),
         }
     }
@@ -111,10 +124,11 @@ impl Call {
             Happened::Ready => {}
         }
         match self {
-            Self::Head(head) => match head.open() {
+            Self::Head { head, request } => match head.open() {
                 Ok((status, headers, body, body_bytes_max)) => {
                     Step::Again(Self::Body { status, headers, body, read: Vec::new(), body_bytes_max })
                 }
+                Err(err) if err.wants_room() => Step::NoRoom(request, err),
                 Err(err) => Step::Done(Err(err)),
             },
             Self::Body { status, headers, body, mut read, body_bytes_max } => match body.stream.read(CHUNK_BYTES) {
@@ -141,9 +155,9 @@ struct Head {
 }
 
 impl Head {
-    fn of(request: Request) -> Result<Self, Error> {
-        let Request { body, timeout, body_bytes_max, .. } = &request;
-        let outgoing = outgoing(&request)?;
+    fn of(request: &Request) -> Result<Self, Error> {
+        let Request { body, timeout, body_bytes_max, .. } = request;
+        let outgoing = outgoing(request)?;
         let deadline = timeout.map(|timeout| subscribe_duration(nanoseconds(timeout)));
         let options = timeout.map(options);
         // A body that is never taken is an empty one.
