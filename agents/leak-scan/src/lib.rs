@@ -28,6 +28,8 @@ const FINDINGS_LIMIT: u32 = 100_000;
 const HEAD_BYTES: usize = 8 * 1024;
 /// How many files lie between two words on progress.
 const PROGRESS_EVERY: u64 = 32;
+/// BOUND: how much of what could not be read is told by its name; the rest is one number.
+const UNREADABLE_NAMED_MAX: u64 = 20;
 
 /// Which folder is scanned, and how far.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -96,6 +98,7 @@ fn run(input: Input) -> Result<Output, Failure> {
     let listable = if root.is_empty() { Path::new("/") } else { Path::new(root) };
     walk(listable, &globs, &mut |found| scan.take(root, &found))
         .map_err(|err| Failure::new("root", format!("`{}` can't be listed: {err}", input.root)))?;
+    scan.tell_of_the_rest();
     let mut output = scan.output;
     output.findings = scan.reporter.found();
     output.findings_unreported = scan.reporter.unreported();
@@ -141,10 +144,23 @@ impl Scan {
             Found::File { path, relative } => self.file(root, path, relative),
             Found::Symlink => skipped.symlink += 1,
             Found::Excluded => skipped.excluded += 1,
-            Found::Unreadable { relative, err } => {
-                log::debug!("skipped {relative}: {err}");
-                skipped.unreadable += 1;
-            }
+            Found::Unreadable { relative, err } => self.unreadable(root, relative, err),
+        }
+    }
+
+    /// The operator is to see what was not searched: a secret may be in there.
+    fn unreadable(&mut self, root: &str, relative: &str, err: &io::Error) {
+        let unreadable = &mut self.output.files_skipped.unreadable;
+        *unreadable += 1;
+        if *unreadable <= UNREADABLE_NAMED_MAX {
+            log::warn!("could not search `{root}/{relative}`: {err}");
+        }
+    }
+
+    fn tell_of_the_rest(&self) {
+        let unnamed = self.output.files_skipped.unreadable.saturating_sub(UNREADABLE_NAMED_MAX);
+        if unnamed > 0 {
+            log::warn!("could not search {unnamed} more");
         }
     }
 
@@ -163,10 +179,7 @@ impl Scan {
             }
             Ok(Content::Binary) => skipped.binary += 1,
             Ok(Content::TooLarge) => skipped.too_large += 1,
-            Err(err) => {
-                log::debug!("skipped {relative}: {err}");
-                skipped.unreadable += 1;
-            }
+            Err(err) => self.unreadable(root, relative, &err),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Turns hits into findings that say where and what, and never the secret.
 //!
-//! SECURITY: neither digest is made from the secret. One of a guessable secret could be tried out by anybody who holds
-//! the report.
+//! SECURITY: nothing here is made from the secret but its length: not what is shown, nor either digest. One of a guessable
+//! secret could be tried out by anybody who holds the report.
 
 use crate::scan::Hit;
 use bailiwick_sdk::findings::{self, Finding};
@@ -10,8 +10,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// How much of a secret is shown; the issuers' prefixes are that long and are no secret.
-const SHOWN_CHARS: usize = 4;
 /// How much of a line, on either side of a hit, goes into its fingerprint.
 const SHAPE_BYTES: usize = 256;
 
@@ -39,7 +37,7 @@ impl Reporter {
 
     /// Reports what was found in one file.
     pub(crate) fn report(&mut self, root: &str, relative: &str, text: &[u8], hits: &[Hit]) {
-        let mut place = Place { line: 1, start: 0 };
+        let mut place = Place { offset: 0, line: 1, column: 1 };
         let mut alike: BTreeMap<String, u32> = BTreeMap::new();
         for hit in hits {
             self.found += 1;
@@ -59,36 +57,42 @@ impl Reporter {
     }
 }
 
-/// A line, by its number and the offset of its first byte.
+/// How far a text has been counted, in the numbers that people use.
 struct Place {
+    offset: usize,
     line: u32,
-    start: usize,
+    column: u32,
 }
 
 impl Place {
-    /// The line of `offset`, which is not before this one. Counting on from the last hit keeps a file linear.
+    /// The place of `offset`, which is not before this one. Only what lies between is counted, so that each byte of a file
+    /// is counted once, however many hits its longest line has.
     fn on_to(self, text: &[u8], offset: usize) -> Self {
-        let between = text.get(self.start..offset).unwrap_or_default();
+        let between = text.get(self.offset..offset).unwrap_or_default();
         let lines = between.iter().filter(|byte| **byte == b'\n').count();
-        let start = between.iter().rposition(|byte| *byte == b'\n').map_or(self.start, |at| self.start + at + 1);
-        Self { line: self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)), start }
+        let rest = between.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let before = if lines == 0 { self.column } else { 1 };
+        Self {
+            offset,
+            line: self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)),
+            column: before.saturating_add(characters(rest)),
+        }
     }
 }
 
 fn finding(root: &str, relative: &str, text: &[u8], hit: &Hit, place: &Place, alike: &mut BTreeMap<String, u32>) -> Finding {
     let rule = hit.rule;
-    let column = characters(text.get(place.start..hit.at.start).unwrap_or_default()).saturating_add(1);
     let excerpt = excerpt(hit, text);
     let path = format!("{root}/{relative}");
     let (line, shape) = (place.line.to_string(), shape(text, hit));
-    let evidence = digest(&[rule.id, &path, &line, &column.to_string(), &excerpt]);
+    let evidence = digest(&[rule.id, &path, &line, &place.column.to_string(), &excerpt]);
     let base = digest(&[rule.id, relative, &excerpt, &shape]);
     // Two that look alike in one file are told apart by which comes first.
     let nth = alike.entry(base.clone()).or_default();
     let fingerprint = if *nth == 0 { base.clone() } else { digest(&[&base, &nth.to_string()]) };
     *nth += 1;
     Finding::new(rule.id, rule.severity, rule.title)
-        .at(path, place.line, column)
+        .at(path, place.line, place.column)
         .excerpt(excerpt)
         .evidence(evidence)
         .taxon("cwe", "CWE-798")
@@ -97,16 +101,15 @@ fn finding(root: &str, relative: &str, text: &[u8], hit: &Hit, place: &Place, al
 
 /// `ghp_… (40 characters)`, or the first line of a private key, which is none of it.
 fn excerpt(hit: &Hit, text: &[u8]) -> String {
-    let found = String::from_utf8_lossy(text.get(hit.at.clone()).unwrap_or_default());
-    if !hit.rule.secret {
-        return found.into_owned();
-    }
-    let shown: String = found.chars().take(SHOWN_CHARS).collect();
-    format!("{shown}… ({} characters)", found.chars().count())
+    let found = text.get(hit.at.clone()).unwrap_or_default();
+    let shown = found.get(..hit.rule.public_bytes(found)).unwrap_or_default();
+    let shown_text = String::from_utf8_lossy(shown);
+    if shown.len() == found.len() { shown_text.into_owned() } else { format!("{shown_text}… ({} characters)", characters(found)) }
 }
 
-/// What the line around a hit looks like: letters as `a`, digits as `0`, each run once, so that it holds no value of any
-/// other secret on the line, and survives a new value and another indent.
+/// What the line around a hit looks like: each run of what words and tokens are made of as `a`, and of blanks as one, so
+/// that it survives a new value and another indent, and holds no value of any other secret on the line. The body of a
+/// private key in one line of source is such a secret.
 fn shape(text: &[u8], hit: &Hit) -> String {
     let before = text.get(hit.at.start.saturating_sub(SHAPE_BYTES)..hit.at.start).unwrap_or_default();
     let before = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -119,8 +122,8 @@ fn run_shapes(text: &[u8]) -> String {
     let mut shape: Vec<char> = text
         .iter()
         .map(|byte| match byte {
-            b'0'..=b'9' => '0',
-            b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => 'a',
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => 'a',
+            b'_' | b'-' | b'.' | b'+' | b'/' | b'=' => 'a',
             byte if byte.is_ascii_whitespace() => ' ',
             byte => char::from(*byte),
         })
@@ -148,3 +151,6 @@ fn digest(parts: &[&str]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,8 +21,31 @@ pub(crate) struct Rule {
     pub(crate) keywords: &'static [&'static str],
     /// Where the credential is, given where a keyword is.
     pub(crate) form: fn(&[u8], Range<usize>) -> Option<Range<usize>>,
-    /// Whether what `form` returns is the secret, or only the line before it.
-    pub(crate) secret: bool,
+    /// How much of what `form` returns is no secret.
+    pub(crate) public: Public,
+}
+
+/// What of a credential is the same in everybody's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Public {
+    /// The keyword, with which it begins.
+    Keyword,
+    /// This, with which it begins: its keyword stands elsewhere.
+    Prefix(&'static str),
+    /// All of it: what was found is only the line before the secret.
+    Everything,
+}
+
+impl Rule {
+    /// How many bytes at the beginning of `found` anybody may see.
+    pub(crate) fn public_bytes(&self, found: &[u8]) -> usize {
+        let prefixes: &[&str] = match &self.public {
+            Public::Keyword => self.keywords,
+            Public::Prefix(prefix) => std::slice::from_ref(prefix),
+            Public::Everything => return found.len(),
+        };
+        prefixes.iter().find(|prefix| found.starts_with(prefix.as_bytes())).map_or(0, |prefix| prefix.len())
+    }
 }
 
 const fn token(
@@ -32,7 +55,7 @@ const fn token(
     keywords: &'static [&'static str],
     form: fn(&[u8], Range<usize>) -> Option<Range<usize>>,
 ) -> Rule {
-    Rule { id, title, severity, keywords, form, secret: true }
+    Rule { id, title, severity, keywords, form, public: Public::Keyword }
 }
 
 /// All of them.
@@ -57,8 +80,9 @@ pub(crate) static RULES: &[Rule] = &[
     token("slack-webhook", "Slack webhook", Severity::High, &["hooks.slack.com/services/"], |text, key| {
         let length = run(text, key.end, |byte| alphanumeric(byte) || byte == b'/');
         let path = text.get(key.end..key.end + length)?;
-        let fits = path.starts_with(b"T") && parts(path, b'/', &[(9..=13, alphanumeric), (9..=13, alphanumeric), (24..=24, alphanumeric)]);
-        (fits && !placeholder(path)).then_some(key.start..key.end + length)
+        let fits = parts(path, b'/', &[(9..=13, alphanumeric), (9..=13, alphanumeric), (24..=24, alphanumeric)]);
+        let named = path.split(|byte| *byte == b'/').zip([b"T", b"B"]).all(|(part, first)| part.starts_with(first));
+        (fits && named && !placeholder(path)).then_some(key.start..key.end + length)
     }),
     token("stripe-live-key", "Stripe live key", Severity::Critical, &["sk_live_", "rk_live_"], |text, key| {
         placed(text, &key, 24..=247, alphanumeric)
@@ -80,13 +104,13 @@ pub(crate) static RULES: &[Rule] = &[
     token("twilio-api-key", "Twilio API key", Severity::High, &["SK"], |text, key| {
         placed(text, &key, 32..=32, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }),
-    token(
-        "openai-api-key",
-        "OpenAI API key",
-        Severity::Critical,
+    Rule {
+        id: "openai-api-key",
+        title: "OpenAI API key",
+        severity: Severity::Critical,
         // In the middle of every one of them: the issuer's name, in base64.
-        &["T3BlbkFJ"],
-        |text, key| {
+        keywords: &["T3BlbkFJ"],
+        form: |text, key| {
             let run_start = key.start - back(text, key.start, word_or_dash);
             let before = text.get(run_start..key.start)?;
             let start = run_start + before.windows(3).position(|window| window == b"sk-")?;
@@ -94,7 +118,8 @@ pub(crate) static RULES: &[Rule] = &[
             let long = key.start - start >= 23 && at.end - key.end >= 20 && at.len() <= TOKEN_BYTES_MAX;
             (long && begins(text, start)).then_some(at)
         },
-    ),
+        public: Public::Prefix("sk-"),
+    },
     token("anthropic-api-key", "Anthropic API key", Severity::Critical, &["sk-ant-"], |text, key| {
         let at = placed(text, &key, 80..=200, word_or_dash)?;
         let rest = text.get(key.end..at.end)?;
@@ -106,7 +131,7 @@ pub(crate) static RULES: &[Rule] = &[
         severity: Severity::Critical,
         keywords: &["-----BEGIN "],
         form: private_key,
-        secret: false,
+        public: Public::Everything,
     },
 ];
 
@@ -219,4 +244,4 @@ fn word_or_dash(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -120,6 +120,23 @@ fn what_is_neither_file_nor_folder_is_unreadable_and_not_fatal() {
     assert_eq!((findings.len(), &output["files_skipped"]["unreadable"]), (1, &json!(1)));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_could_not_be_searched_is_told_by_name_and_then_by_number() {
+    let folder = folder(&[("b", token().as_bytes())]);
+    let sockets: Vec<_> =
+        (0..23).map(|n| std::os::unix::net::UnixListener::bind(folder.path().join(format!("{n:02}\u{1b}[2J\n"))).unwrap()).collect();
+    let (output, _) = scan(folder.path(), json!({}));
+    assert_eq!(output["files_skipped"]["unreadable"], sockets.len());
+    let log = testing::take_log();
+    let warnings: Vec<_> = log.iter().filter_map(|line| line.strip_prefix("WARN leak_scan: ")).collect();
+    let root = folder.path().to_str().unwrap();
+    for (n, warning) in warnings[..20].iter().enumerate() {
+        assert!(warning.starts_with(&format!("could not search `{root}/{n:02}\\u{{1b}}[2J\\n`: ")), "{warning}");
+    }
+    assert_eq!(warnings[20..], ["could not search 3 more"]);
+}
+
 #[test]
 fn folder_nested_too_deeply_is_unreadable_and_not_fatal() {
     let deep = vec!["d"; 200].join("/");

@@ -36,7 +36,7 @@ fn found(text: &str) -> Vec<(&'static str, String)> {
     hits.into_iter().map(|hit| (hit.rule.id, text.get(hit.at).unwrap().to_owned())).collect()
 }
 
-fn positives() -> Vec<(&'static str, String)> {
+pub(crate) fn positives() -> Vec<(&'static str, String)> {
     vec![
         ("aws-access-key-id", join(&["AK", "IA", &base32(16)])),
         ("aws-access-key-id", join(&["AS", "IA", &base32(16)])),
@@ -60,6 +60,12 @@ fn positives() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Private keys of the plainest kind: in lines of their own, and in one line of source.
+pub(crate) fn pem_samples() -> Vec<(&'static str, String)> {
+    let lines = [alnum(64), alnum(64), join(&[&alnum(30), "+/", &alnum(29), "="])];
+    ["\n", "\\n"].map(|end| ("private-key", pem("PRIVATE KEY", &join(&[end, &lines.join(end)])))).into()
+}
+
 fn near_misses() -> Vec<String> {
     vec![
         join(&["AK", "IA", &base32(15)]),
@@ -78,6 +84,8 @@ fn near_misses() -> Vec<String> {
         join(&["xo", "xb-", "your-token-goes-in-here"]),
         join(&["xo", "xz-", "123456789012-", &alnum(24)]),
         join(&["hooks.slack", ".com/services/", "T0", &alnum(8), "/B0", &alnum(8), "/", &alnum(23)]),
+        join(&["hooks.slack", ".com/services/", "T0", &alnum(8), "/X0", &alnum(8), "/B", &alnum(23)]),
+        join(&["hooks.slack", ".com/services/", "X0", &alnum(8), "/B0", &alnum(8), "/T", &alnum(23)]),
         join(&["hooks.slack", ".com/services/", "T00000000/B00000000/", &"X".repeat(24)]).replace(['T', 'B'], "0"),
         join(&["sk_", "test_", &alnum(24)]),
         join(&["sk_", "live_", &alnum(23)]),
