@@ -44,10 +44,10 @@ impl Two {
     async fn stopped(&self, running: Running) -> Vec<Record> {
         let run = running.run;
         assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == run));
-        assert!(self.there.stop(run, "somebody else").await.unwrap());
+        assert!(self.there.stop(run, "somebody else", None).await.unwrap());
         let report = report(running).await;
         assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("somebody else", 64) });
-        assert!(!self.there.stop(run, "somebody else").await.unwrap(), "it has ended");
+        assert!(!self.there.stop(run, "somebody else", None).await.unwrap(), "it has ended");
         let records = records(&self.place.home, run);
         assert!(matches!(records.last(), Some(Record::RunClosed(_))), "{:?}", records.last());
         records
@@ -235,9 +235,9 @@ async fn said(socket: &std::path::Path, bytes: Vec<u8>) -> String {
         // It may have hung up before it heard everything.
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut line = String::new();
-        let _ = BufReader::new(stream).read_line(&mut line);
-        line
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        assert_eq!(lines.next().as_deref(), Some("{\"welcome\":{}}"));
+        lines.next().unwrap_or_default()
     });
     spoken.await.unwrap()
 }

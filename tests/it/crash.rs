@@ -8,7 +8,7 @@ use std::time::Duration;
 use effect::record::Record;
 use effect::{Outcome, RunId, SafeText};
 use gate::Ledger;
-use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder};
+use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder, Word};
 use tests::dice::{Dice, server};
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::program::{Program, config};
@@ -100,7 +100,7 @@ impl Lane {
         new.first().copied()
     }
 
-    async fn resume(&self, house: &House, run: RunId, settled: Option<bool>) -> Result<Report, RunError> {
+    async fn resume(&self, house: &House, run: RunId, settled: Option<Word>) -> Result<Report, RunError> {
         let running = house.resume(run, SafeText::new("tester", 16), settled, &NetworkOrder::default()).await?;
         Ok(report(running).await)
     }
@@ -172,7 +172,7 @@ impl Lane {
                 let again = self.resume(house, run, None).await.unwrap();
                 assert_eq!(again.outcome, report.outcome);
                 assert_eq!(posts(self), before);
-                let settled = self.resume(house, run, Some(did)).await.unwrap();
+                let settled = self.resume(house, run, Some(Word { did, op: Some(op) })).await.unwrap();
                 assert_eq!(posts(self), before + usize::from(!did), "sent again only where it did not happen");
                 (settled, did)
             }

@@ -1,7 +1,7 @@
 //! Mounts: nothing leaves them, nothing in them changes, nothing but files and folders is opened, and all of it is on the record.
 
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use effect::record::{Record, Touch};
-use run::RunOrder;
+use run::{Report, RunOrder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::host::{TestHost, mount, printed};
+use tests::host::{TestHost, loopback, mount, printed};
+use tests::server::{Server, Step, response};
 
 use crate::ending::{done, lines, not_started, refusals};
 
@@ -241,27 +242,49 @@ async fn nothing_in_a_mount_changes_and_each_try_is_on_the_record() {
     assert_eq!(functions, expected.iter().map(|name| format!("wasi:filesystem/types#{name}")).collect());
 }
 
+/// Gives everything in it the times that it has in each such tree, the oldest and the latest among them odd ones.
+fn dated(root: &Path) {
+    let early = SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 32);
+    let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 33);
+    for (path, time) in [("in/file", early), ("linked", early), ("late", late), ("in", late)] {
+        fs::File::open(root.join(path)).unwrap().set_modified(time).unwrap();
+    }
+}
+
+/// The same without what stands for an object within one run.
+fn without_hashes(mut lines: Vec<Value>) -> Vec<Value> {
+    for line in lines.iter_mut().filter_map(Value::as_object_mut) {
+        assert!(["hash", "opened_hash"].iter().all(|name| line.remove(*name).is_some_and(|hash| hash.is_array())), "{line:?}");
+    }
+    lines
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_tells_nothing_of_the_disk() {
     let host = TestHost::new();
-    let (_outer, root) = house_with_a_secret();
-    let old = fs::File::options().write(true).open(root.join("in/file")).unwrap();
-    old.set_modified(SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 32)).unwrap();
-    let late = fs::File::create(root.join("late")).unwrap();
-    late.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 33)).unwrap();
+    let ((_outer, root), (_other_outer, other)) = (house_with_a_secret(), house_with_a_secret());
     fs::hard_link(root.join("in/file"), root.join("linked")).unwrap();
+    fs::copy(other.join("in/file"), other.join("linked")).unwrap();
+    for root in [&root, &other] {
+        fs::write(root.join("late"), "").unwrap();
+        dated(root);
+    }
+    // Two trees that are the same to a guest and not to the disk: inodes, numbers of links, times of change.
+    let real = [&root, &other].map(|root| fs::metadata(root.join("in/file")).unwrap());
+    assert_ne!(real[0].ino(), real[1].ino());
+    assert_eq!(real.map(|meta| meta.nlink()), [2, 1]);
     let args = ["in/file", "late", "linked", "in"];
-    let report = done(&host, order(&host, "reads_metadata", &args, &root)).await;
-    let seen = lines(&report);
-    use std::os::unix::fs::MetadataExt as _;
-    let real = fs::metadata(root.join("in/file")).unwrap();
-    assert!(!printed(&report).contains(&real.ino().to_string()), "the inode is there");
-    assert!(!printed(&report).contains("link_count: 2"), "how many links there are is there");
+    let seen = lines(&done(&host, order(&host, "reads_metadata", &args, &root)).await);
+    let of_other = lines(&done(&host, order(&host, "reads_metadata", &args, &other)).await);
+    assert_eq!(without_hashes(seen.clone()), without_hashes(of_other));
+
+    assert_eq!(seen[0]["hash"], seen[0]["opened_hash"]);
     assert_eq!(seen[0]["hash"], seen[2]["hash"], "the same object is the same");
     assert_ne!(seen[0]["hash"], seen[1]["hash"]);
     // Another run has other hashes: keyed by its seed.
     let again = lines(&done(&host, order(&host, "reads_metadata", &args, &root)).await);
     assert_ne!(seen[0]["hash"], again[0]["hash"]);
+    assert_eq!(without_hashes(seen), without_hashes(again));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,7 +302,7 @@ async fn odd_offsets_and_lengths_size_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sparse_file_and_a_file_that_shrinks_are_read_in_pieces() {
+async fn a_sparse_file_is_read_in_pieces() {
     let host = TestHost::new();
     let (_outer, root) = house_with_a_secret();
     fs::File::create(root.join("sparse")).unwrap().set_len(1 << 40).unwrap();
@@ -287,6 +310,43 @@ async fn a_sparse_file_and_a_file_that_shrinks_are_read_in_pieces() {
     order.limits.memory_bytes = 16 << 20;
     let report = done(&host, order).await;
     assert!(lines(&report)[0]["bytes"].as_u64().is_some_and(|bytes| (3_000_000..4_200_000).contains(&bytes)), "{}", printed(&report));
+}
+
+/// How much of a file was read, as the record has it, in each of its summaries.
+fn read_of(host: &TestHost, report: &Report, path: &str) -> Vec<u64> {
+    let records = host.records(report.run).into_iter();
+    let objects =
+        records.filter_map(|record| if let Record::Observed(observed) = record { Some(observed.objects) } else { None }).flatten();
+    objects.filter(|object| object.what == Touch::File && object.path.as_str() == path).map(|object| object.amount).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_shrinks_while_it_is_read_ends_where_it_ends_then() {
+    let host = TestHost::new();
+    let (_outer, root) = house_with_a_secret();
+    let file = root.join("in/file");
+    // Beyond what was read, and before it.
+    for left in [1_500_000, 10] {
+        fs::write(&file, vec![b'a'; 3_000_000]).unwrap();
+        let cut = file.clone();
+        // Cut between two reads, and at no other time: the guest asks after its first one.
+        let server = Server::answering(move |_, _| {
+            fs::File::options().write(true).open(&cut).unwrap().set_len(left).unwrap();
+            vec![Step::Say(response(200, b"it is cut"))]
+        })
+        .await;
+        let mut order = order(&host, "reads_one_file", &["/src/in/file", "4000000", &server.url("/cut")], &root);
+        loopback(&mut order, server.port(), &["GET"], &["/**"]);
+        let report = done(&host, order).await;
+        assert_eq!(server.heard().len(), 1);
+        let seen = &lines(&report)[0];
+        let first = seen["first"].as_u64().unwrap();
+        assert!((11..1_500_000).contains(&first), "{seen}");
+        let whole = first.max(left);
+        assert_eq!((seen["bytes"].as_u64(), &seen["err"]), (Some(whole), &Value::Null), "{seen}");
+        let read = read_of(&host, &report, "/src/in/file");
+        assert_eq!((read[0], read.iter().sum::<u64>()), (first, whole), "{read:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -348,4 +408,37 @@ async fn a_mount_that_is_not_there_or_no_folder_starts_nothing() {
         assert_eq!(err.exit(), 2, "{}", err.chain());
         assert!(err.chain().contains(name), "{}", err.chain());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_that_grows_for_ever_is_named_by_its_end_and_costs_no_more() {
+    let host = TestHost::new();
+    let tree = tempfile::tempdir().unwrap();
+    fs::create_dir(tree.path().join("d")).unwrap();
+    fs::write(tree.path().join("secret"), "x").unwrap();
+    for durable in [false, true] {
+        let mut order = host.order("walks_in_circles", &["300"]);
+        mount(&mut order, "/src", tree.path());
+        order.durable = durable;
+        let report = host.run(order).await;
+        assert_eq!(report.outcome, effect::Outcome::Done, "{report:?}");
+        let files = &report.evidence.touched.files;
+        assert!(files.iter().all(|file| file.path.as_str().len() <= 1100), "a path is bounded");
+        let read = files.iter().filter(|file| file.path.as_str().ends_with("/secret") && file.amount == 1);
+        assert_eq!(read.count(), 1, "what was read is named");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_are_not_utf8_are_on_the_record_though_no_guest_can_be_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let host = TestHost::new();
+    let tree = tempfile::tempdir().unwrap();
+    fs::write(tree.path().join("a"), "x").unwrap();
+    fs::write(tree.path().join(std::ffi::OsStr::from_bytes(b"\xff")), "x").unwrap();
+    let mut order = host.order("reads_files", &["/src"]);
+    mount(&mut order, "/src", tree.path());
+    let report = host.run(order).await;
+    let listed = report.evidence.touched.files.iter().find(|file| file.what == Touch::Listing).unwrap();
+    assert_eq!((listed.amount, listed.untold), (1, 1));
 }

@@ -1,9 +1,16 @@
 //! The three kinds of guest, built for real: Rust with the SDK, a plain `fn main`, Python.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use effect::record::AnswerClass;
 use effect::{Digest, Outcome, Severity};
 use serde_json::{Value, json};
 use tests::guests::python_guest;
-use tests::host::{TestHost, mount};
+use tests::host::{TestHost, loopback, mount};
+use tests::seen::{answered, asked, codes, log_lines, most_under_way};
+use tests::server::{CHUNKED, Heard, Server, Step, chunk, response};
+use tokio::sync::Semaphore;
 
 use crate::ending::{done, ended, lines};
 
@@ -47,6 +54,116 @@ async fn an_agent_of_the_sdk_answers_in_json_and_its_claims_are_kept_apart() {
     let said = crate::claims::said(&host, report.run);
     assert!(said.iter().any(|line| line.as_str().contains("1 to ask")), "{said:?}");
     assert!(!report.evidence.http_granted);
+}
+
+/// Pieces of a body; after the first, the server waits for another request.
+fn pieces(turn: &Arc<Semaphore>) -> Vec<Step> {
+    let mut steps = vec![Step::Say(CHUNKED.to_vec())];
+    for letter in *b"abcd" {
+        steps.push(Step::Say(chunk(&[letter; 1000])));
+        if letter == b'a' {
+            steps.push(Step::Until(Arc::clone(turn)));
+        }
+    }
+    steps.push(Step::Say(chunk(b"")));
+    steps
+}
+
+/// What answers the agent `asks_in_every_way`. Of `/open/many` none is answered before four of them are there.
+async fn answers_every_way() -> Server {
+    let (turn, four) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let many = AtomicUsize::new(0);
+    Server::answering(move |_, heard| match heard.path.as_str() {
+        "/open/got?page=2&word=a%20b" => vec![Step::Say(b"HTTP/1.1 200 OK\r\nx-said: one\r\ncontent-length: 5\r\n\r\nhello".to_vec())],
+        "/open/posted" => vec![Step::Say(response(201, b"{\"id\":7}"))],
+        "/open/large" => vec![Step::Say(response(200, heard.body.len().to_string().as_bytes()))],
+        "/open/stream" => pieces(&turn),
+        "/open/between" => {
+            turn.add_permits(1);
+            vec![Step::Say(response(200, b"ok"))]
+        }
+        "/open/late" => vec![Step::Hang],
+        path if path.starts_with("/open/many/") => {
+            if many.fetch_add(1, Ordering::Relaxed) == 3 {
+                four.add_permits(10);
+            }
+            vec![Step::Until(Arc::clone(&four)), Step::Say(response(200, path.as_bytes()))]
+        }
+        _ => vec![Step::Say(response(404, b"no such thing"))],
+    })
+    .await
+}
+
+/// The only request for a path that a server heard.
+fn only<'a>(heard: &'a [Heard], path: &str) -> &'a Heard {
+    let of_it: Vec<_> = heard.iter().filter(|heard| heard.path == path).collect();
+    assert_eq!(of_it.len(), 1, "{path}: {of_it:?}");
+    of_it[0]
+}
+
+fn has_header(heard: &Heard, line: &str) -> bool {
+    heard.head.lines().any(|header| header.eq_ignore_ascii_case(line))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
+    let (host, server) = (TestHost::new(), answers_every_way().await);
+    let mut order = host.order("asks_in_every_way", &[]);
+    order.input = json!({ "base": server.url("/open"), "refused": server.url("/secret") }).to_string();
+    order.limits.concurrent = 4;
+    loopback(&mut order, server.port(), &["GET", "POST"], &["/open/**"]);
+    let report = done(&host, order).await;
+
+    // What the agent saw.
+    let mut seen = report.claims.output.clone().unwrap();
+    let late = seen["late"].take();
+    assert!(late.as_str().is_some_and(|late| late.starts_with("http-timeout: ")), "{late}");
+    let (pieces, largest) = (seen["streamed"]["pieces"].take(), seen["streamed"]["largest"].take());
+    assert!(pieces.as_u64() >= Some(6) && largest.as_u64() <= Some(700), "{pieces} pieces of up to {largest}");
+    let many: Vec<String> = (0..10).map(|n| format!("/open/many/{n}")).collect();
+    let text: String = ["a", "b", "c", "d"].map(|letter| letter.repeat(1000)).concat();
+    let expected = json!({
+        "got": { "status": 200, "said": "one", "text": "hello" },
+        "posted": { "id": 7 },
+        "taken": "300000",
+        "streamed": { "pieces": null, "largest": null, "text": text },
+        "many": many,
+        "late": null,
+        "missing": "http-status: the answer's status is 404",
+        "refused": "http-refused: the host refused the request",
+    });
+    assert_eq!(seen, expected);
+
+    // What the server heard.
+    let heard = server.heard();
+    let got = only(&heard, "/open/got?page=2&word=a%20b");
+    assert!(got.method == "GET" && got.body.is_empty() && has_header(got, "x-asked: by an agent"), "{got:?}");
+    let posted = only(&heard, "/open/posted");
+    assert!(posted.method == "POST" && has_header(posted, "content-type: application/json"), "{posted:?}");
+    assert_eq!(serde_json::from_slice::<Value>(&posted.body).unwrap(), json!({ "name": "a thing", "count": 3 }));
+    let large: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+    assert!(only(&heard, "/open/large").body == large, "it came as it was written");
+    for path in many.iter().map(String::as_str).chain(["/open/stream", "/open/between", "/open/missing"]) {
+        assert_eq!(only(&heard, path).method, "GET");
+    }
+    // The one that is late may be so before it is sent; what was refused never came.
+    let in_time = heard.iter().filter(|heard| heard.path != "/open/late").count();
+    assert_eq!(in_time, 16, "{heard:?}");
+
+    // What is on the record: each of these, and why the others were not.
+    let records = host.records(report.run);
+    assert_eq!(asked(&records).count(), in_time + 1);
+    let told = log_lines(&records);
+    for line in ["GET /open/got?page&word 200 5", "POST /open/posted 201 8", "POST /open/large 200 6", "GET /open/stream 200 4000"] {
+        assert!(told.iter().any(|told| told == line), "`{line}` is not among {told:?}");
+    }
+    let unanswered: Vec<_> = answered(&records).filter(|answered| answered.outcome != AnswerClass::Response).collect();
+    assert_eq!(unanswered.len(), 1, "the one that came too late: {unanswered:?}");
+    // `all` would have had ten in flight. Those that found no room are refused on the record, and were sent again.
+    assert_eq!(most_under_way(&records), 4);
+    let (for_room, others): (Vec<_>, Vec<_>) = codes(&records).into_iter().partition(|code| *code == "over-limit");
+    assert!(for_room.len() < 10, "{for_room:?}");
+    assert_eq!(others, ["path-not-granted"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +252,7 @@ async fn a_python_agent_asks_three_times_at_once() {
     let host = TestHost::new();
     let port = crate::limits::server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_vec());
     let Some(mut order) = python(&host, "three_in_flight", &json!({ "base": format!("http://127.0.0.1:{port}") })) else { return };
-    tests::host::loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order, port, &["GET"], &["/**"]);
     let report = done(&host, order).await;
     let seen = report.claims.output.as_ref().unwrap()["seen"].as_array().unwrap();
     assert_eq!(seen.iter().filter(|seen| seen.as_str().unwrap().contains("e5x")).count(), 4, "{seen:?}");
@@ -147,7 +264,7 @@ async fn a_stream_that_is_read_in_small_pieces_is_the_whole_body() {
     let host = TestHost::new();
     let port = crate::limits::server(format!("HTTP/1.1 200 OK\r\ncontent-length: 3000\r\n\r\n{}", "b".repeat(3000)).into_bytes());
     let mut order = host.order("streams_slowly", &[&format!("http://127.0.0.1:{port}/"), "700"]);
-    tests::host::loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order, port, &["GET"], &["/**"]);
     let seen = lines(&done(&host, order).await);
     assert!(seen.iter().all(|line| line["chunk"].as_u64().unwrap_or(0) <= 700), "{seen:?}");
     assert_eq!(seen.last(), Some(&json!({ "end": 3000 })));

@@ -19,8 +19,8 @@ fn when_hit(limit: &str) -> &'static str {
         "input-bytes" => "The run is not started: exit 5.",
         "payload-bytes" => "The run goes on, and its report says that it can't be resumed.",
         "response-bytes" => "The body breaks off there: the guest gets `HTTP-response-body-size` and goes on.",
-        "active-timeout" | "asks" | "handles" | "hostcall-bytes" | "instances" | "listing-entries" | "log-bytes" | "memory"
-        | "output-bytes" | "random-bytes" | "request-bytes" | "stack" | "tables" => ENDS,
+        "active-timeout" | "asks" | "handles" | "held-bytes" | "hostcall-bytes" | "instances" | "listing-entries" | "log-bytes"
+        | "memory" | "output-bytes" | "random-bytes" | "record-bytes" | "request-bytes" | "stack" | "tables" => ENDS,
         other => panic!("say here what becomes of a run that reaches `{other}`"),
     }
 }

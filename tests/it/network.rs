@@ -231,8 +231,7 @@ async fn headers_that_are_the_hosts_never_reach_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metadata_services_are_never_asked_whatever_is_granted() {
-    let names = NameServer::answering(|_| vec![IpAddr::from([169, 254, 169, 254])]).await;
+async fn grants_that_lead_to_a_metadata_service_start_nothing() {
     let host = TestHost::new();
     let hosts = [
         "169.254.169.254",
@@ -241,6 +240,7 @@ async fn metadata_services_are_never_asked_whatever_is_granted() {
         "168.63.129.16",
         "192.0.0.192",
         "[fd00:ec2::254]",
+        "[fd00:c1::a9fe:a9fe]",
         "[::ffff:169.254.169.254]",
         "[64:ff9b::a9fe:a9fe]",
         "[2002:a9fe:a9fe::1]",
@@ -249,11 +249,33 @@ async fn metadata_services_are_never_asked_whatever_is_granted() {
         "instance-data.ec2.internal",
     ];
     let mut order = host.order("asks_odd_hosts", &hosts);
+    loopback(&mut order, 80, &["GET"], &["/**"]);
+    let template = order.grants.http.remove(0);
+    let granted = |host: &str, addresses: Vec<&str>| {
+        let addresses = addresses.into_iter().map(|net| net.parse().unwrap()).collect();
+        effect::HttpGrant { host: host.parse().unwrap(), addresses, ..template.clone() }
+    };
+    let wide = ["0.0.0.0/0", "::/0", "169.254.0.0/16", "64:ff9b::/96"].map(|net| granted("a.test", vec![net]));
+    for grant in hosts.map(|host| granted(host, Vec::new())).into_iter().chain(wide) {
+        let mut order = order.clone();
+        order.grants.http.push(grant.clone());
+        let Err(err) = host.house.start(order).await else { panic!("{grant:?}") };
+        assert_eq!(err.exit(), 2, "{}", err.chain());
+        assert!(matches!(err, run::RunError::Grant(_)), "{}", err.chain());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_services_are_never_asked_whatever_is_granted() {
+    let names = NameServer::answering(|_| vec![IpAddr::from([169, 254, 169, 254])]).await;
+    let host = TestHost::new();
+    let hosts = ["metadata.google.internal", "instance-data.ec2.internal"];
+    let mut order = host.order("asks_odd_hosts", &hosts);
     order.network.resolvers = vec![names.address];
     loopback(&mut order, 80, &["GET"], &["/**"]);
     let template = order.grants.http.remove(0);
-    for granted in hosts {
-        let addresses = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    for granted in ["*.google.internal", "*.ec2.internal"] {
+        let addresses = vec!["169.254.160.0/21".parse().unwrap()];
         order.grants.http.push(effect::HttpGrant { host: granted.parse().unwrap(), addresses, ..template.clone() });
     }
     let (_, records) = done(&host, order).await;
@@ -283,7 +305,7 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
     for (name, listed) in [
         ("local.test", None),
         ("mixed.test", Some("127.0.0.0/8")),
-        ("meta.test", Some("169.254.0.0/16")),
+        ("meta.test", Some("169.254.160.0/21")),
         ("listed.test", Some("127.0.0.1/32")),
     ] {
         let addresses = listed.into_iter().map(|net| net.parse().unwrap()).collect();

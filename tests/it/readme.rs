@@ -36,6 +36,25 @@ fn each_command_of_the_readme_is_one_that_the_program_takes() {
     }
 }
 
+/// The main job, on the sources that it is told about: this repository's own, with the configuration that lies in it.
+#[test]
+fn the_first_command_of_the_readme_does_the_main_job() {
+    let text = std::fs::read_to_string(tools::root().join("README.md")).unwrap();
+    let first = commands(&text).swap_remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let (home, mut command) = (tests::host::place(folder.path()).home, Command::new(bailiwick()));
+    // What was built before is found there; what this run records is this test's own.
+    assert!(tests::program::agent("leak-scan").is_file());
+    std::os::unix::fs::symlink(tests::program::agents_home().join("build"), home.join("build")).unwrap();
+    command.args(&first).current_dir(tools::root()).env("BAILIWICK_HOME", &home).env("BAILIWICK_STATE", folder.path().join("state"));
+    let output = command.output().unwrap();
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    for words in ["DONE", "AGENT CLAIMS (unverified)", "HOST EVIDENCE", "/src", "none granted", "bailiwick audit verify"] {
+        assert!(report.contains(words), "`{words}` is not in: {report}");
+    }
+}
+
 #[test]
 fn each_file_that_the_readme_names_is_there() {
     let text = std::fs::read_to_string(tools::root().join("README.md")).unwrap();

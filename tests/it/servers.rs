@@ -7,7 +7,7 @@ use effect::record::{AnswerClass, Record};
 use effect::{HttpFault, Outcome};
 use run::Report;
 use tests::host::{TestHost, loopback};
-use tests::seen::{answered, asked, codes, faults, lines, received};
+use tests::seen::{answered, asked, codes, faults, lines, most_under_way, received};
 use tests::server::{CHUNKED, Server, Step, chunk, response};
 use tokio::sync::Semaphore;
 
@@ -250,16 +250,5 @@ async fn no_more_requests_are_under_way_than_the_limit_allows() {
     assert!(codes(&records).iter().all(|code| *code == "over-limit"), "{:?}", codes(&records));
     assert_eq!(asked(&records).count() + codes(&records).len(), 40);
     assert!(asked(&records).count() >= 4);
-    // Intents less answers, in the order of the record, never pass the limit.
-    let (mut under_way, mut most) = (0, 0);
-    for record in &records {
-        match record {
-            Record::Asked(_) => under_way += 1,
-            Record::Received(_) => under_way -= 1,
-            Record::Answered(answered) if answered.outcome != AnswerClass::Response => under_way -= 1,
-            _ => {}
-        }
-        most = most.max(under_way);
-    }
-    assert_eq!(most, 4);
+    assert_eq!(most_under_way(&records), 4);
 }

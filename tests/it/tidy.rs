@@ -14,7 +14,7 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("effect", &[]),
     ("journal", &["effect"]),
     ("policy", &["effect"]),
-    ("package", &["effect"]),
+    ("package", &["effect", "policy"]),
     ("gate", &["effect", "journal", "policy"]),
     ("net", &["effect", "policy"]),
     ("broker", &["effect", "gate", "net"]),

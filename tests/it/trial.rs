@@ -22,7 +22,7 @@ const GUESTS: &[(&str, &[&str])] = &[
 async fn run(prepared: &Prepared, arguments: &[&str], seed: u64, record: Vec<Step>, steps_max: usize) -> (Ended, Vec<Step>) {
     let (world, steps) = Scripted::new(seed, record, steps_max);
     let args = std::iter::once("guest").chain(arguments.iter().copied()).map(str::to_owned).collect();
-    let start = Start { args, env: Vec::new(), input: Bytes::new(), limits: Limits::default(), mounts: vec!["/src".to_owned()] };
+    let start = Start { args, input: Bytes::new(), limits: Limits::default(), mounts: vec!["/src".to_owned()], ..Start::default() };
     let ended = enter(prepared, start, Box::new(world), std::future::pending::<SafeText>()).await.expect("it can be entered");
     let steps = Arc::clone(&steps).lock().expect("no step panics").clone();
     (ended, steps)

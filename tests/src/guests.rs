@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use effect::Digest;
 
-use crate::tools::{missing, root, target};
+use crate::tools::{may_install, missing, root, target};
 
 /// What would make the inner cargo build something else than it was told, or lock what the outer one holds.
 const NOT_FOR_CARGO: [&str; 6] =
@@ -67,12 +67,9 @@ pub fn python_guest(name: &str) -> Option<PathBuf> {
 /// In CI, where it is missing.
 #[must_use]
 pub fn componentize_py() -> Option<PathBuf> {
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(install_componentize_py).clone();
-    if found.is_none() {
-        missing("componentize-py");
-    }
-    found
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(install_componentize_py).as_ref();
+    found.inspect_err(|why| missing(&format!("componentize-py ({why})"))).ok().cloned()
 }
 
 fn build_guests() -> PathBuf {
@@ -90,23 +87,24 @@ fn build_guests() -> PathBuf {
     folder().join("wasm32-wasip2/release")
 }
 
-/// In a virtual environment of its own under the target folder: nothing of the machine changes.
-fn install_componentize_py() -> Option<PathBuf> {
+/// In a virtual environment of its own under the target folder: nothing of the machine changes. Otherwise, why not.
+fn install_componentize_py() -> Result<PathBuf, String> {
     let _lock = locked();
     let pinned = digest_of(&requirements());
     let (venv, stamp) = (folder().join("venv"), folder().join("venv/installed"));
     let program = venv.join("bin/componentize-py");
     if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {
-        return Some(program);
+        return Ok(program);
+    }
+    if !may_install() {
+        return Err("it is not there, and nothing may be installed".to_owned());
     }
     let _ = fs::remove_dir_all(&venv);
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output();
-    made.ok().filter(|made| made.status.success())?;
+    went_well("venv", Command::new("python3").args(["-m", "venv"]).arg(&venv).output())?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r"];
-    let installed = Command::new(venv.join("bin/python")).args(pip).arg(source().join("python/requirements.txt")).output();
-    installed.ok().filter(|installed| installed.status.success())?;
-    fs::write(&stamp, pinned).ok()?;
-    program.is_file().then_some(program)
+    went_well("pip", Command::new(venv.join("bin/python")).args(pip).arg(source().join("python/requirements.txt")).output())?;
+    fs::write(&stamp, pinned).map_err(|err| format!("`{}` could not be written: {err}", stamp.display()))?;
+    if program.is_file() { Ok(program) } else { Err(format!("pip brought no `{}`", program.display())) }
 }
 
 /// BOUND: one build at a time on this target folder, whichever process asks for it. Let go of when it is dropped.
@@ -118,9 +116,17 @@ fn locked() -> File {
 }
 
 fn said_well(tool: &str, output: std::io::Result<Output>) {
-    let output = output.unwrap_or_else(|err| panic!("could not start `{tool}`: {err}"));
+    went_well(tool, output).unwrap_or_else(|why| panic!("{why}"));
+}
+
+/// Otherwise with everything that it said: the reason is in there.
+fn went_well(tool: &str, output: std::io::Result<Output>) -> Result<(), String> {
+    let output = output.map_err(|err| format!("could not start `{tool}`: {err}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
     let (said, more) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "`{tool}` failed with {}\n{said}{more}", output.status);
+    Err(format!("`{tool}` failed with {}\n{said}{more}", output.status).trim_end().to_owned())
 }
 
 fn requirements() -> Vec<u8> {

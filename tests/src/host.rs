@@ -1,5 +1,6 @@
 //! A host of the test's own: a home in a folder that goes with it, and runs of guests in it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -78,7 +79,9 @@ pub fn place(folder: &Path) -> Place {
     std::fs::create_dir_all(shared_cache()).expect("a cache");
     if !place.home.join("cache").exists() {
         std::os::unix::fs::symlink(shared_cache(), place.home.join("cache")).expect("the shared cache");
-        std::fs::write(place.home.join("cache.key"), [1; 32]).expect("its key");
+        let key = place.home.join("cache.key");
+        std::fs::write(&key, [1; 32]).expect("its key");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
     }
     place
 }

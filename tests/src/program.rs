@@ -1,8 +1,9 @@
 //! The program as users have it, with a home and a configuration of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use effect::Grants;
 use run::Place;
@@ -26,8 +27,21 @@ impl Program {
         let folder = tempfile::tempdir().expect("a folder");
         let place = host::place(folder.path());
         std::fs::create_dir(folder.path().join("here")).expect("a folder");
-        std::fs::write(folder.path().join("here/bailiwick.toml"), config).expect("a configuration");
-        Self { folder, place }
+        let program = Self { folder, place };
+        std::fs::write(program.config(), config).expect("a configuration");
+        program
+    }
+
+    /// Where everything of it is; gone when this is dropped.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("here/bailiwick.toml")
     }
 
     /// Its home.
@@ -56,31 +70,38 @@ impl Program {
     }
 }
 
+/// The home in which agents of the workspace are built; what was built is kept there from one test run to the next.
+#[must_use]
+pub fn agents_home() -> PathBuf {
+    tools::target().join("tests-built/home")
+}
+
 /// The component of `agents/NAME`, built by the program itself; once, and kept under the target folder.
 ///
 /// # Panics
 /// When it can't be built, with what was said.
 #[must_use]
 pub fn agent(name: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let folder = tools::target().join("tests-built");
-            std::fs::create_dir_all(folder.join("config")).expect("a folder");
-            let source = tools::root().join("agents").join(name);
-            let config = format!("[agents.{name}]\ncomponent = {:?}\n", source.display().to_string());
-            let file = folder.join("config").join(format!("{name}.toml"));
-            std::fs::write(&file, config).expect("a configuration");
-            let mut command = Command::new(host::bailiwick());
-            command.args(["build", name, "--trust", "--json", "--config"]).arg(&file);
-            let output = command.env("BAILIWICK_HOME", folder.join("home")).env("BAILIWICK_STATE", folder.join("state")).output();
-            let output = output.expect("it starts");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let built: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
-            let path = built.pointer("/0/file").and_then(serde_json::Value::as_str).expect("it names the file");
-            Path::new(path).to_owned()
-        })
-        .clone()
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(name.to_owned()).or_insert_with(|| build(name)).clone()
+}
+
+fn build(name: &str) -> PathBuf {
+    let folder = tools::target().join("tests-built");
+    std::fs::create_dir_all(folder.join("config")).expect("a folder");
+    let source = tools::root().join("agents").join(name);
+    let config = format!("[agents.{name}]\ncomponent = {:?}\n", source.display().to_string());
+    let file = folder.join("config").join(format!("{name}.toml"));
+    std::fs::write(&file, config).expect("a configuration");
+    let mut command = Command::new(host::bailiwick());
+    command.args(["build", name, "--trust", "--json", "--config"]).arg(&file);
+    let output = command.env("BAILIWICK_HOME", agents_home()).env("BAILIWICK_STATE", folder.join("state")).output();
+    let output = output.expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let built: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+    let path = built.pointer("/0/file").and_then(serde_json::Value::as_str).expect("it names the file");
+    Path::new(path).to_owned()
 }
 
 /// The configuration of one agent that has these grants: mounts, and requests to literal addresses.

@@ -1,7 +1,7 @@
 //! What a test looks for in the records of a run, and in what its guest printed.
 
 use effect::HttpFault;
-use effect::record::{Answered, Asked, DeliveredEvent, DeliveredOne, Received, Record, Refused};
+use effect::record::{AnswerClass, Answered, Asked, DeliveredEvent, DeliveredOne, Received, Record, Refused};
 use run::Report;
 use serde_json::Value;
 
@@ -47,6 +47,22 @@ pub fn codes(records: &[Record]) -> Vec<&'static str> {
 #[must_use]
 pub fn faults(records: &[Record]) -> Vec<HttpFault> {
     delivered(records).filter_map(|release| if let DeliveredEvent::Failed(fault) = release.event { Some(fault) } else { None }).collect()
+}
+
+/// How many requests were under way at most: intents less those that are over, in the order of the record.
+#[must_use]
+pub fn most_under_way(records: &[Record]) -> usize {
+    let (mut under_way, mut most) = (0_usize, 0);
+    for record in records {
+        match record {
+            Record::Asked(_) => under_way += 1,
+            Record::Received(_) => under_way = under_way.saturating_sub(1),
+            Record::Answered(answered) if answered.outcome != AnswerClass::Response => under_way = under_way.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(under_way);
+    }
+    most
 }
 
 /// Each request as a server's log has it: `METHOD PATH STATUS BYTES`, in the order of the intents. Queries without their values.

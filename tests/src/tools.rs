@@ -37,6 +37,12 @@ pub fn missing(what: &str) {
     }
 }
 
+/// Whether a test may bring what it lacks; `tests/all --no-install` says no by setting `BAILIWICK_NO_INSTALL`.
+#[must_use]
+pub fn may_install() -> bool {
+    std::env::var_os("BAILIWICK_NO_INSTALL").is_none_or(|value| value.is_empty())
+}
+
 /// The folder of the whole workspace.
 #[must_use]
 pub fn root() -> PathBuf {

@@ -15,7 +15,12 @@ fn resident_bytes() -> u64 {
 /// RSS growth per agent over 10,000 that wait inside a host call. The guest has no linear memory, so there is none to take off.
 pub(crate) fn density() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let engine = sandbox::Engine::new(&sandbox::EngineOptions { slots: AGENTS, ..sandbox::EngineOptions::default() }).unwrap();
+    let engine = sandbox::Engine::new(&sandbox::EngineOptions {
+        slots: AGENTS,
+        footprint: sandbox::Footprint { instances: 1, memories: 1, tables: 1 },
+        ..sandbox::EngineOptions::default()
+    })
+    .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
     let wasm = assembled(WAITS);

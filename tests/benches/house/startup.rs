@@ -82,7 +82,7 @@ pub(crate) fn stop() {
                 let running = holder.start(order).await.unwrap();
                 let run: RunId = running.run;
                 let began = Instant::now();
-                assert!(client.stop(run, SafeText::new("stop", 8).as_str()).await.unwrap());
+                assert!(client.stop(run, SafeText::new("stop", 8).as_str(), None).await.unwrap());
                 tests::host::report(running).await;
                 began.elapsed()
             })
