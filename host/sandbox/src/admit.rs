@@ -42,7 +42,7 @@ impl Prepared {
     }
 
     /// See [`crate::profile`].
-    pub fn profile(&self) -> String {
+    pub fn profile(&self) -> &str {
         self.engine.profile()
     }
 

@@ -14,6 +14,8 @@ use crate::err::SandboxError;
 const TICK: Duration = Duration::from_millis(1);
 /// A ticker that has not ticked for so long is dead, however busy the machine is.
 const TICKER_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How many slots are cleaned together.
+const DECOMMIT_BATCH: u32 = 8;
 /// 4 GiB of address space a memory, so that bounds are checked by the page tables.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 
@@ -123,9 +125,13 @@ pub(crate) fn profile_of(engine: &wasmtime::Engine) -> String {
 
 fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    let times = |many: u32| slots.saturating_mul(many);
-    pool.total_component_instances(slots)
-        .total_stacks(slots)
+    let batch = DECOMMIT_BATCH.min(slots);
+    // Slots that wait to be cleaned, or that a thread is cleaning just now, are nobody's: the runs that were let in find others.
+    let threads = thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX).max(2));
+    let places = slots.saturating_add(batch.saturating_mul(threads.saturating_add(1)));
+    let times = |many: u32| places.saturating_mul(many);
+    pool.total_component_instances(places)
+        .total_stacks(places)
         .total_core_instances(times(footprint.instances))
         .total_memories(times(footprint.memories))
         .total_tables(times(footprint.tables))
@@ -136,7 +142,10 @@ fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
         .max_tables_per_module(footprint.tables.min(64))
         .table_elements(1_000_000)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
-        .max_unused_warm_slots(100.min(slots));
+        .max_unused_warm_slots(100.min(slots))
+        // Each return of memory to the system interrupts every core that runs a guest: several slots are returned together. A slot is
+        // not used again before it was.
+        .decommit_batch_size(usize::try_from(batch).unwrap_or(1));
     pool
 }
 
@@ -144,6 +153,8 @@ fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
+    /// Worked out once: it goes onto the record of every run.
+    profile: Arc<str>,
     slots: Arc<Semaphore>,
     ticker: Arc<Ticker>,
 }
@@ -158,12 +169,13 @@ impl Engine {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.slots, options.footprint)));
         let inner = wasmtime::Engine::new(&config).map_err(|err| SandboxError::Engine(err.into()))?;
         let ticker = Arc::new(Ticker::start(inner.clone()));
-        Ok(Self { inner, slots: Arc::new(Semaphore::new(usize::try_from(options.slots).unwrap_or(1))), ticker })
+        let profile = profile_of(&inner).into();
+        Ok(Self { inner, profile, slots: Arc::new(Semaphore::new(usize::try_from(options.slots).unwrap_or(1))), ticker })
     }
 
     /// See [`profile`].
-    pub fn profile(&self) -> String {
-        profile_of(&self.inner)
+    pub fn profile(&self) -> &str {
+        &self.profile
     }
 
     /// A place in the pool, waited for in turn.

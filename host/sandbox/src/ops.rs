@@ -1,6 +1,6 @@
 //! What has been released of each operation, and what the guest has not taken yet.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use effect::{Event, Header, HttpFault, HttpHead, OpId, Stop};
@@ -20,7 +20,7 @@ pub(crate) struct Op {
 
 /// All operations that the guest still holds.
 #[derive(Default)]
-pub(crate) struct Ops(HashMap<OpId, Op>);
+pub(crate) struct Ops(BTreeMap<OpId, Op>);
 
 impl Ops {
     pub(crate) fn open(&mut self, op: OpId, account: &Account) {

@@ -1,13 +1,13 @@
 //! Requests in the making: their body is held here until it is finished, for only then is there an ask.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use effect::{HttpAsk, HttpFault, OpId, Stop};
 
 use crate::holding::{Account, Holding};
 
 /// One request in the making.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct DraftId(u64);
 
 struct Draft {
@@ -24,7 +24,7 @@ struct Draft {
 #[derive(Default)]
 pub(crate) struct Drafts {
     next: u64,
-    all: HashMap<DraftId, Draft>,
+    all: BTreeMap<DraftId, Draft>,
 }
 
 impl Drafts {
