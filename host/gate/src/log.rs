@@ -87,12 +87,18 @@ impl Log for Journal {
     }
 
     fn append(&self, run: RunId, entries: Vec<Entry>) -> Result<Appended, RecordBroken> {
-        let entries = entries.into_iter().map(|entry| {
+        let mut entries = entries.into_iter().map(|entry| {
             let payloads = entry.payloads.into_iter().map(Payload::from).collect();
             journal::Entry { run, body: entry.body, payloads, ends: entry.ends }
         });
-        let appended = self.append_all(entries.collect()).map_err(RecordBroken::new)?;
-        let appended = appended.into_iter().next_back().ok_or_else(|| RecordBroken::new(Nothing))?;
+        let appended = match (entries.next(), entries.len()) {
+            (None, _) => return Err(RecordBroken::new(Nothing)),
+            (Some(only), 0) => self.append_entry(only).map_err(RecordBroken::new)?,
+            (Some(first), _) => {
+                let appended = self.append_all(std::iter::once(first).chain(entries).collect()).map_err(RecordBroken::new)?;
+                appended.into_iter().next_back().ok_or_else(|| RecordBroken::new(Nothing))?
+            }
+        };
         Ok(Appended { index: appended.index, seq: appended.seq_in_run, durable: Durable::Ticket(appended.ticket) })
     }
 

@@ -1,5 +1,6 @@
 //! What a run is opened with: the part that all runs of an agent share, and its own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use effect::record::{AgentRef, EngineRef, RunOpened, VERSION};
@@ -10,7 +11,7 @@ use crate::kept::in_pieces;
 use crate::keyed::Keyed;
 
 /// What stays the same from run to run of one agent; shared, so that opening a run costs no copying.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// What runs.
     pub agent: AgentRef,
@@ -33,7 +34,7 @@ impl Standing {
     }
 }
 
-/// What one run is opened with. Everything that is not in its record but decides what the guest does is in here, and is kept sealed.
+/// What one run is opened with. Whatever decides what the guest does is in here; what is not in its record is kept sealed beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// Its arguments, for an agent that is a command.
@@ -54,48 +55,52 @@ pub struct Opening {
     pub standing: Arc<Standing>,
 }
 
-/// An opening as it is kept in the first payload of a run; the input follows in pieces.
+/// What of an opening is not in its record but for a digest, as it is kept in the first payload of a run; the input follows in pieces.
 #[derive(Serialize, Deserialize)]
-struct Kept<'a, S> {
-    args: std::borrow::Cow<'a, [String]>,
-    by: SafeText,
+struct Kept<'a> {
+    args: Cow<'a, [String]>,
+    grants: Cow<'a, Grants>,
     opened_unix_ns: String,
-    parent: Option<RunId>,
-    run: RunId,
     seed: Digest,
-    standing: S,
 }
 
 impl Opening {
     /// What is kept sealed beside `run-opened`.
     pub(crate) fn to_payloads(&self) -> Vec<Vec<u8>> {
         let kept = canon::to_vec(&Kept {
-            args: (&self.args).into(),
-            by: self.by.clone(),
+            args: Cow::Borrowed(&self.args),
+            grants: Cow::Borrowed(&self.standing.grants),
             opened_unix_ns: self.opened_unix_ns.to_string(),
-            parent: self.parent,
-            run: self.run,
             seed: Digest::from_bytes(self.seed),
-            standing: &*self.standing,
         });
         std::iter::once(kept).chain(in_pieces(self.input.as_bytes())).collect()
     }
 
-    /// Reads [`Opening::to_payloads`] back.
-    pub(crate) fn from_payloads(payloads: &[Vec<u8>]) -> Option<Self> {
+    /// What a run was opened with, from its record and what is kept beside it. Nothing where one is not what the other says.
+    pub(crate) fn from_record(record: RunOpened, payloads: &[Vec<u8>]) -> Option<Self> {
         let (kept, input) = payloads.split_first()?;
-        let kept: Kept<'_, Standing> = serde_json::from_slice(kept).ok()?;
-        let input = String::from_utf8(input.concat()).ok()?;
-        Some(Self {
+        let kept: Kept<'_> = serde_json::from_slice(kept).ok()?;
+        let standing = Standing {
+            agent: record.agent,
+            config: record.config,
+            durable: record.durable,
+            engine: record.engine,
+            grants: kept.grants.into_owned(),
+            limits: record.limits,
+        };
+        let opening = Self {
             args: kept.args.into_owned(),
-            by: kept.by,
-            input,
+            by: record.by,
+            input: String::from_utf8(input.concat()).ok()?,
             opened_unix_ns: kept.opened_unix_ns.parse().ok()?,
-            parent: kept.parent,
-            run: kept.run,
+            parent: record.parent,
+            run: record.run,
             seed: *kept.seed.as_bytes(),
-            standing: Arc::new(kept.standing),
-        })
+            standing: Arc::new(standing),
+        };
+        let again = opening.to_record(&Keyed::of_seed(&opening.seed));
+        let same = (again.grants, again.input, again.seed, again.at) == (record.grants, record.input, record.seed, record.at);
+        same.then_some(opening)
     }
 
     pub(crate) fn to_record(&self, keyed: &Keyed) -> RunOpened {

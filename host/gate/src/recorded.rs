@@ -105,8 +105,8 @@ impl Recorded {
             let bytes = leaf.body.len() + leaf.payloads.iter().map(Vec::len).sum::<usize>();
             let record = Record::parse(&leaf.body).map_err(|cause| LoadError::Body { seq, cause })?;
             match (&mut recorded, record) {
-                (None, Record::RunOpened(_)) => {
-                    let opening = Opening::from_payloads(&leaf.payloads);
+                (None, Record::RunOpened(opened)) => {
+                    let opening = Opening::from_record(opened, &leaf.payloads);
                     recorded = Some(Self::opened(opening.ok_or(LoadError::Payload { seq })?));
                 }
                 (Some(recorded), record) => recorded.take(seq, record, leaf.payloads)?,

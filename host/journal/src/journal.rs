@@ -211,15 +211,16 @@ impl Journal {
     /// Appends a record. Does not wait for the disk; only when too much is queued already (`queue_bytes`) does it wait, on the
     /// thread, for the writer to catch up.
     pub fn append(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
-        self.append_one(Entry { run, body, payloads, ends: false })
+        self.append_entry(Entry { run, body, payloads, ends: false })
     }
 
     /// Appends the last record of a run. Its place in memory is given up.
     pub fn append_last(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
-        self.append_one(Entry { run, body, payloads, ends: true })
+        self.append_entry(Entry { run, body, payloads, ends: true })
     }
 
-    fn append_one(&self, entry: Entry) -> Result<Appended, AppendError> {
+    /// Appends one record, which may be its run's last.
+    pub fn append_entry(&self, entry: Entry) -> Result<Appended, AppendError> {
         if entry.check()? > ENTRIES_BYTES_MAX {
             return Err(AppendError::TooLarge { run: entry.run });
         }

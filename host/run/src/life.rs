@@ -23,7 +23,7 @@ use crate::report::{Claims, Evidence, RecordEvidence, Report, read_sum};
 pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
     EngineRef {
         host: SafeText::new(env!("CARGO_PKG_VERSION"), 32),
-        profile: SafeText::new(&prepared.profile(), 32),
+        profile: SafeText::new(prepared.profile(), 32),
         wasmtime: SafeText::new(sandbox::WASMTIME, 32),
     }
 }
