@@ -56,3 +56,19 @@ async fn a_clock_that_is_spun_on_moves_on_and_never_back() {
     let line = lines(&report).pop().unwrap();
     assert_eq!((&line["equal"], &line["back"]), (&json!(0), &json!(0)), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_let_in_finds_a_place_however_many_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = run::HouseOptions { slots: 4, ..tests::host::options() };
+    let house = run::House::open(&tests::host::place(folder.path()), &options).unwrap();
+    let host = TestHost { house, folder };
+    let order = host.order_of("does_nothing", &wat("does_nothing"), &[]);
+    let mut running = Vec::new();
+    for _ in 0..400 {
+        running.push(host.start(order.clone()).await);
+    }
+    for running in running {
+        assert_eq!(tests::host::report(running).await.outcome, Outcome::Done);
+    }
+}

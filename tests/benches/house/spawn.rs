@@ -1,10 +1,13 @@
 //! A whole run, and a host call, against the engine alone doing the same.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tests::host::TestHost;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentType, InstancePre, Lift, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use crate::world::{CALLS, NOTHING, Still, assembled};
@@ -30,52 +33,93 @@ async fn bare_run(pre: &InstancePre<()>, engine: &Engine) {
     run.call_async(&mut store, ()).await.unwrap().0.unwrap();
 }
 
+/// `failure` of `types.wit`.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Failure {
+    code: String,
+    message: String,
+}
+
+async fn bare_agent(pre: &InstancePre<()>, engine: &Engine) {
+    let mut store = Store::new(engine, ());
+    store.set_epoch_deadline(u64::MAX / 2);
+    let instance = pre.instantiate_async(&mut store).await.unwrap();
+    let interface = instance.get_export_index(&mut store, None, "bailiwick:agent/agent@0.1.0").unwrap();
+    let run = instance.get_export_index(&mut store, Some(&interface), "run").unwrap();
+    let run = instance.get_typed_func::<(&str,), (Result<String, Failure>,)>(&mut store, run).unwrap();
+    let answer = run.call_async(&mut store, ("{}",)).await.unwrap().0;
+    assert!(answer.map_err(|failure| failure.code + &failure.message).is_ok());
+}
+
 const RUNS: usize = 2000;
 const AT_ONCE: usize = 256;
 
+/// Runs the same thing so often, so many at once, on the runtime's two threads.
+fn many<F: Future<Output = ()> + Send + 'static>(runtime: &Runtime, at_once: usize, mut one: impl FnMut() -> F) -> Duration {
+    let began = Instant::now();
+    runtime.block_on(async {
+        let mut all = JoinSet::new();
+        for _ in 0..RUNS {
+            all.spawn(one());
+            if all.len() >= at_once {
+                all.join_next().await.unwrap().unwrap();
+            }
+        }
+        while let Some(ended) = all.join_next().await {
+            ended.unwrap();
+        }
+    });
+    began.elapsed()
+}
+
+/// What is run, and how the engine alone runs it.
+struct Spawned<B> {
+    what: &'static str,
+    wasm: Vec<u8>,
+    bare: B,
+}
+
 /// Spawn + run + drop, recorded, with so many at once that nobody waits for the disk.
-pub(crate) fn spawn() {
+fn spawned<F: Future<Output = ()> + Send + 'static>(of: Spawned<impl Fn(Arc<InstancePre<()>>, Engine) -> F>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = bare_engine();
-    let component = Component::new(&engine, assembled(NOTHING)).unwrap();
-    let pre = Linker::new(&engine).instantiate_pre(&component).unwrap();
+    let component = Component::new(&engine, &of.wasm).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker.define_unknown_imports_as_traps(&component).unwrap();
+    let pre = Arc::new(linker.instantiate_pre(&component).unwrap());
     let host = runtime.block_on(async { TestHost::new() });
-    let order = host.order_of("nothing", &assembled(NOTHING), &[]);
+    let order = host.order_of("bench", &of.wasm, &[]);
     runtime.block_on(async { drop(host.run(order.clone()).await) });
-    let bare = || {
-        let began = Instant::now();
-        runtime.block_on(async {
-            let mut all = JoinSet::new();
-            for _ in 0..RUNS {
-                let (pre, engine) = (pre.clone(), engine.clone());
-                all.spawn(async move { bare_run(&pre, &engine).await });
-                if all.len() >= 32 {
-                    all.join_next().await;
-                }
-            }
-            while all.join_next().await.is_some() {}
-        });
-        began.elapsed()
-    };
+    let bare = || many(&runtime, 32, || (of.bare)(Arc::clone(&pre), engine.clone()));
     let ours = || {
-        let began = Instant::now();
-        runtime.block_on(async {
-            let mut all = JoinSet::new();
-            for _ in 0..RUNS {
-                let (house, order) = (host.house.clone(), order.clone());
-                all.spawn(async move { tests::host::report(house.start(order).await.unwrap()).await.outcome });
-                if all.len() >= AT_ONCE {
-                    all.join_next().await;
-                }
+        many(&runtime, AT_ONCE, || {
+            let (house, order) = (host.house.clone(), order.clone());
+            async move {
+                let report = tests::host::report(house.start(order).await.unwrap()).await;
+                assert_eq!(report.outcome, effect::Outcome::Done);
             }
-            while all.join_next().await.is_some() {}
-        });
-        began.elapsed()
+        })
     };
     let (ratio, base, candidate) = pairs(bare, ours);
     let each = |whole: Duration| whole.as_secs_f64() * 1e6 / RUNS as f64;
     let figure = format!("{ratio:.2}× ({:.0} µs against {:.0} µs)", each(candidate), each(base));
-    row("spawn + run + drop, recorded, 256 at once", &figure, "1.5×", "bare `InstancePre` doing the same call, 2 threads");
+    let what = format!("spawn + run + drop, recorded, 256 at once: {}", of.what);
+    row(&what, &figure, "1.5×", "bare `InstancePre` doing the same call, 2 threads");
+}
+
+/// An agent as people write them, and the least that a component can be.
+pub(crate) fn spawn() {
+    spawned(Spawned {
+        what: "an agent of the Rust SDK, JSON in and out",
+        wasm: std::fs::read(tests::guests::guest("bad_output")).unwrap(),
+        bare: |pre: Arc<InstancePre<()>>, engine: Engine| async move { bare_agent(&pre, &engine).await },
+    });
+    spawned(Spawned {
+        what: "a component that does nothing and has no memory",
+        wasm: assembled(NOTHING),
+        bare: |pre: Arc<InstancePre<()>>, engine: Engine| async move { bare_run(&pre, &engine).await },
+    });
 }
 
 /// A host call that asks nothing.
