@@ -157,3 +157,23 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and has both ends of a connection")]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::compared;
+
+    #[tokio::test]
+    async fn a_peer_that_is_not_the_judged_one_is_refused_and_named() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let real = listener.local_addr().unwrap();
+        let connected = || async { TcpStream::connect(real).await.unwrap() };
+        assert_eq!(compared(connected().await, real).unwrap().1, real);
+        let judged = "127.0.0.2:80".parse().unwrap();
+        let err = compared(connected().await, judged).unwrap_err();
+        assert_eq!(err.peer, Some(real), "{err:?}");
+        assert_eq!(err.reason.as_ref().map(effect::Reason::code), Some("address-not-granted"), "{err:?}");
+    }
+}
