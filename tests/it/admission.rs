@@ -369,3 +369,38 @@ async fn a_component_that_was_changed_in_the_home_is_not_run() {
     let err = not_started(&host, order).await;
     assert!(err.chain().contains("was changed"), "{}", err.chain());
 }
+
+#[test]
+fn the_compiler_is_shut_in_before_it_reads_a_byte() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    let Some(strace) = tests::tools::tool("strace") else { return };
+    let (wasm, folder) = (wat("does_nothing"), tempfile::tempdir().unwrap());
+    let log = folder.path().join("calls");
+    let mut child = Command::new(strace)
+        .args(["-f", "-e", "trace=read,prlimit64,setrlimit,seccomp,prctl,openat,socket,execve", "-o"])
+        .arg(&log)
+        .arg(bailiwick())
+        .args(["compile-component", &wasm.len().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&wasm).unwrap();
+    assert!(child.wait().unwrap().success());
+    let calls = std::fs::read_to_string(log).unwrap();
+    let calls: Vec<&str> = calls.lines().collect();
+    let first = |sign: &str| calls.iter().position(|call| call.contains(sign)).unwrap_or_else(|| panic!("`{sign}` is not in {calls:#?}"));
+    let read = first("read(0,");
+    for limit in ["RLIMIT_AS, {", "RLIMIT_CPU, {", "RLIMIT_CORE, {", "RLIMIT_FSIZE, {"] {
+        assert!(first(limit) < read, "{limit}");
+    }
+    let jailed = calls.iter().position(|call| call.contains("SECCOMP_SET_MODE_FILTER") || call.contains("PR_SET_SECCOMP")).unwrap();
+    assert!(jailed < read);
+    // What its libraries try from there on is not done.
+    let outside = |call: &&&str| ["openat(", "socket(", "execve("].iter().any(|name| call.contains(name));
+    let tried: Vec<_> = calls[jailed + 1..].iter().filter(outside).collect();
+    assert!(tried.iter().all(|call| call.contains("EPERM")), "{tried:#?}");
+    assert!(!tried.is_empty(), "a library looks for its control group, so that this is seen to hold");
+}

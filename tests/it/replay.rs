@@ -72,6 +72,25 @@ async fn a_thousand_runs_of_random_timing_are_rebuilt_identically() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_agent_with_three_requests_in_flight_is_rebuilt_identically() {
+    let Some(component) = tests::guests::python_guest("three_in_flight") else { return };
+    let host = TestHost::new();
+    let server = server(&Dice::new(80)).await;
+    let mut order = host.order_of("three_in_flight", &std::fs::read(component).unwrap(), &[]);
+    order.input = format!("{{\"base\": \"{}\"}}", server.url(""));
+    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..40 {
+        let report = host.run(order.clone()).await;
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        let rebuilt = host.house.rebuild(&Rebuilding { run: report.run, with: None }).await.unwrap();
+        assert_eq!(rebuilt, identical());
+        seen.insert(report.claims.output.unwrap().to_string());
+    }
+    assert!(seen.len() > 5, "timing showed: {}", seen.len());
+}
+
 /// The same component with one constant changed to another of the same length.
 fn changed(wasm: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());

@@ -252,3 +252,15 @@ async fn no_more_requests_are_under_way_than_the_limit_allows() {
     assert!(asked(&records).count() >= 4);
     assert_eq!(most_under_way(&records), 4);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_that_a_server_sets_is_shown_and_never_sent_back() {
+    let answer = "HTTP/1.1 200 OK\r\nset-cookie: session=1; Path=/\r\ncontent-length: 2\r\n\r\nhi";
+    let server = Server::doing(vec![say(answer), say(answer)]).await;
+    let host = TestHost::new();
+    let (report, _) = meet(&host, &server, "get", &[&server.url("/a"), &server.url("/b")]).await;
+    assert!(lines(&report)[0].to_string().contains("session=1"), "the guest sees it");
+    let heard = server.heard();
+    assert_eq!(heard.len(), 2);
+    assert!(heard.iter().all(|heard| !heard.head.to_ascii_lowercase().contains("cookie")), "{heard:?}");
+}

@@ -18,19 +18,38 @@ fn random(alphabet: &str, count: usize) -> String {
 
 const ALNUM: &str = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW0xYz";
 
+/// What two issuers put at the end of a token: the CRC-32 of what is before it, in base 62.
+fn with_checksum(entropy: &str) -> String {
+    const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut crc = u32::MAX;
+    for byte in entropy.bytes() {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    let (mut rest, mut digits) = (!crc, Vec::new());
+    for _ in 0..6 {
+        digits.push(DIGITS[(rest % 62) as usize]);
+        rest /= 62;
+    }
+    digits.reverse();
+    format!("{entropy}{}", String::from_utf8(digits).unwrap())
+}
+
 /// Rules of the agent with a token for each. Put together here, so that no scanner of sources finds one in this file.
 fn tokens() -> Vec<(&'static str, String)> {
     let alnum = |count| random(ALNUM, count);
     vec![
         ("aws-access-key-id", format!("AK{}{}", "IA", random("Q3RTY5UIOPASDF7GHJKLZX2CVBNM4W6E", 16))),
-        ("github-token", format!("gh{}{}", "p_", alnum(36))),
+        ("github-token", format!("gh{}{}", "p_", with_checksum(&alnum(30)))),
         ("github-fine-grained-token", format!("github{}{}_{}", "_pat_", alnum(22), alnum(59))),
         ("gitlab-token", format!("gl{}{}", "pat-", alnum(20))),
         ("slack-token", format!("xo{}{}-{}", "xb-", random("1938274650", 12), alnum(24))),
         ("slack-webhook", format!("https://hooks.{}/services/T0A1B2C3D/B0E4F5G6H/{}", "slack.com", alnum(24))),
         ("stripe-live-key", format!("sk_{}{}", "live_", alnum(24))),
         ("google-api-key", format!("AI{}{}", "za", alnum(35))),
-        ("npm-token", format!("np{}{}", "m_", alnum(36))),
+        ("npm-token", format!("np{}{}", "m_", with_checksum(&alnum(30)))),
         ("pypi-token", format!("py{}AgEIcHlwaS5vcmc{}", "pi-", alnum(60))),
         ("sendgrid-key", format!("S{}{}.{}", "G.", alnum(22), alnum(43))),
         ("twilio-api-key", format!("S{}{}", "K", random("0a1b2c3d4e5f6789", 32))),

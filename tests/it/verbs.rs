@@ -273,3 +273,39 @@ fn a_copy_is_verified_and_a_record_that_went_back_is_taken_only_on_a_persons_wor
     ends_with(&broken, 6);
     says(&document(&broken).to_string(), &["segment"]);
 }
+
+#[test]
+fn audit_touched_and_the_log_of_nginx_agree() {
+    let Some(nginx) = tests::nginx::Nginx::start(&[("a.txt", b"alpha"), ("b.txt", b"beta")]) else { return };
+    let http = effect::HttpGrant {
+        addresses: Vec::new(),
+        host: "127.0.0.1".parse().unwrap(),
+        methods: vec![effect::Method::new("GET").unwrap()],
+        paths: vec!["/public/**".parse().unwrap()],
+        port: Some(nginx.port()),
+        scheme: effect::Scheme::Http,
+        until: None,
+    };
+    let program = Program::new(&config("get", &guest("get"), &Grants { http: vec![http], ..Grants::default() }));
+    let paths = ["/public/a.txt", "/public/b.txt", "/public/a.txt", "/public/none", "/secret"];
+    let urls = paths.map(|path| nginx.url(path));
+    let args: Vec<&str> = ["run", "get", "--trust", "--json", "--"].into_iter().chain(urls.iter().map(String::as_str)).collect();
+    let ran = program.run(&args);
+    ends_with(&ran, 0);
+    let touched = document(&program.run(&["audit", "touched", &run_id(&document(&ran)), "--json"]));
+    let mut recorded: Vec<String> = Vec::new();
+    for one in touched.get("http").and_then(Value::as_array).unwrap() {
+        let (resource, bytes) = (one["resource"].as_str().unwrap(), one["bytes"].as_u64().unwrap());
+        let (method, url) = resource.split_once(' ').unwrap();
+        let path = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap();
+        for (status, times) in one["statuses"].as_object().unwrap() {
+            let times = times.as_u64().unwrap();
+            recorded.extend((0..times).map(|_| format!("{method} {path} {status} {}", bytes / times)));
+        }
+    }
+    let mut logged = nginx.stop();
+    (recorded.sort(), logged.sort());
+    assert_eq!(recorded, logged);
+    assert_eq!(logged.len(), 4, "what is not granted never reached it");
+    assert!(touched.to_string().contains("/secret"), "and is on the record");
+}
