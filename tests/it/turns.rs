@@ -72,3 +72,21 @@ async fn whoever_is_let_in_finds_a_place_however_many_come() {
         assert_eq!(tests::host::report(running).await.outcome, Outcome::Done);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_guests_at_their_limit_leave_the_others_alone() {
+    let host = TestHost::new();
+    let mut order = host.order("grows_memory", &["touch"]);
+    order.limits.memory_bytes = 4 << 20;
+    let mut running = Vec::new();
+    for _ in 0..100 {
+        running.push(host.start(order.clone()).await);
+    }
+    honest(&host).await;
+    for running in running {
+        let report = tests::host::report(running).await;
+        assert_eq!(report.outcome, Outcome::Limit { limit: SafeText::new("memory", 64) });
+        assert!(report.evidence.peak_memory <= 4 << 20);
+    }
+    honest(&host).await;
+}

@@ -1,6 +1,7 @@
 //! The kit: what tests that cross rooms are made of.
 #![expect(clippy::expect_used, clippy::panic, reason = "a kit for tests fails by panicking")]
 
+pub mod apps;
 pub mod bombs;
 pub mod dice;
 pub mod guests;

@@ -1,21 +1,27 @@
 //! Stays with a run until it has ended: draws what is told of it, passes signals on, prints the report.
 
-use effect::RunId;
+use std::path::PathBuf;
+
+use effect::{RunId, Severity};
 use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, Word};
 
 use crate::err::CliError;
 use crate::exit::{self, CTRL_C, Strictness};
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{out, place, report, words};
+use crate::{out, place, report, sarif, words};
 
 /// How the end of a run is shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Showing {
     pub(crate) json: bool,
     pub(crate) strictness: Strictness,
     /// Whether its output is text, to be passed on as it is.
     pub(crate) is_agent: bool,
+    /// Where the findings are written as SARIF.
+    pub(crate) sarif: Option<PathBuf>,
+    /// Findings this bad or worse are what the program ends with.
+    pub(crate) fail_on: Option<Severity>,
 }
 
 /// How a run begins here.
@@ -48,7 +54,7 @@ pub(crate) async fn attend(
 ) -> Result<u8, CliError> {
     let ended = until_end(&holder, beginning, agent, &mut signals).await;
     // Others' runs may go on in this process, whatever became of its own.
-    let shown = ended.and_then(|report| show(&report, showing));
+    let shown = ended.and_then(|report| show(&report, &showing));
     let left = leave(holder, &mut signals).await;
     let code = shown?;
     left?;
@@ -85,7 +91,10 @@ async fn until_end(holder: &Holder, beginning: Beginning, agent: &str, signals: 
     }
 }
 
-fn show(report: &Report, showing: Showing) -> Result<u8, CliError> {
+fn show(report: &Report, showing: &Showing) -> Result<u8, CliError> {
+    if let Some(file) = &showing.sarif {
+        out::file(file, &sarif::document(report))?;
+    }
     if showing.json {
         out::json(&report::document(report))?;
     } else {
@@ -97,7 +106,9 @@ fn show(report: &Report, showing: Showing) -> Result<u8, CliError> {
         report::lines(report, showing.is_agent).iter().for_each(|line| out::words(line));
     }
     let was_refused = !report.evidence.touched.refused.is_empty();
-    Ok(exit::of_outcome(&report.outcome, was_refused, showing.strictness))
+    let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
+    let found = |least| report.claims.findings.iter().any(|finding| finding.severity >= least);
+    Ok(if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code })
 }
 
 /// What a command printed: as it is for another program, without what a terminal obeys for a person.

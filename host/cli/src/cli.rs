@@ -14,6 +14,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bailiwick init                         write a first bailiwick.toml
   bailiwick check                        what the bailiwick.toml of this folder would allow
   bailiwick trust                        allow it
   bailiwick run leak-scan                run an agent that it names, and see the report
@@ -26,7 +27,7 @@ The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick
 so that going back is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
 
 Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
-is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 130 and 143 ended from outside.";
+is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 130 and 143 ended from outside.";
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -43,6 +44,12 @@ pub(crate) enum Verb {
     Resume(verb::resume::Args),
     Replay(verb::replay::Args),
     Audit(verb::audit::Args),
+    Test(verb::test::Args),
+    Init(verb::init::Args),
+    Accept(verb::accept::Args),
+    Doctor(verb::doctor::Args),
+    Completions(verb::completions::Args),
+    Man(verb::completions::ManArgs),
 }
 
 #[cfg(test)]

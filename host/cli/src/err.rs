@@ -31,6 +31,10 @@ pub(crate) enum CliError {
     },
     #[error("agent `{agent}` is not admitted")]
     NotAdmitted { agent: String, reasons: Vec<Refused> },
+    #[error("agent `{agent}` is not what was accepted: it is {digest} now")]
+    NotAccepted { agent: String, digest: effect::Digest, difference: package::lock::Difference },
+    #[error(transparent)]
+    Lock(#[from] package::lock::LockError),
     #[error("agent `{agent}` is no folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
     #[error(transparent)]
@@ -82,6 +86,12 @@ pub(crate) enum CliError {
         #[source]
         cause: journal::PublicKeyError,
     },
+    #[error("`{}` is no case: {}", safe(&file.to_string_lossy()), safe(why))]
+    Case { file: PathBuf, why: String },
+    #[error("no agent has cases")]
+    NoCases,
+    #[error("`{}` is no name of a case: letters, digits, `-` and `_`", safe(.0))]
+    NotACaseName(String),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
     #[error("could not start")]
@@ -114,7 +124,8 @@ impl CliError {
                 BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. },
             ) => exit::USAGE,
             Self::Build(_) | Self::Store(_) => exit::HOST,
-            Self::Component { .. } | Self::NotAdmitted { .. } => exit::REFUSED,
+            Self::Component { .. } | Self::NotAdmitted { .. } | Self::NotAccepted { .. } => exit::REFUSED,
+            Self::Lock(_) => exit::USAGE,
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
             Self::EndedEarly { name } if *name == exit::CTRL_C => exit::INTERRUPTED,
@@ -128,7 +139,7 @@ impl CliError {
             }
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
             Self::NotGoing(_) | Self::NotAMoment(_) | Self::NotAKind { .. } | Self::PublicKey { .. } | Self::NoHome { .. } => exit::USAGE,
-            Self::NothingToBuild { .. } => exit::USAGE,
+            Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }
     }
@@ -139,6 +150,7 @@ impl CliError {
             (_, Some(untrusted)) => {
                 std::iter::once("it asks for:".to_owned()).chain(untrusted.authority.iter().map(|line| format!("  {line}"))).collect()
             }
+            (Self::NotAccepted { difference, .. }, _) => crate::verb::accept::told(difference),
             (Self::NotAdmitted { reasons, .. }, _) => reasons.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
@@ -153,6 +165,8 @@ impl CliError {
             Self::Trust(TrustError::Untrusted(_)) => {
                 Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
             }
+            Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
+            Self::NotAccepted { .. } => Some("look at what is other, then `bailiwick accept AGENT`"),
             Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
             Self::Build(package::build::BuildError::NoTool { .. }) => {
                 Some("agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py")

@@ -20,6 +20,8 @@ pub(crate) const RECORD: u8 = 6;
 pub(crate) const UNSETTLED: u8 = 8;
 /// A replay did something else.
 pub(crate) const DIVERGED: u8 = 9;
+/// Findings at or above `--fail-on`.
+pub(crate) const FINDINGS: u8 = 10;
 /// Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// SIGTERM, and `stop`.

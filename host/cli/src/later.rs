@@ -4,14 +4,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What it is called, and what brings it.
 const LATER: &[(&str, &str)] = &[
-    ("accept", "the agents"),
     ("approvals", "approvals"),
     ("bundle", "the audit tools"),
     ("consistency", "the audit tools"),
     ("credentials", "the broker of credentials"),
-    ("doctor", "the agents"),
     ("export", "the audit tools"),
-    ("init", "the agents"),
     ("new", "the agents"),
     ("play", "playbooks"),
     ("policy", "approvals"),
@@ -19,14 +16,10 @@ const LATER: &[(&str, &str)] = &[
     ("prune", "the audit tools"),
     ("rollback", "approvals"),
     ("serve", "approvals"),
-    ("test", "the agents"),
-    ("--agent", "the agents"),
     ("--credential", "the broker of credentials"),
     ("--detach", "approvals"),
     ("--dry-run", "approvals"),
     ("--engagement", "the broker of credentials"),
-    ("--fail-on", "the agents"),
-    ("--sarif", "the agents"),
     ("--shard", "the agents"),
     ("--watch", "the agents"),
 ];

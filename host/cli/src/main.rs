@@ -15,6 +15,7 @@ mod log;
 mod out;
 mod place;
 mod report;
+mod sarif;
 mod screen;
 mod signals;
 mod verb;

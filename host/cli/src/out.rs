@@ -3,6 +3,7 @@
 //! A reader that went away is no error: `bailiwick ps | head` ends as it would have.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -42,6 +43,15 @@ fn inert(json: &str) -> String {
         }
     }
     text
+}
+
+/// One JSON document into a file that the operator named; whole or not at all.
+#[expect(clippy::disallowed_methods, reason = "door: files that the operator named")]
+pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(|err| CliError::Write(err.into()))?;
+    let new = file.with_extension("new");
+    let written = std::fs::write(&new, inert(&text) + "\n").and_then(|()| std::fs::rename(&new, file));
+    written.map_err(CliError::file("write", file))
 }
 
 /// A line of data.

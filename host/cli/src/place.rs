@@ -58,3 +58,16 @@ pub(crate) fn by() -> SafeText {
 pub(crate) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+/// A program of that name on the path.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    std::env::split_paths(&set("PATH")?).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Where the compiler of agents in Rust keeps what it links, one folder a target; nothing where there is no such compiler.
+#[expect(clippy::disallowed_methods, reason = "door: the compiler is asked where it is")]
+pub(crate) fn rust_libraries() -> Option<PathBuf> {
+    let output = std::process::Command::new(program("rustc")?).args(["--print", "sysroot"]).output().ok()?;
+    let sysroot = String::from_utf8(output.stdout).ok()?;
+    Some(Path::new(sysroot.trim()).join("lib/rustlib"))
+}

@@ -213,7 +213,7 @@ impl Sum {
 }
 
 /// The mount that a path lies in: the longest that fits.
-fn owner<'m>(path: &str, mounts: &'m [String]) -> Option<&'m str> {
+pub(crate) fn owner<'m>(path: &str, mounts: &'m [String]) -> Option<&'m str> {
     let fits =
         |mount: &&String| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     mounts.iter().filter(fits).max_by_key(|mount| mount.len()).map(String::as_str)

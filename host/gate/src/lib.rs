@@ -43,7 +43,7 @@ pub use keyed::Keyed;
 pub use ledger::{Ledger, OpenRun, OrderFault, OrderFaultKind, Stage, Totals};
 pub use log::{Appended, Durable, Entry, Log};
 pub use opening::{Opening, Standing};
-pub use recorded::{Leaf, Recorded};
+pub use recorded::{Leaf, Recorded, leaves};
 pub use replay::Replay;
 pub use run::{Closing, RunGate, Tally};
 pub use sum::Sum;

@@ -124,13 +124,7 @@ impl Recorded {
     /// # Errors
     /// As [`Recorded::from_leaves`]; or the log can't be read, or the run's key is gone.
     pub fn load(reader: &journal::Reader, run: RunId) -> Result<Self, LoadError> {
-        let read = |cause| LoadError::Read { run, cause: Arc::new(cause) };
-        let leaves = reader.of_run(run).map(|record| {
-            let record = record.map_err(read)?;
-            let payloads = (0..record.payloads()).map(|number| reader.payload(&record, number).map_err(read));
-            Ok(Leaf { seq: record.seq, payloads: payloads.collect::<Result<_, _>>()?, body: record.body })
-        });
-        Self::from_leaves(run, leaves)
+        Self::from_leaves(run, leaves(reader, run))
     }
 
     fn opened(opening: Opening) -> Self {
@@ -334,6 +328,16 @@ impl Recorded {
         self.kept_bytes += payload.len() as u64;
         if fits { Ok(Cursor::new(Bytes::from(payload))) } else { Err(LoadError::Payload { seq }) }
     }
+}
+
+/// A run's records as a journal has them, with what is kept beside them opened.
+pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Result<Leaf, LoadError>> {
+    let read = move |cause| LoadError::Read { run, cause: Arc::new(cause) };
+    reader.of_run(run).map(move |record| {
+        let record = record.map_err(read)?;
+        let payloads = (0..record.payloads()).map(|number| reader.payload(&record, number).map_err(read));
+        Ok(Leaf { seq: record.seq, payloads: payloads.collect::<Result<_, _>>()?, body: record.body })
+    })
 }
 
 /// From the record's own words: whether an act may be made again unasked.

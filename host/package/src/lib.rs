@@ -12,6 +12,7 @@ pub mod admission;
 pub mod build;
 pub mod component;
 pub mod config;
+pub mod lock;
 pub mod manifest;
 pub mod store;
 #[cfg(test)]

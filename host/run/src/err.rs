@@ -70,6 +70,9 @@ pub enum RunError {
     /// A grant that can't be meant.
     #[error("a grant can't be meant: {0}")]
     Grant(policy::grants::GrantProblem),
+    /// A run that did not come to an end of its own.
+    #[error("run `{0}` did not come to an end of its own: there is nothing to compare another one with")]
+    NoEnd(RunId),
     /// Nobody knows this run.
     #[error("there is no run `{0}` that is open; see `bailiwick ps`")]
     NoSuchRun(RunId),
@@ -144,7 +147,7 @@ impl RunError {
             Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
             Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
-            Self::NothingToSettle { .. } | Self::Grant(_) => 2,
+            Self::NothingToSettle { .. } | Self::Grant(_) | Self::NoEnd(_) => 2,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 4
             }

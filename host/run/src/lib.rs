@@ -4,6 +4,7 @@
 //! process that wants something done is its client. What may be done is decided in `gate`, done in `broker`, and what a guest is
 //! belongs to `sandbox`: this room puts them together, and takes them apart again.
 
+mod case;
 mod control;
 mod cut_off;
 mod err;
@@ -16,6 +17,7 @@ mod rebuild;
 mod report;
 mod schemas;
 
+pub use case::Case;
 pub use err::RunError;
 pub use event::{Event, Events};
 pub use holder::{Holder, HolderClient, HolderSocket};

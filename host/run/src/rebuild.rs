@@ -35,11 +35,15 @@ pub struct Rebuilt {
 /// A run that is not there or can't be rebuilt; a component that can't be run.
 pub async fn rebuild(place: &Place, options: &HouseOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
     let recorded = load(&journal::Reader::open(&place.home)?, rebuilding.run)?;
-    let workshop = Workshop::new(place, &HouseOptions { slots: 1, ..options.clone() })?;
     let (digest, stack_bytes) = component_of(&recorded, rebuilding);
+    play(recorded, &prepared(place, options, digest, stack_bytes).await?).await
+}
+
+/// A component of the home, made ready without the home's lock.
+pub(crate) async fn prepared(place: &Place, options: &HouseOptions, digest: Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
+    let workshop = Workshop::new(place, &HouseOptions { slots: 1, ..options.clone() })?;
     let prepared = tokio::task::spawn_blocking(move || workshop.prepare(digest, stack_bytes)).await;
-    let prepared = prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))?;
-    play(recorded, &prepared).await
+    prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
 }
 
 impl House {
@@ -64,7 +68,7 @@ fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, u64) {
     (rebuilding.with.unwrap_or(standing.agent.digest), standing.limits.stack_bytes)
 }
 
-async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {
+pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {
     let opening = recorded.opening().clone();
     let recorded_outcome = recorded.closed().map(|closed| closed.outcome.clone());
     // What was kept is looked at in the record; a folder that is gone since is not missed.

@@ -1,8 +1,12 @@
 //! One file a verb.
 
+pub(crate) mod accept;
 pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod logs;
 pub(crate) mod ps;
@@ -11,6 +15,7 @@ pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod stop;
+pub(crate) mod test;
 pub(crate) mod trust;
 
 use std::path::PathBuf;
@@ -71,5 +76,11 @@ pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
         Verb::Resume(args) => resume::run(args).await,
         Verb::Replay(args) => replay::run(args).await,
         Verb::Audit(args) => audit::run(&args).await,
+        Verb::Test(args) => test::run(args).await,
+        Verb::Init(args) => init::run(&args),
+        Verb::Accept(args) => accept::run(args).await,
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Completions(args) => completions::completions(&args),
+        Verb::Man(args) => completions::man(&args),
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         .and_then(|bytes| package::look(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
         .map(|component| component.kind == package::Kind::Agent)?;
     let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
-    let showing = Showing { json: args.json, strictness, is_agent };
+    let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
     let signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
     let word = args.word.word();

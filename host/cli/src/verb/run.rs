@@ -1,9 +1,10 @@
 //! `run`: an agent, from its name to its report.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::run::{Holder, NetworkOrder, RunOrder};
+use effect::Severity;
 
 use super::ConfigArg;
 use crate::agent::{self, Configured, Obtained, TrustWord};
@@ -37,6 +38,12 @@ pub(crate) struct Args {
     /// Print the report as one JSON document
     #[arg(long)]
     json: bool,
+    /// Write the findings as SARIF 2.1.0
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+    /// End with 10 when something this bad or worse was found
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    fail_on: Option<Severity>,
     /// For a command: its arguments
     #[arg(last = true)]
     args: Vec<String>,
@@ -48,6 +55,7 @@ Examples:
   bailiwick run leak-scan --trust                        in a fresh checkout: this file, this once
   bailiwick run leak-scan --input '{\"root\": \"/src/docs\"}'
   bailiwick run leak-scan --input @input.json --json > report.json
+  bailiwick run leak-scan --sarif found.sarif --fail-on high
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
 
 The report goes to stderr, what a command prints to stdout. Ctrl-C ends the run, recorded.";
@@ -62,6 +70,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let obtained = agent::obtain(&place, (&args.agent, agent), &trusted, &mut screen).await?;
     drop(screen);
     let effective = obtained.admit(&args.agent, agent)?;
+    super::accept::check(&configured, &args.agent, obtained.component.digest, &effective.grants)?;
     if obtained.is_agent() && !args.args.is_empty() {
         return Err(CliError::ArgumentsForAgent { agent: args.agent });
     }
@@ -82,11 +91,16 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     order.check_input()?;
     package::store::put(&place.home, &obtained.bytes)?;
     let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
-    let showing = Showing { json: args.json, strictness, is_agent: obtained.is_agent() };
+    let showing = Showing { json: args.json, strictness, is_agent: obtained.is_agent(), sarif: args.sarif, fail_on: args.fail_on };
     drop(obtained);
     let signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
     attend::attend(holder, Beginning::Start(Box::new(order)), &args.agent, showing, signals).await
+}
+
+/// A severity by its name.
+fn severity(text: &str) -> Result<Severity, String> {
+    serde_json::from_value(text.into()).map_err(|_| "one of info, low, medium, high, critical".to_owned())
 }
 
 /// The input, as text. One byte more than is allowed is read, so that too much is seen.

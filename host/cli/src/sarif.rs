@@ -1,0 +1,151 @@
+//! A run's findings as SARIF 2.1.0, for whatever shows or collects them: what the agent claims, with where on the record it stands.
+//!
+//! Everything that a finding holds was bounded and escaped when it was said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use effect::{Finding, Location, Severity};
+use run::Report;
+use serde_json::{Value, json};
+
+use crate::report::owner;
+
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// The document.
+pub(crate) fn document(report: &Report) -> Value {
+    let findings = &report.claims.findings;
+    let rules: BTreeMap<&str, &Finding> = findings.iter().rev().map(|finding| (finding.rule.as_str(), finding)).collect();
+    let order: Vec<&str> = rules.keys().copied().collect();
+    let results = findings.iter().map(|finding| result(finding, &order, &report.evidence.mounts));
+    let mut run = json!({
+        "tool": { "driver": driver(report, rules.values().copied()) },
+        "automationDetails": { "id": format!("{}/{}", report.agent.name, report.run) },
+        "columnKind": "unicodeCodePoints",
+        "results": results.collect::<Vec<_>>(),
+        "properties": {
+            "unverified": "findings are the agent's claims; what it touched is on the record of the run",
+            "run": report.run,
+            "component": report.agent.digest,
+            "record": { "first": report.evidence.record.first, "last": report.evidence.record.last, "root": report.evidence.record.root },
+        },
+    });
+    let taxonomies = taxonomies(findings);
+    if !taxonomies.is_empty()
+        && let Some(run) = run.as_object_mut()
+    {
+        run.insert("taxonomies".to_owned(), Value::Array(taxonomies));
+    }
+    json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": [run] })
+}
+
+fn driver<'a>(report: &Report, rules: impl Iterator<Item = &'a Finding>) -> Value {
+    let rule = |finding: &Finding| {
+        json!({
+            "id": finding.rule,
+            "shortDescription": { "text": finding.title },
+            "defaultConfiguration": { "level": level(finding.severity) },
+        })
+    };
+    let mut driver = json!({ "name": report.agent.name, "rules": rules.map(rule).collect::<Vec<_>>() });
+    // A component without a manifest has no version.
+    if report.agent.version.as_str() != "-"
+        && let Some(driver) = driver.as_object_mut()
+    {
+        driver.insert("version".to_owned(), json!(report.agent.version));
+    }
+    driver
+}
+
+fn result(finding: &Finding, rules: &[&str], mounts: &[String]) -> Value {
+    let mut result = json!({
+        "ruleId": finding.rule,
+        "ruleIndex": rules.binary_search(&finding.rule.as_str()).unwrap_or_default(),
+        "level": level(finding.severity),
+        "message": { "text": message(finding) },
+        "properties": { "severity": finding.severity, "evidence": finding.evidence },
+    });
+    let Some(fields) = result.as_object_mut() else { return result };
+    if let Some(location) = &finding.location {
+        fields.insert("locations".to_owned(), json!([{ "physicalLocation": physical(location, mounts) }]));
+    }
+    if !finding.fingerprint.as_str().is_empty() {
+        fields.insert("partialFingerprints".to_owned(), json!({ "bailiwickFinding/v1": finding.fingerprint }));
+    }
+    let taxa: Vec<Value> = finding.taxa.iter().filter_map(|taxon| split(taxon.as_str())).map(reference).collect();
+    if !taxa.is_empty() {
+        fields.insert("taxa".to_owned(), Value::Array(taxa));
+    }
+    result
+}
+
+fn message(finding: &Finding) -> String {
+    match &finding.excerpt {
+        Some(excerpt) => format!("{}: {excerpt}", finding.title),
+        None => finding.title.to_string(),
+    }
+}
+
+/// A path below its mount, as tools want it that know the folder and not where an agent saw it; a URL as it is.
+fn physical(location: &Location, mounts: &[String]) -> Value {
+    let uri = location.uri.as_str();
+    let below = owner(uri, mounts).and_then(|mount| uri.strip_prefix(mount.trim_end_matches('/')));
+    let uri = below.map_or_else(|| quoted(uri, b":?#[]@!$&'()*+,;="), |path| quoted(path.trim_start_matches('/'), b""));
+    let mut physical = json!({ "artifactLocation": { "uri": uri } });
+    if location.line > 0
+        && let Some(physical) = physical.as_object_mut()
+    {
+        let mut region = json!({ "startLine": location.line });
+        if location.column > 0
+            && let Some(region) = region.as_object_mut()
+        {
+            region.insert("startColumn".to_owned(), json!(location.column));
+        }
+        physical.insert("region".to_owned(), region);
+    }
+    physical
+}
+
+/// RFC 3986: everything but unreserved characters, slashes and what else may stand is written as `%XX`.
+fn quoted(text: &str, besides: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte) || besides.contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "note",
+        Severity::Low | Severity::Medium => "warning",
+        Severity::High | Severity::Critical => "error",
+    }
+}
+
+/// `cwe:CWE-798` in its two parts.
+fn split(taxon: &str) -> Option<(&str, &str)> {
+    taxon.split_once(':')
+}
+
+fn reference((scheme, id): (&str, &str)) -> Value {
+    json!({ "id": id, "toolComponent": { "name": scheme.to_ascii_uppercase() } })
+}
+
+/// What the findings refer to, each taxonomy once.
+fn taxonomies(findings: &[Finding]) -> Vec<Value> {
+    let mut all: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (scheme, id) in findings.iter().flat_map(|finding| &finding.taxa).filter_map(|taxon| split(taxon.as_str())) {
+        all.entry(scheme.to_ascii_uppercase()).or_default().insert(id);
+    }
+    let taxonomy = |(name, ids): (String, BTreeSet<&str>)| json!({ "name": name, "taxa": ids.into_iter().map(|id| json!({ "id": id })).collect::<Vec<_>>() });
+    all.into_iter().map(taxonomy).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_becomes_a_reference_and_a_url_stays_one() {
+        assert_eq!(quoted("a b/ä?.txt", b""), "a%20b/%C3%A4%3F.txt");
+        assert_eq!(quoted("http://a.test:80/x?y", b":?"), "http://a.test:80/x?y");
+    }
+}

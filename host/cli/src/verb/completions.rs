@@ -1,0 +1,51 @@
+//! `completions` and `man`: what a shell and a manual are made of, from the command line's own description.
+
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::err::CliError;
+use crate::{exit, out};
+
+/// Print what a shell needs to complete words
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Which shell
+    shell: Shell,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick completions bash > ~/.local/share/bash-completion/completions/bailiwick
+  bailiwick completions zsh > ~/.zfunc/_bailiwick
+  bailiwick completions fish > ~/.config/fish/completions/bailiwick.fish";
+
+/// Write the manual, a page a verb
+#[derive(Debug, clap::Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub(crate) struct ManArgs {
+    /// The folder; made where there is none
+    folder: PathBuf,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  bailiwick man ~/.local/share/man/man1
+  man bailiwick-run";
+
+pub(crate) fn completions(args: &Args) -> Result<u8, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "bailiwick", &mut script);
+    out::bytes(&script)?;
+    Ok(exit::DONE)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: a folder that the operator named")]
+pub(crate) fn man(args: &ManArgs) -> Result<u8, CliError> {
+    std::fs::create_dir_all(&args.folder).map_err(CliError::file("make", &args.folder))?;
+    clap_mangen::generate_to(Cli::command(), &args.folder).map_err(CliError::file("write", &args.folder))?;
+    Ok(exit::DONE)
+}

@@ -1,0 +1,104 @@
+//! `doctor`: whether this machine has what the host and the building of agents need.
+
+use std::path::Path;
+
+use run::Place;
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// Show what is missing on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick doctor
+
+Nothing is changed. Ends with 1 where something is missing without which nothing runs; what only the building of agents needs is told.";
+
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    ok: bool,
+    /// Whether nothing runs without it.
+    needed: bool,
+    /// What there is, or what to do.
+    words: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let found = [engine(), home(&place), descriptors(), tool("rustup", "agents in Rust: https://rustup.rs"), wasm_target(), python()];
+    if args.json {
+        out::json(&found)?;
+    } else {
+        let rows: Vec<Vec<String>> = found.iter().map(|it| vec![mark(it).to_owned(), it.what.to_owned(), words::safe(&it.words)]).collect();
+        words::table(&rows).iter().try_for_each(|line| out::line(line))?;
+    }
+    let missing = found.iter().any(|it| it.needed && !it.ok);
+    Ok(if missing { exit::HOST } else { exit::DONE })
+}
+
+fn mark(finding: &Finding) -> &'static str {
+    match (finding.ok, finding.needed) {
+        (true, _) => "ok",
+        (false, true) => "MISSING",
+        (false, false) => "absent",
+    }
+}
+
+/// Makes one, as every run needs it: address space for its pool, signals, guard pages.
+fn engine() -> Finding {
+    let made = sandbox::Engine::new(&sandbox::EngineOptions::default());
+    let words = match &made {
+        Ok(engine) => format!("wasmtime {}, profile {}", sandbox::WASMTIME, engine.profile()),
+        Err(err) => format!("no engine can be made: {err}; is the address space of this process limited (`ulimit -v`)?"),
+    };
+    Finding { what: "engine", ok: made.is_ok(), needed: true, words }
+}
+
+fn home(place: &Place) -> Finding {
+    // The nearest folder that is there decides whether the others can be made.
+    let writable = |path: &Path| {
+        let there = path.ancestors().find(|path| path.exists());
+        there.is_some_and(|there| rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok())
+    };
+    let ok = writable(&place.home) && writable(&place.state);
+    let words = match ok {
+        true => place.home.display().to_string(),
+        false => format!("`{}` or `{}` can't be written", place.home.display(), place.state.display()),
+    };
+    Finding { what: "home", ok, needed: true, words }
+}
+
+fn descriptors() -> Finding {
+    const FEW: u64 = 4096;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let ok = limit >= FEW;
+    let words = if ok { format!("{limit} may be open") } else { format!("only {limit} may be open; raise `ulimit -n`") };
+    Finding { what: "descriptors", ok, needed: false, words }
+}
+
+fn tool(name: &'static str, without: &str) -> Finding {
+    let found = place::program(name);
+    let words = found.as_ref().map_or_else(|| format!("not on PATH; needed to build {without}"), |path| path.display().to_string());
+    Finding { what: name, ok: found.is_some(), needed: false, words }
+}
+
+fn wasm_target() -> Finding {
+    let what = "wasm32-wasip2";
+    let installed = place::rust_libraries().is_some_and(|libraries| libraries.join(what).is_dir());
+    let words = if installed { "installed" } else { "not installed; `rustup target add wasm32-wasip2`, for agents in Rust" };
+    Finding { what, ok: installed, needed: false, words: words.to_owned() }
+}
+
+fn python() -> Finding {
+    tool("componentize-py", "agents in Python: `pip install componentize-py`")
+}

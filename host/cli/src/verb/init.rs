@@ -1,0 +1,104 @@
+//! `init`: a configuration to begin with.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use package::config;
+
+use crate::err::CliError;
+use crate::{exit, out};
+
+/// Write a first `bailiwick.toml` that explains itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The folder in which it is written
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// Print which file was written as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick init
+  bailiwick check                        what it allows
+  bailiwick trust                        allow it
+
+A file that is there is left as it is.";
+
+/// Every key that there is, with what it does; only what has no comment sign before it holds.
+pub(crate) const SAMPLE: &str = r#"# What agents may do here. `bailiwick check` shows it, `bailiwick trust` allows it; until then nothing in this file is used.
+
+[agents.my-agent]
+component = "my-agent.wasm"             # a .wasm file, or a folder with agent.toml that is built when it has changed
+purpose = "says in one line why it runs here"
+# owner = "team@example.com"
+# expires = "2030-12-31"                # from then on it is refused
+# env = { LANG = "C" }                  # nothing else of the environment is seen
+# durable = true                        # keep what it reads, so that it can be resumed after a crash
+# limits = { memory = "128MiB", active-timeout = "10m" }
+
+# Folders that it may read; `guest` is where it sees them.
+[[agents.my-agent.files]]
+guest = "/src"
+host = "."
+mode = "read"
+
+# Requests that it may make. Nothing else reaches the network, and no other name is looked up.
+# [[agents.my-agent.http]]
+# host = "*.example.com"                # one host, an address, or *.suffix
+# scheme = "https"
+# port = 443
+# methods = ["GET", "HEAD"]
+# paths = ["/api/**"]                   # * within a segment, ** across
+# addresses = ["10.2.0.0/16"]           # private addresses that the name may have
+# until = "2030-12-31"
+
+# [network]
+# resolvers = ["127.0.0.1:5353"]        # the system's, where there are none
+# roots = ["certs/internal-ca.pem"]     # beside the public roots
+"#;
+
+#[expect(clippy::disallowed_methods, reason = "door: a folder that the operator named")]
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let file = args.folder.join(config::FILE_NAME);
+    let mut made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file).map_err(CliError::file("make", &file))?;
+    made.write_all(SAMPLE.as_bytes()).map_err(CliError::file("write", &file))?;
+    say(&file, args.json)?;
+    Ok(exit::DONE)
+}
+
+fn say(file: &Path, json: bool) -> Result<(), CliError> {
+    let shown = file.to_string_lossy().into_owned();
+    if json {
+        return out::json(&serde_json::json!({ "file": shown }));
+    }
+    out::words(&format!("wrote {}: read it, then `bailiwick check`", crate::words::safe(&shown)));
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and writes files of its own")]
+mod tests {
+    use package::config;
+
+    use super::SAMPLE;
+
+    #[test]
+    fn the_sample_is_one_with_and_without_its_comments() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("here").join(config::FILE_NAME);
+        std::fs::create_dir(folder.path().join("here")).unwrap();
+        // What is behind a comment sign is a line of the file as well, but for the explanations.
+        let is_key = |line: &str| {
+            line.starts_with("# [") || line.split_once(" = ").is_some_and(|(key, _)| !key.trim_start_matches("# ").contains(' '))
+        };
+        let all: Vec<&str> = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches("# ") } else { line }).collect();
+        for text in [SAMPLE.to_owned(), all.join("\n").replace("certs/internal-ca.pem", "bailiwick.toml")] {
+            std::fs::write(&file, &text).unwrap();
+            config::read(&file).unwrap().resolve(&folder.path().join("home")).unwrap_or_else(|err| panic!("{err}\n{text}"));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A recorded run taken out of its log, to be kept beside an agent's code: replayed there without the home's record, without a network and
+//! without the files that were read.
+//!
+//! It holds everything that the agent was let see, in plain: inputs, answers, contents of files. It holds no credential, since no run
+//! ever does.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use effect::{Digest, RunId};
+use gate::{Leaf, Recorded};
+use serde::{Deserialize, Serialize};
+
+use crate::err::RunError;
+use crate::house::{HouseOptions, Place};
+use crate::rebuild::{Rebuilt, play, prepared};
+
+/// The form of a case.
+const VERSION: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// Its records, in order.
+    leaves: Vec<Kept>,
+    /// Which run it was.
+    pub run: RunId,
+    /// Form of this document.
+    v: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// The record as it was hashed.
+    body: String,
+    /// What is kept beside it, in base 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    payloads: Vec<String>,
+    seq: u64,
+}
+
+impl Case {
+    /// A run of this home, as a case. It must have come to its own end, and everything that it saw must have been kept.
+    ///
+    /// # Errors
+    /// A run that is not like that, or can't be read.
+    pub fn keep(place: &Place, run: RunId) -> Result<Self, RunError> {
+        let load = |cause| RunError::Load { run, cause };
+        let reader = journal::Reader::open(&place.home)?;
+        let leaves = gate::leaves(&reader, run).collect::<Result<Vec<_>, _>>().map_err(load)?;
+        let recorded = Recorded::from_leaves(run, leaves.iter().cloned().map(Ok)).map_err(load)?;
+        if !recorded.is_kept() || !recorded.opening().standing.durable {
+            return Err(load(gate::LoadError::NotKept));
+        }
+        if !recorded.came_to_its_end() {
+            return Err(RunError::NoEnd(run));
+        }
+        let kept = |leaf: Leaf| Kept {
+            body: String::from_utf8_lossy(&leaf.body).into_owned(),
+            payloads: leaf.payloads.iter().map(|payload| STANDARD.encode(payload)).collect(),
+            seq: leaf.seq,
+        };
+        Ok(Self { leaves: leaves.into_iter().map(kept).collect(), run, v: VERSION })
+    }
+
+    /// Reads a case back.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let case: Self = serde_json::from_slice(bytes).map_err(|err| err.to_string())?;
+        if case.v == VERSION { Ok(case) } else { Err(format!("it is of form {}, this version reads form {VERSION}", case.v)) }
+    }
+
+    /// Runs a component as the recorded one ran, and says where it does something else.
+    ///
+    /// # Errors
+    /// A case that can't be replayed, a component that can't be run.
+    pub async fn play(&self, place: &Place, options: &HouseOptions, component: Digest) -> Result<Rebuilt, RunError> {
+        let load = |cause| RunError::Load { run: self.run, cause };
+        let recorded = Recorded::from_leaves(self.run, self.leaves.iter().map(Kept::leaf)).map_err(load)?;
+        let stack_bytes = recorded.opening().standing.limits.stack_bytes;
+        play(recorded, &prepared(place, options, component, stack_bytes).await?).await
+    }
+}
+
+impl Kept {
+    fn leaf(&self) -> Result<Leaf, gate::LoadError> {
+        let payload = |text: &String| STANDARD.decode(text).map_err(|_| gate::LoadError::Payload { seq: self.seq });
+        Ok(Leaf {
+            body: self.body.clone().into_bytes(),
+            payloads: self.payloads.iter().map(payload).collect::<Result<_, _>>()?,
+            seq: self.seq,
+        })
+    }
+}
