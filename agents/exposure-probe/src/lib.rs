@@ -1,0 +1,206 @@
+//! Finds what a web service shows to anybody and should not: files, consoles, pages and headers, each confirmed before it is reported.
+//! Changes nothing: it asks by GET alone, logs in nowhere, and tries no password.
+
+mod ask;
+mod check;
+mod dice;
+mod pace;
+mod page;
+mod probe;
+mod report;
+mod show;
+mod target;
+mod why;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::check::Group;
+
+use crate::ask::{Asker, Means};
+use crate::dice::Dice;
+use crate::report::Reporter;
+use crate::target::Target;
+use bailiwick_sdk::{Failure, JsonSchema, log, progress};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// BOUND: how many targets one run may have.
+const TARGETS_MAX: usize = 256;
+/// BOUND: how many requests a run may ask for; the host's own limit on acts is about as high.
+const REQUESTS_MAX: u32 = 100_000;
+/// BOUND: how many may be in flight; each may bring a page of 256 KiB into the sandbox's memory.
+const IN_FLIGHT_MAX: u32 = 32;
+/// BOUND: how long one request may take.
+const TIMEOUT_MS_MAX: u32 = 120_000;
+/// BOUND: how many may be sent in a second.
+const PER_SECOND_MAX: u32 = 10_000;
+
+/// What is probed, and how far.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Input {
+    /// Where to look: `https://HOST[:PORT]/FOLDER/`. Everything is asked for below the folder. Names in a query are tried with
+    /// values that fit nowhere.
+    #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 2048)))]
+    pub targets: Vec<String>,
+    /// Which checks; all of them unless some are named.
+    #[serde(default = "every_group")]
+    #[schemars(length(min = 1))]
+    pub groups: Vec<Group>,
+    /// Requests for one target at most.
+    #[serde(default = "budget_per_target")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests_per_target: u32,
+    /// Requests in all at most.
+    #[serde(default = "budget")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests: u32,
+    /// Requests under way at once.
+    #[serde(default = "in_flight")]
+    #[schemars(range(min = 1, max = 32))]
+    pub in_flight: u32,
+    /// Requests in a second at most; 0 for as fast as they are answered.
+    #[serde(default = "per_second")]
+    #[schemars(range(max = 10_000))]
+    pub per_second: u32,
+    /// How long one request may take.
+    #[serde(default = "timeout_ms")]
+    #[schemars(range(min = 1, max = 120_000))]
+    pub timeout_ms: u32,
+}
+
+fn every_group() -> Vec<Group> {
+    Group::ALL.to_vec()
+}
+
+const fn budget_per_target() -> u32 {
+    500
+}
+
+const fn budget() -> u32 {
+    5000
+}
+
+const fn in_flight() -> u32 {
+    4
+}
+
+const fn per_second() -> u32 {
+    50
+}
+
+const fn timeout_ms() -> u32 {
+    10_000
+}
+
+/// What was probed, and what could not be decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Output {
+    /// In the order of the input.
+    pub targets: Vec<Probed>,
+    /// Requests that left, for all targets together.
+    pub asked: u64,
+    /// Requests that the host refused.
+    pub refused: u64,
+    /// Everything found.
+    pub findings: u64,
+    /// Of these, how many the host did not take.
+    pub findings_unreported: u64,
+}
+
+/// One target.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Probed {
+    /// Its origin and folder.
+    pub target: String,
+    /// Requests that left.
+    pub asked: u64,
+    /// Requests that the host refused.
+    pub refused: u64,
+    /// Checks that found something.
+    pub findings: u64,
+    /// Whether it says of what can't be there, beside its own page, that it is.
+    pub soft_404: bool,
+    /// Checks that could not be decided, or not for all of their paths, by reason.
+    pub undecided: BTreeMap<String, Vec<String>>,
+}
+
+fn run(input: Input) -> Result<Output, Failure> {
+    let targets = checked(&input)?;
+    let groups: BTreeSet<Group> = input.groups.iter().copied().collect();
+    let timeout = Duration::from_millis(input.timeout_ms.into());
+    let in_flight = usize::try_from(input.in_flight).unwrap_or(1);
+    let mut means = Means::new(timeout, in_flight, input.per_second, input.requests.into());
+    let (mut dice, mut reporter, mut output) = (Dice::new(), Reporter::default(), Output::default());
+    let count = targets.len() as u64;
+    for (done, target) in (0_u64..).zip(&targets) {
+        let url = target.url(&target.path(""));
+        progress::update(done, count, &url);
+        let result = probe::probe(Asker::new(&mut means, target, input.requests_per_target.into()), &mut dice, &groups);
+        reporter.report(target, &result.found);
+        let probed = probed(url, &result);
+        tell(&probed);
+        output.asked += probed.asked;
+        output.refused += probed.refused;
+        output.findings += probed.findings;
+        output.targets.push(probed);
+    }
+    output.findings_unreported = reporter.unreported();
+    progress::update(count, count, "targets probed");
+    Ok(output)
+}
+
+bailiwick_sdk::agent!(run);
+
+/// The host checks the input against the schema; this holds without it too.
+fn checked(input: &Input) -> Result<Vec<Target>, Failure> {
+    let failure = |message: String| Failure::new(Failure::BAD_INPUT, message);
+    let bad = |message: String| Err(failure(message));
+    if !(1..=TARGETS_MAX).contains(&input.targets.len()) {
+        return bad(format!("`targets` has not between 1 and {TARGETS_MAX} entries"));
+    }
+    if input.groups.is_empty() {
+        return bad("`groups` is empty".to_owned());
+    }
+    let numbers = [
+        ("requests-per-target", input.requests_per_target, 1, REQUESTS_MAX),
+        ("requests", input.requests, 1, REQUESTS_MAX),
+        ("in-flight", input.in_flight, 1, IN_FLIGHT_MAX),
+        ("per-second", input.per_second, 0, PER_SECOND_MAX),
+        ("timeout-ms", input.timeout_ms, 1, TIMEOUT_MS_MAX),
+    ];
+    for (name, value, min, max) in numbers {
+        if !(min..=max).contains(&value) {
+            return bad(format!("`{name}` is not between {min} and {max}"));
+        }
+    }
+    input.targets.iter().map(|target| Target::parse(target).map_err(|err| failure(format!("`targets`: {err}")))).collect()
+}
+
+fn probed(target: String, result: &probe::Outcome) -> Probed {
+    let undecided = result.undecided.iter();
+    Probed {
+        target,
+        asked: result.asked,
+        refused: result.refused,
+        findings: result.found.len() as u64,
+        soft_404: result.soft_404,
+        undecided: undecided.map(|(why, checks)| (why.word().to_owned(), checks.iter().map(|id| (*id).to_owned()).collect())).collect(),
+    }
+}
+
+/// Whoever reads the log is to know what a target without findings is worth.
+fn tell(probed: &Probed) {
+    log::info!("{}: {} requests, {} refused, {} findings", probed.target, probed.asked, probed.refused, probed.findings);
+    if probed.soft_404 {
+        log::warn!(
+            "{}: soft-404: it says of paths that can't exist that they do; what can't be told apart from that is not reported",
+            probed.target
+        );
+    }
+    for (why, checks) in &probed.undecided {
+        log::warn!("{}: {why}: not decided: {}", probed.target, checks.join(", "));
+    }
+}
