@@ -1,60 +1,133 @@
 //! Turns hits into findings that say where and what, and never the secret.
 //!
-//! SECURITY: nothing here is made from the secret but its length: not what is shown, nor either digest. One of a guessable
-//! secret could be tried out by anybody who holds the report.
+//! SECURITY: nothing of a finding is made from the secret but its length: not what is shown, nor either digest. One of a
+//! guessable secret could be tried out by anybody who holds the report.
 
-use crate::scan::Hit;
+use crate::baseline::Baseline;
+use crate::path::Standing;
+use crate::scan::{Hit, characters, line_around};
 use bailiwick_sdk::findings::{self, Finding};
 use bailiwick_sdk::{RefusalCode, log};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// How much of a line, on either side of a hit, goes into its fingerprint.
 const SHAPE_BYTES: usize = 256;
+/// How much of a commit's name is shown: enough to be the only one, in any history.
+const COMMIT_SHOWN: usize = 12;
+/// BOUND: how many secrets are remembered, so that a history does not repeat each with every version of its file.
+const SEEN_MAX: usize = 200_000;
+
+/// Where a text is from.
+pub(crate) struct Source<'a> {
+    pub(crate) root: &'a str,
+    /// The path below the root.
+    pub(crate) relative: &'a str,
+    /// The commit with which it came, where it is from the history.
+    pub(crate) commit: Option<&'a str>,
+}
 
 /// Reports, up to a bound, and counts what it did not.
 pub(crate) struct Reporter {
     reported_max: u32,
     reported: u32,
     found: u64,
+    known: u64,
     /// Once the host says that there are enough, it is not asked again.
     full: bool,
+    baseline: Baseline,
+    /// What was found, by path, rule and secret; `None` where nothing can come twice.
+    ///
+    /// SECURITY: digests of secrets; they are compared here and never leave.
+    seen: Option<BTreeSet<[u8; 32]>>,
 }
 
 impl Reporter {
-    pub(crate) const fn new(reported_max: u32) -> Self {
-        Self { reported_max, reported: 0, found: 0, full: false }
+    /// Where the history is searched too, what was found once at a path is not found there again.
+    pub(crate) fn new(reported_max: u32, baseline: Baseline, with_history: bool) -> Self {
+        let seen = with_history.then(BTreeSet::new);
+        Self { reported_max, reported: 0, found: 0, known: 0, full: false, baseline, seen }
     }
 
     pub(crate) const fn found(&self) -> u64 {
         self.found
     }
 
+    pub(crate) const fn known(&self) -> u64 {
+        self.known
+    }
+
     pub(crate) fn unreported(&self) -> u64 {
         self.found - u64::from(self.reported)
     }
 
-    /// Reports what was found in one file.
-    pub(crate) fn report(&mut self, root: &str, relative: &str, text: &[u8], hits: &[Hit]) {
+    /// Reports what was found in one text.
+    pub(crate) fn report(&mut self, source: &Source<'_>, text: &[u8], hits: &[Hit<'_>]) {
+        let standing = Standing::of(source.relative);
         let mut place = Place { offset: 0, line: 1, column: 1 };
         let mut alike: BTreeMap<String, u32> = BTreeMap::new();
-        for hit in hits {
-            self.found += 1;
-            if self.full || self.reported >= self.reported_max {
+        for hit in hits.iter().filter(|hit| !(hit.weak && standing.made)) {
+            if source.commit.is_some() && self.is_repeated(source, text, hit) {
+                continue;
+            }
+            self.remember(source, text, hit);
+            if self.baseline.len() == 0 && (self.full || self.reported >= self.reported_max) {
+                self.found += 1;
                 continue;
             }
             place = place.on_to(text, hit.at.start);
-            let finding = finding(root, relative, text, hit, &place, &mut alike);
-            match findings::report(finding) {
-                Ok(()) => self.reported += 1,
-                Err(refusal) => {
-                    log::warn!("a finding in {relative} was {refusal}");
-                    self.full |= refusal.code != RefusalCode::Malformed;
-                }
+            let finding = finding(source, text, hit, &place, &mut alike);
+            self.send(source, standing, hit, finding);
+        }
+    }
+
+    fn send(&mut self, source: &Source<'_>, standing: Standing, hit: &Hit<'_>, mut finding: Finding) {
+        if self.baseline.knows(&finding.fingerprint) {
+            self.known += 1;
+            return;
+        }
+        self.found += 1;
+        if self.full || self.reported >= self.reported_max {
+            return;
+        }
+        if !hit.proven {
+            finding.severity = standing.weakened(finding.severity);
+        }
+        match findings::report(finding) {
+            Ok(()) => self.reported += 1,
+            Err(refusal) => {
+                log::warn!("a finding in {} was {refusal}", source.relative);
+                self.full |= refusal.code != RefusalCode::Malformed;
             }
         }
     }
+
+    fn is_repeated(&self, source: &Source<'_>, text: &[u8], hit: &Hit<'_>) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.contains(&secret(source, text, hit)))
+    }
+
+    fn remember(&mut self, source: &Source<'_>, text: &[u8], hit: &Hit<'_>) {
+        if let Some(seen) = self.seen.as_mut().filter(|seen| seen.len() < SEEN_MAX) {
+            seen.insert(secret(source, text, hit));
+        }
+    }
+}
+
+/// SECURITY: for comparing within this run, and for nothing else.
+fn secret(source: &Source<'_>, text: &[u8], hit: &Hit<'_>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in [hit.id.as_bytes(), source.relative.as_bytes()] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.update(text.get(hit.at.clone()).unwrap_or_default());
+    // Of a private key only the first line was found: the next is what tells two apart.
+    let tail = text.get(hit.at.end..text.len().min(hit.at.end + SHAPE_BYTES)).unwrap_or_default();
+    if characters(hit.public.as_bytes()) == hit.characters {
+        hasher.update(tail);
+    }
+    hasher.finalize().into()
 }
 
 /// How far a text has been counted, in the numbers that people use.
@@ -80,18 +153,24 @@ impl Place {
     }
 }
 
-fn finding(root: &str, relative: &str, text: &[u8], hit: &Hit, place: &Place, alike: &mut BTreeMap<String, u32>) -> Finding {
-    let rule = hit.rule;
-    let excerpt = excerpt(hit, text);
-    let path = format!("{root}/{relative}");
+fn finding(source: &Source<'_>, text: &[u8], hit: &Hit<'_>, place: &Place, alike: &mut BTreeMap<String, u32>) -> Finding {
+    let excerpt = excerpt(hit);
+    let path = format!("{}/{}", source.root, source.relative);
     let (line, shape) = (place.line.to_string(), shape(text, hit));
-    let evidence = digest(&[rule.id, &path, &line, &place.column.to_string(), &excerpt]);
-    let base = digest(&[rule.id, relative, &excerpt, &shape]);
+    let commit = source.commit.unwrap_or_default();
+    let evidence = digest(&[hit.id, &path, &line, &place.column.to_string(), &excerpt, commit]);
+    let mut parts = vec![hit.id, source.relative, &excerpt, &shape];
+    parts.extend(source.commit);
+    let base = digest(&parts);
     // Two that look alike in one file are told apart by which comes first.
     let nth = alike.entry(base.clone()).or_default();
     let fingerprint = if *nth == 0 { base.clone() } else { digest(&[&base, &nth.to_string()]) };
     *nth += 1;
-    Finding::new(rule.id, rule.severity, rule.title)
+    let title = match source.commit {
+        Some(commit) => format!("{}, in commit {}", hit.title, commit.get(..COMMIT_SHOWN).unwrap_or(commit)),
+        None => hit.title.to_owned(),
+    };
+    Finding::new(hit.id, hit.severity, title)
         .at(path, place.line, place.column)
         .excerpt(excerpt)
         .evidence(evidence)
@@ -100,21 +179,19 @@ fn finding(root: &str, relative: &str, text: &[u8], hit: &Hit, place: &Place, al
 }
 
 /// `ghp_… (40 characters)`, or the first line of a private key, which is none of it.
-fn excerpt(hit: &Hit, text: &[u8]) -> String {
-    let found = text.get(hit.at.clone()).unwrap_or_default();
-    let shown = found.get(..hit.rule.public_bytes(found)).unwrap_or_default();
-    let shown_text = String::from_utf8_lossy(shown);
-    if shown.len() == found.len() { shown_text.into_owned() } else { format!("{shown_text}… ({} characters)", characters(found)) }
+fn excerpt(hit: &Hit<'_>) -> String {
+    let encoded = if hit.encoded { ", in base64" } else { "" };
+    if characters(hit.public.as_bytes()) == hit.characters {
+        return format!("{}{encoded}", hit.public);
+    }
+    format!("{}… ({} characters{encoded})", hit.public, hit.characters)
 }
 
 /// What the line around a hit looks like: each run of what words and tokens are made of as `a`, and of blanks as one, so
 /// that it survives a new value and another indent, and holds no value of any other secret on the line. The body of a
 /// private key in one line of source is such a secret.
-fn shape(text: &[u8], hit: &Hit) -> String {
-    let before = text.get(hit.at.start.saturating_sub(SHAPE_BYTES)..hit.at.start).unwrap_or_default();
-    let before = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    let after = text.get(hit.at.end..text.len().min(hit.at.end + SHAPE_BYTES)).unwrap_or_default();
-    let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
+fn shape(text: &[u8], hit: &Hit<'_>) -> String {
+    let (before, after) = line_around(text, &hit.at, SHAPE_BYTES);
     format!("{}…{}", run_shapes(before).trim_start(), run_shapes(after).trim_end())
 }
 
@@ -130,12 +207,6 @@ fn run_shapes(text: &[u8]) -> String {
         .collect();
     shape.dedup();
     shape.into_iter().collect()
-}
-
-/// How many characters begin in `text`; bytes that are not UTF-8 count once each, or with the character before them.
-fn characters(text: &[u8]) -> u32 {
-    let count = text.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count();
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// `sha256:` and the digest of the parts, each with its length before it.

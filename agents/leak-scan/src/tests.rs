@@ -11,7 +11,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 fn token() -> String {
-    ["gh", "p_", "16C7e42F292c6912E7", "710c838347Ae178B4a"].concat()
+    ["gh", "p_", "zQWBuTSOoRi4A9spHcVY", "5ncnsDkxkJ0mLq17"].concat()
 }
 
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
@@ -80,7 +80,7 @@ fn what_is_skipped_is_counted_with_its_reason() {
     let input = json!({"max-file-bytes": 10_000, "exclude": ["/target", "*.lock"]});
     let (output, findings) = scan(folder.path(), input);
     assert_eq!(findings, []);
-    let skipped = Skipped { binary: 1, too_large: 1, unreadable: 0, symlink: 0, excluded: 3 };
+    let skipped = Skipped { archive: 0, binary: 1, too_large: 1, unreadable: 0, symlink: 0, excluded: 3 };
     assert_eq!(output["files_skipped"], serde_json::to_value(skipped).unwrap());
     assert_eq!((&output["files_scanned"], &output["bytes"]), (&json!(3), &json!(18_193)));
 }
@@ -129,7 +129,7 @@ fn what_could_not_be_searched_is_told_by_name_and_then_by_number() {
     let (output, _) = scan(folder.path(), json!({}));
     assert_eq!(output["files_skipped"]["unreadable"], sockets.len());
     let log = testing::take_log();
-    let warnings: Vec<_> = log.iter().filter_map(|line| line.strip_prefix("WARN leak_scan: ")).collect();
+    let warnings: Vec<_> = log.iter().filter_map(|line| line.strip_prefix("WARN leak_scan::files: ")).collect();
     let root = folder.path().to_str().unwrap();
     for (n, warning) in warnings[..20].iter().enumerate() {
         assert!(warning.starts_with(&format!("could not search `{root}/{n:02}\\u{{1b}}[2J\\n`: ")), "{warning}");
@@ -164,7 +164,8 @@ fn fingerprint_survives_moves_and_tells_two_apart() {
 
 #[test]
 fn digests_do_not_depend_on_the_secret_or_on_what_is_beside_it() {
-    let other: String = token().chars().map(|c| if c == '7' { '3' } else { c }).collect();
+    let another = |seed| crate::rule::tests::samples(seed).into_iter().find(|(rule, _)| rule.id == "github-token").unwrap().1.token();
+    let other = (0..).map(another).find(|token| token.starts_with("ghp_")).unwrap();
     let folder = folder(&[("f", b"".as_slice())]);
     let mut seen = Vec::new();
     for (token, password) in [(token(), "hunter2"), (other, "tiger55")] {
@@ -182,6 +183,93 @@ fn findings_past_the_bound_are_counted_and_not_reported() {
     let (output, findings) = scan(folder.path(), json!({"max-findings": 7}));
     assert_eq!(findings.len(), 7);
     assert_eq!((&output["findings"], &output["findings_unreported"]), (&json!(10), &json!(3)));
+}
+
+#[test]
+fn what_a_baseline_knows_is_counted_and_not_reported() {
+    let token = token();
+    let text = format!("a: {token}\n\nb = \"{token}\"\n");
+    let folder = folder(&[("f", text.as_bytes())]);
+    let (_, before) = scan(folder.path(), json!({}));
+    let list = json!([before[0].fingerprint, "sha256:12", 7]);
+    fs::write(folder.path().join("known.json"), list.to_string()).unwrap();
+    fs::write(folder.path().join("f"), format!("moved\n{text}")).unwrap();
+    let (output, after) = scan(folder.path(), json!({"baseline": "known.json"}));
+    assert_eq!((after.len(), &after[0].fingerprint), (1, &before[1].fingerprint));
+    assert_eq!((&output["findings"], &output["findings_known"], &output["findings_unreported"]), (&json!(1), &json!(1), &json!(0)));
+    let input = json!({"root": folder.path().to_str().unwrap(), "baseline": "missing.json"});
+    assert_eq!(testing::run(run, &input).unwrap_err().code, "baseline");
+}
+
+#[test]
+fn archives_are_counted_by_how_they_begin_however_large_they_are() {
+    let token = token();
+    let mut tar = vec![b'a'; 257];
+    tar.extend(b"ustar\0");
+    let zip = [b"PK\x03\x04".as_slice(), token.as_bytes(), &[b'a'; 20_000]].concat();
+    let folder =
+        folder(&[("a.jar", &zip), ("b.tgz", b"\x1f\x8b\x08"), ("c.xz", b"\xfd7zXZ\0"), ("d.tar", &tar), ("e.txt", token.as_bytes())]);
+    let (output, findings) = scan(folder.path(), json!({"max-file-bytes": 10_000}));
+    assert_eq!(paths(folder.path(), &findings), ["e.txt"]);
+    let skipped = Skipped { archive: 4, ..Skipped::default() };
+    assert_eq!(output["files_skipped"], serde_json::to_value(skipped).unwrap());
+}
+
+#[test]
+fn a_path_weakens_what_is_in_doubt_and_nothing_that_is_proven() {
+    let made = |id: &str| crate::rule::tests::samples(3).into_iter().find(|(rule, _)| rule.id == id).unwrap().1.text();
+    let text = [token(), made("gitlab-token"), made("datadog-key")].join("\n");
+    let severities = |path: &str| {
+        let folder = folder(&[(path, text.as_bytes())]);
+        scan(folder.path(), json!({})).1.into_iter().map(|finding| format!("{:?}", finding.severity)).collect::<Vec<_>>()
+    };
+    assert_eq!(severities("src/a.py"), ["Critical", "Critical", "High"]);
+    assert_eq!(severities("vendor/a.py"), ["Critical", "High", "Medium"]);
+    assert_eq!(severities("tests/a.py"), ["Critical", "Medium", "Low"]);
+    assert_eq!(severities("yarn.lock"), ["Critical", "Critical"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf_8_and_folders_that_are_closed_are_no_reason_to_stop() {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder(&[("z", token().as_bytes()), ("shut/x", token().as_bytes())]);
+    fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff\xfe")), token()).unwrap();
+    let shut = folder.path().join("shut");
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o000)).unwrap();
+    // Whoever runs this as root may look everywhere.
+    let closed = fs::read_dir(&shut).is_err();
+    let (output, findings) = scan(folder.path(), json!({}));
+    fs::set_permissions(&shut, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(findings.len(), if closed { 2 } else { 3 });
+    assert_eq!(output["files_skipped"]["unreadable"], u64::from(closed));
+    assert_eq!(paths(folder.path(), &findings)[0], "a\u{fffd}\u{fffd}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_keeps_nobody_waiting() {
+    let folder = folder(&[("z", token().as_bytes())]);
+    for name in [".gitleaks.toml", "a-pipe"] {
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap();
+        assert!(made.success());
+    }
+    let (output, findings) = scan(folder.path(), json!({"history": true}));
+    assert_eq!((paths(folder.path(), &findings), &output["files_skipped"]["unreadable"]), (vec!["z".to_owned()], &json!(2)));
+    assert_eq!(output["unsupported"][0]["rule"], ".gitleaks.toml");
+    let input = json!({"root": folder.path().to_str().unwrap(), "baseline": "a-pipe"});
+    assert!(testing::run(run, &input).unwrap_err().message.contains("not a file"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_history_behind_a_link_is_not_followed() {
+    let outside = folder(&[("x/.git/HEAD", b"ref: refs/heads/main\n"), ("x/.git/objects/none", b"")]);
+    let folder = folder(&[("z", token().as_bytes())]);
+    std::os::unix::fs::symlink(outside.path().join("x/.git"), folder.path().join(".git")).unwrap();
+    let (output, findings) = scan(folder.path(), json!({"history": true}));
+    assert_eq!((findings.len(), &output["history"]["broken_named"]), (1, &json!(["`.git` is a link, and none is followed"])));
 }
 
 #[test]
@@ -204,6 +292,10 @@ fn bad_input_is_named() {
         (json!({"exclude": ["a**"]}), "exclude"),
         (json!({"exclude": vec!["a"; 65]}), "exclude"),
         (json!({"rooot": "/src"}), "rooot"),
+        (json!({"gitleaks-config": "/etc/x"}), "gitleaks-config"),
+        (json!({"baseline": "a/../../x"}), "baseline"),
+        (json!({"max-commits": 0}), "max-commits"),
+        (json!({"max-history-bytes": 0}), "max-history-bytes"),
     ] {
         let failure = testing::run(run, &input).unwrap_err();
         assert_eq!(failure.code, Failure::BAD_INPUT);
@@ -217,5 +309,5 @@ fn schemas_name_the_defaults() {
     assert_eq!(schemas["input"]["properties"]["root"]["default"], "/src");
     assert_eq!(schemas["input"]["properties"]["max-file-bytes"]["default"], 1_048_576);
     assert_eq!(schemas["input"].get("required"), None);
-    assert_eq!(schemas["output"]["required"].as_array().unwrap().len(), 5);
+    assert_eq!(schemas["output"]["required"].as_array().unwrap().len(), 8);
 }

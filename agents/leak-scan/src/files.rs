@@ -1,0 +1,82 @@
+//! One scan of a folder under way: each file is read, searched and reported on, or counted with the reason why not.
+
+use crate::output::{Output, Skipped};
+use crate::read::{Content, read};
+use crate::report::{Reporter, Source};
+use crate::search::Search;
+use crate::walk::Found;
+use bailiwick_sdk::{log, progress};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// How many files lie between two words on progress.
+const PROGRESS_EVERY: u64 = 32;
+/// BOUND: how much of what could not be read is told by its name; the rest is one number.
+const UNREADABLE_NAMED_MAX: u64 = 20;
+
+/// What a scan works with, and what it has come to.
+pub(crate) struct Scan<'s> {
+    pub(crate) root: &'s str,
+    pub(crate) search: &'s Search,
+    pub(crate) reporter: Reporter,
+    pub(crate) file_bytes_max: u64,
+    /// Used again for each file, so that memory does not grow with their number.
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) output: Output,
+}
+
+impl Scan<'_> {
+    pub(crate) fn take(&mut self, found: &Found<'_>) {
+        let skipped = &mut self.output.files_skipped;
+        match found {
+            Found::File { path, relative } => self.file(path, relative),
+            Found::Symlink => skipped.symlink += 1,
+            Found::Excluded => skipped.excluded += 1,
+            Found::Unreadable { relative, err } => self.unreadable(relative, err),
+        }
+    }
+
+    /// The operator is to see what was not searched: a secret may be in there.
+    fn unreadable(&mut self, relative: &str, err: &io::Error) {
+        let unreadable = &mut self.output.files_skipped.unreadable;
+        *unreadable += 1;
+        if *unreadable <= UNREADABLE_NAMED_MAX {
+            log::warn!("could not search `{}/{relative}`: {err}", self.root);
+        }
+    }
+
+    pub(crate) fn tell_of_the_rest(&self) {
+        let unnamed = self.output.files_skipped.unreadable.saturating_sub(UNREADABLE_NAMED_MAX);
+        if unnamed > 0 {
+            log::warn!("could not search {unnamed} more");
+        }
+    }
+
+    /// Counted; a rule may still speak of its path.
+    fn unread(&mut self, relative: &str, reason: fn(&mut Skipped) -> &mut u64) {
+        *reason(&mut self.output.files_skipped) += 1;
+        let source = Source { root: self.root, relative, commit: None };
+        self.reporter.report(&source, &[], &self.search.unread(relative, None));
+    }
+
+    fn file(&mut self, path: &Path, relative: &str) {
+        let content = File::open(path).and_then(|file| read(file, self.file_bytes_max, &mut self.buffer));
+        match content {
+            Ok(Content::Text { bytes }) => {
+                let text = self.buffer.get(..bytes).unwrap_or_default();
+                self.output.files_scanned += 1;
+                self.output.bytes += text.len() as u64;
+                let source = Source { root: self.root, relative, commit: None };
+                self.reporter.report(&source, text, &self.search.hits(text, relative, None));
+                if self.output.files_scanned.is_multiple_of(PROGRESS_EVERY) {
+                    progress::update(self.output.files_scanned, 0, relative);
+                }
+            }
+            Ok(Content::Archive) => self.unread(relative, |skipped| &mut skipped.archive),
+            Ok(Content::Binary) => self.unread(relative, |skipped| &mut skipped.binary),
+            Ok(Content::TooLarge) => self.unread(relative, |skipped| &mut skipped.too_large),
+            Err(err) => self.unreadable(relative, &err),
+        }
+    }
+}

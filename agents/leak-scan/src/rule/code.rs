@@ -1,0 +1,165 @@
+//! Rules for clouds, forges, registries, build services and model providers: tokens with a prefix of their own.
+
+use super::Form::{PrivateKey, Token, Url, Within};
+use super::Rule;
+use super::check::Check::{self, Bech32, Crc62, CrcHex, Entropy, Shape};
+use super::shape::Part::{Any, Lit, Until};
+use super::shape::{
+    ALNUM, AZURE, BASE32, BASE64, BECH32, DASHED, DIGITS, DOTTED, LOWER, Part, UPPER, URL64, WORD, alnum, hex, run, runs, url64,
+};
+use bailiwick_sdk::findings::Severity::{self, Critical, High, Low, Medium};
+
+/// Evenly spread, as random characters are: few hexadecimal digits, and any number of others.
+const EVEN: Check = Entropy(300);
+
+const fn t(
+    id: &'static str,
+    title: &'static str,
+    severity: Severity,
+    keywords: &'static [&'static str],
+    parts: &'static [Part],
+    check: Check,
+) -> Rule {
+    Rule::new(id, title, severity, keywords, Token(parts), check)
+}
+
+/// In the order of their ids.
+pub(super) static RULES: &[Rule] = &[
+    t("adafruit-io-key", "Adafruit IO key", High, &["aio_"], &[alnum(28)], EVEN),
+    t("age-secret-key", "age secret key", Critical, &["AGE-SECRET-KEY-1"], &[run(&BECH32, 58)], Bech32),
+    t("airtable-token", "Airtable personal access token", High, &["pat"], &[alnum(14), Lit("."), hex(64)], EVEN),
+    t("alibaba-access-key-id", "Alibaba Cloud access key id", Medium, &["LTAI"], &[alnum(20)], EVEN),
+    t("anthropic-api-key", "Anthropic API key", Critical, &["sk-ant-"], &[Any(&["api", "admin"]), runs(&URL64, 80, 200)], EVEN),
+    t("artifactory-api-key", "Artifactory API key", High, &["AKCp"], &[alnum(69)], EVEN),
+    t("atlassian-token", "Atlassian API token", Critical, &["ATATT3", "ATCTT3"], &[runs(&DOTTED, 180, 220)], EVEN),
+    t("aws-access-key-id", "AWS access key id", High, &["AKIA", "ASIA", "ABIA", "ACCA"], &[run(&BASE32, 16)], Entropy(250)),
+    t("aws-bedrock-key", "Amazon Bedrock API key", Critical, &["ABSK"], &[runs(&BASE64, 109, 269), Any(&["==", "="])], EVEN),
+    Rule::new(
+        "azure-client-secret",
+        "Azure client secret",
+        Critical,
+        &["Q~"],
+        Within(&[run(&ALNUM, 3), run(&DIGITS, 1)], &[runs(&AZURE, 31, 34)]),
+        EVEN,
+    ),
+    t("azure-storage-key", "Azure storage account key", Critical, &["AccountKey="], &[run(&BASE64, 86), Lit("==")], EVEN),
+    t("azure-shared-access-key", "Azure shared access key", Critical, &["SharedAccessKey="], &[run(&BASE64, 43), Lit("=")], EVEN),
+    t("bitbucket-app-password", "Bitbucket app password", High, &["ATBB"], &[alnum(32)], EVEN),
+    t("buildkite-token", "Buildkite user token", High, &["bkua_"], &[hex(40)], EVEN),
+    t("circleci-token", "CircleCI personal token", High, &["CCIPAT_"], &[alnum(22), Lit("_"), hex(40)], EVEN),
+    t("clojars-token", "Clojars deploy token", Critical, &["CLOJARS_"], &[run(&LOWER, 60)], EVEN),
+    t("cloudflare-origin-ca-key", "Cloudflare origin CA key", Critical, &["v1.0-"], &[hex(24), Lit("-"), hex(146)], EVEN),
+    t("crates-io-token", "crates.io token", Critical, &["cio"], &[alnum(32)], Entropy(350)),
+    t("databricks-token", "Databricks token", Critical, &["dapi"], &[hex(32)], EVEN),
+    t("deepseek-api-key", "DeepSeek API key", High, &["sk-"], &[hex(32)], EVEN),
+    t("digitalocean-token", "DigitalOcean token", Critical, &["dop_v1_", "doo_v1_", "dor_v1_"], &[hex(64)], EVEN),
+    t("docker-hub-token", "Docker Hub access token", Critical, &["dckr_pat_", "dckr_oat_"], &[runs(&URL64, 27, 32)], EVEN),
+    t("doppler-token", "Doppler token", Critical, &["dp.pt.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."], &[runs(&ALNUM, 40, 44)], EVEN),
+    t("dynatrace-token", "Dynatrace token", Critical, &["dt0c01."], &[run(&UPPER, 24), Lit("."), run(&UPPER, 64)], EVEN),
+    t("elevenlabs-api-key", "ElevenLabs API key", High, &["sk_"], &[hex(48)], EVEN),
+    t("figma-token", "Figma token", High, &["figd_"], &[url64(40)], EVEN),
+    t("fly-token", "Fly.io access token", Critical, &["fo1_"], &[url64(43)], EVEN),
+    t("gcp-oauth-client-secret", "Google OAuth client secret", High, &["GOCSPX-"], &[url64(28)], EVEN),
+    t("github-fine-grained-token", "GitHub fine-grained token", Critical, &["github_pat_"], &[alnum(22), Lit("_"), alnum(59)], EVEN),
+    t("github-token", "GitHub token", Critical, &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], &[runs(&ALNUM, 36, 251)], Crc62),
+    t("gitlab-deploy-token", "GitLab deploy token", High, &["gldt-"], &[url64(20)], EVEN),
+    t("gitlab-runner-token", "GitLab runner token", High, &["glrt-", "GR1348941"], &[runs(&URL64, 20, 60)], EVEN),
+    t("gitlab-token", "GitLab personal access token", Critical, &["glpat-"], &[runs(&DOTTED, 20, 320)], EVEN),
+    t("gitlab-trigger-token", "GitLab trigger token", High, &["glptt-"], &[hex(40)], EVEN),
+    t("google-api-key", "Google API key", High, &["AIza"], &[url64(35)], EVEN),
+    t("grafana-service-account-token", "Grafana service account token", High, &["glsa_"], &[alnum(32), Lit("_"), hex(8)], CrcHex),
+    t("grafana-cloud-token", "Grafana Cloud token", High, &["glc_eyJ"], &[runs(&BASE64, 60, 400)], EVEN),
+    t("groq-api-key", "Groq API key", High, &["gsk_"], &[alnum(52)], EVEN),
+    t("harness-token", "Harness token", High, &["pat.", "sat."], &[url64(22), Lit("."), alnum(24), Lit("."), alnum(20)], EVEN),
+    t("heroku-token", "Heroku token", Critical, &["HRKU-AA"], &[url64(58)], EVEN),
+    t("huggingface-token", "Hugging Face token", High, &["hf_"], &[alnum(34)], Entropy(350)),
+    t("infracost-token", "Infracost API token", Medium, &["ico-"], &[alnum(32)], EVEN),
+    // The first part decodes to `{"`, the second too; what they say is not asked.
+    t(
+        "json-web-token",
+        "JSON web token",
+        Low,
+        &["eyJ"],
+        &[runs(&URL64, 14, 300), Lit(".eyJ"), runs(&URL64, 14, 1000), Lit("."), runs(&URL64, 27, 700)],
+        EVEN,
+    ),
+    t("langfuse-secret-key", "Langfuse secret key", High, &["sk-lf-"], super::shape::UUID, EVEN),
+    t("langsmith-key", "LangSmith API key", High, &["lsv2_pt_", "lsv2_sk_"], &[hex(32), Lit("_"), hex(10)], EVEN),
+    t("linear-api-key", "Linear API key", High, &["lin_api_"], &[alnum(40)], EVEN),
+    t("mapbox-secret-token", "Mapbox secret token", High, &["sk.eyJ1Ijoi"], &[runs(&URL64, 30, 200), Lit("."), url64(22)], EVEN),
+    t("new-relic-key", "New Relic user key", Critical, &["NRAK-"], &[run(&UPPER, 27)], EVEN),
+    t("npm-token", "npm access token", Critical, &["npm_"], &[alnum(36)], Crc62),
+    t("nuget-api-key", "NuGet API key", Critical, &["oy2"], &[run(&LOWER, 43)], Entropy(350)),
+    t("nvidia-api-key", "NVIDIA API key", High, &["nvapi-"], &[runs(&URL64, 60, 70)], EVEN),
+    t("octopus-api-key", "Octopus Deploy API key", High, &["API-"], &[runs(&UPPER, 25, 32)], EVEN),
+    t("onepassword-service-token", "1Password service account token", Critical, &["ops_eyJ"], &[runs(&BASE64, 250, 1000)], EVEN),
+    t(
+        "openai-api-key",
+        "OpenAI API key",
+        Critical,
+        &["sk-"],
+        // In the middle of every one of them: the issuer's name, in base64.
+        &[Until(&URL64, 20, 200, "T3BlbkFJ"), runs(&URL64, 20, 200)],
+        EVEN,
+    ),
+    t("openrouter-api-key", "OpenRouter API key", High, &["sk-or-v1-"], &[hex(64)], EVEN),
+    t("openshift-token", "OpenShift user token", High, &["sha256~"], &[url64(43)], EVEN),
+    t("perplexity-api-key", "Perplexity API key", High, &["pplx-"], &[alnum(48)], EVEN),
+    t(
+        "planetscale-token",
+        "PlanetScale credential",
+        Critical,
+        &["pscale_tkn_", "pscale_pw_", "pscale_oauth_"],
+        &[runs(&DOTTED, 32, 64)],
+        EVEN,
+    ),
+    t("prefect-api-key", "Prefect API key", High, &["pnu_"], &[alnum(36)], EVEN),
+    Rule::new("private-key", "Private key", Critical, &["-----BEGIN "], PrivateKey, Shape),
+    t("pulumi-token", "Pulumi access token", Critical, &["pul-"], &[hex(40)], EVEN),
+    t(
+        "pypi-token",
+        "PyPI upload token",
+        Critical,
+        // Both name the index they are for, in base64.
+        &["pypi-AgEIcHlwaS5vcmc", "pypi-AgENdGVzdC5weXBpLm9yZw"],
+        &[runs(&URL64, 50, 480)],
+        EVEN,
+    ),
+    t("replicate-token", "Replicate API token", High, &["r8_"], &[alnum(37)], EVEN),
+    t("rubygems-token", "RubyGems API key", Critical, &["rubygems_"], &[hex(48)], EVEN),
+    t("scalingo-token", "Scalingo API token", High, &["tk-us-"], &[url64(48)], EVEN),
+    t("sentry-user-token", "Sentry user token", High, &["sntryu_"], &[hex(64)], EVEN),
+    t(
+        "sentry-org-token",
+        "Sentry organisation token",
+        High,
+        &["sntrys_eyJ"],
+        &[runs(&BASE64, 60, 400), Any(&["==_", "=_", "_"]), run(&BASE64, 43)],
+        EVEN,
+    ),
+    t("sonar-token", "SonarQube token", High, &["squ_", "sqp_", "sqa_"], &[hex(40)], EVEN),
+    t("sourcegraph-token", "Sourcegraph access token", High, &["sgp_"], &[Any(&["local_"]), hex(40)], EVEN),
+    t("supabase-token", "Supabase access token", Critical, &["sbp_"], &[hex(40)], EVEN),
+    t("tailscale-key", "Tailscale key", Critical, &["tskey-"], &[Any(&["auth-", "api-", "client-", "scim-"]), runs(&DASHED, 30, 70)], EVEN),
+    Rule::new(
+        "terraform-cloud-token",
+        "Terraform Cloud token",
+        Critical,
+        &[".atlasv1."],
+        Within(&[alnum(14)], &[runs(&URL64, 60, 70)]),
+        EVEN,
+    ),
+    t("vault-token", "HashiCorp Vault token", Critical, &["hvs.", "hvb.", "hvr."], &[runs(&URL64, 90, 300)], EVEN),
+    t("vercel-blob-token", "Vercel Blob token", High, &["vercel_blob_rw_"], &[alnum(16), Lit("_"), runs(&ALNUM, 30, 40)], EVEN),
+    t("xai-api-key", "xAI API key", Critical, &["xai-"], &[alnum(80)], EVEN),
+    t("yandex-api-key", "Yandex Cloud API key", High, &["AQVN"], &[runs(&URL64, 35, 38)], EVEN),
+    Rule::new(
+        "cloudinary-url",
+        "Cloudinary address with its secret",
+        High,
+        &["cloudinary://"],
+        Url(&[runs(&DIGITS, 12, 17), Lit(":"), url64(27), Lit("@"), runs(&WORD, 2, 64)]),
+        EVEN,
+    ),
+    t("settlemint-token", "SettleMint token", Medium, &["sm_aat_", "sm_pat_", "sm_sat_"], &[alnum(16)], EVEN),
+];
