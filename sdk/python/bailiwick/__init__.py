@@ -1,0 +1,15 @@
+"""What the author of an agent in Python uses: one function in, one answer out, and nothing of the host.
+
+It mirrors the project's `wit/` folder and `wasi:http`, and imports nothing but the standard library and the bindings that
+componentize-py makes. Natively, where there are no bindings, everything imports as well: `bailiwick.testing` stands in for the host.
+"""
+
+from ._failure import Failure, Refused
+from ._entry import SCHEMAS_INPUT, agent, run
+from . import _imports, _logger, findings, http, progress
+
+__all__ = ["SCHEMAS_INPUT", "Failure", "Refused", "agent", "findings", "http", "progress", "run"]
+
+_logger.install()
+if _imports.is_in_sandbox():
+    _imports.install()

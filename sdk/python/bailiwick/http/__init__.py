@@ -1,0 +1,45 @@
+"""A client shaped like `requests` over `wasi:http`, for what the operator granted.
+
+A redirect is an answer; there are no cookies, and no credentials: those belong to the host, which adds them and refuses an agent that sets one
+itself. Requests go one at a time, or several at once by `gather`.
+"""
+
+from ._client import Session, delete, gather, get, head, options, patch, post, put, request
+from ._errors import (
+    ConnectionError,
+    HTTPError,
+    InvalidRequest,
+    JSONDecodeError,
+    ProtocolError,
+    Refused,
+    RequestException,
+    Timeout,
+    TooLarge,
+)
+from ._model import Headers, Prepared, Request, Response
+
+__all__ = [
+    "ConnectionError",
+    "HTTPError",
+    "Headers",
+    "InvalidRequest",
+    "JSONDecodeError",
+    "Prepared",
+    "ProtocolError",
+    "Refused",
+    "Request",
+    "RequestException",
+    "Response",
+    "Session",
+    "Timeout",
+    "TooLarge",
+    "delete",
+    "gather",
+    "get",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "request",
+]

@@ -1,0 +1,305 @@
+"""Requests over `wasi:http` itself, waiting on its own pollables. The only file that imports those bindings.
+
+INVARIANT: a pollable is let go of before what it watches, and a stream before its body; the host would trap otherwise. So each is
+let go of here, and none is left to the collector while its parent is.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from componentize_py_types import Err, Ok
+from wit_world.imports import monotonic_clock, outgoing_handler
+from wit_world.imports import poll as wasi_poll
+from wit_world.imports import wasi_http_types as types
+from wit_world.imports.streams import StreamError_Closed
+
+from ._errors import InvalidRequest, ProtocolError, Refused, RequestException, Timeout, TooLarge, of_case, wants_room, with_code
+from ._model import BODY_BYTES_MAX, CHUNK_BYTES, Prepared, Response
+
+_METHODS = {
+    "GET": types.Method_Get,
+    "HEAD": types.Method_Head,
+    "POST": types.Method_Post,
+    "PUT": types.Method_Put,
+    "DELETE": types.Method_Delete,
+    "CONNECT": types.Method_Connect,
+    "OPTIONS": types.Method_Options,
+    "TRACE": types.Method_Trace,
+    "PATCH": types.Method_Patch,
+}
+
+
+def send(request: Prepared) -> Response:
+    """Sends one and waits for the head of its answer."""
+    head = Head(request)
+    try:
+        wait(head.ready, head.deadline)
+    except Timeout:
+        head.drop()
+        raise
+    status, headers, body = head.open()
+    return Response(status, headers, body.pieces(), request)
+
+
+def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[tuple[int, Response | RequestException]]:
+    """Sends many, and reads each to its end; each is given out when it is over."""
+    waiting, room, calls = deque(requests), in_flight, []
+    while waiting or calls:
+        while waiting and len(calls) < room:
+            index, request = waiting.popleft()
+            try:
+                calls.append(Call(index, request))
+            except RequestException as err:
+                if wants_room(err) and calls:
+                    # BOUND: the room only shrinks, and with nothing in flight there is nothing to wait for.
+                    room = len(calls)
+                    waiting.appendleft((index, request))
+                else:
+                    yield index, err
+        if not calls:
+            continue
+        happened = what_happened(calls)
+        still = list(calls)
+        for call in calls:
+            if call not in happened:
+                continue
+            try:
+                answer = call.step(is_late=happened[call])
+            except RequestException as err:
+                answer = err
+            if answer is None:
+                continue
+            still.remove(call)
+            if isinstance(answer, Exception) and wants_room(answer) and still:
+                room = min(room, len(still))
+                waiting.appendleft((call.index, call.request))
+            else:
+                yield call.index, answer
+        calls = still
+
+
+def what_happened(calls: list["Call"]) -> dict["Call", bool]:
+    """Those to which something has happened, and of each whether that is only its deadline."""
+    pollables, owners = [], []
+    for call in calls:
+        for pollable, is_late in call.pollables():
+            pollables.append(pollable)
+            owners.append((call, is_late))
+    happened: dict[Call, bool] = {}
+    for at in wasi_poll.poll(pollables):
+        call, is_late = owners[at]
+        # What has come is taken, even if it came with the deadline.
+        happened[call] = is_late and happened.get(call, True)
+    return happened
+
+
+class Call:
+    """One of several requests in flight."""
+
+    def __init__(self, index: int, request: Prepared) -> None:
+        self.index, self.request, self.head = index, request, Head(request)
+        self.body: Body | None = None
+        self.read: list[bytes] = []
+        self.length = 0
+
+    def pollables(self) -> list[tuple[object, bool]]:
+        at = self.body or self.head
+        return [(at.ready, False)] + ([(at.deadline, True)] if at.deadline is not None else [])
+
+    def step(self, is_late: bool) -> Response | None:
+        """Takes what has happened: the answer, if that was the last of it."""
+        if is_late:
+            (self.body or self.head).drop()
+            raise late()
+        if self.body is None:
+            self.status, self.headers, self.body = self.head.open()
+            return None
+        piece = self.body.read(CHUNK_BYTES)
+        if piece is None:
+            return Response(self.status, self.headers, iter(self.read), self.request)
+        self.read.append(piece)
+        self.length += len(piece)
+        if self.length > BODY_BYTES_MAX:
+            self.body.drop()
+            raise TooLarge(f"the body has more than {BODY_BYTES_MAX} bytes", "body-bytes-max")
+        return None
+
+
+class Head:
+    """A request that is on its way."""
+
+    def __init__(self, request: Prepared) -> None:
+        outgoing, options = outgoing_of(request), options_of(request.timeout)
+        # A body that is never taken is an empty one.
+        sink = outgoing.body() if request.body else None
+        try:
+            self.future = outgoing_handler.handle(outgoing, options)
+        except Err as err:
+            if sink is not None:
+                drop(sink)
+            raise of_case(err.value) from None
+        if sink is not None:
+            write(sink, request.body)
+        self.ready = self.future.subscribe()
+        self.deadline = None if request.timeout is None else monotonic_clock.subscribe_duration(nanoseconds(request.timeout))
+
+    def drop(self) -> None:
+        drop(self.ready)
+        if self.deadline is not None:
+            drop(self.deadline)
+        drop(self.future)
+
+    def open(self) -> tuple[int, list[tuple[str, str]], "Body"]:
+        """The head, once it is there; the deadline goes on for the body."""
+        drop(self.ready)
+        got = self.future.get()
+        drop(self.future)
+        answer = got.value if isinstance(got, Ok) else got
+        if not isinstance(answer, Ok):
+            if self.deadline is not None:
+                drop(self.deadline)
+            raise of_case(answer.value) if isinstance(answer, Err) else with_code(RequestException, "no-answer")
+        response = answer.value
+        fields = response.headers()
+        headers = [(name, value.decode("latin-1")) for name, value in fields.entries()]
+        drop(fields)
+        status, body = response.status(), Body(response.consume(), self.deadline)
+        drop(response)
+        return status, headers, body
+
+
+class Body:
+    """A body on its way in."""
+
+    def __init__(self, incoming: object, deadline: object) -> None:
+        self.is_over = True
+        self.incoming, self.deadline = incoming, deadline
+        self.stream = incoming.stream()
+        self.ready = self.stream.subscribe()
+        self.is_over = False
+
+    def read(self, length: int) -> bytes | None:
+        """What is there now; `None` at the end."""
+        try:
+            return self.stream.read(length)
+        except Err as err:
+            why = None if isinstance(err.value, StreamError_Closed) else broken(err.value.value)
+            self.drop()
+            if why is not None:
+                raise why from None
+            return None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Each piece as it comes. Closing it lets go of the rest."""
+        try:
+            while not self.is_over:
+                piece = self.read(CHUNK_BYTES)
+                if piece:
+                    yield piece
+                elif piece is not None:
+                    wait(self.ready, self.deadline)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        if self.is_over:
+            return
+        self.is_over = True
+        drop(self.ready)
+        if self.deadline is not None:
+            drop(self.deadline)
+        drop(self.stream)
+        drop(self.incoming)
+
+    def __del__(self) -> None:
+        # An answer that was never read is let go of in the right order, too.
+        self.drop()
+
+
+def drop(resource: object) -> None:
+    resource.__exit__(None, None, None)
+
+
+def wait(ready: object, deadline: object) -> None:
+    """Waits for `ready`; a deadline that comes first is an error."""
+    if deadline is None:
+        ready.block()
+    elif 0 not in wasi_poll.poll([ready, deadline]):
+        raise late()
+
+
+def late() -> Timeout:
+    return with_code(Timeout, "timeout")
+
+
+def outgoing_of(request: Prepared) -> object:
+    try:
+        fields = types.Fields.from_list([(name, value.encode("latin-1")) for name, value in request.headers.fields()])
+    except UnicodeEncodeError:
+        raise InvalidRequest("a header has letters that no header may have") from None
+    except Err as err:
+        if type(err.value).__name__ == "HeaderError_Forbidden":
+            raise Refused() from None
+        raise InvalidRequest("a header is not well formed") from None
+    outgoing = types.OutgoingRequest(fields)
+    method = _METHODS.get(request.method)
+    scheme = types.Scheme_Http() if request.scheme == "http" else types.Scheme_Https()
+    set_all = (
+        ("method", outgoing.set_method, method() if method else types.Method_Other(request.method)),
+        ("scheme", outgoing.set_scheme, scheme),
+        ("host", outgoing.set_authority, request.authority),
+        ("path", outgoing.set_path_with_query, request.path),
+    )
+    for what, setter, value in set_all:
+        try:
+            setter(value)
+        except Err:
+            raise InvalidRequest(f"its {what} was not taken") from None
+    return outgoing
+
+
+def options_of(timeout: float | None) -> object:
+    if timeout is None:
+        return None
+    options = types.RequestOptions()
+    for setter in (options.set_connect_timeout, options.set_first_byte_timeout, options.set_between_bytes_timeout):
+        try:
+            setter(nanoseconds(timeout))
+        except Err:
+            # A host that does not know one of them has its own; the deadline here holds in any case.
+            pass
+    return options
+
+
+def nanoseconds(timeout: float) -> int:
+    return min(max(int(timeout * 1e9), 1_000_000), (1 << 63) - 1)
+
+
+def write(body: object, content: bytes) -> None:
+    """Hands the body over. One that the host stops taking is left unfinished: the answer says why."""
+    stream, rest, is_taken = body.write(), memoryview(content), True
+    while rest and is_taken:
+        try:
+            room = stream.check_write()
+            if room == 0:
+                ready = stream.subscribe()
+                ready.block()
+                drop(ready)
+                continue
+            stream.write(bytes(rest[:room]))
+            rest = rest[room:]
+        except Err:
+            is_taken = False
+    drop(stream)
+    if not is_taken:
+        drop(body)
+        return
+    try:
+        types.OutgoingBody.finish(body, None)
+    except Err as err:
+        raise of_case(err.value) from None
+
+
+def broken(err: object) -> RequestException:
+    code = types.http_error_code(err)
+    return with_code(ProtocolError, "stream") if code is None else of_case(code)
