@@ -147,7 +147,7 @@ pub fn build(order: &Order<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, Buil
     let folder = order.folder.canonicalize().map_err(file::failed("find", order.folder))?;
     let authored = AuthoredManifest::load(&folder)?;
     let slot = Slot::open(order.cache, &folder)?;
-    let source = inputs::source(&folder)?;
+    let source = source(&folder, &authored)?;
     if let Some(frozen) = slot.fresh(&source) {
         return Ok(Built::Fresh(frozen));
     }
@@ -170,8 +170,17 @@ pub fn build(order: &Order<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, Buil
 /// A folder that is no agent's.
 pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
-    let source = inputs::source(&folder)?;
+    let source = source(&folder, &AuthoredManifest::load(&folder)?)?;
     Ok(Slot::open(cache, &folder)?.fresh(&source))
+}
+
+/// Everything in the folder, and what this host adds to an agent in Python.
+fn source(folder: &Path, authored: &AuthoredManifest) -> Result<Digest, BuildError> {
+    let source = inputs::source(folder)?;
+    Ok(match authored.python {
+        Some(_) => Digest::of(&[source.as_bytes().as_slice(), python::sdk_digest().as_bytes()].concat()),
+        None => source,
+    })
 }
 
 /// What a recipe made.
