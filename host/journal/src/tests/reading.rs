@@ -243,3 +243,27 @@ fn a_full_queue_holds_back_and_loses_nothing() {
     journal.close().unwrap();
     assert_eq!((check(dir.path(), None).holds(), check(dir.path(), None).size), (true, 200));
 }
+
+#[test]
+fn a_log_that_is_being_written_verifies() {
+    const RECORDS: u64 = 3000;
+    let dir = tempfile::tempdir().unwrap();
+    // Many batches in one segment, so that going through them takes longer than writing some.
+    let (journal, _) = open(dir.path());
+    journal.open_run(run(1)).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..RECORDS {
+                let appended = journal.append(run(1), vec![b'x'; 300], Vec::new()).unwrap();
+                appended.ticket.wait_blocking().unwrap();
+            }
+        });
+        let mut size = 0;
+        while size < RECORDS {
+            let report = check(dir.path(), None);
+            assert!(report.fault.is_none(), "{report:?}");
+            assert!(report.size >= size);
+            size = report.size;
+        }
+    });
+}

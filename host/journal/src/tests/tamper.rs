@@ -278,3 +278,19 @@ fn a_segment_that_says_it_begins_elsewhere_is_found() {
         assert_eq!((what, index), (FaultKind::HeaderDiffers, 5));
     }
 }
+
+#[test]
+fn a_reader_of_one_run_sees_that_its_chain_was_bent() {
+    let dir = tempfile::tempdir().unwrap();
+    sample(dir.path(), None);
+    let reader = crate::Reader::open(dir.path()).unwrap();
+    let of_run = |reader: &crate::Reader, run| reader.of_run(run).collect::<Result<Vec<_>, _>>();
+    let runs: Vec<_> = reader.records().map(|record| record.unwrap().run).collect();
+    let long = runs.iter().copied().find(|run| of_run(&reader, *run).unwrap().len() > 1).unwrap();
+    let first = runs.iter().position(|run| *run == long).unwrap();
+    let (range, frame) = nth(dir.path(), LEAF, first);
+    let bent = resealed(&frame, |content| *content.last_mut().unwrap() ^= 1);
+    splice(dir.path(), range, &bent);
+    let err = of_run(&reader, long).unwrap_err();
+    assert!(matches!(&err, crate::ReadError::Fault(fault) if fault.what == FaultKind::ChainBroken { run: long }), "{err}");
+}
