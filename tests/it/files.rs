@@ -370,9 +370,9 @@ async fn ten_thousand_files_are_a_readable_record() {
         }
     }
     assert_eq!((read, listed), (10_000, 21));
-    // So many objects, and next to no syncs: looks wait for nobody.
+    // So many objects, and no more syncs than records: looks wait for nobody.
     let verified = journal::verify(&host.place().home, None, None, &mut |_| {});
-    assert!(verified.holds() && verified.batches <= 100, "{}", verified.batches);
+    assert!(verified.holds() && verified.batches <= verified.size && verified.size < 200, "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,8 +101,8 @@ pub fn send(request: OutgoingRequest) -> Result<IncomingResponse, ErrorCode> {
     wait(handle(request, None))
 }
 
-/// Sends it with that body, in one piece or more.
-pub fn send_with(request: OutgoingRequest, bytes: &[u8]) -> Result<IncomingResponse, ErrorCode> {
+/// Sends it with that body, in one piece or more, and waits for nothing.
+pub fn finished(request: OutgoingRequest, bytes: &[u8]) -> Result<FutureIncomingResponse, ErrorCode> {
     let body = request.body().expect("the body is taken once");
     let answer = handle(request, None)?;
     {
@@ -110,7 +110,12 @@ pub fn send_with(request: OutgoingRequest, bytes: &[u8]) -> Result<IncomingRespo
         stream.write_all(bytes).map_err(|err| ErrorCode::InternalError(Some(err.to_string())))?;
     }
     OutgoingBody::finish(body, None)?;
-    wait(Ok(answer))
+    Ok(answer)
+}
+
+/// The same, and waits for the head of the answer.
+pub fn send_with(request: OutgoingRequest, bytes: &[u8]) -> Result<IncomingResponse, ErrorCode> {
+    wait(finished(request, bytes))
 }
 
 /// The body to its end, or what broke it off and how much had come.

@@ -1,0 +1,130 @@
+//! Homes that were bent, and runs that go on after a crash: what a restart does not reset, and what one word does not settle.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use effect::record::Record;
+use effect::{Outcome, SafeText};
+use run::{House, NetworkOrder, RunError, Word};
+use tests::host::{TestHost, loopback, options, place, records, report};
+use tests::program::{Program, config};
+use tests::seen::asked;
+use tests::server::{Server, Step, response};
+
+use crate::child;
+
+#[tokio::test]
+async fn a_key_of_compiled_components_that_was_cut_is_made_anew_and_one_open_to_others_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    let key = place.home.join("cache.key");
+    let open = || House::open(&place, &options());
+    for cut in [&b""[..], b"short"] {
+        std::fs::write(&key, cut).unwrap();
+        open().unwrap().close().unwrap();
+        assert_eq!(std::fs::read(&key).unwrap().len(), 32);
+        assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let Err(err) = open() else { panic!("it is open to others") };
+    assert!(matches!(err, RunError::CacheKey(_)), "{}", err.chain());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_that_a_run_went_on_counts_after_a_restart() {
+    let kit = TestHost::new();
+    let server = Server::answering(|number, _| match number {
+        0 => vec![Step::Wait(Duration::from_millis(400)), Step::Say(response(200, b"first"))],
+        1 => vec![Step::Hang],
+        _ => vec![Step::Say(response(200, b"later"))],
+    })
+    .await;
+    let mut order = kit.order("get", &[&server.url("/a"), &server.url("/b")]);
+    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    package::store::put(&place.home, &std::fs::read(tests::guests::guest("get")).unwrap()).unwrap();
+    let mut child = child::start(folder.path(), &order);
+    server.until(|counts| counts.heard == 2).await;
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    let house = House::open(&place, &options()).unwrap();
+    let run = house.place().clone();
+    let run = journal::Reader::open(&run.home)
+        .unwrap()
+        .records()
+        .map(|record| record.unwrap().run)
+        .find(|run| *run != journal::log_run())
+        .unwrap();
+    let before = records(&place.home, run);
+    let (Some(Record::RunOpened(opened)), Some(last)) = (before.first(), asked(&before).last()) else { panic!("{before:?}") };
+    let spent = last.at - opened.at;
+    assert!(spent >= 400, "the first answer took so long: {spent}");
+    let running = house.resume(run, SafeText::new("tester", 16), None, &NetworkOrder::default()).await.unwrap();
+    let report = report(running).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    assert!(report.active_ms >= spent, "{} of {spent}", report.active_ms);
+    house.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_word_settles_one_act_and_each_is_named() {
+    // The first two are never answered.
+    let server = Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
+    let kit = TestHost::new();
+    let url = server.url("");
+    let mut order = kit.order("two_posts", &[&url]);
+    loopback(&mut order, server.port(), &["POST"], &["/**"]);
+    let program = Arc::new(Program::new(&config("two-posts", &tests::guests::guest("two_posts"), &order.grants)));
+    let mut child = tokio::process::Command::from(program.command(&[], &["run", "two-posts", "--trust", "--", &url]));
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    server.until(|counts| counts.heard == 2).await;
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    let run = journal::Reader::open(&program.place().home).unwrap().records().next().unwrap().unwrap().run.to_string();
+    let ends = async |args: &[&str]| {
+        let (program, args) = (Arc::clone(&program), args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
+        let ran = tokio::task::spawn_blocking(move || program.run(&args.iter().map(String::as_str).collect::<Vec<_>>()));
+        let output = ran.await.unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        (output.status.code(), words)
+    };
+    // One word for two acts settles none of them, whoever asks and however.
+    for args in [&["resume", &run, "--settle", "did"][..], &["stop", &run, "--settle", "did"], &["stop", &run]] {
+        let (code, words) = ends(args).await;
+        assert_eq!(code, Some(8), "{args:?}: {words}");
+        assert!(words.contains("op 1 POST") && words.contains("op 2 POST"), "{args:?}: {words}");
+    }
+    let (code, words) = ends(&["resume", &run, "--settle", "did", "--op", "7"]).await;
+    assert_eq!(code, Some(2), "{words}");
+    let (code, words) = ends(&["resume", &run, "--settle", "did", "--op", "1"]).await;
+    assert_eq!(code, Some(8), "the other one still waits: {words}");
+    assert_eq!(server.heard().len(), 2, "nothing is sent while nobody knows");
+    let (code, words) = ends(&["resume", &run, "--settle", "did-not"]).await;
+    assert_eq!(code, Some(0), "{words}");
+    let heard = server.heard();
+    assert_eq!((heard.len(), heard[2].path.as_str()), (3, "/two"), "only what did not happen is sent again");
+    assert_eq!(ends(&["audit", "verify"]).await.0, Some(0));
+}
+
+#[test]
+fn too_much_input_is_too_much_whichever_way_it_comes() {
+    use std::io::Write as _;
+    let text = config("reads-stdin", &tests::guests::guest("reads_stdin"), &effect::Grants::default());
+    let program = Program::new(&text.replace("[agents.reads-stdin]\n", "[agents.reads-stdin]\nlimits = { input-bytes = \"1KiB\" }\n"));
+    let big = "\u{e4}".repeat(600);
+    let file = program.folder().join("big");
+    std::fs::write(&file, &big).unwrap();
+    for given in [big.clone(), format!("@{}", file.display()), "-".to_owned()] {
+        let mut command = program.command(&[], &["run", "reads-stdin", "--trust", "--input", &given]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // It may have ended before it heard everything.
+        let _ = child.stdin.take().unwrap().write_all(big.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("input-bytes"));
+    }
+    assert!(!program.place().home.join("journal").exists(), "nothing was started");
+}
