@@ -168,7 +168,7 @@ fn other_shapes_of_the_same_are_found_as_well() {
         ("/.env.old", b"PRIVATE_KEY=\"-----BEGIN\nabc\ndef\n\"\n", "env-file"),
         ("/.htpasswd", b"admin:$apr1$x$y\n", "credential-file"),
         ("/.git-credentials", b"https://a:b@x\n", "credential-file"),
-        ("/.npmrc", b"//registry.npmjs.org/:_authToken=x\n", "credential-file"),
+        ("/.npmrc", b"//registry.example.test/:_authToken=x\n", "credential-file"),
         ("/.ssh/id_rsa", concat!("-----BEGIN OPENSSH PRIV", "ATE KEY-----\nx\n").as_bytes(), "credential-file"),
         ("/db.sqlite3", b"SQLite format 3\0", "database-dump"),
         ("/dump.sql.gz", b"\x1f\x8b\x08\0", "database-dump"),

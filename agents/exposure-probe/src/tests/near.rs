@@ -43,7 +43,7 @@ fn files_of_another_kind_are_none() {
         ("/.env", "ONE=1\n"),
         ("/.env", "A=1\nB=2\nand some prose\n"),
         ("/.htpasswd", "admin: see the wiki\n"),
-        ("/.npmrc", "registry=https://registry.npmjs.org/\n"),
+        ("/.npmrc", "registry=https://registry.example.test/\n"),
         ("/dump.sql", "nothing here"),
         ("/backup.zip", "PK, but not a zip"),
         ("/dump.sql.gz", "-- MySQL dump"),
