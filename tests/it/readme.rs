@@ -24,10 +24,11 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn each_command_of_the_readme_is_one_that_the_program_takes() {
-    let text = std::fs::read_to_string(tools::root().join("README.md")).unwrap();
-    let commands = commands(&text);
-    assert!(commands.len() >= 8, "{commands:?}");
+fn each_command_that_is_shown_is_one_that_the_program_takes() {
+    let read = |page: &str| std::fs::read_to_string(tools::root().join(page)).unwrap();
+    let (readme, guide) = (commands(&read("README.md")), commands(&read("docs/writing-agents.md")));
+    assert!(readme.len() >= 8 && guide.len() >= 6, "{readme:?} {guide:?}");
+    let commands = [readme, guide].concat();
     for arguments in commands {
         // Everything is parsed before `--help` is answered, up to it: an unknown verb or option fails.
         let output = Command::new(bailiwick()).args(&arguments).arg("--help").output().unwrap();

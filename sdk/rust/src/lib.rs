@@ -86,6 +86,11 @@ pub use crate::entry::run as __run;
 #[doc = include_str!("../README.md")]
 pub struct Guide;
 
+/// The same for the page on writing agents.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-agents.md")]
+pub struct Writing;
+
 /// Makes a function the agent: `fn run(input: Input) -> Result<Output, Failure>`.
 ///
 /// `Input` implements `serde::Deserialize` and [`JsonSchema`], `Output` implements `serde::Serialize` and
