@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use effect::record::Record;
 use effect::{Outcome, SafeText};
-use run::{House, NetworkOrder, RunError, Word};
+use run::{House, NetworkOrder, RunError};
 use tests::host::{TestHost, loopback, options, place, records, report};
 use tests::program::{Program, config};
 use tests::seen::asked;

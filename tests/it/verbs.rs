@@ -304,7 +304,8 @@ fn audit_touched_and_the_log_of_nginx_agree() {
         }
     }
     let mut logged = nginx.stop();
-    (recorded.sort(), logged.sort());
+    recorded.sort();
+    logged.sort();
     assert_eq!(recorded, logged);
     assert_eq!(logged.len(), 4, "what is not granted never reached it");
     assert!(touched.to_string().contains("/secret"), "and is on the record");

@@ -32,7 +32,7 @@ pub(crate) enum CliError {
     #[error("agent `{agent}` is not admitted")]
     NotAdmitted { agent: String, reasons: Vec<Refused> },
     #[error("agent `{agent}` is not what was accepted: it is {digest} now")]
-    NotAccepted { agent: String, digest: effect::Digest, difference: package::lock::Difference },
+    NotAccepted { agent: String, digest: effect::Digest, difference: Box<package::lock::Difference> },
     #[error(transparent)]
     Lock(#[from] package::lock::LockError),
     #[error("agent `{agent}` is no folder of source: there is nothing to build")]

@@ -87,7 +87,9 @@ pub(crate) fn told(difference: &Difference) -> Vec<String> {
 pub(crate) fn check(configured: &Configured, agent: &str, digest: Digest, grants: &Grants) -> Result<(), CliError> {
     let lock = Lock::load(&configured.authored.file)?;
     match lock.difference(agent, digest, &lock::authority(grants)) {
-        Some(difference) if difference.matters() => Err(CliError::NotAccepted { agent: agent.to_owned(), digest, difference }),
+        Some(difference) if difference.matters() => {
+            Err(CliError::NotAccepted { agent: agent.to_owned(), digest, difference: Box::new(difference) })
+        }
         _ => Ok(()),
     }
 }

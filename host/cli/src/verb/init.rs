@@ -98,7 +98,8 @@ mod tests {
         let all: Vec<&str> = SAMPLE.lines().map(|line| if is_key(line) { line.trim_start_matches("# ") } else { line }).collect();
         for text in [SAMPLE.to_owned(), all.join("\n").replace("certs/internal-ca.pem", "bailiwick.toml")] {
             std::fs::write(&file, &text).unwrap();
-            config::read(&file).unwrap().resolve(&folder.path().join("home")).unwrap_or_else(|err| panic!("{err}\n{text}"));
+            let resolved = config::read(&file).unwrap().resolve(&folder.path().join("home"));
+            assert!(resolved.is_ok(), "{:?}\n{text}", resolved.err());
         }
     }
 }
