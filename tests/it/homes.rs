@@ -61,7 +61,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     let before = records(&place.home, run);
     let (Some(Record::RunOpened(opened)), Some(last)) = (before.first(), asked(&before).last()) else { panic!("{before:?}") };
     let spent = last.at - opened.at;
-    assert!(spent >= 400, "the first answer took so long: {spent}");
+    assert!(spent >= 300, "the first answer took so long: {spent}");
     let running = house.resume(run, SafeText::new("tester", 16), None, &NetworkOrder::default()).await.unwrap();
     let report = report(running).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
