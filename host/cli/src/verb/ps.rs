@@ -1,6 +1,8 @@
 //! `ps`: runs that have not ended.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
 
 use ::run::Holder;
 use effect::{RunId, SafeText};
@@ -27,6 +29,10 @@ Examples:
 
 A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was cut off while something was under way of which nobody \
 knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did`, or `did-not`).";
+
+/// A run is told of before its first record is on the disk: how often it is looked for there.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 #[derive(Serialize)]
 struct Row {
@@ -61,19 +67,13 @@ struct Unsettled {
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    let rows = match Reader::open(&place.home) {
-        // A home in which nothing ran has no runs.
-        Err(journal::ReadError::NoLog { .. }) => Vec::new(),
-        reader => {
-            let open = open_runs(&reader?)?;
-            let going = match Holder::ask(&place).await {
-                // One that is just leaving has no runs left.
-                Some(holder) => holder.going().await.unwrap_or_default().into_iter().map(|(run, _)| run).collect(),
-                None => HashSet::new(),
-            };
-            open.open_runs().map(|(run, open)| row(run, open, going.contains(&run))).collect()
-        }
+    let going = match Holder::ask(&place).await {
+        // One that is just leaving has no runs left.
+        Some(holder) => holder.going().await.unwrap_or_default().into_iter().map(|(run, _)| run).collect(),
+        None => HashSet::new(),
     };
+    let open = on_record(&place.home, &going).await?;
+    let rows: Vec<Row> = open.open_runs().map(|(run, open)| row(run, open, going.contains(&run))).collect();
     if args.json {
         out::json(&rows)?;
     } else {
@@ -82,11 +82,30 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// Folds what belongs to runs that have not ended, and keeps nothing of those that have.
-fn open_runs(reader: &Reader) -> Result<Ledger, CliError> {
+/// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes.
+async fn on_record(home: &Path, going: &HashSet<RunId>) -> Result<Ledger, CliError> {
+    let mut looks = 1;
+    loop {
+        let mut unseen = going.clone();
+        let open = match Reader::open(home) {
+            // A home in which nothing ran has no runs.
+            Err(journal::ReadError::NoLog { .. }) => Ledger::new(),
+            reader => open_runs(&reader?, &mut unseen)?,
+        };
+        if looks == LOOKS || unseen.is_empty() {
+            return Ok(open);
+        }
+        looks += 1;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+/// Folds what belongs to runs that have not ended, and keeps nothing of those that have. Takes each run it meets out of `unseen`.
+fn open_runs(reader: &Reader, unseen: &mut HashSet<RunId>) -> Result<Ledger, CliError> {
     let mut open: HashMap<RunId, Vec<(u64, Vec<u8>)>> = HashMap::new();
     for record in reader.records() {
         let record = record?;
+        unseen.remove(&record.run);
         if record.run == log_run() {
             continue;
         }
