@@ -226,6 +226,7 @@ pub(crate) fn flip(path: &Path, at: usize, mask: u8) {
     file.write_all_at(&byte, at as u64).unwrap();
 }
 
+/// Copies a home, which may be in use: what is written aside gets its name by a rename, and may be gone once it was listed.
 pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -234,7 +235,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            match std::fs::copy(entry.path(), target) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }
