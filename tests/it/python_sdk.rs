@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tests::guests::componentize_py;
 use tests::host::{TestHost, bailiwick, loopback};
 use tests::seen::{answered, asked, codes, log_lines};
-use tests::server::{CHUNKED, Heard, Server, Step, chunk, response};
+use tests::server::{CHUNKED, Server, Step, chunk, only, response};
 use tests::tools::{may_install, missing, root, target};
 use tokio::sync::Semaphore;
 
@@ -94,17 +94,6 @@ async fn answers_every_way() -> Server {
     .await
 }
 
-/// The only request for a path that a server heard.
-fn only<'a>(heard: &'a [Heard], path: &str) -> &'a Heard {
-    let of_it: Vec<_> = heard.iter().filter(|heard| heard.path == path).collect();
-    assert_eq!(of_it.len(), 1, "{path}: {of_it:?}");
-    of_it[0]
-}
-
-fn has_header(heard: &Heard, line: &str) -> bool {
-    heard.head.lines().any(|header| header.eq_ignore_ascii_case(line))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     let (host, server) = (TestHost::new(), answers_every_way().await);
@@ -142,14 +131,14 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     // What the server heard.
     let heard = server.heard();
     let got = only(&heard, "/open/got?word=a+b&page=2");
-    assert!(got.method == "GET" && got.body.is_empty() && has_header(got, "x-asked: by an agent"), "{got:?}");
+    assert!(got.method == "GET" && got.body.is_empty() && got.has_header("x-asked: by an agent"), "{got:?}");
     let posted = only(&heard, "/open/posted");
-    assert!(posted.method == "POST" && has_header(posted, "content-type: application/json"), "{posted:?}");
+    assert!(posted.method == "POST" && posted.has_header("content-type: application/json"), "{posted:?}");
     assert_eq!(serde_json::from_slice::<Value>(&posted.body).unwrap(), json!({ "name": "a thing", "count": 3 }));
     let large: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     assert!(only(&heard, "/open/large").body == large, "it came as it was written");
     for n in 0..10 {
-        assert!(has_header(only(&heard, &format!("/open/many/{n}")), "x-asked: by a session"));
+        assert!(only(&heard, &format!("/open/many/{n}")).has_header("x-asked: by a session"));
     }
     assert!(heard.iter().all(|heard| heard.path != "/secret"), "what was refused never came: {heard:?}");
 

@@ -21,6 +21,20 @@ pub struct Heard {
     pub body: Vec<u8>,
 }
 
+impl Heard {
+    /// Whether its head has this line, in whatever case.
+    pub fn has_header(&self, line: &str) -> bool {
+        self.head.lines().any(|header| header.eq_ignore_ascii_case(line))
+    }
+}
+
+/// The only request for a path that a server heard. Panics where there is none, or more.
+pub fn only<'a>(heard: &'a [Heard], path: &str) -> &'a Heard {
+    let of_it: Vec<_> = heard.iter().filter(|heard| heard.path == path).collect();
+    assert_eq!(of_it.len(), 1, "{path}: {of_it:?}");
+    of_it.first().expect("there is one")
+}
+
 /// One thing that a server does.
 #[derive(Clone, Debug)]
 pub enum Step {
