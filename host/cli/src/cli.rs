@@ -15,6 +15,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick init                         write a first bailiwick.toml
+  bailiwick new count-lines              or a whole project of an agent, to go on from
   bailiwick check                        what the bailiwick.toml of this folder would allow
   bailiwick trust                        allow it
   bailiwick run leak-scan                run an agent that it names, and see the report
@@ -46,6 +47,7 @@ pub(crate) enum Verb {
     Audit(verb::audit::Args),
     Test(verb::test::Args),
     Init(verb::init::Args),
+    New(verb::new::Args),
     Accept(verb::accept::Args),
     Doctor(verb::doctor::Args),
     Completions(verb::completions::Args),

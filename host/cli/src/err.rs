@@ -21,6 +21,8 @@ pub(crate) enum CliError {
     Manifest(#[from] package::ManifestError),
     #[error(transparent)]
     Build(#[from] package::build::BuildError),
+    #[error(transparent)]
+    Project(#[from] package::project::ProjectError),
     #[error("the component can't be kept")]
     Store(#[from] package::store::StoreError),
     #[error("`{}` can't run here", safe(what))]
@@ -125,7 +127,7 @@ impl CliError {
             ) => exit::USAGE,
             Self::Build(_) | Self::Store(_) => exit::HOST,
             Self::Component { .. } | Self::NotAdmitted { .. } | Self::NotAccepted { .. } => exit::REFUSED,
-            Self::Lock(_) => exit::USAGE,
+            Self::Lock(_) | Self::Project(_) => exit::USAGE,
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
             Self::EndedEarly { name } if *name == exit::CTRL_C => exit::INTERRUPTED,
@@ -159,6 +161,7 @@ impl CliError {
     /// What to do next, where that is plain.
     fn help(&self) -> Option<&'static str> {
         use journal::{OpenError, ReadError};
+        use package::project::ProjectError;
         use run::RunError;
         match self {
             Self::Config(ConfigError::Absent(_)) => Some("write one (see README.md), go to a folder that has one, or say `--config FILE`"),
@@ -166,6 +169,8 @@ impl CliError {
                 Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
             }
             Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
+            Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
+            Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
             Self::NotAccepted { .. } => Some("look at what is other, then `bailiwick accept AGENT`"),
             Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
             Self::Build(package::build::BuildError::NoTool { .. }) => {

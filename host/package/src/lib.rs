@@ -14,6 +14,7 @@ pub mod component;
 pub mod config;
 pub mod lock;
 pub mod manifest;
+pub mod project;
 pub mod store;
 #[cfg(test)]
 mod testing;

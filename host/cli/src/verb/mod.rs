@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod logs;
+pub(crate) mod new;
 pub(crate) mod ps;
 pub(crate) mod replay;
 pub(crate) mod resume;
@@ -78,6 +79,7 @@ pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
         Verb::Audit(args) => audit::run(&args).await,
         Verb::Test(args) => test::run(args).await,
         Verb::Init(args) => init::run(&args),
+        Verb::New(args) => new::run(&args),
         Verb::Accept(args) => accept::run(args).await,
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Completions(args) => completions::completions(&args),

@@ -10,7 +10,7 @@ use crate::{file, wit};
 
 const COMPONENTIZE: &str = "componentize-py";
 /// The SDK for Python: path within the folder, and text; collected when this crate is built.
-const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
+const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk_python.rs"));
 
 /// Stands for the SDK among what a component was built from: another SDK makes another component.
 pub(super) fn sdk_digest() -> Digest {
