@@ -64,6 +64,8 @@ pub(crate) enum CliError {
     NotAFile(PathBuf),
     #[error("the input is not UTF-8")]
     InputNotText,
+    #[error("standard input is read once, and `--watch` runs again")]
+    InputTwice,
     #[error("arguments are for a command; `{agent}` is an agent, which takes `--input`")]
     ArgumentsForAgent { agent: String },
     #[error("`{}` is not a run: an id has 26 letters and digits, of which the first or last few are enough", safe(.0))]
@@ -136,9 +138,12 @@ impl CliError {
             Self::Read(_) => exit::RECORD,
             Self::Accept(journal::OpenError::Held { .. }) => exit::HOST,
             Self::Accept(_) => exit::RECORD,
-            Self::File { .. } | Self::NotAFile(_) | Self::TooLarge { .. } | Self::InputNotText | Self::ArgumentsForAgent { .. } => {
-                exit::USAGE
-            }
+            Self::File { .. }
+            | Self::NotAFile(_)
+            | Self::TooLarge { .. }
+            | Self::InputNotText
+            | Self::InputTwice
+            | Self::ArgumentsForAgent { .. } => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
             Self::NotGoing(_) | Self::NotAMoment(_) | Self::NotAKind { .. } | Self::PublicKey { .. } | Self::NoHome { .. } => exit::USAGE,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,

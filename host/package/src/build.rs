@@ -75,6 +75,15 @@ pub struct Schemas {
     pub output: Json,
 }
 
+/// Stands for all that a component hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Everything in its folder.
+    pub source: Digest,
+    /// The files outside, of which only a build tells; `None` before there was one.
+    pub others: Option<Digest>,
+}
+
 /// An agent can't be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -172,6 +181,16 @@ pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> 
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let source = source(&folder, &AuthoredManifest::load(&folder)?)?;
     Ok(Slot::open(cache, &folder)?.fresh(&source))
+}
+
+/// What a folder's component hangs on, as it is now; for whoever watches a folder. Builds nothing.
+///
+/// # Errors
+/// A folder that is no agent's, or can't be read.
+pub fn state(folder: &Path, cache: &Path) -> Result<State, BuildError> {
+    let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
+    let source = source(&folder, &AuthoredManifest::load(&folder)?)?;
+    Ok(State { source, others: Slot::open(cache, &folder)?.others() })
 }
 
 /// Everything in the folder, and what this host adds to an agent in Python.

@@ -3,8 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ::run::{Holder, NetworkOrder, RunOrder};
+use ::run::{Holder, NetworkOrder, Place, RunOrder};
 use effect::Severity;
+use package::{ResolvedAgent, Trusted};
 
 use super::ConfigArg;
 use crate::agent::{self, Configured, Obtained, TrustWord};
@@ -14,6 +15,8 @@ use crate::exit::Strictness;
 use crate::place;
 use crate::screen::Screen;
 use crate::signals::Signals;
+
+mod watch;
 
 /// Run an agent and show what it claims and what it did
 #[derive(Debug, clap::Args)]
@@ -44,6 +47,9 @@ pub(crate) struct Args {
     /// End with 10 when something this bad or worse was found
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     fail_on: Option<Severity>,
+    /// Build and run it again whenever its source has changed, until Ctrl-C; the configuration stays what it is now
+    #[arg(long)]
+    watch: bool,
     /// For a command: its arguments
     #[arg(last = true)]
     args: Vec<String>,
@@ -56,6 +62,7 @@ Examples:
   bailiwick run leak-scan --input '{\"root\": \"/src/docs\"}'
   bailiwick run leak-scan --input @input.json --json > report.json
   bailiwick run leak-scan --sarif found.sarif --fail-on high
+  bailiwick run my-agent --watch                         while it is written
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
 
 The report goes to stderr, what a command prints to stdout. Ctrl-C ends the run, recorded.";
@@ -65,37 +72,67 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
     let agent = configured.agent(&args.agent)?;
     let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
-    agent::admit_early(&args.agent, agent)?;
-    let mut screen = Screen::new();
-    let obtained = agent::obtain(&place, (&args.agent, agent), &trusted, &mut screen).await?;
-    drop(screen);
-    let effective = obtained.admit(&args.agent, agent)?;
-    super::accept::check(&configured, &args.agent, obtained.component.digest, &effective.grants)?;
-    if obtained.is_agent() && !args.args.is_empty() {
-        return Err(CliError::ArgumentsForAgent { agent: args.agent });
+    let job = Job { agent, args: &args, configured: &configured, place: &place, trusted: &trusted };
+    if args.watch { watch::watch(&job).await } else { job.once().await }
+}
+
+/// What was asked for, with what it takes to do it.
+struct Job<'a> {
+    args: &'a Args,
+    agent: &'a ResolvedAgent,
+    configured: &'a Configured,
+    place: &'a Place,
+    trusted: &'a Trusted,
+}
+
+impl Job<'_> {
+    /// Builds, runs and reports. The number is the program's.
+    async fn once(&self) -> Result<u8, CliError> {
+        let name = &self.args.agent;
+        agent::admit_early(name, self.agent)?;
+        let mut screen = Screen::new();
+        let obtained = agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen).await?;
+        drop(screen);
+        let order = self.order(&obtained)?;
+        package::store::put(&self.place.home, &obtained.bytes)?;
+        let showing = self.showing(obtained.is_agent());
+        drop(obtained);
+        let signals = Signals::new()?;
+        let holder = Holder::find(self.place, &place::house_options()).await?;
+        attend::attend(holder, Beginning::Start(Box::new(order)), name, showing, signals).await
     }
-    let network = if effective.grants.http.is_empty() { NetworkOrder::default() } else { agent::network(&configured.resolved.network)? };
-    let order = RunOrder {
-        agent: obtained.reference(&args.agent),
-        args: args.args,
-        by: place::by(),
-        config: Some(trusted.digest()),
-        durable: args.durable || agent.durable,
-        grants: effective.grants,
-        input: input(args.input.as_deref(), &obtained, agent.limits.input_bytes)?,
-        input_schema: obtained.component.manifest.as_ref().and_then(|manifest| manifest.input.clone()),
-        is_agent: obtained.is_agent(),
-        limits: agent.limits.clone(),
-        network,
-    };
-    order.check_input()?;
-    package::store::put(&place.home, &obtained.bytes)?;
-    let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
-    let showing = Showing { json: args.json, strictness, is_agent: obtained.is_agent(), sarif: args.sarif, fail_on: args.fail_on };
-    drop(obtained);
-    let signals = Signals::new()?;
-    let holder = Holder::find(&place, &place::house_options()).await?;
-    attend::attend(holder, Beginning::Start(Box::new(order)), &args.agent, showing, signals).await
+
+    fn order(&self, obtained: &Obtained) -> Result<RunOrder, CliError> {
+        let Args { agent: name, args, .. } = self.args;
+        let effective = obtained.admit(name, self.agent)?;
+        super::accept::check(self.configured, name, obtained.component.digest, &effective.grants)?;
+        if obtained.is_agent() && !args.is_empty() {
+            return Err(CliError::ArgumentsForAgent { agent: name.clone() });
+        }
+        let network =
+            if effective.grants.http.is_empty() { NetworkOrder::default() } else { agent::network(&self.configured.resolved.network)? };
+        let order = RunOrder {
+            agent: obtained.reference(name),
+            args: args.clone(),
+            by: place::by(),
+            config: Some(self.trusted.digest()),
+            durable: self.args.durable || self.agent.durable,
+            grants: effective.grants,
+            input: input(self.args.input.as_deref(), obtained, self.agent.limits.input_bytes)?,
+            input_schema: obtained.component.manifest.as_ref().and_then(|manifest| manifest.input.clone()),
+            is_agent: obtained.is_agent(),
+            limits: self.agent.limits.clone(),
+            network,
+        };
+        order.check_input()?;
+        Ok(order)
+    }
+
+    fn showing(&self, is_agent: bool) -> Showing {
+        let Args { json, strict, sarif, fail_on, .. } = self.args;
+        let strictness = if *strict { Strictness::Strict } else { Strictness::Lenient };
+        Showing { json: *json, strictness, is_agent, sarif: sarif.clone(), fail_on: *fail_on }
+    }
 }
 
 /// A severity by its name.

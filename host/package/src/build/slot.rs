@@ -54,10 +54,19 @@ impl Slot {
 
     /// What is kept, if it is whole and was built from just this. A stamp that can't be read is as good as none.
     pub(super) fn fresh(&self, source: &Digest) -> Option<Frozen> {
-        let stamp: Stamp = serde_json::from_slice(&file::read(&self.stamp(), STAMP_BYTES_MAX).ok()?).ok()?;
+        let stamp = self.stamped()?;
         let now = Inputs { source: *source, others: inputs::others(&stamp.paths).ok()?, paths: stamp.paths.clone() };
         let frozen = Frozen { file: self.component(), digest: stamp.component };
         (Stamp::new(now, stamp.component) == stamp && frozen.read().is_ok()).then_some(frozen)
+    }
+
+    /// The digest of the files outside of the folder on which the last build hung, as they are now.
+    pub(super) fn others(&self) -> Option<Digest> {
+        inputs::others(&self.stamped()?.paths).ok()
+    }
+
+    fn stamped(&self) -> Option<Stamp> {
+        serde_json::from_slice(&file::read(&self.stamp(), STAMP_BYTES_MAX).ok()?).ok()
     }
 
     /// The component first: a stamp never speaks of what is not there yet.
