@@ -133,6 +133,51 @@ fn findings_become_sarif_of_the_published_schema_and_a_number_to_end_with() {
     assert!(!validator.is_valid(&serde_json::json!({ "version": "2.1.0", "runs": [{ "results": [] }] })), "the schema says no too");
 }
 
+/// Each shard is a run of its own, and what they found is one report and one document.
+#[test]
+fn shards_share_the_work_and_make_one_report() {
+    let tree = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..24).map(|at| format!("file-{at:02}.txt")).collect();
+    for name in &names {
+        std::fs::write(tree.path().join(name), format!("key = \"AK{}{}\"\n", "IA", "Q3RTY5UIOPASDF7G")).unwrap();
+    }
+    let program = Program::new(&config("leak-scan", &agent("leak-scan"), &files(tree.path())));
+    ends_with(&program.run(&["trust"]), 0);
+    let sarif = program.folder().join("found.sarif");
+    let told = program.run(&["run", "leak-scan", "--shard", "3", "--json", "--sarif", sarif.to_str().unwrap(), "--fail-on", "high"]);
+    ends_with(&told, 10);
+    let told = document(&told);
+    let shards = told["shards"].as_array().unwrap();
+    let of = |pointer: &str| shards.iter().map(|shard| shard.pointer(pointer).unwrap().clone()).collect::<Vec<_>>();
+    let scanned: Vec<u64> = of("/claims/output/files_scanned").iter().map(|files| files.as_u64().unwrap()).collect();
+    assert!(scanned.iter().sum::<u64>() == 24 && scanned.iter().all(|files| *files > 0), "{scanned:?}");
+    let found: Value = serde_json::from_slice(&std::fs::read(&sarif).unwrap()).unwrap();
+    let uris = found.pointer("/runs/0/results").unwrap().as_array().unwrap().iter();
+    let mut uris: Vec<&str> =
+        uris.map(|result| result.pointer("/locations/0/physicalLocation/artifactLocation/uri").unwrap().as_str().unwrap()).collect();
+    uris.sort_unstable();
+    assert_eq!(uris, names);
+    let on_record: Vec<&Value> =
+        found.pointer("/runs/0/properties/runs").unwrap().as_array().unwrap().iter().map(|run| &run["run"]).collect();
+    assert_eq!(on_record, of("/run").iter().collect::<Vec<_>>());
+    assert_eq!(found["runs"].as_array().map(Vec::len), Some(1));
+
+    let words_of = |args: &[&str]| words(&program.run(args));
+    let report = words_of(&["run", "leak-scan", "--shard", "2"]);
+    for expected in ["24 findings", "/src  24 read", "file-00.txt"] {
+        assert!(report.contains(expected), "`{expected}` is not in {report}");
+    }
+    assert_eq!((report.matches("DONE").count(), report.matches("audit verify").count()), (2, 2), "{report}");
+
+    // Who knows of no shards is not started several times over.
+    ends_with(&program.run(&["run", "leak-scan", "--shard", "2", "--input", r#"{"shard":{"index":0,"of":2}}"#]), 2);
+    ends_with(&program.run(&["run", "leak-scan", "--shard", "0"]), 2);
+    let other = Program::new(&config("x", &guest("asks_through_sdk"), &Grants::default()));
+    let refused = other.run(&["run", "x", "--trust", "--shard", "2"]);
+    ends_with(&refused, 2);
+    assert!(words(&refused).contains("takes no `shard`"), "{}", words(&refused));
+}
+
 #[test]
 fn what_was_accepted_is_what_runs_until_something_else_is() {
     let tree = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@
 
 mod admission;
 mod audit;
+mod authoring;
 mod child;
 mod claims;
 mod control;

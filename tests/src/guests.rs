@@ -10,7 +10,7 @@ use effect::Digest;
 use crate::tools::{may_install, missing, root, target};
 
 /// What would make the inner cargo build something else than it was told, or lock what the outer one holds.
-const NOT_FOR_CARGO: [&str; 6] =
+pub const NOT_FOR_CARGO: [&str; 6] =
     ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_MANIFEST_DIR"];
 
 /// The component of the guest of that name: one of `tests/guests/src/bin`, or of `tests/guests/sdk-agents`.

@@ -1,5 +1,6 @@
 //! One scan of a folder under way: each file is read, searched and reported on, or counted with the reason why not.
 
+use crate::input::Shard;
 use crate::output::{Output, Skipped};
 use crate::read::{Content, read};
 use crate::report::{Reporter, Source};
@@ -21,18 +22,27 @@ pub(crate) struct Scan<'s> {
     pub(crate) search: &'s Search,
     pub(crate) reporter: Reporter,
     pub(crate) file_bytes_max: u64,
+    pub(crate) shard: Option<Shard>,
     /// Used again for each file, so that memory does not grow with their number.
     pub(crate) buffer: Vec<u8>,
     pub(crate) output: Output,
 }
 
 impl Scan<'_> {
+    /// Whether what lies at a path is this run's to search.
+    pub(crate) fn takes(&self, relative: &str) -> bool {
+        self.shard.is_none_or(|shard| shard.takes(relative))
+    }
+
     pub(crate) fn take(&mut self, found: &Found<'_>) {
+        if !self.takes(found.relative()) {
+            return;
+        }
         let skipped = &mut self.output.files_skipped;
         match found {
             Found::File { path, relative } => self.file(path, relative),
-            Found::Symlink => skipped.symlink += 1,
-            Found::Excluded => skipped.excluded += 1,
+            Found::Symlink { .. } => skipped.symlink += 1,
+            Found::Excluded { .. } => skipped.excluded += 1,
             Found::Unreadable { relative, err } => self.unreadable(relative, err),
         }
     }

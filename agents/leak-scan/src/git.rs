@@ -251,7 +251,7 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, scan: &mut Scan<'_>, commit: &str, path: &str, id: &Id) {
-        if self.stopped || !self.is_new(*id) {
+        if self.stopped || !scan.takes(path) || !self.is_new(*id) {
             return;
         }
         let source = Source { root: scan.root, relative: path, commit: Some(commit) };

@@ -12,6 +12,8 @@ const FINDINGS_LIMIT: u32 = 100_000;
 const COMMITS_LIMIT: u32 = 1_000_000;
 /// BOUND: how much of a history a run may ask to be unpacked.
 const HISTORY_BYTES_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
+/// BOUND: among how many runs the work may be shared.
+const SHARDS_LIMIT: u32 = 64;
 
 /// Which folder is scanned, and how far.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,6 +46,28 @@ pub struct Input {
     /// Of the history, no more than this is unpacked.
     #[schemars(range(min = 1, max = 68_719_476_736_u64))]
     pub max_history_bytes: u64,
+    /// Which part of the work is this run's; without it, all.
+    pub shard: Option<Shard>,
+}
+
+/// One of several runs that share the work: by the path of each file, so that all that is found at one path is found by one run.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// How many runs there are.
+    #[schemars(range(min = 1, max = 64))]
+    pub of: u32,
+}
+
+impl Shard {
+    /// Whether what lies at this path below the root is this run's.
+    pub(crate) fn takes(self, relative: &str) -> bool {
+        // FNV-1a: the same on every machine, and even enough for names.
+        let hash = relative.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        hash % self.of.max(1) == self.index
+    }
 }
 
 impl Default for Input {
@@ -58,6 +82,7 @@ impl Default for Input {
             history: false,
             max_commits: 50_000,
             max_history_bytes: 4 * 1024 * 1024 * 1024,
+            shard: None,
         }
     }
 }
@@ -77,6 +102,9 @@ impl Input {
         }
         if !(1..=HISTORY_BYTES_LIMIT).contains(&self.max_history_bytes) {
             return bad(format!("`max-history-bytes` is not between 1 and {HISTORY_BYTES_LIMIT}"));
+        }
+        if self.shard.is_some_and(|shard| shard.of == 0 || shard.of > SHARDS_LIMIT || shard.index >= shard.of) {
+            return bad(format!("`shard` is not one of at most {SHARDS_LIMIT}"));
         }
         for (key, path) in [("gitleaks-config", &self.gitleaks_config), ("baseline", &self.baseline)] {
             if path.as_deref().is_some_and(|path| !stays_below(path)) {

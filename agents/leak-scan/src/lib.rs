@@ -20,7 +20,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use input::Input;
+pub use input::{Input, Shard};
 pub use output::{History, Output, Skipped, Unsupported};
 
 use crate::baseline::Baseline;
@@ -51,6 +51,7 @@ pub fn run(input: Input) -> Result<Output, Failure> {
         search: &search,
         reporter: Reporter::new(input.max_findings, baseline, input.history),
         file_bytes_max: input.max_file_bytes,
+        shard: input.shard,
         buffer: Vec::new(),
         output: Output::default(),
     };

@@ -311,3 +311,35 @@ fn schemas_name_the_defaults() {
     assert_eq!(schemas["input"].get("required"), None);
     assert_eq!(schemas["output"]["required"].as_array().unwrap().len(), 8);
 }
+
+#[test]
+fn shards_find_together_what_one_run_finds_and_count_nothing_twice() {
+    let names: Vec<String> = (0..40).map(|at| format!("folder-{}/file-{at}", at % 5)).collect();
+    let (token, other) = (token(), b"\0".to_vec());
+    let mut files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), token.as_bytes())).collect();
+    files.extend([("bin", other.as_slice()), ("target/x", b"left"), ("bins/1", &other)]);
+    let folder = folder(&files);
+    std::os::unix::fs::symlink("bin", folder.path().join("link")).unwrap();
+    let exclude = json!({"exclude": ["/target"]});
+    let (whole, mut all) = scan(folder.path(), exclude);
+    let (mut sums, mut parts) = (std::collections::BTreeMap::new(), Vec::new());
+    for index in 0..3 {
+        let (output, found) = scan(folder.path(), json!({"exclude": ["/target"], "shard": {"index": index, "of": 3}}));
+        assert!((1..40).contains(&found.len()), "an even share, more or less: {}", found.len());
+        for key in ["/files_scanned", "/bytes", "/findings", "/files_skipped/binary", "/files_skipped/excluded", "/files_skipped/symlink"] {
+            *sums.entry(key).or_insert(0) += output.pointer(key).unwrap().as_u64().unwrap();
+        }
+        parts.extend(found);
+    }
+    for (key, sum) in sums {
+        assert_eq!(whole.pointer(key).unwrap(), sum, "{key}");
+    }
+    let by_place = |finding: &Finding| (finding.location.as_ref().unwrap().uri.clone(), finding.fingerprint.clone());
+    all.sort_by_key(by_place);
+    parts.sort_by_key(by_place);
+    assert_eq!(parts, all);
+    for shard in [json!({"index": 3, "of": 3}), json!({"index": 0, "of": 0}), json!({"index": 0, "of": 65})] {
+        let input = json!({"root": folder.path().to_str().unwrap(), "shard": shard});
+        assert_eq!(testing::run(run, &input).unwrap_err().code, Failure::BAD_INPUT);
+    }
+}

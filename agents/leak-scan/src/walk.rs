@@ -16,12 +16,27 @@ pub(crate) enum Found<'a> {
         relative: &'a str,
     },
     /// Not followed: it may lead round in a circle, or out of what was asked for.
-    Symlink,
-    Excluded,
+    Symlink {
+        relative: &'a str,
+    },
+    Excluded {
+        relative: &'a str,
+    },
     Unreadable {
         relative: &'a str,
         err: io::Error,
     },
+}
+
+impl Found<'_> {
+    /// Where it lies below the root.
+    pub(crate) fn relative(&self) -> &str {
+        match self {
+            Self::File { relative, .. } | Self::Symlink { relative } | Self::Excluded { relative } | Self::Unreadable { relative, .. } => {
+                relative
+            }
+        }
+    }
 }
 
 struct Entry {
@@ -47,15 +62,15 @@ pub(crate) fn walk(root: &Path, globs: &Globs, each: &mut dyn FnMut(Found<'_>)) 
             }
         };
         if kind.is_symlink() {
-            each(Found::Symlink);
+            each(Found::Symlink { relative: &relative });
         } else if (kind.is_dir() && entry.name == ".git") || globs.matches(&relative) {
-            each(Found::Excluded);
+            each(Found::Excluded { relative: &relative });
         } else if kind.is_file() {
             each(Found::File { path: &entry.path, relative: &relative });
         } else if kind.is_dir() && folders.len() < DEPTH_MAX {
             let prefix = format!("{relative}/");
             match listed(&entry.path, &prefix, each) {
-                Ok(entries) if is_cache(&entries) => each(Found::Excluded),
+                Ok(entries) if is_cache(&entries) => each(Found::Excluded { relative: &relative }),
                 Ok(entries) => folders.push((prefix, entries.into_iter())),
                 Err(err) => each(Found::Unreadable { relative: &relative, err }),
             }

@@ -1,8 +1,10 @@
-//! Stays with a run until it has ended: draws what is told of it, passes signals on, prints the report.
+//! Stays with runs until they have ended: draws what is told of it, passes signals on, prints the report.
 
 use std::path::PathBuf;
 
 use effect::{RunId, Severity};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, Word};
 
 use crate::err::CliError;
@@ -44,71 +46,122 @@ impl Beginning {
     }
 }
 
-/// Begins a run, attends it and leaves the home when it has ended. The number is the program's.
+/// Begins a run, or the shards of one, attends them and leaves the home when they have ended. The number is the program's.
 pub(crate) async fn attend(
     holder: Holder,
-    beginning: Beginning,
+    beginnings: Vec<Beginning>,
     agent: &str,
     showing: Showing,
     mut signals: Signals,
 ) -> Result<u8, CliError> {
-    let ended = until_end(&holder, beginning, agent, &mut signals).await;
+    let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: false };
+    let ended = attended.all(&holder, beginnings, &mut signals).await;
+    drop(attended);
     // Others' runs may go on in this process, whatever became of its own.
-    let shown = ended.and_then(|report| show(&report, &showing));
+    let shown = ended.and_then(|reports| show(&reports, &showing));
     let left = leave(holder, &mut signals).await;
     let code = shown?;
     left?;
     Ok(code)
 }
 
-async fn until_end(holder: &Holder, beginning: Beginning, agent: &str, signals: &mut Signals) -> Result<Report, CliError> {
-    let mut screen = Screen::new();
-    screen.quietly(&format!("starting {agent}"));
-    // A component that was never compiled takes a while, in which nothing is on the record yet.
-    let mut running = tokio::select! {
-        running = beginning.begin(holder) => running?,
-        name = signals.next() => return Err(CliError::EndedEarly { name }),
-    };
-    let mut told = false;
-    loop {
-        tokio::select! {
-            event = running.events.next() => match event {
-                Some(Event::Opened { run }) => screen.step(&format!("run {run}")),
-                Some(Event::Said { claim }) => screen.said(agent, &claim),
-                Some(Event::Progress { progress }) => screen.progress(&progress),
-                Some(Event::Refused { ask, reason }) => screen.refused(&ask, &reason),
-                Some(Event::Closed { report }) => return Ok(*report),
-                Some(Event::Failed { exit, message }) => return Err(CliError::Failed { exit, message }),
-                None => return Err(CliError::HolderGone),
-            },
-            name = signals.next() => {
-                running.stop(name);
-                if std::mem::replace(&mut told, true) && let Holder::Here(house, _) = holder {
-                    house.stop_all(name);
-                }
+/// Runs that were begun here.
+struct Attended<'a> {
+    agent: &'a str,
+    going: Vec<Going>,
+    screen: Screen,
+    told_to_end: bool,
+}
+
+/// One of them, with what it ended with.
+struct Going {
+    running: Running,
+    ended: Option<Result<Report, CliError>>,
+}
+
+impl Attended<'_> {
+    /// To the end of each. Where one can't begin, those that have begun are told to end.
+    async fn all(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<Vec<Report>, CliError> {
+        let begun = self.begin(holder, beginnings, signals).await;
+        if begun.is_err() {
+            self.going.iter().for_each(|going| going.running.stop("another shard, which could not begin"));
+        }
+        while self.going.iter().any(|going| going.ended.is_none()) {
+            tokio::select! {
+                (at, event) = next(&mut self.going) => self.take(at, event),
+                name = signals.next() => self.end(holder, name),
             }
+        }
+        begun?;
+        self.going.drain(..).filter_map(|going| going.ended).collect()
+    }
+
+    async fn begin(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
+        self.screen.quietly(&format!("starting {}", self.agent));
+        for beginning in beginnings {
+            // A component that was never compiled takes a while, in which nothing is on the record yet.
+            let running = tokio::select! {
+                running = beginning.begin(holder) => running?,
+                name = signals.next() => return Err(CliError::EndedEarly { name }),
+            };
+            self.going.push(Going { running, ended: None });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, at: usize, event: Option<Event>) {
+        let ended = match event {
+            Some(Event::Opened { run }) => return self.screen.step(&format!("run {run}")),
+            Some(Event::Said { claim }) => return self.screen.said(self.agent, &claim),
+            Some(Event::Progress { progress }) => return self.screen.progress(&progress),
+            Some(Event::Refused { ask, reason }) => return self.screen.refused(&ask, &reason),
+            Some(Event::Closed { report }) => Ok(*report),
+            Some(Event::Failed { exit, message }) => Err(CliError::Failed { exit, message }),
+            None => Err(CliError::HolderGone),
+        };
+        if let Some(going) = self.going.get_mut(at) {
+            going.ended = Some(ended);
+        }
+    }
+
+    /// The second time, everything that goes on in this process.
+    fn end(&mut self, holder: &Holder, name: &'static str) {
+        self.going.iter().for_each(|going| going.running.stop(name));
+        if std::mem::replace(&mut self.told_to_end, true)
+            && let Holder::Here(house, _) = holder
+        {
+            house.stop_all(name);
         }
     }
 }
 
-fn show(report: &Report, showing: &Showing) -> Result<u8, CliError> {
+/// The next thing that is told of any run that has not ended; `None` where nothing more can come of it. Cancel-safe.
+async fn next(going: &mut [Going]) -> (usize, Option<Event>) {
+    let open = going.iter_mut().enumerate().filter(|(_, going)| going.ended.is_none());
+    let each = open.map(|(at, going)| async move { (at, going.running.events.next().await) });
+    each.collect::<FuturesUnordered<_>>().next().await.unwrap_or((0, None))
+}
+
+fn show(reports: &[Report], showing: &Showing) -> Result<u8, CliError> {
     if let Some(file) = &showing.sarif {
-        out::file(file, &sarif::document(report))?;
+        out::file(file, &sarif::document(reports))?;
     }
     if showing.json {
-        out::json(&report::document(report))?;
+        out::json(&report::documents(reports))?;
     } else {
-        if !showing.is_agent
-            && let Some(serde_json::Value::String(text)) = &report.claims.output
-        {
+        for text in reports.iter().filter(|_| !showing.is_agent).filter_map(|report| report.claims.output.as_ref()?.as_str()) {
             output(text)?;
         }
-        report::lines(report, showing.is_agent).iter().for_each(|line| out::words(line));
+        report::lines(reports, showing.is_agent).iter().for_each(|line| out::words(line));
     }
+    Ok(reports.iter().map(|report| number(report, showing)).find(|code| *code != exit::DONE).unwrap_or(exit::DONE))
+}
+
+fn number(report: &Report, showing: &Showing) -> u8 {
     let was_refused = !report.evidence.touched.refused.is_empty();
     let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
     let found = |least| report.claims.findings.iter().any(|finding| finding.severity >= least);
-    Ok(if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code })
+    if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }
 }
 
 /// What a command printed: as it is for another program, without what a terminal obeys for a person.

@@ -64,11 +64,15 @@ pub(crate) enum CliError {
     NotAFile(PathBuf),
     #[error("the input is not UTF-8")]
     InputNotText,
+    #[error("agent `{agent}` takes no `shard` in its input, so its work can't be shared out")]
+    NoShards { agent: String },
+    #[error("the input has a `shard` already")]
+    ShardTwice,
     #[error("standard input is read once, and `--watch` runs again")]
     InputTwice,
     #[error("arguments are for a command; `{agent}` is an agent, which takes `--input`")]
     ArgumentsForAgent { agent: String },
-    #[error("`{}` is not a run: an id has 26 letters and digits, of which the first or last few are enough", safe(.0))]
+    #[error("`{}` is not a run: an id has 26 letters and digits, of which the first or last few are enough; `latest` is the last one begun", safe(.0))]
     NotARun(String),
     #[error("no run is called `{}`", safe(.0))]
     NoSuchRun(String),
@@ -143,6 +147,8 @@ impl CliError {
             | Self::TooLarge { .. }
             | Self::InputNotText
             | Self::InputTwice
+            | Self::NoShards { .. }
+            | Self::ShardTwice
             | Self::ArgumentsForAgent { .. } => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
             Self::NotGoing(_) | Self::NotAMoment(_) | Self::NotAKind { .. } | Self::PublicKey { .. } | Self::NoHome { .. } => exit::USAGE,

@@ -60,7 +60,10 @@ pub(crate) fn reader(place: &Place) -> Result<Reader, CliError> {
     Ok(Reader::open(&place.home)?)
 }
 
-/// The run that is meant: a whole id, or enough of its beginning or its end.
+/// What stands for the run that was begun last.
+const LATEST: &str = "latest";
+
+/// The run that is meant: a whole id, enough of its beginning or its end, or the word for the one that was begun last.
 pub(crate) fn run_id(reader: &Reader, text: &str) -> Result<RunId, CliError> {
     if let Ok(run) = text.parse() {
         return Ok(run);
@@ -69,7 +72,7 @@ pub(crate) fn run_id(reader: &Reader, text: &str) -> Result<RunId, CliError> {
     if part.is_empty() || part.len() > 26 || !part.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(CliError::NotARun(text.to_owned()));
     }
-    let mut found = BTreeSet::new();
+    let (mut found, mut latest) = (BTreeSet::new(), None);
     for record in reader.records() {
         let record = record?;
         // A run's first record names it; the rest need not be looked at.
@@ -78,7 +81,11 @@ pub(crate) fn run_id(reader: &Reader, text: &str) -> Result<RunId, CliError> {
             if id.starts_with(&part) || id.ends_with(&part) {
                 found.insert(record.run);
             }
+            latest = Some(record.run);
         }
+    }
+    if text == LATEST {
+        return latest.ok_or_else(|| CliError::NoSuchRun(text.to_owned()));
     }
     let mut runs = found.iter().copied();
     match (runs.next(), runs.next()) {

@@ -1,4 +1,4 @@
-//! The report of a run, for people: what the agent claims above, what the host recorded below.
+//! The report of a run, or of the shards of one, for people: what the agent claims above, what the host recorded below.
 
 use std::collections::BTreeMap;
 
@@ -18,24 +18,47 @@ const LINES_MAX: usize = 20;
 /// BOUND: bytes of the output that are shown.
 const OUTPUT_BYTES_MAX: usize = 600;
 
-/// The report, a line each, safe to print.
-pub(crate) fn lines(report: &Report, shows_output: bool) -> Vec<String> {
-    let mut lines = vec![head(report)];
-    let run = report.run.to_string();
-    lines.extend(outcome_words(&report.outcome).map(|words| format!("  {}", words.replace("RUN", &run))));
-    lines.push(format!("AGENT CLAIMS (unverified)  {}", findings_sum(&report.claims.findings)));
-    lines.extend(finding_lines(&report.claims.findings));
-    if shows_output && let Some(output) = &report.claims.output {
+/// The report of a run, or of the shards of one, a line each, safe to print.
+pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for report in reports {
+        lines.push(head(report));
+        let run = report.run.to_string();
+        lines.extend(outcome_words(&report.outcome).map(|words| format!("  {}", words.replace("RUN", &run))));
+    }
+    let mut findings: Vec<&Finding> = reports.iter().flat_map(|report| &report.claims.findings).collect();
+    if reports.len() > 1 {
+        findings.sort_by_key(|finding| finding.location.as_ref().map(|location| (&location.uri, location.line, location.column)));
+    }
+    lines.push(format!("AGENT CLAIMS (unverified)  {}", findings_sum(&findings)));
+    lines.extend(finding_lines(findings));
+    for output in reports.iter().filter(|_| shows_output).filter_map(|report| report.claims.output.as_ref()) {
         let text = SafeText::new(&output.to_string(), OUTPUT_BYTES_MAX);
         lines.push(format!("  output       {}", unescaped_quotes(text.as_str())));
     }
     lines.push("HOST EVIDENCE".to_owned());
-    lines.extend(evidence(report));
+    lines.extend(joint(reports).iter().flat_map(evidence));
+    lines.extend(reports.iter().flat_map(record));
     lines
 }
 
+/// What the shards of a run did together: they were granted the same.
+fn joint(reports: &[Report]) -> Option<Evidence> {
+    let mut touched = Touched::default();
+    reports.iter().for_each(|report| touched.join(&report.evidence.touched));
+    Some(Evidence { touched, ..reports.first()?.evidence.clone() })
+}
+
+/// The document of `run --json --shard`.
+pub(crate) fn documents(reports: &[Report]) -> Value {
+    match reports {
+        [report] => document(report),
+        several => json!({ "shards": several.iter().map(document).collect::<Vec<_>>() }),
+    }
+}
+
 /// The document of `run --json`: refusals stand beside what was touched, and what no agent can touch yet is there and empty.
-pub(crate) fn document(report: &Report) -> Value {
+fn document(report: &Report) -> Value {
     let mut document = json!(report);
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
@@ -101,7 +124,7 @@ pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
     }
 }
 
-fn findings_sum(findings: &[Finding]) -> String {
+fn findings_sum(findings: &[&Finding]) -> String {
     if findings.is_empty() {
         return "no findings".to_owned();
     }
@@ -113,8 +136,7 @@ fn findings_sum(findings: &[Finding]) -> String {
     format!("{} ({})", many(findings.len() as u64, "finding", "findings"), parts.join(", "))
 }
 
-fn finding_lines(findings: &[Finding]) -> Vec<String> {
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
+fn finding_lines(mut sorted: Vec<&Finding>) -> Vec<String> {
     sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let mut lines: Vec<String> = sorted.iter().take(FINDINGS_MAX).map(|finding| finding_line(finding)).collect();
     lines.extend(more(sorted.len(), FINDINGS_MAX));
@@ -141,16 +163,20 @@ fn more(all: usize, shown: usize) -> Option<String> {
     (rest > 0).then(|| format!("  … and {} more, with `--json`", count(rest as u64)))
 }
 
-fn evidence(report: &Report) -> Vec<String> {
-    let evidence = &report.evidence;
+fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
     lines.push(format!("  {:<12} none", "credentials"));
-    lines.extend(refusals(report));
+    lines.extend(refusals(evidence));
+    lines
+}
+
+fn record(report: &Report) -> Vec<String> {
+    let evidence = &report.evidence;
     let record = &evidence.record;
     let root = record.root.as_ref().map_or_else(|| "unknown".to_owned(), short_hex);
     let entries = many(record.entries, "entry", "entries");
-    lines.push(format!("  {:<12} {entries}, root {root}   bailiwick audit verify", "record"));
+    let mut lines = vec![format!("  {:<12} {entries}, root {root}   bailiwick audit verify", "record")];
     // A run that is still open is resumed from its record, whatever was counted here.
     let is_open = matches!(report.outcome, Outcome::Unsettled { .. } | Outcome::RecordBroken);
     if !evidence.resumable && evidence.http_granted && !is_open {
@@ -242,8 +268,8 @@ fn network(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-fn refusals(report: &Report) -> Vec<String> {
-    let refused = &report.evidence.touched.refused;
+fn refusals(evidence: &Evidence) -> Vec<String> {
+    let refused = &evidence.touched.refused;
     let sum: u64 = refused.iter().map(|one| one.alike).sum();
     if sum == 0 {
         return vec![format!("  {:<12} 0", "refused")];
@@ -251,7 +277,7 @@ fn refusals(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (at, one) in refused.iter().enumerate().take(LINES_MAX) {
         let label = if at == 0 { format!("refused {}", count(sum)) } else { String::new() };
-        lines.push(format!("  {label:<12} {}", refusal(one, &report.evidence.mounts)));
+        lines.push(format!("  {label:<12} {}", refusal(one, &evidence.mounts)));
     }
     lines.extend(more(refused.len(), LINES_MAX));
     lines

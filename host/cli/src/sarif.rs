@@ -12,31 +12,40 @@ use crate::report::owner;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The document.
-pub(crate) fn document(report: &Report) -> Value {
-    let findings = &report.claims.findings;
-    let rules: BTreeMap<&str, &Finding> = findings.iter().rev().map(|finding| (finding.rule.as_str(), finding)).collect();
+/// The document of a run, or of the shards of one, which are one to whoever collects findings.
+pub(crate) fn document(reports: &[Report]) -> Value {
+    json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": reports.first().map(|first| run(first, reports)).as_slice() })
+}
+
+fn run(first: &Report, reports: &[Report]) -> Value {
+    let findings: Vec<&Finding> = reports.iter().flat_map(|report| &report.claims.findings).collect();
+    let rules: BTreeMap<&str, &Finding> = findings.iter().rev().map(|finding| (finding.rule.as_str(), *finding)).collect();
     let order: Vec<&str> = rules.keys().copied().collect();
-    let results = findings.iter().map(|finding| result(finding, &order, &report.evidence.mounts));
+    let results = findings.iter().map(|finding| result(finding, &order, &first.evidence.mounts));
     let mut run = json!({
-        "tool": { "driver": driver(report, rules.values().copied()) },
-        "automationDetails": { "id": format!("{}/{}", report.agent.name, report.run) },
+        "tool": { "driver": driver(first, rules.values().copied()) },
+        "automationDetails": { "id": format!("{}/{}", first.agent.name, first.run) },
         "columnKind": "unicodeCodePoints",
         "results": results.collect::<Vec<_>>(),
         "properties": {
-            "unverified": "findings are the agent's claims; what it touched is on the record of the run",
-            "run": report.run,
-            "component": report.agent.digest,
-            "record": { "first": report.evidence.record.first, "last": report.evidence.record.last, "root": report.evidence.record.root },
+            "unverified": "findings are the agent's claims; what it touched is on the record of the runs",
+            "component": first.agent.digest,
+            "runs": reports.iter().map(on_record).collect::<Vec<_>>(),
         },
     });
-    let taxonomies = taxonomies(findings);
+    let taxonomies = taxonomies(&findings);
     if !taxonomies.is_empty()
         && let Some(run) = run.as_object_mut()
     {
         run.insert("taxonomies".to_owned(), Value::Array(taxonomies));
     }
-    json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": [run] })
+    run
+}
+
+/// Where a run is on the record.
+fn on_record(report: &Report) -> Value {
+    let record = &report.evidence.record;
+    json!({ "run": report.run, "first": record.first, "last": record.last, "root": record.root })
 }
 
 fn driver<'a>(report: &Report, rules: impl Iterator<Item = &'a Finding>) -> Value {
@@ -130,7 +139,7 @@ fn reference((scheme, id): (&str, &str)) -> Value {
 }
 
 /// What the findings refer to, each taxonomy once.
-fn taxonomies(findings: &[Finding]) -> Vec<Value> {
+fn taxonomies(findings: &[&Finding]) -> Vec<Value> {
     let mut all: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (scheme, id) in findings.iter().flat_map(|finding| &finding.taxa).filter_map(|taxon| split(taxon.as_str())) {
         all.entry(scheme.to_ascii_uppercase()).or_default().insert(id);

@@ -89,7 +89,10 @@ impl Touched {
     /// Takes one record in, in the log's order.
     pub fn take(&mut self, run: effect::RunId, seq: u64, record: &Record) {
         match record {
-            Record::Observed(observed) => observed.objects.iter().for_each(|object| self.take_object(object)),
+            Record::Observed(observed) => observed.objects.iter().for_each(|object| {
+                let effect::record::Object { amount, times, untold, what, .. } = *object;
+                self.take_file(TouchedFile { amount, path: object.path.clone(), times, untold, what });
+            }),
             Record::Asked(asked) => {
                 let next = self.http.len();
                 let place = *self.places.http.entry(asked.ask.resource.clone()).or_insert(next);
@@ -157,25 +160,36 @@ impl Touched {
         Ok(touched)
     }
 
+    /// Adds what another run touched, to what these did.
+    pub fn join(&mut self, other: &Self) {
+        other.files.iter().for_each(|file| self.take_file(file.clone()));
+        for http in &other.http {
+            let next = self.http.len();
+            let place = *self.places.http.entry(http.resource.clone()).or_insert(next);
+            match self.http.get_mut(place) {
+                Some(here) => here.join(http),
+                None => self.http.push(http.clone()),
+            }
+        }
+        self.refused.extend(other.refused.iter().cloned());
+    }
+
     fn with_op(&mut self, run: effect::RunId, op: u64, change: impl FnOnce(&mut TouchedHttp)) {
         if let Some(http) = self.places.ops.get(&(run, op)).and_then(|place| self.http.get_mut(*place)) {
             change(http);
         }
     }
 
-    fn take_object(&mut self, object: &effect::record::Object) {
+    fn take_file(&mut self, new: TouchedFile) {
         let next = self.files.len();
-        let place = *self.places.files.entry((object.path.clone(), object.what)).or_insert(next);
+        let place = *self.places.files.entry((new.path.clone(), new.what)).or_insert(next);
         match self.files.get_mut(place) {
             Some(file) => {
-                file.amount += object.amount;
-                file.times += object.times;
-                file.untold += object.untold;
+                file.amount += new.amount;
+                file.times += new.times;
+                file.untold += new.untold;
             }
-            None => {
-                let effect::record::Object { amount, times, untold, what, .. } = *object;
-                self.files.push(TouchedFile { amount, path: object.path.clone(), times, untold, what });
-            }
+            None => self.files.push(new),
         }
     }
 }
@@ -183,5 +197,15 @@ impl Touched {
 impl TouchedHttp {
     fn new(resource: SafeText) -> Self {
         Self { asked: 0, bytes: 0, failed: 0, peers: Vec::new(), resource, statuses: BTreeMap::new(), unknown: 0 }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.bytes += other.bytes;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        let new: Vec<String> = other.peers.iter().filter(|peer| !self.peers.contains(peer)).cloned().collect();
+        self.peers.extend(new.into_iter().take(PEERS_MAX.saturating_sub(self.peers.len())));
+        other.statuses.iter().for_each(|(status, times)| *self.statuses.entry(*status).or_default() += times);
     }
 }

@@ -6,6 +6,8 @@ use effect::{Digest, Limits, Location, RunId, Severity};
 use gate::{TouchedFile, TouchedHttp};
 use run::{Claims, RecordEvidence};
 
+use std::slice::from_ref;
+
 use super::*;
 
 fn text(text: &str) -> SafeText {
@@ -91,7 +93,7 @@ HOST EVIDENCE
     let report = report();
     let run = report.run.to_string();
     let expected = expected.replace("01KNTQGG4070W1R70W1R70W1R7", &run).replace("RUN/17", &format!("{run}/17"));
-    assert_eq!(lines(&report, true).join("\n"), expected);
+    assert_eq!(lines(from_ref(&report), true).join("\n"), expected);
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn requests_are_listed_with_what_came_of_them() {
     let mut report = report();
     report.evidence.touched.http.push(http());
     report.evidence.http_granted = true;
-    let lines = lines(&report, false);
+    let lines = lines(from_ref(&report), false);
     assert!(lines.contains(&"  network      3 asked, 1.5 kB received".to_owned()), "{lines:#?}");
     assert!(lines.contains(&"               GET https://a.example/  200 ×2  1 failed".to_owned()), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("files_scanned")), "a command's output is not repeated: {lines:#?}");
@@ -110,7 +112,7 @@ fn what_an_agent_returns_can_not_draw_on_the_terminal() {
     let mut report = report();
     report.claims.output = Some(Value::String("\u{1b}[2Jgone".to_owned()));
     report.outcome = Outcome::Failed { code: text("x"), message: text("\u{1b}[31m") };
-    assert!(lines(&report, true).iter().all(|line| !line.contains('\u{1b}')));
+    assert!(lines(from_ref(&report), true).iter().all(|line| !line.contains('\u{1b}')));
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn a_report_that_crossed_the_socket_reads_the_same() {
     let told = run::Event::Closed { report: Box::new(report.clone()) };
     let again: run::Event = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
     let run::Event::Closed { report: again } = again else { panic!("it was a report: {again:?}") };
-    assert_eq!(lines(&again, true), lines(&report, true));
+    assert_eq!(lines(from_ref(&again), true), lines(from_ref(&report), true));
 }
 
 #[test]

@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run; the first or last letters of its id are enough
+    /// A run; the first or last letters of its id are enough, or `latest`
     run: String,
     /// Go on until the run has ended
     #[arg(short, long)]

@@ -19,7 +19,7 @@ use crate::{exit, log, out, place, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run; the first or last letters of its id are enough
+    /// A run; the first or last letters of its id are enough, or `latest`
     run: String,
     /// Another component in its place: where would it have asked differently?
     #[arg(long, value_name = "FILE|AGENT")]

@@ -17,7 +17,7 @@ use crate::{log, place};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run; the first or last letters of its id are enough
+    /// A run; the first or last letters of its id are enough, or `latest`
     run: String,
     #[command(flatten)]
     word: WordArgs,
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
     let word = args.word.word();
-    attend::attend(holder, Beginning::Resume { run, word, network }, opened.agent.name.as_str(), showing, signals).await
+    attend::attend(holder, vec![Beginning::Resume { run, word, network }], opened.agent.name.as_str(), showing, signals).await
 }
 
 /// What the run was opened with, as far as the record tells.

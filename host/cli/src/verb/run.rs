@@ -16,6 +16,7 @@ use crate::place;
 use crate::screen::Screen;
 use crate::signals::Signals;
 
+mod shard;
 mod watch;
 
 /// Run an agent and show what it claims and what it did
@@ -47,6 +48,9 @@ pub(crate) struct Args {
     /// End with 10 when something this bad or worse was found
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     fail_on: Option<Severity>,
+    /// Share the work among this many runs at once, for an agent that takes a `shard` in its input
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), default_value_t = 1)]
+    shard: u32,
     /// Build and run it again whenever its source has changed, until Ctrl-C; the configuration stays what it is now
     #[arg(long)]
     watch: bool,
@@ -62,6 +66,7 @@ Examples:
   bailiwick run leak-scan --input '{\"root\": \"/src/docs\"}'
   bailiwick run leak-scan --input @input.json --json > report.json
   bailiwick run leak-scan --sarif found.sarif --fail-on high
+  bailiwick run leak-scan --shard 4                      on as many cores, with one report
   bailiwick run my-agent --watch                         while it is written
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
 
@@ -93,13 +98,26 @@ impl Job<'_> {
         let mut screen = Screen::new();
         let obtained = agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen).await?;
         drop(screen);
-        let order = self.order(&obtained)?;
+        let orders = self.orders(&obtained)?;
         package::store::put(&self.place.home, &obtained.bytes)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
         let signals = Signals::new()?;
         let holder = Holder::find(self.place, &place::house_options()).await?;
-        attend::attend(holder, Beginning::Start(Box::new(order)), name, showing, signals).await
+        let beginnings = orders.into_iter().map(|order| Beginning::Start(Box::new(order))).collect();
+        attend::attend(holder, beginnings, name, showing, signals).await
+    }
+
+    /// One order, or one a shard.
+    fn orders(&self, obtained: &Obtained) -> Result<Vec<RunOrder>, CliError> {
+        let order = self.order(obtained)?;
+        let inputs = match self.args.shard {
+            1 => vec![order.input.clone()],
+            many => shard::inputs(&self.args.agent, &order, many)?,
+        };
+        let orders: Vec<RunOrder> = inputs.into_iter().map(|input| RunOrder { input, ..order.clone() }).collect();
+        orders.iter().try_for_each(RunOrder::check_input)?;
+        Ok(orders)
     }
 
     fn order(&self, obtained: &Obtained) -> Result<RunOrder, CliError> {
@@ -111,7 +129,7 @@ impl Job<'_> {
         }
         let network =
             if effective.grants.http.is_empty() { NetworkOrder::default() } else { agent::network(&self.configured.resolved.network)? };
-        let order = RunOrder {
+        Ok(RunOrder {
             agent: obtained.reference(name),
             args: args.clone(),
             by: place::by(),
@@ -123,9 +141,7 @@ impl Job<'_> {
             is_agent: obtained.is_agent(),
             limits: self.agent.limits.clone(),
             network,
-        };
-        order.check_input()?;
-        Ok(order)
+        })
     }
 
     fn showing(&self, is_agent: bool) -> Showing {

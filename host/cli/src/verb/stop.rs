@@ -19,7 +19,7 @@ const TIMES: u32 = 2000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run; the first or last letters of its id are enough
+    /// A run; the first or last letters of its id are enough, or `latest`
     run: String,
     #[command(flatten)]
     word: WordArgs,

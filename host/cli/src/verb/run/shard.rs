@@ -1,0 +1,31 @@
+//! `run --shard`: one input becomes several, each with its share of the work.
+
+use ::run::RunOrder;
+use serde_json::{Value, json};
+
+use crate::err::CliError;
+
+/// The key under which an agent is told which part of the work is its own: `{"index": 0, "of": 4}`, indices from 0.
+const KEY: &str = "shard";
+
+/// The input of each shard.
+///
+/// # Errors
+/// An agent whose schema knows no such key, an input that has it already.
+pub(super) fn inputs(agent: &str, order: &RunOrder, many: u32) -> Result<Vec<String>, CliError> {
+    let schema = order.input_schema.as_ref().and_then(|schema| schema.get("properties")?.get(KEY));
+    let input: Value = serde_json::from_str(&order.input).unwrap_or_default();
+    match (schema, input) {
+        (Some(_), Value::Object(input)) if !input.contains_key(KEY) => Ok((0..many)
+            .map(|index| {
+                let mut input = input.clone();
+                input.insert(KEY.to_owned(), json!({ "index": index, "of": many }));
+                Value::Object(input).to_string()
+            })
+            .collect()),
+        (None, _) => Err(CliError::NoShards { agent: agent.to_owned() }),
+        // What is not an object is told by the schema.
+        (Some(_), input) if !input.is_object() => Ok(vec![order.input.clone()]),
+        _ => Err(CliError::ShardTwice),
+    }
+}
