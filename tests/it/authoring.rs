@@ -38,8 +38,8 @@ impl Newcomer {
         // The language's own tools were there before; everything else is new.
         command.env("CARGO_HOME", of_machine("CARGO_HOME", ".cargo")).env("RUSTUP_HOME", of_machine("RUSTUP_HOME", ".rustup"));
         command.env("PYENV_ROOT", of_machine("PYENV_ROOT", ".pyenv"));
-        NOT_FOR_CARGO.iter().for_each(|name| drop(command.env_remove(name)));
-        for name in ["BAILIWICK_HOME", "BAILIWICK_STATE", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+        let of_ours = ["BAILIWICK_HOME", "BAILIWICK_STATE", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"];
+        for name in NOT_FOR_CARGO.iter().chain(&of_ours) {
             command.env_remove(name);
         }
         command.env("HOME", self.home.path());

@@ -14,14 +14,16 @@ fn source() -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Guests that were built, agents of the SDK and in Python among them.
+/// Guests that were built, agents of the SDK, in Python and in JavaScript among them.
 fn built() -> Vec<String> {
     let agents = fs::read_dir(tools::root().join("tests/guests/sdk-agents")).unwrap();
     let agents = agents.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let python = fs::read_dir(tools::root().join("tests/guests/python")).unwrap().map(|entry| entry.unwrap().path());
-    let python = python.filter(|path| path.extension().is_some_and(|ending| ending == "py"));
-    let python = python.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-    guests::names().into_iter().chain(agents).chain(python).collect()
+    let scripts = [("python", "py"), ("javascript", "js")].into_iter().flat_map(|(folder, ending)| {
+        let files = fs::read_dir(tools::root().join("tests/guests").join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let scripts = files.filter(move |path| path.extension().is_some_and(|is| is == ending));
+        scripts.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+    });
+    guests::names().into_iter().chain(agents).chain(scripts).collect()
 }
 
 fn is_used(source: &str, name: &str) -> bool {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use effect::record::AnswerClass;
 use effect::{Digest, Outcome, Severity};
 use serde_json::{Value, json};
-use tests::guests::python_guest;
+use tests::guests::{javascript_guest, python_guest};
 use tests::host::{TestHost, loopback, mount};
 use tests::seen::{answered, asked, codes, log_lines, most_under_way};
 use tests::server::{CHUNKED, Server, Step, chunk, only, response};
@@ -246,6 +246,29 @@ async fn a_python_agent_asks_three_times_at_once() {
     let seen = report.claims.output.as_ref().unwrap()["seen"].as_array().unwrap();
     assert_eq!(seen.iter().filter(|seen| seen.as_str().unwrap().contains("e5x")).count(), 4, "{seen:?}");
     assert_eq!(report.evidence.touched.http.iter().map(|http| http.asked).sum::<u64>(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_javascript_agent_fetches_what_is_granted_and_is_refused_the_rest() {
+    let host = TestHost::new();
+    let Some(component) = javascript_guest("fetches") else { return };
+    let component = std::fs::read(component).unwrap();
+    let port = crate::limits::server(b"HTTP/1.1 200 OK\r\nx-said: one\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_vec());
+    let mut order = host.order_of("fetches", &component, &[]);
+    loopback(&mut order, port, &["GET"], &["/open/**"]);
+    let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    order.input = json!({ "urls": [url("/open/1"), url("/shut"), url("/open/2")] }).to_string();
+    let report = done(&host, order.clone()).await;
+    let answer = json!({ "status": 200, "said": "one", "text": "hello" });
+    assert_eq!(report.claims.output, Some(json!([answer, { "error": "TypeError" }, answer])));
+    assert_eq!(report.claims.findings.len(), 2);
+    let touched = &report.evidence.touched;
+    assert_eq!((touched.http.len(), touched.refused.len()), (2, 1), "{touched:?}");
+    assert!(touched.refused[0].resource.as_str().ends_with("/shut"));
+
+    order.input = json!({ "urls": [] }).to_string();
+    let report = ended(&host, order).await;
+    assert!(matches!(&report.outcome, Outcome::Failed { code, .. } if code.as_str() == "nothing-to-do"), "{:?}", report.outcome);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,24 +41,50 @@ pub fn names() -> Vec<String> {
 #[must_use]
 pub fn python_guest(name: &str) -> Option<PathBuf> {
     let componentize = componentize_py()?;
-    let folder = folder().join("python");
+    let file = format!("python/{name}.py");
+    Some(componentized(&file, &requirements(), |wit, made| {
+        let mut command = Command::new(componentize);
+        command.arg("-d").arg(wit).args(["-w", package::wit::WORLD, "componentize", name, "-p"]).arg(source().join("python"));
+        command.arg("-o").arg(made).env("PYTHONDONTWRITEBYTECODE", "1");
+        said_well("componentize-py", command.output());
+    }))
+}
+
+/// The component of `tests/guests/javascript/NAME.js`; `None` after npm was named as missing.
+///
+/// # Panics
+/// Where it can't be built although npm is there, with what was said; in CI, where it is missing.
+#[must_use]
+pub fn javascript_guest(name: &str) -> Option<PathBuf> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(install_componentize_js).as_ref();
+    let componentize = found.inspect_err(|why| missing(&format!("componentize-js ({why})"))).ok()?;
+    let file = format!("javascript/{name}.js");
+    Some(componentized(&file, &packages(), |wit, made| {
+        let mut command = Command::new("node");
+        command.arg(componentize).arg("-w").arg(wit).args(["-n", package::wit::WORLD, "-o"]).arg(made).arg(source().join(&file));
+        said_well("componentize-js", command.output());
+    }))
+}
+
+/// The component of one file, made by a toolchain that is pinned by `pins`, and kept for as long as nothing changes.
+fn componentized(file: &str, pins: &[u8], make: impl FnOnce(&Path, &Path)) -> PathBuf {
     let _lock = locked();
-    let text = fs::read(source().join(format!("python/{name}.py"))).unwrap_or_else(|err| panic!("there is no guest `{name}`: {err}"));
-    let wit = folder.join("wit");
+    let text = fs::read(source().join(file)).unwrap_or_else(|err| panic!("there is no guest `{file}`: {err}"));
+    let wit = folder().join("wit");
     package::wit::lay_out_wit(&wit).expect("the WIT can be laid out");
-    let digest = Digest::of(&[text, requirements(), digest_of_folder(&wit).into_bytes()].concat()).to_string();
-    let key = digest.trim_start_matches("sha256:").chars().take(16).collect::<String>();
-    let component = folder.join(format!("{name}-{key}.wasm"));
+    let digest = Digest::of(&[&text, pins, digest_of_folder(&wit).as_bytes()].concat()).hex();
+    let stem = folder().join(file).with_extension("");
+    let component = PathBuf::from(format!("{}-{}.wasm", stem.display(), digest.split_at(16).0));
     if component.is_file() {
-        return Some(component);
+        return component;
     }
     // Made beside it and renamed: a build that was cut short must not pass for one.
-    let made = folder.join(format!("{name}.made"));
-    let mut command = Command::new(componentize);
-    command.arg("-d").arg(&wit).args(["-w", package::wit::WORLD, "componentize", name, "-p"]).arg(source().join("python"));
-    said_well("componentize-py", command.arg("-o").arg(&made).env("PYTHONDONTWRITEBYTECODE", "1").output());
+    fs::create_dir_all(component.parent().unwrap_or(&stem)).expect("the target folder can be made");
+    let made = stem.with_extension("made");
+    make(&wit, &made);
     fs::rename(&made, &component).expect("what was built can be renamed");
-    Some(component)
+    component
 }
 
 /// The program itself, for what finds it by `PATH`; `None` after it was named as missing.
@@ -107,9 +133,30 @@ fn install_componentize_py() -> Result<PathBuf, String> {
     if program.is_file() { Ok(program) } else { Err(format!("pip brought no `{}`", program.display())) }
 }
 
+/// Into a folder of its own under the target folder, as the lock file has it. Otherwise, why not.
+fn install_componentize_js() -> Result<PathBuf, String> {
+    let _lock = locked();
+    let pinned = digest_of(&packages());
+    let home = folder().join("node");
+    let (program, stamp) = (home.join("node_modules/@bytecodealliance/componentize-js/src/cli.js"), home.join("installed"));
+    if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {
+        return Ok(program);
+    }
+    if !may_install() {
+        return Err("it is not there, and nothing may be installed".to_owned());
+    }
+    fs::create_dir_all(&home).map_err(|err| err.to_string())?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source().join("javascript").join(name), home.join(name)).map_err(|err| err.to_string())?;
+    }
+    went_well("npm", Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&home).output())?;
+    fs::write(&stamp, pinned).map_err(|err| format!("`{}` could not be written: {err}", stamp.display()))?;
+    if program.is_file() { Ok(program) } else { Err(format!("npm brought no `{}`", program.display())) }
+}
+
 /// BOUND: one build at a time on this target folder, whichever process asks for it. Let go of when it is dropped.
 fn locked() -> File {
-    fs::create_dir_all(folder().join("python")).expect("the target folder can be made");
+    fs::create_dir_all(folder()).expect("the target folder can be made");
     let lock = File::create(folder().join("lock")).expect("the lock can be made");
     lock.lock().expect("the lock can be had");
     lock
@@ -131,6 +178,10 @@ fn went_well(tool: &str, output: std::io::Result<Output>) -> Result<(), String> 
 
 fn requirements() -> Vec<u8> {
     fs::read(source().join("python/requirements.txt")).expect("the requirements can be read")
+}
+
+fn packages() -> Vec<u8> {
+    fs::read(source().join("javascript/package-lock.json")).expect("the packages can be read")
 }
 
 fn digest_of(bytes: &[u8]) -> String {
