@@ -2,19 +2,25 @@
 //! low, and what it asked for is what the server's own log says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use effect::record::Record;
 use effect::{Finding, Outcome, Severity};
 use run::{Rebuilding, Report};
 use serde_json::{Value, json};
 use tests::apps::App;
+use tests::certs::Authority;
 use tests::host::{TestHost, loopback};
+use tests::names::NameServer;
 use tests::program::agent;
 use tests::seen::{codes, log_lines, refused};
 use tests::server::{CHUNKED, Server, Step, chunk};
 
 /// A password that is in every file that was planted. No report and no record may repeat it.
 const SECRET: &str = "correct-horse-battery";
+
+/// A host that only the test's own name server knows.
+const NAME: &str = "shop.test";
 
 /// Everything that a server of files can have wrong at the same time.
 const NGINX_BADLY: &str = r#"
@@ -43,6 +49,10 @@ const NGINX_ONE_PAGE: &str = r#"
         add_header X-Content-Type-Options nosniff always;
         add_header Referrer-Policy no-referrer always;
         location / { try_files $uri /index.html; }
+"#;
+
+/// What is well only over TLS.
+const TLS_BESIDES: &str = r#"        add_header Strict-Transport-Security "max-age=31536000" always;
 "#;
 
 const FLASK_BADLY: &str = r##"
@@ -129,6 +139,24 @@ async fn probe_within(host: &TestHost, port: u16, paths: &[&str], more: &Value) 
 /// The same with everything granted.
 async fn probe(host: &TestHost, app: &App, more: &Value) -> (Report, Vec<Record>) {
     probe_within(host, app.port(), &["/**"], more).await
+}
+
+/// Probes what this name stands for, with its scheme: everything at this port is granted, and this authority is believed.
+async fn probe_named(host: &TestHost, url: &str, port: u16, root: &[u8]) -> (Report, Vec<Record>) {
+    let names = NameServer::answering(|name| if name == NAME { vec![Ipv4Addr::LOCALHOST.into()] } else { Vec::new() }).await;
+    let wasm = std::fs::read(agent("exposure-probe")).unwrap();
+    let mut order = host.order_of("exposure-probe", &wasm, &[]);
+    order.input = json!({ "targets": [format!("{url}:{port}/")], "per-second": 0 }).to_string();
+    order.network = run::NetworkOrder { resolvers: vec![names.address], roots: vec![root.to_vec()] };
+    loopback(&mut order, port, &["GET"], &["/**"]);
+    let grant = order.grants.http.last_mut().unwrap();
+    grant.scheme = if url.starts_with("https:") { effect::Scheme::Https } else { effect::Scheme::Http };
+    grant.host = NAME.parse().unwrap();
+    grant.addresses = vec!["127.0.0.1/32".parse().unwrap()];
+    let report = host.run(order).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    let records = host.records(report.run);
+    (report, records)
 }
 
 fn rules(findings: &[Finding]) -> BTreeSet<&str> {
@@ -247,6 +275,54 @@ async fn the_same_files_behind_a_well_set_up_nginx_are_no_finding() {
     assert_eq!(report.claims.findings, []);
     assert_eq!((&target(&report)["soft_404"], &target(&report)["undecided"]), (&json!(false), &json!({})));
     assert_recorded(&report, &records, &app.stop());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_what_only_tls_can_have_wrong_is_found_and_what_is_well_is_no_finding() {
+    let (files, authority) = (planted(), Authority::new());
+    let certified = authority.certifies(NAME, false);
+    let well = format!("{NGINX_WELL}{TLS_BESIDES}");
+    for (server, expected) in [(NGINX_BADLY, vec!["cookie-secure", "hsts"]), (&*well, Vec::new())] {
+        let Some(app) = App::nginx_tls(server, &borrowed(&files), &certified) else { return };
+        let host = TestHost::new();
+        let (report, records) = probe_named(&host, &format!("https://{NAME}"), app.port(), &authority.root()).await;
+        let found = rules(&report.claims.findings);
+        assert!(expected.iter().all(|rule| found.contains(rule)), "{found:?}");
+        assert_eq!(found.is_empty(), expected.is_empty(), "{found:?}");
+        assert_eq!((&target(&report)["soft_404"], &target(&report)["undecided"]), (&json!(false), &json!({})));
+        assert_secret_stays(&host, &report);
+        assert_recorded(&report, &records, &app.stop());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clear_text_is_a_finding_unless_it_leads_to_tls() {
+    let files = planted();
+    let leads_on = "        server_tokens off;\n        location / { return 301 https://$host/; }\n";
+    for (server, is_found) in [(NGINX_WELL, true), (leads_on, false)] {
+        let Some(app) = App::nginx(server, &borrowed(&files)) else { return };
+        let host = TestHost::new();
+        let (report, _) = probe_named(&host, &format!("http://{NAME}"), app.port(), &Authority::new().root()).await;
+        let expected = if is_found { BTreeSet::from(["tls-redirect"]) } else { BTreeSet::new() };
+        assert_eq!(rules(&report.claims.findings), expected);
+    }
+}
+
+/// Nothing is asked of a server that can't show who it is, and everything about it is undecided.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_certificate_that_does_not_hold_nothing_is_asked_and_nothing_is_found() {
+    let (files, authority) = (planted(), Authority::new());
+    let cases = [Authority::new().certifies(NAME, false), authority.certifies("other.test", false), authority.certifies(NAME, true)];
+    for certified in cases {
+        let Some(app) = App::nginx_tls(NGINX_BADLY, &borrowed(&files), &certified) else { return };
+        let host = TestHost::new();
+        let (report, _) = probe_named(&host, &format!("https://{NAME}"), app.port(), &authority.root()).await;
+        assert_eq!(report.claims.findings, []);
+        let undecided = target(&report)["undecided"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(undecided, ["unreachable"]);
+        assert!(report.evidence.touched.http.iter().all(|http| http.statuses.is_empty() && http.failed > 0), "{report:?}");
+        assert_eq!(app.stop_unasked(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

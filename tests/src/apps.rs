@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::certs::Certified;
 use crate::tools::{may_install, missing, target, tool};
 
 /// A server of a test's own. Ended when it is dropped.
@@ -27,6 +28,20 @@ impl App {
     /// Where it does not start; in CI, where it is missing.
     #[must_use]
     pub fn nginx(server: &str, files: &[(&str, &[u8])]) -> Option<Self> {
+        Self::nginx_with(server, files, "", &[])
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Panics
+    /// As [`App::nginx`].
+    #[must_use]
+    pub fn nginx_tls(server: &str, files: &[(&str, &[u8])], certified: &Certified) -> Option<Self> {
+        let server = format!("        ssl_certificate certificate.pem;\n        ssl_certificate_key key.pem;\n{server}");
+        Self::nginx_with(&server, files, " ssl", &[("certificate.pem", &certified.certificate), ("key.pem", &certified.key)])
+    }
+
+    fn nginx_with(server: &str, files: &[(&str, &[u8])], listens: &str, beside: &[(&str, &str)]) -> Option<Self> {
         let program = tool("nginx")?;
         let (folder, listener, port) = place();
         for (name, content) in files {
@@ -34,7 +49,10 @@ impl App {
             fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder for files");
             fs::write(path, content).expect("a file");
         }
-        let text = nginx_conf(&folder.path().display().to_string(), port, server);
+        for (name, content) in beside {
+            fs::write(folder.path().join(name), content).expect("a file");
+        }
+        let text = nginx_conf(&folder.path().display().to_string(), &format!("127.0.0.1:{port}{listens}"), server);
         fs::write(folder.path().join("nginx.conf"), text).expect("its configuration");
         let mut command = Command::new(program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).args(["-c", "nginx.conf"]).env("NGINX", "0;");
@@ -88,11 +106,22 @@ impl App {
     /// # Panics
     /// Where it does not end.
     #[must_use]
-    pub fn stop(mut self) -> Vec<String> {
+    pub fn stop(self) -> Vec<String> {
+        let (log, said) = self.ended();
+        assert!(!log.is_empty(), "nothing was asked of it: {said}");
+        log
+    }
+
+    /// The same, where nothing may have been asked.
+    #[must_use]
+    pub fn stop_unasked(self) -> Vec<String> {
+        self.ended().0
+    }
+
+    fn ended(mut self) -> (Vec<String>, String) {
         self.end(Signal::QUIT);
         let log = fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
-        assert!(!log.is_empty(), "nothing was asked of it: {}", self.said());
-        log.lines().map(str::to_owned).collect()
+        (log.lines().map(str::to_owned).collect(), self.said())
     }
 
     /// By a signal that it hears: killed, nginx would leave its worker behind.
@@ -118,7 +147,7 @@ fn place() -> (TempDir, TcpListener, u16) {
     (folder, listener, port)
 }
 
-fn nginx_conf(folder: &str, port: u16, server: &str) -> String {
+fn nginx_conf(folder: &str, listen: &str, server: &str) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary: String = temporary.iter().map(|name| format!("    {name}_temp_path {folder}/{name};\n")).collect();
     format!(
@@ -136,7 +165,7 @@ http {{
     # With chunks the log would count what is put around them.
     chunked_transfer_encoding off;
     server {{
-        listen 127.0.0.1:{port};
+        listen {listen};
         root {folder}/root;
 {server}
     }}

@@ -3,6 +3,7 @@
 
 pub mod apps;
 pub mod bombs;
+pub mod certs;
 pub mod dice;
 pub mod guests;
 pub mod host;
