@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use effect::Outcome;
 use effect::record::{AnswerClass, Record};
 use run::{Report, RunOrder};
+use tests::apps::App;
 use tests::host::{TestHost, loopback};
 use tests::names::NameServer;
-use tests::nginx::Nginx;
 use tests::seen::{answered, asked, codes, lines, log_lines, refused};
 use tests::server::{Server, Step, response};
 
@@ -35,7 +35,7 @@ async fn the_log_of_nginx_and_the_record_agree_line_by_line() {
     let files: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let mut all: Vec<(&str, &[u8])> = vec![("a", b"alpha"), ("large", &large)];
     all.extend(files.iter().map(|name| (name.as_str(), &large[..name.parse::<usize>().unwrap() * 1000])));
-    let Some(nginx) = Nginx::start(&all) else { return };
+    let Some(nginx) = App::nginx_public(&all) else { return };
     let host = TestHost::new();
     let (mut recorded, mut touched) = (Vec::new(), Vec::new());
 
@@ -80,7 +80,7 @@ async fn the_log_of_nginx_and_the_record_agree_line_by_line() {
 
 /// Everything that these guests ask is refused, each ask with one record, and nothing but `/public/a` ever reached nginx.
 async fn all_refused(cases: &[(&str, Vec<String>, usize)], paths: &[&str]) -> Vec<(String, String)> {
-    let Some(nginx) = Nginx::start(&[("a", b"alpha")]) else { return Vec::new() };
+    let Some(nginx) = App::nginx_public(&[("a", b"alpha")]) else { return Vec::new() };
     let host = TestHost::new();
     let mut all = Vec::new();
     for (guest, args, asks) in cases {
@@ -329,7 +329,7 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_is_shown_and_not_followed() {
-    let Some(nginx) = Nginx::start(&[]) else { return };
+    let Some(nginx) = App::nginx_public(&[]) else { return };
     let host = TestHost::new();
     let mut order = host.order("get", &[&nginx.url("/public/moved")]);
     loopback(&mut order, nginx.port(), &["GET"], &["/**"]);

@@ -31,7 +31,22 @@ impl App {
         Self::nginx_with(server, files, "", &[])
     }
 
-    /// The same over TLS.
+    /// nginx with `/public/…` from files, that answers POST at `/posted`, sends away from `/public/moved` to `/secret`, and has `/secret`.
+    ///
+    /// # Panics
+    /// As [`App::nginx`].
+    #[must_use]
+    pub fn nginx_public(files: &[(&str, &[u8])]) -> Option<Self> {
+        const SERVER: &str = "        location /public/ {}
+        location = /posted { return 201 'posted'; }
+        location = /public/moved { return 302 http://127.0.0.1:$server_port/secret; }
+        location = /secret { return 200 'secret'; }";
+        let names: Vec<String> = files.iter().map(|(name, _)| format!("public/{name}")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().zip(files).map(|(name, (_, content))| (name.as_str(), *content)).collect();
+        Self::nginx(SERVER, &files)
+    }
+
+    /// nginx over TLS.
     ///
     /// # Panics
     /// As [`App::nginx`].

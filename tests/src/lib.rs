@@ -8,7 +8,6 @@ pub mod dice;
 pub mod guests;
 pub mod host;
 pub mod names;
-pub mod nginx;
 pub mod program;
 pub mod scripted;
 pub mod seen;
