@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use effect::{FilesGrant, FilesMode, Grants};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::program::{Program, agent, config};
 use tests::tools::tool;
 
@@ -195,4 +195,36 @@ fn whole_lines(trace: &str) -> String {
         whole.push('\n');
     }
     whole
+}
+
+/// Within the limits that everybody has: what is large in number or in bytes, leads in circles, waits for a writer or has no name in UTF-8
+/// keeps nobody from the end of the walk.
+#[test]
+fn a_tree_of_100_000_files_with_everything_odd_in_it_is_searched_to_its_end() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let tree = tempfile::tempdir().unwrap();
+    let root = tree.path();
+    for folder in 0..100 {
+        let folder = root.join(format!("many/{folder:02}"));
+        fs::create_dir_all(&folder).unwrap();
+        (0..1000).for_each(|file| fs::write(folder.join(format!("{file:03}")), "x\n").unwrap());
+    }
+    // Nothing of it is on the disk, and each byte would be read as text.
+    let huge = fs::File::create(root.join("huge.log")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&huge, &[b'a'; 8192], 0).unwrap();
+    huge.set_len(10 << 30).unwrap();
+    std::os::unix::fs::symlink("..", root.join("many/round")).unwrap();
+    std::os::unix::fs::symlink("self", root.join("self")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    fs::write(root.join(std::ffi::OsStr::from_bytes(b"odd-\xff")), "x").unwrap();
+    write(root, "zz-last.txt", tokens()[1].1.as_bytes());
+    let report = report(&scanning(root).run(&["run", "leak-scan", "--trust", "--json"]));
+    let output = &report["claims"]["output"];
+    assert_eq!(output["files_scanned"], 100_001, "{output}");
+    let skipped = json!({ "archive": 0, "binary": 0, "excluded": 0, "symlink": 2, "too_large": 1, "unreadable": 1 });
+    assert_eq!(output["files_skipped"], skipped);
+    assert_eq!(report.pointer("/claims/findings/0/location/uri"), Some(&json!("/src/zz-last.txt")));
+    let listed = report.pointer("/evidence/touched/files").unwrap().as_array().unwrap();
+    let root_listed = listed.iter().find(|file| file["path"] == "/src" && file["what"] == "listing").unwrap();
+    assert_eq!(root_listed["untold"], 1, "the agent could not be told of the name, and the operator is");
 }
