@@ -8,6 +8,7 @@
     reason = "a benchmark fails by panicking, and prints its table"
 )]
 
+mod agents;
 mod density;
 mod http;
 mod spawn;
@@ -52,7 +53,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|row| row == name);
     println!("| what | measured | at most | how |\n|---|---|---|---|");
-    let rows: [(&str, fn()); 7] = [
+    let rows: [(&str, fn()); 10] = [
         ("spawn", spawn::spawn),
         ("call", spawn::call),
         ("http", http::http),
@@ -60,6 +61,9 @@ fn main() {
         ("density", density::density),
         ("startup", startup::startup),
         ("stop", startup::stop),
+        ("scan", agents::scan),
+        ("python", agents::python),
+        ("watch", agents::watch),
     ];
     for (name, measure) in rows {
         if is_wanted(name) {
