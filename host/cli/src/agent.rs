@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use effect::record::AgentRef;
-use effect::{Grants, SafeText};
+use effect::{Digest, Grants, SafeText};
 use package::build::{Built, Order, Schemas};
 use package::{
     Authored, AuthoredManifest, Component, ComponentSource, Effective, Kind, Network, Refused, Resolved, ResolvedAgent, Trusted, config,
@@ -68,21 +68,32 @@ impl TrustWord {
 
 /// A component in hand, whole, and callable as far as can be seen from outside.
 pub(crate) struct Obtained {
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     pub(crate) component: Component,
     /// Where it lies.
     pub(crate) file: PathBuf,
+    /// Whether the home has it.
+    is_kept: bool,
 }
 
 impl Obtained {
-    fn new(bytes: Vec<u8>, file: PathBuf) -> Result<Self, CliError> {
-        let component = package::look(&bytes).map_err(|cause| CliError::Component { what: file.display().to_string(), cause })?;
-        Ok(Self { bytes, component, file })
+    fn new(place: &Place, bytes: Vec<u8>, file: PathBuf) -> Result<Self, CliError> {
+        let looked = package::store::look(&place.home, &bytes);
+        let (component, is_kept) = looked.map_err(|cause| CliError::Component { what: file.display().to_string(), cause })?;
+        Ok(Self { bytes, component, file, is_kept })
     }
 
     /// A component from a file, which is never built.
-    pub(crate) fn read(file: &Path) -> Result<Self, CliError> {
-        Self::new(read_regular(file, package::component::COMPONENT_BYTES_MAX)?, file.to_owned())
+    pub(crate) fn read(place: &Place, file: &Path) -> Result<Self, CliError> {
+        Self::new(place, read_regular(file, package::component::COMPONENT_BYTES_MAX)?, file.to_owned())
+    }
+
+    /// Sees to it that the home has it, to run it and to replay it.
+    pub(crate) fn keep(&self, place: &Place) -> Result<Digest, CliError> {
+        if !self.is_kept {
+            package::store::put(&place.home, &self.bytes)?;
+        }
+        Ok(self.component.digest)
     }
 
     /// What is effective of the agent's grants.
@@ -120,7 +131,7 @@ pub(crate) async fn obtain(
     screen: &mut Screen,
 ) -> Result<Obtained, CliError> {
     let folder = match &agent.component {
-        ComponentSource::File(file) => return Obtained::read(file),
+        ComponentSource::File(file) => return Obtained::read(place, file),
         ComponentSource::Folder(folder) => folder,
     };
     let cache = place::build_cache(place);
@@ -135,7 +146,7 @@ pub(crate) async fn obtain(
     // Blocks this thread for as long as a tool runs; others go on.
     let built = tokio::task::block_in_place(|| package::build::build(&order, &mut say));
     let raw = match built.inspect_err(|_| screen.show_tail())? {
-        Built::Fresh(frozen) => return Obtained::new(frozen.read()?, frozen.file),
+        Built::Fresh(frozen) => return Obtained::new(place, frozen.read()?, frozen.file),
         Built::Raw(raw) => raw,
     };
     let looked = package::look(raw.component()).map_err(|cause| CliError::Component { what: name.to_owned(), cause })?;
@@ -149,7 +160,7 @@ pub(crate) async fn obtain(
     }
     let frozen = raw.freeze(schemas)?;
     screen.clear();
-    Obtained::new(frozen.read()?, frozen.file)
+    Obtained::new(place, frozen.read()?, frozen.file)
 }
 
 /// How names are resolved and whom TLS believes, with the files read, for an agent that may make requests.

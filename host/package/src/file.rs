@@ -62,6 +62,23 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
 }
 
+/// Whether a regular file holds just these bytes. Compared piece by piece: memory for all of a large one would cost more than reading it.
+pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let Ok(mut file) = open_regular(path) else { return false };
+    let (mut piece, mut rest) = (vec![0; 256 << 10], bytes);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return rest.is_empty(),
+            Ok(read) => match (piece.get(..read), rest.split_at_checked(read)) {
+                (Some(read), Some((expected, further))) if read == expected => rest = further,
+                _ => return false,
+            },
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
 /// Makes a folder of one's own, and those above it.
 #[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
 pub(crate) fn folder(path: &Path) -> Result<(), FileError> {
@@ -104,8 +121,5 @@ pub(crate) fn check_own(path: &Path) -> Result<bool, FileError> {
 
 /// Writes a file unless it holds these bytes already, so that tools that go by time have nothing to do.
 pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    match read(path, bytes.len() as u64) {
-        Ok(there) if there == bytes => Ok(()),
-        _ => write(path, bytes),
-    }
+    if holds(path, bytes) { Ok(()) } else { write(path, bytes) }
 }

@@ -93,7 +93,6 @@ fn place(path: &str) -> &str {
     if path == "gitignore" { ".gitignore" } else { path }
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: a folder that the operator asked for")]
 fn make(folder: &Path) -> Result<(), ProjectError> {
     std::fs::create_dir(folder).map_err(|err| match err.kind() {
         std::io::ErrorKind::AlreadyExists => ProjectError::Exists(folder.to_owned()),

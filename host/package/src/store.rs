@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use effect::Digest;
 
-use crate::component::COMPONENT_BYTES_MAX;
+use crate::component::{self, COMPONENT_BYTES_MAX, Component, ComponentError};
 use crate::file::{self, FileError};
 
 /// A component can't be kept or handed back.
@@ -27,6 +27,21 @@ pub enum StoreError {
     /// Nothing with this digest is kept.
     #[error("no component {0} is kept here")]
     Absent(Digest),
+}
+
+/// Looks at a component as [`crate::look`] does. One that is kept here already was found whole before it was kept, and is not gone through
+/// again; whoever compiles it does so at any rate. Tells whether it is kept.
+///
+/// # Errors
+/// As [`crate::look`].
+pub fn look(home: &Path, bytes: &[u8]) -> Result<(Component, bool), ComponentError> {
+    let mut is_kept = false;
+    let component = component::look_unless(bytes, |digest| {
+        // Compared with what is here and not hashed once more.
+        is_kept = file::holds(&path(home, digest), bytes);
+        is_kept
+    })?;
+    Ok((component, is_kept))
 }
 
 /// Keeps a component. One that is there already, and whole, is left alone.

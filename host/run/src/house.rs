@@ -138,9 +138,12 @@ impl Workshop {
         if let Some(prepared) = &*slot {
             return Ok(prepared.clone());
         }
-        let component = package::store::get(&self.home, digest)?;
         let engine = self.engine(stack_bytes)?;
-        let prepared = Prepared::new(&engine, &self.cache.load(&engine, digest, &component)?)?;
+        let compiled = match self.cache.kept(&engine, digest) {
+            Some(kept) => kept,
+            None => self.cache.load(&engine, digest, &package::store::get(&self.home, digest)?)?,
+        };
+        let prepared = Prepared::new(&engine, &compiled)?;
         *slot = Some(prepared.clone());
         Ok(prepared)
     }

@@ -2,15 +2,20 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use effect::{Digest, SafeText};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use wasmtime::component::Component;
 
 use crate::compile::{CompileError, compile};
 use crate::engine::Engine;
 use crate::err::SandboxError;
+
+/// How much is read and hashed at once: what the processor's own cache holds.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A folder of compiled components, each beside its authentication code under the home's key.
 pub struct Cache {
@@ -32,16 +37,21 @@ impl Cache {
         self.path(engine, digest).exists()
     }
 
+    /// The compiled component, where it is there and genuine: whoever asks this first need not have the component itself at hand.
+    pub fn kept(&self, engine: &Engine, digest: Digest) -> Option<Component> {
+        self.load_kept(engine, &self.path(engine, digest))?.ok()
+    }
+
     /// The compiled component: from the folder where it is there and genuine, else compiled anew and kept. Blocks while it
     /// compiles.
     ///
     /// # Errors
     /// What the compiler said; a folder that can't be written.
     pub fn load(&self, engine: &Engine, digest: Digest, component: &[u8]) -> Result<Component, SandboxError> {
-        let path = self.path(engine, digest);
-        if let Some(Ok(loaded)) = self.load_kept(engine, &path) {
-            return Ok(loaded);
+        if let Some(kept) = self.kept(engine, digest) {
+            return Ok(kept);
         }
+        let path = self.path(engine, digest);
         let arguments: Vec<&str> = self.compiler_arguments.iter().map(String::as_str).collect();
         let compiled = compile(&self.compiler, &arguments, component)?;
         // The compiler knows no pool: here its sizes are compared. What has no place is not kept. And nothing is read back: another
@@ -56,31 +66,40 @@ impl Cache {
     }
 
     /// The code covers the name too, so that one genuine file can't stand in for another.
-    fn code(&self, path: &Path, bytes: &[u8]) -> blake3::Hash {
+    fn hasher(&self, path: &Path) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
         hasher.update(&[0]);
-        hasher.update(bytes);
-        hasher.finalize()
+        hasher
     }
 
+    /// SECURITY: what is loaded is what was authenticated: it is copied to where nobody else can write, hashed on the way, and sealed.
     #[expect(clippy::disallowed_methods, reason = "door: the cache of compiled components")]
     fn load_kept(&self, engine: &Engine, path: &Path) -> Option<wasmtime::Result<Component>> {
-        let mut bytes = Vec::new();
-        File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
         let code: [u8; 32] = fs::read(path.with_extension("mac")).ok()?.try_into().ok()?;
+        let mut file = File::open(path).ok()?;
+        let private = File::from(memfd_create("compiled", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).ok()?);
+        let mut hasher = self.hasher(path);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = file.read(&mut piece).ok()?;
+            let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
+            hasher.update(read);
+            (&private).write_all(read).ok()?;
+        }
+        fcntl_add_seals(&private, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE).ok()?;
         // Compared in constant time by the type.
-        if self.code(path, &bytes) != blake3::Hash::from_bytes(code) {
+        if hasher.finalize() != blake3::Hash::from_bytes(code) {
             return None;
         }
-        Some(take(engine, &bytes))
+        Some(take_file(engine, &private))
     }
 
     /// Writes the code last: a file without one, or with that of another writer's file, is compiled again.
     #[expect(clippy::disallowed_methods, reason = "door: the cache of compiled components")]
     fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let code = self.code(path, bytes);
+        let code = self.hasher(path).update(bytes).finalize();
         static WRITERS: AtomicU64 = AtomicU64::new(0);
         let put = |path: &Path, bytes: &[u8]| {
             let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
@@ -94,9 +113,19 @@ impl Cache {
     }
 }
 
-/// Only for bytes that a compiler of this host has just given, or that carry this home's authentication code.
+/// Only for bytes that a compiler of this host has just given.
 #[expect(unsafe_code, reason = "this host made the bytes, for this profile, and nobody else had them since")]
 fn take(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `deserialize` asks that the bytes come from `precompile_component` unchanged; both callers have made sure of that.
+    // SAFETY: `deserialize` asks that the bytes come from `precompile_component` unchanged, as the caller has made sure.
     unsafe { Component::deserialize(&engine.inner, bytes) }
+}
+
+/// Only for a sealed file whose content carries this home's authentication code. It is mapped and not read: what of it never runs is never
+/// touched.
+#[expect(unsafe_code, reason = "this host made the bytes, for this profile, and nobody can change them any more")]
+fn take_file(engine: &Engine, sealed: &File) -> wasmtime::Result<Component> {
+    let path = format!("/proc/self/fd/{}", sealed.as_raw_fd());
+    // SAFETY: `deserialize_file` asks for the output of `precompile_component`, and that the file does not change while it is mapped: it
+    // is authenticated, and sealed.
+    unsafe { Component::deserialize_file(&engine.inner, path) }
 }

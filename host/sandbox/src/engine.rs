@@ -64,7 +64,7 @@ impl Default for EngineOptions {
 /// On: Cranelift, signals-based traps, guard pages before memories, epoch interruption, NaN canonicalisation, SIMD, bulk
 /// memory, multi-value, reference types, extended constants. Off: threads, several memories in a module (`package::look` refuses them), 64-bit
 /// memories, relaxed SIMD, tail calls, GC, exceptions, stack switching, wide arithmetic, custom page sizes, everything asynchronous of the
-/// component model (`concurrency_support`: a plain host call costs half without it), backtraces, core dumps.
+/// component model (`concurrency_support`: a plain host call costs half without it), backtraces with the tables that only they need, core dumps.
 fn config(stack_bytes: u64) -> Config {
     let mut config = Config::new();
     config
@@ -76,6 +76,8 @@ fn config(stack_bytes: u64) -> Config {
         .memory_reservation(MEMORY_RESERVATION)
         .memory_may_move(false)
         .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .wasm_simd(true)
         .wasm_relaxed_simd(false)
         .wasm_bulk_memory(true)

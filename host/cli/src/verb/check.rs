@@ -2,6 +2,7 @@
 
 use effect::{Digest, SafeText};
 use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, admission};
+use run::Place;
 use serde::Serialize;
 
 use super::ConfigArg;
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
     let trusted = package::trust::is_trusted(&place.home, &configured.authored, &configured.resolved)?;
-    let agents = configured.resolved.agents.iter().map(|(name, agent)| look(name, agent)).collect();
+    let agents = configured.resolved.agents.iter().map(|(name, agent)| look(&place, name, agent)).collect();
     let file = configured.authored.file.to_string_lossy().into_owned();
     let matrix = Matrix { file, digest: configured.authored.digest, trusted, agents };
     if args.json {
@@ -65,14 +66,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-fn look(name: &str, agent: &ResolvedAgent) -> Agent {
+fn look(place: &Place, name: &str, agent: &ResolvedAgent) -> Agent {
     let (source, seen) = match &agent.component {
         ComponentSource::Folder(folder) => {
             let manifest = AuthoredManifest::load(folder).map_err(CliError::from);
             (folder, manifest.map(|authored| rows(Some(&authored.manifest), &[], agent)))
         }
         ComponentSource::File(file) => {
-            let obtained = Obtained::read(file);
+            let obtained = Obtained::read(place, file);
             (file, obtained.map(|it| rows(it.component.manifest.as_ref(), &it.component.imports, agent)))
         }
     };

@@ -50,7 +50,7 @@ struct Inspected {
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let inspected = if looks_like_file(&args.what) {
-        of_component(None, &Obtained::read(Path::new(&args.what))?, &Grants::default())
+        of_component(None, &Obtained::read(&place, Path::new(&args.what))?, &Grants::default())
     } else {
         let configured = Configured::load(args.config.config.as_deref(), &place)?;
         of_agent(&place, &args.what, configured.agent(&args.what)?)?
@@ -70,11 +70,11 @@ pub(super) fn looks_like_file(what: &str) -> bool {
 
 fn of_agent(place: &run::Place, name: &str, agent: &ResolvedAgent) -> Result<Inspected, CliError> {
     let folder = match &agent.component {
-        ComponentSource::File(file) => return Ok(of_component(Some(name), &Obtained::read(file)?, &agent.grants)),
+        ComponentSource::File(file) => return Ok(of_component(Some(name), &Obtained::read(place, file)?, &agent.grants)),
         ComponentSource::Folder(folder) => folder,
     };
     if let Some(frozen) = package::build::fresh(folder, &place::build_cache(place))? {
-        return Ok(of_component(Some(name), &Obtained::read(&frozen.file)?, &agent.grants));
+        return Ok(of_component(Some(name), &Obtained::read(place, &frozen.file)?, &agent.grants));
     }
     let manifest = AuthoredManifest::load(folder)?.manifest;
     out::words(&format!("{name} was not built since its source changed: this is what its agent.toml says"));

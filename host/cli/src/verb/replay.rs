@@ -91,13 +91,13 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
 /// Another component, kept in the home so that it can be rebuilt with.
 async fn other(place: &Place, with: &str, config: &ConfigArg) -> Result<Digest, CliError> {
     let obtained = if looks_like_file(with) {
-        Obtained::read(Path::new(with))?
+        Obtained::read(place, Path::new(with))?
     } else {
         let configured = Configured::load(config.config.as_deref(), place)?;
         let trusted = configured.trusted(place, TrustWord::SaidBefore)?;
         agent::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new()).await?
     };
-    Ok(package::store::put(&place.home, &obtained.bytes)?)
+    obtained.keep(place)
 }
 
 impl Compared {

@@ -99,7 +99,7 @@ impl Job<'_> {
         let obtained = agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen).await?;
         drop(screen);
         let orders = self.orders(&obtained)?;
-        package::store::put(&self.place.home, &obtained.bytes)?;
+        obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
         let signals = Signals::new()?;

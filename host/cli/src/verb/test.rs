@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             continue;
         }
         let obtained = agent::obtain(&place, (name, agent), &trusted, &mut Screen::new()).await?;
-        let component = package::store::put(&place.home, &obtained.bytes)?;
+        let component = obtained.keep(&place)?;
         for file in cases {
             let case = Case::parse(&agent::read_bounded(&file, CASE_BYTES_MAX)?);
             let case = case.map_err(|why| CliError::Case { file: file.clone(), why })?;

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use effect::Digest;
 
-use super::{StoreError, get, path, put};
+use super::{StoreError, get, look, path, put};
+use crate::component::ComponentError;
+use crate::testing::{AGENT, component};
 
 #[test]
 fn what_was_put_is_what_is_handed_back() {
@@ -32,4 +34,24 @@ fn nothing_but_the_component_is_left_in_the_folder() {
     let home = tempfile::tempdir().unwrap();
     put(home.path(), b"component").unwrap();
     assert_eq!(std::fs::read_dir(home.path().join("components")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_kept_is_not_gone_through_again_and_what_is_not_or_was_changed_is() {
+    let home = tempfile::tempdir().unwrap();
+    let whole = component(&[], &[AGENT]);
+    assert!(!look(home.path(), &whole).unwrap().1);
+    let digest = put(home.path(), &whole).unwrap();
+    assert!(look(home.path(), &whole).unwrap().1);
+    std::fs::write(path(home.path(), digest), b"evil").unwrap();
+    assert!(!look(home.path(), &whole).unwrap().1, "it is known only while it is there");
+
+    // The engine has memories of 64 bits turned off: only going through it tells.
+    let mut memories = wasm_encoder::MemorySection::new();
+    memories.memory(wasm_encoder::MemoryType { minimum: 1, maximum: Some(1), memory64: true, shared: false, page_size_log2: None });
+    let mut module = wasm_encoder::Module::new();
+    module.section(&memories);
+    let mut unfit = whole;
+    wasm_encoder::ComponentSection::append_to_component(&wasm_encoder::ModuleSection(&module), &mut unfit);
+    assert!(matches!(look(home.path(), &unfit), Err(ComponentError::Invalid(_))));
 }
