@@ -16,6 +16,7 @@ mod claims;
 mod control;
 mod crash;
 mod day_one;
+mod demo;
 mod ending;
 mod exposure;
 mod files;

@@ -116,8 +116,12 @@ pub(crate) fn look_unless(bytes: &[u8], is_known: impl FnOnce(Digest) -> bool) -
     if !Parser::is_component(bytes) {
         return Err(ComponentError::NotWasm);
     }
-    let outline = outline(bytes)?;
-    let digest = Digest::of(bytes);
+    // Of a large component each takes milliseconds, and a person waits for both.
+    let (outline, digest) = std::thread::scope(|scope| {
+        let digest = scope.spawn(|| Digest::of(bytes));
+        (outline(bytes), digest.join().unwrap_or_else(|_| Digest::of(bytes)))
+    });
+    let outline = outline?;
     if !is_known(digest) {
         Validator::new_with_features(FEATURES).validate_all(bytes).map_err(ComponentError::Invalid)?;
     }
