@@ -9,7 +9,6 @@ const LATER: &[(&str, &str)] = &[
     ("consistency", "the audit tools"),
     ("credentials", "the broker of credentials"),
     ("export", "the audit tools"),
-    ("new", "the agents"),
     ("play", "playbooks"),
     ("policy", "approvals"),
     ("prove", "the audit tools"),
@@ -20,8 +19,6 @@ const LATER: &[(&str, &str)] = &[
     ("--detach", "approvals"),
     ("--dry-run", "approvals"),
     ("--engagement", "the broker of credentials"),
-    ("--shard", "the agents"),
-    ("--watch", "the agents"),
 ];
 
 /// What to say of something that has not arrived; nothing, of what never will.
