@@ -21,7 +21,7 @@ component = "fetch.wasm"
 
 /// What is other in each run, made alike: ids, digests, times, and where the test happens to be.
 fn alike(text: &str, folder: &Path) -> String {
-    let text = text.replace(&folder.display().to_string(), "/home/alice");
+    let text = text.replace(&folder.display().to_string(), "~");
     text.lines().map(alike_line).collect::<Vec<_>>().join("\n")
 }
 
@@ -85,7 +85,7 @@ fn played(page: &str, folder: &Path) -> String {
 fn shell(script: &str, folder: &Path) -> String {
     let path = format!("{}:{}", tests::host::bailiwick().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec 2>&1\n{script}")]).current_dir(folder.join("work"));
+    command.args(["-c", &format!("exec 2>&1\n{script}")]).current_dir(folder.join("desk"));
     for name in ["BAILIWICK_HOME", "BAILIWICK_STATE", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
         command.env_remove(name);
     }
@@ -97,12 +97,12 @@ fn shell(script: &str, folder: &Path) -> String {
 fn the_terminal_of_the_page_is_what_a_terminal_shows() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().canonicalize().unwrap();
-    std::fs::create_dir_all(folder.join("work/shop")).unwrap();
-    std::fs::write(folder.join("work/bailiwick.toml"), CONFIG).unwrap();
-    std::fs::copy(agent("leak-scan"), folder.join("work/leak-scan.wasm")).unwrap();
-    std::fs::copy(guest("get"), folder.join("work/fetch.wasm")).unwrap();
-    std::fs::write(folder.join("work/shop/README.md"), "# Shop\n").unwrap();
-    std::fs::write(folder.join("work/shop/settings.py"), format!("REGION = \"eu\"\nKEY = \"AK{}{}\"\n", "IA", "Q3RTY5UIOPASDF7G")).unwrap();
+    std::fs::create_dir_all(folder.join("desk/shop")).unwrap();
+    std::fs::write(folder.join("desk/bailiwick.toml"), CONFIG).unwrap();
+    std::fs::copy(agent("leak-scan"), folder.join("desk/leak-scan.wasm")).unwrap();
+    std::fs::copy(guest("get"), folder.join("desk/fetch.wasm")).unwrap();
+    std::fs::write(folder.join("desk/shop/README.md"), "# Shop\n").unwrap();
+    std::fs::write(folder.join("desk/shop/settings.py"), format!("REGION = \"eu\"\nKEY = \"AK{}{}\"\n", "IA", "Q3RTY5UIOPASDF7G")).unwrap();
     let file = root().join("docs/demo/README.md");
     let page = std::fs::read_to_string(&file).unwrap();
     let now = played(&page, &folder);

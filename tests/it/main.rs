@@ -15,6 +15,7 @@ mod child;
 mod claims;
 mod control;
 mod crash;
+mod credentials;
 mod day_one;
 mod demo;
 mod ending;

@@ -278,6 +278,7 @@ fn a_copy_is_verified_and_a_record_that_went_back_is_taken_only_on_a_persons_wor
 fn audit_touched_and_the_log_of_nginx_agree() {
     let Some(nginx) = tests::apps::App::nginx_public(&[("a.txt", b"alpha"), ("b.txt", b"beta")]) else { return };
     let http = effect::HttpGrant {
+        credential: None,
         addresses: Vec::new(),
         host: "127.0.0.1".parse().unwrap(),
         methods: vec![effect::Method::new("GET").unwrap()],

@@ -209,6 +209,7 @@ pub fn mount(order: &mut RunOrder, guest: &str, host: &Path) {
 pub fn loopback(order: &mut RunOrder, port: u16, methods: &[&str], paths: &[&str]) {
     order.grants.http.push(HttpGrant {
         addresses: Vec::new(),
+        credential: None,
         host: "127.0.0.1".parse().expect("a host"),
         methods: methods.iter().map(|method| effect::Method::new(method).expect("a method")).collect(),
         paths: paths.iter().map(|path| path.parse().expect("a path")).collect(),

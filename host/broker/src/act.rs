@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::inbox::{Ending, Inbox};
+use crate::leased::{self, Leased, Wash};
 
 /// BOUND: header fields of one response.
 const HEADERS_MAX: usize = 256;
@@ -19,6 +20,7 @@ const HEADERS_MAX: usize = 256;
 pub(crate) struct Act {
     pub(crate) gate: RunGate,
     pub(crate) pool: Option<Pool>,
+    pub(crate) leased: Arc<Leased>,
     pub(crate) inbox: Inbox,
     pub(crate) credit: Arc<Semaphore>,
     /// What the guest saw of an earlier answer to the same ask.
@@ -28,6 +30,8 @@ pub(crate) struct Act {
 /// The body of an answer whose head was taken up.
 struct Body {
     reader: BodyReader,
+    /// What it goes through, where a credential went along with anything.
+    wash: Option<Wash>,
     /// What the guest has seen already: so many bytes, with this digest.
     skip: Option<Seen>,
 }
@@ -58,22 +62,37 @@ impl Act {
     /// INVARIANT: the effect takes the permit, and the answer is on the record before any of it is shown.
     async fn exchange(&self, permit: Permit<HttpAsk>) -> Result<Result<Body, HttpFault>, Stop> {
         let op = permit.op();
-        let sent = match &self.pool {
-            Some(pool) => pool.send(wire(&permit, &self.gate.opening().standing.limits)).await,
-            None => {
-                permit.unanswered(NoAnswer { fault: HttpFault::Unreachable, peer: None, refused: None })?;
-                return Ok(Err(HttpFault::Unreachable));
-            }
+        let Some(pool) = &self.pool else {
+            permit.unanswered(NoAnswer { fault: HttpFault::Unreachable, peer: None, refused: None })?;
+            return Ok(Err(HttpFault::Unreachable));
         };
-        match sent {
+        let mut request = wire(&permit, &self.gate.opening().standing.limits);
+        if let Some(name) = &permit.bounds().credential
+            && let Err(reason) = self.leased.dress(name, &mut request)
+        {
+            permit.unanswered(NoAnswer { fault: HttpFault::Denied, peer: None, refused: Some(reason) })?;
+            return Ok(Err(HttpFault::Denied));
+        }
+        let wash = self.leased.wash();
+        if wash.is_some() {
+            leased::ask_for_plain(&mut request.headers);
+        }
+        match pool.send(request).await {
             Err(NetError { fault, reason, peer, detail: _ }) => {
                 permit.unanswered(NoAnswer { fault, peer, refused: reason })?;
                 let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
                 Ok(Err(if begun { HttpFault::Incomplete } else { fault }))
             }
-            Ok(Response { head, peer, tls, body }) => {
+            Ok(Response { head, peer, .. }) if wash.is_some() && leased::is_packed(&head.headers) => {
+                permit.unanswered(NoAnswer { fault: HttpFault::Protocol, peer: Some(peer), refused: None })?;
+                Ok(Err(HttpFault::Protocol))
+            }
+            Ok(Response { mut head, peer, tls, body }) => {
                 permit.answered(answer_head(&head, peer, tls))?;
-                Ok(self.head(op, head).map(|skip| Body { reader: body, skip }))
+                if let Some(wash) = &wash {
+                    self.gate.redacted(op, wash.fields(&mut head.headers));
+                }
+                Ok(self.head(op, head).map(|skip| Body { reader: body, wash, skip }))
             }
         }
     }
@@ -90,6 +109,35 @@ impl Act {
         }
     }
 
+    /// The next piece as the guest may see it; empty where all of it is held back.
+    async fn next(&self, op: OpId, body: &mut Body) -> Option<Result<bytes::Bytes, HttpFault>> {
+        let piece = body.reader.next().await;
+        let Some(wash) = &mut body.wash else { return piece };
+        let (out, hits, is_end) = match piece {
+            Some(Err(fault)) => return Some(Err(fault)),
+            Some(Ok(piece)) => {
+                let (out, hits) = wash.piece(&piece);
+                (out, hits, false)
+            }
+            None => {
+                let (out, hits) = wash.rest();
+                // Asked once more, nothing is held back, and that is the end.
+                let is_end = out.is_empty();
+                (out, hits, is_end)
+            }
+        };
+        self.gate.redacted(op, hits);
+        (!is_end).then_some(Ok(out))
+    }
+
+    fn trailers(&self, op: OpId, body: &mut Body) -> Vec<effect::Header> {
+        let mut trailers = body.reader.take_trailers();
+        if let Some(wash) = &body.wash {
+            self.gate.redacted(op, wash.fields(&mut trailers));
+        }
+        trailers
+    }
+
     /// Hands the body on, piece by piece as the guest reads; gives back the last event.
     async fn hand_on(&self, op: OpId, mut body: Body) -> Event {
         let mut skipping = body.skip.take().map(Skipping::new);
@@ -102,9 +150,9 @@ impl Act {
         loop {
             // Taken before reading, so that no more than the credit is ever held.
             let Ok(credit) = self.credit.acquire().await else { return Event::Failed(HttpFault::Incomplete) };
-            let mut piece = match body.reader.next().await {
+            let mut piece = match self.next(op, &mut body).await {
                 None if skipping.is_some() => return Event::Failed(HttpFault::Incomplete),
-                None => return Event::End(body.reader.take_trailers()),
+                None => return Event::End(self.trailers(op, &mut body)),
                 Some(Err(fault)) => return Event::Failed(fault),
                 Some(Ok(piece)) => piece,
             };

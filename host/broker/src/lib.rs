@@ -10,6 +10,7 @@ mod act;
 mod clock;
 mod files;
 mod inbox;
+mod leased;
 mod live;
 mod mounts;
 mod pread;

@@ -13,10 +13,12 @@ use net::Pool;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
+use vault::Vault;
 
 use crate::act::Act;
 use crate::files::Files;
 use crate::inbox::{Found, Inbox};
+use crate::leased::Leased;
 use crate::mounts::Mounts;
 
 /// How long something said may wait before it is written.
@@ -30,6 +32,8 @@ pub struct LiveParts {
     pub mounts: Mounts,
     /// The agent's connections, where it has any grant of them.
     pub pool: Option<Pool>,
+    /// Where the values of its credentials are.
+    pub vault: Vault,
     /// Where requests run.
     pub runtime: Handle,
 }
@@ -54,6 +58,7 @@ pub struct Live {
 struct Acts {
     gate: RunGate,
     pool: Option<Pool>,
+    leased: Arc<Leased>,
     runtime: Handle,
     tasks: BTreeMap<OpId, AbortHandle>,
     flush: Arc<AtomicBool>,
@@ -88,10 +93,11 @@ impl LiveHandle {
 impl Live {
     /// The world of a run that is opened or resumed.
     pub fn new(parts: LiveParts) -> Self {
-        let LiveParts { gate, mounts, pool, runtime } = parts;
+        let LiveParts { gate, mounts, pool, vault, runtime } = parts;
+        let leased = Arc::new(Leased::new(vault, gate.opening().standing.grants.credentials.clone()));
         let clock = Arc::clone(gate.clock());
         let mut live = Self::without_acts(gate.opening(), mounts, clock);
-        live.acts = Some(Acts { gate, pool, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None });
+        live.acts = Some(Acts { gate, pool, leased, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None });
         live
     }
 
@@ -138,7 +144,7 @@ impl Live {
         let op = pending.op();
         let (inbox, credit) = (self.inbox.clone(), self.inbox.open(op));
         let acts = self.acts()?;
-        let act = Act { gate: acts.gate.clone(), pool: acts.pool.clone(), inbox, credit, seen };
+        let act = Act { gate: acts.gate.clone(), pool: acts.pool.clone(), leased: Arc::clone(&acts.leased), inbox, credit, seen };
         let task = acts.runtime.spawn(act.run(pending));
         acts.tasks.insert(op, task.abort_handle());
         Ok(())

@@ -16,6 +16,11 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         | Reason::PathNotGranted => http(ask.resource.as_str()).unwrap_or_else(|| words("a grant of this kind, where there is one")),
         Reason::GrantExpired => words("a later day in the `until` of the grant"),
         Reason::HeaderNotYours(name) => words(&format!("nothing: `{name}` is set by the host alone")),
+        Reason::CredentialNotBound(name) => {
+            words(&format!("the host among the `hosts` of `[credentials.{name}]`, if it may have the credential"))
+        }
+        Reason::CredentialExpired(name) => words(&format!("a later day in the `until` of `[credentials.{name}]`")),
+        Reason::CredentialUnavailable(name) => words(&format!("a value: `bailiwick credentials set {name}`, or what its `source` names")),
         Reason::Malformed(_) => words("nothing: it was not well formed"),
         Reason::AddressNotGranted(_) => words("the address in the `addresses` of the grant, where that name is really meant to be there"),
         Reason::AddressNever(_) => words("nothing: no grant opens such an address"),

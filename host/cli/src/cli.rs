@@ -49,6 +49,7 @@ pub(crate) enum Verb {
     Init(verb::init::Args),
     New(verb::new::Args),
     Accept(verb::accept::Args),
+    Credentials(verb::credentials::Args),
     Doctor(verb::doctor::Args),
     Completions(verb::completions::Args),
     Man(verb::completions::ManArgs),

@@ -36,6 +36,10 @@ pub(crate) enum CliError {
     #[error("agent `{agent}` is not what was accepted: it is {digest} now")]
     NotAccepted { agent: String, digest: effect::Digest, difference: Box<package::lock::Difference> },
     #[error(transparent)]
+    Vault(#[from] vault::LocalError),
+    #[error("what was typed is not the same twice")]
+    TypedTwice,
+    #[error(transparent)]
     Lock(#[from] package::lock::LockError),
     #[error("agent `{agent}` is no folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
@@ -108,6 +112,15 @@ pub(crate) enum CliError {
     Write(#[source] io::Error),
 }
 
+/// What the operator named or gave is one thing, a vault that does not open another.
+fn vault_exit(err: &vault::LocalError) -> u8 {
+    use vault::LocalError;
+    match err {
+        LocalError::NotAName(_) | LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::Unfit(_) | LocalError::Full => exit::USAGE,
+        LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Sealed(_) | LocalError::Random => exit::HOST,
+    }
+}
+
 impl CliError {
     /// A failure of the system at a path.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -133,7 +146,8 @@ impl CliError {
             ) => exit::USAGE,
             Self::Build(_) | Self::Store(_) => exit::HOST,
             Self::Component { .. } | Self::NotAdmitted { .. } | Self::NotAccepted { .. } => exit::REFUSED,
-            Self::Lock(_) | Self::Project(_) => exit::USAGE,
+            Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
+            Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
             Self::EndedEarly { name } if *name == exit::CTRL_C => exit::INTERRUPTED,

@@ -7,7 +7,6 @@ const LATER: &[(&str, &str)] = &[
     ("approvals", "approvals"),
     ("bundle", "the audit tools"),
     ("consistency", "the audit tools"),
-    ("credentials", "the broker of credentials"),
     ("export", "the audit tools"),
     ("play", "playbooks"),
     ("policy", "approvals"),

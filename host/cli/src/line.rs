@@ -88,6 +88,7 @@ fn answer(class: AnswerClass) -> &'static str {
     match class {
         AnswerClass::Response => "response",
         AnswerClass::RefusedAddress => "refused address",
+        AnswerClass::RefusedCredential => "refused, without its credential",
         AnswerClass::Failed => "failed",
         AnswerClass::Unknown => "unknown",
         AnswerClass::Abandoned => "abandoned",

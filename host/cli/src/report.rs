@@ -166,7 +166,10 @@ fn more(all: usize, shown: usize) -> Option<String> {
 fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
-    lines.push(format!("  {:<12} none", "credentials"));
+    let credentials = &evidence.touched.credentials;
+    let named =
+        if credentials.is_empty() { "none".to_owned() } else { credentials.iter().map(|name| safe(name)).collect::<Vec<_>>().join(", ") };
+    lines.push(format!("  {:<12} {named}", "credentials"));
     lines.extend(refusals(evidence));
     lines
 }

@@ -19,6 +19,9 @@ pub enum Decision {
 pub struct Bounds {
     /// Addresses beyond the public ones that the name may have.
     pub addresses: Vec<IpNet>,
+    /// The name of the credential that goes along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// The rule, for people: `http[0]`, `files[1]`.
     pub rule: String,
 }
@@ -43,6 +46,12 @@ pub enum Reason {
     GrantExpired,
     /// The guest set a header that only the host may set; its name.
     HeaderNotYours(SafeText),
+    /// The grant names a credential that may not go to this host; its name.
+    CredentialNotBound(SafeText),
+    /// The credential's last day is over; its name.
+    CredentialExpired(SafeText),
+    /// There is no value for it: it was revoked, never set, or its source does not answer; its name.
+    CredentialUnavailable(SafeText),
     /// The words could not be parsed into an ask; what was wrong.
     Malformed(SafeText),
     /// The name has an address it may not have; which class of address.
@@ -73,6 +82,9 @@ impl Reason {
             Self::PathNotGranted => "path-not-granted",
             Self::GrantExpired => "grant-expired",
             Self::HeaderNotYours(_) => "header-not-yours",
+            Self::CredentialNotBound(_) => "credential-not-bound",
+            Self::CredentialExpired(_) => "credential-expired",
+            Self::CredentialUnavailable(_) => "credential-unavailable",
             Self::Malformed(_) => "malformed",
             Self::AddressNotGranted(_) => "address-not-granted",
             Self::AddressNever(_) => "address-never",
@@ -96,6 +108,11 @@ impl std::fmt::Display for Reason {
             Self::PathNotGranted => f.write_str("the host is granted for other paths"),
             Self::GrantExpired => f.write_str("the grant has ended"),
             Self::HeaderNotYours(name) => write!(f, "only the host may set the header `{name}`"),
+            Self::CredentialNotBound(name) => write!(f, "the credential `{name}` may not go to this host"),
+            Self::CredentialExpired(name) => write!(f, "the last day of the credential `{name}` is over"),
+            Self::CredentialUnavailable(name) => {
+                write!(f, "the credential `{name}` has no value: revoked, never set, or its source does not answer")
+            }
             Self::Malformed(what) => write!(f, "not well formed: {what}"),
             Self::AddressNotGranted(class) => write!(f, "the name has an address that is not granted ({class})"),
             Self::AddressNever(class) => write!(f, "an address that no grant can open ({class})"),

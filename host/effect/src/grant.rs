@@ -13,6 +13,9 @@ use crate::target::Scheme;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Grants {
+    /// What goes along with requests, by name; never a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Binding>,
     /// Environment variables the guest sees, in order of name; nothing else of the host's is seen.
     #[serde(default)]
     pub env: std::collections::BTreeMap<String, String>,
@@ -48,6 +51,9 @@ pub enum FilesMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpGrant {
+    /// The name of one of [`Grants::credentials`], which goes along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// Private, loopback and special addresses that a *name* may resolve to. Metadata addresses are never reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpNet>,
@@ -66,6 +72,77 @@ pub struct HttpGrant {
     /// The last day on which it is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+}
+
+/// A credential as its operator bound it: where it may go and how, wherever it is granted. A grant and this must both cover a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Binding {
+    /// Lower-case letters, digits, hyphens.
+    pub name: String,
+    /// To whom it may go; at least one.
+    pub hosts: Vec<HostPattern>,
+    /// Where it stands in a request.
+    pub placement: Placement,
+    /// `https` where none is written: in clear text anybody on the way has it.
+    #[serde(default = "https")]
+    pub scheme: Scheme,
+    /// Where its value comes from.
+    pub source: Source,
+    /// The last day on which it may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+}
+
+/// Where a credential stands in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Placement {
+    /// `Authorization: Bearer VALUE`.
+    Bearer,
+    /// `Authorization: Basic`, with this user's name.
+    Basic {
+        /// Without a colon.
+        user: String,
+    },
+    /// A header of its own.
+    Header {
+        /// In lower case.
+        name: String,
+        /// What stands before the value.
+        before: String,
+        /// What stands after it.
+        after: String,
+    },
+    /// A name in the query.
+    Query {
+        /// Unreserved characters.
+        name: String,
+    },
+}
+
+/// Where the value of a credential comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", content = "at", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// The vault of the home.
+    Local,
+    /// A variable of the process that holds the home.
+    Env(String),
+    /// A file that is read for each use.
+    File(PathBuf),
+}
+
+impl Placement {
+    /// In one word, as the configuration has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Basic { .. } => "basic",
+            Self::Header { .. } => "header",
+            Self::Query { .. } => "query",
+        }
+    }
 }
 
 fn https() -> Scheme {

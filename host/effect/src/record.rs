@@ -317,6 +317,8 @@ pub enum AnswerClass {
     Response,
     /// Every, or any, address behind the name is one it may not have: nothing was sent.
     RefusedAddress,
+    /// The credential that goes along has no value: nothing was sent.
+    RefusedCredential,
     /// Nothing (whole) came back; `fault` says what.
     Failed,
     /// The host died in between: nobody knows.

@@ -127,7 +127,11 @@ impl<A> Permit<A> {
     /// # Errors
     /// As [`Permit::answered`].
     pub fn unanswered(self, why: NoAnswer) -> Result<(), Stop> {
-        let class = if why.refused.is_some() { AnswerClass::RefusedAddress } else { AnswerClass::Failed };
+        let class = match &why.refused {
+            Some(Reason::CredentialUnavailable(_)) => AnswerClass::RefusedCredential,
+            Some(_) => AnswerClass::RefusedAddress,
+            None => AnswerClass::Failed,
+        };
         let head = AnswerHead { peer: why.peer, ..AnswerHead::default() };
         self.gate.settle(self.op, Settling { class, fault: Some(why.fault), reason: why.refused, head })
     }

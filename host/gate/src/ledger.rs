@@ -234,7 +234,7 @@ impl OpenRun {
                 (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
                 (Some(pending), AnswerClass::Response) => pending.stage = Stage::Answered,
                 (Some(pending), AnswerClass::Unknown) => pending.stage = Stage::Unknown,
-                (Some(_), AnswerClass::RefusedAddress | AnswerClass::Failed | AnswerClass::Abandoned) => {
+                (Some(_), AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed | AnswerClass::Abandoned) => {
                     self.pending.remove(&answered.op);
                 }
                 (None, _) => return Err(OrderFaultKind::NoIntent),

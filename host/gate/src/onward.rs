@@ -97,7 +97,8 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let state = OpState { answered, responded: answered, seen: act.seen.clone(), source: crate::run::source_of(&act.ask) };
+        let state =
+            OpState { answered, responded: answered, redactions: 0, seen: act.seen.clone(), source: crate::run::source_of(&act.ask) };
         self.lock().inner.ops.insert(act.op.0, state);
     }
 
@@ -127,7 +128,7 @@ fn fate(act: &InFlight, did: Option<bool>, ended: bool) -> Fate {
         (Known::Asked, _) if act.abandoned => Fate::Over(Some(Settling::abandoned())),
         (Known::Asked, _) if over => Fate::Over(Some(Settling::unknown())),
         (Known::Refused(fault), _) => Fate::Tell(fault),
-        (Known::Answered(AnswerClass::Failed | AnswerClass::RefusedAddress, fault), _) => {
+        (Known::Answered(AnswerClass::Failed | AnswerClass::RefusedAddress | AnswerClass::RefusedCredential, fault), _) => {
             Fate::Tell(fault.unwrap_or(HttpFault::Incomplete))
         }
         (_, Some(true)) => Fate::Tell(HttpFault::Incomplete),

@@ -68,6 +68,8 @@ pub(crate) struct OpState {
     pub(crate) answered: bool,
     /// A response came: what the guest is given of it is put on the record at its end.
     pub(crate) responded: bool,
+    /// Secrets that were taken out of it.
+    pub(crate) redactions: u64,
     pub(crate) seen: Seen,
     pub(crate) source: SafeText,
 }
@@ -167,6 +169,13 @@ impl RunGate {
     /// Only what ends the run.
     pub fn delivered(&self, release: &Release, empty: u64) -> Result<(), Stop> {
         self.lock().delivered(release, empty)
+    }
+
+    /// Secrets were taken out of an answer before the guest was given it.
+    pub fn redacted(&self, op: OpId, times: u64) {
+        if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
+            state.redactions += times;
+        }
     }
 
     /// Notes a claim. `true` when something now waits to be written by [`RunGate::flush`].

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The sum over the records that were taken in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
-    /// Credentials that were used; none before there are any.
+    /// Names of credentials that went along with a request, or would have.
     pub credentials: Vec<String>,
     /// By path as the guest saw it.
     pub files: Vec<TouchedFile>,
@@ -94,6 +94,7 @@ impl Touched {
                 self.take_file(TouchedFile { amount, path: object.path.clone(), times, untold, what });
             }),
             Record::Asked(asked) => {
+                self.credentials.extend(asked.bounds.credential.clone().filter(|name| !self.credentials.contains(name)));
                 let next = self.http.len();
                 let place = *self.places.http.entry(asked.ask.resource.clone()).or_insert(next);
                 if place == next {
@@ -105,7 +106,9 @@ impl Touched {
             Record::Answered(answered) => self.with_op(run, answered.op, |http| {
                 match answered.outcome {
                     AnswerClass::Response => *http.statuses.entry(answered.status.unwrap_or(0)).or_default() += 1,
-                    AnswerClass::RefusedAddress | AnswerClass::Failed | AnswerClass::Abandoned => http.failed += 1,
+                    AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed | AnswerClass::Abandoned => {
+                        http.failed += 1
+                    }
                     AnswerClass::Unknown => http.unknown += 1,
                 }
                 let peer = answered.peer.map(|peer| peer.to_string());
@@ -171,6 +174,8 @@ impl Touched {
                 None => self.http.push(http.clone()),
             }
         }
+        let new: Vec<String> = other.credentials.iter().filter(|name| !self.credentials.contains(name)).cloned().collect();
+        self.credentials.extend(new);
         self.refused.extend(other.refused.iter().cloned());
     }
 

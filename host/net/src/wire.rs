@@ -13,8 +13,8 @@ use http_body_util::Full;
 use crate::body::BodyReader;
 use crate::err::NetError;
 
-/// One request, permitted and complete.
-#[derive(Clone, Debug)]
+/// One request, permitted and complete. It may hold a secret, so there is no form in which it could be printed.
+#[derive(Clone)]
 pub struct WireRequest {
     /// Where to.
     pub target: HttpTarget,

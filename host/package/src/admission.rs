@@ -128,6 +128,7 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
         }
         Some(_) => {}
     }
+    narrowed.credentials.retain(|binding| narrowed.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name)));
     narrowed
 }
 
@@ -135,7 +136,29 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
 pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
     match capability {
         Capability::Files => grants.files.iter().map(files_line).collect(),
-        Capability::Http => grants.http.iter().map(http_line).collect(),
+        Capability::Http => grants.http.iter().map(http_line).chain(grants.credentials.iter().map(credential_line)).collect(),
+    }
+}
+
+/// Never a value, nor anything that is made from one.
+fn credential_line(binding: &effect::Binding) -> String {
+    let source = match &binding.source {
+        effect::Source::Local => "the vault".to_owned(),
+        effect::Source::Env(name) => format!("the variable {}", SafeText::new(name, 256)),
+        effect::Source::File(path) => format!("the file {}", SafeText::new(&path.to_string_lossy(), 4096)),
+    };
+    let hosts: Vec<String> = binding.hosts.iter().map(ToString::to_string).collect();
+    let until = binding.until.map(|until| format!(", until {until}")).unwrap_or_default();
+    let clear = if binding.scheme == effect::Scheme::Http { ", in clear text" } else { "" };
+    format!("credential {} from {source}, as {} to {}{clear}{until}", binding.name, placed(&binding.placement), hosts.join(", "))
+}
+
+fn placed(placement: &effect::Placement) -> String {
+    match placement {
+        effect::Placement::Bearer => "bearer".to_owned(),
+        effect::Placement::Basic { user } => format!("basic of {}", SafeText::new(user, 256)),
+        effect::Placement::Header { name, .. } => format!("header {}", SafeText::new(name, 256)),
+        effect::Placement::Query { name } => format!("query {}", SafeText::new(name, 256)),
     }
 }
 
@@ -154,6 +177,9 @@ fn http_line(grant: &effect::HttpGrant) -> String {
     if !grant.addresses.is_empty() {
         let addresses = list(grant.addresses.iter().map(ToString::to_string).collect());
         line.push_str(&format!(", also at {addresses}"));
+    }
+    if let Some(credential) = &grant.credential {
+        line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }
     if let Some(until) = &grant.until {
         line.push_str(&format!(", until {until}"));

@@ -14,6 +14,7 @@ use crate::file::{self, FileError};
 
 mod agent;
 mod authority;
+mod credential;
 mod http;
 mod mount;
 mod network;
@@ -30,7 +31,6 @@ const AGENTS_MAX: usize = 1000;
 
 /// What comes later at the outermost level, and with what.
 const LATER: &[(&str, &str)] = &[
-    ("credentials", "credentials"),
     ("environments", "credentials"),
     ("engagements", "credentials"),
     ("policy", "approvals"),
@@ -178,11 +178,12 @@ impl Authored {
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);
-        root.only(&["agents", "network"], LATER)?;
+        root.only(&["agents", "credentials", "network"], LATER)?;
+        let credentials = root.get("credentials").map_or(Ok(BTreeMap::new()), |value| credential::resolve(&value, &place))?;
         let mut agents = BTreeMap::new();
         if let Some(list) = root.get("agents") {
             for (name, value) in list.table(AGENTS_MAX)?.entries() {
-                agents.insert(name.to_owned(), agent::resolve(name, &value, &place)?);
+                agents.insert(name.to_owned(), agent::resolve(name, &value, &place, &credentials)?);
             }
         }
         let network = root.get("network").map_or(Ok(Network::default()), |value| network::resolve(&value, &place))?;

@@ -131,8 +131,7 @@ mod tests {
     #[test]
     fn a_name_that_is_a_path_a_keyword_or_taken_makes_nothing() {
         let parent = tempfile::tempdir().unwrap();
-        for name in ["", ".", "..", "../up", "/tmp/x", "a/b", "Upper", "a_b", "-x", "x-", "1x", "ä", "a b", "a\u{1b}[2J", &"x".repeat(65)]
-        {
+        for name in ["", ".", "..", "../up", "/x", "a/b", "Upper", "a_b", "-x", "x-", "1x", "ä", "a b", "a\u{1b}[2J", &"x".repeat(65)] {
             assert!(matches!(create(parent.path(), name, Language::Rust), Err(ProjectError::NotAName(_))), "{name}");
         }
         for name in ["fn", "class", "self", "test", "serde", "bailiwick-sdk"] {

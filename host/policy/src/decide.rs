@@ -1,6 +1,8 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
-use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Reason, SafeText};
+use effect::{
+    Ask, Binding, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Placement, Reason, SafeText,
+};
 
 use crate::{address, headers};
 
@@ -38,12 +40,49 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
         match covers(grant, facts, ask) {
             Ok(()) => {
                 headers::check(ask)?;
-                return Ok(Bounds { addresses: grant.addresses.clone(), rule: format!("http[{n}]") });
+                let credential = credential(grants, grant, facts, ask)?;
+                return Ok(Bounds { addresses: grant.addresses.clone(), credential, rule: format!("http[{n}]") });
             }
             Err(miss) => nearest = nearest.max(miss),
         }
     }
     Err(nearest.reason())
+}
+
+/// SECURITY: the binding is its operator's, wherever the credential is granted: both must cover the request. A request with a place of its own for
+/// what the host will put there is none that the host may finish.
+fn credential(grants: &Grants, grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<Option<String>, Reason> {
+    let Some(name) = &grant.credential else { return Ok(None) };
+    let shown = || SafeText::new(name, 64);
+    let covers = |binding: &&Binding| {
+        binding.name == *name && binding.scheme == ask.target.scheme && binding.hosts.iter().any(|host| host.matches(&ask.target.host))
+    };
+    let bound = grants.credentials.iter().find(covers);
+    let binding = bound.ok_or_else(|| Reason::CredentialNotBound(shown()))?;
+    if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
+        return Err(Reason::CredentialExpired(shown()));
+    }
+    match &binding.placement {
+        Placement::Header { name, .. } if headers::has(ask, name) => Err(Reason::HeaderNotYours(SafeText::new(name, 64))),
+        Placement::Query { name } if has_in_query(ask, name) => Err(Reason::HeaderNotYours(SafeText::new(&format!("?{name}="), 64))),
+        Placement::Bearer | Placement::Basic { .. } | Placement::Header { .. } | Placement::Query { .. } => Ok(Some(name.clone())),
+    }
+}
+
+/// However it is written: servers decode names, and some fold their case.
+fn has_in_query(ask: &HttpAsk, name: &str) -> bool {
+    let query = ask.target.query.as_deref().unwrap_or_default();
+    query.split(['&', ';']).filter_map(|pair| pair.split('=').next()).any(|written| decoded(written).eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
+        out.push(hex.unwrap_or(*first));
+        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    out
 }
 
 /// SECURITY: no grant opens these, so they are refused before any is looked at, and before any name is resolved.
@@ -122,7 +161,7 @@ fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, 
             | FileAsk::List { .. }
             | FileAsk::ReadLink { .. }
             | FileAsk::Close { .. },
-        ) => Ok(Bounds { addresses: Vec::new(), rule }),
+        ) => Ok(Bounds { rule, ..Bounds::default() }),
     }
 }
 

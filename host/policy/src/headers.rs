@@ -59,6 +59,12 @@ pub(crate) fn check(ask: &HttpAsk) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Whether the guest has set a header that servers may take for this one.
+pub(crate) fn has(ask: &HttpAsk, name: &str) -> bool {
+    let alike = |text: &str| text.to_ascii_lowercase().replace('_', "-");
+    ask.headers.iter().any(|header| alike(&header.name) == alike(name))
+}
+
 fn well_formed(header: &Header) -> Result<(), Reason> {
     if header.name.is_empty() || !header.name.bytes().all(is_token) {
         return Err(Reason::Malformed(SafeText::new(&format!("the header name `{}`", quoted(&header.name)), 256)));

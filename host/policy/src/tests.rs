@@ -16,6 +16,7 @@ const NOW: Facts = Facts { now_unix_s: 1_800_000_000, mount: None };
 fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant {
     HttpGrant {
         addresses: Vec::new(),
+        credential: None,
         host: host.parse().unwrap(),
         methods: vec![Method::new("GET").unwrap(), Method::new("HEAD").unwrap()],
         paths: vec!["/**".parse().unwrap()],
@@ -260,7 +261,7 @@ fn the_first_grant_that_covers_gives_its_bounds_and_its_name() {
     never.addresses = vec!["192.168.0.0/16".parse().unwrap()];
     let grants = Grants { http: vec![grant(Scheme::Https, "good.com", None), wide.clone(), never], ..Grants::default() };
     let decided = decide(&grants, &NOW, &ask(Scheme::Https, "a.example.com", "/"));
-    assert_eq!(decided, Decision::Permit(Bounds { addresses: wide.addresses, rule: "http[1]".to_owned() }));
+    assert_eq!(decided, Decision::Permit(Bounds { addresses: wide.addresses, credential: None, rule: "http[1]".to_owned() }));
 }
 
 #[test]
@@ -281,7 +282,7 @@ fn mounts_can_be_read_and_not_changed() {
     let read = Ask::File(FileAsk::Read { file: FileId(2), offset: 0, len: 1 });
     assert_eq!(judged(&grants, &change), "write-not-granted");
     let at = |mount| decide(&grants, &Facts { mount, ..NOW }, &read);
-    let rule = |rule: &str| Decision::Permit(Bounds { addresses: Vec::new(), rule: rule.to_owned() });
+    let rule = |rule: &str| Decision::Permit(Bounds { rule: rule.to_owned(), ..Bounds::default() });
     assert_eq!(at(None), rule("files"));
     assert_eq!(at(Some(0)), rule("files[0]"));
     assert_eq!(at(Some(1)), Decision::Refuse(Reason::NothingGranted));
@@ -296,7 +297,7 @@ fn what_is_closed_is_never_served() {
 
 #[track_caller]
 fn listed(address: &str, asked: AskedBy, nets: &[&str]) -> String {
-    let bounds = Bounds { addresses: nets.iter().map(|net| net.parse().unwrap()).collect(), rule: String::new() };
+    let bounds = Bounds { addresses: nets.iter().map(|net| net.parse().unwrap()).collect(), ..Bounds::default() };
     word(verdict(SocketAddr::new(address.parse().unwrap(), 80), asked, &bounds, &OwnListeners::default()))
 }
 

@@ -314,6 +314,11 @@ impl House {
         self.inner.journal.clone().close().map_err(|_| RunError::RecordBroken)
     }
 
+    /// Where the values of credentials are.
+    pub(crate) fn vault(&self) -> vault::Vault {
+        vault::Vault::new(&self.inner.place.home)
+    }
+
     /// The network as an agent's configuration has it. Connections are not shared: each run gets a pool of its own.
     pub(crate) fn network(&self, order: &NetworkOrder) -> Result<Network, RunError> {
         if let Some(network) = held(&self.inner.networks).get(order) {

@@ -145,7 +145,8 @@ impl House {
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
         let gate = self.inner.gate.open_run(opening, Arc::clone(&teller) as Arc<dyn gate::Watcher>)?;
-        let live = Live::new(LiveParts { gate: gate.clone(), mounts, pool, runtime: tokio::runtime::Handle::current() });
+        let live =
+            Live::new(LiveParts { gate: gate.clone(), mounts, pool, vault: self.vault(), runtime: tokio::runtime::Handle::current() });
         let world = Replay::fresh(live, &gate.opening().standing.limits);
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (teller, events)))
     }
@@ -174,7 +175,8 @@ impl House {
         let resuming = Resuming { by, settled, recorded_bytes: recorded.recorded_bytes() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| RunError::RecordBroken)?;
-        let live = Live::new(LiveParts { gate: gate.clone(), mounts, pool, runtime: tokio::runtime::Handle::current() });
+        let live =
+            Live::new(LiveParts { gate: gate.clone(), mounts, pool, vault: self.vault(), runtime: tokio::runtime::Handle::current() });
         let world = Replay::resume(recorded, live).map_err(load)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (teller, events)))

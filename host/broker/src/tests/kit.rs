@@ -51,6 +51,7 @@ pub(super) fn mount(host: &Path) -> Grants {
 
 pub(super) fn loopback(port: u16) -> Grants {
     let http = HttpGrant {
+        credential: None,
         addresses: Vec::new(),
         host: "127.0.0.1".parse().unwrap(),
         methods: ["GET", "POST"].map(|method| Method::new(method).unwrap()).to_vec(),
@@ -86,7 +87,13 @@ pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
 
 pub(super) fn live(gate: &RunGate, pool: Option<net::Pool>) -> Live {
     let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
-    Live::new(LiveParts { gate: gate.clone(), mounts, pool, runtime: tokio::runtime::Handle::current() })
+    Live::new(LiveParts {
+        gate: gate.clone(),
+        mounts,
+        pool,
+        vault: vault::Vault::new(Path::new("/nonexistent")),
+        runtime: tokio::runtime::Handle::current(),
+    })
 }
 
 pub(super) fn done() -> Closing {

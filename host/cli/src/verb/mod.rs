@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod credentials;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -80,6 +81,7 @@ pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
         Verb::Test(args) => test::run(args).await,
         Verb::Init(args) => init::run(&args),
         Verb::New(args) => new::run(&args),
+        Verb::Credentials(args) => credentials::run(&args),
         Verb::Accept(args) => accept::run(args).await,
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Completions(args) => completions::completions(&args),

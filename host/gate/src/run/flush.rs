@@ -129,7 +129,10 @@ impl Held<'_> {
         // A run that ends before it was taken over from its record leaves acts behind that nobody knows the end of.
         let left = self.shared().book.unanswered(self.run()).into_iter().filter(|op| !ops.contains(op)).collect::<Vec<_>>();
         for op in left {
-            self.inner.ops.insert(op, OpState { answered: false, responded: false, seen: Seen::default(), source: SafeText::new("", 0) });
+            self.inner.ops.insert(
+                op,
+                OpState { answered: false, responded: false, redactions: 0, seen: Seen::default(), source: SafeText::new("", 0) },
+            );
             self.settle(OpId(op), Settling::unknown())?;
             self.inner.ops.remove(&op);
         }

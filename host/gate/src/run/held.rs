@@ -149,7 +149,7 @@ impl Held<'_> {
         let entry = Entry { body: record.to_bytes(), ..Entry::default() };
         let appended = self.append(vec![(record, entry)])?;
         self.inner.tally.asked += 1;
-        self.inner.ops.insert(op.0, OpState { answered: false, responded: false, seen: Seen::default(), source });
+        self.inner.ops.insert(op.0, OpState { answered: false, responded: false, redactions: 0, seen: Seen::default(), source });
         let Ask::Http(ask) = ask else { return Err(Stop::RecordBroken) };
         let permit = Permit::new(ask, bounds, self.gate.clone(), op);
         Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
@@ -209,12 +209,12 @@ impl Held<'_> {
 
     /// The guest has seen the last of an operation, or never will.
     pub(crate) fn end_op(&mut self, op: OpId, whole: bool) -> Result<(), Stop> {
-        let Some(OpState { seen, source, responded, .. }) = self.inner.ops.remove(&op.0) else { return Ok(()) };
+        let Some(OpState { seen, source, responded, redactions, .. }) = self.inner.ops.remove(&op.0) else { return Ok(()) };
         if !responded {
             return Ok(());
         }
         let digest = self.keyed(seen.hash.finalize().as_slice());
-        let record = Received { bytes: seen.bytes, digest, kind: Kind::Received, op: op.0, redactions: 0, source, v: VERSION, whole };
+        let record = Received { bytes: seen.bytes, digest, kind: Kind::Received, op: op.0, redactions, source, v: VERSION, whole };
         self.put(record, Vec::new())
     }
 }

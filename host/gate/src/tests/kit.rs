@@ -126,6 +126,7 @@ impl Chance {
 
 pub(super) fn grants() -> Grants {
     let http = HttpGrant {
+        credential: None,
         addresses: Vec::new(),
         host: "a.test".parse().unwrap(),
         methods: vec![Method::new("GET").unwrap(), Method::new("POST").unwrap()],
@@ -135,7 +136,7 @@ pub(super) fn grants() -> Grants {
         until: None,
     };
     let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read };
-    Grants { env: BTreeMap::new(), files: vec![files], http: vec![http] }
+    Grants { credentials: Vec::new(), env: BTreeMap::new(), files: vec![files], http: vec![http] }
 }
 
 pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {

@@ -10,6 +10,7 @@ use crate::testing::{AGENT, component, manifest};
 
 fn grants() -> Grants {
     Grants {
+        credentials: Vec::new(),
         env: [("LANG".to_owned(), "C".to_owned())].into(),
         files: vec![FilesGrant { guest: "/src".to_owned(), host: "/tmp".into(), mode: FilesMode::Read }],
         http: vec![http(&["GET", "POST"]), http(&["DELETE"])],
@@ -18,6 +19,7 @@ fn grants() -> Grants {
 
 fn http(methods: &[&str]) -> HttpGrant {
     HttpGrant {
+        credential: None,
         addresses: Vec::new(),
         host: "api.example.com".parse().unwrap(),
         methods: methods.iter().map(|method| Method::new(method).unwrap()).collect(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Grants, Limits, ParseError, Until};
+use effect::{Binding, Grants, Limits, ParseError, Until};
 
 use super::{ComponentSource, Place, ResolvedAgent, http, mount};
 use crate::authored::{Fault, Table, Value, WrongError};
@@ -20,7 +20,12 @@ const LINE_BYTES_MAX: usize = 1024;
 /// BOUND: entries in a list of one agent.
 const LIST_MAX: usize = 256;
 
-pub(super) fn resolve(name: &str, value: &Value<'_>, place: &Place<'_>) -> Result<ResolvedAgent, WrongError> {
+pub(super) fn resolve(
+    name: &str,
+    value: &Value<'_>,
+    place: &Place<'_>,
+    credentials: &BTreeMap<String, Binding>,
+) -> Result<ResolvedAgent, WrongError> {
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
         return Err(value.wrong(ParseError::new("a name of an agent", name, form).into()));
@@ -28,10 +33,13 @@ pub(super) fn resolve(name: &str, value: &Value<'_>, place: &Place<'_>) -> Resul
     let agent = value.table(64)?;
     agent.only(KEYS, &[("credentials", "credentials")])?;
     let line = |key: &str| agent.get(key).map(|value| value.line(LINE_BYTES_MAX)).transpose();
+    let http = agent.get("http").map_or(Ok(Vec::new()), |list| http::resolve(&list, credentials))?;
+    let is_used = |binding: &&Binding| http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
     let grants = Grants {
+        credentials: credentials.values().filter(is_used).cloned().collect(),
         env: env(&agent)?,
         files: agent.get("files").map_or(Ok(Vec::new()), |list| mount::resolve(&list, place))?,
-        http: agent.get("http").map_or(Ok(Vec::new()), |list| http::resolve(&list))?,
+        http,
     };
     Ok(ResolvedAgent {
         component: component(&agent.required("component")?, place)?,

@@ -1,29 +1,31 @@
 //! `[[agents.NAME.http]]`.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use effect::{Host, HostPattern, HttpGrant, Method, ParseError, Scheme};
+use effect::{Binding, Host, HostPattern, HttpGrant, Method, ParseError, Scheme};
 use ipnet::IpNet;
 
 use crate::authored::{Fault, Table, Value, WrongError};
 
-const KEYS: &[&str] = &["addresses", "host", "methods", "paths", "port", "scheme", "until"];
+const KEYS: &[&str] = &["addresses", "credential", "host", "methods", "paths", "port", "scheme", "until"];
 
 /// BOUND: grants of one agent; each is looked at for each request.
 const GRANTS_MAX: usize = 256;
 /// BOUND: methods, paths or addresses of one grant.
 const LIST_MAX: usize = 64;
 
-pub(super) fn resolve(list: &Value<'_>) -> Result<Vec<HttpGrant>, WrongError> {
-    list.some_items(GRANTS_MAX)?.iter().map(|item| grant(&item.table(16)?)).collect()
+pub(super) fn resolve(list: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<Vec<HttpGrant>, WrongError> {
+    list.some_items(GRANTS_MAX)?.iter().map(|item| grant(&item.table(16)?, credentials)).collect()
 }
 
-fn grant(table: &Table<'_>) -> Result<HttpGrant, WrongError> {
-    table.only(KEYS, &[("credential", "credentials")])?;
+fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<HttpGrant, WrongError> {
+    table.only(KEYS, &[])?;
     let host: HostPattern = table.required("host")?.parse()?;
     let each = |key: &str| table.required(key)?.some_items(LIST_MAX);
     let grant = HttpGrant {
         addresses: addresses(table, &host)?,
+        credential: table.get("credential").map(|value| credential(&value, credentials)).transpose()?,
         methods: each("methods")?.iter().map(method).collect::<Result<_, _>>()?,
         paths: each("paths")?.iter().map(Value::parse).collect::<Result<_, _>>()?,
         port: table.get("port").map(|value| port(&value)).transpose()?,
@@ -38,6 +40,12 @@ fn grant(table: &Table<'_>) -> Result<HttpGrant, WrongError> {
     }
 }
 
+fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {
+    let name = value.text(64)?;
+    let unknown = || value.wrong(ParseError::new("a credential", name, "the name of a `[credentials.NAME]` of this file").into());
+    credentials.contains_key(name).then(|| name.to_owned()).ok_or_else(unknown)
+}
+
 fn method(value: &Value<'_>) -> Result<Method, WrongError> {
     Method::new(value.text(64)?).map_err(|err| value.wrong(err.into()))
 }
@@ -46,7 +54,7 @@ fn port(value: &Value<'_>) -> Result<u16, WrongError> {
     u16::try_from(value.count()?).map_err(|_| value.wrong(Fault::Impossible("must be a number from 1 to 65535")))
 }
 
-fn scheme(value: &Value<'_>) -> Result<Scheme, WrongError> {
+pub(super) fn scheme(value: &Value<'_>) -> Result<Scheme, WrongError> {
     match value.text(16)? {
         "http" => Ok(Scheme::Http),
         "https" => Ok(Scheme::Https),

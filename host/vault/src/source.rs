@@ -1,0 +1,121 @@
+//! Where a value comes from, by its binding.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use effect::{Binding, Source};
+
+use crate::local::{Local, LocalError};
+use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
+
+/// There is no value. Nothing of one is in here.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The home's vault says no.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// No such variable.
+    #[error("the variable `{0}` is not set")]
+    NoVariable(String),
+    /// The file can't be read.
+    #[error("could not read `{}`", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// What is there is no secret.
+    #[error(transparent)]
+    Unfit(#[from] UnfitError),
+}
+
+/// Everything that values come from.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    local: Local,
+}
+
+impl Vault {
+    /// Opens nothing.
+    pub fn new(home: &Path) -> Self {
+        Self { local: Local::new(home) }
+    }
+
+    /// The value of a binding just now, and its version where its source counts them. Asked for each request, so that what was revoked is
+    /// gone with the next one.
+    ///
+    /// # Errors
+    /// No value, for whatever reason.
+    pub fn value(&self, binding: &Binding) -> Result<(Secret, Option<u64>), SourceError> {
+        match &binding.source {
+            Source::Local => {
+                let (secret, version) = self.local.get(&binding.name)?;
+                Ok((secret, Some(version)))
+            }
+            Source::Env(name) => Ok((Secret::new(variable(name)?)?, None)),
+            Source::File(path) => Ok((Secret::new(file(path)?)?, None)),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in the environment")]
+fn variable(name: &str) -> Result<Vec<u8>, SourceError> {
+    let value = std::env::var_os(name).ok_or_else(|| SourceError::NoVariable(name.to_owned()))?;
+    Ok(value.into_encoded_bytes())
+}
+
+/// As Kubernetes and systemd hand them over; one line end at its end is a text editor's.
+#[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files")]
+fn file(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let failed = |cause| SourceError::File { path: path.to_owned(), cause };
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+    }
+    let mut value = Vec::with_capacity(VALUE_BYTES_MAX + 3);
+    file.take(VALUE_BYTES_MAX as u64 + 3).read_to_end(&mut value).map_err(failed)?;
+    if value.ends_with(b"\n") {
+        value.pop();
+        if value.ends_with(b"\r") {
+            value.pop();
+        }
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use effect::{Placement, Scheme};
+
+    use super::*;
+
+    #[test]
+    fn a_file_gives_its_one_line_and_what_is_no_secret_is_told_without_it() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(home.path());
+        let binding = |source| Binding {
+            name: "a".to_owned(),
+            hosts: Vec::new(),
+            placement: Placement::Bearer,
+            scheme: Scheme::Https,
+            source,
+            until: None,
+        };
+        let path = home.path().join("token");
+        let of_file = || vault.value(&binding(Source::File(path.clone())));
+        assert!(matches!(of_file(), Err(SourceError::File { .. })));
+        std::fs::write(&path, "correct-horse\r\n").unwrap();
+        assert_eq!(of_file().unwrap().0.expose(), b"correct-horse");
+        for unfit in ["correct\nhorse", "short", &"x".repeat(5000), "\n"] {
+            std::fs::write(&path, unfit).unwrap();
+            let err = of_file().unwrap_err();
+            assert!(matches!(err, SourceError::Unfit(_)) && (unfit.len() < 3 || !format!("{err:?} {err}").contains(unfit)));
+        }
+        assert!(matches!(vault.value(&binding(Source::Env("NO_SUCH_VARIABLE".to_owned()))), Err(SourceError::NoVariable(_))));
+        assert!(matches!(vault.value(&binding(Source::Local)), Err(SourceError::Local(LocalError::Absent(_)))));
+    }
+}
