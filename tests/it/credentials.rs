@@ -329,6 +329,11 @@ fn a_binding_that_can_not_be_meant_is_an_error_and_what_it_allows_is_shown_befor
         assert_eq!(code, Some(2), "{more}\n{said}");
         assert!(said.contains("bailiwick.toml"), "{said}");
     }
+    let page = std::fs::read_to_string(tests::tools::root().join("docs/credentials.md")).unwrap();
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let program = Program::new(example);
+    std::fs::copy(tests::guests::guest("get"), program.folder().join("here/inventory-report.wasm")).unwrap();
+    assert_eq!(program.run(&["check"]).status.code(), Some(0), "the page's own configuration holds");
     let (code, said) = check("[credentials.unused]\nkind = \"bearer\"\nhosts = [\"a.test\"]\n");
     assert!(code == Some(0) && !said.contains("unused"), "{said}");
     let unknown = Program::new(&config(1, "").replace("credential = \"inventory\"", "credential = \"stock\"")).run(&["check"]);

@@ -10,6 +10,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use crate::secret::{Secret, VALUE_BYTES_MIN};
 
@@ -159,11 +160,11 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
         each(&|byte| html(byte, "&quot;", "'")),
         each(&|byte| html(byte, "&quot;", "&apos;")),
     ];
-    for offset in 0..3 {
-        let before = [&[0; 2][..offset.min(2)], value].concat();
+    for before in [&[][..], &[0], &[0, 0]] {
+        let bytes = Zeroizing::new([before, value].concat());
         // Letters that hang on what stands before or after are left out.
-        let (from, to) = ((offset * 8).div_ceil(6), before.len() * 8 / 6);
-        for encoded in [STANDARD_NO_PAD.encode(&before), URL_SAFE_NO_PAD.encode(&before)] {
+        let (from, to) = ((before.len() * 8).div_ceil(6), bytes.len() * 8 / 6);
+        for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
             all.extend(encoded.as_bytes().get(from..to).map(<[u8]>::to_vec));
         }
     }

@@ -27,7 +27,7 @@ const LINE_BYTES_MAX: usize = 1024;
 
 pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>) -> Result<BTreeMap<String, Binding>, WrongError> {
     let table = value.table(CREDENTIALS_MAX)?;
-    table.entries().into_iter().map(|(name, value)| Ok((name.to_owned(), binding(name, &value, place)?))).collect()
+    table.entries().map(|(name, value)| Ok((name.to_owned(), binding(name, &value, place)?))).collect()
 }
 
 fn binding(name: &str, value: &Value<'_>, place: &Place<'_>) -> Result<Binding, WrongError> {
