@@ -146,7 +146,7 @@ fn what_is_not_toml_is_named_by_its_line() {
 
 #[test]
 fn unknown_keys_are_named_wherever_they_are() {
-    wrong("[agent.x]\n", "bailiwick.toml:1: agent: is not a key here; the keys are agents, network");
+    wrong("[agent.x]\n", "bailiwick.toml:1: agent: is not a key here; the keys are agents, credentials, network");
     wrong(&agent("memory = 1"), "bailiwick.toml:3: agents.x.memory: is not a key here");
     wrong(&agent("limits = { memroy = \"1MiB\" }"), "bailiwick.toml:3: agents.x.limits.memroy: `memroy` is not a limit");
     wrong(&http("pats", "pats = []"), "bailiwick.toml:7: agents.x.http[0].pats: is not a key here");
@@ -157,13 +157,17 @@ fn unknown_keys_are_named_wherever_they_are() {
 
 #[test]
 fn what_arrives_later_is_refused_and_says_so() {
-    for key in ["credentials", "environments", "engagements", "policy", "people", "notify"] {
+    for key in ["environments", "engagements", "policy", "people", "notify"] {
         wrong(&format!("[{key}.y]\n"), &format!("bailiwick.toml:1: {key}: is not part of this version: it arrives with"));
     }
+    wrong(&http("credential", "credential = \"inventory\""), "agents.x.http[0].credential: `inventory` is not a credential");
+    let credential = |more: &str| format!("[credentials.y]\nhosts = [\"a.test\"]\n{more}\n");
     wrong(
-        &http("credential", "credential = \"inventory\""),
-        "agents.x.http[0].credential: is not part of this version: it arrives with credentials",
+        &credential("kind = \"bearer\"\nrotate-every = \"30d\""),
+        "bailiwick.toml:4: credentials.y.rotate-every: is not part of this version",
     );
+    wrong(&credential("kind = \"sigv4\""), "bailiwick.toml:3: credentials.y.kind: is not part of this version");
+    wrong(&credential("kind = \"bearer\"\nsource = \"vault:a#b\""), "bailiwick.toml:4: credentials.y.source: is not part of this version");
     wrong(&agent("[[agents.x.credentials]]\nname = \"y\""), "agents.x.credentials: is not part of this version");
     wrong(
         &agent("[[agents.x.files]]\nguest = \"/s\"\nhost = \"src\"\nmode = \"stage\""),
