@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use effect::{
-    Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpGrant,
-    HttpTarget, HttpTimeouts, Method, Reason, SafeText, Scheme,
+    Ask, AskedPath, Binding, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk,
+    HttpGrant, HttpTarget, HttpTimeouts, Method, Placement, Reason, SafeText, Scheme, Source,
 };
 
 use crate::address::{AskedBy, OwnListeners, verdict};
@@ -348,5 +348,35 @@ fn own_listeners_are_never_reached_in_whatever_form() {
     }
     for address in ["127.0.0.1:7001", "127.0.0.2:7000", "192.168.1.6:8000", "192.168.1.5:7000", "[fd12::2]:9000"] {
         assert_eq!(at(address), "permit", "{address}");
+    }
+}
+
+/// Whether a request is one that the host may finish, for a credential in this place: by what the guest has written where that will stand.
+#[test]
+fn a_place_that_the_guest_has_taken_is_no_place_for_a_credential() {
+    let judge = |placement: Placement, headers: &[&str], path: &str| {
+        let mut granted = Grants { http: vec![grant(Scheme::Https, "api.test", None)], ..Grants::default() };
+        granted.http[0].credential = Some("key".to_owned());
+        let hosts = vec!["api.test".parse().unwrap()];
+        granted.credentials =
+            vec![Binding { name: "key".to_owned(), hosts, placement, scheme: Scheme::Https, source: Source::Local, until: None }];
+        let mut ask = http(ask(Scheme::Https, "api.test", path));
+        ask.headers = headers.iter().map(|name| Header { name: (*name).to_owned(), value: b"mine".to_vec() }).collect();
+        judged(&granted, &Ask::Http(ask))
+    };
+    let header = || Placement::Header { name: "x-api-key".to_owned(), before: String::new(), after: String::new() };
+    let query = || Placement::Query { name: "api_key".to_owned() };
+    for (placement, headers, path, expected) in [
+        (header(), &["x-other"][..], "/", "permit"),
+        (header(), &["x-api-key"], "/", "header-not-yours(x-api-key)"),
+        (header(), &["X_Api_Key"], "/", "header-not-yours(x-api-key)"),
+        (Placement::Bearer, &["authorization"], "/", "header-not-yours(authorization)"),
+        (query(), &[], "/?a=1&apikey=2", "permit"),
+        (query(), &[], "/?a=1&api_key=2", "header-not-yours(?api_key=)"),
+        (query(), &[], "/?api_key", "header-not-yours(?api_key=)"),
+        (query(), &[], "/?API_KEY=2", "header-not-yours(?api_key=)"),
+        (query(), &[], "/?a=1;api%5Fkey=2", "header-not-yours(?api_key=)"),
+    ] {
+        assert_eq!(judge(placement, headers, path), expected, "{headers:?} {path}");
     }
 }

@@ -195,7 +195,7 @@ impl Local {
     }
 
     fn key_or_new(&self) -> Result<Zeroizing<Vec<u8>>, LocalError> {
-        if !self.key.exists() && !self.file.exists() {
+        if !self.key.exists() {
             let mut key = Zeroizing::new(vec![0; 32]);
             getrandom::fill(&mut key).map_err(|_| LocalError::Random)?;
             write(&self.key, &key)?;
