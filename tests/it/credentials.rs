@@ -60,7 +60,9 @@ fn forms() -> Vec<String> {
     let forms = vec![CANARY.to_owned(), hex(CANARY), percent(CANARY), STANDARD.encode(CANARY), URL_SAFE.encode(CANARY)];
     // In base 64 beside a user's name; the letters that hang on neighbours are left out.
     let basic = STANDARD.encode(format!("alice:{CANARY}"));
-    forms.into_iter().chain([basic[8..28].to_owned()]).collect()
+    // As JSON has it, once and within JSON; the report and what a command printed are both.
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    forms.into_iter().chain([basic[8..28].to_owned(), quoted(CANARY), quoted(&quoted(CANARY))]).collect()
 }
 
 #[track_caller]
@@ -226,6 +228,35 @@ async fn a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
     assert_nowhere_in(&host, &report);
 }
 
+/// A stream that began before anything went along, and a request that the credential is not for: another answer shows what one of them took along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_looked_through_for_what_another_request_took_along() {
+    let host = TestHost::new();
+    let _ = set(&host, "inventory", CANARY);
+    let server = Server::answering(|_, _| vec![Step::Say(response(200, CANARY.as_bytes()))]).await;
+    let (open, shut) = (server.url("/open"), server.url("/a"));
+    let mut order = order(&host, server.port(), &[&open, &shut, &open], bound("inventory", Placement::Bearer));
+    order.grants.http[0].paths = vec!["/a".parse().unwrap()];
+    let mut without = order.grants.http[0].clone();
+    (without.credential, without.paths) = (None, vec!["/open".parse().unwrap()]);
+    order.grants.http.push(without);
+    let report = done(&host, order).await;
+    assert_eq!(lines(&report).iter().filter(|line| line["answer"]["body"] == "*".repeat(CANARY.len())).count(), 3, "{}", printed(&report));
+    let sent: Vec<bool> = server.heard().iter().map(|heard| heard.head.contains(CANARY)).collect();
+    assert_eq!(sent, [false, true, false], "it goes along only where it is granted");
+    assert_nowhere_in(&host, &report);
+}
+
+/// Slices of an answer can't be looked through either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slice_is_not_asked_for_and_not_shown() {
+    let host = TestHost::new();
+    let _ = set(&host, "inventory", CANARY);
+    let server = Server::doing(vec![Step::Say(response(206, CANARY.as_bytes()))]).await;
+    let report = done(&host, order(&host, server.port(), &[&server.url("/a")], bound("inventory", Placement::Bearer))).await;
+    assert!(lines(&report)[0]["answer"]["err"].is_string(), "{}", printed(&report));
+}
+
 /// Without a credential nothing is looked for, and what a server packs is the guest's to unpack.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_without_a_credential_is_given_what_came() {
@@ -235,7 +266,7 @@ async fn a_run_without_a_credential_is_given_what_came() {
     let mut order = host.order("get", &[&server.url("/a")]);
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
     let report = done(&host, order).await;
-    assert!(!printed(&report).contains("***"), "{}", printed(&report));
+    assert_eq!(lines(&report)[0]["answer"]["body"], CANARY);
     assert_eq!(report.evidence.touched.credentials, Vec::<String>::new());
 }
 
@@ -329,6 +360,8 @@ fn a_binding_that_can_not_be_meant_is_an_error_and_what_it_allows_is_shown_befor
         assert_eq!(code, Some(2), "{more}\n{said}");
         assert!(said.contains("bailiwick.toml"), "{said}");
     }
+    let (code, said) = check("source = \"file:secrets/token\"\n[[agents.get.files]]\nguest = \"/src\"\nhost = \".\"\nmode = \"read\"\n");
+    assert!(code == Some(2) && said.contains("which no agent may read"), "{said}");
     let page = std::fs::read_to_string(tests::tools::root().join("docs/credentials.md")).unwrap();
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let program = Program::new(example);
@@ -340,7 +373,7 @@ fn a_binding_that_can_not_be_meant_is_an_error_and_what_it_allows_is_shown_befor
     assert_eq!(unknown.status.code(), Some(2));
 }
 
-/// What an interrupted run was given is what it is given again: the same stars, from the record.
+/// A run is its record: the same stars.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_with_a_credential_is_rebuilt_identically() {
     let host = TestHost::new();

@@ -67,25 +67,22 @@ impl Act {
             return Ok(Err(HttpFault::Unreachable));
         };
         let mut request = wire(&permit, &self.gate.opening().standing.limits);
-        if let Some(name) = &permit.bounds().credential
-            && let Err(reason) = self.leased.dress(name, &mut request)
-        {
-            permit.unanswered(NoAnswer { fault: HttpFault::Denied, peer: None, refused: Some(reason) })?;
-            return Ok(Err(HttpFault::Denied));
+        // The guest may have seen the beginning of an earlier answer, which then does not go on.
+        let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
+        let told = |fault| if begun { HttpFault::Incomplete } else { fault };
+        if let Err(reason) = self.leased.dress(permit.bounds().credential.as_deref(), &mut request) {
+            permit.unanswered(NoAnswer { fault: told(HttpFault::Denied), peer: None, refused: Some(reason) })?;
+            return Ok(Err(told(HttpFault::Denied)));
         }
         let wash = self.leased.wash();
-        if wash.is_some() {
-            leased::ask_for_plain(&mut request.headers);
-        }
         match pool.send(request).await {
             Err(NetError { fault, reason, peer, detail: _ }) => {
                 permit.unanswered(NoAnswer { fault, peer, refused: reason })?;
-                let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
-                Ok(Err(if begun { HttpFault::Incomplete } else { fault }))
+                Ok(Err(told(fault)))
             }
-            Ok(Response { head, peer, .. }) if wash.is_some() && leased::is_packed(&head.headers) => {
-                permit.unanswered(NoAnswer { fault: HttpFault::Protocol, peer: Some(peer), refused: None })?;
-                Ok(Err(HttpFault::Protocol))
+            Ok(Response { head, peer, .. }) if wash.is_some() && leased::is_opaque(&head) => {
+                permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
+                Ok(Err(told(HttpFault::Protocol)))
             }
             Ok(Response { mut head, peer, tls, body }) => {
                 permit.answered(answer_head(&head, peer, tls))?;
@@ -116,7 +113,7 @@ impl Act {
         let (out, hits, is_end) = match piece {
             Some(Err(fault)) => return Some(Err(fault)),
             Some(Ok(piece)) => {
-                let (out, hits) = wash.piece(&piece);
+                let (out, hits) = wash.piece(piece);
                 (out, hits, false)
             }
             None => {

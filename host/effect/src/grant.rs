@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::Method;
 use crate::pattern::{HostPattern, PathPattern, Until};
-use crate::target::Scheme;
+use crate::target::{HttpTarget, Scheme};
 
 /// Everything an operator granted to one agent. Empty is the default, and grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,13 @@ pub enum Source {
     Env(String),
     /// A file that is read for each use.
     File(PathBuf),
+}
+
+impl Binding {
+    /// Whether this is the credential of that name, and it may go there.
+    pub fn covers(&self, name: &str, target: &HttpTarget) -> bool {
+        self.name == name && self.scheme == target.scheme && self.hosts.iter().any(|host| host.matches(&target.host))
+    }
 }
 
 impl Placement {

@@ -1,8 +1,6 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
-use effect::{
-    Ask, Binding, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Placement, Reason, SafeText,
-};
+use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Placement, Reason, SafeText};
 
 use crate::{address, headers};
 
@@ -54,10 +52,7 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
 fn credential(grants: &Grants, grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<Option<String>, Reason> {
     let Some(name) = &grant.credential else { return Ok(None) };
     let shown = || SafeText::new(name, 64);
-    let covers = |binding: &&Binding| {
-        binding.name == *name && binding.scheme == ask.target.scheme && binding.hosts.iter().any(|host| host.matches(&ask.target.host))
-    };
-    let bound = grants.credentials.iter().find(covers);
+    let bound = grants.credentials.iter().find(|binding| binding.covers(name, &ask.target));
     let binding = bound.ok_or_else(|| Reason::CredentialNotBound(shown()))?;
     if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
         return Err(Reason::CredentialExpired(shown()));

@@ -355,8 +355,8 @@ fn own_listeners_are_never_reached_in_whatever_form() {
 #[test]
 fn a_place_that_the_guest_has_taken_is_no_place_for_a_credential() {
     let judge = |placement: Placement, headers: &[&str], path: &str| {
-        let mut granted = Grants { http: vec![grant(Scheme::Https, "api.test", None)], ..Grants::default() };
-        granted.http[0].credential = Some("key".to_owned());
+        let with = HttpGrant { credential: Some("key".to_owned()), ..grant(Scheme::Https, "api.test", None) };
+        let mut granted = Grants { http: vec![with], ..Grants::default() };
         let hosts = vec!["api.test".parse().unwrap()];
         granted.credentials =
             vec![Binding { name: "key".to_owned(), hosts, placement, scheme: Scheme::Https, source: Source::Local, until: None }];

@@ -122,11 +122,14 @@ impl Local {
         })
     }
 
-    /// Takes a value back: it is overwritten, and its name stays.
+    /// Takes a value back: it is no longer in the vault, and its name stays. What the disk keeps of the file before is sealed under the same key.
     ///
     /// # Errors
     /// Nothing of that name, and as [`Local::set`].
     pub fn revoke(&self, name: &str) -> Result<(), LocalError> {
+        if !self.read()?.contains_key(name) {
+            return Err(LocalError::Absent(name.to_owned()));
+        }
         self.change(|entries| {
             entries.get_mut(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?.value = None;
             Ok(())
@@ -233,8 +236,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     let new = path.with_extension(format!("new{}", std::process::id()));
     let _ = fs::remove_file(&new);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed("make", &new))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &new))?;
-    fs::rename(&new, path).map_err(failed("replace", path))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &new));
+    let replaced = written.and_then(|()| fs::rename(&new, path).map_err(failed("replace", path)));
+    if replaced.is_err() {
+        // It may be a key. That it can't be removed either changes nothing.
+        let _ = fs::remove_file(&new);
+    }
+    replaced?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
 }

@@ -1,8 +1,8 @@
 //! Takes secrets out of what comes back: every byte of every form in which one is recognised becomes `*`, so that lengths stay what they were.
 //!
-//! Forms: as it is; percent-encoded, in both cases, all of it or only what must be; base 64 in both alphabets at each of three offsets, which
-//! covers what stands beside a user's name in `Basic`; hexadecimal in both cases; escaped for JSON and for HTML. It never guesses: what is
-//! not a form of one of these secrets passes unharmed, however much it looks like one.
+//! Forms: as it is, and in base 64, in both alphabets at each of three offsets, which covers what stands beside a user's name in `Basic`; each of
+//! these also percent-encoded and escaped for JSON and HTML as common languages do it; and hexadecimal. It never guesses: what is not a form of one of
+//! these secrets passes unharmed, however much it looks like one.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Secret, VALUE_BYTES_MIN};
 
-/// BOUND: bytes of all forms together up to which the fastest automaton is built; past that it would take too much memory.
-const FAST_BYTES_MAX: usize = 256 << 10;
+/// BOUND: bytes of all forms together up to which the fastest automaton is built; it takes some 500 times as many.
+const FAST_BYTES_MAX: usize = 64 << 10;
 
 /// What was to be found is more than an automaton can hold. Says nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,14 +25,12 @@ pub struct TooManyForms;
 /// Finds the forms of some secrets. Cheap to share.
 pub struct Scrubber {
     automaton: AhoCorasick,
-    /// Sorted, to tell whether something begins one.
-    forms: Vec<Vec<u8>>,
     longest: usize,
 }
 
 impl std::fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Scrubber({} forms)", self.forms.len())
+        write!(f, "Scrubber({} forms)", self.automaton.patterns_len())
     }
 }
 
@@ -43,11 +41,10 @@ impl Scrubber {
     /// More forms than an automaton can hold.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, TooManyForms> {
         let forms: BTreeSet<Vec<u8>> = secrets.into_iter().flat_map(|secret| forms(secret.expose())).collect();
-        let forms: Vec<Vec<u8>> = forms.into_iter().collect();
         let bytes: usize = forms.iter().map(Vec::len).sum();
         let kind = if bytes <= FAST_BYTES_MAX { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let automaton = AhoCorasick::builder().kind(Some(kind)).build(&forms).map_err(|_| TooManyForms)?;
-        Ok(Self { automaton, longest: forms.iter().map(Vec::len).max().unwrap_or(0), forms })
+        Ok(Self { automaton, longest: forms.iter().map(Vec::len).max().unwrap_or(0) })
     }
 
     /// All of a text at once; how many were found.
@@ -62,17 +59,6 @@ impl Scrubber {
         for found in self.automaton.find_overlapping_iter(text) {
             masked.get_mut(found.range()).into_iter().flatten().for_each(|masked| *masked = true);
         }
-    }
-
-    /// How many bytes at the end may be the beginning of a form.
-    fn open_end(&self, text: &[u8]) -> usize {
-        let most = self.longest.saturating_sub(1).min(text.len());
-        let begins = |length: &usize| {
-            let end = text.get(text.len() - length..).unwrap_or_default();
-            let at = self.forms.partition_point(|form| form.as_slice() < end);
-            self.forms.get(at).is_some_and(|form| form.starts_with(end))
-        };
-        (1..=most).rev().find(begins).unwrap_or(0)
     }
 }
 
@@ -89,7 +75,10 @@ fn mask(text: &mut [u8], masked: &[bool], mut before: bool) -> u64 {
     hits
 }
 
-/// One stream that is scrubbed: what may be the beginning of a form is held back until it is known, and no more.
+/// One stream that is scrubbed.
+///
+/// SECURITY: the last bytes are held back until more comes, always as many, whatever they are. Were it only where a form may have begun, whoever sees the
+/// pieces could have a server try one letter after the other.
 #[derive(Debug, Default)]
 pub struct Scrubbing {
     held: Vec<u8>,
@@ -105,8 +94,7 @@ impl Scrubbing {
         self.held.extend_from_slice(piece);
         self.masked.resize(self.held.len(), false);
         scrubber.mark(&self.held, &mut self.masked);
-        let open = scrubber.open_end(&self.held);
-        self.give(self.held.len() - open)
+        self.give(self.held.len().saturating_sub(scrubber.longest.saturating_sub(1)))
     }
 
     /// The rest, at the end of the stream.
@@ -128,56 +116,100 @@ impl Scrubbing {
     }
 }
 
+/// How a byte is written by somebody.
+type Escape = fn(u8) -> Vec<u8>;
+
 /// Every form in which a value is recognised. Shorter ones than a secret may be are none: they would be found by chance.
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let each = |change: &dyn Fn(u8) -> Vec<u8>| value.iter().flat_map(|byte| change(*byte)).collect::<Vec<u8>>();
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let upper = |byte: u8| format!("%{byte:02X}").into_bytes();
-    let lower = |byte: u8| format!("%{byte:02x}").into_bytes();
-    let mut all = vec![
-        value.to_vec(),
-        each(&|byte| if is_unreserved(byte) { vec![byte] } else { upper(byte) }),
-        each(&|byte| if is_unreserved(byte) { vec![byte] } else { lower(byte) }),
-        each(&|byte| {
-            if byte == b' ' {
-                vec![b'+']
-            } else if is_unreserved(byte) {
-                vec![byte]
-            } else {
-                upper(byte)
-            }
-        }),
-        each(&upper),
-        each(&lower),
-        each(&|byte| format!("{byte:02x}").into_bytes()),
-        each(&|byte| format!("{byte:02X}").into_bytes()),
-        each(&|byte| json(byte, false)),
-        each(&|byte| json(byte, true)),
-        each(&|byte| format!("\\u{byte:04x}").into_bytes()),
-        each(&|byte| format!("\\u{byte:04X}").into_bytes()),
-        each(&|byte| html(byte, "&quot;", "&#39;")),
-        each(&|byte| html(byte, "&#34;", "&#x27;")),
-        each(&|byte| html(byte, "&quot;", "'")),
-        each(&|byte| html(byte, "&quot;", "&apos;")),
-    ];
+    let mut plain = vec![value.to_vec()];
     for before in [&[][..], &[0], &[0, 0]] {
         let bytes = Zeroizing::new([before, value].concat());
         // Letters that hang on what stands before or after are left out.
         let (from, to) = ((before.len() * 8).div_ceil(6), bytes.len() * 8 / 6);
         for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
-            all.extend(encoded.as_bytes().get(from..to).map(<[u8]>::to_vec));
+            plain.extend(encoded.as_bytes().get(from..to).map(<[u8]>::to_vec));
         }
     }
+    let written = |text: &[u8], escape: &Escape| text.iter().flat_map(|byte| escape(*byte)).collect::<Vec<u8>>();
+    let mut all: Vec<Vec<u8>> = plain.iter().flat_map(|text| ESCAPES.iter().map(|escape| written(text, escape))).collect();
+    all.extend(WHOLE.iter().map(|escape| written(value, escape)));
+    all.extend([units(value, false), units(value, true)].into_iter().flatten());
+    all.extend(plain);
     all.retain(|form| form.len() >= VALUE_BYTES_MIN);
     all
 }
 
-fn json(byte: u8, slashes: bool) -> Vec<u8> {
+/// As languages escape what must be escaped, each in its own way.
+const ESCAPES: &[Escape] = &[
+    // RFC 3986, in both cases; Python's `quote`; JavaScript's `encodeURIComponent`; HTML forms, as Java and browsers write them.
+    |byte| percent(byte, b"-._~", false),
+    |byte| percent(byte, b"-._~", true),
+    |byte| percent(byte, b"-._~/", false),
+    |byte| percent(byte, b"-._~!*'()", false),
+    |byte| if byte == b' ' { vec![b'+'] } else { percent(byte, b"-._*", false) },
+    |byte| if byte == b' ' { vec![b'+'] } else { percent(byte, b"-._~", false) },
+    // JSON: plainly; with slashes, as PHP does; as Go and Rails do; as .NET does.
+    |byte| json(byte, b"", false),
+    |byte| json(byte, b"/", false),
+    |byte| json(byte, b"&<>", false),
+    |byte| json(byte, b"&<>'\"+`", true),
+    // HTML: Python; Go and Jinja; PHP; XML; with what mustache adds.
+    |byte| html(byte, "&quot;", "&#x27;"),
+    |byte| html(byte, "&#34;", "&#39;"),
+    |byte| html(byte, "&quot;", "&#039;"),
+    |byte| html(byte, "&quot;", "&#39;"),
+    |byte| html(byte, "&quot;", "&apos;"),
+    |byte| html(byte, "&quot;", "'"),
+    |byte| if byte == b'+' { b"&#43;".to_vec() } else { html(byte, "&#34;", "&#39;") },
+    |byte| match byte {
+        b'/' => b"&#x2F;".to_vec(),
+        b'=' => b"&#x3D;".to_vec(),
+        b'`' => b"&#x60;".to_vec(),
+        byte => html(byte, "&quot;", "&#39;"),
+    },
+];
+
+/// As every byte can be written.
+const WHOLE: &[Escape] = &[
+    |byte| format!("%{byte:02X}").into_bytes(),
+    |byte| format!("%{byte:02x}").into_bytes(),
+    |byte| format!("{byte:02x}").into_bytes(),
+    |byte| format!("{byte:02X}").into_bytes(),
+    |byte| format!("\\u{byte:04x}").into_bytes(),
+    |byte| format!("\\u{byte:04X}").into_bytes(),
+];
+
+fn percent(byte: u8, besides: &[u8], lower: bool) -> Vec<u8> {
     match byte {
-        b'"' | b'\\' => vec![b'\\', byte],
-        b'/' if slashes => b"\\/".to_vec(),
-        _ => vec![byte],
+        byte if byte.is_ascii_alphanumeric() || besides.contains(&byte) => vec![byte],
+        byte if lower => format!("%{byte:02x}").into_bytes(),
+        byte => format!("%{byte:02X}").into_bytes(),
     }
+}
+
+/// `more` is escaped besides what must be: a slash by a backslash, anything else by its number.
+fn json(byte: u8, more: &[u8], upper: bool) -> Vec<u8> {
+    match byte {
+        b'/' if more.contains(&byte) => b"\\/".to_vec(),
+        byte if more.contains(&byte) && upper => format!("\\u{byte:04X}").into_bytes(),
+        byte if more.contains(&byte) => format!("\\u{byte:04x}").into_bytes(),
+        b'"' | b'\\' => vec![b'\\', byte],
+        byte => vec![byte],
+    }
+}
+
+/// JSON in ASCII alone, as Python writes it: letters beyond it by their numbers in UTF-16.
+fn units(value: &[u8], upper: bool) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    for letter in std::str::from_utf8(value).ok()?.chars() {
+        match u8::try_from(letter).ok().filter(u8::is_ascii) {
+            Some(byte) => out.extend(json(byte, b"", false)),
+            None => letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                out.extend(if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") }.into_bytes());
+            }),
+        }
+    }
+    Some(out)
 }
 
 fn html(byte: u8, quote: &str, apostrophe: &str) -> Vec<u8> {
@@ -228,7 +260,17 @@ mod tests {
             r#"s3cr/t+\"v&l'<>\\ ~=?ü"#.to_owned(),
             r#"s3cr\/t+\"v&l'<>\\ ~=?ü"#.to_owned(),
             "s3cr/t+&quot;v&amp;l&#39;&lt;&gt;\\ ~=?ü".to_owned(),
-            "s3cr/t+&#34;v&amp;l&#x27;&lt;&gt;\\ ~=?ü".to_owned(),
+            // Python: `html.escape`, `quote`, `json.dumps`. Go: `html.EscapeString`, `json.Marshal`. JavaScript: `encodeURIComponent`. .NET's JSON.
+            "s3cr/t+&quot;v&amp;l&#x27;&lt;&gt;\\ ~=?ü".to_owned(),
+            "s3cr/t%2B%22v%26l%27%3C%3E%5C%20~%3D%3F%C3%BC".to_owned(),
+            r#"s3cr/t+\"v&l'<>\\ ~=?\u00fc"#.to_owned(),
+            "s3cr/t+&#34;v&amp;l&#39;&lt;&gt;\\ ~=?ü".to_owned(),
+            r#"s3cr/t+\"v\u0026l'\u003c\u003e\\ ~=?ü"#.to_owned(),
+            "s3cr%2Ft%2B%22v%26l'%3C%3E%5C%20~%3D%3F%C3%BC".to_owned(),
+            r#"s3cr/t\u002B\u0022v\u0026l\u0027\u003C\u003E\\ ~=?ü"#.to_owned(),
+            // What is sent as `Basic`, in the JSON of a server that escapes slashes, and in a query.
+            STANDARD.encode(format!("us:{VALUE}")).replace('/', "\\/"),
+            STANDARD.encode(format!("us:{VALUE}")).replace('/', "%2F").replace('+', "%2B"),
         ];
         for before in ["", "a", "ab", "user:", "alice:"] {
             all.push(STANDARD.encode(format!("{before}{VALUE}")));
@@ -266,15 +308,29 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_are_not_ours_pass_unharmed_and_nothing_is_held_back_for_them() {
+    fn tokens_that_are_not_ours_pass_unharmed() {
         let scrubber = scrubber();
         let text = "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB AKIAQ3RTY5UIOPASDF7G plain-value-3 plain-valu s3cr/t \u{fc} Zm9vYmFy";
         let mut scrubbing = Scrubbing::default();
-        let first = scrubbing.push(&scrubber, text.as_bytes());
-        assert_eq!(first, text.as_bytes(), "its end begins no form");
-        assert_eq!(scrubbing.hits(), 0);
-        assert_eq!(scrubbing.push(&scrubber, b"so plain-va"), &b"so "[..]);
-        assert_eq!(scrubbing.push(&scrubber, b"ried"), &b"plain-varied"[..]);
+        let out = [scrubbing.push(&scrubber, text.as_bytes()), scrubbing.finish()].concat();
+        assert_eq!((out.as_slice(), scrubbing.hits()), (text.as_bytes(), 0));
+    }
+
+    /// A server that is told what to try must not be able to show how near it came.
+    #[test]
+    fn how_much_is_given_out_depends_on_how_much_came_and_on_nothing_else() {
+        let scrubber = scrubber();
+        let lengths = |text: &str| {
+            let mut scrubbing = Scrubbing::default();
+            let pieces = text.repeat(60).into_bytes();
+            let mut lengths: Vec<usize> = pieces.chunks(7).map(|piece| scrubbing.push(&scrubber, piece).len()).collect();
+            lengths.push(scrubbing.finish().len());
+            lengths
+        };
+        let nothing = lengths("zzzzzzzzzzzzz");
+        for near in ["plain-value-2", "plain-value-X", "s3cr/t+\"v&l'<", "xxxxxxxplain-"] {
+            assert_eq!(lengths(near), nothing, "{near}");
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub enum UnfitError {
     /// Longer than it could be sent.
     #[error("a secret has {VALUE_BYTES_MAX} bytes at most")]
     Long,
+    /// A blank where servers take it away: what comes back would be another value.
+    #[error("a secret neither begins nor ends with a blank")]
+    Blank,
     /// A line end, a NUL, or another byte that ends a header field.
     #[error("a secret holds no line ends and no control characters; is there one at its end?")]
     Control,
@@ -36,6 +39,7 @@ impl Secret {
             0..VALUE_BYTES_MIN => Err(UnfitError::Short),
             _ if value.len() > VALUE_BYTES_MAX => Err(UnfitError::Long),
             _ if value.iter().any(u8::is_ascii_control) => Err(UnfitError::Control),
+            _ if value.starts_with(b" ") || value.ends_with(b" ") => Err(UnfitError::Blank),
             _ => Ok(Self(value)),
         }
     }
@@ -70,7 +74,8 @@ mod tests {
         for unfit in [&b"with\nline-end"[..], b"with\rreturn", b"with\0nul-byte", b"with\x7fdelete", b"at-its-end\n"] {
             assert_eq!(error(unfit), Some(UnfitError::Control));
         }
-        assert_eq!(error(b"eight888"), None);
+        assert_eq!((error(b" leading-blank"), error(b"blank-at-its-end ")), (Some(UnfitError::Blank), Some(UnfitError::Blank)));
+        assert_eq!(error(b"eight 88"), None);
     }
 
     #[test]

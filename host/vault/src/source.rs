@@ -1,10 +1,12 @@
 //! Where a value comes from, by its binding.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use effect::{Binding, Source};
+use rustix::fs::OFlags;
 
 use crate::local::{Local, LocalError};
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
@@ -71,7 +73,9 @@ fn variable(name: &str) -> Result<Vec<u8>, SourceError> {
 #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files")]
 fn file(path: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |cause| SourceError::File { path: path.to_owned(), cause };
-    let file = File::open(path).map_err(failed)?;
+    // Without waiting for the other end of a pipe.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
     }
@@ -108,6 +112,9 @@ mod tests {
         let path = home.path().join("token");
         let of_file = || vault.value(&binding(Source::File(path.clone())));
         assert!(matches!(of_file(), Err(SourceError::File { .. })));
+        let pipe = home.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(vault.value(&binding(Source::File(pipe))), Err(SourceError::File { .. })), "and nobody waits");
         std::fs::write(&path, "correct-horse\r\n").unwrap();
         assert_eq!(of_file().unwrap().0.expose(), b"correct-horse");
         for unfit in ["correct\nhorse", "short", &"x".repeat(5000), "\n"] {

@@ -1,8 +1,9 @@
 //! `[agents.NAME]`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use effect::{Binding, Grants, Limits, ParseError, Until};
+use effect::{Binding, Grants, Limits, ParseError, Source, Until};
 
 use super::{ComponentSource, Place, ResolvedAgent, http, mount};
 use crate::authored::{Fault, Table, Value, WrongError};
@@ -38,7 +39,7 @@ pub(super) fn resolve(
     let grants = Grants {
         credentials: credentials.values().filter(is_used).cloned().collect(),
         env: env(&agent)?,
-        files: agent.get("files").map_or(Ok(Vec::new()), |list| mount::resolve(&list, place))?,
+        files: agent.get("files").map_or(Ok(Vec::new()), |list| mount::resolve(&list, place, &secrets(credentials)))?,
         http,
     };
     Ok(ResolvedAgent {
@@ -51,6 +52,15 @@ pub(super) fn resolve(
         uses: uses(&agent)?,
         grants,
     })
+}
+
+/// Where the values of credentials lie, in every spelling.
+fn secrets(credentials: &BTreeMap<String, Binding>) -> Vec<PathBuf> {
+    let files = credentials.values().filter_map(|binding| match &binding.source {
+        Source::File(path) => Some(path),
+        Source::Local | Source::Env(_) => None,
+    });
+    files.flat_map(|path| [Some(path.clone()), mount::real_or_future(path).ok()]).flatten().collect()
 }
 
 fn component(value: &Value<'_>, place: &Place<'_>) -> Result<ComponentSource, WrongError> {

@@ -102,8 +102,24 @@ fn is_query_name(text: &str) -> bool {
 /// SECURITY: what frames or routes a message is the host's own to set, with or without a secret in it.
 fn is_header_name(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let never =
-        ["host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect", "cookie", "accept-encoding"];
+    let never = [
+        "accept-charset",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "cookie",
+        "expect",
+        "host",
+        "http2-settings",
+        "if-range",
+        "keep-alive",
+        "proxy-connection",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && !never.contains(&&*lower)
 }
 

@@ -13,13 +13,21 @@ const MOUNTS_MAX: usize = 64;
 /// BOUND: bytes of a path.
 const PATH_BYTES_MAX: usize = 4096;
 
-pub(super) fn resolve(list: &Value<'_>, place: &Place<'_>) -> Result<Vec<FilesGrant>, WrongError> {
+/// `secrets` are files with values of credentials, as they were written and without links.
+///
+/// SECURITY: what an agent may read, it may have; so no mount holds one of them.
+pub(super) fn resolve(list: &Value<'_>, place: &Place<'_>, secrets: &[PathBuf]) -> Result<Vec<FilesGrant>, WrongError> {
     let mut mounts: Vec<FilesGrant> = Vec::new();
     for item in list.some_items(MOUNTS_MAX)? {
         let table = item.table(8)?;
         table.only(&["guest", "host", "mode"], &[])?;
         let guest = guest(&table.required("guest")?, &mounts)?;
-        mounts.push(FilesGrant { guest, host: host(&table.required("host")?, place)?, mode: mode(&table)? });
+        let written = table.required("host")?;
+        let host = host(&written, place)?;
+        if secrets.iter().any(|secret| secret.starts_with(&host)) {
+            return Err(written.wrong(Fault::Impossible("holds the file of a credential, which no agent may read")));
+        }
+        mounts.push(FilesGrant { guest, host, mode: mode(&table)? });
     }
     Ok(mounts)
 }
