@@ -2,7 +2,9 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tests::guests::NOT_FOR_CARGO;
@@ -63,77 +65,105 @@ fn the_guide_shows_what_new_writes() {
     assert!(guide.contains(code.trim_end()), "the first block of Rust is that of the template");
 }
 
+/// From the top of the page to its end, in one shell, but for what waits for Ctrl-C.
 #[test]
-fn the_first_agent_in_rust_as_the_guide_has_it() {
+fn the_guide_from_top_to_bottom() {
+    if !may_install() {
+        return missing("componentize-py (nothing may be installed)");
+    }
     let newcomer = Newcomer::new();
     let here = newcomer.home.path();
-    let first = blocks("The first one, in Rust").concat();
-    let said = newcomer.does(here, &first);
-    for words in ["a_file_that_is_too_long_is_a_finding ... ok", "DONE", r#""files":1"#, "declared", "files"] {
+    let sections = ["The first one, in Rust", "The same in Python", "Writing it"];
+    let all: String = sections.iter().flat_map(|heading| blocks(heading)).collect();
+    let script: String = all.lines().filter(|line| !line.contains("--watch")).map(|line| format!("{line}\n")).collect();
+    let said = newcomer.does(here, &script);
+    for words in [
+        "a_file_that_is_too_long_is_a_finding ... ok",
+        r#""files":1"#,
+        "declared",
+        "Ran 1 test",
+        "say-lines 0.1.0",
+        r#""unread":"#,
+        "long-file",
+        "run-closed",
+        "count-lines/own-source  ok",
+    ] {
         assert!(said.contains(words), "`{words}` is not in: {said}");
     }
-    let project = here.join("count-lines");
-    let ending =
-        |script: String| -> String { script.lines().filter(|line| !line.contains("--watch")).map(|line| format!("{line}\n")).collect() };
-    let [writing, keeping] = blocks("Writing it").try_into().unwrap();
-    let said = newcomer.does(&project, &ending(writing));
-    assert!(said.contains("long-file") && said.contains("run-opened"), "{said}");
-    let said = newcomer.does(&project, &ending(keeping));
-    assert!(said.contains("count-lines/own-source  ok"), "{said}");
-    watched(&newcomer, &project);
+    watched(&newcomer, &here.join("count-lines"));
 }
 
-/// A change is built and run, a mistake is told, and its mending is built and run again.
-fn watched(newcomer: &Newcomer, project: &Path) {
-    let mut command = newcomer.command(project, "exec bailiwick run count-lines --watch");
-    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut round = || -> Vec<String> {
+/// Ended when the test is, however that ends.
+struct Watching {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Watching {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (tell, lines) = channel();
+        std::thread::spawn(move || said.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Self { child, lines }
+    }
+
+    /// What is said until it waits for a change.
+    fn round(&self) -> Vec<String> {
         let mut said = Vec::new();
         loop {
-            let line = lines.next().unwrap_or_else(|| panic!("it ended: {said:#?}")).unwrap();
+            let line = self.lines.recv_timeout(Duration::from_secs(300)).unwrap_or_else(|err| panic!("{err}: {said:#?}"));
             if line.starts_with("watching ") {
                 return said;
             }
             said.push(line);
         }
-    };
+    }
+}
+
+/// As editors do: nobody ever sees half of it.
+fn write(file: &Path, text: &str) {
+    let new = file.with_extension("rs~");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(new, file).unwrap();
+}
+
+/// A change is built and run, a mistake is told, and its mending is built and run again; what the program itself writes is no change.
+fn watched(newcomer: &Newcomer, project: &Path) {
+    let mut watching = Watching::start(newcomer.command(project, "exec bailiwick run count-lines --watch --sarif found.sarif"));
     let source = project.join("src/lib.rs");
     let before = std::fs::read_to_string(&source).unwrap();
     let count = |text: &str| format!("\"lines\":{}", text.lines().count());
     let has = |said: &[String], words: &str| said.iter().any(|line| line.contains(words));
-    let said = round();
-    assert!(has(&said, &count(&before)) && !has(&said, "building"), "nothing had changed: {said:#?}");
+    let said = watching.round();
+    assert!(has(&said, &count(&before)), "{said:#?}");
     let longer = format!("{before}\n// One more.\n");
-    std::fs::write(&source, &longer).unwrap();
-    let said = round();
+    write(&source, &longer);
+    let said = watching.round();
     assert!(has(&said, "building") && has(&said, &count(&longer)), "{said:#?}");
-    std::fs::write(&source, "mistake").unwrap();
-    let said = round();
+    write(&source, "mistake");
+    let said = watching.round();
     assert!(has(&said, "error") && !has(&said, "DONE"), "{said:#?}");
-    std::fs::write(&source, &before).unwrap();
-    assert!(has(&round(), &count(&before)));
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-#[test]
-fn the_first_agent_in_python_as_the_guide_has_it() {
-    if !may_install() {
-        return missing("componentize-py (nothing may be installed)");
-    }
-    let newcomer = Newcomer::new();
-    let said = newcomer.does(newcomer.home.path(), &blocks("The same in Python").concat());
-    for words in ["Ran 1 test", "OK", "DONE", r#""unread":"#, "declared"] {
-        assert!(said.contains(words), "`{words}` is not in: {said}");
-    }
+    write(&source, &before);
+    assert!(has(&watching.round(), &count(&before)));
+    assert!(project.join("found.sarif").is_file());
+    kill_process(Pid::from_child(&watching.child), Signal::INT).unwrap();
+    assert_eq!(watching.child.wait().unwrap().code(), Some(130));
+    assert!(watching.lines.try_iter().all(|line| !line.contains("run ")), "it waited, and ran nothing more");
 }
 
 #[test]
 fn a_project_that_can_not_be_made_is_told_and_nothing_is_left() {
     let newcomer = Newcomer::new();
-    let here = newcomer.home.path();
-    std::fs::create_dir(here.join("there")).unwrap();
+    let here = &newcomer.home.path().join("here");
+    std::fs::create_dir_all(here.join("there")).unwrap();
     for (name, words) in [
         ("there", "is there already"),
         ("../up", "go to where it should lie"),

@@ -68,8 +68,24 @@ fn doctor_tells_what_is_there_and_what_is_missing() {
 fn shells_and_manuals_have_every_verb() {
     let program = Program::new("");
     let verbs = [
-        "run", "trust", "check", "inspect", "build", "ps", "show", "logs", "stop", "resume", "replay", "audit", "test", "init", "new",
-        "accept", "doctor",
+        "run",
+        "trust",
+        "check",
+        "inspect",
+        "build",
+        "ps",
+        "show",
+        "logs",
+        "stop",
+        "resume",
+        "replay",
+        "audit",
+        "test",
+        "init",
+        "new",
+        "accept",
+        "doctor",
+        "credentials",
     ];
     for shell in ["bash", "zsh", "fish"] {
         let script = program.run(&["completions", shell]);

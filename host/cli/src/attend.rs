@@ -52,14 +52,18 @@ pub(crate) async fn attend(
     beginnings: Vec<Beginning>,
     agent: &str,
     showing: Showing,
-    mut signals: Signals,
+    signals: &mut Signals,
 ) -> Result<u8, CliError> {
     let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: false };
-    let ended = attended.all(&holder, beginnings, &mut signals).await;
+    let (reports, failed) = attended.all(&holder, beginnings, signals).await;
     drop(attended);
+    // Of several, what some have done is shown though others failed.
+    let shown = if reports.is_empty() { Ok(exit::HOST) } else { show(&reports, &showing) };
     // Others' runs may go on in this process, whatever became of its own.
-    let shown = ended.and_then(|reports| show(&reports, &showing));
-    let left = leave(holder, &mut signals).await;
+    let left = leave(holder, signals).await;
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
     let code = shown?;
     left?;
     Ok(code)
@@ -80,11 +84,12 @@ struct Going {
 }
 
 impl Attended<'_> {
-    /// To the end of each. Where one can't begin, those that have begun are told to end.
-    async fn all(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<Vec<Report>, CliError> {
+    /// To the end of each: their reports, and the first thing that went wrong. Where one can't begin, those that have begun are told to end.
+    async fn all(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> (Vec<Report>, Option<CliError>) {
         let begun = self.begin(holder, beginnings, signals).await;
-        if begun.is_err() {
-            self.going.iter().for_each(|going| going.running.stop("another shard, which could not begin"));
+        if let Err(err) = &begun {
+            let by = if let CliError::EndedEarly { name } = err { name } else { "another shard, which could not begin" };
+            self.going.iter().for_each(|going| going.running.stop(by));
         }
         while self.going.iter().any(|going| going.ended.is_none()) {
             tokio::select! {
@@ -92,8 +97,14 @@ impl Attended<'_> {
                 name = signals.next() => self.end(holder, name),
             }
         }
-        begun?;
-        self.going.drain(..).filter_map(|going| going.ended).collect()
+        let (mut reports, mut failed) = (Vec::new(), begun.err());
+        for ended in self.going.drain(..).filter_map(|going| going.ended) {
+            match ended {
+                Ok(report) => reports.push(report),
+                Err(err) => failed = failed.or(Some(err)),
+            }
+        }
+        (reports, failed)
     }
 
     async fn begin(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
@@ -154,7 +165,14 @@ fn show(reports: &[Report], showing: &Showing) -> Result<u8, CliError> {
         }
         report::lines(reports, showing.is_agent).iter().for_each(|line| out::words(line));
     }
-    Ok(reports.iter().map(|report| number(report, showing)).find(|code| *code != exit::DONE).unwrap_or(exit::DONE))
+    Ok(worst(reports.iter().map(|report| number(report, showing))))
+}
+
+/// Of shards: that one did not come to its end says more than that another one found something.
+fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
+    let not_done = codes.clone().find(|code| ![exit::DONE, exit::FINDINGS].contains(code));
+    let mut found = codes;
+    not_done.or_else(|| found.find(|code| *code == exit::FINDINGS)).unwrap_or(exit::DONE)
 }
 
 fn number(report: &Report, showing: &Showing) -> u8 {
@@ -190,6 +208,25 @@ pub(crate) async fn leave(holder: Holder, signals: &mut Signals) -> Result<(), C
             name = signals.next() => if let Some(house) = &house {
                 house.stop_all(name);
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::worst;
+    use crate::exit::{AGENT, DONE, FINDINGS, INTERRUPTED, LIMIT};
+
+    #[test]
+    fn findings_do_not_hide_a_shard_that_failed() {
+        for (codes, expected) in [
+            (&[DONE, DONE][..], DONE),
+            (&[DONE, FINDINGS], FINDINGS),
+            (&[FINDINGS, AGENT], AGENT),
+            (&[FINDINGS, INTERRUPTED, DONE], INTERRUPTED),
+            (&[LIMIT, AGENT], LIMIT),
+        ] {
+            assert_eq!(worst(codes.iter().copied()), expected, "{codes:?}");
         }
     }
 }

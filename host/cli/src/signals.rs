@@ -1,5 +1,6 @@
 //! Ctrl-C, SIGTERM, and a terminal that was closed: told to the run, never the death of a process that is writing the record.
 
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::err::CliError;
@@ -20,6 +21,11 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             hang_up: listen(SignalKind::hangup())?,
         })
+    }
+
+    /// One that has come already.
+    pub(crate) fn pending(&mut self) -> Option<&'static str> {
+        self.next().now_or_never()
     }
 
     /// The name of the next one, as the record has it. Cancel-safe.

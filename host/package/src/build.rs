@@ -183,23 +183,30 @@ pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> 
     Ok(Slot::open(cache, &folder)?.fresh(&source))
 }
 
-/// What a folder's component hangs on, as it is now; for whoever watches a folder. Builds nothing.
+/// What a folder's component hangs on, as it is now, but for these files; and the same as the last build met it, where that was of this source. For
+/// whoever watches a folder. Builds nothing.
 ///
 /// # Errors
 /// A folder that is no agent's, or can't be read.
-pub fn state(folder: &Path, cache: &Path) -> Result<State, BuildError> {
+pub fn states(folder: &Path, cache: &Path, but: &[PathBuf]) -> Result<(State, Option<State>), BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
-    let source = source(&folder, &AuthoredManifest::load(&folder)?)?;
-    Ok(State { source, others: Slot::open(cache, &folder)?.others() })
+    let authored = AuthoredManifest::load(&folder)?;
+    let source = with_sdk(&authored, inputs::source(&folder, but)?);
+    let built = if but.is_empty() { source } else { with_sdk(&authored, inputs::source(&folder, &[])?) };
+    let (then, others) = slot::outside(cache, &folder, &built);
+    Ok((State { source, others }, then.map(|then| State { source, others: Some(then) })))
 }
 
 /// Everything in the folder, and what this host adds to an agent in Python.
 fn source(folder: &Path, authored: &AuthoredManifest) -> Result<Digest, BuildError> {
-    let source = inputs::source(folder)?;
-    Ok(match authored.python {
+    Ok(with_sdk(authored, inputs::source(folder, &[])?))
+}
+
+fn with_sdk(authored: &AuthoredManifest, source: Digest) -> Digest {
+    match authored.python {
         Some(_) => Digest::of(&[source.as_bytes().as_slice(), python::sdk_digest().as_bytes()].concat()),
         None => source,
-    })
+    }
 }
 
 /// What a recipe made.

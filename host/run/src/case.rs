@@ -1,8 +1,8 @@
 //! A recorded run taken out of its log, to be kept beside an agent's code: replayed there without the home's record, without a network and
 //! without the files that were read.
 //!
-//! It holds everything that the agent was let see, in plain: inputs, answers, contents of files. It holds no credential, since no run
-//! ever does.
+//! It holds everything that the agent was let see, in plain: inputs, answers, contents of files, with whatever secrets were in those. It holds none
+//! of the host's credentials, since no run ever does.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use serde::Serialize;
 use vault::{Local, Secret, VALUE_BYTES_MAX};
 use zeroize::Zeroizing;
@@ -120,29 +120,47 @@ fn without_line_end(value: &mut Vec<u8>) {
     }
 }
 
-/// Read byte by byte, so that no buffer keeps it; the terminal shows again what is typed however this ends.
+/// Read byte by byte, so that no buffer keeps it. The terminal hands every key over and shows none; it is as it was before however this ends.
 fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    let failed = |cause| CliError::file("read", Path::new("the terminal"))(cause);
+    let failed = |err: rustix::io::Errno| CliError::file("read", Path::new("the terminal"))(err.into());
     let stdin = std::io::stdin();
-    let before = tcgetattr(&stdin).map_err(|err| failed(err.into()))?;
+    let before = tcgetattr(&stdin).map_err(failed)?;
     let mut hidden = before.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+    hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
     let _ = write!(std::io::stderr(), "{prompt}");
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|err| failed(err.into()))?;
+    tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
     let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
-    let mut byte = [0];
-    let read = loop {
-        match rustix::io::read(&stdin, &mut byte) {
-            Ok(1) if byte != *b"\n" && value.len() < VALUE_BYTES_MAX + 2 => value.extend_from_slice(&byte),
-            Ok(_) => break Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(err) => break Err(err),
-        }
-    };
+    let typed = keys(&stdin, &mut value);
     let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
     out::words("");
-    read.and(restored).map_err(|err| failed(err.into()))?;
-    Ok(value)
+    restored.map_err(failed)?;
+    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { name: exit::CTRL_C }) }
+}
+
+/// Up to the end of the line; false where it was broken off.
+fn keys(stdin: &std::io::Stdin, value: &mut Vec<u8>) -> Result<bool, rustix::io::Errno> {
+    const CTRL_C: u8 = 3;
+    const CTRL_D: u8 = 4;
+    const CTRL_U: u8 = 21;
+    let mut key = [0];
+    loop {
+        match rustix::io::read(stdin, &mut key) {
+            Ok(0) => return Ok(true),
+            Ok(_) => match key {
+                [b'\n' | b'\r' | CTRL_D] => return Ok(true),
+                [CTRL_C] => return Ok(false),
+                [CTRL_U] => value.clear(),
+                [8 | 127] => drop(value.pop()),
+                // Past what may be, it is refused as too long.
+                [byte] if value.len() < VALUE_BYTES_MAX + 2 => value.push(byte),
+                [_] => {}
+            },
+            Err(rustix::io::Errno::INTR) => {}
+            Err(err) => return Err(err),
+        }
+    }
 }
 
 fn list(vault: &Local, json: bool) -> Result<(), CliError> {

@@ -53,10 +53,10 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         .map(|component| component.kind == package::Kind::Agent)?;
     let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
     let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
     let word = args.word.word();
-    attend::attend(holder, vec![Beginning::Resume { run, word, network }], opened.agent.name.as_str(), showing, signals).await
+    attend::attend(holder, vec![Beginning::Resume { run, word, network }], opened.agent.name.as_str(), showing, &mut signals).await
 }
 
 /// What the run was opened with, as far as the record tells.

@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let agent = configured.agent(&args.agent)?;
     let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
     let job = Job { agent, args: &args, configured: &configured, place: &place, trusted: &trusted };
-    if args.watch { watch::watch(&job).await } else { job.once().await }
+    if args.watch { watch::watch(&job).await } else { job.once(None).await }
 }
 
 /// What was asked for, with what it takes to do it.
@@ -91,18 +91,25 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Builds, runs and reports. The number is the program's.
-    async fn once(&self) -> Result<u8, CliError> {
+    /// Builds, runs and reports. The number is the program's. Without `signals` they end the program while it builds, and the run from then on.
+    async fn once(&self, signals: Option<&mut Signals>) -> Result<u8, CliError> {
         let name = &self.args.agent;
         agent::admit_early(name, self.agent)?;
         let mut screen = Screen::new();
         let obtained = agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen).await?;
         drop(screen);
+        let mut own = None;
+        let signals = match signals {
+            Some(signals) => signals,
+            None => own.insert(Signals::new()?),
+        };
+        if let Some(name) = signals.pending() {
+            return Err(CliError::EndedEarly { name });
+        }
         let orders = self.orders(&obtained)?;
         obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
-        let signals = Signals::new()?;
         let holder = Holder::find(self.place, &place::house_options()).await?;
         let beginnings = orders.into_iter().map(|order| Beginning::Start(Box::new(order))).collect();
         attend::attend(holder, beginnings, name, showing, signals).await

@@ -20,7 +20,9 @@ const SOURCE_BYTES_MAX: u64 = 256 << 20;
 /// among the files outside.
 const NO_SOURCE: &[&str] = &["Cargo.lock", "target", ".git", "node_modules", ".venv"];
 /// The same anywhere.
-const NEVER_SOURCE: &[&str] = &["__pycache__"];
+const NEVER_SOURCE: &[&str] = &["__pycache__", ".pytest_cache", ".DS_Store"];
+/// How names end, or begin, of what editors keep beside a file while it is open.
+const OF_EDITORS: (&[&str], &[&str]) = (&["~", ".swp", ".swx", ".swo"], &[".#"]);
 
 /// What a component was built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +35,11 @@ pub(super) struct Inputs {
     pub(super) paths: Vec<PathBuf>,
 }
 
-/// The digest of everything in a folder, but for what tools leave behind.
-pub(super) fn source(folder: &Path) -> Result<Digest, BuildError> {
+/// The digest of everything in a folder, but for what tools leave behind, and for these files.
+pub(super) fn source(folder: &Path, but: &[PathBuf]) -> Result<Digest, BuildError> {
     let mut files = Vec::new();
     walk(folder, &mut files, folder)?;
+    files.retain(|file| !but.contains(file));
     files.sort();
     let mut sum = Sum::default();
     for path in &files {
@@ -64,7 +67,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, top: &Path) -> Result<(), Build
             let entry = entry.map_err(failed("list", &folder))?;
             let kind = entry.file_type().map_err(failed("look at", &folder))?;
             let at_top = folder == top && NO_SOURCE.iter().any(|name| entry.file_name() == *name);
-            if at_top || NEVER_SOURCE.iter().any(|name| entry.file_name() == *name) {
+            if at_top || is_left_behind(&entry.file_name().to_string_lossy()) {
                 continue;
             }
             if kind.is_dir() {
@@ -78,6 +81,11 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, top: &Path) -> Result<(), Build
         }
     }
     Ok(())
+}
+
+fn is_left_behind(name: &str) -> bool {
+    let (ends, begins) = OF_EDITORS;
+    NEVER_SOURCE.contains(&name) || ends.iter().any(|end| name.ends_with(end)) || begins.iter().any(|begin| name.starts_with(begin))
 }
 
 #[derive(Default)]

@@ -14,6 +14,24 @@ use crate::file::{self, FileError, failed};
 /// BOUND: bytes of a stamp; a path a file that the build hangs on.
 const STAMP_BYTES_MAX: u64 = 4 << 20;
 
+const STAMP: &str = "stamp.json";
+
+fn folder(cache: &Path, source: &Path) -> PathBuf {
+    cache.join("built").join(Digest::of(source.as_os_str().as_encoded_bytes()).hex())
+}
+
+fn stamped(folder: &Path) -> Option<Stamp> {
+    serde_json::from_slice(&file::read(&folder.join(STAMP), STAMP_BYTES_MAX).ok()?).ok()
+}
+
+/// What the last build of a folder hung on outside of it: as it was then, if it was a build of this source, and as it is now. Waits for nobody who
+/// builds just now.
+pub(super) fn outside(cache: &Path, folder_of_source: &Path, source: &Digest) -> (Option<Digest>, Option<Digest>) {
+    let Some(stamp) = stamped(&folder(cache, folder_of_source)) else { return (None, None) };
+    let then = (stamp.source == *source).then_some(stamp.others);
+    (then, inputs::others(&stamp.paths).ok())
+}
+
 /// One folder's place in the cache, locked: two builds of one folder follow one another.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -44,7 +62,7 @@ impl Stamp {
 impl Slot {
     #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
     pub(super) fn open(cache: &Path, source: &Path) -> Result<Self, FileError> {
-        let folder = cache.join("built").join(Digest::of(source.as_os_str().as_encoded_bytes()).hex());
+        let folder = folder(cache, source);
         file::folder(&folder)?;
         let path = folder.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed("open", &path))?;
@@ -60,13 +78,8 @@ impl Slot {
         (Stamp::new(now, stamp.component) == stamp && frozen.read().is_ok()).then_some(frozen)
     }
 
-    /// The digest of the files outside of the folder on which the last build hung, as they are now.
-    pub(super) fn others(&self) -> Option<Digest> {
-        inputs::others(&self.stamped()?.paths).ok()
-    }
-
     fn stamped(&self) -> Option<Stamp> {
-        serde_json::from_slice(&file::read(&self.stamp(), STAMP_BYTES_MAX).ok()?).ok()
+        stamped(&self.folder)
     }
 
     /// The component first: a stamp never speaks of what is not there yet.
@@ -80,7 +93,7 @@ impl Slot {
     }
 
     fn stamp(&self) -> PathBuf {
-        self.folder.join("stamp.json")
+        self.folder.join(STAMP)
     }
 
     fn component(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! `run --watch`: while an agent is written, each change is built and run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use effect::Digest;
@@ -28,44 +28,57 @@ pub(super) async fn watch(job: &Job<'_>) -> Result<u8, CliError> {
     let source = match &job.agent.component {
         ComponentSource::File(path) | ComponentSource::Folder(path) => words::safe(&path.to_string_lossy()),
     };
+    let written = written_here(job);
     loop {
-        let before = seen(job);
-        if let Err(err) = job.once().await {
-            err.print();
+        let before = seen(job, &written).map(|(now, _)| now);
+        match job.once(Some(&mut signals)).await {
+            Ok(code @ (exit::INTERRUPTED | exit::TERMINATED)) => return Ok(code),
+            Ok(_) => {}
+            Err(err @ CliError::EndedEarly { .. }) => return Err(err),
+            Err(err) => err.print(),
         }
-        // What a build finds that it hangs on is known after it; what changed in the folder meanwhile is a change.
-        let others = seen(job).and_then(|state| state.others);
-        let ran = before.map(|before| State { others, ..before });
+        // What changed in the folder since then is a change, and outside of it what changed since it was built.
+        let built = seen(job, &written).and_then(|(_, built)| built);
+        let ran = before.map(|before| built.filter(|built| built.source == before.source).unwrap_or(before));
         out::words(&format!("watching {source}; {CTRL_C} ends"));
         tokio::select! {
-            () = changed(job, ran) => {}
+            () = changed(job, &written, ran) => {}
             name = signals.next() => return Ok(if name == CTRL_C { exit::INTERRUPTED } else { exit::TERMINATED }),
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
-async fn changed(job: &Job<'_>, ran: Option<State>) {
+async fn changed(job: &Job<'_>, written: &[PathBuf], ran: Option<State>) {
     let mut pause = PAUSE;
     loop {
         tokio::time::sleep(pause).await;
         let began = Instant::now();
         // Reads files: others go on meanwhile.
-        if tokio::task::block_in_place(|| seen(job)) != ran {
+        if tokio::task::block_in_place(|| seen(job, written)).map(|(now, _)| now) != ran {
             return;
         }
         pause = PAUSE.max(began.elapsed() * REST);
     }
 }
 
-/// What its component hangs on; nothing where that can't be read just now.
-fn seen(job: &Job<'_>) -> Option<State> {
+/// What its component hangs on now, and when it was built; nothing where that can't be read just now.
+fn seen(job: &Job<'_>, written: &[PathBuf]) -> Option<(State, Option<State>)> {
     match &job.agent.component {
-        ComponentSource::Folder(folder) => build::state(folder, &place::build_cache(job.place)).ok(),
-        ComponentSource::File(file) => digest(file).map(|source| State { source, others: None }),
+        ComponentSource::Folder(folder) => build::states(folder, &place::build_cache(job.place), written).ok(),
+        ComponentSource::File(file) => digest(file).map(|source| (State { source, others: None }, None)),
     }
 }
 
 fn digest(file: &Path) -> Option<Digest> {
     agent::read_bounded(file, package::component::COMPONENT_BYTES_MAX).ok().map(|bytes| Digest::of(&bytes))
+}
+
+/// What this program writes itself, which is no change of the agent's source wherever it lies.
+fn written_here(job: &Job<'_>) -> Vec<PathBuf> {
+    let real = |path: &Path| Some(path.parent()?.join(".").canonicalize().ok()?.join(path.file_name()?));
+    let sarif =
+        job.args.sarif.iter().flat_map(|file| [std::path::absolute(file).ok(), std::path::absolute(file.with_extension("new")).ok()]);
+    let outputs = ["/proc/self/fd/1", "/proc/self/fd/2"].iter().map(|file| Path::new(file).canonicalize().ok());
+    sarif.flatten().filter_map(|file| real(&file)).chain(outputs.flatten()).collect()
 }
