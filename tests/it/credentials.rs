@@ -4,17 +4,18 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use effect::record::Record;
-use effect::{Binding, Outcome, Placement, Reason, Scheme, Source};
-use run::{Report, RunOrder};
+use effect::{Binding, Outcome, Placement, Reason, SafeText, Scheme, Source};
+use run::{House, Report, RunOrder};
 use serde_json::{Value, json};
 use tests::apps::App;
 use tests::certs::Authority;
-use tests::host::{TestHost, loopback, printed};
+use tests::host::{TestHost, loopback, options, place, printed};
 use tests::program::Program;
 use tests::seen::{lines, refused};
 use tests::server::{Heard, Server, Step, response};
 use vault::{Local, Secret};
 
+use crate::child;
 use crate::ending::done;
 
 /// With what some encodings write otherwise, and nothing that occurs by chance.
@@ -383,4 +384,38 @@ async fn a_run_with_a_credential_is_rebuilt_identically() {
     assert_eq!(report.outcome, Outcome::Done);
     let rebuilt = host.house.rebuild(&run::Rebuilding { run: report.run, with: None }).await.unwrap();
     assert!(rebuilt.divergence.is_none(), "{:?}", rebuilt.divergence);
+}
+
+/// The process dies after the credential went along; what is asked afterwards, without it, is looked through for it all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_goes_on_after_a_crash_is_shown_nothing_either() {
+    let server = Server::answering(|number, heard| match number {
+        0 => vec![Step::Say(response(200, b"in"))],
+        1 => vec![Step::Hang],
+        _ => vec![Step::Say(response(200, format!("{}: {CANARY}", heard.path).as_bytes()))],
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = place(folder.path());
+    Local::new(&place.home).set("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    let wasm = std::fs::read(tests::guests::guest("get")).unwrap();
+    let mut order = TestHost::order_in(&place, "get", &wasm, &[&server.url("/a"), &server.url("/open")]);
+    for path in ["/a", "/open"] {
+        loopback(&mut order, server.port(), &["GET"], &[path]);
+    }
+    order.grants.http[0].credential = Some("inventory".to_owned());
+    order.grants.credentials.push(bound("inventory", Placement::Bearer));
+    let mut child = child::start(folder.path(), &order);
+    server.until(|counts| counts.heard == 2).await;
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    let house = House::open(&place, &options()).unwrap();
+    let records = journal::Reader::open(&place.home).unwrap();
+    let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
+    let running = house.resume(run, SafeText::new("tester", 16), None, &run::NetworkOrder::default()).await.unwrap();
+    let report = tests::host::report(running).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    assert_eq!(lines(&report)[1]["answer"]["body"], format!("/open: {}", "*".repeat(CANARY.len())));
+    assert_eq!(server.heard().iter().filter(|heard| heard.head.contains(CANARY)).count(), 1);
+    house.close().unwrap();
 }
