@@ -360,14 +360,23 @@ async fn sections_that_somebody_added_prove_nothing() {
     assert!(look(&forged).is_err() || look(&forged).is_ok_and(|component| component.manifest.is_none()));
 }
 
+/// Before it was compiled it is refused; afterwards what runs is what was compiled of the genuine one, which the changed file has no part in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_was_changed_in_the_home_is_not_run() {
     let host = TestHost::new();
-    let order = host.order_of("does_nothing", &wat("returns_an_error"), &[]);
+    // One that nobody has compiled: compiled ones outlive a test.
+    let unique = host.folder.path().display().to_string();
+    let genuine = bombs::with_section(&wat("returns_an_error"), "unique", unique.as_bytes());
+    let order = host.order_of("does_nothing", &genuine, &[]);
     let kept = package::store::path(&host.place().home, order.agent.digest);
     std::fs::write(&kept, wat("does_nothing")).unwrap();
-    let err = not_started(&host, order).await;
+    let err = not_started(&host, order.clone()).await;
     assert!(err.chain().contains("was changed"), "{}", err.chain());
+    std::fs::write(&kept, &genuine).unwrap();
+    let first = host.run(order.clone()).await.outcome;
+    std::fs::write(&kept, wat("does_nothing")).unwrap();
+    assert_ne!(first, effect::Outcome::Done);
+    assert_eq!(host.run(order).await.outcome, first);
 }
 
 #[test]
