@@ -44,7 +44,7 @@ impl Leased {
             return Ok(());
         }
         let values: Vec<(&Binding, Option<Secret>)> =
-            self.bindings.iter().map(|binding| (binding, self.vault.value(binding).ok().map(|(secret, _)| secret))).collect();
+            self.bindings.iter().map(|binding| (binding, self.vault.value(binding).ok())).collect();
         let unavailable = |name: &str| Reason::CredentialUnavailable(SafeText::new(name, 64));
         self.note(values.iter().filter_map(|(_, value)| value.as_ref())).map_err(|_| unavailable(name.unwrap_or("*")))?;
         ask_for_plain(&mut request.headers);

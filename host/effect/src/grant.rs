@@ -152,6 +152,17 @@ impl Placement {
     }
 }
 
+/// BOUND: bytes of a name of an agent or a credential.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Whether this is a name that an agent or a credential can have: lower-case letters, digits and hyphens, a letter first.
+pub fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+        && !text.ends_with('-')
+}
+
 fn https() -> Scheme {
     Scheme::Https
 }

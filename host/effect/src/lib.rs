@@ -27,7 +27,7 @@ pub use decision::{Bounds, Decision, Reason};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
 pub use file::{AskedPath, ChangeKind, Entry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
-pub use grant::{Binding, FilesGrant, FilesMode, Grants, HttpGrant, Placement, Source};
+pub use grant::{Binding, FilesGrant, FilesMode, Grants, HttpGrant, Placement, Source, is_name};
 pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, LimitRow, Limits, Unit};
 pub use outcome::Outcome;

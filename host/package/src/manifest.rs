@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use effect::ParseError;
+use effect::{ParseError, is_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -180,14 +180,6 @@ fn python(root: &Table<'_>) -> Result<Option<String>, WrongError> {
     build.only(&["python"], &[])?;
     let form = ("a Python module", "letters, digits, underscores and dots, a letter first");
     build.get("python").map(|value| value.checked(is_module, form)).transpose()
-}
-
-/// Whether this is a name that an agent can have.
-pub(crate) fn is_name(text: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
-        && !text.ends_with('-')
 }
 
 fn is_version(text: &str) -> bool {

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::file::{FileError, failed};
-use crate::manifest;
 
 /// Path within the project, and text; collected when this crate is built.
 type Files = &'static [(&'static str, &'static str)];
@@ -76,7 +75,7 @@ pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf, 
 }
 
 fn check(name: &str) -> Result<(), ProjectError> {
-    if !manifest::is_name(name) {
+    if !effect::is_name(name) {
         return Err(ProjectError::NotAName(name.chars().take(80).collect()));
     }
     if KEYWORDS.contains(&name) {

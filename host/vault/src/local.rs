@@ -109,7 +109,7 @@ impl Local {
     /// # Errors
     /// A value that is none, a vault that does not open, a file that can't be written.
     pub fn set(&self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
-        if !is_name(name) {
+        if !effect::is_name(name) {
             return Err(LocalError::NotAName(name.chars().take(80).collect()));
         }
         self.change(|entries| {
@@ -205,15 +205,6 @@ impl Local {
         }
         self.key()
     }
-}
-
-/// As the configuration names credentials.
-fn is_name(name: &str) -> bool {
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=64).contains(&name.len())
-        && name.bytes().all(is_good)
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && !name.ends_with('-')
 }
 
 /// `None` where it is not there.

@@ -44,6 +44,21 @@ impl Secret {
         }
     }
 
+    /// The value on a line: one line end at its end is a text editor's, or the return key's.
+    ///
+    /// # Errors
+    /// As [`Secret::new`].
+    pub fn of_line(line: Vec<u8>) -> Result<Self, UnfitError> {
+        let mut line = Zeroizing::new(line);
+        if line.ends_with(b"\n") {
+            line.pop();
+            if line.ends_with(b"\r") {
+                line.pop();
+            }
+        }
+        Self::new(std::mem::take(&mut *line))
+    }
+
     /// Whether both are the same value. For a value of one's own and its older self; nobody else can tell how long it took.
     pub fn is(&self, other: &Self) -> bool {
         self.0 == other.0

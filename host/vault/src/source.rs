@@ -46,19 +46,16 @@ impl Vault {
         Self { local: Local::new(home) }
     }
 
-    /// The value of a binding just now, and its version where its source counts them. Asked for each request, so that what was revoked is
+    /// The value of a binding just now. Asked for each request, so that what was revoked is
     /// gone with the next one.
     ///
     /// # Errors
     /// No value, for whatever reason.
-    pub fn value(&self, binding: &Binding) -> Result<(Secret, Option<u64>), SourceError> {
+    pub fn value(&self, binding: &Binding) -> Result<Secret, SourceError> {
         match &binding.source {
-            Source::Local => {
-                let (secret, version) = self.local.get(&binding.name)?;
-                Ok((secret, Some(version)))
-            }
-            Source::Env(name) => Ok((Secret::new(variable(name)?)?, None)),
-            Source::File(path) => Ok((Secret::new(file(path)?)?, None)),
+            Source::Local => Ok(self.local.get(&binding.name)?.0),
+            Source::Env(name) => Ok(Secret::new(variable(name)?)?),
+            Source::File(path) => Ok(Secret::of_line(file(path)?)?),
         }
     }
 }
@@ -69,7 +66,7 @@ fn variable(name: &str) -> Result<Vec<u8>, SourceError> {
     Ok(value.into_encoded_bytes())
 }
 
-/// As Kubernetes and systemd hand them over; one line end at its end is a text editor's.
+/// As Kubernetes and systemd hand them over.
 #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files")]
 fn file(path: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |cause| SourceError::File { path: path.to_owned(), cause };
@@ -81,12 +78,6 @@ fn file(path: &Path) -> Result<Vec<u8>, SourceError> {
     }
     let mut value = Vec::with_capacity(VALUE_BYTES_MAX + 3);
     file.take(VALUE_BYTES_MAX as u64 + 3).read_to_end(&mut value).map_err(failed)?;
-    if value.ends_with(b"\n") {
-        value.pop();
-        if value.ends_with(b"\r") {
-            value.pop();
-        }
-    }
     Ok(value)
 }
 
@@ -116,7 +107,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(matches!(vault.value(&binding(Source::File(pipe))), Err(SourceError::File { .. })), "and nobody waits");
         std::fs::write(&path, "correct-horse\r\n").unwrap();
-        assert_eq!(of_file().unwrap().0.expose(), b"correct-horse");
+        assert_eq!(of_file().unwrap().expose(), b"correct-horse");
         for unfit in ["correct\nhorse", "short", &"x".repeat(5000), "\n"] {
             std::fs::write(&path, unfit).unwrap();
             let err = of_file().unwrap_err();

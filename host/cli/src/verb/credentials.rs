@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 
 #[expect(clippy::disallowed_methods, reason = "door: the home, for its first secret")]
 fn set(home: &Path, vault: &Local, name: &str) -> Result<(), CliError> {
-    let secret = Secret::new(std::mem::take(&mut *value(name)?)).map_err(vault::LocalError::from)?;
+    let secret = Secret::of_line(std::mem::take(&mut *value(name)?)).map_err(vault::LocalError::from)?;
     std::os::unix::fs::DirBuilderExt::mode(std::fs::DirBuilder::new().recursive(true), 0o700)
         .create(home)
         .map_err(CliError::file("make", home))?;
@@ -107,17 +107,7 @@ fn line() -> Result<Zeroizing<Vec<u8>>, CliError> {
     let failed = CliError::file("read", Path::new("standard input"));
     let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
     std::io::stdin().lock().take(VALUE_BYTES_MAX as u64 + 3).read_to_end(&mut value).map_err(failed)?;
-    without_line_end(&mut value);
     Ok(value)
-}
-
-fn without_line_end(value: &mut Vec<u8>) {
-    if value.ends_with(b"\n") {
-        value.pop();
-        if value.ends_with(b"\r") {
-            value.pop();
-        }
-    }
 }
 
 /// Read byte by byte, so that no buffer keeps it. The terminal hands every key over and shows none; it is as it was before however this ends.

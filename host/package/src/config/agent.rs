@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use effect::{Binding, Grants, Limits, ParseError, Source, Until};
+use effect::{Binding, Grants, Limits, ParseError, Source, Until, is_name};
 
 use super::{ComponentSource, Place, ResolvedAgent, http, mount};
 use crate::authored::{Fault, Table, Value, WrongError};
 use crate::capability::LATER;
-use crate::manifest::is_name;
 
 const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http"];
 

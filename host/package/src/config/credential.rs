@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Binding, ParseError, Placement, Scheme, Source};
+use effect::{Binding, ParseError, Placement, Scheme, Source, is_name};
 
 use super::Place;
 use crate::authored::{Fault, Table, Value, WrongError};
-use crate::manifest::is_name;
 
 const KEYS: &[&str] = &["kind", "hosts", "source", "scheme", "until", "user", "header", "template", "query", "owner"];
 const LATER: &[(&str, &str)] = &[
