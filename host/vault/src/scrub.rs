@@ -47,6 +47,29 @@ impl Scrubber {
         Ok(Self { automaton, longest: forms.iter().map(Vec::len).max().unwrap_or(0) })
     }
 
+    /// For a few values that stand for one request only: in the forms in which they are likely, so that it is made quickly.
+    ///
+    /// # Errors
+    /// As [`Scrubber::new`].
+    pub fn of_few<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, TooManyForms> {
+        let likely = |secret: &Secret| {
+            let escapes: [Escape; 2] = [|byte| percent(byte, b"-._~", false), |byte| percent(byte, b"-._~", true)];
+            let plain = plain(secret.expose());
+            let escaped: Vec<Vec<u8>> =
+                plain.iter().flat_map(|text| escapes.map(|escape| text.iter().flat_map(|byte| escape(*byte)).collect())).collect();
+            let whole = |upper: bool| secret.expose().iter().flat_map(|byte| hex(*byte, upper)).collect::<Vec<u8>>();
+            [plain, escaped, vec![whole(false), whole(true)]].concat()
+        };
+        let forms: BTreeSet<Vec<u8>> = secrets.into_iter().flat_map(likely).filter(|form| form.len() >= VALUE_BYTES_MIN).collect();
+        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&forms).map_err(|_| TooManyForms)?;
+        Ok(Self { automaton, longest: forms.iter().map(Vec::len).max().unwrap_or(0) })
+    }
+
+    /// Whether any of them is in a text.
+    pub fn finds(&self, text: &[u8]) -> bool {
+        self.automaton.is_match(text)
+    }
+
     /// All of a text at once; how many were found.
     pub fn scrub(&self, text: &mut [u8]) -> u64 {
         let mut masked = vec![false; text.len()];
@@ -121,6 +144,18 @@ type Escape = fn(u8) -> Vec<u8>;
 
 /// Every form in which a value is recognised. Shorter ones than a secret may be are none: they would be found by chance.
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+    let plain = plain(value);
+    let written = |text: &[u8], escape: &Escape| text.iter().flat_map(|byte| escape(*byte)).collect::<Vec<u8>>();
+    let mut all: Vec<Vec<u8>> = plain.iter().flat_map(|text| ESCAPES.iter().map(|escape| written(text, escape))).collect();
+    all.extend(WHOLE.iter().map(|escape| written(value, escape)));
+    all.extend([units(value, false), units(value, true)].into_iter().flatten());
+    all.extend(plain);
+    all.retain(|form| form.len() >= VALUE_BYTES_MIN);
+    all
+}
+
+/// As it is, and in base 64 wherever it stands there.
+fn plain(value: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = vec![value.to_vec()];
     for before in [&[][..], &[0], &[0, 0]] {
         let bytes = Zeroizing::new([before, value].concat());
@@ -130,13 +165,11 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
             plain.extend(encoded.as_bytes().get(from..to).map(<[u8]>::to_vec));
         }
     }
-    let written = |text: &[u8], escape: &Escape| text.iter().flat_map(|byte| escape(*byte)).collect::<Vec<u8>>();
-    let mut all: Vec<Vec<u8>> = plain.iter().flat_map(|text| ESCAPES.iter().map(|escape| written(text, escape))).collect();
-    all.extend(WHOLE.iter().map(|escape| written(value, escape)));
-    all.extend([units(value, false), units(value, true)].into_iter().flatten());
-    all.extend(plain);
-    all.retain(|form| form.len() >= VALUE_BYTES_MIN);
-    all
+    plain
+}
+
+fn hex(byte: u8, upper: bool) -> Vec<u8> {
+    if upper { format!("{byte:02X}") } else { format!("{byte:02x}") }.into_bytes()
 }
 
 /// As languages escape what must be escaped, each in its own way.
@@ -173,8 +206,8 @@ const ESCAPES: &[Escape] = &[
 const WHOLE: &[Escape] = &[
     |byte| format!("%{byte:02X}").into_bytes(),
     |byte| format!("%{byte:02x}").into_bytes(),
-    |byte| format!("{byte:02x}").into_bytes(),
-    |byte| format!("{byte:02X}").into_bytes(),
+    |byte| hex(byte, false),
+    |byte| hex(byte, true),
     |byte| format!("\\u{byte:04x}").into_bytes(),
     |byte| format!("\\u{byte:04X}").into_bytes(),
 ];

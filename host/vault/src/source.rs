@@ -1,20 +1,23 @@
 //! Where a value comes from, by its binding.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
 
-use effect::{Binding, Source};
-use rustix::fs::OFlags;
+use effect::{Binding, Source, VaultLogin};
+use zeroize::Zeroizing;
 
-use crate::local::{Local, LocalError};
+use crate::exec::{ExecError, Printed};
+use crate::keyring::{self, KeyringError};
+use crate::local::{Local, LocalError, read_plain};
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
 /// There is no value. Nothing of one is in here.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The home's vault says no.
+    /// The home's vault says no: to a value of its own, or to this name from whatever source.
     #[error(transparent)]
     Local(#[from] LocalError),
     /// No such variable.
@@ -29,91 +32,371 @@ pub enum SourceError {
         #[source]
         cause: io::Error,
     },
+    /// The program gave none.
+    #[error("`{}` gave no value", program.escape_debug())]
+    Exec {
+        /// Its path, without arguments.
+        program: String,
+        /// Why not.
+        #[source]
+        cause: ExecError,
+    },
+    /// The kernel gave none.
+    #[error("the key ring of the kernel gave no value: type `user`, description `{}`", description.escape_debug())]
+    Keyring {
+        /// Of the key.
+        description: String,
+        /// Why not.
+        #[source]
+        cause: KeyringError,
+    },
+    /// It has to be asked for over the network, which this room has no part in: whoever has it does that, with [`crate::remote`].
+    #[error("the value is kept by a server")]
+    Remote,
     /// What is there is no secret.
     #[error(transparent)]
     Unfit(#[from] UnfitError),
+    /// The runtime is shutting down.
+    #[error("the host is ending")]
+    Ending,
 }
 
-/// Everything that values come from.
+/// A value, just now.
 #[derive(Clone, Debug)]
+pub struct Value {
+    /// See [`Secret`].
+    pub secret: Secret,
+    /// Counts the values of this name, where the vault of the home is its source.
+    pub version: Option<u64>,
+}
+
+/// A value that is being read.
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Value, SourceError>> + Send + 'a>>;
+
+/// What values come from, one way or another. That a name was revoked is none of its concern: [`Vault::value`] has looked before.
+trait Read: Send + Sync {
+    /// The value of the binding of this name, in its present state.
+    fn read<'a>(&'a self, name: &'a str) -> Reading<'a>;
+}
+
+/// Everything that values come from. Clones share what is kept of programs' output, and the key that was made of a passphrase.
+#[derive(Clone)]
 pub struct Vault {
     local: Local,
+    printed: Arc<Printed>,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").field("local", &self.local).finish_non_exhaustive()
+    }
+}
+
+impl From<Local> for Vault {
+    /// With the vault of a home that was told of its passphrase.
+    fn from(local: Local) -> Self {
+        Self { local, printed: Arc::default() }
+    }
 }
 
 impl Vault {
     /// Opens nothing.
     pub fn new(home: &Path) -> Self {
-        Self { local: Local::new(home) }
+        Local::new(home).into()
     }
 
-    /// The value of a binding just now. Asked for each request, so that what was revoked is
-    /// gone with the next one.
+    /// The vault of the home.
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// The value of a binding just now. Asked for each request, so that what was revoked is gone with the next one: a name that the home's vault
+    /// has as revoked has no value, whatever its source, and neither has any name while that vault does not open.
+    ///
+    /// Waits for disks and programs without holding up the runtime, which has to have time and I/O enabled. What a program printed is kept for 60 s.
     ///
     /// # Errors
-    /// No value, for whatever reason.
-    pub fn value(&self, binding: &Binding) -> Result<Secret, SourceError> {
-        match &binding.source {
-            Source::Local => Ok(self.local.get(&binding.name)?.0),
-            Source::Env(name) => Ok(Secret::new(variable(name)?)?),
-            Source::File(path) => Ok(Secret::of_line(file(path)?)?),
+    /// No value, for whatever reason. [`SourceError::Remote`] for [`Source::Vault`], once the name was found not to be revoked.
+    pub async fn value(&self, binding: &Binding) -> Result<Value, SourceError> {
+        let (local, name) = (self.local.clone(), binding.name.clone());
+        if blocking(move || Ok(local.is_revoked(&name)?)).await? {
+            self.printed.forget(&binding.name);
+            return Err(LocalError::Revoked(binding.name.clone()).into());
+        }
+        self.reader(&binding.source).read(&binding.name).await
+    }
+
+    fn reader(&self, source: &Source) -> Box<dyn Read> {
+        match source {
+            Source::Local => Box::new(Kept(self.local.clone())),
+            Source::Env(name) => Box::new(Variable(name.clone())),
+            Source::File(path) => Box::new(InFile(path.clone())),
+            Source::Exec(command) => Box::new(Program { command: command.clone(), printed: Arc::clone(&self.printed) }),
+            Source::Keyring(name) => Box::new(InKeyring(name.clone())),
+            Source::Vault(_) => Box::new(AtServer),
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in the environment")]
-fn variable(name: &str) -> Result<Vec<u8>, SourceError> {
-    let value = std::env::var_os(name).ok_or_else(|| SourceError::NoVariable(name.to_owned()))?;
-    Ok(value.into_encoded_bytes())
+/// What the host shows a server of HashiCorp Vault or OpenBao to be let in: the token itself, or what it is had for.
+///
+/// # Errors
+/// A file that can't be read, or has no secret in it.
+pub async fn login_secret(login: &VaultLogin) -> Result<Secret, SourceError> {
+    let (VaultLogin::Token { file } | VaultLogin::Approle { file, .. } | VaultLogin::Kubernetes { file, .. }) = login;
+    let file = file.clone();
+    blocking(move || in_file(&file)).await
+}
+
+/// Away from the threads that everything else waits on.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SourceError> + Send + 'static) -> Result<T, SourceError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| SourceError::Ending)?
+}
+
+fn of_others(secret: Secret) -> Value {
+    Value { secret, version: None }
+}
+
+/// A value as others write it.
+fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, UnfitError> {
+    Secret::of_line(std::mem::take(&mut *bytes))
+}
+
+struct Kept(Local);
+
+impl Read for Kept {
+    fn read<'a>(&'a self, name: &'a str) -> Reading<'a> {
+        let (local, name) = (self.0.clone(), name.to_owned());
+        Box::pin(blocking(move || {
+            let (secret, version) = local.get(&name)?;
+            Ok(Value { secret, version: Some(version) })
+        }))
+    }
+}
+
+struct Variable(String);
+
+impl Read for Variable {
+    #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in the environment")]
+    fn read<'a>(&'a self, _: &'a str) -> Reading<'a> {
+        let value = std::env::var_os(&self.0).ok_or_else(|| SourceError::NoVariable(self.0.clone()));
+        Box::pin(std::future::ready(value.and_then(|value| Ok(of_others(Secret::new(value.into_encoded_bytes())?)))))
+    }
 }
 
 /// As Kubernetes and systemd hand them over.
-#[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files")]
-fn file(path: &Path) -> Result<Vec<u8>, SourceError> {
-    let failed = |cause| SourceError::File { path: path.to_owned(), cause };
-    // Without waiting for the other end of a pipe.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+struct InFile(PathBuf);
+
+impl Read for InFile {
+    fn read<'a>(&'a self, _: &'a str) -> Reading<'a> {
+        let path = self.0.clone();
+        Box::pin(blocking(move || in_file(&path).map(of_others)))
     }
-    let mut value = Vec::with_capacity(VALUE_BYTES_MAX + 3);
-    file.take(VALUE_BYTES_MAX as u64 + 3).read_to_end(&mut value).map_err(failed)?;
-    Ok(value)
+}
+
+/// One byte more than a value with its line end has, so that a longer one is seen to be.
+fn in_file(path: &Path) -> Result<Secret, SourceError> {
+    let (bytes, _) = read_plain(path, VALUE_BYTES_MAX as u64 + 3).map_err(|cause| SourceError::File { path: path.to_owned(), cause })?;
+    Ok(text(bytes)?)
+}
+
+struct Program {
+    command: Vec<String>,
+    printed: Arc<Printed>,
+}
+
+impl Read for Program {
+    fn read<'a>(&'a self, name: &'a str) -> Reading<'a> {
+        Box::pin(async move {
+            let failed = |cause| SourceError::Exec { program: self.command.first().cloned().unwrap_or_default(), cause };
+            self.printed.value(name, &self.command).await.map(of_others).map_err(failed)
+        })
+    }
+}
+
+/// SECURITY: what programs keep for themselves in the key ring, the key of the home's vault too, has other descriptions: no binding names those.
+struct InKeyring(String);
+
+impl Read for InKeyring {
+    fn read<'a>(&'a self, _: &'a str) -> Reading<'a> {
+        let description = format!("bailiwick:{}", self.0);
+        Box::pin(blocking(move || match keyring::read(&description, VALUE_BYTES_MAX + 2) {
+            Ok(bytes) => Ok(of_others(text(bytes)?)),
+            Err(cause) => Err(SourceError::Keyring { description, cause }),
+        }))
+    }
+}
+
+struct AtServer;
+
+impl Read for AtServer {
+    fn read<'a>(&'a self, _: &'a str) -> Reading<'a> {
+        Box::pin(std::future::ready(Err(SourceError::Remote)))
+    }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files of its own")]
 mod tests {
-    use effect::{Placement, Scheme};
+    use effect::{HttpTarget, Placement, Scheme, VaultServer, VaultSource};
 
     use super::*;
+    use crate::keyring::tests::{Put, own};
 
-    #[test]
-    fn a_file_gives_its_one_line_and_what_is_no_secret_is_told_without_it() {
-        let home = tempfile::tempdir().unwrap();
-        let vault = Vault::new(home.path());
-        let binding = |source| Binding {
+    fn binding(source: Source) -> Binding {
+        Binding {
             name: "a".to_owned(),
+            agents: Vec::new(),
+            environment: None,
             hosts: Vec::new(),
+            methods: Vec::new(),
+            owner: None,
+            paths: Vec::new(),
             placement: Placement::Bearer,
+            port: None,
+            rate: None,
+            rotate_every_s: None,
+            rotation: None,
             scheme: Scheme::Https,
             source,
             until: None,
-        };
+            uses: None,
+        }
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn at_server() -> Source {
+        let address = HttpTarget::parse(Scheme::Https, "vault.test", "/").unwrap();
+        let login = VaultLogin::Token { file: "/nonexistent".into() };
+        let server = VaultServer { address, addresses: Vec::new(), login, namespace: None };
+        Source::Vault(Box::new(VaultSource { server, path: "secret/data/a".to_owned(), field: "a".to_owned() }))
+    }
+
+    #[tokio::test]
+    async fn a_file_gives_its_one_line_and_what_is_no_secret_is_told_without_it() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(home.path());
         let path = home.path().join("token");
-        let of_file = || vault.value(&binding(Source::File(path.clone())));
-        assert!(matches!(of_file(), Err(SourceError::File { .. })));
+        let of_file = async || vault.value(&binding(Source::File(path.clone()))).await;
+        assert!(matches!(of_file().await, Err(SourceError::File { .. })));
         let pipe = home.path().join("pipe");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(matches!(vault.value(&binding(Source::File(pipe))), Err(SourceError::File { .. })), "and nobody waits");
+        assert!(matches!(vault.value(&binding(Source::File(pipe))).await, Err(SourceError::File { .. })), "and nobody waits");
         std::fs::write(&path, "correct-horse\r\n").unwrap();
-        assert_eq!(of_file().unwrap().expose(), b"correct-horse");
+        let value = of_file().await.unwrap();
+        assert_eq!((value.secret.expose(), value.version), (&b"correct-horse"[..], None));
         for unfit in ["correct\nhorse", "short", &"x".repeat(5000), "\n"] {
             std::fs::write(&path, unfit).unwrap();
-            let err = of_file().unwrap_err();
+            let err = of_file().await.unwrap_err();
             assert!(matches!(err, SourceError::Unfit(_)) && (unfit.len() < 3 || !format!("{err:?} {err}").contains(unfit)));
         }
-        assert!(matches!(vault.value(&binding(Source::Env("NO_SUCH_VARIABLE".to_owned()))), Err(SourceError::NoVariable(_))));
-        assert!(matches!(vault.value(&binding(Source::Local)), Err(SourceError::Local(LocalError::Absent(_)))));
+        let missing = Source::Env("NO_SUCH_VARIABLE".to_owned());
+        assert!(matches!(vault.value(&binding(missing)).await, Err(SourceError::NoVariable(_))));
+    }
+
+    #[tokio::test]
+    async fn the_vault_of_the_home_gives_a_value_with_its_version() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(home.path());
+        assert!(matches!(vault.value(&binding(Source::Local)).await, Err(SourceError::Local(LocalError::Absent(_)))));
+        let local = Local::new(home.path());
+        local.set("a", secret("first-value"), 1).unwrap();
+        local.set("a", secret("second-value"), 2).unwrap();
+        local.stage("a", secret("third-value")).unwrap();
+        let value = vault.value(&binding(Source::Local)).await.unwrap();
+        assert_eq!((value.secret.expose(), value.version), (&b"second-value"[..], Some(2)));
+    }
+
+    #[tokio::test]
+    async fn the_key_ring_gives_what_was_put_there_under_our_name() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(home.path());
+        let name = own("source-test");
+        let put = Put::new(&format!("bailiwick:{name}"), b"correct-horse\n");
+        match (vault.value(&binding(Source::Keyring(name.clone()))).await, &put) {
+            (Ok(value), Some(_)) => assert_eq!((value.secret.expose(), value.version), (&b"correct-horse"[..], None)),
+            (Err(SourceError::Keyring { cause: KeyringError::Unavailable, .. }), None) => return,
+            (value, _) => panic!("{value:?}"),
+        }
+        let _others = Put::new(&name, b"of-another-program").unwrap();
+        drop(put);
+        let err = vault.value(&binding(Source::Keyring(name))).await.unwrap_err();
+        assert!(matches!(err, SourceError::Keyring { cause: KeyringError::Absent, .. }), "{err:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_revoked_by_name_has_no_value_from_any_source() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(home.path());
+        let path = home.path().join("token");
+        std::fs::write(&path, "correct-horse").unwrap();
+        let name = own("revoked-test");
+        let put = Put::new(&format!("bailiwick:{name}"), b"correct-horse");
+        // Cargo sets it for each test.
+        let variable = Source::Env("CARGO_MANIFEST_DIR".to_owned());
+        let program = Source::Exec(["/bin/echo", "correct-horse"].map(str::to_owned).to_vec());
+        let mut sources = vec![variable, Source::File(path), program];
+        sources.extend(put.is_some().then_some(Source::Keyring(name)));
+        let local = Local::new(home.path());
+        for source in sources {
+            let binding = binding(source);
+            assert!(vault.value(&binding).await.is_ok(), "{:?}", binding.source);
+            local.revoke("other").unwrap();
+            assert!(vault.value(&binding).await.is_ok(), "{:?}", binding.source);
+            local.revoke("a").unwrap();
+            let err = vault.value(&binding).await.unwrap_err();
+            assert!(matches!(err, SourceError::Local(LocalError::Revoked(_))), "{:?}: {err:?}", binding.source);
+            local.restore("a").unwrap();
+            assert!(vault.value(&binding).await.is_ok(), "{:?}", binding.source);
+        }
+        assert!(matches!(vault.value(&binding(at_server())).await, Err(SourceError::Remote)));
+        local.revoke("a").unwrap();
+        for source in [at_server(), Source::Local] {
+            assert!(matches!(vault.value(&binding(source)).await, Err(SourceError::Local(LocalError::Revoked(_)))));
+        }
+        std::fs::write(home.path().join("vault"), "changed").unwrap();
+        let unknown = vault.value(&binding(Source::Env("CARGO_MANIFEST_DIR".to_owned()))).await;
+        assert!(matches!(unknown, Err(SourceError::Local(LocalError::Sealed(_)))), "nobody knows what was revoked");
+    }
+
+    #[tokio::test]
+    async fn a_program_gives_its_line_until_it_is_revoked_and_its_failure_is_told_without_what_it_printed() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::new(home.path());
+        let count = home.path().join("count");
+        let script = "echo x >> \"$1\"; printf 'value-of-ask-%s\\n' \"$(wc -l < \"$1\" | tr -d ' ')\"";
+        let program = Source::Exec(["/bin/sh", "-c", script, "sh", count.to_str().unwrap()].map(str::to_owned).to_vec());
+        let ask = async || vault.clone().value(&binding(program.clone())).await.map(|value| value.secret.expose().to_vec());
+        assert_eq!((ask().await.unwrap(), ask().await.unwrap()), (b"value-of-ask-1".to_vec(), b"value-of-ask-1".to_vec()));
+        let local = Local::new(home.path());
+        local.revoke("a").unwrap();
+        assert!(ask().await.is_err());
+        local.restore("a").unwrap();
+        assert_eq!(ask().await.unwrap(), b"value-of-ask-2", "what was kept went with the revocation");
+        for (script, cause) in [
+            ("echo correct-horse; exit 7", ExecError::Failed(7)),
+            ("echo 'correct-horse\nin two lines'", ExecError::Unfit(UnfitError::Control)),
+            ("echo horse", ExecError::Unfit(UnfitError::Short)),
+        ] {
+            let program = Source::Exec(["/bin/sh", "-c", script].map(str::to_owned).to_vec());
+            let err = vault.value(&binding(program)).await.unwrap_err();
+            assert!(!format!("{err:?} {err}").contains("horse"), "{err:?}");
+            assert!(matches!(err, SourceError::Exec { cause: is, .. } if is == cause), "{err:?}");
+        }
+        let relative = Source::Exec(vec!["echo".to_owned(), "correct-horse".to_owned()]);
+        assert!(matches!(vault.value(&binding(relative)).await, Err(SourceError::Exec { cause: ExecError::NotAbsolute, .. })));
+    }
+
+    #[tokio::test]
+    async fn what_lets_the_host_in_is_read_from_its_file() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("secret-id");
+        let login = VaultLogin::Approle { role: "r".to_owned(), file: file.clone() };
+        assert!(matches!(login_secret(&login).await, Err(SourceError::File { .. })));
+        std::fs::write(&file, "correct-horse\n").unwrap();
+        assert_eq!(login_secret(&login).await.unwrap().expose(), b"correct-horse");
     }
 }

@@ -1,0 +1,303 @@
+//! Values that a program prints, started for them: no shell, little of the host's environment, bounded in time and in what is read.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
+
+/// BOUND: how long a program may take. It is killed then, with all that it has started in its process group.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// BOUND: how long a value is kept and given out without the program being asked again.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+/// BOUND: bytes that are read of what a program prints: a value, and one line end.
+const OUTPUT_BYTES_MAX: usize = VALUE_BYTES_MAX + 2;
+/// Of the host's environment, what programs that keep secrets look for; and what begins with `XDG_`. Nothing else is handed on.
+const HANDED_ON: [&str; 4] = ["PATH", "HOME", "USER", "LANG"];
+
+/// A program gave no value. Nothing that it printed is in here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    /// It would be another one, depending on who looks for it and where.
+    #[error("a program is named by its whole path")]
+    NotAbsolute,
+    /// It could not be started.
+    #[error("it could not be started: {0}")]
+    NotStarted(io::ErrorKind),
+    /// What it prints could not be read.
+    #[error("what it prints could not be read: {0}")]
+    Unread(io::ErrorKind),
+    /// It took too long, and was killed.
+    #[error("it was not done after {} s, and was killed", PATIENCE.as_secs())]
+    TimedOut,
+    /// It printed more than a value can be, and was killed.
+    #[error("it printed more than {VALUE_BYTES_MAX} bytes, and was killed")]
+    TooLong,
+    /// It said that it failed.
+    #[error("it ended with {0}")]
+    Failed(i32),
+    /// It was killed, and not by us.
+    #[error("it was killed")]
+    Killed,
+    /// What it printed is no secret.
+    #[error("what it printed is no secret")]
+    Unfit(#[source] UnfitError),
+}
+
+/// What programs printed last, by the name of the binding. Each is asked once at a time, however many wait for it.
+///
+/// To start a process for each request is slow, and some of these programs ask a server, or their user: so a value is kept for a minute. It is
+/// overwritten when it is revoked, when another takes its place, and with the vault.
+#[derive(Default)]
+pub(crate) struct Printed(Mutex<HashMap<String, Arc<Slot>>>);
+
+/// Of one binding. Another command is another slot.
+struct Slot {
+    command: Vec<String>,
+    /// How often it was asked to the end.
+    asked: AtomicU64,
+    last: tokio::sync::Mutex<Option<(Result<Secret, ExecError>, Instant)>>,
+}
+
+impl Printed {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, name: &str, command: &[String]) -> Arc<Slot> {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.get(name).filter(|slot| slot.command == command) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot { command: command.to_vec(), asked: AtomicU64::new(0), last: tokio::sync::Mutex::default() });
+        slots.insert(name.to_owned(), Arc::clone(&slot));
+        slot
+    }
+
+    pub(crate) fn forget(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "door: how old a value is that a program printed")]
+    pub(crate) async fn value(&self, name: &str, command: &[String]) -> Result<Secret, ExecError> {
+        self.value_at(name, command, Instant::now).await
+    }
+
+    async fn value_at(&self, name: &str, command: &[String], now: impl Fn() -> Instant) -> Result<Secret, ExecError> {
+        let slot = self.slot(name, command);
+        let asked = slot.asked.load(Ordering::Acquire);
+        let mut last = slot.last.lock().await;
+        match &*last {
+            Some((Ok(value), at)) if now().saturating_duration_since(*at) < KEPT_FOR => return Ok(value.clone()),
+            // It failed while this one waited: whoever waits behind a program that hangs must not wait for it once more each.
+            Some((Err(err), _)) if slot.asked.load(Ordering::Acquire) > asked => return Err(*err),
+            _ => *last = None,
+        }
+        let value = match output(command, tokio::time::sleep(PATIENCE)).await {
+            Ok(mut printed) => Secret::of_line(std::mem::take(&mut *printed)).map_err(ExecError::Unfit),
+            Err(err) => Err(err),
+        };
+        slot.asked.fetch_add(1, Ordering::Release);
+        *last = Some((value.clone(), now()));
+        value
+    }
+}
+
+/// A child and all that is in its process group; killed where it is dropped before its end.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // It has a number as long as nobody has been told of its end: no other process has it meanwhile.
+        if let Some(group) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// What it prints to its end, which is that of the last one that holds its standard output.
+async fn output(command: &[String], too_late: impl Future<Output = ()>) -> Result<Zeroizing<Vec<u8>>, ExecError> {
+    let mut group = Group(start(command)?);
+    tokio::select! {
+        biased;
+        printed = read(&mut group.0) => printed,
+        () = too_late => Err(ExecError::TimedOut),
+    }
+}
+
+fn start(command: &[String]) -> Result<Child, ExecError> {
+    let (program, arguments) = command.split_first().ok_or(ExecError::NotAbsolute)?;
+    if !program.starts_with('/') {
+        return Err(ExecError::NotAbsolute);
+    }
+    // What it says beside the value is for a terminal, and may hold the value too: nobody sees it.
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.process_group(0).kill_on_drop(true).spawn().map_err(|err| ExecError::NotStarted(err.kind()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: what a program that prints a secret finds in its environment")]
+fn environment() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)> {
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| HANDED_ON.contains(&name) || name.starts_with("XDG_")))
+}
+
+async fn read(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, ExecError> {
+    let mut stdout = child.stdout.take().ok_or(ExecError::Unread(io::ErrorKind::BrokenPipe))?;
+    // Room for all of it and one byte more: a buffer that grows leaves copies behind.
+    let mut printed = Zeroizing::new(vec![0; OUTPUT_BYTES_MAX + 1]);
+    let mut length = 0;
+    loop {
+        match stdout.read(printed.get_mut(length..).unwrap_or_default()).await {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(err) => return Err(ExecError::Unread(err.kind())),
+        }
+    }
+    if length > OUTPUT_BYTES_MAX {
+        return Err(ExecError::TooLong);
+    }
+    printed.truncate(length);
+    let status = child.wait().await.map_err(|err| ExecError::Unread(err.kind()))?;
+    match status.code() {
+        Some(0) => Ok(printed),
+        Some(code) => Err(ExecError::Failed(code)),
+        None => Err(ExecError::Killed),
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and looks at files of its own"
+)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::path::Path;
+
+    use super::*;
+
+    fn sh(script: &str, more: &[&Path]) -> Vec<String> {
+        let more = more.iter().map(|path| path.to_str().unwrap());
+        ["/bin/sh", "-c", script, "sh"].into_iter().chain(more).map(str::to_owned).collect()
+    }
+
+    async fn printed(script: &str) -> Result<Vec<u8>, ExecError> {
+        output(&sh(script, &[]), std::future::pending()).await.map(|mut printed| std::mem::take(&mut *printed))
+    }
+
+    #[tokio::test]
+    async fn a_program_gives_what_it_prints_if_it_says_that_all_went_well() {
+        assert_eq!(printed("echo correct-horse; echo loud-noise >&2").await, Ok(b"correct-horse\n".to_vec()));
+        assert_eq!(printed("echo correct-horse; exit 3").await, Err(ExecError::Failed(3)));
+        assert_eq!(printed("echo correct-horse; kill -9 $$").await, Err(ExecError::Killed));
+        assert_eq!(printed("test -z \"$(cat)\" && pwd").await, Ok(b"/\n".to_vec()), "nothing to read, and nowhere in particular");
+        let started = |program: &str| start(&[program.to_owned(), "-c".to_owned()]).map(|_| ());
+        for program in ["sh", "./sh", "../bin/sh", "", " /bin/sh"] {
+            assert_eq!(started(program), Err(ExecError::NotAbsolute), "{program:?}");
+        }
+        assert_eq!(start(&[]).map(|_| ()), Err(ExecError::NotAbsolute));
+        assert_eq!(started("/nonexistent"), Err(ExecError::NotStarted(io::ErrorKind::NotFound)));
+        let as_it_is = ["/bin/echo", "$HOME; `id` *"].map(str::to_owned);
+        assert_eq!(*output(&as_it_is, std::future::pending()).await.unwrap(), b"$HOME; `id` *\n", "no shell is between");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_prints_too_much_is_killed_and_not_waited_for() {
+        let most = "x".repeat(VALUE_BYTES_MAX);
+        assert_eq!(printed(&format!("printf '%s\\r\\n' {most}")).await.unwrap().len(), VALUE_BYTES_MAX + 2);
+        assert_eq!(printed(&format!("printf '%s\\r\\n' x{most}")).await, Err(ExecError::TooLong));
+        assert_eq!(printed("while :; do echo correct-horse; done").await, Err(ExecError::TooLong));
+    }
+
+    #[tokio::test]
+    async fn little_of_the_environment_of_the_host_is_handed_on() {
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some() && std::env::var_os("PATH").is_some(), "as cargo sets them");
+        let lines = output(&["/usr/bin/env".to_owned()], std::future::pending()).await.unwrap();
+        let lines = std::str::from_utf8(&lines).unwrap();
+        assert!(lines.lines().any(|line| line.starts_with("PATH=")));
+        for line in lines.lines() {
+            let name = line.split('=').next().unwrap();
+            assert!(HANDED_ON.contains(&name) || name.starts_with("XDG_"), "{name}");
+        }
+    }
+
+    /// Not the program alone: what it started holds the other end of a pipe, too.
+    #[tokio::test]
+    async fn a_program_that_never_ends_is_killed_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        for dropped in [false, true] {
+            let _ = std::fs::remove_file(&pipe);
+            rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            let (ready, is_ready) = tokio::sync::oneshot::channel();
+            let path = pipe.clone();
+            let ends = tokio::task::spawn_blocking(move || {
+                let mut pipe = BufReader::new(std::fs::File::open(path).unwrap());
+                let mut line = String::new();
+                pipe.read_line(&mut line).unwrap();
+                ready.send(()).unwrap();
+                pipe.read_to_string(&mut line).unwrap();
+                line
+            });
+            let command = sh("exec 3>\"$1\"; tail -f /dev/null & echo started >&3; wait", &[&pipe]);
+            let too_late = async { is_ready.await.unwrap() };
+            if dropped {
+                tokio::select! { _ = output(&command, std::future::pending()) => unreachable!(), () = too_late => {} }
+            } else {
+                assert_eq!(output(&command, too_late).await.err(), Some(ExecError::TimedOut));
+            }
+            let line = tokio::time::timeout(PATIENCE, ends).await;
+            assert_eq!(line.expect("what it has started is dead too").unwrap(), "started\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_value_is_kept_for_a_minute_for_the_same_command_unless_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = folder.path().join("count");
+        let command = sh("echo x >> \"$1\"; printf 'value-of-ask-%s' \"$(wc -l < \"$1\" | tr -d ' ')\"", &[&count]);
+        let (printed, start) = (Printed::default(), Instant::now());
+        let at = async |seconds: u64, command: &[String]| {
+            let value = printed.value_at("a", command, || start + Duration::from_secs(seconds)).await.unwrap();
+            String::from_utf8(value.expose().to_vec()).unwrap()
+        };
+        assert_eq!(at(0, &command).await, "value-of-ask-1");
+        assert_eq!(at(59, &command).await, "value-of-ask-1");
+        assert_eq!(at(60, &command).await, "value-of-ask-2");
+        printed.forget("a");
+        assert_eq!(at(61, &command).await, "value-of-ask-3");
+        let other: Vec<String> = command.iter().cloned().chain(["more".to_owned()]).collect();
+        assert_eq!(at(61, &other).await, "value-of-ask-4");
+    }
+
+    #[tokio::test]
+    async fn many_that_ask_at_once_start_one_program_and_are_told_of_its_failure_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = folder.path().join("count");
+        let printed = Printed::default();
+        for (script, asks) in [("echo x >> \"$1\"; exit 1", 1), ("echo x >> \"$1\"; echo correct-horse", 2)] {
+            let command = sh(script, &[&count]);
+            let (one, two, three) = tokio::join!(printed.value("a", &command), printed.value("a", &command), printed.value("a", &command));
+            assert_eq!([one.is_ok(), two.is_ok(), three.is_ok()], [asks == 2; 3]);
+            assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), asks);
+        }
+        let failing = sh("exit 1", &[]);
+        assert_eq!(printed.value("b", &failing).await.err(), Some(ExecError::Failed(1)));
+        let wants = sh("echo x >> \"$1\"; exit 1", &[&count]);
+        assert!(printed.value("a", &wants).await.is_err() && printed.value("a", &wants).await.is_err());
+        assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), 4, "a failure is not kept for those who ask later");
+    }
+}

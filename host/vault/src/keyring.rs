@@ -1,0 +1,115 @@
+//! The key ring of the kernel: what an operator or a log-in has put there, for the processes of one user or session. Nothing is written to it.
+
+use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
+use zeroize::Zeroizing;
+
+/// There is no such key, or none that could be read. Nothing of one is in here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// In none of the key rings.
+    #[error("there is no such key")]
+    Absent,
+    /// It has expired, or was revoked there.
+    #[error("the key has expired or was revoked")]
+    Gone,
+    /// It is there, for others.
+    #[error("the key may not be read by this process: is the user's key ring linked to its session?")]
+    Denied,
+    /// Longer, or shorter, than it can be.
+    #[error("the key is too long or too short")]
+    Length,
+    /// A kernel without key rings, or a sandbox that keeps them away.
+    #[error("the kernel gives no key ring to this process")]
+    Unavailable,
+}
+
+/// A key of type `user`: of the session, else of the user, else of the user's persistent key ring, of which a link is put into the key ring of this
+/// process.
+///
+/// # Errors
+/// The first thing that was not that it is absent.
+pub(crate) fn read(description: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    let rings: [fn() -> Result<KeyRing, KeyError>; 3] = [
+        || KeyRing::from_special_id(KeyRingIdentifier::Session, false),
+        || KeyRing::from_special_id(KeyRingIdentifier::User, false),
+        || KeyRing::get_persistent(KeyRingIdentifier::Process),
+    ];
+    let mut err = KeyringError::Absent;
+    for ring in rings {
+        match ring().and_then(|ring| ring.search(description)).map_err(named).and_then(|key| payload(key, bytes_max)) {
+            Err(KeyringError::Absent) => {}
+            Err(other) if err == KeyringError::Absent => err = other,
+            Err(_) => {}
+            found => return found,
+        }
+    }
+    Err(err)
+}
+
+/// One byte more than there may be is room enough: the kernel says how long it is, and fills what there is.
+fn payload(key: Key, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    let mut bytes = Zeroizing::new(vec![0; bytes_max + 1]);
+    let length = key.read(&mut *bytes).map_err(named)?;
+    bytes.truncate(length);
+    if length > bytes_max { Err(KeyringError::Length) } else { Ok(bytes) }
+}
+
+fn named(err: KeyError) -> KeyringError {
+    match err {
+        KeyError::KeyDoesNotExist | KeyError::KeyringDoesNotExist => KeyringError::Absent,
+        KeyError::KeyExpired | KeyError::KeyRevoked | KeyError::KeyRejected => KeyringError::Gone,
+        KeyError::AccessDenied => KeyringError::Denied,
+        // EPERM and ENOSYS, as sandboxes answer; and whatever else is no answer about a key.
+        _ => KeyringError::Unavailable,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::print_stderr, reason = "a test says what it could not try")]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A key in the session's key ring, for as long as this lives. `None`, and said so, where the kernel gives none.
+    pub(crate) struct Put(Key, KeyRing);
+
+    impl Put {
+        pub(crate) fn new(description: &str, payload: &[u8]) -> Option<Self> {
+            let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
+            let put = ring.and_then(|ring| Ok(Self(ring.add_key(description, payload)?, ring)));
+            put.inspect_err(|err| eprintln!("the kernel gives no key ring here ({err:?}): only its refusal is tried")).ok()
+        }
+    }
+
+    impl Drop for Put {
+        fn drop(&mut self) {
+            let _ = self.1.unlink_key(self.0);
+        }
+    }
+
+    /// No other test, and no other run of this one, has it.
+    pub(crate) fn own(name: &str) -> String {
+        format!("{name}-{}", std::process::id())
+    }
+
+    #[test]
+    fn a_key_of_the_session_is_read_whole_or_not_at_all() {
+        let description = own("bailiwick:read-whole");
+        match Put::new(&description, b"correct-horse") {
+            Some(_put) => {
+                assert_eq!(read(&description, 100).as_deref().map(Vec::as_slice), Ok(&b"correct-horse"[..]));
+                assert_eq!(read(&description, 13).as_deref().map(Vec::len), Ok(13));
+                assert_eq!(read(&description, 12), Err(KeyringError::Length));
+                assert_eq!(read(&own("bailiwick:never-put"), 100), Err(KeyringError::Absent));
+            }
+            None => assert_eq!(read(&description, 100), Err(KeyringError::Unavailable)),
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_revoked_in_the_key_ring_is_gone() {
+        let description = own("bailiwick:revoked-there");
+        let Some(put) = Put::new(&description, b"correct-horse") else { return };
+        put.0.revoke().map_err(named).ok();
+        assert!(matches!(read(&description, 100), Err(KeyringError::Gone | KeyringError::Absent)));
+    }
+}

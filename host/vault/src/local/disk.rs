@@ -1,0 +1,110 @@
+//! The files of a vault: read whole, written whole, for their owner alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use zeroize::Zeroizing;
+
+use super::err::LocalError;
+
+/// What a file that is being written is called, with the number of its process behind it. Only whoever holds the lock makes one.
+const NEW: &str = "vault.new";
+
+/// BOUND: bytes for which there is always room.
+const SMALL_BYTES: u64 = 64 << 10;
+
+pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LocalError {
+    move |cause| LocalError::Io { verb, path: path.to_owned(), cause }
+}
+
+/// Whoever holds it is the only one that changes the vault, of all processes.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn lock(home: &Path) -> Result<File, LocalError> {
+    let path = home.join("vault.lock");
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed("open", &path))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|err| failed("lock", &path)(err.into()))?;
+    Ok(lock)
+}
+
+/// `None` where it is not there.
+pub(super) fn read(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, LocalError> {
+    match read_plain(path, max) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => Ok(Some(read.map_err(failed("read", path))?.0)),
+    }
+}
+
+/// Up to `max` bytes of a regular file, and its mode. Nobody waits for the other end of a pipe.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home, and secrets that the operator hands over in files")]
+pub(crate) fn read_plain(path: &Path, max: u64) -> io::Result<(Zeroizing<Vec<u8>>, u32)> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    // Room for all of it: a buffer that grows leaves copies behind. What a small file says of its length is not asked, it may grow meanwhile.
+    let size = if max <= SMALL_BYTES { max } else { metadata.len().min(max) };
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
+    let mut length = 0;
+    let mut file = file.take(max);
+    loop {
+        match file.read(bytes.get_mut(length..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(err),
+        }
+    }
+    bytes.truncate(length);
+    Ok((bytes, metadata.permissions().mode()))
+}
+
+/// For its owner alone; whole and on disk, or as it was before.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn write(home: &Path, path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
+    let new = home.join(format!("{NEW}{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed("make", &new))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &new));
+    let replaced = written.and_then(|()| fs::rename(&new, path).map_err(failed("replace", path)));
+    if replaced.is_err() {
+        // It may be a key. That it can't be removed either changes nothing: the next write begins with that.
+        let _ = fs::remove_file(&new);
+    }
+    replaced?;
+    sync(home)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+fn sync(home: &Path) -> Result<(), LocalError> {
+    File::open(home).and_then(|folder| folder.sync_all()).map_err(failed("sync", home))
+}
+
+/// Takes away what a write left behind that did not end. Under the lock, where nobody else is writing.
+pub(super) fn sweep(home: &Path) -> Result<(), LocalError> {
+    let left_over = |name: &str| name.strip_prefix(NEW).is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
+    remove(home, left_over)
+}
+
+/// Takes away every key but that one. Under the lock, once the vault is sealed under it.
+pub(super) fn sweep_keys(home: &Path, kept: Option<&str>) -> Result<(), LocalError> {
+    let id =
+        |name: &str| name.strip_prefix("vault.key.").is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    remove(home, |name| Some(name) != kept && (name == "vault.key" || id(name)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+fn remove(home: &Path, which: impl Fn(&str) -> bool) -> Result<(), LocalError> {
+    let mut removed = false;
+    for entry in fs::read_dir(home).map_err(failed("list", home))? {
+        let entry = entry.map_err(failed("list", home))?;
+        if entry.file_name().to_str().is_some_and(&which) {
+            fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
+            removed = true;
+        }
+    }
+    if removed { sync(home) } else { Ok(()) }
+}

@@ -1,0 +1,273 @@
+//! What a vault holds by name, and the two forms in which it was ever written.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::Listed;
+use super::err::LocalError;
+use crate::secret::Secret;
+
+/// BOUND: secrets in one vault.
+pub(super) const SECRETS_MAX: usize = 1000;
+/// BOUND: names that are only known to be revoked. One that has a value can be revoked beyond it: taking back must not fail for want of room.
+pub(super) const REVOKED_MAX: usize = 4000;
+
+/// One name.
+struct Entry {
+    /// Of the value; 0 where there never was one.
+    version: u64,
+    /// The highest version that was ever given out. That of the next value, where one waits.
+    counted: u64,
+    set_at: u64,
+    /// Gone where it was revoked.
+    value: Option<Secret>,
+    /// Waits to take the value's place. Only beside a value.
+    next: Option<Secret>,
+}
+
+/// Every name of a vault. A name without a value is revoked, for whatever source its binding names.
+#[derive(Default)]
+pub(super) struct Entries(BTreeMap<String, Entry>);
+
+fn named(name: &str) -> Result<(), LocalError> {
+    if effect::is_name(name) { Ok(()) } else { Err(LocalError::NotAName(name.chars().take(80).collect())) }
+}
+
+impl Entries {
+    /// Room for one more name. INVARIANT: there are never more than both bounds together, or the file could not be written.
+    fn room(&self) -> Result<(), LocalError> {
+        if self.0.len() < SECRETS_MAX + REVOKED_MAX { Ok(()) } else { Err(LocalError::FullOfRevoked) }
+    }
+
+    fn held(&self) -> usize {
+        self.0.values().filter(|entry| entry.value.is_some()).count()
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
+        named(name)?;
+        let known = self.0.get(name);
+        if known.is_some_and(|entry| entry.next.is_some()) {
+            return Err(LocalError::Staged(name.to_owned()));
+        }
+        if known.is_none() {
+            self.room()?;
+        }
+        if known.is_none_or(|entry| entry.value.is_none()) && self.held() >= SECRETS_MAX {
+            return Err(LocalError::Full);
+        }
+        let version = known.map_or(0, |entry| entry.counted) + 1;
+        self.0.insert(name.to_owned(), Entry { version, counted: version, set_at: now_s, value: Some(value), next: None });
+        Ok(version)
+    }
+
+    pub(super) fn revoke(&mut self, name: &str) -> Result<(), LocalError> {
+        named(name)?;
+        if let Some(entry) = self.0.get_mut(name) {
+            (entry.value, entry.next) = (None, None);
+            return Ok(());
+        }
+        if self.0.len() - self.held() >= REVOKED_MAX {
+            return Err(LocalError::FullOfRevoked);
+        }
+        self.room()?;
+        self.0.insert(name.to_owned(), Entry { version: 0, counted: 0, set_at: 0, value: None, next: None });
+        Ok(())
+    }
+
+    pub(super) fn restore(&mut self, name: &str) -> Result<(), LocalError> {
+        let entry = self.0.get(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
+        match (&entry.value, entry.counted) {
+            (Some(_), _) => Err(LocalError::NotRevoked(name.to_owned())),
+            (None, 1..) => Err(LocalError::Revoked(name.to_owned())),
+            (None, 0) => {
+                self.0.remove(name);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn is_revoked(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|entry| entry.value.is_none())
+    }
+
+    /// An entry that has a value.
+    fn live(&mut self, name: &str) -> Result<&mut Entry, LocalError> {
+        let entry = self.0.get_mut(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
+        if entry.value.is_some() { Ok(entry) } else { Err(LocalError::Revoked(name.to_owned())) }
+    }
+
+    pub(super) fn get(mut self, name: &str) -> Result<(Secret, u64), LocalError> {
+        let entry = self.live(name)?;
+        let version = entry.version;
+        Ok((entry.value.take().ok_or_else(|| LocalError::Revoked(name.to_owned()))?, version))
+    }
+
+    pub(super) fn stage(&mut self, name: &str, value: Secret) -> Result<u64, LocalError> {
+        let entry = self.live(name)?;
+        if entry.next.is_some() {
+            return Err(LocalError::Staged(name.to_owned()));
+        }
+        entry.counted += 1;
+        entry.next = Some(value);
+        Ok(entry.counted)
+    }
+
+    pub(super) fn staged(mut self, name: &str) -> Result<(Secret, u64), LocalError> {
+        let entry = self.live(name)?;
+        let version = entry.counted;
+        Ok((entry.next.take().ok_or_else(|| LocalError::NotStaged(name.to_owned()))?, version))
+    }
+
+    pub(super) fn promote(&mut self, name: &str, now_s: u64) -> Result<Secret, LocalError> {
+        let entry = self.live(name)?;
+        let next = entry.next.take().ok_or_else(|| LocalError::NotStaged(name.to_owned()))?;
+        (entry.version, entry.set_at) = (entry.counted, now_s);
+        entry.value.replace(next).ok_or_else(|| LocalError::Revoked(name.to_owned()))
+    }
+
+    pub(super) fn unstage(&mut self, name: &str) -> Result<(), LocalError> {
+        self.live(name)?.next.take().map(drop).ok_or_else(|| LocalError::NotStaged(name.to_owned()))
+    }
+
+    pub(super) fn list(self) -> Vec<Listed> {
+        let listed = |(name, entry): (String, Entry)| Listed {
+            name,
+            version: entry.version,
+            set_at: entry.set_at,
+            revoked: entry.value.is_none(),
+            staged: entry.next.is_some(),
+        };
+        self.0.into_iter().map(listed).collect()
+    }
+
+    /// Each field with its length before it. By hand: a library's strings would stay behind in memory.
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let bytes = |value: &Option<Secret>| value.as_ref().map_or(0, |value| value.expose().len());
+        let fields = 6 * LENGTH_BYTES + 3 * size_of::<u64>();
+        let size = self.0.iter().map(|(name, entry)| name.len() + bytes(&entry.value) + bytes(&entry.next) + fields).sum();
+        let mut to = Zeroizing::new(Vec::with_capacity(size));
+        for (name, entry) in &self.0 {
+            put(&mut to, name.as_bytes());
+            put(&mut to, &entry.version.to_be_bytes());
+            put(&mut to, &entry.set_at.to_be_bytes());
+            // What is not there is empty; no secret is.
+            put(&mut to, entry.value.as_ref().map_or(&[], Secret::expose));
+            put(&mut to, &entry.counted.to_be_bytes());
+            put(&mut to, entry.next.as_ref().map_or(&[], Secret::expose));
+        }
+        to
+    }
+
+    /// As [`Entries::encode`] wrote it.
+    pub(super) fn decode(mut rest: &[u8]) -> Option<Self> {
+        let mut entries = BTreeMap::new();
+        while !rest.is_empty() {
+            let (name, mut entry) = decode_first(&mut rest)?;
+            entry.counted = number(&mut rest)?;
+            entry.next = secret(&mut rest)?;
+            entries.insert(name, entry);
+        }
+        Some(Self(entries))
+    }
+
+    /// As it was in files of form 1, which knew no next values.
+    pub(super) fn decode_form_1(mut rest: &[u8]) -> Option<Self> {
+        let mut entries = BTreeMap::new();
+        while !rest.is_empty() {
+            let (name, entry) = decode_first(&mut rest)?;
+            entries.insert(name, entry);
+        }
+        Some(Self(entries))
+    }
+}
+
+const LENGTH_BYTES: usize = 4;
+
+fn put(to: &mut Vec<u8>, field: &[u8]) {
+    to.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+    to.extend_from_slice(field);
+}
+
+/// The fields that both forms have.
+fn decode_first(rest: &mut &[u8]) -> Option<(String, Entry)> {
+    let name = String::from_utf8(take(rest)?.to_vec()).ok()?;
+    let version = number(rest)?;
+    Some((name, Entry { version, counted: version, set_at: number(rest)?, value: secret(rest)?, next: None }))
+}
+
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(take(rest)?.try_into().ok()?))
+}
+
+/// The outer `None` is a fault, the inner one no value.
+#[expect(clippy::option_option, reason = "the fault is passed on with `?` at once")]
+fn secret(rest: &mut &[u8]) -> Option<Option<Secret>> {
+    match take(rest)? {
+        [] => Some(None),
+        value => Some(Some(Secret::new(value.to_vec()).ok()?)),
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_at_checked(LENGTH_BYTES)?;
+    let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
+    let (field, after) = after.split_at_checked(length)?;
+    *rest = after;
+    Some(field)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_revoked_name_takes_no_secret_its_room_and_a_secret_can_be_revoked_when_there_is_none() {
+        let mut entries = Entries::default();
+        (0..SECRETS_MAX).for_each(|at| assert_eq!(entries.set(&format!("s{at}"), secret("some-value"), 1).unwrap(), 1));
+        assert!(matches!(entries.set("one-more", secret("some-value"), 1), Err(LocalError::Full)));
+        (0..REVOKED_MAX).for_each(|at| entries.revoke(&format!("r{at}")).unwrap());
+        assert!(matches!(entries.revoke("one-more"), Err(LocalError::FullOfRevoked)));
+        entries.revoke("r0").unwrap();
+        entries.revoke("s0").unwrap();
+        assert!(entries.is_revoked("s0"), "taking back never fails for want of room");
+        assert_eq!(entries.set("s0", secret("other-value"), 2).unwrap(), 2);
+        assert!(matches!(entries.set("r0", secret("some-value"), 1), Err(LocalError::Full)), "a revoked name is no way around the bound");
+        entries.revoke("s1").unwrap();
+        assert!(matches!(entries.set("one-more", secret("some-value"), 1), Err(LocalError::FullOfRevoked)));
+        entries.restore("r1").unwrap();
+        assert_eq!(entries.set("one-more", secret("some-value"), 1).unwrap(), 1);
+    }
+
+    #[test]
+    fn the_largest_vault_fits_into_its_file() {
+        let mut entries = Entries::default();
+        for at in 0..SECRETS_MAX {
+            let name = format!("{:a>64}", at.to_string().replace(|digit: char| digit.is_ascii_digit(), "b") + &"c".repeat(at % 7));
+            let name = format!("{}{at}", &name[..60]);
+            let value = || Secret::new(vec![b'x'; crate::VALUE_BYTES_MAX]).unwrap();
+            entries.set(&name, value(), u64::MAX).unwrap();
+            entries.stage(&name, value()).unwrap();
+        }
+        (0..REVOKED_MAX).for_each(|at| entries.revoke(&format!("{}{at:04}", "r".repeat(60))).unwrap());
+        assert_eq!(entries.0.len(), SECRETS_MAX + REVOKED_MAX);
+        let encoded = entries.encode();
+        assert_eq!(encoded.capacity(), encoded.len(), "it never grew, so no copy stayed behind");
+        assert!((encoded.len() as u64) < super::super::FILE_BYTES_MAX - 1024, "{}", encoded.len());
+    }
+
+    #[test]
+    fn what_is_cut_short_is_no_vault() {
+        let mut entries = Entries::default();
+        entries.set("a", secret("first-value"), 7).unwrap();
+        entries.stage("a", secret("second-value")).unwrap();
+        let whole = entries.encode();
+        assert_eq!(Entries::decode(&whole).unwrap().staged("a").unwrap().1, 2);
+        assert!((1..whole.len()).all(|end| Entries::decode(&whole[..end]).is_none()));
+    }
+}

@@ -1,0 +1,350 @@
+//! The vault of a home: one sealed file.
+//!
+//! Its key is a file beside it, or made of a passphrase, or in the key ring of the kernel; which, the file says itself. A key beside it is for
+//! its owner alone, and whoever has the owner's account has both: what that seal is for is a copy of the vault that went elsewhere without its
+//! key. Under any key, a file that was changed or cut short is refused whole.
+//!
+//! What no seal shows: an older file of the same vault, put back. A value that was revoked after it was made is in it.
+
+mod disk;
+mod entries;
+mod err;
+mod seal;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, reason = "a test fails by panicking")]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+pub(crate) use self::disk::read_plain;
+use self::entries::Entries;
+pub use self::err::LocalError;
+use self::seal::{COST, Cost, Head, HeadError, KEY_BYTES, Key};
+pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+use crate::keyring;
+use crate::secret::Secret;
+
+/// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// BOUND: looks at a vault that is just being sealed under another key.
+const LOOKS_MAX: usize = 5;
+
+/// What is known of a secret besides its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What it is called.
+    pub name: String,
+    /// Counts its values, from 1; 0 for a name that never had one here, and is only revoked.
+    pub version: u64,
+    /// When this value was set, seconds since 1970.
+    pub set_at: u64,
+    /// Whether it was taken back: the value is gone.
+    pub revoked: bool,
+    /// Whether a new value waits to take its place.
+    pub staged: bool,
+}
+
+/// The vault of one home. Every call reads the file anew: what another process has revoked is revoked here with the next ask. Calls wait for the
+/// disk, and where a passphrase is needed for the first time, for Argon2.
+#[derive(Clone)]
+pub struct Local {
+    home: PathBuf,
+    passphrase_file: Option<PathBuf>,
+    /// The key that was last made of a passphrase, and of which head. Shared by all that were cloned from one.
+    made: Arc<Mutex<Option<(Head, Key)>>>,
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").field("home", &self.home).field("passphrase_file", &self.passphrase_file).finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    /// Opens nothing.
+    pub fn new(home: &Path) -> Self {
+        Self { home: home.to_owned(), passphrase_file: None, made: Arc::default() }
+    }
+
+    /// Where the passphrase is, should the vault be sealed under one: a file of one line that not everybody can read and nobody else can write,
+    /// read whenever a key is to be made. A vault that does not exist yet is then sealed under it, too.
+    #[must_use]
+    pub fn with_passphrase_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.passphrase_file = Some(path.into());
+        self
+    }
+
+    /// Makes the key of a vault that is sealed under a passphrase; this one and its clones then open it until it is sealed anew.
+    ///
+    /// # Errors
+    /// [`LocalError::Sealed`] where it is another passphrase, [`LocalError::NotLocked`] where the vault needs none or does not exist.
+    pub fn unlock(&self, passphrase: &[u8]) -> Result<(), LocalError> {
+        let not_locked = || LocalError::NotLocked(self.file());
+        let bytes = disk::read(&self.file(), FILE_BYTES_MAX)?.ok_or_else(not_locked)?;
+        let (head, sealed) = self.parted(&bytes)?;
+        let Head::Passphrase(cost, salt) = head else { return Err(not_locked()) };
+        let key = seal::derive(passphrase, cost, &salt)?;
+        self.opened(head, &key, sealed)?;
+        self.keep(head, key);
+        Ok(())
+    }
+
+    /// Seals the vault under another key of that kind, and takes the old one's file away. One that does not exist yet is made, empty.
+    ///
+    /// Either the old key opens the vault afterwards or the new one, whenever this is cut off. What the disk or a copy keeps of the file before
+    /// still opens with the old key.
+    ///
+    /// # Errors
+    /// As [`Local::set`]; for [`KeySource::Keyring`], no key in the key ring.
+    pub fn rekey(&self, to: &KeySource) -> Result<(), LocalError> {
+        self.rekey_at(to, COST)
+    }
+
+    fn rekey_at(&self, to: &KeySource, cost: Cost) -> Result<(), LocalError> {
+        let _lock = disk::lock(&self.home)?;
+        let entries = self.read()?.1;
+        disk::sweep(&self.home)?;
+        let (head, key) = match to {
+            KeySource::File => self.new_key(Head::new_file()?)?,
+            KeySource::Passphrase(passphrase) => self.of_passphrase(Head::new_passphrase(cost)?, passphrase)?,
+            KeySource::Keyring => (Head::Keyring, self.key(Head::Keyring)?),
+        };
+        self.write(head, &key, &entries)?;
+        self.keep(head, key);
+        Ok(())
+    }
+
+    /// Sets a value, and gives its version. One that was revoked may be set again.
+    ///
+    /// # Errors
+    /// A value that is none, one for which a new value waits, a vault that does not open, a file that can't be written.
+    pub fn set(&self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
+        self.change(|entries| entries.set(name, value, now_s))
+    }
+
+    /// Takes a name back, whatever source it has: its values are no longer in the vault, if it had any, and the name stays. What the disk keeps of
+    /// the file before is sealed under the same key.
+    ///
+    /// # Errors
+    /// No name, no room for one that has no value here, and as [`Local::set`].
+    pub fn revoke(&self, name: &str) -> Result<(), LocalError> {
+        self.change(|entries| entries.revoke(name))
+    }
+
+    /// Lifts the revocation of a name that never had a value here.
+    ///
+    /// # Errors
+    /// [`LocalError::Revoked`] for one that had: it is set anew. [`LocalError::NotRevoked`], [`LocalError::Absent`], and as [`Local::set`].
+    pub fn restore(&self, name: &str) -> Result<(), LocalError> {
+        self.change(|entries| entries.restore(name))
+    }
+
+    /// Whether the name was taken back. One that the vault doesn't know was not.
+    ///
+    /// # Errors
+    /// A vault that does not open.
+    pub fn is_revoked(&self, name: &str) -> Result<bool, LocalError> {
+        Ok(self.read()?.1.is_revoked(name))
+    }
+
+    /// The value, and its version.
+    ///
+    /// # Errors
+    /// Nothing of that name, one that was revoked, a vault that does not open.
+    pub fn get(&self, name: &str) -> Result<(Secret, u64), LocalError> {
+        self.read()?.1.get(name)
+    }
+
+    /// Puts a new value beside the present one, which stays in use; gives the new one's version.
+    ///
+    /// # Errors
+    /// [`LocalError::Staged`] where one waits already: it may be the only copy of what the target was told. As [`Local::get`] and [`Local::set`].
+    pub fn stage(&self, name: &str, value: Secret) -> Result<u64, LocalError> {
+        self.change(|entries| entries.stage(name, value))
+    }
+
+    /// The value that waits, and its version.
+    ///
+    /// # Errors
+    /// [`LocalError::NotStaged`], and as [`Local::get`].
+    pub fn staged(&self, name: &str) -> Result<(Secret, u64), LocalError> {
+        self.read()?.1.staged(name)
+    }
+
+    /// Has the value that waits take the present one's place, and gives that one back.
+    ///
+    /// # Errors
+    /// [`LocalError::NotStaged`], and as [`Local::get`] and [`Local::set`].
+    pub fn promote(&self, name: &str, now_s: u64) -> Result<Secret, LocalError> {
+        self.change(|entries| entries.promote(name, now_s))
+    }
+
+    /// Gives the value that waits up. Its version is not used again.
+    ///
+    /// # Errors
+    /// As [`Local::promote`].
+    pub fn unstage(&self, name: &str) -> Result<(), LocalError> {
+        self.change(|entries| entries.unstage(name))
+    }
+
+    /// Pairs of names that have one value.
+    ///
+    /// # Errors
+    /// A vault that does not open.
+    pub fn alike(&self) -> Result<Vec<(String, String)>, LocalError> {
+        let names: Vec<String> = self.list()?.into_iter().filter(|it| !it.revoked && it.version > 0).map(|it| it.name).collect();
+        let values: Vec<(String, Secret)> =
+            names.into_iter().map(|name| self.get(&name).map(|(value, _)| (name, value))).collect::<Result<_, _>>()?;
+        let pairs = values.iter().enumerate().flat_map(|(n, one)| values.iter().skip(n + 1).map(move |other| (one, other)));
+        Ok(pairs.filter(|((_, one), (_, other))| one.is(other)).map(|((one, _), (other, _))| (one.clone(), other.clone())).collect())
+    }
+
+    /// Everything but the values, by name.
+    ///
+    /// # Errors
+    /// A vault that does not open.
+    pub fn list(&self) -> Result<Vec<Listed>, LocalError> {
+        Ok(self.read()?.1.list())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.home.join("vault")
+    }
+
+    fn keep(&self, head: Head, key: Key) {
+        if matches!(head, Head::Passphrase(..)) {
+            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, key));
+        }
+    }
+
+    /// One change at a time, whichever process makes it.
+    fn change<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>) -> Result<T, LocalError> {
+        let _lock = disk::lock(&self.home)?;
+        let (known, mut entries) = self.read()?;
+        let changed = change(&mut entries)?;
+        disk::sweep(&self.home)?;
+        let (head, key) = match known {
+            Some((head, key)) => (head.next(), key),
+            None => self.first()?,
+        };
+        self.write(head, &key, &entries)?;
+        self.keep(head, key);
+        Ok(changed)
+    }
+
+    /// Everything, and the key that opened it; none where there is no vault yet.
+    fn read(&self) -> Result<(Option<(Head, Key)>, Entries), LocalError> {
+        let mut bytes = disk::read(&self.file(), FILE_BYTES_MAX)?;
+        for _ in 1..LOOKS_MAX {
+            match self.look(bytes.as_deref()) {
+                Ok(found) => return Ok(found),
+                // Its key may have gone with the file that it was for, between two looks.
+                Err(err) => match disk::read(&self.file(), FILE_BYTES_MAX)? {
+                    again if again == bytes => return Err(err),
+                    again => bytes = again,
+                },
+            }
+        }
+        self.look(bytes.as_deref())
+    }
+
+    fn look(&self, bytes: Option<&Vec<u8>>) -> Result<(Option<(Head, Key)>, Entries), LocalError> {
+        let Some(bytes) = bytes else { return Ok((None, Entries::default())) };
+        let (head, sealed) = self.parted(bytes)?;
+        let key = self.key(head)?;
+        let entries = self.opened(head, &key, sealed)?;
+        self.keep(head, key.clone());
+        Ok((Some((head, key)), entries))
+    }
+
+    fn parted<'a>(&self, bytes: &'a [u8]) -> Result<(Head, &'a [u8]), LocalError> {
+        Head::of(bytes).map_err(|err| match err {
+            HeadError::Broken => LocalError::Sealed(self.file()),
+            HeadError::Costly => LocalError::Costly(self.file()),
+        })
+    }
+
+    fn opened(&self, head: Head, key: &Key, sealed: &[u8]) -> Result<Entries, LocalError> {
+        let plain = seal::open(&head, key, sealed).ok_or_else(|| LocalError::Sealed(self.file()))?;
+        let entries = if head == Head::First { Entries::decode_form_1(&plain) } else { Entries::decode(&plain) };
+        entries.ok_or_else(|| LocalError::Sealed(self.file()))
+    }
+
+    /// INVARIANT: whatever it does, a key that opens the file is there: the old one goes once the new file is on disk.
+    fn write(&self, head: Head, key: &Key, entries: &Entries) -> Result<(), LocalError> {
+        disk::write(&self.home, &self.file(), &seal::seal(&head, key, &entries.encode())?)?;
+        disk::sweep_keys(&self.home, head.key_file().as_deref())
+    }
+
+    /// The key that a head names.
+    fn key(&self, head: Head) -> Result<Key, LocalError> {
+        match head {
+            Head::First | Head::File(_) => self.key_in_file(head),
+            Head::Passphrase(..) => {
+                let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                match made {
+                    Some((of, key)) if of == head => Ok(key),
+                    _ => Ok(self.of_passphrase(head, &self.passphrase()?)?.1),
+                }
+            }
+            Head::Keyring => {
+                let home = self.home.canonicalize().map_err(disk::failed("look at", &self.home))?;
+                let description = format!("bailiwick-vault:{}", home.display());
+                let read = keyring::read(&description, KEY_BYTES).and_then(|key| exactly(&key).ok_or(keyring::KeyringError::Length));
+                read.map_err(|cause| LocalError::Keyring { description, cause })
+            }
+        }
+    }
+
+    /// SECURITY: a key that others could have read protects nothing any more.
+    fn key_in_file(&self, head: Head) -> Result<Key, LocalError> {
+        let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
+        let (bytes, mode) = match read_plain(&path, KEY_BYTES as u64 + 1) {
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Err(LocalError::Sealed(self.file())),
+            read => read.map_err(disk::failed("read", &path))?,
+        };
+        if mode & 0o077 != 0 {
+            return Err(LocalError::KeyIsOpen(path));
+        }
+        exactly(&bytes).ok_or(LocalError::Key(path))
+    }
+
+    /// SECURITY: as for a key. A group may read it, as secrets in a pod have it; nobody else, and nobody but its owner may write it.
+    fn passphrase(&self) -> Result<Zeroizing<Vec<u8>>, LocalError> {
+        let path = self.passphrase_file.as_ref().ok_or_else(|| LocalError::Locked(self.file()))?;
+        let (bytes, mode) = read_plain(path, PASSPHRASE_BYTES_MAX as u64 + 3).map_err(disk::failed("read", path))?;
+        if mode & 0o027 != 0 { Err(LocalError::PassphraseIsOpen(path.clone())) } else { Ok(bytes) }
+    }
+
+    fn of_passphrase(&self, head: Head, passphrase: &[u8]) -> Result<(Head, Key), LocalError> {
+        let Head::Passphrase(cost, salt) = head else { return Err(LocalError::NotLocked(self.file())) };
+        Ok((head, seal::derive(passphrase, cost, &salt)?))
+    }
+
+    /// For a vault that does not exist yet.
+    fn first(&self) -> Result<(Head, Key), LocalError> {
+        if self.passphrase_file.is_some() {
+            return self.of_passphrase(Head::new_passphrase(COST)?, &self.passphrase()?);
+        }
+        let head = Head::First.next();
+        // One that was made for a vault whose writing was cut off then.
+        match self.key_in_file(head) {
+            Err(LocalError::Sealed(_)) => self.new_key(head),
+            key => Ok((head, key?)),
+        }
+    }
+
+    fn new_key(&self, head: Head) -> Result<(Head, Key), LocalError> {
+        let key = Key::new(seal::random()?);
+        let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
+        disk::write(&self.home, &path, &*key)?;
+        Ok((head, key))
+    }
+}
+
+fn exactly(bytes: &[u8]) -> Option<Key> {
+    bytes.try_into().ok().map(Key::new)
+}

@@ -1,0 +1,186 @@
+//! The seal of a vault: which key it needs is said at the head of the file, and the seal covers that too.
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use super::err::LocalError;
+
+/// How files begin, of the form before this one and of this one.
+const MAGIC_1: &[u8] = b"bailiwick vault 1\n";
+const MAGIC_2: &[u8] = b"bailiwick vault 2\n";
+const NONCE_BYTES: usize = 24;
+const SALT_BYTES: usize = 16;
+const KEY_ID_BYTES: usize = 8;
+pub(super) const KEY_BYTES: usize = 32;
+
+/// BOUND: a shorter one is guessed from a copy of the file, however slowly each guess goes.
+pub const PASSPHRASE_BYTES_MIN: usize = 8;
+/// BOUND: more is no passphrase but some other file.
+pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+
+/// A key of the seal.
+pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
+
+/// Under which key a vault is sealed.
+pub enum KeySource {
+    /// 32 random bytes in a file beside it.
+    File,
+    /// What Argon2id makes of this passphrase; one line end at its end is left out.
+    Passphrase(Zeroizing<Vec<u8>>),
+    /// 32 bytes in the key ring of the kernel, which the operator has put there: type `user`, description `bailiwick-vault:` and the home's
+    /// path. A reboot, and for some key rings a log-out, takes it away: without a copy of it elsewhere the vault is then gone.
+    Keyring,
+}
+
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File => "File",
+            Self::Passphrase(_) => "Passphrase(…)",
+            Self::Keyring => "Keyring",
+        })
+    }
+}
+
+/// What a guess costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    pub(super) memory_kib: u32,
+    pub(super) passes: u32,
+    pub(super) lanes: u32,
+}
+
+/// The second recommended option of RFC 9106, section 4 (64 MiB, 3 passes), in one lane.
+/// BOUND: no file may ask for more.
+pub(super) const COST: Cost = Cost { memory_kib: 64 << 10, passes: 3, lanes: 1 };
+
+/// The beginning of a file: its form, and which key it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    /// Of form 1: the key is in `vault.key`.
+    First,
+    /// The key is in `vault.key`, and behind it this number where it is not 0.
+    File([u8; KEY_ID_BYTES]),
+    /// The key is made of a passphrase.
+    Passphrase(Cost, [u8; SALT_BYTES]),
+    /// The key is in the key ring of the kernel.
+    Keyring,
+}
+
+/// What is no beginning of a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeadError {
+    Broken,
+    Costly,
+}
+
+impl Head {
+    /// Parts it from what is sealed.
+    pub(super) fn of(file: &[u8]) -> Result<(Self, &[u8]), HeadError> {
+        if let Some(rest) = file.strip_prefix(MAGIC_1) {
+            return Ok((Self::First, rest));
+        }
+        let rest = file.strip_prefix(MAGIC_2).ok_or(HeadError::Broken)?;
+        match rest.split_first().ok_or(HeadError::Broken)? {
+            (1, rest) => rest.split_first_chunk().map(|(id, rest)| (Self::File(*id), rest)).ok_or(HeadError::Broken),
+            (2, rest) => Self::of_passphrase(rest),
+            (3, rest) => Ok((Self::Keyring, rest)),
+            _ => Err(HeadError::Broken),
+        }
+    }
+
+    /// SECURITY: a file that somebody else wrote must not have the host take more memory and time than its own would.
+    fn of_passphrase(rest: &[u8]) -> Result<(Self, &[u8]), HeadError> {
+        let mut rest = rest;
+        let mut number = || -> Option<u32> {
+            let (bytes, after) = rest.split_first_chunk()?;
+            rest = after;
+            Some(u32::from_be_bytes(*bytes))
+        };
+        let (Some(memory_kib), Some(passes), Some(lanes)) = (number(), number(), number()) else { return Err(HeadError::Broken) };
+        let (salt, rest) = rest.split_first_chunk().ok_or(HeadError::Broken)?;
+        if memory_kib > COST.memory_kib || passes > COST.passes || lanes > COST.lanes {
+            return Err(HeadError::Costly);
+        }
+        Ok((Self::Passphrase(Cost { memory_kib, passes, lanes }, *salt), rest))
+    }
+
+    /// As it is in the file.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let two = |kind: u8, rest: &[u8]| [MAGIC_2, &[kind], rest].concat();
+        match self {
+            Self::First => MAGIC_1.to_vec(),
+            Self::File(id) => two(1, id),
+            Self::Passphrase(cost, salt) => {
+                let [memory, passes, lanes] = [cost.memory_kib, cost.passes, cost.lanes].map(u32::to_be_bytes);
+                two(2, &[&memory[..], &passes, &lanes, salt].concat())
+            }
+            Self::Keyring => two(3, &[]),
+        }
+    }
+
+    /// The name of the file that its key is in.
+    pub(super) fn key_file(&self) -> Option<String> {
+        match self {
+            Self::First | Self::File([0, 0, 0, 0, 0, 0, 0, 0]) => Some("vault.key".to_owned()),
+            Self::File(id) => Some(format!("vault.key.{:016x}", u64::from_be_bytes(*id))),
+            Self::Passphrase(..) | Self::Keyring => None,
+        }
+    }
+
+    /// That of the file in which the same is written next: form 1 is read, and never written.
+    pub(super) fn next(self) -> Self {
+        if self == Self::First { Self::File([0; KEY_ID_BYTES]) } else { self }
+    }
+
+    /// For another key in another file.
+    pub(super) fn new_file() -> Result<Self, LocalError> {
+        random().map(Self::File)
+    }
+
+    /// For another passphrase, or the same with another salt.
+    pub(super) fn new_passphrase(cost: Cost) -> Result<Self, LocalError> {
+        random().map(|salt| Self::Passphrase(cost, salt))
+    }
+}
+
+pub(super) fn random<const N: usize>() -> Result<[u8; N], LocalError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| LocalError::Random)?;
+    Ok(bytes)
+}
+
+/// The whole file.
+pub(super) fn seal(head: &Head, key: &Key, plain: &[u8]) -> Result<Vec<u8>, LocalError> {
+    let (head, nonce) = (head.bytes(), random::<NONCE_BYTES>()?);
+    let cipher = XChaCha20Poly1305::new(key.as_slice().into());
+    let sealed = cipher.encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: &head }).map_err(|_| LocalError::Full)?;
+    Ok([&head[..], &nonce, &sealed].concat())
+}
+
+/// What is behind the head.
+pub(super) fn open(head: &Head, key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+    let cipher = XChaCha20Poly1305::new(key.as_slice().into());
+    cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &head.bytes() }).ok().map(Zeroizing::new)
+}
+
+/// Takes as long as `cost` says, and as much memory; all of that is overwritten afterwards.
+pub(super) fn derive(passphrase: &[u8], cost: Cost, salt: &[u8; SALT_BYTES]) -> Result<Key, LocalError> {
+    let line = passphrase.strip_suffix(b"\n").map_or(passphrase, |line| line.strip_suffix(b"\r").unwrap_or(line));
+    if !(PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&line.len()) {
+        return Err(LocalError::Passphrase);
+    }
+    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY_BYTES)).map_err(|_| LocalError::Passphrase)?;
+    let mut blocks = Zeroizing::new(Vec::new());
+    // A host with many runs has little left at times: that is an error here, and not the end of all of them.
+    blocks.try_reserve_exact(params.block_count()).map_err(|_| LocalError::Memory)?;
+    blocks.resize(params.block_count(), Block::new());
+    let mut key = Key::default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(line, salt, &mut *key, blocks.as_mut_slice())
+        .map_err(|_| LocalError::Memory)?;
+    Ok(key)
+}
