@@ -24,6 +24,8 @@ pub enum Class {
 pub enum Ask {
     /// Send one HTTP request.
     Http(HttpAsk),
+    /// Do something with a credential besides sending it.
+    Credential(CredentialAsk),
     /// Look at, or try to change, something in a mount.
     File(FileAsk),
     /// Something no grant of this version can cover: it is asked so that it is refused in one place and recorded.
@@ -34,7 +36,7 @@ impl Ask {
     /// Act or observation.
     pub fn class(&self) -> Class {
         match self {
-            Self::Http(_) => Class::Act,
+            Self::Http(_) | Self::Credential(_) => Class::Act,
             Self::File(_) | Self::Closed(_) => Class::Observation,
         }
     }
@@ -43,6 +45,7 @@ impl Ask {
     pub fn capability(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
+            Self::Credential(_) => "credentials",
             Self::File(_) => "files",
             Self::Closed(closed) => closed.capability,
         }
@@ -52,6 +55,7 @@ impl Ask {
     pub fn function(&self) -> &'static str {
         match self {
             Self::Http(_) => "wasi:http/outgoing-handler#handle",
+            Self::Credential(credential) => credential.step.function(),
             Self::File(file) => file.function(),
             Self::Closed(closed) => closed.function,
         }
@@ -61,6 +65,7 @@ impl Ask {
     pub fn resource(&self) -> SafeText {
         match self {
             Self::Http(http) => SafeText::new(&format!("{} {}", http.method, http.target.redacted()), HTTP_RESOURCE_BYTES_MAX),
+            Self::Credential(credential) => SafeText::new(&credential.resource(), 1024),
             Self::File(file) => SafeText::new(&file.resource(), 1024),
             Self::Closed(closed) => closed.what.clone(),
         }
@@ -74,10 +79,119 @@ impl Ask {
         put(&mut to, self.function().as_bytes());
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
+            Self::Credential(credential) => credential.canonical_into(&mut to),
             Self::File(file) => put(&mut to, file.resource().as_bytes()),
             Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
         }
         to
+    }
+}
+
+/// What leaves the host: the asks of [`Class::Act`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Send one HTTP request.
+    Http(HttpAsk),
+    /// Do something with a credential besides sending it.
+    Credential(CredentialAsk),
+}
+
+impl Act {
+    /// Whether it may be made again after a crash without a person's word.
+    pub fn is_safe(&self) -> bool {
+        match self {
+            Self::Http(http) => http.method.is_safe(),
+            Self::Credential(credential) => credential.step != CredentialStep::Set,
+        }
+    }
+}
+
+impl TryFrom<Ask> for Act {
+    type Error = Ask;
+
+    /// The act that an ask is; one that is none comes back.
+    fn try_from(ask: Ask) -> Result<Self, Ask> {
+        match ask {
+            Ask::Http(http) => Ok(Self::Http(http)),
+            Ask::Credential(credential) => Ok(Self::Credential(credential)),
+            other @ (Ask::File(_) | Ask::Closed(_)) => Err(other),
+        }
+    }
+}
+
+impl From<Act> for Ask {
+    fn from(act: Act) -> Self {
+        match act {
+            Act::Http(http) => Self::Http(http),
+            Act::Credential(credential) => Self::Credential(credential),
+        }
+    }
+}
+
+/// Something that a guest wants done with a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialAsk {
+    /// Which; `*` for [`CredentialStep::Identify`]: the value is held against all for which that is granted.
+    pub name: String,
+    /// What is to be done.
+    pub step: CredentialStep,
+}
+
+/// What can be done with a credential besides sending it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CredentialStep {
+    /// Say whether this value, which the guest has found, is the credential's.
+    Identify(Bytes),
+    /// Make a new value, which nobody uses yet.
+    Create,
+    /// Set the new value at its target.
+    Set,
+    /// Try the new value at its target.
+    Test,
+    /// Use the new value from now on, and see that the old one is refused.
+    Finish,
+}
+
+impl CredentialStep {
+    fn function(&self) -> &'static str {
+        match self {
+            Self::Identify(_) => "bailiwick:agent/credentials#identify",
+            Self::Create => "bailiwick:agent/credentials#rotation-create",
+            Self::Set => "bailiwick:agent/credentials#rotation-set",
+            Self::Test => "bailiwick:agent/credentials#rotation-test",
+            Self::Finish => "bailiwick:agent/credentials#rotation-finish",
+        }
+    }
+
+    /// In one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Identify(_) => "identify",
+            Self::Create => "create",
+            Self::Set => "set",
+            Self::Test => "test",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// A value that a guest found may be somebody's.
+impl std::fmt::Debug for CredentialStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl CredentialAsk {
+    fn resource(&self) -> String {
+        format!("{} {}", self.step.word(), self.name)
+    }
+
+    fn canonical_into(&self, to: &mut Vec<u8>) {
+        put(to, self.name.as_bytes());
+        if let CredentialStep::Identify(value) = &self.step {
+            put(to, value);
+        }
     }
 }
 

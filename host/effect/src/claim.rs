@@ -21,6 +21,31 @@ pub enum Claim {
     Progress(Progress),
 }
 
+impl Claim {
+    /// The same claim with each of its texts changed.
+    #[must_use]
+    pub fn map_texts(self, change: &impl Fn(&SafeText) -> SafeText) -> Self {
+        match self {
+            Self::Stderr(line) => Self::Stderr(change(&line)),
+            Self::Stdout(line) => Self::Stdout(change(&line)),
+            Self::Progress(Progress { done, total, what }) => Self::Progress(Progress { done, total, what: change(&what) }),
+            Self::Finding(finding) => {
+                let Finding { evidence, excerpt, fingerprint, location, rule, severity, taxa, title } = *finding;
+                Self::Finding(Box::new(Finding {
+                    evidence: evidence.iter().map(change).collect(),
+                    excerpt: excerpt.as_ref().map(change),
+                    fingerprint: change(&fingerprint),
+                    location: location.map(|location| Location { uri: change(&location.uri), ..location }),
+                    rule: change(&rule),
+                    severity,
+                    taxa: taxa.iter().map(change).collect(),
+                    title: change(&title),
+                }))
+            }
+        }
+    }
+}
+
 /// How bad a finding is, by the agent's own judgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -50,8 +50,24 @@ pub enum Reason {
     CredentialNotBound(SafeText),
     /// The credential's last day is over; its name.
     CredentialExpired(SafeText),
+    /// The credential is for another environment than the one the request would go to; which.
+    CredentialElsewhere(SafeText),
+    /// The lease under which the run had it was ended; its name.
+    CredentialRevoked(SafeText),
     /// There is no value for it: it was revoked, never set, or its source does not answer; its name.
     CredentialUnavailable(SafeText),
+    /// It can't be put into this request; its name, and why.
+    CredentialUnfit(SafeText),
+    /// Nothing lets the agent do this with the credential; its name.
+    CredentialUseNotGranted(SafeText),
+    /// The guest chose a credential that no grant for this request names; its name.
+    CredentialNotGranted(SafeText),
+    /// The stand-in for a credential where it does not belong; the credential's name.
+    PlaceholderMisplaced(SafeText),
+    /// The request itself held a value of a credential; its name is not known.
+    SecretInRequest,
+    /// The engagement does not reach there, does not go that far, or has not begun or has ended; which of them.
+    OutsideEngagement(SafeText),
     /// The words could not be parsed into an ask; what was wrong.
     Malformed(SafeText),
     /// The name has an address it may not have; which class of address.
@@ -84,7 +100,15 @@ impl Reason {
             Self::HeaderNotYours(_) => "header-not-yours",
             Self::CredentialNotBound(_) => "credential-not-bound",
             Self::CredentialExpired(_) => "credential-expired",
+            Self::CredentialElsewhere(_) => "credential-elsewhere",
+            Self::CredentialRevoked(_) => "credential-revoked",
             Self::CredentialUnavailable(_) => "credential-unavailable",
+            Self::CredentialUnfit(_) => "credential-unfit",
+            Self::CredentialUseNotGranted(_) => "credential-use-not-granted",
+            Self::CredentialNotGranted(_) => "credential-not-granted",
+            Self::PlaceholderMisplaced(_) => "placeholder-misplaced",
+            Self::SecretInRequest => "secret-in-request",
+            Self::OutsideEngagement(_) => "outside-engagement",
             Self::Malformed(_) => "malformed",
             Self::AddressNotGranted(_) => "address-not-granted",
             Self::AddressNever(_) => "address-never",
@@ -113,6 +137,14 @@ impl std::fmt::Display for Reason {
             Self::CredentialUnavailable(name) => {
                 write!(f, "the credential `{name}` has no value: revoked, never set, or its source does not answer")
             }
+            Self::CredentialElsewhere(what) => write!(f, "the credential {what}"),
+            Self::CredentialRevoked(name) => write!(f, "this run's lease of the credential `{name}` was revoked"),
+            Self::CredentialUnfit(what) => write!(f, "the credential {what}"),
+            Self::CredentialUseNotGranted(name) => write!(f, "nothing lets this agent do that with a credential `{name}`"),
+            Self::CredentialNotGranted(name) => write!(f, "no grant for this request names a credential `{name}`"),
+            Self::PlaceholderMisplaced(name) => write!(f, "the placeholder of `{name}` stands where its credential may not go"),
+            Self::SecretInRequest => f.write_str("the request held the value of a credential"),
+            Self::OutsideEngagement(what) => write!(f, "outside the engagement: {what}"),
             Self::Malformed(what) => write!(f, "not well formed: {what}"),
             Self::AddressNotGranted(class) => write!(f, "the name has an address that is not granted ({class})"),
             Self::AddressNever(class) => write!(f, "an address that no grant can open ({class})"),

@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::task::{Context, Poll};
 
-use crate::ask::{Ask, ClosedAsk, HttpAsk};
+use crate::ask::{Act, ClosedAsk};
 use crate::claim::Claim;
 use crate::file::{FileAnswer, FileAsk};
 use crate::ids::OpId;
@@ -20,7 +20,7 @@ pub trait Door: Send {
     ///
     /// # Errors
     /// Only what ends the run.
-    fn submit(&mut self, ask: HttpAsk) -> Result<OpId, Stop>;
+    fn submit(&mut self, act: Act) -> Result<OpId, Stop>;
 
     /// An observation of a mount, answered at once. A refusal is [`crate::FileFault::NotPermitted`].
     ///
@@ -125,12 +125,5 @@ pub struct Divergence {
 impl std::fmt::Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "record {} has {}; now {}", self.seq, self.recorded, self.rebuilt)
-    }
-}
-
-/// An act as the gate takes it.
-impl From<HttpAsk> for Ask {
-    fn from(ask: HttpAsk) -> Self {
-        Self::Http(ask)
     }
 }

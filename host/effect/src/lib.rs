@@ -7,6 +7,7 @@
 mod ask;
 pub mod canon;
 mod claim;
+mod credential;
 mod decision;
 mod door;
 mod err;
@@ -18,20 +19,26 @@ mod outcome;
 mod pattern;
 pub mod record;
 mod release;
+mod scope;
 mod target;
 mod text;
 
-pub use ask::{Ask, Class, ClosedAsk, Header, HttpAsk, HttpTimeouts, Method};
+pub use ask::{Act, Ask, Class, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method};
 pub use claim::{Claim, Finding, LINE_BYTES_MAX, Location, Progress, Severity};
+pub use credential::{
+    AgentPin, Binding, Encoding, Hash, Hmac, Jwt, JwtAlgorithm, May, Oauth2, OauthGrant, Placement, Rotation, RotationSet, Sigv4, Source,
+    VaultLogin, VaultServer, VaultSource, is_name,
+};
 pub use decision::{Bounds, Decision, Reason};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
 pub use file::{AskedPath, ChangeKind, Entry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
-pub use grant::{Binding, FilesGrant, FilesMode, Grants, HttpGrant, Placement, Source, is_name};
+pub use grant::{FilesGrant, FilesMode, Grants, HttpGrant};
 pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, LimitRow, Limits, Unit};
 pub use outcome::Outcome;
 pub use pattern::{HostPattern, PathPattern, Until};
 pub use release::{Event, HttpFault, HttpHead, Release};
+pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};
 pub use target::{Host, HttpTarget, PATH_BYTES_MAX, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading};

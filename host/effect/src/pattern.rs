@@ -3,10 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::err::ParseError;
-use crate::target::Host;
+use crate::target::{Host, HttpTarget};
 
 /// An exact host, or `*.suffix` for one or more labels before the suffix (never the suffix itself).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -189,22 +187,25 @@ impl fmt::Display for Until {
     }
 }
 
+/// What is kept and sent in the form in which people write it.
 macro_rules! written_as_text {
     ($($form:ty),+) => {$(
-        impl Serialize for $form {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $form {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.collect_str(self)
             }
         }
-        impl<'de> Deserialize<'de> for $form {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $form {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(from)?.parse().map_err(serde::de::Error::custom)
             }
         }
     )+};
 }
 
-written_as_text!(HostPattern, PathPattern, Until, Host);
+pub(crate) use written_as_text;
+
+written_as_text!(HostPattern, PathPattern, Until, Host, HttpTarget);
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -16,6 +16,10 @@ use crate::release::HttpFault;
 use crate::text::SafeText;
 use crate::{ParseError, canon};
 
+mod parts;
+
+pub use parts::{AgentRef, AnswerClass, AskedFor, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, Object, Settled, Tls, Touch};
+
 /// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
 pub const BODY_BYTES_MAX: usize = 65_535;
 
@@ -115,6 +119,9 @@ records! {
     Answered {
         /// When, milliseconds since 1970.
         at: u64,
+        /// Which version of the credential went along, where its source counts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential_version: Option<u64>,
         /// What went wrong, where something did.
         fault: Option<HttpFault>,
         /// `answered`.
@@ -248,6 +255,97 @@ records! {
         /// Form of this body.
         v: u32,
     }
+    /// A run may use a credential from now on: with the first request that takes it along, and until the run ends.
+    LeaseIssued {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// Digest of the binding in its canonical form.
+        binding: Digest,
+        /// The credential's name.
+        credential: SafeText,
+        /// `lease-issued`.
+        kind: Kind,
+        /// The run and the credential: `RUN/NAME`.
+        lease: SafeText,
+        /// From where values come, in one word.
+        source: SafeText,
+        /// Seconds since 1970, from which on it is not used.
+        until: Option<u64>,
+        /// How often it may be used.
+        uses: Option<u64>,
+        /// Form of this body.
+        v: u32,
+    }
+    /// The host obtained a token under a lease, or tried to.
+    LeaseRefreshed {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// The credential's name.
+        credential: SafeText,
+        /// `lease-refreshed`.
+        kind: Kind,
+        /// The run and the credential: `RUN/NAME`.
+        lease: SafeText,
+        /// The address that was really spoken to.
+        peer: Option<SocketAddr>,
+        /// Of the response; none where none came.
+        status: Option<u16>,
+        /// The endpoint.
+        target: SafeText,
+        /// Form of this body.
+        v: u32,
+    }
+    /// A lease was ended before its run: the next use is refused, what was opened under it is closed.
+    LeaseRevoked {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// Who.
+        by: SafeText,
+        /// The credential's name.
+        credential: SafeText,
+        /// `lease-revoked`.
+        kind: Kind,
+        /// The run and the credential: `RUN/NAME`.
+        lease: SafeText,
+        /// Form of this body.
+        v: u32,
+    }
+    /// An old value was tried at its target, to see that it no longer lets anybody in.
+    LeaseProbed {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// The credential's name.
+        credential: SafeText,
+        /// `lease-probed`.
+        kind: Kind,
+        /// Which operation of the run.
+        op: u64,
+        /// Whether it was refused, with 401 or 403.
+        refused: bool,
+        /// Of the response; none where none came.
+        status: Option<u16>,
+        /// Form of this body.
+        v: u32,
+        /// Which value was tried.
+        version: u64,
+    }
+    /// The value of a credential, or whether it may be used, was changed by a person or by a run.
+    CredentialChanged {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// Who.
+        by: SafeText,
+        /// What was done.
+        change: CredentialChange,
+        /// The credential's name.
+        credential: SafeText,
+        /// `credential-changed`.
+        kind: Kind,
+        /// Form of this body.
+        v: u32,
+        /// Of the value from now on, where there is one.
+        version: Option<u64>,
+    }
     /// A person trusted a configuration.
     ConfigTrusted {
         /// When, milliseconds since 1970.
@@ -297,145 +395,6 @@ records! {
 
 /// The form that this version writes.
 pub const VERSION: u32 = 1;
-
-/// What was asked, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AskedFor {
-    /// `http`, `files`, …
-    pub capability: SafeText,
-    /// Interface and function.
-    pub function: SafeText,
-    /// In one line, without what may be secret.
-    pub resource: SafeText,
-}
-
-/// How an act ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AnswerClass {
-    /// A response came; its status tells the rest.
-    Response,
-    /// Every, or any, address behind the name is one it may not have: nothing was sent.
-    RefusedAddress,
-    /// The credential that goes along has no value: nothing was sent.
-    RefusedCredential,
-    /// Nothing (whole) came back; `fault` says what.
-    Failed,
-    /// The host died in between: nobody knows.
-    Unknown,
-    /// The guest lost interest, or the run ended.
-    Abandoned,
-}
-
-/// What is known of a TLS connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tls {
-    /// SHA-256 of the subject public key info of the server's certificate.
-    pub key: Digest,
-    /// `TLSv1.3`.
-    pub version: SafeText,
-}
-
-/// One object of a mount and what was done with it since the last such record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Object {
-    /// Bytes read, or names listed.
-    pub amount: u64,
-    /// Of the whole content if it was read once from start to end; else over (offset, length, bytes) of each read. Of the
-    /// names and kinds for a listing. Absent when it was only opened or looked at.
-    pub digest: Option<Digest>,
-    /// As the guest sees it.
-    pub path: SafeText,
-    /// How often.
-    pub times: u64,
-    /// Names of a listing that are not UTF-8: WASI has no way to tell a guest of them, so they were left out.
-    #[serde(default, skip_serializing_if = "is_nought")]
-    pub untold: u64,
-    /// What was done.
-    pub what: Touch,
-    /// Whether `digest` is that of the whole content.
-    pub whole: bool,
-}
-
-fn is_nought(number: &u64) -> bool {
-    *number == 0
-}
-
-/// What was done with an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Touch {
-    /// A regular file was opened, and perhaps read.
-    File,
-    /// A directory was listed.
-    Listing,
-    /// Looked at without being opened: kind, size, time, link.
-    Look,
-}
-
-/// One release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveredOne {
-    /// Bytes of a body.
-    pub bytes: u64,
-    /// Looks that found nothing since the release before.
-    pub empty: u64,
-    /// What was let go of.
-    pub event: DeliveredEvent,
-    /// The run's clock from then on, nanoseconds.
-    pub mono_ns: u64,
-    /// Which operation.
-    pub op: u64,
-}
-
-/// The kinds of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeliveredEvent {
-    /// Head of a response.
-    Head,
-    /// Piece of a body.
-    Chunk,
-    /// End of a body.
-    End,
-    /// Nothing more comes, for this reason.
-    Failed(HttpFault),
-    /// A timer set to this moment, nanoseconds.
-    Timer(u64),
-    /// The clock jumped.
-    Clock,
-}
-
-/// Which component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentRef {
-    /// Of the component's bytes.
-    pub digest: Digest,
-    /// As configured.
-    pub name: SafeText,
-    /// As its manifest says.
-    pub version: SafeText,
-}
-
-/// What runs it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineRef {
-    /// Version of this host.
-    pub host: SafeText,
-    /// Digest of the engine profile.
-    pub profile: SafeText,
-    /// Version of the engine.
-    pub wasmtime: SafeText,
-}
-
-/// A person's word on an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settled {
-    /// Whether the effect happened.
-    pub did: bool,
-    /// Which operation.
-    pub op: u64,
-}
 
 #[cfg(test)]
 mod tests;

@@ -163,6 +163,28 @@ impl HttpTarget {
     }
 }
 
+/// As people write it: `https://host/path`, without a user, a fragment or anything that [`HttpTarget::parse`] would not take.
+impl FromStr for HttpTarget {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bad = || ParseError::new("a URL", text, "`https://` or `http://`, a host, and where wanted a port and a path");
+        let (scheme, rest) = match text.split_once("://").ok_or_else(bad)? {
+            ("http", rest) => (Scheme::Http, rest),
+            ("https", rest) => (Scheme::Https, rest),
+            _ => return Err(bad()),
+        };
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Self::parse(scheme, authority, path)
+    }
+}
+
+impl fmt::Display for HttpTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path_and_query())
+    }
+}
+
 fn split_authority(authority: &str) -> Result<(Host, Option<u16>), ParseError> {
     let bad_port = || ParseError::new("a port", authority, "a number from 1 to 65535 after the host");
     let after_bracket = authority.rfind(']').map_or(0, |at| at + 1);

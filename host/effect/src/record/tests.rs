@@ -51,6 +51,7 @@ fn one_of_each() -> Vec<Record> {
         .into(),
         Answered {
             at: 1,
+            credential_version: Some(2),
             fault: None,
             kind: Kind::Answered,
             op: 1,

@@ -1,0 +1,438 @@
+//! Credentials as their operator bound them: where a value may go, in which form, and where it comes from. Never a value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ask::Method;
+use crate::grant::https;
+use crate::ids::Digest;
+use crate::pattern::{HostPattern, PathPattern, Until};
+use crate::scope::Rate;
+use crate::target::{HttpTarget, Scheme};
+
+/// A credential as its operator bound it: where it may go and how, wherever it is granted. A grant and this must both cover a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Binding {
+    /// Lower-case letters, digits, hyphens.
+    pub name: String,
+    /// Who may use it; any agent that it is granted to, where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentPin>,
+    /// The only environment in which it is used; any, where none is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// To whom it may go; at least one.
+    pub hosts: Vec<HostPattern>,
+    /// With which methods; any, where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<Method>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// On which paths; any, where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathPattern>,
+    /// Where it stands in a request.
+    pub placement: Placement,
+    /// On which port; any, where none is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// How fast it may be used, by all runs of a home together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// After how many seconds its value must be another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every_s: Option<u64>,
+    /// How a new value is set at its target, where an agent may drive that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+    /// `https` where none is written: in clear text anybody on the way has it.
+    #[serde(default = "https")]
+    pub scheme: Scheme,
+    /// Where its value comes from.
+    pub source: Source,
+    /// The last day on which it may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// How often one run may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u64>,
+}
+
+/// One agent: by its name in the configuration, and where written by the digest of its component too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AgentPin {
+    /// As configured.
+    pub name: String,
+    /// Of the component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// Where a credential stands in a request, or what is made with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Placement {
+    /// `Authorization: Bearer VALUE`.
+    Bearer,
+    /// `Authorization: Basic`, with this user's name.
+    Basic {
+        /// Without a colon.
+        user: String,
+    },
+    /// A header of its own.
+    Header {
+        /// In lower case.
+        name: String,
+        /// What stands before the value.
+        before: String,
+        /// What stands after it.
+        after: String,
+    },
+    /// A name in the query.
+    Query {
+        /// Unreserved characters.
+        name: String,
+    },
+    /// A segment of its own, put into the path before the one of this number.
+    Path {
+        /// From 1; the guest's own path has at least as many.
+        segment: u32,
+        /// What stands before the value in the segment.
+        before: String,
+        /// What stands after it.
+        after: String,
+    },
+    /// A field of a form, `application/x-www-form-urlencoded`.
+    Form {
+        /// Unreserved characters.
+        name: String,
+    },
+    /// A field of the outermost object of a JSON body.
+    Json {
+        /// As it is in the object.
+        field: String,
+    },
+    /// AWS Signature Version 4, in `Authorization`. The value is the secret access key.
+    Sigv4(Sigv4),
+    /// A keyed hash of what is sent. The value is the key.
+    Hmac(Hmac),
+    /// A signed JWT as bearer. The value is a private key.
+    Jwt(Jwt),
+    /// A token as bearer that the host obtains. The value is the client's secret, or a refresh token.
+    Oauth2(Box<Oauth2>),
+}
+
+/// AWS Signature Version 4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Sigv4 {
+    /// The access key id.
+    pub key_id: String,
+    /// `eu-central-1`.
+    pub region: String,
+    /// `secretsmanager`.
+    pub service: String,
+}
+
+/// A keyed hash of what is sent, as webhooks have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Hmac {
+    /// The header it goes into, in lower case.
+    pub header: String,
+    /// What stands before it there.
+    pub before: String,
+    /// Which hash.
+    pub hash: Hash,
+    /// How it is written.
+    pub encoding: Encoding,
+    /// What is signed: text with `{body}` once, and where wanted `{timestamp}`, `{method}`, `{path}` (with its query).
+    pub over: String,
+    /// The header in which the host tells the seconds since 1970 that it signed; in lower case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_header: Option<String>,
+}
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hash {
+    /// SHA-1, which some senders of webhooks still want.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+/// How bytes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Lower case.
+    Hex,
+    /// The standard alphabet, padded.
+    Base64,
+}
+
+/// A JWT that is made for each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Jwt {
+    /// Which signature.
+    pub algorithm: JwtAlgorithm,
+    /// Fixed, besides `iat` and `exp`, which the host sets.
+    pub claims: BTreeMap<String, String>,
+    /// `kid` in its header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// From now to `exp`, in seconds: 3,600 at most. `iat` is a minute before now, so where a server counts from there, 3,540.
+    pub lifetime_s: u64,
+}
+
+/// A signature of RFC 7518 or RFC 8037.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JwtAlgorithm {
+    /// RSA with PKCS #1 v1.5.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// ECDSA over P-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+/// A token that the host obtains at an endpoint of its own, and keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Oauth2 {
+    /// The client.
+    pub client_id: String,
+    /// By which grant of RFC 6749.
+    pub grant: OauthGrant,
+    /// As asked for, separated by blanks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Where tokens are had. Its addresses are judged as any other's.
+    pub token: HttpTarget,
+    /// Private addresses that the name of the endpoint may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_addresses: Vec<ipnet::IpNet>,
+}
+
+/// By which a token is had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OauthGrant {
+    /// The value is the client's secret, sent as `Basic`.
+    ClientCredentials,
+    /// The value is a refresh token. One that the endpoint replaces is kept in the vault of the home.
+    Refresh,
+}
+
+/// How a new value is set at its target and tried there. The host sends these requests; an agent only says when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rotation {
+    /// Sets the new value, under the old one.
+    pub set: RotationSet,
+    /// Answers with success under a value that is good, and with 401 or 403 under one that is not: a `GET` of this path.
+    pub test_path: String,
+}
+
+/// The request that sets a new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RotationSet {
+    /// `PUT`, `POST` or `PATCH`.
+    pub method: Method,
+    /// Where to, at a host of the binding.
+    pub path: String,
+    /// The JSON object that is sent; the new value goes into `field`.
+    pub body: String,
+    /// The field for the new value.
+    pub field: String,
+}
+
+/// What an agent may do with a credential besides sending it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum May {
+    /// Ask whether a value that it found is this one.
+    Identify,
+    /// Drive its rotation.
+    Rotate,
+}
+
+impl May {
+    /// As written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identify => "identify",
+            Self::Rotate => "rotate",
+        }
+    }
+}
+
+/// Where the value of a credential comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", content = "at", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// The vault of the home.
+    Local,
+    /// A variable of the process that holds the home.
+    Env(String),
+    /// A file that is read for each use.
+    File(PathBuf),
+    /// What a command prints: its program, and its arguments.
+    Exec(Vec<String>),
+    /// The key ring of the kernel, by the description of a key.
+    Keyring(String),
+    /// A field of a secret in HashiCorp Vault or OpenBao.
+    Vault(Box<VaultSource>),
+}
+
+/// A field of a secret in HashiCorp Vault or OpenBao.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VaultSource {
+    /// Of the server.
+    pub server: VaultServer,
+    /// With its mount: `secret/data/app` in version 2 of the engine, `kv/app` in version 1.
+    pub path: String,
+    /// Of the secret.
+    pub field: String,
+}
+
+/// A server of HashiCorp Vault or OpenBao.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VaultServer {
+    /// Without a path.
+    pub address: HttpTarget,
+    /// Private addresses that its name may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<ipnet::IpNet>,
+    /// How the host is let in.
+    pub login: VaultLogin,
+    /// `X-Vault-Namespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// How the host is let in by a server of HashiCorp Vault or OpenBao.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum VaultLogin {
+    /// A token in a file.
+    Token {
+        /// Which.
+        file: PathBuf,
+    },
+    /// AppRole.
+    Approle {
+        /// Its role id.
+        role: String,
+        /// The file of its secret id.
+        file: PathBuf,
+    },
+    /// The service account of a pod.
+    Kubernetes {
+        /// The role.
+        role: String,
+        /// The file of the account's token.
+        file: PathBuf,
+    },
+}
+
+impl Binding {
+    /// One that says no more than it must: over TLS, to all of these hosts, for whoever it is granted to.
+    pub fn new(name: &str, hosts: Vec<HostPattern>, placement: Placement, source: Source) -> Self {
+        Self {
+            name: name.to_owned(),
+            agents: Vec::new(),
+            environment: None,
+            hosts,
+            methods: Vec::new(),
+            owner: None,
+            paths: Vec::new(),
+            placement,
+            port: None,
+            rate: None,
+            rotate_every_s: None,
+            rotation: None,
+            scheme: Scheme::Https,
+            source,
+            until: None,
+            uses: None,
+        }
+    }
+
+    /// Whether this is the credential of that name, and it may go there.
+    pub fn covers(&self, name: &str, method: &Method, target: &HttpTarget) -> bool {
+        self.name == name
+            && self.scheme == target.scheme
+            && self.port.is_none_or(|port| port == target.port)
+            && self.hosts.iter().any(|host| host.matches(&target.host))
+            && (self.methods.is_empty() || self.methods.contains(method))
+            && (self.paths.is_empty() || self.paths.iter().any(|path| path.matches(&target.path)))
+    }
+}
+
+impl AgentPin {
+    /// Whether it is this agent.
+    pub fn is(&self, name: &str, digest: Digest) -> bool {
+        self.name == name && self.digest.is_none_or(|pinned| pinned == digest)
+    }
+}
+
+impl Placement {
+    /// In one word, as the configuration has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Basic { .. } => "basic",
+            Self::Header { .. } => "header",
+            Self::Query { .. } => "query",
+            Self::Path { .. } => "path",
+            Self::Form { .. } => "form",
+            Self::Json { .. } => "json",
+            Self::Sigv4(_) => "sigv4",
+            Self::Hmac(_) => "hmac",
+            Self::Jwt(_) => "jwt",
+            Self::Oauth2(_) => "oauth2",
+        }
+    }
+}
+
+impl Source {
+    /// In one word, as the configuration has it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Env(_) => "env",
+            Self::File(_) => "file",
+            Self::Exec(_) => "exec",
+            Self::Keyring(_) => "keyring",
+            Self::Vault(_) => "vault",
+        }
+    }
+}
+
+/// BOUND: bytes of a name of an agent or a credential.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Whether this is a name that an agent or a credential can have: lower-case letters, digits and hyphens, a letter first.
+pub fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+        && !text.ends_with('-')
+}

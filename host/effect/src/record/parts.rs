@@ -1,0 +1,160 @@
+//! What records are made of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Digest;
+use crate::release::HttpFault;
+use crate::text::SafeText;
+
+/// What was asked, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AskedFor {
+    /// `http`, `files`, …
+    pub capability: SafeText,
+    /// Interface and function.
+    pub function: SafeText,
+    /// In one line, without what may be secret.
+    pub resource: SafeText,
+}
+
+/// How an act ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerClass {
+    /// A response came; its status tells the rest.
+    Response,
+    /// Every, or any, address behind the name is one it may not have: nothing was sent.
+    RefusedAddress,
+    /// The credential that goes along has no value: nothing was sent.
+    RefusedCredential,
+    /// Nothing (whole) came back; `fault` says what.
+    Failed,
+    /// The host died in between: nobody knows.
+    Unknown,
+    /// The guest lost interest, or the run ended.
+    Abandoned,
+}
+
+/// What was done with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialChange {
+    /// A value was set.
+    Set,
+    /// A new value is used from now on.
+    Rotated,
+    /// It may not be used any more.
+    Revoked,
+    /// It may be used again.
+    Restored,
+}
+
+/// What is known of a TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// SHA-256 of the subject public key info of the server's certificate.
+    pub key: Digest,
+    /// `TLSv1.3`.
+    pub version: SafeText,
+}
+
+/// One object of a mount and what was done with it since the last such record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Bytes read, or names listed.
+    pub amount: u64,
+    /// Of the whole content if it was read once from start to end; else over (offset, length, bytes) of each read. Of the
+    /// names and kinds for a listing. Absent when it was only opened or looked at.
+    pub digest: Option<Digest>,
+    /// As the guest sees it.
+    pub path: SafeText,
+    /// How often.
+    pub times: u64,
+    /// Names of a listing that are not UTF-8: WASI has no way to tell a guest of them, so they were left out.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub untold: u64,
+    /// What was done.
+    pub what: Touch,
+    /// Whether `digest` is that of the whole content.
+    pub whole: bool,
+}
+
+fn is_nought(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What was done with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Touch {
+    /// A regular file was opened, and perhaps read.
+    File,
+    /// A directory was listed.
+    Listing,
+    /// Looked at without being opened: kind, size, time, link.
+    Look,
+}
+
+/// One release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveredOne {
+    /// Bytes of a body.
+    pub bytes: u64,
+    /// Looks that found nothing since the release before.
+    pub empty: u64,
+    /// What was let go of.
+    pub event: DeliveredEvent,
+    /// The run's clock from then on, nanoseconds.
+    pub mono_ns: u64,
+    /// Which operation.
+    pub op: u64,
+}
+
+/// The kinds of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveredEvent {
+    /// Head of a response.
+    Head,
+    /// Piece of a body.
+    Chunk,
+    /// End of a body.
+    End,
+    /// Nothing more comes, for this reason.
+    Failed(HttpFault),
+    /// A timer set to this moment, nanoseconds.
+    Timer(u64),
+    /// The clock jumped.
+    Clock,
+}
+
+/// Which component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRef {
+    /// Of the component's bytes.
+    pub digest: Digest,
+    /// As configured.
+    pub name: SafeText,
+    /// As its manifest says.
+    pub version: SafeText,
+}
+
+/// What runs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineRef {
+    /// Version of this host.
+    pub host: SafeText,
+    /// Digest of the engine profile.
+    pub profile: SafeText,
+    /// Version of the engine.
+    pub wasmtime: SafeText,
+}
+
+/// A person's word on an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Whether the effect happened.
+    pub did: bool,
+    /// Which operation.
+    pub op: u64,
+}
