@@ -1,12 +1,14 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
-use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Placement, Reason, SafeText};
+use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Reason, SafeText};
 
-use crate::{address, headers};
+use crate::{address, credential, headers, scope};
 
 /// What is true at the moment of asking, apart from the ask itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// For a request: the credential that the guest chose, by [`crate::choose`].
+    pub chosen: Option<String>,
     /// Seconds since 1970: a grant is good before its end.
     pub now_unix_s: u64,
     /// For an ask of a file: the mount it is in, counted as in [`Grants::files`], where the broker knows it.
@@ -19,6 +21,7 @@ pub struct Facts {
 pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
     let judged = match ask {
         Ask::Http(http) => http_bounds(grants, facts, http),
+        Ask::Credential(credential) => credential::use_bounds(grants, facts, credential),
         Ask::File(file) => file_bounds(grants, facts, file),
         Ask::Closed(closed) => Err(closed_reason(closed)),
     };
@@ -33,55 +36,28 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
         return Err(Reason::NothingGranted);
     }
     never_host(&ask.target.host)?;
+    scope::within(grants.engagement.as_ref(), facts.now_unix_s, (&ask.target.host, &ask.method))?;
+    let chosen = facts.chosen.as_deref();
     let mut nearest = Miss::Host;
     for (n, grant) in grants.http.iter().enumerate() {
         match covers(grant, facts, ask) {
+            Ok(()) if chosen.is_some() && grant.credential.as_deref() != chosen => nearest = Miss::Credential,
             Ok(()) => {
                 headers::check(ask)?;
-                let credential = credential(grants, grant, facts, ask)?;
+                let credential = credential::judge(grants, grant, facts, ask)?;
                 return Ok(Bounds { addresses: grant.addresses.clone(), credential, rule: format!("http[{n}]") });
             }
             Err(miss) => nearest = nearest.max(miss),
         }
     }
-    Err(nearest.reason())
-}
-
-/// SECURITY: the binding is its operator's, wherever the credential is granted: both must cover the request. A request with a place of its own for
-/// what the host will put there is none that the host may finish.
-fn credential(grants: &Grants, grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<Option<String>, Reason> {
-    let Some(name) = &grant.credential else { return Ok(None) };
-    let shown = || SafeText::new(name, 64);
-    let bound = grants.credentials.iter().find(|binding| binding.covers(name, &ask.target));
-    let binding = bound.ok_or_else(|| Reason::CredentialNotBound(shown()))?;
-    if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
-        return Err(Reason::CredentialExpired(shown()));
+    match (nearest, chosen) {
+        (Miss::Credential, Some(chosen)) => Err(Reason::CredentialNotGranted(SafeText::new(chosen, 64))),
+        (nearest, _) => Err(nearest.reason()),
     }
-    match &binding.placement {
-        Placement::Header { name, .. } if headers::has(ask, name) => Err(Reason::HeaderNotYours(SafeText::new(name, 64))),
-        Placement::Query { name } if has_in_query(ask, name) => Err(Reason::HeaderNotYours(SafeText::new(&format!("?{name}="), 64))),
-        Placement::Bearer | Placement::Basic { .. } | Placement::Header { .. } | Placement::Query { .. } => Ok(Some(name.clone())),
-    }
-}
-
-/// However it is written: servers decode names, and some fold their case.
-fn has_in_query(ask: &HttpAsk, name: &str) -> bool {
-    let query = ask.target.query.as_deref().unwrap_or_default();
-    query.split(['&', ';']).filter_map(|pair| pair.split('=').next()).any(|written| decoded(written).eq_ignore_ascii_case(name.as_bytes()))
-}
-
-fn decoded(text: &str) -> Vec<u8> {
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
-        out.push(hex.unwrap_or(*first));
-        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    out
 }
 
 /// SECURITY: no grant opens these, so they are refused before any is looked at, and before any name is resolved.
-fn never_host(host: &Host) -> Result<(), Reason> {
+pub(crate) fn never_host(host: &Host) -> Result<(), Reason> {
     let never = match host {
         Host::Name(name) => address::is_metadata_name(name),
         Host::V4(literal) => address::is_metadata((*literal).into()),
@@ -99,6 +75,8 @@ enum Miss {
     Method,
     Path,
     Ended,
+    /// It covers the request, with another credential than the chosen one, or none.
+    Credential,
 }
 
 impl Miss {
@@ -109,7 +87,7 @@ impl Miss {
             Self::Port => Reason::PortNotGranted,
             Self::Method => Reason::MethodNotGranted,
             Self::Path => Reason::PathNotGranted,
-            Self::Ended => Reason::GrantExpired,
+            Self::Ended | Self::Credential => Reason::GrantExpired,
         }
     }
 }

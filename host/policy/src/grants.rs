@@ -74,6 +74,13 @@ pub fn problems(grant: &HttpGrant) -> Vec<(&'static str, Problem)> {
     found
 }
 
+/// Everything that is wrong with a place that the host itself may ask, and the private addresses its name may have.
+pub fn problems_of(addresses: &[IpNet], host: &Host) -> Vec<Problem> {
+    let mut found = Vec::new();
+    check_place(&HostPattern::Exact(host.clone()), addresses, &mut |_, problem| found.push(problem));
+    found
+}
+
 fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem)) {
     if grant.methods.is_empty() {
         report("methods", Problem::Empty);
@@ -84,7 +91,11 @@ fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem))
     if grant.port == Some(0) {
         report("port", Problem::NoPort);
     }
-    let literal = match &grant.host {
+    check_place(&grant.host, &grant.addresses, report);
+}
+
+fn check_place(host: &HostPattern, addresses: &[IpNet], report: &mut impl FnMut(&'static str, Problem)) {
+    let literal = match host {
         HostPattern::Exact(Host::V4(v4)) => Some(IpAddr::V4(*v4)),
         HostPattern::Exact(Host::V6(v6)) => Some(IpAddr::V6(*v6)),
         HostPattern::Exact(Host::Name(name)) | HostPattern::Under(name) => {
@@ -101,11 +112,11 @@ fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem))
         if no_peer(address::classify(literal)) {
             report("host", Problem::NoPeerHost);
         }
-        if !grant.addresses.is_empty() {
+        if !addresses.is_empty() {
             report("addresses", Problem::AddressesOfLiteral);
         }
     }
-    for net in &grant.addresses {
+    for net in addresses {
         if let Some(problem) = wrong_with(*net) {
             report("addresses", problem);
         }

@@ -6,10 +6,13 @@
 //! INVARIANT: nothing is permitted that no grant covers; what can't be understood is refused.
 
 pub mod address;
+mod credential;
 mod decide;
 pub mod grants;
 mod headers;
+mod scope;
 
+pub use credential::{CHOICE, PLACEHOLDER_FRONT, Placeholder, choose, requests};
 pub use decide::{Facts, decide};
 
 #[cfg(test)]

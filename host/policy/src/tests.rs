@@ -3,15 +3,17 @@
 use std::net::SocketAddr;
 
 use effect::{
-    Ask, AskedPath, Binding, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk,
-    HttpGrant, HttpTarget, HttpTimeouts, Method, Placement, Reason, SafeText, Scheme, Source,
+    Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpGrant,
+    HttpTarget, HttpTimeouts, Method, Reason, SafeText, Scheme,
 };
 
 use crate::address::{AskedBy, OwnListeners, verdict};
 use crate::grants::{self, Problem};
 use crate::{Facts, decide};
 
-const NOW: Facts = Facts { now_unix_s: 1_800_000_000, mount: None };
+mod credential;
+
+const NOW: Facts = Facts { chosen: None, now_unix_s: 1_800_000_000, mount: None };
 
 fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant {
     HttpGrant {
@@ -60,7 +62,7 @@ fn ask(scheme: Scheme, authority: &str, path: &str) -> Ask {
 fn http(ask: Ask) -> HttpAsk {
     match ask {
         Ask::Http(http) => http,
-        Ask::File(_) | Ask::Closed(_) => panic!("not an http ask"),
+        Ask::Credential(_) | Ask::File(_) | Ask::Closed(_) => panic!("not an http ask"),
     }
 }
 
@@ -71,6 +73,8 @@ fn word(judged: Result<(), Reason>) -> String {
         Err(Reason::AddressNotGranted(what)) => format!("address-not-granted({what})"),
         Err(Reason::AddressNever(what)) => format!("address-never({what})"),
         Err(Reason::HeaderNotYours(name)) => format!("header-not-yours({name})"),
+        Err(Reason::CredentialNotBound(name)) => format!("credential-not-bound({name})"),
+        Err(Reason::CredentialElsewhere(what)) => format!("credential-elsewhere({what})"),
         Err(reason) => reason.code().to_owned(),
     }
 }
@@ -268,7 +272,7 @@ fn the_first_grant_that_covers_gives_its_bounds_and_its_name() {
 fn a_grant_is_good_to_the_end_of_its_last_day() {
     let grants = granted();
     let asked = ask(Scheme::Http, "old.test", "/");
-    let at = |now_unix_s| decide(&grants, &Facts { now_unix_s, mount: None }, &asked);
+    let at = |now_unix_s| decide(&grants, &Facts { now_unix_s, ..NOW }, &asked);
     assert!(matches!(at(1_798_761_599), Decision::Permit(_)));
     assert_eq!(at(1_798_761_600), Decision::Refuse(Reason::GrantExpired));
 }
@@ -348,35 +352,5 @@ fn own_listeners_are_never_reached_in_whatever_form() {
     }
     for address in ["127.0.0.1:7001", "127.0.0.2:7000", "192.168.1.6:8000", "192.168.1.5:7000", "[fd12::2]:9000"] {
         assert_eq!(at(address), "permit", "{address}");
-    }
-}
-
-/// Whether a request is one that the host may finish, for a credential in this place: by what the guest has written where that will stand.
-#[test]
-fn a_place_that_the_guest_has_taken_is_no_place_for_a_credential() {
-    let judge = |placement: Placement, headers: &[&str], path: &str| {
-        let with = HttpGrant { credential: Some("key".to_owned()), ..grant(Scheme::Https, "api.test", None) };
-        let mut granted = Grants { http: vec![with], ..Grants::default() };
-        let hosts = vec!["api.test".parse().unwrap()];
-        granted.credentials =
-            vec![Binding { name: "key".to_owned(), hosts, placement, scheme: Scheme::Https, source: Source::Local, until: None }];
-        let mut ask = http(ask(Scheme::Https, "api.test", path));
-        ask.headers = headers.iter().map(|name| Header { name: (*name).to_owned(), value: b"mine".to_vec() }).collect();
-        judged(&granted, &Ask::Http(ask))
-    };
-    let header = || Placement::Header { name: "x-api-key".to_owned(), before: String::new(), after: String::new() };
-    let query = || Placement::Query { name: "api_key".to_owned() };
-    for (placement, headers, path, expected) in [
-        (header(), &["x-other"][..], "/", "permit"),
-        (header(), &["x-api-key"], "/", "header-not-yours(x-api-key)"),
-        (header(), &["X_Api_Key"], "/", "header-not-yours(x-api-key)"),
-        (Placement::Bearer, &["authorization"], "/", "header-not-yours(authorization)"),
-        (query(), &[], "/?a=1&apikey=2", "permit"),
-        (query(), &[], "/?a=1&api_key=2", "header-not-yours(?api_key=)"),
-        (query(), &[], "/?api_key", "header-not-yours(?api_key=)"),
-        (query(), &[], "/?API_KEY=2", "header-not-yours(?api_key=)"),
-        (query(), &[], "/?a=1;api%5Fkey=2", "header-not-yours(?api_key=)"),
-    ] {
-        assert_eq!(judge(placement, headers, path), expected, "{headers:?} {path}");
     }
 }

@@ -1,0 +1,217 @@
+//! Which credential goes along with a request, and whether it may.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use effect::{
+    Binding, Bounds, CredentialAsk, CredentialStep, Grants, HostPattern, HttpAsk, HttpGrant, HttpTarget, May, Method, Placement, Reason,
+    SafeText,
+};
+
+use crate::decide::Facts;
+use crate::{headers, scope};
+
+/// The header by which a guest chooses among the credentials that it was granted. It is never sent.
+pub const CHOICE: &str = "bailiwick-credential";
+
+/// What a placeholder begins with. It lets nobody in anywhere.
+pub const PLACEHOLDER_FRONT: &str = "bwkph";
+
+/// An inert stand-in for a credential, for programs that insist on a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placeholder {
+    /// Whose.
+    pub credential: String,
+    /// [`PLACEHOLDER_FRONT`], then letters and digits.
+    pub text: String,
+}
+
+/// Takes the guest's choice of a credential out of a request: the header for it, or a placeholder in its credential's own place.
+///
+/// # Errors
+/// Two choices, a choice that is none, a placeholder anywhere else, in whatever spelling.
+pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &mut HttpAsk) -> Result<Option<String>, Reason> {
+    let mut chosen: Vec<String> = Vec::new();
+    for placeholder in placeholders {
+        let binding = grants.credentials.iter().find(|binding| binding.name == placeholder.credential);
+        if binding.is_some_and(|binding| take(binding, &placeholder.text, ask)) {
+            chosen.push(placeholder.credential.clone());
+        }
+    }
+    let (choices, kept) = std::mem::take(&mut ask.headers).into_iter().partition(|header| header.name.eq_ignore_ascii_case(CHOICE));
+    ask.headers = kept;
+    let choices: Vec<effect::Header> = choices;
+    chosen.extend(choices.iter().map(|choice| String::from_utf8_lossy(&choice.value).into_owned()));
+    if let Some(stray) = placeholders.iter().find(|placeholder| has_somewhere(&placeholder.text, ask)) {
+        return Err(Reason::PlaceholderMisplaced(SafeText::new(&stray.credential, 64)));
+    }
+    match chosen.as_slice() {
+        [] => Ok(None),
+        [one] if effect::is_name(one) => Ok(Some(one.clone())),
+        _ => Err(Reason::HeaderNotYours(SafeText::new(CHOICE, 64))),
+    }
+}
+
+/// Takes a placeholder out of its own place; whether it was there.
+fn take(binding: &Binding, text: &str, ask: &mut HttpAsk) -> bool {
+    let mut header = |name: &str, is_it: &dyn Fn(&[u8]) -> bool| {
+        let is_it = |header: &effect::Header| header.name.eq_ignore_ascii_case(name) && is_it(&header.value);
+        let once = ask.headers.iter().filter(|header| is_it(header)).count() == 1;
+        if once {
+            ask.headers.retain(|header| !is_it(header));
+        }
+        once
+    };
+    match &binding.placement {
+        Placement::Bearer | Placement::Jwt(_) | Placement::Oauth2(_) => {
+            header("authorization", &|value| is_under(value, b"bearer", text.as_bytes()))
+        }
+        Placement::Basic { user } => {
+            let pair = STANDARD.encode(format!("{user}:{text}"));
+            header("authorization", &|value| is_under(value, b"basic", pair.as_bytes()))
+        }
+        Placement::Header { name, before, after } => {
+            let whole = format!("{before}{text}{after}");
+            header(name, &|value| value == whole.as_bytes())
+        }
+        Placement::Query { name } => {
+            let Some(query) = &ask.target.query else { return false };
+            let pair = format!("{name}={text}");
+            let kept: Vec<&str> = query.split('&').filter(|part| *part != pair).collect();
+            let found = query.split('&').count() - kept.len() == 1;
+            if found {
+                ask.target.query = (!kept.is_empty()).then(|| kept.join("&"));
+            }
+            found
+        }
+        // What stands in a path or a body can't be taken out without changing what was judged.
+        Placement::Path { .. } | Placement::Form { .. } | Placement::Json { .. } | Placement::Sigv4(_) | Placement::Hmac(_) => false,
+    }
+}
+
+/// A scheme of RFC 9110 section 11.1 in any case, one blank, and the rest.
+fn is_under(value: &[u8], scheme: &[u8], rest: &[u8]) -> bool {
+    let Some((front, after)) = value.split_at_checked(scheme.len()) else { return false };
+    front.eq_ignore_ascii_case(scheme) && after.strip_prefix(b" ") == Some(rest)
+}
+
+/// Whether the text is anywhere in a request: as it is, percent-encoded, or in base 64 at any offset. It is inert, so what goes past in a form
+/// of the guest's own lets nobody in; what is found here was a mistake, or a try.
+fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
+    let forms = forms(text);
+    let found = |bytes: &[u8]| {
+        let has = |bytes: &[u8]| forms.iter().any(|form| bytes.windows(form.len()).any(|window| window.eq_ignore_ascii_case(form)));
+        has(bytes) || (bytes.contains(&b'%') && has(&decoded(bytes)))
+    };
+    found(ask.target.path.as_bytes())
+        || ask.target.query.as_deref().is_some_and(|query| found(query.as_bytes()))
+        || ask.headers.iter().any(|header| found(&header.value) || found(header.name.as_bytes()))
+        || found(&ask.body)
+}
+
+fn forms(text: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![text.as_bytes().to_vec()];
+    for before in [&b""[..], b"\0", b"\0\0"] {
+        let bytes = [before, text.as_bytes()].concat();
+        let (from, to) = ((before.len() * 8).div_ceil(6), bytes.len() * 8 / 6);
+        let both = [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)];
+        forms.extend(both.iter().filter_map(|encoded| encoded.as_bytes().get(from..to).map(<[u8]>::to_vec)));
+    }
+    forms
+}
+
+/// SECURITY: the binding is its operator's, wherever the credential is granted: both must cover the request. A request with a place of its own for
+/// what the host will put there is none that the host may finish.
+pub(crate) fn judge(grants: &Grants, grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<Option<String>, Reason> {
+    let Some(name) = &grant.credential else { return Ok(None) };
+    let shown = || SafeText::new(name, 64);
+    let bound = grants.credentials.iter().find(|binding| binding.covers(name, &ask.method, &ask.target));
+    let binding = bound.ok_or_else(|| Reason::CredentialNotBound(shown()))?;
+    if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
+        return Err(Reason::CredentialExpired(shown()));
+    }
+    in_its_environment(grants, binding, &ask.target)?;
+    let taken = |name: &str| headers::has(ask, name);
+    let twice = match &binding.placement {
+        Placement::Header { name, .. } if taken(name) => Some(name.clone()),
+        Placement::Hmac(hmac) => {
+            [Some(&hmac.header), hmac.timestamp_header.as_ref()].into_iter().flatten().find(|name| taken(name)).cloned()
+        }
+        Placement::Query { name } if has_in_query(ask, name) => Some(format!("?{name}=")),
+        // The others stand in `Authorization`, which no guest sets, or are held against the body when they are put there.
+        _ => None,
+    };
+    twice.map_or_else(|| Ok(Some(name.clone())), |name| Err(Reason::HeaderNotYours(SafeText::new(&name, 64))))
+}
+
+/// Whether an agent may do that with a credential, besides sending it. Rotating needs more than the word for it: the requests that set and try a
+/// value must be covered by the binding, as any other, and bounded by the engagement.
+pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) -> Result<Bounds, Reason> {
+    let shown = || SafeText::new(&ask.name, 64);
+    if let CredentialStep::Identify(_) = ask.step {
+        let may = grants.may.values().any(|may| may.contains(&May::Identify));
+        let bounds = Bounds { rule: "credentials".to_owned(), ..Bounds::default() };
+        return may.then_some(bounds).ok_or_else(|| Reason::CredentialUseNotGranted(shown()));
+    }
+    let may = grants.may.get(&ask.name).is_some_and(|may| may.contains(&May::Rotate));
+    let binding = grants.credentials.iter().find(|binding| may && binding.name == ask.name);
+    let binding = binding.ok_or_else(|| Reason::CredentialUseNotGranted(shown()))?;
+    if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
+        return Err(Reason::CredentialExpired(shown()));
+    }
+    let mut bounds = Bounds { credential: Some(ask.name.clone()), rule: format!("credentials.{}", ask.name), ..Bounds::default() };
+    for (method, target) in requests(binding, &ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
+        scope::within(grants.engagement.as_ref(), facts.now_unix_s, (&target.host, &method))?;
+        crate::decide::never_host(&target.host)?;
+        if !binding.covers(&ask.name, &method, &target) {
+            return Err(Reason::CredentialNotBound(shown()));
+        }
+        in_its_environment(grants, binding, &target)?;
+        let there = grants.http.iter().filter(|grant| grant.credential.as_ref() == Some(&ask.name) && grant.host.matches(&target.host));
+        bounds.addresses = there.flat_map(|grant| grant.addresses.clone()).collect();
+    }
+    Ok(bounds)
+}
+
+/// The requests that a step makes, in order; nothing, where the binding does not say how.
+pub fn requests(binding: &Binding, step: &CredentialStep) -> Option<Vec<(Method, HttpTarget)>> {
+    let rotation = binding.rotation.as_ref()?;
+    let host = binding.hosts.iter().find_map(|host| match host {
+        HostPattern::Exact(host) => Some(host.to_string()),
+        HostPattern::Under(_) => None,
+    })?;
+    let authority = binding.port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    let at = |path: &str| HttpTarget::parse(binding.scheme, &authority, path).ok();
+    match step {
+        CredentialStep::Identify(_) | CredentialStep::Create => Some(Vec::new()),
+        CredentialStep::Set => Some(vec![(rotation.set.method.clone(), at(&rotation.set.path)?)]),
+        CredentialStep::Test | CredentialStep::Finish => Some(vec![(Method::new("GET").ok()?, at(&rotation.test_path)?)]),
+    }
+}
+
+fn in_its_environment(grants: &Grants, binding: &Binding, target: &HttpTarget) -> Result<(), Reason> {
+    match &binding.environment {
+        Some(environment) if !scope::is_environment(environment, &grants.environments, target) => {
+            let there = scope::environment_words(&grants.environments, target);
+            let words = format!("`{}` is for {environment}, and this is {there}", binding.name);
+            Err(Reason::CredentialElsewhere(SafeText::new(&words, 256)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// However it is written: servers decode names, and some fold their case.
+fn has_in_query(ask: &HttpAsk, name: &str) -> bool {
+    let query = ask.target.query.as_deref().unwrap_or_default();
+    let names = query.split(['&', ';']).filter_map(|pair| pair.split('=').next());
+    names.map(str::as_bytes).any(|written| decoded(written).eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn decoded(mut rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
+        out.push(hex.unwrap_or(*first));
+        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    out
+}

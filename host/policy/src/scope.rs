@@ -1,0 +1,37 @@
+//! What bounds a request from outside of any one grant.
+
+use effect::{Engagement, Environment, Host, HttpTarget, Method, PRODUCTION, Reason, SafeText};
+
+/// Whether an engagement, where there is one, reaches the request.
+pub(crate) fn within(engagement: Option<&Engagement>, now_unix_s: u64, (host, method): (&Host, &Method)) -> Result<(), Reason> {
+    let Some(engagement) = engagement else { return Ok(()) };
+    let outside = |what: &str| Err(Reason::OutsideEngagement(SafeText::new(what, 64)));
+    if now_unix_s < engagement.from_s {
+        outside("it has not begun")
+    } else if now_unix_s >= engagement.until_s {
+        outside("it has ended")
+    } else if !engagement.reaches(host) {
+        outside("the host is none of its targets")
+    } else if !engagement.allows(method) {
+        outside("it may not change anything")
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a request to this target goes to the environment of that name and to no other one. What matches none is production.
+pub(crate) fn is_environment(name: &str, environments: &[Environment], target: &HttpTarget) -> bool {
+    let mut matching = environments.iter().filter(|environment| environment.has(target)).map(|environment| environment.name.as_str());
+    match (matching.next(), matching.next()) {
+        (None, _) => name == PRODUCTION,
+        (Some(only), None) => name == only,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// In one word, for people.
+pub(crate) fn environment_words(environments: &[Environment], target: &HttpTarget) -> String {
+    let matching: Vec<&str> =
+        environments.iter().filter(|environment| environment.has(target)).map(|environment| environment.name.as_str()).collect();
+    if matching.is_empty() { PRODUCTION.to_owned() } else { matching.join(" and ") }
+}

@@ -1,0 +1,260 @@
+//! Credentials, environments, engagements: what goes along, and where.
+
+use effect::{
+    Ask, Binding, CredentialAsk, CredentialStep, Decision, Engagement, Environment, EnvironmentPlace, Grants, Header, HttpAsk, HttpGrant,
+    May, Method, Placement, Rotation, RotationSet, Scheme, Source, Tier,
+};
+
+use super::{NOW, ask, grant, http, judged};
+use crate::{Facts, Placeholder, choose, decide};
+
+/// Whether a request is one that the host may finish, for a credential in this place: by what the guest has written where that will stand.
+#[test]
+fn a_place_that_the_guest_has_taken_is_no_place_for_a_credential() {
+    let judge = |placement: Placement, headers: &[&str], path: &str| {
+        let with = HttpGrant { credential: Some("key".to_owned()), ..grant(Scheme::Https, "api.test", None) };
+        let mut granted = Grants { http: vec![with], ..Grants::default() };
+        let hosts = vec!["api.test".parse().unwrap()];
+        granted.credentials = vec![Binding::new("key", hosts, placement, Source::Local)];
+        let mut ask = http(ask(Scheme::Https, "api.test", path));
+        ask.headers = headers.iter().map(|name| Header { name: (*name).to_owned(), value: b"mine".to_vec() }).collect();
+        judged(&granted, &Ask::Http(ask))
+    };
+    let header = || Placement::Header { name: "x-api-key".to_owned(), before: String::new(), after: String::new() };
+    let query = || Placement::Query { name: "api_key".to_owned() };
+    for (placement, headers, path, expected) in [
+        (header(), &["x-other"][..], "/", "permit"),
+        (header(), &["x-api-key"], "/", "header-not-yours(x-api-key)"),
+        (header(), &["X_Api_Key"], "/", "header-not-yours(x-api-key)"),
+        (Placement::Bearer, &["authorization"], "/", "header-not-yours(authorization)"),
+        (query(), &[], "/?a=1&apikey=2", "permit"),
+        (query(), &[], "/?a=1&api_key=2", "header-not-yours(?api_key=)"),
+        (query(), &[], "/?api_key", "header-not-yours(?api_key=)"),
+        (query(), &[], "/?API_KEY=2", "header-not-yours(?api_key=)"),
+        (query(), &[], "/?a=1;api%5Fkey=2", "header-not-yours(?api_key=)"),
+    ] {
+        assert_eq!(judge(placement, headers, path), expected, "{headers:?} {path}");
+    }
+}
+
+fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
+    let granted = HttpGrant { credential: Some("key".to_owned()), ..grant(Scheme::Https, "*.example.com", None) };
+    let mut binding = Binding::new("key", vec!["*.example.com".parse().unwrap()], Placement::Bearer, Source::Local);
+    change(&mut binding);
+    Grants { http: vec![granted], credentials: vec![binding], ..Grants::default() }
+}
+
+#[test]
+fn grant_and_binding_must_both_cover_the_request() {
+    let judge = |grants: Grants, authority: &str, path: &str| judged(&grants, &ask(Scheme::Https, authority, path));
+    let (inside, outside) = ("permit", "credential-not-bound(key)");
+    assert_eq!(judge(with_key(|_| ()), "a.example.com", "/x"), inside);
+    let methods = |method: &'static str| with_key(|key| key.methods = vec![Method::new(method).unwrap()]);
+    assert_eq!(
+        (judge(methods("GET"), "a.example.com", "/x"), judge(methods("POST"), "a.example.com", "/x")),
+        (inside.into(), outside.into())
+    );
+    let paths = || with_key(|key| key.paths = vec!["/api/**".parse().unwrap()]);
+    assert_eq!((judge(paths(), "a.example.com", "/api/x"), judge(paths(), "a.example.com", "/x")), (inside.into(), outside.into()));
+    let port = |port| with_key(|key| key.port = Some(port));
+    assert_eq!((judge(port(443), "a.example.com", "/"), judge(port(8443), "a.example.com", "/")), (inside.into(), outside.into()));
+    let host = || with_key(|key| key.hosts = vec!["b.example.com".parse().unwrap()]);
+    assert_eq!((judge(host(), "b.example.com", "/"), judge(host(), "a.example.com", "/")), (inside.into(), outside.into()));
+}
+
+fn sandbox() -> Environment {
+    let place = |host: &str, paths: &[&str]| EnvironmentPlace {
+        host: host.parse().unwrap(),
+        paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+    };
+    Environment {
+        name: "sandbox".to_owned(),
+        places: vec![place("*.sandbox.example.com", &[]), place("shared.example.com", &["/api/**/sandbox/**"])],
+    }
+}
+
+#[test]
+fn a_credential_of_one_environment_is_refused_in_another_by_name() {
+    let judge = |of: &str, environments: Vec<Environment>, authority: &str, path: &str| {
+        let grants = Grants { environments, ..with_key(|key| key.environment = Some(of.to_owned())) };
+        judged(&grants, &ask(Scheme::Https, authority, path))
+    };
+    let named = |of: &str, there: &str| format!("credential-elsewhere(`key` is for {of}, and this is {there})");
+    for (of, authority, path, expected) in [
+        ("sandbox", "a.sandbox.example.com", "/", "permit".to_owned()),
+        ("sandbox", "a.example.com", "/", named("sandbox", "production")),
+        ("production", "a.example.com", "/", "permit".to_owned()),
+        ("production", "a.sandbox.example.com", "/", named("production", "sandbox")),
+        ("sandbox", "shared.example.com", "/api/v1/sandbox/x", "permit".to_owned()),
+        ("production", "shared.example.com", "/api/v1/sandbox/x", named("production", "sandbox")),
+        ("sandbox", "shared.example.com", "/api/v1/x", named("sandbox", "production")),
+    ] {
+        assert_eq!(judge(of, vec![sandbox()], authority, path), expected, "{of} {authority}{path}");
+    }
+    let staging = Environment { name: "staging".to_owned(), ..sandbox() };
+    // Where two say that a place is theirs, it is neither's.
+    assert_eq!(judge("sandbox", vec![sandbox(), staging], "a.sandbox.example.com", "/"), named("sandbox", "sandbox and staging"));
+    assert_eq!(judge("sandbox", Vec::new(), "a.sandbox.example.com", "/"), named("sandbox", "production"));
+}
+
+#[test]
+fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
+    let engagement = |tier| Engagement {
+        name: "q4".to_owned(),
+        from_s: 1_800_000_000,
+        until_s: 1_800_000_010,
+        rate: None,
+        targets: vec!["*.example.com".parse().unwrap(), "127.0.0.0/8".parse().unwrap()],
+        tier,
+    };
+    let judge = |tier, now_unix_s, authority: &str, method: &str| {
+        let wide = |host: &str| HttpGrant { methods: vec![Method::new(method).unwrap()], ..grant(Scheme::Https, host, None) };
+        let http_grants = ["*.example.com", "good.com", "127.0.0.9", "10.0.0.1"].map(wide).to_vec();
+        let grants = Grants { http: http_grants, engagement: Some(engagement(tier)), ..Grants::default() };
+        let mut ask = http(ask(Scheme::Https, authority, "/"));
+        ask.method = Method::new(method).unwrap();
+        match decide(&grants, &Facts { now_unix_s, ..NOW }, &Ask::Http(ask)) {
+            Decision::Permit(_) => "permit".to_owned(),
+            Decision::Refuse(reason) => reason.to_string(),
+        }
+    };
+    let (begin, end) = (1_800_000_000, 1_800_000_010);
+    for (tier, now, authority, method, expected) in [
+        (Tier::Live, begin, "a.example.com", "DELETE", "permit"),
+        (Tier::Live, end - 1, "127.0.0.9", "GET", "permit"),
+        (Tier::Live, begin - 1, "a.example.com", "GET", "outside the engagement: it has not begun"),
+        (Tier::Live, end, "a.example.com", "GET", "outside the engagement: it has ended"),
+        (Tier::Live, begin, "good.com", "GET", "outside the engagement: the host is none of its targets"),
+        (Tier::Live, begin, "10.0.0.1", "GET", "outside the engagement: the host is none of its targets"),
+        (Tier::ReadOnly, begin, "a.example.com", "GET", "permit"),
+        (Tier::ReadOnly, begin, "a.example.com", "POST", "outside the engagement: it may not change anything"),
+        (Tier::Staged, begin, "a.example.com", "HEAD", "permit"),
+        (Tier::Staged, begin, "a.example.com", "DELETE", "outside the engagement: it may not change anything"),
+    ] {
+        assert_eq!(judge(tier, now, authority, method), expected, "{tier:?} {now} {authority} {method}");
+    }
+}
+
+#[test]
+fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
+    let other = HttpGrant { credential: Some("other".to_owned()), ..grant(Scheme::Https, "*.example.com", None) };
+    let mut grants = with_key(|_| ());
+    let hosts = grants.credentials[0].hosts.clone();
+    grants.http.push(other);
+    grants.credentials.push(Binding::new("other", hosts, Placement::Bearer, Source::Local));
+    let judge = |choices: &[&str]| {
+        let mut ask = http(ask(Scheme::Https, "a.example.com", "/"));
+        ask.headers =
+            choices.iter().map(|name| Header { name: "bailiwick-credential".to_owned(), value: name.as_bytes().to_vec() }).collect();
+        let chosen = match choose(&grants, &[], &mut ask) {
+            Ok(chosen) => chosen,
+            Err(reason) => return reason.to_string(),
+        };
+        assert!(ask.headers.is_empty(), "it is never sent");
+        match decide(&grants, &Facts { chosen, ..NOW }, &Ask::Http(ask)) {
+            Decision::Permit(bounds) => bounds.credential.unwrap_or_default(),
+            Decision::Refuse(reason) => reason.to_string(),
+        }
+    };
+    assert_eq!(judge(&[]), "key");
+    assert_eq!(judge(&["key"]), "key");
+    assert_eq!(judge(&["other"]), "other");
+    assert_eq!(judge(&["third"]), "no grant for this request names a credential `third`");
+    for bad in [&["key", "other"][..], &["key", "key"], &[""], &["KEY"], &["key, other"]] {
+        assert_eq!(judge(bad), "only the host may set the header `bailiwick-credential`", "{bad:?}");
+    }
+}
+
+/// Of all places, a placeholder is taken out of its credential's own only, and is refused everywhere else.
+#[test]
+fn a_placeholder_outside_of_its_own_place_never_leaves() {
+    const TEXT: &str = "bwkph0123456789abcdefghijklmnopqrs";
+    let placeholders = [Placeholder { credential: "key".to_owned(), text: TEXT.to_owned() }];
+    let base64 = "YndrcGgwMTIzNDU2Nzg5YWJjZGVmZ2hpamtsbW5vcHFycw";
+    let judge = |placement: Placement, change: &dyn Fn(&mut HttpAsk)| {
+        let grants = with_key(|key| key.placement = placement.clone());
+        let mut ask = http(ask(Scheme::Https, "a.example.com", "/x?a=1"));
+        change(&mut ask);
+        choose(&grants, &placeholders, &mut ask).map(|chosen| (chosen, ask))
+    };
+    let header = |name: &'static str, value: String| {
+        move |ask: &mut HttpAsk| ask.headers.push(Header { name: name.to_owned(), value: value.clone().into_bytes() })
+    };
+    let own = Placement::Header { name: "x-key".to_owned(), before: "k ".to_owned(), after: String::new() };
+    let query = Placement::Query { name: "key".to_owned() };
+    let basic = Placement::Basic { user: "me".to_owned() };
+    let in_basic = format!("Basic {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("me:{TEXT}")));
+    let taken: [(Placement, &dyn Fn(&mut HttpAsk)); 5] = [
+        (Placement::Bearer, &header("authorization", format!("Bearer {TEXT}"))),
+        (Placement::Bearer, &header("Authorization", format!("bearer {TEXT}"))),
+        (basic, &header("authorization", in_basic)),
+        (own.clone(), &header("x-key", format!("k {TEXT}"))),
+        (query, &|ask| ask.target.query = Some(format!("a=1&key={TEXT}"))),
+    ];
+    for (placement, change) in taken {
+        let (chosen, ask) = judge(placement.clone(), change).unwrap();
+        assert_eq!(chosen.as_deref(), Some("key"), "{placement:?}");
+        assert!(ask.headers.is_empty() && ask.target.query.as_deref() == Some("a=1"), "{placement:?}");
+    }
+    let misplaced: [&dyn Fn(&mut HttpAsk); 10] = [
+        &header("x-other", TEXT.to_owned()),
+        &header("authorization", format!("Basic {TEXT}")),
+        &header("authorization", format!("Bearer  {TEXT}")),
+        &header("x-other", base64.to_owned()),
+        &|ask| ask.target.path = format!("/x/{TEXT}"),
+        &|ask| ask.target.query = Some(format!("key={TEXT}")),
+        &|ask| ask.target.query = Some(format!("key=%62{}", &TEXT[1..])),
+        &|ask| ask.body = format!("{{\"token\":\"{TEXT}\"}}").into(),
+        &|ask| ask.body = TEXT.to_ascii_uppercase().into(),
+        &|ask| {
+            ask.headers.extend([0, 1].map(|_| Header { name: "authorization".to_owned(), value: format!("Bearer {TEXT}").into_bytes() }))
+        },
+    ];
+    for (n, change) in misplaced.iter().enumerate() {
+        let reason = judge(Placement::Bearer, change).err().map(|reason| reason.code());
+        assert_eq!(reason, Some("placeholder-misplaced"), "{n}");
+    }
+    assert!(judge(Placement::Bearer, &header("x-other", "bwkph0123".to_owned())).unwrap().0.is_none(), "only the whole of it is one");
+}
+
+#[test]
+fn what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own() {
+    let rotation = Rotation {
+        set: RotationSet {
+            method: Method::new("PUT").unwrap(),
+            path: "/api/users/svc".to_owned(),
+            body: "{}".to_owned(),
+            field: "p".to_owned(),
+        },
+        test_path: "/api/whoami".to_owned(),
+    };
+    let grants = |may: &[May], change: &dyn Fn(&mut Binding)| {
+        let mut grants = with_key(|key| {
+            key.hosts = vec!["a.example.com".parse().unwrap()];
+            key.rotation = Some(rotation.clone());
+            change(key);
+        });
+        grants.may = [("key".to_owned(), may.to_vec())].into();
+        grants
+    };
+    let judge = |grants: &Grants, step: CredentialStep| judged(grants, &Ask::Credential(CredentialAsk { name: "key".to_owned(), step }));
+    let identify = || CredentialStep::Identify(b"found"[..].into());
+    let both = grants(&[May::Identify, May::Rotate], &|_| ());
+    for step in [identify(), CredentialStep::Create, CredentialStep::Set, CredentialStep::Test, CredentialStep::Finish] {
+        assert_eq!(judge(&both, step.clone()), "permit");
+        assert_eq!(judge(&grants(&[], &|_| ()), step.clone()), "credential-use-not-granted");
+        assert_eq!(judge(&with_key(|_| ()), step), "credential-use-not-granted");
+    }
+    assert_eq!(judge(&grants(&[May::Rotate], &|_| ()), identify()), "credential-use-not-granted");
+    assert_eq!(judge(&grants(&[May::Identify], &|_| ()), CredentialStep::Create), "credential-use-not-granted");
+    // The requests that it makes are judged as any other.
+    let narrow = grants(&[May::Rotate], &|key| key.methods = vec![Method::new("GET").unwrap()]);
+    assert_eq!(
+        (judge(&narrow, CredentialStep::Set), judge(&narrow, CredentialStep::Test)),
+        ("credential-not-bound(key)".into(), "permit".into())
+    );
+    let none = grants(&[May::Rotate], &|key| key.rotation = None);
+    assert_eq!(judge(&none, CredentialStep::Create), "credential-not-bound(key)");
+    let elsewhere = grants(&[May::Rotate], &|key| key.environment = Some("sandbox".to_owned()));
+    assert!(judge(&elsewhere, CredentialStep::Set).starts_with("credential-elsewhere"));
+}
