@@ -72,6 +72,12 @@ pub enum Refused {
 pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Result<Effective, Vec<Refused>> {
     let mut refused: Vec<Refused> = imports.iter().filter_map(unserved).collect();
     let narrowed = narrow(manifest, grants);
+    let imports_credentials =
+        imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(Capability::Credentials)));
+    // Unlike WASI, nobody imports it by the way: what can't be called is no surprise in the middle of a run.
+    if imports_credentials && narrowed.may.is_empty() {
+        refused.push(Refused::NotGranted { capability: Capability::Credentials, why: "imports its functions".to_owned() });
+    }
     for declared in manifest.iter().flat_map(|manifest| &manifest.declares) {
         if lines(declared.capability, grants).is_empty() {
             refused.push(Refused::NotGranted { capability: declared.capability, why: declared.why.clone() });
@@ -128,7 +134,13 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
         }
         Some(_) => {}
     }
-    narrowed.credentials.retain(|binding| narrowed.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name)));
+    if declared(manifest, Capability::Credentials).is_none() {
+        narrowed.may.clear();
+    }
+    let is_sent = |narrowed: &Grants, name: &str| narrowed.http.iter().any(|grant| grant.credential.as_deref() == Some(name));
+    let (http, may) = (narrowed.clone(), narrowed.may.clone());
+    narrowed.credentials.retain(|binding| is_sent(&http, &binding.name) || may.contains_key(&binding.name));
+    narrowed.placeholders.retain(|_, name| is_sent(&http, name));
     narrowed
 }
 
@@ -136,29 +148,8 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
 pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
     match capability {
         Capability::Files => grants.files.iter().map(files_line).collect(),
-        Capability::Http => grants.http.iter().map(http_line).chain(grants.credentials.iter().map(credential_line)).collect(),
-    }
-}
-
-/// Never a value, nor anything that is made from one.
-fn credential_line(binding: &effect::Binding) -> String {
-    let source = match &binding.source {
-        effect::Source::Local => "the vault".to_owned(),
-        effect::Source::Env(name) => format!("the variable {}", SafeText::new(name, 256)),
-        effect::Source::File(path) => format!("the file {}", SafeText::new(&path.to_string_lossy(), 4096)),
-    };
-    let hosts: Vec<String> = binding.hosts.iter().map(ToString::to_string).collect();
-    let until = binding.until.map(|until| format!(", until {until}")).unwrap_or_default();
-    let clear = if binding.scheme == effect::Scheme::Http { ", in clear text" } else { "" };
-    format!("credential {} from {source}, as {} to {}{clear}{until}", binding.name, placed(&binding.placement), hosts.join(", "))
-}
-
-fn placed(placement: &effect::Placement) -> String {
-    match placement {
-        effect::Placement::Bearer => "bearer".to_owned(),
-        effect::Placement::Basic { user } => format!("basic of {}", SafeText::new(user, 256)),
-        effect::Placement::Header { name, .. } => format!("header {}", SafeText::new(name, 256)),
-        effect::Placement::Query { name } => format!("query {}", SafeText::new(name, 256)),
+        Capability::Credentials => credential::may_lines(grants).collect(),
+        Capability::Http => grants.http.iter().map(http_line).chain(credential::lines(grants)).collect(),
     }
 }
 
@@ -187,5 +178,7 @@ fn http_line(grant: &effect::HttpGrant) -> String {
     line
 }
 
+mod credential;
+pub use credential::line as credential_line;
 #[cfg(test)]
 mod tests;

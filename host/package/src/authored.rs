@@ -44,6 +44,12 @@ pub enum Fault {
         /// What could stand here.
         known: String,
     },
+    /// A word that is none of those that mean something here.
+    #[error("is none of those that there are: {known}")]
+    UnknownChoice {
+        /// What could stand here.
+        known: String,
+    },
     /// A key or value of a later version.
     #[error("is not part of this version: it arrives with {0}")]
     Later(&'static str),

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
+    /// Something done with credentials besides having them sent along.
+    Credentials,
     /// Folders of the host.
     Files,
     /// Requests.
@@ -18,11 +20,12 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order in which they are shown.
-    pub const ALL: &[Self] = &[Self::Files, Self::Http];
+    pub const ALL: &[Self] = &[Self::Credentials, Self::Files, Self::Http];
 
     /// As written.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Credentials => "credentials",
             Self::Files => "files",
             Self::Http => "http",
         }
@@ -40,15 +43,10 @@ impl FromStr for Capability {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let known = Self::ALL.iter().copied().find(|known| known.as_str() == text);
-        known.ok_or_else(|| ParseError::new("a capability", text, "`files` or `http`"))
+        known.ok_or_else(|| ParseError::new("a capability", text, "`credentials`, `files` or `http`"))
     }
 }
 
 /// What is written in the same places and comes later, and with what.
-pub(crate) const LATER: &[(&str, &str)] = &[
-    ("credentials", "credentials"),
-    ("approvals", "approvals"),
-    ("undo", "approvals"),
-    ("agents", "agents that call agents"),
-    ("model", "models"),
-];
+pub(crate) const LATER: &[(&str, &str)] =
+    &[("approvals", "approvals"), ("undo", "approvals"), ("agents", "agents that call agents"), ("model", "models")];

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, Grants, Limits, SafeText, Until};
+use effect::{Binding, Digest, Engagement, Environment, Grants, Limits, SafeText, Until};
 use std::net::SocketAddr;
 
 use crate::authored::{Table, Text, WrongError};
@@ -18,6 +18,9 @@ mod credential;
 mod http;
 mod mount;
 mod network;
+mod placement;
+mod scope;
+mod source;
 
 pub use authority::authority;
 
@@ -30,13 +33,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const AGENTS_MAX: usize = 1000;
 
 /// What comes later at the outermost level, and with what.
-const LATER: &[(&str, &str)] = &[
-    ("environments", "credentials"),
-    ("engagements", "credentials"),
-    ("policy", "approvals"),
-    ("people", "approvals"),
-    ("notify", "approvals"),
-];
+const LATER: &[(&str, &str)] = &[("policy", "approvals"), ("people", "approvals"), ("notify", "approvals")];
 
 /// A file as it was written: its bytes, and nothing of what they mean.
 #[derive(Clone, Debug)]
@@ -59,6 +56,12 @@ pub struct Resolved {
     pub digest: Digest,
     /// By name.
     pub agents: BTreeMap<String, ResolvedAgent>,
+    /// By name; also those that no agent was granted.
+    pub credentials: BTreeMap<String, Binding>,
+    /// By name.
+    pub engagements: BTreeMap<String, Engagement>,
+    /// By name.
+    pub environments: Vec<Environment>,
     /// How names are resolved and whom TLS believes.
     pub network: Network,
 }
@@ -127,6 +130,16 @@ pub enum ConfigError {
         /// Who is there.
         known: String,
     },
+    /// It has no such engagement.
+    #[error("`{}` has no engagement `{name}`; it has: {known}", file.display())]
+    NoEngagement {
+        /// Which file.
+        file: PathBuf,
+        /// Which was looked for.
+        name: SafeText,
+        /// Which are there.
+        known: String,
+    },
     /// The agent's last day is over.
     #[error("agent `{name}` expired with {expires}")]
     Expired {
@@ -178,20 +191,36 @@ impl Authored {
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);
-        root.only(&["agents", "credentials", "network"], LATER)?;
-        let credentials = root.get("credentials").map_or(Ok(BTreeMap::new()), |value| credential::resolve(&value, &place))?;
+        root.only(&["agents", "credentials", "engagements", "environments", "network", "vault"], LATER)?;
+        let environments = root.get("environments").map_or(Ok(Vec::new()), |value| scope::environments(&value))?;
+        let engagements = root.get("engagements").map_or(Ok(BTreeMap::new()), |value| scope::engagements(&value))?;
+        let vault = root.get("vault").map(|value| source::vault(&value, &place)).transpose()?;
+        let known = scope::Known { environments: &environments, vault: vault.as_ref() };
+        let credentials = root.get("credentials").map_or(Ok(BTreeMap::new()), |value| credential::resolve(&value, &place, &known))?;
         let mut agents = BTreeMap::new();
         if let Some(list) = root.get("agents") {
             for (name, value) in list.table(AGENTS_MAX)?.entries() {
-                agents.insert(name.to_owned(), agent::resolve(name, &value, &place, &credentials)?);
+                agents.insert(name.to_owned(), agent::resolve(name, &value, &place, (&credentials, &environments))?);
             }
         }
         let network = root.get("network").map_or(Ok(Network::default()), |value| network::resolve(&value, &place))?;
-        Ok(Resolved { file: self.file.clone(), digest: self.digest, agents, network })
+        Ok(Resolved { file: self.file.clone(), digest: self.digest, agents, credentials, engagements, environments, network })
     }
 }
 
 impl Resolved {
+    /// An engagement, which then bounds every ask of a run.
+    ///
+    /// # Errors
+    /// One that is not there.
+    pub fn engagement(&self, name: &str) -> Result<&Engagement, ConfigError> {
+        self.engagements.get(name).ok_or_else(|| ConfigError::NoEngagement {
+            file: self.file.clone(),
+            name: SafeText::new(name, 64),
+            known: self.engagements.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+
     /// An agent that may be started now.
     ///
     /// # Errors

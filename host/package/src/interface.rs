@@ -90,7 +90,7 @@ impl InterfaceName {
         if self.package == "bailiwick:agent" {
             return match LATER.iter().find(|(later, _)| *later == name) {
                 Some((_, with)) => Service::Later(with),
-                None if !CLAIMS.contains(&name) => Service::Unknown,
+                None if !CLAIMS.contains(&name) && name != "credentials" => Service::Unknown,
                 None if self.is_agent_0_1() => Service::Served,
                 None => Service::OtherVersion,
             };
@@ -106,6 +106,7 @@ impl InterfaceName {
     /// The capability through which something can be done with it, where there is one.
     pub fn capability(&self) -> Option<Capability> {
         match (self.package.as_str(), self.interface.as_str()) {
+            ("bailiwick:agent", "credentials") => Some(Capability::Credentials),
             ("wasi:filesystem", _) => Some(Capability::Files),
             ("wasi:http", "outgoing-handler") => Some(Capability::Http),
             _ => None,

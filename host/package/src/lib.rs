@@ -15,6 +15,7 @@ pub mod config;
 pub mod lock;
 pub mod manifest;
 pub mod project;
+pub mod review;
 pub mod store;
 #[cfg(test)]
 mod testing;

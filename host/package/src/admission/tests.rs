@@ -14,6 +14,7 @@ fn grants() -> Grants {
         env: [("LANG".to_owned(), "C".to_owned())].into(),
         files: vec![FilesGrant { guest: "/src".to_owned(), host: "/tmp".into(), mode: FilesMode::Read }],
         http: vec![http(&["GET", "POST"]), http(&["DELETE"])],
+        ..Grants::default()
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use effect::{Binding, Grants, Limits, ParseError, Source, Until, is_name};
+use effect::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, Source, Until, VaultLogin, is_name};
 
 use super::{ComponentSource, Place, ResolvedAgent, http, mount};
 use crate::authored::{Fault, Table, Value, WrongError};
 use crate::capability::LATER;
 
-const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http"];
+const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
 
 /// BOUND: variables of one agent.
 const ENV_MAX: usize = 128;
@@ -24,22 +24,35 @@ pub(super) fn resolve(
     name: &str,
     value: &Value<'_>,
     place: &Place<'_>,
-    credentials: &BTreeMap<String, Binding>,
+    (credentials, environments): (&BTreeMap<String, Binding>, &[Environment]),
 ) -> Result<ResolvedAgent, WrongError> {
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
         return Err(value.wrong(ParseError::new("a name of an agent", name, form).into()));
     }
     let agent = value.table(64)?;
-    agent.only(KEYS, &[("credentials", "credentials")])?;
+    agent.only(KEYS, &[])?;
     let line = |key: &str| agent.get(key).map(|value| value.line(LINE_BYTES_MAX)).transpose();
     let http = agent.get("http").map_or(Ok(Vec::new()), |list| http::resolve(&list, credentials))?;
-    let is_used = |binding: &&Binding| http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
+    let may = agent.get("credentials").map_or(Ok(BTreeMap::new()), |list| may(&list, credentials))?;
+    let (env, placeholders) = env(&agent, &http)?;
+    let is_used =
+        |binding: &&Binding| may.contains_key(&binding.name) || http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
+    let used: Vec<Binding> = credentials.values().filter(is_used).cloned().collect();
+    if let Some(other) = used.iter().find(|binding| !binding.agents.is_empty() && binding.agents.iter().all(|pin| pin.name != name)) {
+        let key = if may.contains_key(&other.name) { "credentials" } else { "http" };
+        return Err(agent.required(key)?.wrong(Fault::Impossible("grants a credential that names its `agents`, and this is none of them")));
+    }
+    let environments = if used.iter().any(|binding| binding.environment.is_some()) { environments.to_vec() } else { Vec::new() };
     let grants = Grants {
-        credentials: credentials.values().filter(is_used).cloned().collect(),
-        env: env(&agent)?,
+        credentials: used,
+        engagement: None,
+        env,
+        environments,
         files: agent.get("files").map_or(Ok(Vec::new()), |list| mount::resolve(&list, place, &secrets(credentials)))?,
         http,
+        may,
+        placeholders,
     };
     Ok(ResolvedAgent {
         component: component(&agent.required("component")?, place)?,
@@ -53,11 +66,43 @@ pub(super) fn resolve(
     })
 }
 
+/// `[[agents.NAME.credentials]]`: what it may do with credentials besides sending them.
+fn may(list: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<BTreeMap<String, Vec<May>>, WrongError> {
+    let mut all = BTreeMap::new();
+    for item in list.some_items(LIST_MAX)? {
+        let table = item.table(4)?;
+        table.only(&["name", "may"], &[])?;
+        let name_value = table.required("name")?;
+        let name = http::credential(&name_value, credentials)?;
+        let words = table.required("may")?.some_items(8)?;
+        let may: Vec<May> = words.iter().map(may_word).collect::<Result<_, _>>()?;
+        let rotation = credentials.get(&name).and_then(|binding| binding.rotation.as_ref());
+        if may.contains(&May::Rotate) && rotation.is_none() {
+            return Err(item.wrong(Fault::Impossible("lets it rotate a credential that says nothing of how: `rotate` is missing there")));
+        }
+        if all.insert(name, may).is_some() {
+            return Err(name_value.wrong(Fault::Impossible("is named a second time")));
+        }
+    }
+    Ok(all)
+}
+
+fn may_word(value: &Value<'_>) -> Result<May, WrongError> {
+    match value.text(16)? {
+        "identify" => Ok(May::Identify),
+        "rotate" => Ok(May::Rotate),
+        other => Err(value.wrong(ParseError::new("a thing to do with a credential", other, "`identify` or `rotate`").into())),
+    }
+}
+
 /// Where the values of credentials lie, in every spelling.
 fn secrets(credentials: &BTreeMap<String, Binding>) -> Vec<PathBuf> {
     let files = credentials.values().filter_map(|binding| match &binding.source {
         Source::File(path) => Some(path),
-        Source::Local | Source::Env(_) => None,
+        Source::Vault(vault) => Some(match &vault.server.login {
+            VaultLogin::Token { file } | VaultLogin::Approle { file, .. } | VaultLogin::Kubernetes { file, .. } => file,
+        }),
+        Source::Local | Source::Env(_) | Source::Exec(_) | Source::Keyring(_) => None,
     });
     files.flat_map(|path| [Some(path.clone()), mount::real_or_future(path).ok()]).flatten().collect()
 }
@@ -102,9 +147,12 @@ fn limits(agent: &Table<'_>) -> Result<Limits, WrongError> {
     Ok(limits)
 }
 
-fn env(agent: &Table<'_>) -> Result<BTreeMap<String, String>, WrongError> {
-    let mut env = BTreeMap::new();
-    let Some(table) = agent.get("env") else { return Ok(env) };
+/// Variables with their values, and those that hold a stand-in for a credential.
+type Variables = (BTreeMap<String, String>, BTreeMap<String, String>);
+
+fn env(agent: &Table<'_>, http: &[HttpGrant]) -> Result<Variables, WrongError> {
+    let (mut env, mut placeholders) = (BTreeMap::new(), BTreeMap::new());
+    let Some(table) = agent.get("env") else { return Ok((env, placeholders)) };
     for (name, value) in table.table(ENV_MAX)?.entries() {
         let form = "letters, digits and underscores, a letter first";
         let is_good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -112,13 +160,25 @@ fn env(agent: &Table<'_>) -> Result<BTreeMap<String, String>, WrongError> {
         if !is_good || name.len() > ENV_BYTES_MAX {
             return Err(value.wrong(ParseError::new("the name of a variable", name, form).into()));
         }
+        if let Ok(table) = value.table(4) {
+            table.only(&["placeholder"], &[])?;
+            placeholders.insert(name.to_owned(), placeholder(&table.required("placeholder")?, http)?);
+            continue;
+        }
         let text = value.text(ENV_BYTES_MAX)?;
         if text.contains('\0') {
             return Err(value.wrong(Fault::Impossible("must not contain a NUL")));
         }
         env.insert(name.to_owned(), text.to_owned());
     }
-    Ok(env)
+    Ok((env, placeholders))
+}
+
+fn placeholder(value: &Value<'_>, http: &[HttpGrant]) -> Result<String, WrongError> {
+    let name = value.text(64)?;
+    let is_granted = http.iter().any(|grant| grant.credential.as_deref() == Some(name));
+    let unknown = || value.wrong(ParseError::new("a credential", name, "one that a request of this agent may take along").into());
+    is_granted.then(|| name.to_owned()).ok_or_else(unknown)
 }
 
 /// Nothing of this version needs to be named here: what does arrives later.
@@ -128,6 +188,7 @@ fn uses(agent: &Table<'_>) -> Result<Vec<String>, WrongError> {
     let name = item.text(LINE_BYTES_MAX)?;
     Err(item.wrong(match LATER.iter().find(|(later, _)| *later == name) {
         Some((_, with)) => Fault::Later(with),
+        None if name == "credentials" => Fault::Impossible("is granted by `[[agents.NAME.credentials]]`"),
         None if ["types", "findings", "progress"].contains(&name) => Fault::Impossible("needs no grant: leave it out"),
         None => ParseError::new("an interface that can be granted", name, "nothing in this version").into(),
     }))

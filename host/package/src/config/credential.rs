@@ -1,140 +1,131 @@
-//! `[credentials.NAME]`: where a credential may go, and where its value comes from. Never a value.
+//! `[credentials.NAME]`: where a credential may go, and for whom. Never a value.
 
 use std::collections::BTreeMap;
 
-use effect::{Binding, ParseError, Placement, Scheme, Source, is_name};
+use effect::{AgentPin, Binding, HostPattern, ParseError, PathPattern, Rate, Rotation, RotationSet, Scheme, Source, is_name};
 
-use super::Place;
+use super::{Place, placement, scope, source};
 use crate::authored::{Fault, Table, Value, WrongError};
 
-const KEYS: &[&str] = &["kind", "hosts", "source", "scheme", "until", "user", "header", "template", "query", "owner"];
-const LATER: &[(&str, &str)] = &[
-    ("agents", "the rest of the broker"),
-    ("environment", "the rest of the broker"),
-    ("methods", "the rest of the broker"),
-    ("paths", "the rest of the broker"),
-    ("rotate-every", "the rest of the broker"),
-    ("uses", "the rest of the broker"),
+/// Beside those of its kind.
+const KEYS: &[&str] = &[
+    "kind",
+    "hosts",
+    "source",
+    "scheme",
+    "port",
+    "methods",
+    "paths",
+    "environment",
+    "agents",
+    "until",
+    "uses",
+    "rate",
+    "owner",
+    "rotate-every",
+    "rotate",
 ];
 
 /// BOUND: credentials in one file.
 const CREDENTIALS_MAX: usize = 256;
-/// BOUND: hosts of one.
-const HOSTS_MAX: usize = 64;
-/// BOUND: bytes of a name, a template or a path.
+/// BOUND: hosts, methods, paths or agents of one.
+const LIST_MAX: usize = 64;
+/// BOUND: bytes of an owner or a path.
 const LINE_BYTES_MAX: usize = 1024;
 
-pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>) -> Result<BTreeMap<String, Binding>, WrongError> {
+pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known<'_>) -> Result<BTreeMap<String, Binding>, WrongError> {
     let table = value.table(CREDENTIALS_MAX)?;
-    table.entries().map(|(name, value)| Ok((name.to_owned(), binding(name, &value, place)?))).collect()
+    table.entries().map(|(name, value)| Ok((name.to_owned(), binding(name, &value, place, known)?))).collect()
 }
 
-fn binding(name: &str, value: &Value<'_>, place: &Place<'_>) -> Result<Binding, WrongError> {
+fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Known<'_>) -> Result<Binding, WrongError> {
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
         return Err(value.wrong(ParseError::new("a name of a credential", name, form).into()));
     }
-    let table = value.table(16)?;
-    table.only(KEYS, LATER)?;
-    table.get("owner").map(|owner| owner.line(LINE_BYTES_MAX).map(drop)).transpose()?;
-    Ok(Binding {
-        name: name.to_owned(),
-        hosts: table.required("hosts")?.some_items(HOSTS_MAX)?.iter().map(Value::parse).collect::<Result<_, _>>()?,
-        placement: placement(&table)?,
-        scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| super::http::scheme(&value))?,
-        source: table.get("source").map_or(Ok(Source::Local), |value| source(&value, place))?,
-        until: table.get("until").map(|value| value.parse()).transpose()?,
-    })
-}
-
-fn placement(table: &Table<'_>) -> Result<Placement, WrongError> {
+    let table = value.table(32)?;
     let kind = table.required("kind")?;
-    let name = kind.text(16)?;
-    let of_another = |key: &str, belongs: &str| match table.get(key) {
-        Some(value) if name != belongs => Err(value.wrong(Fault::Impossible("means nothing for this kind"))),
-        _ => Ok(()),
+    table.only(&[KEYS, placement::keys(&kind)?].concat(), &[])?;
+    let list = |key: &str| table.get(key).map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX));
+    let binding = Binding {
+        name: name.to_owned(),
+        agents: list("agents")?.iter().map(agent).collect::<Result<_, _>>()?,
+        environment: table.get("environment").map(|value| known.environment(&value)).transpose()?,
+        hosts: table.required("hosts")?.some_items(LIST_MAX)?.iter().map(Value::parse).collect::<Result<_, _>>()?,
+        methods: list("methods")?.iter().map(super::http::method).collect::<Result<_, _>>()?,
+        owner: table.get("owner").map(|owner| owner.line(LINE_BYTES_MAX)).transpose()?,
+        paths: list("paths")?.iter().map(Value::parse::<PathPattern>).collect::<Result<_, _>>()?,
+        placement: placement::resolve(&kind, &table)?,
+        port: table.get("port").map(|value| super::http::port(&value)).transpose()?,
+        rate: table.get("rate").map(|value| value.parse::<Rate>()).transpose()?,
+        rotate_every_s: table.get("rotate-every").map(|value| every(&value)).transpose()?,
+        rotation: table.get("rotate").map(|value| rotation(&value)).transpose()?,
+        scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| super::http::scheme(&value))?,
+        source: table.get("source").map_or(Ok(Source::Local), |value| source::resolve(&value, place, known))?,
+        until: table.get("until").map(|value| value.parse()).transpose()?,
+        uses: table.get("uses").map(|value| value.count()).transpose()?,
     };
-    [("user", "basic"), ("header", "header"), ("template", "header"), ("query", "query")]
-        .into_iter()
-        .try_for_each(|(key, of)| of_another(key, of))?;
-    match name {
-        "bearer" => Ok(Placement::Bearer),
-        "basic" => Ok(Placement::Basic { user: checked(&table.required("user")?, is_user, "printable ASCII without a colon")? }),
-        "query" => Ok(Placement::Query { name: checked(&table.required("query")?, is_query_name, "letters, digits and `-._~`")? }),
-        "header" => header(table),
-        "path" | "form" | "json" | "sigv4" | "hmac" | "jwt" | "oauth2" => Err(kind.wrong(Fault::Later("the rest of the broker"))),
-        other => Err(kind.wrong(ParseError::new("a kind of credential", other, "`bearer`, `basic`, `header` or `query`").into())),
+    if let Some(rotate) = table.get("rotate")
+        && binding.source != Source::Local
+    {
+        return Err(rotate.wrong(Fault::Impossible("needs the source `local`: elsewhere this host can't set a value")));
     }
+    if let Some(rotate) = table.get("rotate")
+        && !matches!(binding.hosts.as_slice(), [HostPattern::Exact(_)])
+    {
+        return Err(rotate.wrong(Fault::Impossible("needs one host, by its whole name, at which the new value is set")));
+    }
+    Ok(binding)
 }
 
-fn header(table: &Table<'_>) -> Result<Placement, WrongError> {
-    let value = table.required("header")?;
-    let name = checked(&value, is_header_name, "a header's name that says nothing of framing, routing or cookies")?.to_ascii_lowercase();
-    let template = table.get("template").map_or(Ok("{}".to_owned()), |value| {
-        checked(
-            &value,
-            |text| text.matches("{}").count() == 1 && is_printable(text),
-            "printable ASCII with `{}` once, where the value goes",
-        )
-    })?;
-    let (before, after) = template.split_once("{}").unwrap_or_default();
-    Ok(Placement::Header { name, before: before.to_owned(), after: after.to_owned() })
+/// `NAME`, or `NAME@sha256:…` for one component of it.
+fn agent(value: &Value<'_>) -> Result<AgentPin, WrongError> {
+    let text = value.text(256)?;
+    let bad = || value.wrong(ParseError::new("an agent", text, "its name, or its name, `@` and the digest of its component").into());
+    let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let digest = digest.map(|digest| digest.parse().map_err(|_| bad())).transpose()?;
+    if is_name(name) { Ok(AgentPin { name: name.to_owned(), digest }) } else { Err(bad()) }
 }
 
-fn checked(value: &Value<'_>, is_good: impl Fn(&str) -> bool, form: &'static str) -> Result<String, WrongError> {
+/// `30d`, `12h`; in seconds.
+fn every(value: &Value<'_>) -> Result<u64, WrongError> {
+    let text = value.text(16)?;
+    let unit = |unit: char, seconds: u64| text.strip_suffix(unit).map(|number| (number, seconds));
+    let seconds = unit('d', 86_400).or_else(|| unit('h', 3600)).and_then(|(number, seconds)| {
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+        number.parse::<u64>().ok().filter(|number| plain && (1..=10_000).contains(number)).map(|number| number * seconds)
+    });
+    seconds.ok_or_else(|| value.wrong(ParseError::new("a time", text, "days or hours: 30d, 12h").into()))
+}
+
+fn rotation(value: &Value<'_>) -> Result<Rotation, WrongError> {
+    let table = value.table(4)?;
+    table.only(&["set", "test"], &[])?;
+    let set = table.required("set")?.table(8)?;
+    set.only(&["method", "path", "body", "field"], &[])?;
+    let method_value = set.required("method")?;
+    let method = super::http::method(&method_value)?;
+    if !["PUT", "POST", "PATCH"].contains(&method.as_str()) {
+        return Err(method_value.wrong(ParseError::new("a method", method.as_str(), "`PUT`, `POST` or `PATCH`").into()));
+    }
+    let set = RotationSet { method, path: path(&set)?, body: body(&set)?, field: set.required("field")?.line(256)? };
+    Ok(Rotation { set, test_path: plain_path(&table.required("test")?)? })
+}
+
+fn path(table: &Table<'_>) -> Result<String, WrongError> {
+    plain_path(&table.required("path")?)
+}
+
+/// Nothing that a request could not have.
+fn plain_path(value: &Value<'_>) -> Result<String, WrongError> {
     let text = value.text(LINE_BYTES_MAX)?;
-    if is_good(text) { Ok(text.to_owned()) } else { Err(value.wrong(ParseError::new("a placement", text, form).into())) }
+    effect::HttpTarget::parse(Scheme::Https, "host.test", text).map_err(|err| value.wrong(err.into()))?;
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err(value.wrong(ParseError::new("a path", text, "a `/` first").into())) }
 }
 
-fn is_printable(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-}
-
-fn is_user(text: &str) -> bool {
-    is_printable(text) && !text.contains(':')
-}
-
-fn is_query_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-}
-
-/// SECURITY: what frames or routes a message is the host's own to set, with or without a secret in it.
-fn is_header_name(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let never = [
-        "accept-charset",
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "cookie",
-        "expect",
-        "host",
-        "http2-settings",
-        "if-range",
-        "keep-alive",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && !never.contains(&&*lower)
-}
-
-/// `local`, `env:NAME` or `file:PATH`.
-fn source(value: &Value<'_>, place: &Place<'_>) -> Result<Source, WrongError> {
-    let text = value.line(LINE_BYTES_MAX)?;
-    let bad = || value.wrong(ParseError::new("a source", &text, "`local`, `env:NAME` or `file:PATH`").into());
-    match text.split_once(':') {
-        None if text == "local" => Ok(Source::Local),
-        Some(("env", name)) if is_variable(name) => Ok(Source::Env(name.to_owned())),
-        Some(("file", path)) if !path.is_empty() => Ok(Source::File(place.folder.join(path))),
-        Some(("exec" | "keyring" | "vault", _)) => Err(value.wrong(Fault::Later("the rest of the broker"))),
-        _ => Err(bad()),
-    }
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+fn body(table: &Table<'_>) -> Result<String, WrongError> {
+    let Some(value) = table.get("body") else { return Ok("{}".to_owned()) };
+    let text = value.text(LINE_BYTES_MAX)?;
+    let is_object = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|body| body.is_object());
+    if is_object { Ok(text.to_owned()) } else { Err(value.wrong(ParseError::new("a body", text, "a JSON object").into())) }
 }

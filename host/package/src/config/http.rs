@@ -40,17 +40,17 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
     }
 }
 
-fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {
+pub(super) fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {
     let name = value.text(64)?;
     let unknown = || value.wrong(ParseError::new("a credential", name, "the name of a `[credentials.NAME]` of this file").into());
     credentials.contains_key(name).then(|| name.to_owned()).ok_or_else(unknown)
 }
 
-fn method(value: &Value<'_>) -> Result<Method, WrongError> {
+pub(super) fn method(value: &Value<'_>) -> Result<Method, WrongError> {
     Method::new(value.text(64)?).map_err(|err| value.wrong(err.into()))
 }
 
-fn port(value: &Value<'_>) -> Result<u16, WrongError> {
+pub(super) fn port(value: &Value<'_>) -> Result<u16, WrongError> {
     u16::try_from(value.count()?).map_err(|_| value.wrong(Fault::Impossible("must be a number from 1 to 65535")))
 }
 
@@ -67,6 +67,11 @@ fn addresses(table: &Table<'_>, host: &HostPattern) -> Result<Vec<IpNet>, WrongE
     if matches!(host, HostPattern::Exact(Host::V4(_) | Host::V6(_))) {
         return Err(list.wrong(Fault::Impossible("means nothing here: a literal address is a grant for that address")));
     }
+    networks(&list)
+}
+
+/// Private addresses that a name may have.
+pub(super) fn networks(list: &Value<'_>) -> Result<Vec<IpNet>, WrongError> {
     list.some_items(LIST_MAX)?.iter().map(address).collect()
 }
 

@@ -1,5 +1,5 @@
 //! Claims about configurations.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use effect::Digest;
 
 use super::{ComponentSource, ConfigError, FILE_NAME, Resolved, find, read};
+
+mod credential;
 
 /// A folder with `src/`, `file` and a home, in which configurations are tried.
 struct Place {
@@ -146,7 +148,10 @@ fn what_is_not_toml_is_named_by_its_line() {
 
 #[test]
 fn unknown_keys_are_named_wherever_they_are() {
-    wrong("[agent.x]\n", "bailiwick.toml:1: agent: is not a key here; the keys are agents, credentials, network");
+    wrong(
+        "[agent.x]\n",
+        "bailiwick.toml:1: agent: is not a key here; the keys are agents, credentials, engagements, environments, network",
+    );
     wrong(&agent("memory = 1"), "bailiwick.toml:3: agents.x.memory: is not a key here");
     wrong(&agent("limits = { memroy = \"1MiB\" }"), "bailiwick.toml:3: agents.x.limits.memroy: `memroy` is not a limit");
     wrong(&http("pats", "pats = []"), "bailiwick.toml:7: agents.x.http[0].pats: is not a key here");
@@ -157,18 +162,9 @@ fn unknown_keys_are_named_wherever_they_are() {
 
 #[test]
 fn what_arrives_later_is_refused_and_says_so() {
-    for key in ["environments", "engagements", "policy", "people", "notify"] {
+    for key in ["policy", "people", "notify"] {
         wrong(&format!("[{key}.y]\n"), &format!("bailiwick.toml:1: {key}: is not part of this version: it arrives with"));
     }
-    wrong(&http("credential", "credential = \"inventory\""), "agents.x.http[0].credential: `inventory` is not a credential");
-    let credential = |more: &str| format!("[credentials.y]\nhosts = [\"a.test\"]\n{more}\n");
-    wrong(
-        &credential("kind = \"bearer\"\nrotate-every = \"30d\""),
-        "bailiwick.toml:4: credentials.y.rotate-every: is not part of this version",
-    );
-    wrong(&credential("kind = \"sigv4\""), "bailiwick.toml:3: credentials.y.kind: is not part of this version");
-    wrong(&credential("kind = \"bearer\"\nsource = \"vault:a#b\""), "bailiwick.toml:4: credentials.y.source: is not part of this version");
-    wrong(&agent("[[agents.x.credentials]]\nname = \"y\""), "agents.x.credentials: is not part of this version");
     wrong(
         &agent("[[agents.x.files]]\nguest = \"/s\"\nhost = \"src\"\nmode = \"stage\""),
         "agents.x.files[0].mode: is not part of this version: it arrives with approvals",
@@ -177,7 +173,7 @@ fn what_arrives_later_is_refused_and_says_so() {
         "[agents.x]\ncomponent = \"oci://r.test/x@sha256:00\"",
         "bailiwick.toml:2: agents.x.component: is not part of this version: it arrives with packages",
     );
-    wrong(&agent("uses = [\"credentials\"]"), "agents.x.uses[0]: is not part of this version: it arrives with credentials");
+    wrong(&agent("uses = [\"approvals\"]"), "agents.x.uses[0]: is not part of this version: it arrives with approvals");
 }
 
 #[test]
@@ -191,6 +187,7 @@ fn impossible_values_are_named() {
         (agent("expires = \"2027-02-30\""), "agents.x.expires: `2027-02-30` is not a date"),
         (agent("expires = 2027-02-03"), "agents.x.expires: must be a string, and is datetime"),
         (agent("uses = [\"findings\"]"), "agents.x.uses[0]: needs no grant"),
+        (agent("uses = [\"credentials\"]"), "agents.x.uses[0]: is granted by `[[agents.NAME.credentials]]`"),
         (agent("uses = [\"shell\"]"), "agents.x.uses[0]: `shell` is not an interface"),
         (agent("env = { \"A=B\" = \"c\" }"), "is not the name of a variable"),
         (agent("env = { A = \"b\\u0000c\" }"), "agents.x.env.A: must not contain a NUL"),

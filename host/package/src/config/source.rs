@@ -1,0 +1,89 @@
+//! Where the value of a credential comes from.
+
+use std::path::PathBuf;
+
+use effect::{HttpTarget, ParseError, Source, VaultLogin, VaultServer, VaultSource};
+
+use super::{Place, scope};
+use crate::authored::{Fault, Table, Value, WrongError};
+
+/// BOUND: bytes of a source.
+const LINE_BYTES_MAX: usize = 1024;
+/// BOUND: arguments of a command.
+const ARGUMENTS_MAX: usize = 64;
+const FORMS: &str = "`local`, `env:NAME`, `file:PATH`, `keyring:NAME`, `vault:PATH#FIELD` or `exec:PROGRAM`, or a list with `exec:PROGRAM` and its arguments";
+
+pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known<'_>) -> Result<Source, WrongError> {
+    if let Ok(items) = value.items(ARGUMENTS_MAX) {
+        return exec(value, &items);
+    }
+    let text = value.line(LINE_BYTES_MAX)?;
+    let bad = || value.wrong(ParseError::new("a source", &text, FORMS).into());
+    match text.split_once(':') {
+        None if text == "local" => Ok(Source::Local),
+        Some(("env", name)) if is_variable(name) => Ok(Source::Env(name.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(Source::File(place.folder.join(path))),
+        Some(("keyring", name)) if !name.is_empty() => Ok(Source::Keyring(name.to_owned())),
+        Some(("exec", program)) if program.starts_with('/') => Ok(Source::Exec(vec![program.to_owned()])),
+        Some(("exec", _)) => Err(value.wrong(Fault::Impossible("needs the whole path of its program"))),
+        Some(("vault", at)) => {
+            let (path, field) = at.split_once('#').filter(|(path, field)| is_vault_path(path) && !field.is_empty()).ok_or_else(bad)?;
+            let server =
+                known.vault.cloned().ok_or_else(|| value.wrong(Fault::Impossible("needs `[vault]` with the address of the server")))?;
+            Ok(Source::Vault(Box::new(VaultSource { server, path: path.to_owned(), field: field.to_owned() })))
+        }
+        _ => Err(bad()),
+    }
+}
+
+/// The program with its whole path: which one is started is no question of a search path.
+fn exec(value: &Value<'_>, items: &[Value<'_>]) -> Result<Source, WrongError> {
+    let mut words: Vec<String> = items.iter().map(|item| item.line(LINE_BYTES_MAX)).collect::<Result<_, _>>()?;
+    let program = words.first_mut().and_then(|first| first.strip_prefix("exec:").filter(|path| path.starts_with('/')).map(str::to_owned));
+    let Some(program) = program else {
+        return Err(value.wrong(Fault::Impossible("must begin with `exec:` and the whole path of a program")));
+    };
+    Ok(Source::Exec(std::iter::once(program).chain(words.into_iter().skip(1)).collect()))
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Nothing that would be another path.
+fn is_vault_path(path: &str) -> bool {
+    !path.is_empty()
+        && HttpTarget::parse(effect::Scheme::Https, "host.test", &format!("/v1/{path}")).is_ok_and(|target| target.query.is_none())
+}
+
+/// `[vault]`: the one server of HashiCorp Vault or OpenBao that sources name.
+pub(super) fn vault(value: &Value<'_>, place: &Place<'_>) -> Result<VaultServer, WrongError> {
+    let table = value.table(8)?;
+    table.only(&["address", "addresses", "namespace", "token-file", "approle", "kubernetes"], &[])?;
+    let address_value = table.required("address")?;
+    let address: HttpTarget = address_value.parse()?;
+    if address.path != "/" || address.query.is_some() {
+        return Err(address_value.wrong(Fault::Impossible("must have no path")));
+    }
+    let addresses = table.get("addresses").map_or(Ok(Vec::new()), |list| super::http::networks(&list))?;
+    if let Some(problem) = policy::grants::problems_of(&addresses, &address.host).into_iter().next() {
+        return Err(address_value.wrong(problem.into()));
+    }
+    let namespace = table.get("namespace").map(|value| value.line(LINE_BYTES_MAX)).transpose()?;
+    Ok(VaultServer { address, addresses, login: login(value, &table, place)?, namespace })
+}
+
+fn login(value: &Value<'_>, table: &Table<'_>, place: &Place<'_>) -> Result<VaultLogin, WrongError> {
+    let file = |value: &Value<'_>| -> Result<PathBuf, WrongError> { Ok(place.folder.join(value.line(LINE_BYTES_MAX)?)) };
+    let role = |value: Value<'_>| -> Result<(String, PathBuf), WrongError> {
+        let table = value.table(4)?;
+        table.only(&["role", "file"], &[])?;
+        Ok((table.required("role")?.line(LINE_BYTES_MAX)?, file(&table.required("file")?)?))
+    };
+    match (table.get("token-file"), table.get("approle"), table.get("kubernetes")) {
+        (Some(token), None, None) => Ok(VaultLogin::Token { file: file(&token)? }),
+        (None, Some(approle), None) => role(approle).map(|(role, file)| VaultLogin::Approle { role, file }),
+        (None, None, Some(kubernetes)) => role(kubernetes).map(|(role, file)| VaultLogin::Kubernetes { role, file }),
+        _ => Err(value.wrong(Fault::Impossible("needs one of `token-file`, `approle` and `kubernetes`"))),
+    }
+}

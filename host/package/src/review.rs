@@ -1,0 +1,214 @@
+//! What is wrong with the credentials of a configuration, each with the risk of OWASP's list for non-human identities (2025) that it is a case of.
+
+use std::collections::BTreeMap;
+
+use effect::{Binding, Environment, HostPattern, Scheme};
+use serde::Serialize;
+
+use crate::config::Resolved;
+
+/// How long a credential may go unused, in seconds: 90 days.
+const UNUSED_S: u64 = 90 * 86_400;
+
+/// What is known besides the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Pairs of names that have one value.
+    pub alike: Vec<(String, String)>,
+    /// By name.
+    pub known: BTreeMap<String, Known>,
+    /// Seconds since 1970.
+    pub now_s: u64,
+}
+
+/// What is known of one credential.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its last use on the record, seconds since 1970.
+    pub last_used_s: Option<u64>,
+    /// Whether it was taken back.
+    pub revoked: bool,
+    /// When its value was set in the vault, seconds since 1970.
+    pub set_at_s: Option<u64>,
+}
+
+/// One thing wrong with one credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// In one word: `unused`, `over-broad`, `overdue`, `no-rotation`, `shared`, `two-environments`, `no-owner`, `agent-expired`, `clear-text`,
+    /// `revoked-yet-granted`.
+    pub code: &'static str,
+    /// Its name.
+    pub credential: String,
+    /// `NHI7:2025`.
+    pub nhi: &'static str,
+    /// The risk by its name in that list.
+    pub risk: &'static str,
+    /// In one sentence.
+    pub why: String,
+}
+
+const OFFBOARDING: (&str, &str) = ("NHI1:2025", "improper offboarding");
+const AUTHENTICATION: (&str, &str) = ("NHI4:2025", "insecure authentication");
+const OVERPRIVILEGED: (&str, &str) = ("NHI5:2025", "overprivileged NHI");
+const LONG_LIVED: (&str, &str) = ("NHI7:2025", "long-lived secrets");
+const ISOLATION: (&str, &str) = ("NHI8:2025", "environment isolation");
+const REUSE: (&str, &str) = ("NHI9:2025", "NHI reuse");
+
+/// Everything that is wrong, by the credential's name.
+pub fn faults(resolved: &Resolved, facts: &Facts) -> Vec<Fault> {
+    resolved.credentials.values().flat_map(|binding| Judged { binding, facts, resolved }.faults()).collect()
+}
+
+struct Judged<'a> {
+    binding: &'a Binding,
+    facts: &'a Facts,
+    resolved: &'a Resolved,
+}
+
+impl Judged<'_> {
+    fn faults(&self) -> Vec<Fault> {
+        let found = [
+            self.without_owner(),
+            self.unused(),
+            self.revoked(),
+            self.over_broad(),
+            self.clear_text(),
+            self.rotation(),
+            self.shared(),
+            self.environments(),
+            self.same_value(),
+            self.expired_agent(),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    fn fault(&self, code: &'static str, (nhi, risk): (&'static str, &'static str), why: String) -> Option<Fault> {
+        Some(Fault { code, credential: self.binding.name.clone(), nhi, risk, why })
+    }
+
+    fn holders(&self) -> Vec<&str> {
+        let has = |grants: &effect::Grants| grants.credentials.iter().any(|binding| binding.name == self.binding.name);
+        self.resolved.agents.iter().filter(|(_, agent)| has(&agent.grants)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn without_owner(&self) -> Option<Fault> {
+        self.binding.owner.is_none().then(|| self.fault("no-owner", OFFBOARDING, "nobody answers for it".to_owned()))?
+    }
+
+    fn unused(&self) -> Option<Fault> {
+        if self.holders().is_empty() {
+            return self.fault("unused", OFFBOARDING, "no agent was granted it".to_owned());
+        }
+        let known = self.facts.known.get(&self.binding.name)?;
+        // One that was never used counts from when its value was set.
+        let since_s = known.last_used_s.max(known.set_at_s)?;
+        let days = self.facts.now_s.saturating_sub(since_s) / 86_400;
+        (self.facts.now_s.saturating_sub(since_s) > UNUSED_S)
+            .then(|| self.fault("unused", OFFBOARDING, format!("it was not used for {days} days")))?
+    }
+
+    fn revoked(&self) -> Option<Fault> {
+        let revoked = self.facts.known.get(&self.binding.name).is_some_and(|known| known.revoked);
+        let holders = self.holders();
+        (revoked && !holders.is_empty()).then(|| {
+            self.fault("revoked-yet-granted", OFFBOARDING, format!("it was revoked, and is still granted to {}", holders.join(", ")))
+        })?
+    }
+
+    fn over_broad(&self) -> Option<Fault> {
+        let wide = self.binding.hosts.iter().find(|host| matches!(host, HostPattern::Under(_)))?;
+        let Binding { methods, paths, .. } = self.binding;
+        (methods.is_empty() && paths.is_empty())
+            .then(|| self.fault("over-broad", OVERPRIVILEGED, format!("it may go to any path of `{wide}`, with any method")))?
+    }
+
+    fn clear_text(&self) -> Option<Fault> {
+        (self.binding.scheme == Scheme::Http)
+            .then(|| self.fault("clear-text", AUTHENTICATION, "it goes out in clear text, which anybody on the way can read".to_owned()))?
+    }
+
+    fn rotation(&self) -> Option<Fault> {
+        let Some(every_s) = self.binding.rotate_every_s else {
+            return self.fault("no-rotation", LONG_LIVED, "nothing says when its value must be another (`rotate-every`)".to_owned());
+        };
+        let set_at_s = self.facts.known.get(&self.binding.name).and_then(|known| known.set_at_s)?;
+        let age_s = self.facts.now_s.saturating_sub(set_at_s);
+        (age_s > every_s).then(|| {
+            let why = format!("its value is {} days old, and must be another after {}", age_s / 86_400, every_s / 86_400);
+            self.fault("overdue", LONG_LIVED, why)
+        })?
+    }
+
+    fn shared(&self) -> Option<Fault> {
+        let holders = self.holders();
+        (holders.len() > 1).then(|| self.fault("shared", REUSE, format!("{} use it", holders.join(" and "))))?
+    }
+
+    fn environments(&self) -> Option<Fault> {
+        if self.binding.environment.is_some() {
+            return None;
+        }
+        let meets = |environment: &&Environment| {
+            environment.places.iter().any(|place| self.binding.hosts.iter().any(|host| overlap(host, &place.host)))
+        };
+        let environment = self.resolved.environments.iter().find(meets)?;
+        let why = format!("it may be used in {} and in production: `environment` says in which one", environment.name);
+        self.fault("two-environments", ISOLATION, why)
+    }
+
+    fn same_value(&self) -> Option<Fault> {
+        let name = &self.binding.name;
+        let other = self.facts.alike.iter().find_map(|(one, other)| match () {
+            () if one == name => Some(other),
+            () if other == name => Some(one),
+            () => None,
+        })?;
+        let there = self.resolved.credentials.get(other)?;
+        if there.environment == self.binding.environment {
+            return self.fault("shared", REUSE, format!("it has the same value as {other}"));
+        }
+        self.fault("two-environments", ISOLATION, format!("it has the same value as {other}, which is for another environment"))
+    }
+
+    fn expired_agent(&self) -> Option<Fault> {
+        let is_over = |name: &&str| {
+            let agent = self.resolved.agents.get(*name);
+            agent.and_then(|agent| agent.expires).is_some_and(|expires| self.facts.now_s >= expires.unix_s)
+        };
+        let expired: Vec<&str> = self.holders().into_iter().filter(is_over).collect();
+        (!expired.is_empty())
+            .then(|| self.fault("agent-expired", OFFBOARDING, format!("{} expired, and it is still granted to it", expired.join(", "))))?
+    }
+}
+
+/// Whether some host is of both.
+fn overlap(one: &HostPattern, other: &HostPattern) -> bool {
+    match (one, other) {
+        (HostPattern::Exact(host), pattern) | (pattern, HostPattern::Exact(host)) => pattern.matches(host),
+        (HostPattern::Under(one), HostPattern::Under(other)) => {
+            one == other || one.ends_with(&format!(".{other}")) || other.ends_with(&format!(".{one}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn patterns_share_a_host_or_they_do_not() {
+        for (one, other, share) in [
+            ("a.test", "a.test", true),
+            ("a.test", "b.test", false),
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "*.sandbox.example.com", true),
+            ("*.example.com", "*.example.org", false),
+            ("127.0.0.1", "127.0.0.1", true),
+        ] {
+            let (Ok(one), Ok(other)) = (one.parse(), other.parse()) else { continue };
+            assert_eq!((overlap(&one, &other), overlap(&other, &one)), (share, share), "{one} {other}");
+        }
+    }
+}
