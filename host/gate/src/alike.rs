@@ -49,7 +49,7 @@ pub(crate) enum Write {
 pub(crate) fn host_of(ask: &Ask) -> String {
     match ask {
         Ask::Http(http) => http.target.host.to_string(),
-        Ask::File(_) | Ask::Closed(_) => String::new(),
+        Ask::Credential(_) | Ask::File(_) | Ask::Closed(_) => String::new(),
     }
 }
 

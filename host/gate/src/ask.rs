@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use effect::record::{AnswerClass, Tls};
-use effect::{Bounds, Decision, FileAsk, Grants, HttpAsk, HttpFault, OpId, Reason, Stop};
+use effect::{Act, Bounds, Decision, FileAsk, Grants, HttpFault, OpId, Reason, Stop};
 use policy::Facts;
 
 use crate::log::Durable;
@@ -27,11 +27,11 @@ pub enum Asked {
 #[must_use = "dropping it settles the operation as abandoned"]
 pub struct Pending {
     durable: Durable,
-    permit: Permit<HttpAsk>,
+    permit: Permit<Act>,
 }
 
 impl Pending {
-    pub(crate) fn new(durable: Durable, permit: Permit<HttpAsk>) -> Self {
+    pub(crate) fn new(durable: Durable, permit: Permit<Act>) -> Self {
         Self { durable, permit }
     }
 
@@ -44,7 +44,7 @@ impl Pending {
     ///
     /// # Errors
     /// The record broke, or the run was stopped meanwhile; nothing may happen.
-    pub async fn durable(self) -> Result<Permit<HttpAsk>, Stop> {
+    pub async fn durable(self) -> Result<Permit<Act>, Stop> {
         let Self { durable, permit } = self;
         if let Err(broken) = durable.await {
             permit.gate.broke();
@@ -75,6 +75,8 @@ pub struct Permit<A> {
 /// The head of an answer, for the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnswerHead {
+    /// Which version of the credential went along, where its source counts them.
+    pub credential_version: Option<u64>,
     /// The address that was really spoken to.
     pub peer: Option<SocketAddr>,
     /// Of the response.
@@ -90,7 +92,7 @@ pub struct NoAnswer {
     pub fault: HttpFault,
     /// The address that was really spoken to, if any was.
     pub peer: Option<SocketAddr>,
-    /// Where it was refused after all, for its address.
+    /// Where it was refused after all, for its address or its credential.
     pub refused: Option<Reason>,
 }
 
@@ -128,7 +130,9 @@ impl<A> Permit<A> {
     /// As [`Permit::answered`].
     pub fn unanswered(self, why: NoAnswer) -> Result<(), Stop> {
         let class = match &why.refused {
-            Some(Reason::CredentialUnavailable(_)) => AnswerClass::RefusedCredential,
+            Some(
+                Reason::CredentialUnavailable(_) | Reason::CredentialRevoked(_) | Reason::CredentialUnfit(_) | Reason::SecretInRequest,
+            ) => AnswerClass::RefusedCredential,
             Some(_) => AnswerClass::RefusedAddress,
             None => AnswerClass::Failed,
         };
@@ -173,7 +177,7 @@ impl Settling {
 /// # Errors
 /// Why not, for the record.
 pub fn judge_file(grants: &Grants, mount: Option<usize>, now_unix_s: u64, ask: &FileAsk) -> Result<(), Reason> {
-    match policy::decide(grants, &Facts { now_unix_s, mount }, &effect::Ask::File(ask.clone())) {
+    match policy::decide(grants, &Facts { chosen: None, now_unix_s, mount }, &effect::Ask::File(ask.clone())) {
         Decision::Permit(_) => Ok(()),
         Decision::Refuse(reason) => Err(reason),
     }

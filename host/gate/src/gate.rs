@@ -8,6 +8,7 @@ use effect::{RunId, SafeText, Stop};
 use crate::clock::Clock;
 use crate::err::RecordBroken;
 use crate::keyed::Keyed;
+use crate::lease::{Leases, Rates};
 use crate::ledger::Ledger;
 use crate::log::{Appended, Entry, Log};
 use crate::opening::Opening;
@@ -21,6 +22,7 @@ pub(crate) struct Book {
     ledger: Mutex<Ledger>,
     /// Read while appending, written while a snapshot is taken: a snapshot is of exactly what was appended before it.
     order: RwLock<()>,
+    pub(crate) rates: Mutex<Rates>,
 }
 
 impl Book {
@@ -66,6 +68,8 @@ pub struct Resuming {
     pub by: SafeText,
     /// Operations whose outcome was unknown, and whether they happened.
     pub settled: Vec<Settled>,
+    /// What became of its leases, by the credential's name.
+    pub leases: Leases,
     /// What the record has of the run so far, in bytes: it counts against `record-bytes`.
     pub recorded_bytes: u64,
 }
@@ -73,7 +77,7 @@ pub struct Resuming {
 impl Gate {
     /// `ledger` is the fold of everything in the log.
     pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
-        Self { book: Arc::new(Book { log, ledger: Mutex::new(ledger), order: RwLock::new(()) }), clock }
+        Self { book: Arc::new(Book { log, ledger: Mutex::new(ledger), order: RwLock::new(()), rates: Mutex::default() }), clock }
     }
 
     /// Looks at the fold of the log, as far as it was written.
@@ -136,6 +140,7 @@ impl Gate {
         let mut held = gate.lock();
         held.inner.settled.clone_from(&resuming.settled);
         held.inner.recorded_bytes = resuming.recorded_bytes;
+        held.inner.leases.clone_from(&resuming.leases);
         held.put(record, Vec::new())?;
         drop(held);
         Ok(gate)
@@ -144,7 +149,8 @@ impl Gate {
     fn run_gate(&self, opening: Opening, keyed: Keyed, watcher: Arc<dyn Watcher>) -> RunGate {
         let inner = Mutex::new(Inner::new(&opening));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
-        RunGate::new(Shared { book, clock, keyed, opening, watcher, inner })
+        let placeholders = opening.placeholders();
+        RunGate::new(Shared { book, clock, keyed, opening, placeholders, watcher, inner })
     }
 }
 

@@ -167,6 +167,8 @@ impl Ledger {
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
             Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => return Ok(()),
+            // By a person it is of the log's own life, by an agent of its run's.
+            Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
                 self.totals.opened += 1;
                 let open = OpenRun {
@@ -251,7 +253,15 @@ impl OpenRun {
                 let broken = matches!(closed.outcome, Outcome::RecordBroken);
                 return if under_way && !broken { Err(OrderFaultKind::ClosedWhilePending) } else { Ok(Goes::Ends) };
             }
-            Record::Observed(_) | Record::Delivered(_) | Record::Said(_) | Record::RunResumed(_) => {}
+            Record::Observed(_)
+            | Record::Delivered(_)
+            | Record::Said(_)
+            | Record::RunResumed(_)
+            | Record::LeaseIssued(_)
+            | Record::LeaseRevoked(_)
+            | Record::LeaseRefreshed(_)
+            | Record::LeaseProbed(_)
+            | Record::CredentialChanged(_) => {}
             Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

@@ -104,7 +104,7 @@ impl Aggregate {
         let named = asked_for(ask);
         match ask {
             Ask::File(file) => AskedFor { resource: SafeText::new(&self.path_of(file), PATH_BYTES_MAX), ..named },
-            Ask::Http(_) | Ask::Closed(_) => named,
+            Ask::Http(_) | Ask::Credential(_) | Ask::Closed(_) => named,
         }
     }
 

@@ -132,7 +132,7 @@ fn fate(act: &InFlight, did: Option<bool>, ended: bool) -> Fate {
             Fate::Tell(fault.unwrap_or(HttpFault::Incomplete))
         }
         (_, Some(true)) => Fate::Tell(HttpFault::Incomplete),
-        (_, _) if act.ask.method.is_safe() => Fate::Again,
+        (_, _) if act.ask.is_safe() => Fate::Again,
         (Known::Asked | Known::Answered(AnswerClass::Unknown, _), Some(false)) => Fate::Again,
         (Known::Received | Known::Answered(AnswerClass::Response | AnswerClass::Abandoned, _), _) => Fate::Tell(HttpFault::Incomplete),
         (Known::Asked, None) => Fate::Unsettled { said: false },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use effect::record::{AgentRef, EngineRef, RunOpened, VERSION};
 use effect::{Digest, Grants, Limits, RunId, SafeText, canon};
+use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
 
 use crate::kept::in_pieces;
@@ -30,7 +31,7 @@ pub struct Standing {
 impl Standing {
     /// Whether runs under these grants are durable: when they allow any act, or when somebody wants it.
     pub fn durable(grants: &Grants, wanted: bool) -> bool {
-        wanted || !grants.http.is_empty()
+        wanted || !grants.http.is_empty() || !grants.may.is_empty()
     }
 }
 
@@ -65,6 +66,20 @@ struct Kept<'a> {
 }
 
 impl Opening {
+    /// The stand-ins for credentials that its environment holds: the same whenever the run is rebuilt, and nothing that anybody else could make.
+    /// After [`policy::PLACEHOLDER_FRONT`] come 128 bits of the run's own and 32 by which one can be told from a slip, in hexadecimal.
+    pub fn placeholders(&self) -> Vec<Placeholder> {
+        let keyed = Keyed::of_seed(&self.seed);
+        let hex =
+            |digest: &Digest, bytes: usize| digest.as_bytes().iter().take(bytes).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let names: std::collections::BTreeSet<&String> = self.standing.grants.placeholders.values().collect();
+        let text = |name: &str| {
+            let own = hex(&keyed.digest(format!("placeholder {name}").as_bytes()), 16);
+            format!("{PLACEHOLDER_FRONT}{own}{}", hex(&Digest::of(own.as_bytes()), 4))
+        };
+        names.into_iter().map(|name| Placeholder { credential: name.clone(), text: text(name) }).collect()
+    }
+
     /// What is kept sealed beside `run-opened`.
     pub(crate) fn to_payloads(&self) -> Vec<Vec<u8>> {
         let kept = canon::to_vec(&Kept {

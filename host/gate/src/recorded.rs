@@ -12,6 +12,7 @@ use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, RunId};
 use crate::err::LoadError;
 use crate::kept::{Cursor, Looked, take_event, take_look};
 use crate::keyed::Keyed;
+use crate::lease::Lease;
 use crate::opening::Opening;
 use crate::takeover::Known;
 
@@ -70,6 +71,8 @@ pub struct Recorded {
     looks_are_kept: bool,
     /// What was written of it, as it counts against `record-bytes`.
     recorded_bytes: u64,
+    /// By the credential's name.
+    leases: BTreeMap<String, Lease>,
     spent: Spent,
 }
 
@@ -149,6 +152,7 @@ impl Recorded {
             answers_are_kept: true,
             looks_are_kept: true,
             recorded_bytes: 0,
+            leases: BTreeMap::new(),
             spent,
         }
     }
@@ -209,6 +213,11 @@ impl Recorded {
         self.recorded_bytes
     }
 
+    /// What became of its leases, by the credential's name.
+    pub fn leases(&self) -> &BTreeMap<String, Lease> {
+        &self.leases
+    }
+
     /// How long it went on so far, in milliseconds: by the times of its records, or by its own clock where that says more.
     pub fn spent_ms(&self) -> u64 {
         let own_clock_ms = self.delivered.last().map_or(0, |last| last.release.mono_ns / 1_000_000);
@@ -235,6 +244,9 @@ impl Recorded {
         match record {
             Record::Asked(asked) => {
                 self.known.insert(asked.op, Known::Asked);
+                if let (Some(name), false) = (&asked.bounds.credential, asked.again) {
+                    self.leases.entry(name.clone()).or_default().uses += 1;
+                }
                 if asked.op > self.last_op {
                     self.ask(RecordedAsk {
                         seq,
@@ -262,6 +274,9 @@ impl Recorded {
             Record::Received(received) => {
                 self.known.insert(received.op, Known::Received);
             }
+            Record::LeaseIssued(issued) => drop(self.leases.entry(issued.credential.to_string()).or_default()),
+            Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
+            Record::LeaseProbed(_) | Record::LeaseRefreshed(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }
@@ -342,5 +357,8 @@ pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Resu
 
 /// From the record's own words: whether an act may be made again unasked.
 pub(crate) fn is_safe(ask: &AskedFor) -> bool {
+    if ask.capability.as_str() == "credentials" {
+        return !ask.resource.as_str().starts_with("set ");
+    }
     ["GET ", "HEAD "].iter().any(|method| ask.resource.as_str().starts_with(method))
 }

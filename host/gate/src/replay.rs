@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use effect::{Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, HttpAsk, Limits, OpId, Outcome, Release, Stop, Timeline};
+use effect::{Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline};
 
 use crate::err::LoadError;
 use crate::recorded::Recorded;
@@ -143,15 +143,15 @@ impl Budget {
 }
 
 impl<L: LiveWorld> Door for Replay<L> {
-    fn submit(&mut self, ask: HttpAsk) -> Result<OpId, Stop> {
+    fn submit(&mut self, act: Act) -> Result<OpId, Stop> {
         self.budget.ask()?;
         if let Some(tape) = &mut self.tape {
-            match tape.submit(&ask)? {
+            match tape.submit(&act)? {
                 Step::Served(op) => return Ok(op),
                 Step::Look | Step::End => self.go_live(false)?,
             }
         }
-        self.live.submit(ask)
+        self.live.submit(act)
     }
 
     fn observe(&mut self, ask: FileAsk) -> Result<FileAnswer, Stop> {

@@ -2,12 +2,14 @@
 
 mod flush;
 mod held;
+mod judge;
+mod leases;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use effect::record::{Record, Settled};
-use effect::{Ask, Claim, ClosedAsk, Decision, FileAsk, HttpAsk, OpId, Outcome, Reason, Release, SafeText, Stop};
+use effect::{Act, Ask, Claim, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop};
 
 use crate::alike::Alike;
 use crate::ask::{Asked, Settling};
@@ -15,6 +17,7 @@ use crate::clock::Clock;
 use crate::gate::Book;
 use crate::kept::Looked;
 use crate::keyed::Keyed;
+use crate::lease::Leases;
 use crate::log::Entry;
 use crate::observed::Aggregate;
 use crate::opening::Opening;
@@ -35,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyed: Keyed,
     pub(crate) opening: Opening,
+    pub(crate) placeholders: Vec<policy::Placeholder>,
     pub(crate) watcher: Arc<dyn Watcher>,
     pub(crate) inner: Mutex<Inner>,
 }
@@ -57,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) recorded_bytes: u64,
     resumable: bool,
     pub(crate) progress: ProgressSlot,
+    pub(crate) leases: Leases,
     /// What a person said when the run was resumed.
     pub(crate) settled: Vec<Settled>,
     pub(crate) tally: Tally,
@@ -122,7 +127,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn ask(&self, ask: HttpAsk) -> Result<Asked, Stop> {
+    pub fn ask(&self, ask: Act) -> Result<Asked, Stop> {
         let mut held = self.lock();
         held.check_open()?;
         let op = held.mint();
@@ -279,6 +284,7 @@ impl Inner {
             recorded_bytes: 0,
             resumable: opening.standing.durable,
             progress: ProgressSlot::default(),
+            leases: Leases::new(),
             settled: Vec::new(),
             tally: Tally::default(),
             sum: Sum::default(),

@@ -1,7 +1,7 @@
 //! What a rebuild hands to the live world at the end of the record.
 
 use effect::record::{AnswerClass, Object, Settled};
-use effect::{Ask, Door, FileAsk, FileId, FileOpen, HttpAsk, HttpFault, OpId, Reason, Stop, Timeline};
+use effect::{Act, Ask, Door, FileAsk, FileId, FileOpen, HttpFault, OpId, Reason, Stop, Timeline};
 use sha2::Sha256;
 
 use crate::alike::Alike;
@@ -73,7 +73,7 @@ pub struct InFlight {
     /// Which.
     pub op: OpId,
     /// The ask, as the guest made it again.
-    pub ask: HttpAsk,
+    pub ask: Act,
     /// What the record has of its end.
     pub known: Known,
     /// What the guest has seen of its answer.

@@ -4,11 +4,12 @@
 
 mod end;
 mod seen;
+mod stars;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use effect::record::Object;
-use effect::{Ask, ClosedAsk, Divergence, Event, FileOpen, HttpAsk, OpId, Reason, Release, Stop};
+use effect::{Act, Ask, ClosedAsk, Divergence, Event, FileOpen, OpId, Reason, Release, Stop};
 
 use crate::alike::{Alike, Counted};
 use crate::observed::Aggregate;
@@ -45,7 +46,7 @@ struct At {
 }
 
 struct TapeOp {
-    ask: HttpAsk,
+    ask: Act,
     seen: Seen,
     abandoned: bool,
 }
@@ -118,7 +119,7 @@ impl Tape {
         let all_said = match said {
             [] => true,
             // Progress that waits for its second is written when the run is closed.
-            [(_, last)] => recorded.closed().is_some() && self.progress.clone().last().as_ref() == Some(last),
+            [(_, last)] => recorded.closed().is_some() && self.progress.clone().last().is_some_and(|now| stars::is_same_claim(last, &now)),
             _ => false,
         };
         all_said
@@ -198,8 +199,8 @@ impl Tape {
         Ok(next)
     }
 
-    pub(crate) fn submit(&mut self, http: &HttpAsk) -> Result<Step<OpId>, Stop> {
-        let ask = Ask::Http(http.clone());
+    pub(crate) fn submit(&mut self, act: &Act) -> Result<Step<OpId>, Stop> {
+        let ask = Ask::from(act.clone());
         let op = OpId(self.next_op);
         let rebuilt = || format!("`{}`", ask.resource());
         match self.next_ask().map(|next| next.op) {
@@ -227,7 +228,7 @@ impl Tape {
             }
         }
         self.next_op += 1;
-        self.ops.insert(op.0, TapeOp { ask: http.clone(), seen: Seen::default(), abandoned: false });
+        self.ops.insert(op.0, TapeOp { ask: act.clone(), seen: Seen::default(), abandoned: false });
         Ok(Step::Served(op))
     }
 

@@ -6,6 +6,8 @@ use effect::SafeText;
 use effect::record::{AnswerClass, Record, Touch};
 use serde::{Deserialize, Serialize};
 
+use crate::lease::lease_id;
+
 /// The sum over the records that were taken in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
@@ -15,6 +17,9 @@ pub struct Touched {
     pub files: Vec<TouchedFile>,
     /// By method and resource.
     pub http: Vec<TouchedHttp>,
+    /// Of credentials, in the order in which they began.
+    #[serde(default)]
+    pub leases: Vec<TouchedLease>,
     /// In order.
     pub refused: Vec<TouchedRefusal>,
     #[serde(skip)]
@@ -51,6 +56,9 @@ pub struct TouchedHttp {
     pub asked: u64,
     /// Bytes of bodies that the guest was given.
     pub bytes: u64,
+    /// Names of credentials that went along, or would have.
+    #[serde(default)]
+    pub credentials: Vec<String>,
     /// Answers that never came, or came to nothing.
     pub failed: u64,
     /// Addresses that were really spoken to.
@@ -61,6 +69,32 @@ pub struct TouchedHttp {
     pub statuses: BTreeMap<u16, u64>,
     /// Asks of which nobody knows whether they had an effect.
     pub unknown: u64,
+}
+
+/// One run's use of one credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedLease {
+    /// The credential's name.
+    pub credential: SafeText,
+    /// The run and the credential.
+    pub lease: SafeText,
+    /// Old values that were tried at their target.
+    pub probes: Vec<TouchedProbe>,
+    /// Whether it was ended before its run.
+    pub revoked: bool,
+    /// Asks under it.
+    pub uses: u64,
+}
+
+/// An old value that was tried at its target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedProbe {
+    /// Whether it was refused.
+    pub refused: bool,
+    /// Of the response; none where none came.
+    pub status: Option<u16>,
+    /// Which value.
+    pub version: u64,
 }
 
 /// One refusal, or several alike.
@@ -95,13 +129,20 @@ impl Touched {
             }),
             Record::Asked(asked) => {
                 self.credentials.extend(asked.bounds.credential.clone().filter(|name| !self.credentials.contains(name)));
+                if let Some(name) = asked.bounds.credential.as_ref().filter(|_| !asked.again) {
+                    self.with_lease(&lease_id(run, name), |lease| lease.uses += 1);
+                }
                 let next = self.http.len();
                 let place = *self.places.http.entry(asked.ask.resource.clone()).or_insert(next);
                 if place == next {
                     self.http.push(TouchedHttp::new(asked.ask.resource.clone()));
                 }
                 self.places.ops.insert((run, asked.op), place);
-                self.with_op(run, asked.op, |http| http.asked += 1);
+                self.with_op(run, asked.op, |http| {
+                    http.asked += 1;
+                    let new = asked.bounds.credential.clone().filter(|name| !http.credentials.contains(name));
+                    http.credentials.extend(new);
+                });
             }
             Record::Answered(answered) => self.with_op(run, answered.op, |http| {
                 match answered.outcome {
@@ -131,7 +172,17 @@ impl Touched {
             | Record::RunResumed(_)
             | Record::ConfigTrusted(_)
             | Record::RollbackAccepted(_)
-            | Record::Recovered(_) => {}
+            | Record::Recovered(_)
+            | Record::LeaseRefreshed(_)
+            | Record::CredentialChanged(_) => {}
+            Record::LeaseIssued(issued) => self.lease(&issued.lease, &issued.credential),
+            Record::LeaseRevoked(revoked) => {
+                self.lease(&revoked.lease, &revoked.credential);
+                self.with_lease(&revoked.lease, |lease| lease.revoked = true);
+            }
+            Record::LeaseProbed(probed) => self.with_lease(&lease_id(run, probed.credential.as_str()), |lease| {
+                lease.probes.push(TouchedProbe { refused: probed.refused, status: probed.status, version: probed.version });
+            }),
         }
         if let Record::Answered(effect::record::Answered { reason: Some(reason), op, .. }) = record {
             let resource = self.places.ops.get(&(run, *op)).and_then(|place| self.http.get(*place)).map(|http| http.resource.clone());
@@ -176,7 +227,21 @@ impl Touched {
         }
         let new: Vec<String> = other.credentials.iter().filter(|name| !self.credentials.contains(name)).cloned().collect();
         self.credentials.extend(new);
+        self.leases.extend(other.leases.iter().cloned());
         self.refused.extend(other.refused.iter().cloned());
+    }
+
+    fn lease(&mut self, lease: &SafeText, credential: &SafeText) {
+        if !self.leases.iter().any(|known| known.lease == *lease) {
+            let (lease, credential) = (lease.clone(), credential.clone());
+            self.leases.push(TouchedLease { credential, lease, probes: Vec::new(), revoked: false, uses: 0 });
+        }
+    }
+
+    fn with_lease(&mut self, lease: &SafeText, change: impl FnOnce(&mut TouchedLease)) {
+        if let Some(lease) = self.leases.iter_mut().find(|known| known.lease == *lease) {
+            change(lease);
+        }
     }
 
     fn with_op(&mut self, run: effect::RunId, op: u64, change: impl FnOnce(&mut TouchedHttp)) {
@@ -201,7 +266,7 @@ impl Touched {
 
 impl TouchedHttp {
     fn new(resource: SafeText) -> Self {
-        Self { asked: 0, bytes: 0, failed: 0, peers: Vec::new(), resource, statuses: BTreeMap::new(), unknown: 0 }
+        Self { asked: 0, bytes: 0, credentials: Vec::new(), failed: 0, peers: Vec::new(), resource, statuses: BTreeMap::new(), unknown: 0 }
     }
 
     fn join(&mut self, other: &Self) {
@@ -209,6 +274,8 @@ impl TouchedHttp {
         self.bytes += other.bytes;
         self.failed += other.failed;
         self.unknown += other.unknown;
+        let new: Vec<String> = other.credentials.iter().filter(|name| !self.credentials.contains(name)).cloned().collect();
+        self.credentials.extend(new);
         let new: Vec<String> = other.peers.iter().filter(|peer| !self.peers.contains(peer)).cloned().collect();
         self.peers.extend(new.into_iter().take(PEERS_MAX.saturating_sub(self.peers.len())));
         other.statuses.iter().for_each(|(status, times)| *self.statuses.entry(*status).or_default() += times);

@@ -1,15 +1,14 @@
 //! What a run does at the gate while it is locked: asks, intents, refusals, answers.
 
-use effect::record::{AnswerClass, Answered, Asked as AskedRecord, AskedFor, Kind, Received, Record, Refused, VERSION};
-use effect::{Ask, Decision, HttpAsk, HttpFault, OpId, Reason, RunId, SafeText, Stop};
+use effect::record::{AnswerClass, Answered, AskedFor, Kind, Received, Record, Refused, VERSION};
+use effect::{Act, Ask, OpId, Reason, RunId, SafeText, Stop};
 use policy::Facts;
 use sha2::Digest as _;
 
 use super::{Held, Moment, OpState, Shared, Tally};
 use crate::alike::{Counted, Write};
-use crate::ask::{Asked, Pending, Permit, Settling};
+use crate::ask::Settling;
 use crate::log::{Appended, Entry};
-use crate::takeover::Seen;
 
 /// What a record costs in the log besides its body and what is kept with it, roughly.
 const FRAME_BYTES: usize = 128;
@@ -23,7 +22,7 @@ pub(crate) enum Repeat {
 
 impl Repeat {
     /// The guest asks once; when an ask is repeated after a crash is not of its doing.
-    fn moment(self) -> Moment {
+    pub(super) fn moment(self) -> Moment {
         match self {
             Self::No => Moment::Guest,
             Self::Again => Moment::Host,
@@ -59,7 +58,7 @@ impl Held<'_> {
     }
 
     pub(super) fn facts(&self) -> Facts {
-        Facts { now_unix_s: self.shared().clock.unix_ns() / 1_000_000_000, mount: None }
+        Facts { chosen: None, now_unix_s: self.shared().clock.unix_ns() / 1_000_000_000, mount: None }
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -117,44 +116,6 @@ impl Held<'_> {
         }
     }
 
-    pub(crate) fn judge(&mut self, op: OpId, ask: HttpAsk, repeat: Repeat) -> Result<Asked, Stop> {
-        let limits = &self.shared().opening.standing.limits;
-        let full = self.inner.ops.len() as u64 >= limits.concurrent && repeat == Repeat::No;
-        let source = source_of(&ask);
-        let ask = Ask::Http(ask);
-        let decided = match policy::decide(&self.shared().opening.standing.grants, &self.facts(), &ask) {
-            Decision::Permit(_) if full => Err((HttpFault::TooMany, Reason::OverLimit(SafeText::new("concurrent", 64)))),
-            Decision::Permit(bounds) => Ok(bounds),
-            Decision::Refuse(reason) => Err((HttpFault::Denied, reason)),
-        };
-        let bounds = match decided {
-            Ok(bounds) => bounds,
-            Err((fault, reason)) => {
-                self.refused(op, &ask, reason, repeat.moment())?;
-                return Ok(Asked::Refused { op, fault });
-            }
-        };
-        self.flush(repeat.moment())?;
-        let record = AskedRecord {
-            again: repeat == Repeat::Again,
-            ask: asked_for(&ask),
-            at: self.now_ms(),
-            bounds: bounds.clone(),
-            kind: Kind::Asked,
-            op: op.0,
-            params: self.keyed(&ask.canonical_bytes()),
-            v: VERSION,
-        };
-        let record: Record = record.into();
-        let entry = Entry { body: record.to_bytes(), ..Entry::default() };
-        let appended = self.append(vec![(record, entry)])?;
-        self.inner.tally.asked += 1;
-        self.inner.ops.insert(op.0, OpState { answered: false, responded: false, redactions: 0, seen: Seen::default(), source });
-        let Ask::Http(ask) = ask else { return Err(Stop::RecordBroken) };
-        let permit = Permit::new(ask, bounds, self.gate.clone(), op);
-        Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
-    }
-
     pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
         let asked = self.inner.observed.named(ask);
         self.inner.tally.refused += 1;
@@ -189,11 +150,13 @@ impl Held<'_> {
         if let Some(reason) = &how.reason {
             self.inner.tally.refused += 1;
             let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
-            let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new("net#dial", 64), resource: what };
+            let function = if how.class == AnswerClass::RefusedCredential { "vault#place" } else { "net#dial" };
+            let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resource: what };
             self.shared().watcher.on_refused(&ask, reason);
         }
         let record = Answered {
             at: self.now_ms(),
+            credential_version: how.head.credential_version,
             fault: how.fault,
             kind: Kind::Answered,
             op: op.0,
@@ -220,8 +183,11 @@ impl Held<'_> {
 }
 
 /// Where an answer comes from.
-pub(crate) fn source_of(ask: &HttpAsk) -> SafeText {
-    SafeText::new(&format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port), 512)
+pub(crate) fn source_of(act: &Act) -> SafeText {
+    match act {
+        Act::Http(ask) => SafeText::new(&format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port), 512),
+        Act::Credential(ask) => SafeText::new(&format!("credential:{}", ask.name), 512),
+    }
 }
 
 pub(crate) fn asked_for(ask: &Ask) -> AskedFor {

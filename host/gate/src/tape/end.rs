@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use effect::{Divergence, FileId, FileOpen, HttpFault, OpId, Outcome, Stop};
 
-use super::Tape;
+use super::{Tape, stars};
 use crate::takeover::{GateState, InFlight, Known, TakeOver};
 
 impl Tape {
@@ -74,7 +74,9 @@ impl Tape {
         };
         self.close_sums().map_err(unboxed)?;
         let last = self.progress.last();
-        if last.is_some() && last.as_ref() == self.recorded.said.get(self.at.said).map(|(_, claim)| claim) {
+        if let (Some(last), Some((_, then))) = (&last, self.recorded.said.get(self.at.said))
+            && stars::is_same_claim(then, last)
+        {
             self.at.said += 1;
         }
         let counted = self.recorded.counted == self.alike.unwritten();
@@ -82,11 +84,15 @@ impl Tape {
             return Err(unboxed(self.diverged("its end")));
         }
         let seq = self.recorded.last_seq;
-        if closed.outcome != *outcome {
+        if !stars::is_same_outcome(&closed.outcome, outcome) {
             let (recorded, rebuilt) = (format!("the end {:?}", closed.outcome), format!("{outcome:?}"));
             return Err(Divergence { seq, recorded, rebuilt });
         }
-        if closed.output != output.map(|output| self.recorded.keyed.digest(output)) {
+        let is_same = match (self.recorded.output(), output) {
+            (Some(then), Some(now)) => stars::is_same(then, now),
+            (then, now) => then.is_none() && now.is_none(),
+        } && self.recorded.output().map(|then| self.recorded.keyed.digest(then)) == closed.output;
+        if !is_same {
             return Err(Divergence { seq, recorded: "another output".to_owned(), rebuilt: "this output".to_owned() });
         }
         Ok(())

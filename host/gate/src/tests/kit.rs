@@ -1,6 +1,5 @@
 //! A log in memory, a clock that only counts, chance that comes again, and what runs are opened with.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use effect::record::{AgentRef, EngineRef};
 use effect::{
-    Digest, FilesGrant, FilesMode, Grants, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Limits, Method, RunId, SafeText, Scheme,
+    Act, Digest, FilesGrant, FilesMode, Grants, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Limits, Method, RunId, SafeText, Scheme,
 };
 
 use crate::{Appended, Clock, Durable, Entry, Gate, Leaf, Ledger, Log, Nobody, Opening, RecordBroken, Recorded, RunGate, Standing};
@@ -136,7 +135,7 @@ pub(super) fn grants() -> Grants {
         until: None,
     };
     let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read };
-    Grants { credentials: Vec::new(), env: BTreeMap::new(), files: vec![files], http: vec![http] }
+    Grants { files: vec![files], http: vec![http], ..Grants::default() }
 }
 
 pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
@@ -194,7 +193,11 @@ pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub(super) fn ask(method: &str, host: &str, path: &str) -> HttpAsk {
+pub(super) fn ask(method: &str, host: &str, path: &str) -> Act {
+    Act::Http(http_ask(method, host, path))
+}
+
+pub(super) fn http_ask(method: &str, host: &str, path: &str) -> HttpAsk {
     HttpAsk {
         method: Method::new(method).unwrap(),
         target: HttpTarget::parse(Scheme::Http, host, path).unwrap(),

@@ -4,6 +4,7 @@
 mod gate;
 mod guest;
 mod kit;
+mod leases;
 mod order;
 mod rebuild;
 mod words;

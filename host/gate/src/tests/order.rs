@@ -7,7 +7,20 @@ use super::kit::{MemoryLog, ask, few, fold, now, open_on, run_id};
 use crate::{AnswerHead, Asked, Closing, Ledger, OrderFaultKind, Stage};
 
 fn answered(op: u64, outcome: AnswerClass) -> Record {
-    Answered { at: 0, fault: None, kind: Kind::Answered, op, outcome, peer: None, reason: None, status: None, tls: None, v: VERSION }.into()
+    Answered {
+        at: 0,
+        credential_version: None,
+        fault: None,
+        kind: Kind::Answered,
+        op,
+        outcome,
+        peer: None,
+        reason: None,
+        status: None,
+        tls: None,
+        v: VERSION,
+    }
+    .into()
 }
 
 fn received(op: u64) -> Record {
@@ -62,7 +75,7 @@ fn a_run_that_ends_with_an_act_under_way_is_a_fault() {
 fn a_kind_of_another_version_is_counted_and_left_alone() {
     let (_, mut ledger) = begun();
     let records = ledger.totals.records;
-    ledger.fold(run_id(), 9, br#"{"kind":"lease-issued"}"#).unwrap();
+    ledger.fold(run_id(), 9, br#"{"kind":"approval-asked"}"#).unwrap();
     assert_eq!(ledger.totals.records, records + 1);
     let malformed = ledger.fold(run_id(), 9, br#"{"kind":"asked"}"#).unwrap_err();
     assert_eq!(malformed.what, OrderFaultKind::Malformed);

@@ -21,7 +21,7 @@ fn cut_off(method: &str) -> MemoryLog {
 
 /// Resumes it, and waits for the first thing that the guest is let see.
 fn resume(log: &MemoryLog, method: &str, settled: Vec<Settled>) -> Result<Event, Stop> {
-    let resuming = Resuming { by: SafeText::new("bob", 10), settled, recorded_bytes: 0 };
+    let resuming = Resuming { by: SafeText::new("bob", 10), settled, leases: Default::default(), recorded_bytes: 0 };
     let gate = gate_on(log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));
@@ -80,9 +80,9 @@ fn the_first_difference_is_named() {
     let mut replay = Replay::audit(record, World::new(None, 3)).unwrap();
     let Err(Stop::Diverged(divergence)) = replay.submit(ask("GET", "a.test", "/y")) else { panic!("not told apart") };
     assert_eq!(divergence.to_string(), "record 2 has `GET http://a.test/x`; now `GET http://a.test/y`");
-    let mut with_body = ask("GET", "a.test", "/x");
+    let mut with_body = super::kit::http_ask("GET", "a.test", "/x");
     with_body.body = bytes::Bytes::from_static(b"x");
     let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 3)).unwrap();
-    let Err(Stop::Diverged(divergence)) = replay.submit(with_body) else { panic!("not told apart") };
+    let Err(Stop::Diverged(divergence)) = replay.submit(effect::Act::Http(with_body)) else { panic!("not told apart") };
     assert_eq!(divergence.rebuilt, "`GET http://a.test/x`, with other headers, query or body");
 }

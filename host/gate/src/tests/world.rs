@@ -5,15 +5,16 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use effect::{
-    Claim, ClosedAsk, Digest, Door, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header, HttpAsk, HttpFault,
-    HttpHead, OpId, Reason, Release, Stop, Timeline,
+    Act, Claim, ClosedAsk, Digest, Door, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header, HttpFault, HttpHead,
+    OpId, Reason, Release, Stop, Timeline,
 };
 
 use super::kit::{Chance, now};
 use crate::{AnswerHead, Asked, LiveWorld, Looked, NoAnswer, Onward, Pending, RunGate, Seen, TakeOver};
 
 /// What a server answers: hangs on the path alone, so that asking again gives the same.
-fn answer(ask: &HttpAsk) -> (HttpHead, Vec<u8>) {
+fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
+    let Act::Http(ask) = act else { panic!("this world has only servers") };
     let digest = Digest::of(ask.target.path.as_bytes());
     let status = 200 + u16::from(digest.as_bytes()[0] % 5);
     let body = digest.as_bytes().repeat(usize::from(digest.as_bytes()[1] % 8));
@@ -137,7 +138,7 @@ impl World {
 }
 
 impl Door for World {
-    fn submit(&mut self, ask: HttpAsk) -> Result<OpId, Stop> {
+    fn submit(&mut self, ask: Act) -> Result<OpId, Stop> {
         match self.gate()?.ask(ask)? {
             Asked::Permitted(pending) => {
                 let op = pending.op();

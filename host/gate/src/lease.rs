@@ -1,0 +1,126 @@
+//! How far a run has used its credentials, and how fast a home uses them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use effect::record::{Kind, LeaseIssued, LeaseRevoked, VERSION};
+use effect::{Binding, Grants, Rate, Reason, SafeText, canon};
+
+/// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// Requests that took it along, or were to.
+    pub uses: u64,
+    /// Nothing is done under it any more.
+    pub revoked: bool,
+}
+
+/// What a lease is called: the run and the credential.
+pub fn lease_id(run: effect::RunId, credential: &str) -> SafeText {
+    SafeText::new(&format!("{run}/{credential}"), 128)
+}
+
+pub(crate) fn issued(run: effect::RunId, binding: &Binding, at: u64) -> LeaseIssued {
+    LeaseIssued {
+        at,
+        binding: effect::Digest::of(&canon::to_vec(binding)),
+        credential: SafeText::new(&binding.name, 64),
+        kind: Kind::LeaseIssued,
+        lease: lease_id(run, &binding.name),
+        source: SafeText::new(binding.source.kind(), 32),
+        until: binding.until.map(|until| until.unix_s),
+        uses: binding.uses,
+        v: VERSION,
+    }
+}
+
+pub(crate) fn revoked(run: effect::RunId, credential: &str, by: &SafeText, at: u64) -> LeaseRevoked {
+    LeaseRevoked {
+        at,
+        by: by.clone(),
+        credential: SafeText::new(credential, 64),
+        kind: Kind::LeaseRevoked,
+        lease: lease_id(run, credential),
+        v: VERSION,
+    }
+}
+
+/// How often an agent may ask whether a value is a credential: nobody shall find one out by guessing.
+const IDENTIFY: Rate = Rate { times: 60, seconds: 60 };
+
+/// How fast things went, over all runs of a home: by what is bounded, the moment at which it would be at rest again (the generic cell rate
+/// algorithm of ITU-T I.371).
+#[derive(Debug, Default)]
+pub(crate) struct Rates(HashMap<String, u64>);
+
+/// BOUND: things whose rates are remembered; those at rest are forgotten first.
+const RATES_MAX: usize = 10_000;
+
+impl Rates {
+    /// Takes one for each of these, or none where one of them has none left; gives its name then.
+    pub(crate) fn take(&mut self, wanted: &[(String, Rate)], now_ns: u64) -> Result<(), String> {
+        if self.0.len() + wanted.len() > RATES_MAX {
+            self.0.retain(|_, rest_ns| *rest_ns > now_ns);
+        }
+        let step = |rate: &Rate| u64::from(rate.seconds) * 1_000_000_000 / u64::from(rate.times);
+        let rest = |of: &str| self.0.get(of).copied().unwrap_or(0).max(now_ns);
+        let full = wanted.iter().find(|(of, rate)| rest(of) - now_ns > step(rate) * u64::from(rate.times - 1));
+        if let Some((of, _)) = full {
+            return Err(of.clone());
+        }
+        let after: Vec<(String, u64)> = wanted.iter().map(|(of, rate)| (of.clone(), rest(of) + step(rate))).collect();
+        self.0.extend(after);
+        Ok(())
+    }
+}
+
+/// Whether one more use is left of a lease, and it was not ended.
+pub(crate) fn check_standing(grants: &Grants, leases: &Leases, (credential, is_again): (Option<&str>, bool)) -> Result<(), Reason> {
+    let Some(name) = credential else { return Ok(()) };
+    let lease = leases.get(name).copied().unwrap_or_default();
+    if lease.revoked {
+        return Err(Reason::CredentialRevoked(SafeText::new(name, 64)));
+    }
+    let binding = grants.credentials.iter().find(|binding| binding.name == name);
+    match binding.and_then(|binding| binding.uses) {
+        Some(uses) if lease.uses >= uses && !is_again => Err(Reason::OverLimit(SafeText::new(&format!("uses of {name}"), 96))),
+        _ => Ok(()),
+    }
+}
+
+/// The rates that one more use counts against.
+pub(crate) fn rates(grants: &Grants, (agent, is_identify): (&str, bool), credential: Option<&str>) -> Vec<(String, Rate)> {
+    let engagement = grants.engagement.iter().filter_map(|it| Some((format!("engagement {}", it.name), it.rate?)));
+    let binding = credential.and_then(|name| grants.credentials.iter().find(|binding| binding.name == name));
+    let credential = binding.and_then(|binding| Some((format!("credential {}", binding.name), binding.rate?)));
+    let identify = is_identify.then(|| (format!("identify by {agent}"), IDENTIFY));
+    engagement.chain(credential).chain(identify).collect()
+}
+
+/// Leases of one run, by the credential's name.
+pub(crate) type Leases = BTreeMap<String, Lease>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_lets_so_many_through_at_once_and_then_as_many_as_time_brings() {
+        let mut rates = Rates::default();
+        let wanted = [("a".to_owned(), Rate { times: 3, seconds: 60 })];
+        let second = 1_000_000_000;
+        let mut at = |seconds: u64| rates.take(&wanted, 1 + seconds * second).is_ok();
+        assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
+        assert_eq!([at(19), at(20), at(20), at(39), at(40)], [false, true, false, false, true]);
+        assert_eq!([at(1000), at(1000), at(1000), at(1000)], [true, true, true, false], "no more than so many are saved up");
+    }
+
+    #[test]
+    fn where_one_of_two_rates_is_used_up_nothing_is_taken_of_the_other() {
+        let mut rates = Rates::default();
+        let (one, ten) = (("a".to_owned(), Rate { times: 1, seconds: 3600 }), ("b".to_owned(), Rate { times: 2, seconds: 3600 }));
+        assert!(rates.take(&[ten.clone(), one.clone()], 1).is_ok());
+        assert_eq!(rates.take(&[ten.clone(), one], 1), Err("a".to_owned()));
+        assert!(rates.take(std::slice::from_ref(&ten), 1).is_ok());
+        assert!(rates.take(&[ten], 1).is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! Judging an act: the guest's choice of a credential, the decision, what bounds it over time, its intent.
+
+use std::sync::PoisonError;
+
+use effect::record::{Asked as AskedRecord, Kind, Record, VERSION};
+use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpFault, OpId, Reason, SafeText, Stop};
+
+use super::held::{Repeat, asked_for, source_of};
+use super::{Held, OpState};
+use crate::ask::{Asked, Pending, Permit};
+use crate::lease;
+use crate::log::Entry;
+use crate::takeover::Seen;
+
+impl Held<'_> {
+    pub(crate) fn judge(&mut self, op: OpId, act: Act, repeat: Repeat) -> Result<Asked, Stop> {
+        let source = source_of(&act);
+        let ask = Ask::from(act);
+        let (bounds, sent) = match self.decided(&ask, repeat) {
+            Ok(decided) => decided,
+            Err(reason) => {
+                let fault = if matches!(reason, Reason::OverLimit(_)) { HttpFault::TooMany } else { HttpFault::Denied };
+                self.refused(op, &ask, reason, repeat.moment())?;
+                return Ok(Asked::Refused { op, fault });
+            }
+        };
+        self.flush(repeat.moment())?;
+        let asked = AskedRecord {
+            again: repeat == Repeat::Again,
+            ask: asked_for(&ask),
+            at: self.now_ms(),
+            bounds: bounds.clone(),
+            kind: Kind::Asked,
+            op: op.0,
+            params: self.keyed(&ask.canonical_bytes()),
+            v: VERSION,
+        };
+        let lease = self.lease(&bounds, repeat);
+        let appended = self.append(lease.into_iter().chain([asked.into()]).map(with_entry).collect())?;
+        self.inner.tally.asked += 1;
+        self.inner.ops.insert(op.0, OpState { answered: false, responded: false, redactions: 0, seen: Seen::default(), source });
+        let Ok(act) = Act::try_from(sent.unwrap_or(ask)) else { return Err(Stop::RecordBroken) };
+        let permit = Permit::new(act, bounds, self.gate.clone(), op);
+        Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
+    }
+
+    /// Whether an act may happen, and what is then sent, where that is not what was asked to the letter.
+    fn decided(&self, ask: &Ask, repeat: Repeat) -> Result<(Bounds, Option<Ask>), Reason> {
+        let shared = self.shared();
+        let standing = &shared.opening.standing;
+        let (mut facts, mut sent) = (self.facts(), None);
+        if let Ask::Http(http) = ask
+            && (!shared.placeholders.is_empty() || http.headers.iter().any(|header| header.name.eq_ignore_ascii_case(policy::CHOICE)))
+        {
+            let mut http = http.clone();
+            facts.chosen = policy::choose(&standing.grants, &shared.placeholders, &mut http)?;
+            sent = Some(Ask::Http(http));
+        }
+        let bounds = match policy::decide(&standing.grants, &facts, sent.as_ref().unwrap_or(ask)) {
+            Decision::Permit(bounds) => bounds,
+            Decision::Refuse(reason) => return Err(reason),
+        };
+        if repeat == Repeat::No && self.inner.ops.len() as u64 >= standing.limits.concurrent {
+            return Err(Reason::OverLimit(SafeText::new("concurrent", 64)));
+        }
+        let is_identify = matches!(ask, Ask::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
+        self.spend(&bounds, is_identify, repeat)?;
+        Ok((bounds, sent))
+    }
+
+    /// What bounds acts over time: leases that were ended, uses, rates. A repetition was counted when it was asked for the first time.
+    fn spend(&self, bounds: &Bounds, is_identify: bool, repeat: Repeat) -> Result<(), Reason> {
+        let shared = self.shared();
+        let standing = &shared.opening.standing;
+        let credential = bounds.credential.as_deref();
+        lease::check_standing(&standing.grants, &self.inner.leases, (credential, repeat == Repeat::Again))?;
+        if repeat == Repeat::Again {
+            return Ok(());
+        }
+        let wanted = lease::rates(&standing.grants, (standing.agent.name.as_str(), is_identify), credential);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let now_ns = shared.clock.mono_ns();
+        let taken = shared.book.rates.lock().unwrap_or_else(PoisonError::into_inner).take(&wanted, now_ns);
+        taken.map_err(|of| Reason::OverLimit(SafeText::new(&format!("rate of {of}"), 128)))
+    }
+
+    /// Counts a use, and gives the record of the lease that begins with it.
+    fn lease(&mut self, bounds: &Bounds, repeat: Repeat) -> Option<Record> {
+        let name = bounds.credential.as_ref()?;
+        let is_new = !self.inner.leases.contains_key(name);
+        self.inner.leases.entry(name.clone()).or_default().uses += u64::from(repeat == Repeat::No);
+        let opening = &self.shared().opening;
+        let binding = opening.standing.grants.credentials.iter().find(|binding| is_new && binding.name == *name);
+        binding.map(|binding| lease::issued(opening.run, binding, self.now_ms()).into())
+    }
+}
+
+fn with_entry(record: Record) -> (Record, Entry) {
+    let entry = Entry { body: record.to_bytes(), ..Entry::default() };
+    (record, entry)
+}

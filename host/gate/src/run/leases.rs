@@ -1,0 +1,95 @@
+//! A run's leases of credentials at the gate: how they end before the run, and what is seen of old values.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, LeaseRefreshed, VERSION};
+use effect::{OpId, SafeText, Stop};
+
+use super::RunGate;
+use crate::lease;
+
+impl RunGate {
+    /// Ends this run's leases of a credential, or of all: nothing is asked under them from now on. Gives the names of those that were not ended
+    /// before.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn revoke(&self, credential: Option<&str>, by: &SafeText) -> Result<Vec<String>, Stop> {
+        let mut held = self.lock();
+        let granted = self.opening().standing.grants.credentials.iter().map(|binding| binding.name.as_str());
+        let names: BTreeSet<&str> = granted.filter(|name| credential.is_none_or(|only| only == *name)).collect();
+        let mut ended = Vec::new();
+        for name in names {
+            // Also one that was never used: then it is on the record that it may not be.
+            let lease = held.inner.leases.entry(name.to_owned()).or_default();
+            if !std::mem::replace(&mut lease.revoked, true) {
+                ended.push(name.to_owned());
+                let at = held.now_ms();
+                held.put(lease::revoked(self.opening().run, name, by, at), Vec::new())?;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Whether the run has had a lease of this credential.
+    pub fn has_lease(&self, credential: &str) -> bool {
+        self.lock().inner.leases.contains_key(credential)
+    }
+
+    /// Puts it on the record that a token was obtained at an endpoint, or that there was none.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn refreshed(&self, credential: &str, endpoint: &str, (status, peer): (Option<u16>, Option<SocketAddr>)) -> Result<(), Stop> {
+        let mut held = self.lock();
+        let record = LeaseRefreshed {
+            at: held.now_ms(),
+            credential: SafeText::new(credential, 64),
+            kind: Kind::LeaseRefreshed,
+            lease: lease::lease_id(self.opening().run, credential),
+            peer,
+            status,
+            target: SafeText::new(endpoint, 512),
+            v: VERSION,
+        };
+        held.put(record, Vec::new())
+    }
+
+    /// Puts it on the record that an old value was tried.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn probed(&self, op: OpId, credential: &str, version: u64, status: Option<u16>) -> Result<(), Stop> {
+        let mut held = self.lock();
+        let record = LeaseProbed {
+            at: held.now_ms(),
+            credential: SafeText::new(credential, 64),
+            kind: Kind::LeaseProbed,
+            op: op.0,
+            refused: matches!(status, Some(401 | 403)),
+            status,
+            v: VERSION,
+            version,
+        };
+        held.put(record, Vec::new())
+    }
+
+    /// Puts it on the record that the value of a credential is another one from now on.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn rotated(&self, credential: &str, version: u64) -> Result<(), Stop> {
+        let mut held = self.lock();
+        let record = CredentialChanged {
+            at: held.now_ms(),
+            by: self.opening().standing.agent.name.clone(),
+            change: CredentialChange::Rotated,
+            credential: SafeText::new(credential, 64),
+            kind: Kind::CredentialChanged,
+            v: VERSION,
+            version: Some(version),
+        };
+        held.put(record, Vec::new())
+    }
+}

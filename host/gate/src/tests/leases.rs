@@ -1,0 +1,165 @@
+//! Leases of credentials: one for each run and credential, bounded, on the record, and ended when somebody says so.
+
+use std::sync::Arc;
+
+use effect::{
+    Act, Binding, CredentialAsk, CredentialStep, Engagement, Grants, Header, HttpFault, Limits, May, Placement, Scheme, Source, Tier,
+};
+
+use super::kit::{MemoryLog, ask, fold, gate_on, grants, http_ask, now, opening, recorded, run_id};
+use crate::{AnswerHead, Asked, Gate, Nobody, Resuming, RunGate, lease_id};
+
+fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
+    let mut grants = grants();
+    let mut binding = Binding::new("key", vec!["a.test".parse().unwrap()], Placement::Bearer, Source::Local);
+    binding.scheme = Scheme::Http;
+    change(&mut binding);
+    grants.http[0].credential = Some("key".to_owned());
+    grants.credentials.push(binding);
+    grants
+}
+
+fn open(gate: &Gate, grants: Grants) -> RunGate {
+    gate.open_run(opening(grants, Limits::default()), Arc::new(Nobody)).unwrap()
+}
+
+fn fault(gate: &RunGate, act: Act) -> Option<HttpFault> {
+    match gate.ask(act).unwrap() {
+        Asked::Permitted(pending) => {
+            let op = pending.op();
+            now(pending.durable()).unwrap().answered(AnswerHead { status: Some(200), ..AnswerHead::default() }).unwrap();
+            gate.abandon(op).unwrap();
+            None
+        }
+        Asked::Refused { fault, .. } => Some(fault),
+    }
+}
+
+fn use_it(gate: &RunGate) -> Option<HttpFault> {
+    fault(gate, ask("GET", "a.test", "/x"))
+}
+
+fn of_kind(log: &MemoryLog, kind: &str) -> Vec<String> {
+    log.bodies().into_iter().filter(|body| body.contains(&format!("\"kind\":\"{kind}\""))).collect()
+}
+
+#[test]
+fn a_lease_begins_with_the_first_use_and_is_on_the_record_before_its_intent() {
+    let log = MemoryLog::default();
+    let gate = open(&gate_on(&log), with_key(|key| key.uses = Some(9)));
+    assert!(of_kind(&log, "lease-issued").is_empty());
+    assert_eq!((use_it(&gate), use_it(&gate)), (None, None));
+    let issued = of_kind(&log, "lease-issued");
+    assert_eq!(issued.len(), 1, "one for each run and credential");
+    assert!(issued[0].contains(&format!("\"lease\":\"{}\"", lease_id(run_id(), "key"))) && issued[0].contains("\"uses\":9"), "{issued:?}");
+    let order: Vec<usize> = ["lease-issued", "asked"]
+        .map(|kind| log.bodies().iter().position(|body| body.contains(&format!("\"kind\":\"{kind}\""))).unwrap())
+        .into();
+    assert!(order[0] < order[1]);
+    fold(&log.leaves());
+}
+
+#[test]
+fn uses_and_rates_are_bounds_and_rates_hold_for_all_runs_of_a_home() {
+    let log = MemoryLog::default();
+    let gate = open(&gate_on(&log), with_key(|key| key.uses = Some(2)));
+    assert_eq!([use_it(&gate), use_it(&gate), use_it(&gate)], [None, None, Some(HttpFault::TooMany)]);
+    assert!(of_kind(&log, "refused")[0].contains("uses of key"));
+    let home = gate_on(&MemoryLog::default());
+    let slow = || with_key(|key| key.rate = Some("2/h".parse().unwrap()));
+    let (one, other) = (open(&home, slow()), open(&home, slow()));
+    assert_eq!(
+        [use_it(&one), use_it(&other), use_it(&other), use_it(&one)],
+        [None, None, Some(HttpFault::TooMany), Some(HttpFault::TooMany)]
+    );
+}
+
+#[test]
+fn the_rate_of_an_engagement_bounds_every_ask_under_it() {
+    let engagement = Engagement {
+        name: "q4".to_owned(),
+        from_s: 0,
+        until_s: u64::MAX,
+        rate: Some("3/h".parse().unwrap()),
+        targets: vec!["a.test".parse().unwrap()],
+        tier: Tier::Live,
+    };
+    let home = gate_on(&MemoryLog::default());
+    let under = || Grants { engagement: Some(engagement.clone()), ..grants() };
+    let (one, other) = (open(&home, under()), open(&home, under()));
+    assert_eq!([use_it(&one), use_it(&other), use_it(&one), use_it(&other)], [None, None, None, Some(HttpFault::TooMany)]);
+    assert_eq!(use_it(&open(&home, grants())), None, "what is not under it is not bounded by it");
+}
+
+#[test]
+fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash() {
+    let log = MemoryLog::default();
+    let gate = open(&gate_on(&log), with_key(|_| ()));
+    assert_eq!(use_it(&gate), None);
+    let by = effect::SafeText::new("alice", 64);
+    assert!(gate.revoke(Some("other"), &by).unwrap().is_empty());
+    assert_eq!(gate.revoke(Some("key"), &by).unwrap(), ["key"]);
+    assert!(gate.revoke(None, &by).unwrap().is_empty(), "once");
+    assert_eq!(use_it(&gate), Some(HttpFault::Denied));
+    assert_eq!((of_kind(&log, "lease-revoked").len(), of_kind(&log, "refused").len()), (1, 1));
+    assert!(of_kind(&log, "refused")[0].contains("credential-revoked"));
+    let record = recorded(&log.leaves());
+    let resuming = Resuming { by, settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
+    let gate = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    assert_eq!(use_it(&gate), Some(HttpFault::Denied));
+    fold(&log.leaves());
+}
+
+#[test]
+fn uses_are_counted_over_a_crash() {
+    let log = MemoryLog::default();
+    let gate = open(&gate_on(&log), with_key(|key| key.uses = Some(2)));
+    assert_eq!(use_it(&gate), None);
+    let record = recorded(&log.leaves());
+    assert_eq!(record.leases()["key"].uses, 1);
+    let resuming =
+        Resuming { by: effect::SafeText::new("bob", 9), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
+    let again = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    again.timer().unwrap();
+    // The first number is taken; what is asked now is another operation.
+    assert_eq!([use_it(&again), use_it(&again)], [None, Some(HttpFault::TooMany)]);
+    assert_eq!(of_kind(&log, "lease-issued").len(), 1);
+}
+
+#[test]
+fn asking_whose_a_value_is_is_slow() {
+    let log = MemoryLog::default();
+    let mut grants = with_key(|_| ());
+    grants.may = [("key".to_owned(), vec![May::Identify])].into();
+    let gate = open(&gate_on(&log), grants);
+    let ask = || Act::Credential(CredentialAsk { name: "key".to_owned(), step: CredentialStep::Identify("found-value".into()) });
+    let faults: Vec<_> = (0..61).map(|_| fault(&gate, ask())).collect();
+    assert_eq!(faults.iter().filter(|fault| fault.is_none()).count(), 60);
+    assert_eq!(faults[60], Some(HttpFault::TooMany));
+    assert!(!log.bodies().iter().any(|body| body.contains("found-value")), "what was found may be somebody's");
+}
+
+#[test]
+fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
+    let log = MemoryLog::default();
+    let mut grants = with_key(|_| ());
+    grants.placeholders = [("TOKEN".to_owned(), "key".to_owned())].into();
+    let opened = opening(grants, Limits::default());
+    let placeholders = opened.placeholders();
+    assert_eq!(placeholders, opened.placeholders());
+    assert_ne!(placeholders, crate::Opening { seed: [8; 32], ..opened.clone() }.placeholders());
+    let text = &placeholders[0].text;
+    assert!(text.starts_with("bwkph") && text.len() == 45, "{text}");
+    let gate = gate_on(&log).open_run(opened, Arc::new(Nobody)).unwrap();
+    let with = |name: &str, value: String| {
+        let mut ask = http_ask("GET", "a.test", "/x");
+        ask.headers.push(Header { name: name.to_owned(), value: value.into_bytes() });
+        gate.ask(Act::Http(ask)).unwrap()
+    };
+    let Asked::Permitted(pending) = with("authorization", format!("Bearer {text}")) else { panic!("refused") };
+    let permit = now(pending.durable()).unwrap();
+    assert!(matches!(permit.ask(), Act::Http(sent) if sent.headers.is_empty()));
+    assert_eq!(permit.bounds().credential.as_deref(), Some("key"));
+    assert!(matches!(with("x-other", text.clone()), Asked::Refused { fault: HttpFault::Denied, .. }));
+    assert!(of_kind(&log, "refused")[0].contains("placeholder-misplaced"));
+}
