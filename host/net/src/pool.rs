@@ -1,6 +1,6 @@
 //! Connections of one agent under one policy, kept for its next request to the same place within the same bounds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Pool {
 struct Idle {
     places: HashMap<Place, Vec<Kept>>,
     count: usize,
+    /// Credentials under which nothing is kept any more.
+    revoked: HashSet<String>,
 }
 
 struct Kept {
@@ -46,6 +48,12 @@ struct Terms {
     bounds: Bounds,
     header_bytes: u64,
     header_count: usize,
+}
+
+impl Terms {
+    fn is_under(&self, credential: &str) -> bool {
+        self.bounds.credential.as_deref() == Some(credential)
+    }
 }
 
 /// The way of one connection back into its pool.
@@ -95,6 +103,14 @@ impl Pool {
         })
     }
 
+    /// Closes what is kept of connections that were opened under a credential, and keeps none of it from now on. What is still being read is its
+    /// reader's to close.
+    pub fn revoke(&self, credential: &str) {
+        let closed = lock(&self.idle).revoke(credential);
+        // Closing sends what TLS has to say: not under the lock.
+        drop(closed);
+    }
+
     /// How many connections are kept at the moment.
     pub fn idle(&self) -> usize {
         lock(&self.idle).count
@@ -126,6 +142,9 @@ impl Idle {
     }
 
     fn put(&mut self, place: Place, kept: Kept) {
+        if self.revoked.iter().any(|credential| kept.terms.is_under(credential)) {
+            return;
+        }
         let here = self.places.get(&place).map_or(0, Vec::len);
         if self.count >= IDLE_MAX || here >= IDLE_MAX_PER_PLACE {
             self.drop_old();
@@ -135,6 +154,18 @@ impl Idle {
             here.push(kept);
             self.count += 1;
         }
+    }
+
+    fn revoke(&mut self, credential: &str) -> Vec<Kept> {
+        self.revoked.insert(credential.to_owned());
+        let mut closed = Vec::new();
+        for kept in self.places.values_mut() {
+            let (under, others) = std::mem::take(kept).into_iter().partition(|kept| kept.terms.is_under(credential));
+            *kept = others;
+            closed.extend::<Vec<Kept>>(under);
+        }
+        self.count -= closed.len();
+        closed
     }
 
     fn drop_old(&mut self) {
