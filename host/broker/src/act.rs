@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use effect::record::Tls;
-use effect::{Event, HttpAsk, HttpFault, HttpHead, Limits, OpId, Stop};
+use effect::{Act as Asked, Event, HttpAsk, HttpFault, HttpHead, Limits, OpId, Reason, SafeText, Stop};
 use gate::{AnswerHead, NoAnswer, Pending, Permit, RunGate, Seen};
 use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::inbox::{Ending, Inbox};
-use crate::leased::{self, Leased, Wash};
+use crate::leased::{self, Dressed, Leased};
+use crate::rotate;
+use crate::wash::Wash;
 
 /// BOUND: header fields of one response.
 const HEADERS_MAX: usize = 256;
@@ -30,6 +32,8 @@ pub(crate) struct Act {
 /// The body of an answer whose head was taken up.
 struct Body {
     reader: BodyReader,
+    /// Under whose lease it comes.
+    credential: Option<String>,
     /// What it goes through, where a credential went along with anything.
     wash: Option<Wash>,
     /// What the guest has seen already: so many bytes, with this digest.
@@ -47,6 +51,13 @@ impl Act {
             // Stopped before anything was sent.
             Err(_) => return,
         };
+        if let Asked::Credential(ask) = permit.ask().clone() {
+            return match rotate::done(&self, permit, &ask).await {
+                Ok(answer) => self.tell(op, ending, answer),
+                Err(Stop::RecordBroken) => self.inbox.end(Stop::RecordBroken),
+                Err(_) => {}
+            };
+        }
         match self.exchange(permit).await {
             Ok(Ok(body)) => {
                 let event = self.hand_on(op, body).await;
@@ -59,38 +70,62 @@ impl Act {
         }
     }
 
+    /// An answer that the host itself gives: as JSON, or as a refusal.
+    fn tell(&self, op: OpId, ending: Ending, answer: Result<serde_json::Value, HttpFault>) {
+        match answer {
+            Ok(answer) => {
+                self.inbox.put(op, Event::Head(HttpHead { headers: Vec::new(), status: 200 }));
+                self.inbox.put(op, Event::Chunk(answer.to_string().into_bytes().into()));
+                ending.end(Event::End(Vec::new()));
+            }
+            Err(fault) => ending.end(Event::Failed(fault)),
+        }
+    }
+
     /// INVARIANT: the effect takes the permit, and the answer is on the record before any of it is shown.
-    async fn exchange(&self, permit: Permit<HttpAsk>) -> Result<Result<Body, HttpFault>, Stop> {
+    async fn exchange(&self, permit: Permit<Asked>) -> Result<Result<Body, HttpFault>, Stop> {
         let op = permit.op();
-        let Some(pool) = &self.pool else {
-            permit.unanswered(NoAnswer { fault: HttpFault::Unreachable, peer: None, refused: None })?;
-            return Ok(Err(HttpFault::Unreachable));
-        };
-        let mut request = wire(&permit, &self.gate.opening().standing.limits);
         // The guest may have seen the beginning of an earlier answer, which then does not go on.
         let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
         let told = |fault| if begun { HttpFault::Incomplete } else { fault };
-        if let Err(reason) = self.leased.dress(permit.bounds().credential.as_deref(), &mut request) {
-            permit.unanswered(NoAnswer { fault: told(HttpFault::Denied), peer: None, refused: Some(reason) })?;
-            return Ok(Err(told(HttpFault::Denied)));
-        }
-        let wash = self.leased.wash();
-        match pool.send(request).await {
+        let credential = permit.bounds().credential.clone();
+        let sent = match self.sent(&permit, credential.as_deref()).await {
+            Ok(sent) => sent,
             Err(NetError { fault, reason, peer, detail: _ }) => {
                 permit.unanswered(NoAnswer { fault, peer, refused: reason })?;
-                Ok(Err(told(fault)))
+                return Ok(Err(told(fault)));
             }
-            Ok(Response { head, peer, .. }) if wash.is_some() && leased::is_opaque(&head) => {
-                permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
-                Ok(Err(told(HttpFault::Protocol)))
-            }
-            Ok(Response { mut head, peer, tls, body }) => {
-                permit.answered(answer_head(&head, peer, tls))?;
-                if let Some(wash) = &wash {
-                    self.gate.redacted(op, wash.fields(&mut head.headers));
-                }
-                Ok(self.head(op, head).map(|skip| Body { reader: body, wash, skip }))
-            }
+        };
+        let Sent { response: Response { mut head, peer, tls, body }, wash, version } = sent;
+        if wash.is_some() && leased::is_opaque(&head) {
+            permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
+            return Ok(Err(told(HttpFault::Protocol)));
+        }
+        permit.answered(AnswerHead { credential_version: version, ..answer_head(&head, peer, tls) })?;
+        if let (401, Some(name)) = (head.status, &credential) {
+            self.leased.not_taken(name);
+        }
+        if let Some(wash) = &wash {
+            self.gate.redacted(op, wash.fields(&mut head.headers));
+        }
+        Ok(self.head(op, head).map(|skip| Body { reader: body, credential, wash, skip }))
+    }
+
+    /// Sends it, with its credential, unless the lease is ended meanwhile.
+    async fn sent(&self, permit: &Permit<Asked>, credential: Option<&str>) -> Result<Sent, NetError> {
+        let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(nothing(HttpFault::Unreachable, None)) };
+        let mut request = wire(ask, permit, &self.gate.opening().standing.limits);
+        let exchange = async {
+            let Dressed { version, made } =
+                self.leased.dress(credential, &mut request).await.map_err(|reason| nothing(HttpFault::Denied, Some(reason)))?;
+            let wash = self.leased.wash(&made).map_err(|_| nothing(HttpFault::Denied, credential.map(unfit)))?;
+            let response = pool.send(request).await?;
+            Ok(Sent { response, wash, version })
+        };
+        tokio::select! {
+            biased;
+            () = self.leased.ended(credential) => Err(nothing(HttpFault::Denied, credential.map(revoked))),
+            sent = exchange => sent,
         }
     }
 
@@ -144,14 +179,27 @@ impl Act {
             self.gate.seen_before(op, &skip.seen);
             skipping = None;
         }
+        let leased = Arc::clone(&self.leased);
+        let credential = body.credential.clone();
+        let mut ended = std::pin::pin!(leased.ended(credential.as_deref()));
         loop {
-            // Taken before reading, so that no more than the credit is ever held.
-            let Ok(credit) = self.credit.acquire().await else { return Event::Failed(HttpFault::Incomplete) };
-            let mut piece = match self.next(op, &mut body).await {
+            let next = async {
+                // Taken before reading, so that no more than the credit is ever held.
+                let Ok(credit) = self.credit.acquire().await else { return Some(Err(HttpFault::Incomplete)) };
+                let piece = self.next(op, &mut body).await?;
+                Some(piece.map(|piece| (credit, piece)))
+            };
+            // SECURITY: also while nobody reads. What was not handed on stays here, and its connection is closed with its reader.
+            let next = tokio::select! {
+                biased;
+                () = &mut ended => return Event::Failed(HttpFault::Incomplete),
+                next = next => next,
+            };
+            let (credit, mut piece) = match next {
                 None if skipping.is_some() => return Event::Failed(HttpFault::Incomplete),
                 None => return Event::End(self.trailers(op, &mut body)),
                 Some(Err(fault)) => return Event::Failed(fault),
-                Some(Ok(piece)) => piece,
+                Some(Ok(next)) => next,
             };
             if let Some(skip) = &mut skipping {
                 match skip.take(&mut piece) {
@@ -208,8 +256,26 @@ impl Skipping {
     }
 }
 
-fn wire(permit: &Permit<HttpAsk>, limits: &Limits) -> WireRequest {
-    let ask = permit.ask();
+/// What came of a request, before any of it is on the record.
+struct Sent {
+    response: Response,
+    wash: Option<Wash>,
+    version: Option<u64>,
+}
+
+fn nothing(fault: HttpFault, reason: Option<Reason>) -> NetError {
+    NetError { fault, reason, peer: None, detail: SafeText::new("", 0) }
+}
+
+fn revoked(name: &str) -> Reason {
+    Reason::CredentialRevoked(SafeText::new(name, 64))
+}
+
+fn unfit(name: &str) -> Reason {
+    Reason::CredentialUnfit(SafeText::new(&format!("`{name}` makes too much to be found again"), 256))
+}
+
+fn wire(ask: &HttpAsk, permit: &Permit<Asked>, limits: &Limits) -> WireRequest {
     let most = Timeouts::default();
     // The guest may be less patient than the host, never more.
     let clamp = |wished: Option<u64>, most: Duration| wished.map_or(most, |ms| Duration::from_millis(ms.max(1)).min(most));
@@ -229,5 +295,5 @@ fn wire(permit: &Permit<HttpAsk>, limits: &Limits) -> WireRequest {
 }
 
 fn answer_head(head: &HttpHead, peer: std::net::SocketAddr, tls: Option<Tls>) -> AnswerHead {
-    AnswerHead { peer: Some(peer), status: Some(head.status), tls }
+    AnswerHead { credential_version: None, peer: Some(peer), status: Some(head.status), tls }
 }

@@ -13,7 +13,12 @@ mod inbox;
 mod leased;
 mod live;
 mod mounts;
+mod own;
 mod pread;
+mod remote;
+mod rotate;
+mod tokens;
+mod wash;
 
 #[cfg(test)]
 mod tests;

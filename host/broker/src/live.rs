@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::{Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, HttpAsk, OpId, Release, Stop, Timeline};
+use effect::{Act as Asks, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, OpId, Outcome, Release, SafeText, Stop, Timeline};
 use gate::{Asked, Clock, LiveWorld, Looked, Onward, Opening, Pending, RunGate, Seen, TakeOver};
-use net::Pool;
+use net::{Network, Pool};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
@@ -30,8 +30,8 @@ pub struct LiveParts {
     pub gate: RunGate,
     /// Opened from the run's grants.
     pub mounts: Mounts,
-    /// The agent's connections, where it has any grant of them.
-    pub pool: Option<Pool>,
+    /// Where the agent's connections come from, and the host's own for it; none, where nothing is granted that needs any.
+    pub network: Option<Network>,
     /// Where the values of its credentials are.
     pub vault: Vault,
     /// Where requests run.
@@ -76,25 +76,41 @@ enum Taken {
 /// Ends a run from outside.
 #[derive(Clone)]
 pub struct LiveHandle {
-    gate: Option<RunGate>,
+    acts: Option<(RunGate, Arc<Leased>, Option<Pool>)>,
     inbox: Inbox,
 }
 
 impl LiveHandle {
     /// No intent is written after this, and every wait ends with [`Stop::Stopped`].
     pub fn stop(&self) {
-        if let Some(gate) = &self.gate {
+        if let Some((gate, ..)) = &self.acts {
             gate.stop();
         }
         self.inbox.end(Stop::Stopped);
+    }
+
+    /// Ends the run's leases of a credential, or of all: it is on the record, what waits for an answer under them is told, what streams is cut, and
+    /// what is connected under them is closed. Gives the names of those that were not ended before.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn revoke(&self, credential: Option<&str>, by: &SafeText) -> Result<Vec<String>, Stop> {
+        let Some((gate, leased, pool)) = &self.acts else { return Ok(Vec::new()) };
+        let ended = gate.revoke(credential, by)?;
+        for name in &ended {
+            leased.end(name);
+            pool.iter().chain(&leased.own).for_each(|pool| pool.revoke(name));
+        }
+        Ok(ended)
     }
 }
 
 impl Live {
     /// The world of a run that is opened or resumed.
     pub fn new(parts: LiveParts) -> Self {
-        let LiveParts { gate, mounts, pool, vault, runtime } = parts;
-        let leased = Arc::new(Leased::new(vault, gate.opening().standing.grants.credentials.clone()));
+        let LiveParts { gate, mounts, network, vault, runtime } = parts;
+        let pool = network.as_ref().map(Network::pool);
+        let leased = Arc::new(Leased::new(vault, gate.clone(), network.as_ref().map(Network::pool)));
         let clock = Arc::clone(gate.clock());
         let mut live = Self::without_acts(gate.opening(), mounts, clock);
         live.acts = Some(Acts { gate, pool, leased, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None });
@@ -124,7 +140,15 @@ impl Live {
 
     /// Ends the run from outside.
     pub fn handle(&self) -> LiveHandle {
-        LiveHandle { gate: self.acts.as_ref().map(|acts| acts.gate.clone()), inbox: self.inbox.clone() }
+        let parts = |acts: &Acts| (acts.gate.clone(), Arc::clone(&acts.leased), acts.pool.clone());
+        LiveHandle { acts: self.acts.as_ref().map(parts), inbox: self.inbox.clone() }
+    }
+
+    /// Takes secrets out of what an agent returned, or says of how it failed.
+    pub fn scrub_end(&self, outcome: &mut Outcome, output: &mut Vec<u8>) {
+        if let Some(acts) = &self.acts {
+            acts.leased.scrub_end(outcome, output);
+        }
     }
 
     /// The run's gate; none in an audit.
@@ -226,8 +250,8 @@ impl Drop for Live {
 }
 
 impl Door for Live {
-    fn submit(&mut self, ask: HttpAsk) -> Result<OpId, Stop> {
-        match self.acts()?.gate.ask(ask)? {
+    fn submit(&mut self, act: Asks) -> Result<OpId, Stop> {
+        match self.acts()?.gate.ask(act)? {
             Asked::Permitted(pending) => {
                 let op = pending.op();
                 self.start(*pending, None)?;
@@ -269,7 +293,9 @@ impl Door for Live {
 
     fn say(&mut self, claim: Claim) -> Result<(), Stop> {
         let last_ns = self.last_ns;
-        if self.acts()?.gate.say(claim, last_ns)? { self.flush_soon() } else { Ok(()) }
+        let acts = self.acts()?;
+        let claim = acts.leased.scrub_claim(claim);
+        if acts.gate.say(claim, last_ns)? { self.flush_soon() } else { Ok(()) }
     }
 }
 

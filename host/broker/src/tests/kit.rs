@@ -85,12 +85,12 @@ pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
     }
 }
 
-pub(super) fn live(gate: &RunGate, pool: Option<net::Pool>) -> Live {
+pub(super) fn live(gate: &RunGate, network: Option<net::Network>) -> Live {
     let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
     Live::new(LiveParts {
         gate: gate.clone(),
         mounts,
-        pool,
+        network,
         vault: vault::Vault::new(Path::new("/nonexistent")),
         runtime: tokio::runtime::Handle::current(),
     })

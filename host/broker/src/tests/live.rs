@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use effect::{
-    AskedPath, Claim, Door as _, Event, FileAnswer, FileAsk, FileFault, FileId, FileOpen, HttpAsk, HttpFault, HttpTarget, HttpTimeouts,
-    Limits, Method, OpId, SafeText, Scheme, Stop, Timeline as _,
+    Act, AskedPath, Claim, Door as _, Event, FileAnswer, FileAsk, FileFault, FileId, FileOpen, HttpAsk, HttpFault, HttpTarget,
+    HttpTimeouts, Limits, Method, OpId, SafeText, Scheme, Stop, Timeline as _,
 };
 use gate::{Nobody, Replay, Resuming};
-use net::{Network, NetworkConfig, Pool};
+use net::{Network, NetworkConfig};
 
 use super::kit::{Home, done, live, loopback, mount, next, opening};
 
@@ -55,18 +55,18 @@ impl Server {
     }
 }
 
-fn pool() -> Option<Pool> {
-    Some(Network::new(&NetworkConfig::default()).unwrap().pool())
+fn network() -> Option<Network> {
+    Some(Network::new(&NetworkConfig::default()).unwrap())
 }
 
-fn ask(method: &str, port: u16, path: &str) -> HttpAsk {
-    HttpAsk {
+fn ask(method: &str, port: u16, path: &str) -> Act {
+    Act::Http(HttpAsk {
         method: Method::new(method).unwrap(),
         target: HttpTarget::parse(Scheme::Http, &format!("127.0.0.1:{port}"), path).unwrap(),
         headers: Vec::new(),
         body: Bytes::new(),
         timeouts: HttpTimeouts::default(),
-    }
+    })
 }
 
 /// Reads one operation to its end; gives its status and its body, or its fault.
@@ -94,7 +94,7 @@ async fn a_granted_request_is_answered_and_its_intent_comes_first() {
     let home = Home::new();
     let gate = home.open(opening(loopback(server.port), Limits::default()));
     let run = gate.opening().run;
-    let mut world = Replay::fresh(live(&gate, pool()), &Limits::default());
+    let mut world = Replay::fresh(live(&gate, network()), &Limits::default());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Ok((200, vec![5; 300_000])));
     gate.close(done()).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_refused_request_reaches_nobody() {
     let server = Server::fixed(Vec::new());
     let home = Home::new();
     let gate = home.open(opening(loopback(server.port), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     let op = world.submit(ask("DELETE", server.port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Err(HttpFault::Denied));
     gate.close(done()).await.unwrap();
@@ -131,7 +131,7 @@ async fn what_can_not_be_reached_is_a_plain_word() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let home = Home::new();
     let gate = home.open(opening(loopback(port), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     let op = world.submit(ask("GET", port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Err(HttpFault::Unreachable));
     gate.close(done()).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_guest_that_reads_no_further_gets_no_more_than_its_credit() {
     let server = Server::fixed(vec![1; 3 << 20]);
     let home = Home::new();
     let gate = home.open(opening(loopback(server.port), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     let head = next(&mut world).await.unwrap();
     assert!(matches!(head.event, Event::Head(_)));
@@ -171,7 +171,7 @@ async fn an_abandoned_request_is_broken_off_and_says_nothing_more() {
     });
     let home = Home::new();
     let gate = home.open(opening(loopback(server.port), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     while server.met() == 0 {
         tokio::task::yield_now().await;
@@ -187,7 +187,7 @@ async fn a_stop_ends_a_wait_and_every_intent() {
     let server = Server::fixed(Vec::new());
     let home = Home::new();
     let gate = home.open(opening(loopback(server.port), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     world.timer(u64::MAX / 2).unwrap();
     let handle = world.handle();
     let stopper = tokio::spawn(async move { handle.stop() });
@@ -204,7 +204,7 @@ async fn a_stop_ends_a_wait_and_every_intent() {
 async fn what_waits_for_nothing_is_stuck() {
     let home = Home::new();
     let gate = home.open(opening(loopback(1), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     assert_eq!(next(&mut world).await, Err(Stop::Stuck));
 }
 
@@ -212,7 +212,7 @@ async fn what_waits_for_nothing_is_stuck() {
 async fn timers_come_in_their_order_and_the_clock_only_goes_forward() {
     let home = Home::new();
     let gate = home.open(opening(loopback(1), Limits::default()));
-    let mut world = live(&gate, pool());
+    let mut world = live(&gate, network());
     let late = world.timer(30_000_000).unwrap();
     let soon = world.timer(10_000_000).unwrap();
     let jump = world.jump().unwrap();
@@ -237,7 +237,7 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     let gate = home.open(opening(loopback(server.port), Limits::default()));
     let run = gate.opening().run;
     let mut seen = Vec::new();
-    let mut world = Replay::fresh(live(&gate, pool()), &Limits::default());
+    let mut world = Replay::fresh(live(&gate, network()), &Limits::default());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     next(&mut world).await.unwrap();
     for _ in 0..2 {
@@ -250,10 +250,10 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     // The process dies here: nothing is closed. What it still does must not reach the record.
     std::mem::forget(world);
 
-    let resuming = Resuming { by: SafeText::new("bob", 3), settled: Vec::new(), recorded_bytes: 0 };
+    let resuming = Resuming { by: SafeText::new("bob", 3), settled: Vec::new(), leases: Default::default(), recorded_bytes: 0 };
     let recorded = home.recorded(run);
     let gate = home.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
-    let mut world = Replay::resume(recorded, live(&gate, pool())).unwrap();
+    let mut world = Replay::resume(recorded, live(&gate, network())).unwrap();
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     let answer = read(&mut world, op).await;
     gate.close(done()).await.unwrap();
@@ -307,7 +307,7 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
 
     // What was read is not read again; what was open is opened again.
     std::fs::write(lot.path().join("a/b/f"), b"abcdefghij").unwrap();
-    let resuming = Resuming { by: SafeText::new("bob", 3), settled: Vec::new(), recorded_bytes: 0 };
+    let resuming = Resuming { by: SafeText::new("bob", 3), settled: Vec::new(), leases: Default::default(), recorded_bytes: 0 };
     let gate = home.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut world = Replay::resume(recorded, live(&gate, None)).unwrap();
     let (below, file) = first(&mut world);

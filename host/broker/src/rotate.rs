@@ -1,0 +1,183 @@
+//! What is done with a credential besides sending it: identified, and rotated in four steps. The host makes, places and compares values; whoever asks
+//! learns versions and statuses.
+
+use bytes::Bytes;
+use effect::{Act as Asked, Binding, Bounds, CredentialAsk, CredentialStep, Header, HttpFault, May, Placement, Stop};
+use gate::{AnswerHead, NoAnswer, Permit};
+use serde_json::{Value, json};
+use vault::{Local, LocalError, Outgoing, Secret};
+
+use crate::act::Act;
+use crate::leased::Leased;
+use crate::own::{OwnAnswer, OwnRequest};
+
+/// Why a step was not done, in words for the agent's author.
+const NO_NEW_VALUE: &str = "no new value waits: `rotation-create` comes first";
+const NOT_ACCEPTED: &str = "the target does not accept the new value, and nothing was changed";
+const NO_VALUE: &str = "the credential has no value";
+
+/// How a step ended.
+struct Done {
+    answer: Value,
+    head: AnswerHead,
+}
+
+impl Done {
+    fn of(answer: Value) -> Self {
+        Self { answer: json!({ "done": answer }), head: AnswerHead { status: Some(200), ..AnswerHead::default() } }
+    }
+
+    fn not(hint: &str) -> Self {
+        Self { answer: json!({ "done": null, "hint": hint }), head: AnswerHead { status: Some(409), ..AnswerHead::default() } }
+    }
+
+    fn with(mut self, answer: Option<&OwnAnswer>) -> Self {
+        self.head.peer = answer.map(|answer| answer.peer);
+        self
+    }
+}
+
+/// Does what was asked, and puts on the record what came of it. Ended with the lease.
+pub(crate) async fn done(act: &Act, permit: Permit<Asked>, ask: &CredentialAsk) -> Result<Result<Value, HttpFault>, Stop> {
+    let leased = &act.leased;
+    let credential = permit.bounds().credential.clone();
+    let step = tokio::select! {
+        biased;
+        () = leased.ended(credential.as_deref()) => None,
+        step = step(act, &permit, ask) => step?,
+    };
+    match step {
+        Some(Done { answer, head }) => {
+            permit.answered(head)?;
+            Ok(Ok(answer))
+        }
+        None => {
+            permit.unanswered(NoAnswer { fault: HttpFault::Denied, peer: None, refused: None })?;
+            Ok(Err(HttpFault::Denied))
+        }
+    }
+}
+
+async fn step(act: &Act, permit: &Permit<Asked>, ask: &CredentialAsk) -> Result<Option<Done>, Stop> {
+    let leased = &act.leased;
+    if let CredentialStep::Identify(value) = &ask.step {
+        return Ok(Some(Done::of(json!({ "found": identified(leased, value).await }))));
+    }
+    let Some(binding) = leased.bindings.iter().find(|binding| binding.name == ask.name) else { return Ok(None) };
+    let rotating = Rotating { leased, binding, bounds: permit.bounds(), local: leased.vault.local().clone() };
+    Ok(match &ask.step {
+        CredentialStep::Identify(_) => None,
+        CredentialStep::Create => rotating.create().await,
+        CredentialStep::Set => rotating.set().await,
+        CredentialStep::Test => rotating.test().await,
+        CredentialStep::Finish => rotating.finish(permit).await?,
+    })
+}
+
+async fn identified(leased: &Leased, found: &[u8]) -> Option<Value> {
+    let grants = &leased.gate.opening().standing.grants;
+    for binding in &leased.bindings {
+        let may = grants.may.get(&binding.name).is_some_and(|may| may.contains(&May::Identify));
+        if may
+            && let Some(value) = leased.value(binding).await
+            && value.secret.is_value(found)
+        {
+            return Some(json!({ "name": binding.name, "version": value.version.unwrap_or(0) }));
+        }
+    }
+    None
+}
+
+struct Rotating<'a> {
+    leased: &'a Leased,
+    binding: &'a Binding,
+    bounds: &'a Bounds,
+    local: Local,
+}
+
+impl Rotating<'_> {
+    /// The vault reads and writes files: not where others wait for their turn.
+    async fn vault<T: Send + 'static>(&self, ask: impl FnOnce(&Local, &str) -> Result<T, LocalError> + Send + 'static) -> Option<T> {
+        let (local, name) = (self.local.clone(), self.binding.name.clone());
+        tokio::task::spawn_blocking(move || ask(&local, &name)).await.ok()?.ok()
+    }
+
+    async fn create(&self) -> Option<Done> {
+        // One that waits may be the only copy of what the target was told.
+        if let Some((_, version)) = self.vault(|local, name| local.staged(name)).await {
+            return Some(Done::of(json!({ "version": version })));
+        }
+        let value = Secret::random()?;
+        let version = self.vault(move |local, name| local.stage(name, value)).await;
+        Some(version.map_or_else(|| Done::not(NO_VALUE), |version| Done::of(json!({ "version": version }))))
+    }
+
+    async fn set(&self) -> Option<Done> {
+        let rotation = self.binding.rotation.as_ref()?;
+        let Some((new, _)) = self.vault(|local, name| local.staged(name)).await else { return Some(Done::not(NO_NEW_VALUE)) };
+        let Some((old, version)) = self.vault(|local, name| local.get(name)).await else { return Some(Done::not(NO_VALUE)) };
+        let body = Bytes::from(rotation.set.body.clone().into_bytes());
+        let placed = Placement::Json { field: rotation.set.field.clone() };
+        let answer = self.send(&CredentialStep::Set, &old, Some((body, &placed, &new))).await;
+        let mut done = Done::of(tried(answer.as_ref())).with(answer.as_ref());
+        done.head.credential_version = Some(version);
+        Some(done)
+    }
+
+    async fn test(&self) -> Option<Done> {
+        let Some((new, version)) = self.vault(|local, name| local.staged(name)).await else { return Some(Done::not(NO_NEW_VALUE)) };
+        let answer = self.send(&CredentialStep::Test, &new, None).await;
+        let mut done = Done::of(tried(answer.as_ref())).with(answer.as_ref());
+        done.head.credential_version = Some(version);
+        Some(done)
+    }
+
+    /// INVARIANT: the new value takes the old one's place only after the target accepted it.
+    async fn finish(&self, permit: &Permit<Asked>) -> Result<Option<Done>, Stop> {
+        let Some((new, version)) = self.vault(|local, name| local.staged(name)).await else { return Ok(Some(Done::not(NO_NEW_VALUE))) };
+        let answer = self.send(&CredentialStep::Finish, &new, None).await;
+        if !answer.as_ref().is_some_and(is_accepted) {
+            return Ok(Some(Done::not(NOT_ACCEPTED).with(answer.as_ref())));
+        }
+        let Some((_, old_version)) = self.vault(|local, name| local.get(name)).await else { return Ok(Some(Done::not(NO_VALUE))) };
+        let now_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
+        let Some(old) = self.vault(move |local, name| local.promote(name, now_s)).await else { return Ok(Some(Done::not(NO_VALUE))) };
+        self.leased.gate.rotated(&self.binding.name, version)?;
+        let probe = self.send(&CredentialStep::Finish, &old, None).await;
+        let status = probe.as_ref().map(|answer| answer.status);
+        self.leased.gate.probed(permit.op(), &self.binding.name, old_version, status)?;
+        let refused = matches!(status, Some(401 | 403));
+        let mut done = Done::of(json!({ "version": version, "old-refused": refused, "status": status })).with(probe.as_ref());
+        done.head.credential_version = Some(version);
+        Ok(Some(done))
+    }
+
+    /// The request of a step, under a value, and with another one in its body where there is one.
+    async fn send(&self, step: &CredentialStep, under: &Secret, body: Option<(Bytes, &Placement, &Secret)>) -> Option<OwnAnswer> {
+        // SECURITY: the guest's own requests must not bring any of them back either.
+        self.leased.note(std::iter::once(under).chain(body.as_ref().map(|(_, _, new)| *new))).ok()?;
+        let now_unix_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
+        let (method, target) = policy::requests(self.binding, step)?.into_iter().next()?;
+        let mut request = OwnRequest::new(method, target, self.bounds.addresses.clone());
+        if let Some((text, placed, value)) = body {
+            request.headers.push(Header { name: "content-type".to_owned(), value: b"application/json".to_vec() });
+            request.body = text;
+            place(value, placed, &mut request, now_unix_s)?;
+        }
+        place(under, &self.binding.placement, &mut request, now_unix_s)?;
+        request.send(self.leased.own.as_ref()?, &self.binding.name).await
+    }
+}
+
+fn place(value: &Secret, placement: &Placement, request: &mut OwnRequest, now_unix_s: u64) -> Option<()> {
+    let OwnRequest { method, target, headers, body, .. } = request;
+    vault::place(value, placement, &mut Outgoing { method, target, headers, body }, now_unix_s).ok().map(drop)
+}
+
+fn is_accepted(answer: &OwnAnswer) -> bool {
+    (200..300).contains(&answer.status)
+}
+
+fn tried(answer: Option<&OwnAnswer>) -> Value {
+    json!({ "accepted": answer.is_some_and(is_accepted), "status": answer.map(|answer| answer.status) })
+}
