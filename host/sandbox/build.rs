@@ -39,6 +39,7 @@ world served {
   import wasi:http/outgoing-handler@0.2.12;
   import bailiwick:agent/findings@0.1.0;
   import bailiwick:agent/progress@0.1.0;
+  import bailiwick:agent/credentials@0.1.0;
 }
 ";
 
@@ -72,6 +73,11 @@ const WAITS: &[&str] = &[
     "wasi:io/streams.[method]input-stream.blocking-read",
     "wasi:io/streams.[method]input-stream.blocking-skip",
     "wasi:io/streams.[method]output-stream.blocking-splice",
+    "bailiwick:agent/credentials.identify",
+    "bailiwick:agent/credentials.rotation-create",
+    "bailiwick:agent/credentials.rotation-set",
+    "bailiwick:agent/credentials.rotation-test",
+    "bailiwick:agent/credentials.rotation-finish",
 ];
 
 #[expect(clippy::disallowed_methods, reason = "door: a build script")]

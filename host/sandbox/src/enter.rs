@@ -19,6 +19,8 @@ use crate::wasi::cli::Exit;
 pub struct Start {
     /// Arguments, the first of which is the program's name by custom.
     pub args: Vec<String>,
+    /// What may be done with which credentials.
+    pub credentials: Vec<CredentialInfo>,
     /// Granted variables.
     pub env: Vec<(String, String)>,
     /// JSON for an agent, standard input for a command.
@@ -29,6 +31,19 @@ pub struct Start {
     pub mounts: Vec<String>,
     /// How long the run was inside before, in another process: it counts against `active-timeout`.
     pub spent: Duration,
+}
+
+/// A credential that a guest may do something with; never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialInfo {
+    /// Host patterns.
+    pub hosts: Vec<String>,
+    /// In one word.
+    pub kind: &'static str,
+    /// `send`, `identify`, `rotate`.
+    pub may: Vec<&'static str>,
+    /// As configured.
+    pub name: String,
 }
 
 /// How it ended, with the world that was handed in.

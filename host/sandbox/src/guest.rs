@@ -10,7 +10,7 @@ use wasmtime::component::{Resource, ResourceTable};
 
 use crate::admit::EntryPoint;
 use crate::clock::Clock;
-use crate::enter::Start;
+use crate::enter::{CredentialInfo, Start};
 use crate::holding::Account;
 use crate::limiter::Limiter;
 use crate::ops::Ops;
@@ -35,6 +35,7 @@ pub(crate) struct Guest {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) args: Vec<String>,
     pub(crate) mounts: Vec<String>,
+    pub(crate) credentials: Vec<CredentialInfo>,
     pub(crate) stdin: Bytes,
     /// An agent's input, until it is handed over.
     pub(crate) input_text: String,
@@ -67,6 +68,7 @@ impl Guest {
             env: start.env,
             args: start.args,
             mounts: start.mounts,
+            credentials: start.credentials,
             input_text: if command { String::new() } else { String::from_utf8_lossy(&start.input).into_owned() },
             stdin: if command { start.input } else { Bytes::new() },
             printed: Vec::new(),

@@ -40,7 +40,7 @@ pub use admit::{EntryPoint, Prepared};
 pub use cache::Cache;
 pub use compile::{CompileError, compile_child};
 pub use engine::{Engine, EngineOptions, Footprint, profile};
-pub use enter::{Ended, Start, enter};
+pub use enter::{CredentialInfo, Ended, Start, enter};
 pub use err::SandboxError;
 
 /// The version of the engine, as the record names it.

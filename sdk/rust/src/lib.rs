@@ -31,7 +31,7 @@
 //! ```
 //!
 //! `std::fs`, `std::time` and `std::env` are the sandbox's and just work within the grant. What this crate adds is what
-//! WASI lacks or what Rust's standard library does not reach: [`findings`], [`progress`], [`http`], and a logger behind
+//! WASI lacks or what Rust's standard library does not reach: [`findings`], [`progress`], [`http`], [`credentials`], and a logger behind
 //! the [`log`] facade. It mirrors the project's `wit/` folder one to one and imports no code of the host.
 //!
 //! On any other target than WebAssembly everything compiles as well, so an agent's own logic is tested by a plain
@@ -50,6 +50,7 @@
 //! function: it answers `{"input": …, "output": …}`, the JSON schemas of the two types, without touching anything.
 //! `bailiwick build` makes that call in the sandbox, with no grants.
 
+pub mod credentials;
 mod entry;
 mod failure;
 pub mod findings;

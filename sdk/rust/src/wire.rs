@@ -3,13 +3,13 @@
 //! Not for authors: `agent!` needs it to be reachable. Every conversion names each field and each case, so a change in
 //! the contract does not compile until it has been mirrored.
 
-use crate::{Refusal, RefusalCode, findings};
+use crate::{Refusal, RefusalCode, credentials, findings};
 
 #[expect(clippy::mem_forget, reason = "generated: what the canonical ABI hands over is not dropped")]
 mod generated {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "agent-world",
+        world: "agent-with-credentials",
         pub_export_macro: true,
         default_bindings_module: "bailiwick_sdk::wire",
         generate_unused_types: true,
@@ -61,4 +61,38 @@ fn refusal(refusal: bailiwick::agent::types::Refusal) -> Refusal {
         Code::OverLimit => RefusalCode::OverLimit,
     };
     Refusal { code, hint }
+}
+
+pub(crate) fn granted() -> Vec<credentials::Credential> {
+    use bailiwick::agent::credentials::{Credential, granted};
+    let mirrored = |Credential { name, kind, hosts, may }| credentials::Credential { name, kind, hosts, may };
+    granted().into_iter().map(mirrored).collect()
+}
+
+pub(crate) fn identify(value: &str) -> Result<Option<credentials::Identified>, Refusal> {
+    use bailiwick::agent::credentials::{Identified, identify};
+    let mirrored = |Identified { name, version }| credentials::Identified { name, version };
+    identify(value).map(|found| found.map(mirrored)).map_err(refusal)
+}
+
+pub(crate) fn rotation_create(name: &str) -> Result<u64, Refusal> {
+    bailiwick::agent::credentials::rotation_create(name).map_err(refusal)
+}
+
+pub(crate) fn rotation_set(name: &str) -> Result<credentials::Tried, Refusal> {
+    bailiwick::agent::credentials::rotation_set(name).map(tried).map_err(refusal)
+}
+
+pub(crate) fn rotation_test(name: &str) -> Result<credentials::Tried, Refusal> {
+    bailiwick::agent::credentials::rotation_test(name).map(tried).map_err(refusal)
+}
+
+fn tried(bailiwick::agent::credentials::Tried { accepted, status }: bailiwick::agent::credentials::Tried) -> credentials::Tried {
+    credentials::Tried { accepted, status }
+}
+
+pub(crate) fn rotation_finish(name: &str) -> Result<credentials::Rotated, Refusal> {
+    use bailiwick::agent::credentials::{Rotated, rotation_finish};
+    let mirrored = |Rotated { version, old_refused, status }| credentials::Rotated { version, old_refused, status };
+    rotation_finish(name).map(mirrored).map_err(refusal)
 }

@@ -4,7 +4,7 @@
 //! nothing half-made leaves the guest.
 
 use bytes::Bytes;
-use effect::{HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
+use effect::{Act, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
@@ -72,7 +72,7 @@ fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, 
 impl Guest {
     fn submit(&mut self, draft: DraftId, ask: Option<HttpAsk>) -> Result<(), Stop> {
         if let Some(ask) = ask {
-            let op = self.world.submit(ask)?;
+            let op = self.world.submit(Act::Http(ask))?;
             self.ops.open(op, &self.account);
             self.drafts.send(draft, op);
         }

@@ -5,6 +5,7 @@
 pub(crate) mod claims;
 pub(crate) mod cli;
 pub(crate) mod clocks;
+pub(crate) mod credentials;
 pub(crate) mod drafts;
 pub(crate) mod fields;
 pub(crate) mod file_changes;
