@@ -61,7 +61,7 @@ impl House {
             return Err(RunError::Unsettled { acts });
         }
         let by = SafeText::new(by, 64);
-        let resuming = Resuming { by: by.clone(), settled, recorded_bytes: recorded.recorded_bytes() };
+        let resuming = Resuming { by: by.clone(), settled, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
         let gate =
             self.inner.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).map_err(|_| RunError::RecordBroken)?;
         let closing = Closing { active_ms: recorded.spent_ms(), outcome: Outcome::Stopped { by }, output: None, peak_memory: 0 };

@@ -76,6 +76,17 @@ pub enum RunError {
     /// Nobody knows this run.
     #[error("there is no run `{0}` that is open; see `bailiwick ps`")]
     NoSuchRun(RunId),
+    /// Leases of a run that was cut off: nothing is under way under them.
+    #[error("run `{0}` does not go on just now, so it has no lease that could be ended; `bailiwick stop {0}` closes it")]
+    NotGoingHere(RunId),
+    /// A credential that names its agents, and the one that is to use it is none of them.
+    #[error("the credential `{credential}` is for other agents, or for another component of this one: {digest}")]
+    CredentialOfOthers {
+        /// Its name.
+        credential: String,
+        /// Of the component that is to use it.
+        digest: effect::Digest,
+    },
     /// The run goes on already.
     #[error("run `{0}` is running")]
     Running(RunId),
@@ -147,7 +158,8 @@ impl RunError {
             Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
             Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
-            Self::NothingToSettle { .. } | Self::Grant(_) | Self::NoEnd(_) => 2,
+            Self::NothingToSettle { .. } | Self::Grant(_) | Self::NoEnd(_) | Self::NotGoingHere(_) => 2,
+            Self::CredentialOfOthers { .. } => 4,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 4
             }

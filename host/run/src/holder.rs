@@ -8,6 +8,7 @@ use crate::err::RunError;
 use crate::house::{House, HouseOptions, Place};
 use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
+use crate::revoke::{CredentialWord, Revoking};
 
 /// The one that can change something in a home.
 pub enum Holder {
@@ -101,6 +102,28 @@ impl Holder {
         match self {
             Self::Here(house, _) => house.record_trust(config, path, by).await,
             Self::There(client) => client.0.record_trust(config, path, by).await,
+        }
+    }
+
+    /// See [`House::record_credential`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
+        match self {
+            Self::Here(house, _) => house.record_credential(&word).await,
+            Self::There(client) => client.0.record_credential(word).await,
+        }
+    }
+
+    /// See [`House::revoke`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn revoke(&self, revoking: Revoking) -> Result<Vec<SafeText>, RunError> {
+        match self {
+            Self::Here(house, _) => house.revoke(&revoking),
+            Self::There(client) => client.0.revoke(revoking).await,
         }
     }
 

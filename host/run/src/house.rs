@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker::SystemClock;
+use broker::{LiveHandle, SystemClock};
 use effect::record::{ConfigTrusted, Kind, Record, Recovered, VERSION};
 use effect::{Digest, RunId, SafeText};
 use gate::{Clock as _, Gate, Ledger, Snapshot};
@@ -40,6 +40,8 @@ pub struct HouseOptions {
     pub compiler: (PathBuf, Vec<String>),
     /// How many runs may be inside an engine at once.
     pub slots: u32,
+    /// The file with the passphrase of the vault, should it be sealed under one.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// The one that holds a home. Cheap to clone.
@@ -54,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) gate: Gate,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) workshop: Workshop,
+    vault: vault::Vault,
     networks: Mutex<HashMap<NetworkOrder, Network>>,
     pub(crate) going: Mutex<HashMap<RunId, Going>>,
     /// How many runs and conversations go on; whoever holds the home waits for none.
@@ -82,6 +85,7 @@ impl Drop for Attending {
 /// A run that goes on.
 pub(crate) struct Going {
     pub(crate) agent: SafeText,
+    pub(crate) live: LiveHandle,
     pub(crate) stop: watch::Sender<Option<SafeText>>,
 }
 
@@ -227,6 +231,7 @@ impl House {
             gate,
             clock,
             workshop,
+            vault: local_vault(place, options.passphrase_file.as_deref()).into(),
             networks: Mutex::new(HashMap::new()),
             going: Mutex::new(HashMap::new()),
             attendance: watch::channel(Attendance::default()).0,
@@ -316,7 +321,7 @@ impl House {
 
     /// Where the values of credentials are.
     pub(crate) fn vault(&self) -> vault::Vault {
-        vault::Vault::new(&self.inner.place.home)
+        self.inner.vault.clone()
     }
 
     /// The network as an agent's configuration has it. Connections are not shared: each run gets a pool of its own.
@@ -329,6 +334,15 @@ impl House {
         let network = Network::new(&config).map_err(RunError::Network)?;
         held(&self.inner.networks).insert(order.clone(), network.clone());
         Ok(network)
+    }
+}
+
+/// The vault of a home. Opens nothing.
+pub fn local_vault(place: &Place, passphrase_file: Option<&Path>) -> vault::Local {
+    let local = vault::Local::new(&place.home);
+    match passphrase_file {
+        Some(file) => local.with_passphrase_file(file),
+        None => local,
     }
 }
 

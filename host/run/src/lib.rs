@@ -15,15 +15,17 @@ mod life;
 mod order;
 mod rebuild;
 mod report;
+mod revoke;
 mod schemas;
 
 pub use case::Case;
 pub use err::RunError;
 pub use event::{Event, Events};
 pub use holder::{Holder, HolderClient, HolderSocket};
-pub use house::{House, HouseOptions, Place};
+pub use house::{House, HouseOptions, Place, local_vault};
 pub use life::{Running, Word};
 pub use order::{NetworkOrder, RunOrder};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use report::{Claims, Evidence, RecordEvidence, Report};
+pub use revoke::{CredentialWord, Revoking};
 pub use schemas::schemas;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use effect::record::{AskedFor, EngineRef, Settled};
 use effect::{Outcome, RunId, SafeText, Stop};
 use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing, Sum};
-use sandbox::{Ended, EntryPoint, Prepared, Start};
+use sandbox::{CredentialInfo, Ended, EntryPoint, Prepared, Start};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -141,12 +141,12 @@ impl House {
         };
         let standing = Arc::new(standing);
         let opening = Opening { args: order.args, by: order.by, input: order.input, opened_unix_ns, parent: None, run, seed, standing };
-        let pool = if opening.standing.grants.http.is_empty() { None } else { Some(self.network(&order.network)?.pool()) };
+        let network = needs_network(&opening.standing.grants).then(|| self.network(&order.network)).transpose()?;
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
         let gate = self.inner.gate.open_run(opening, Arc::clone(&teller) as Arc<dyn gate::Watcher>)?;
-        let live =
-            Live::new(LiveParts { gate: gate.clone(), mounts, pool, vault: self.vault(), runtime: tokio::runtime::Handle::current() });
+        let runtime = tokio::runtime::Handle::current();
+        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), runtime });
         let world = Replay::fresh(live, &gate.opening().standing.limits);
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (teller, events)))
     }
@@ -168,15 +168,15 @@ impl House {
         let limits = &opening.standing.limits;
         let prepared = self.prepare(opening.standing.agent.digest, limits.stack_bytes).await?;
         let mounts = Mounts::open(&opening.standing.grants)?;
-        let pool = if opening.standing.grants.http.is_empty() { None } else { Some(self.network(network)?.pool()) };
+        let network = needs_network(&opening.standing.grants).then(|| self.network(network)).transpose()?;
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
         let spent = Duration::from_millis(recorded.spent_ms());
-        let resuming = Resuming { by, settled, recorded_bytes: recorded.recorded_bytes() };
+        let resuming = Resuming { by, settled, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| RunError::RecordBroken)?;
-        let live =
-            Live::new(LiveParts { gate: gate.clone(), mounts, pool, vault: self.vault(), runtime: tokio::runtime::Handle::current() });
+        let runtime = tokio::runtime::Handle::current();
+        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), runtime });
         let world = Replay::resume(recorded, live).map_err(load)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (teller, events)))
@@ -198,7 +198,7 @@ impl House {
         let run = gate.opening().run;
         let (stop, stopped) = watch::channel(None);
         let agent = gate.opening().standing.agent.name.clone();
-        held(&self.inner.going).insert(run, Going { agent, stop: stop.clone() });
+        held(&self.inner.going).insert(run, Going { agent, live: world.live().handle(), stop: stop.clone() });
         teller.tell(Event::Opened { run });
         let entry = Entry { house: self.clone(), run, _attending: attending };
         let life = Life { house: self.clone(), prepared, gate, world, teller, stopped, begun };
@@ -221,17 +221,44 @@ fn new_run_id(unix_ns: u64) -> Result<RunId, RunError> {
     Ok(RunId::from_parts(unix_ns / 1_000_000, random))
 }
 
+/// Whether anything is granted for which a connection may be needed.
+fn needs_network(grants: &effect::Grants) -> bool {
+    !grants.http.is_empty() || !grants.may.is_empty()
+}
+
 /// What a guest is started with, from what its run was opened with: the same for the first time and for every rebuild.
 pub(crate) fn start_of(opening: &Opening) -> Start {
     let standing = &opening.standing;
     let name = standing.agent.name.as_str().to_owned();
     Start {
         args: std::iter::once(name).chain(opening.args.iter().cloned()).collect(),
-        env: standing.grants.env.clone().into_iter().collect(),
+        credentials: standing.grants.credentials.iter().map(|binding| credential_info(&standing.grants, binding)).collect(),
+        env: env(opening),
         input: Bytes::from(opening.input.clone()),
         limits: standing.limits.clone(),
         mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
         spent: Duration::ZERO,
+    }
+}
+
+/// What was granted, and placeholders for credentials: the same whenever the run is rebuilt.
+fn env(opening: &Opening) -> Vec<(String, String)> {
+    let grants = &opening.standing.grants;
+    let placeholders = opening.placeholders();
+    let text = |name: &String| placeholders.iter().find(|it| it.credential == *name).map(|it| it.text.clone()).unwrap_or_default();
+    let held = grants.placeholders.iter().map(|(variable, name)| (variable.clone(), text(name)));
+    let all: std::collections::BTreeMap<String, String> = grants.env.clone().into_iter().chain(held).collect();
+    all.into_iter().collect()
+}
+
+fn credential_info(grants: &effect::Grants, binding: &effect::Binding) -> CredentialInfo {
+    let is_sent = grants.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
+    let may = grants.may.get(&binding.name).into_iter().flatten().map(|may| may.as_str());
+    CredentialInfo {
+        hosts: binding.hosts.iter().map(ToString::to_string).collect(),
+        kind: binding.placement.kind(),
+        may: is_sent.then_some("send").into_iter().chain(may).collect(),
+        name: binding.name.clone(),
     }
 }
 
@@ -308,7 +335,9 @@ impl Life {
             };
         }
         let active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
-        let output = (!output.is_empty() || outcome == Outcome::Done).then(|| output.to_vec());
+        let mut output = output.to_vec();
+        world.live().scrub_end(&mut outcome, &mut output);
+        let output = (!output.is_empty() || outcome == Outcome::Done).then_some(output);
         let closing = Closing { active_ms, outcome, output, peak_memory };
         match closing.outcome {
             // It stays open on the record: it can be resumed, or settled.
@@ -351,11 +380,11 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         waited_ms: 0,
         claims: Claims { output: output_value(closing.output, entry), findings: sum.findings },
         evidence: Evidence {
-            touched: sum.touched,
+            touched: sum.touched.clone(),
             mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
             http_granted: !standing.grants.http.is_empty(),
             approvals: Vec::new(),
-            leases: Vec::new(),
+            leases: sum.touched.leases.clone(),
             limits: standing.limits.clone(),
             peak_memory: closing.peak_memory,
             resumable: tally.resumable,

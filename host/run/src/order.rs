@@ -52,6 +52,12 @@ impl RunOrder {
     /// # Errors
     /// The first that is wrong.
     pub fn check_grants(&self) -> Result<(), RunError> {
+        let name = self.agent.name.as_str();
+        let is_his =
+            |binding: &&effect::Binding| binding.agents.is_empty() || binding.agents.iter().any(|pin| pin.is(name, self.agent.digest));
+        if let Some(binding) = self.grants.credentials.iter().find(|binding| !is_his(binding)) {
+            return Err(RunError::CredentialOfOthers { credential: binding.name.clone(), digest: self.agent.digest });
+        }
         policy::grants::check(&self.grants).into_iter().next().map_or(Ok(()), |problem| Err(RunError::Grant(problem)))
     }
 

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use effect::{
-    Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, HttpAsk, HttpFault, Limits, OpId, Outcome, Release, SafeText, Stop,
-    Timeline,
+    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, HttpFault, Limits, OpId, Outcome, Release, SafeText, Stop, Timeline,
 };
 use sandbox::{Cache, Engine, EngineOptions, EntryPoint, Prepared, Start};
 
@@ -85,7 +84,7 @@ impl Nothing {
 }
 
 impl Door for Nothing {
-    fn submit(&mut self, _: HttpAsk) -> Result<OpId, Stop> {
+    fn submit(&mut self, _: Act) -> Result<OpId, Stop> {
         let op = self.op()?;
         self.due.push_back(Release { op, event: Event::Failed(HttpFault::Denied), mono_ns: self.mono_ns });
         Ok(op)

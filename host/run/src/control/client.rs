@@ -18,6 +18,7 @@ use crate::event::{self, Event, Teller};
 use crate::house::{Place, held};
 use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
+use crate::revoke::{CredentialWord, Revoking};
 
 /// BOUND: how long a holder may take to say that it listens.
 const WELCOME_MAX: Duration = Duration::from_secs(10);
@@ -96,6 +97,17 @@ impl Client {
 
     pub(crate) async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
         self.wish(&Wish::RecordTrust { config, path: path.to_owned(), by }).await.map(drop)
+    }
+
+    pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
+        self.wish(&Wish::RecordCredential { word }).await.map(drop)
+    }
+
+    pub(crate) async fn revoke(&self, revoking: Revoking) -> Result<Vec<SafeText>, RunError> {
+        match self.wish(&Wish::Revoke { revoking }).await?.1 {
+            Answer::Ended { leases } => Ok(leases),
+            other => Err(RunError::Holder(format!("it said {other:?}"))),
+        }
     }
 
     async fn attended(&self, wish: &Wish) -> Result<Running, RunError> {

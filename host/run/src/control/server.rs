@@ -97,6 +97,14 @@ async fn speak(stream: UnixStream, house: &House) -> io::Result<()> {
             Err(err) => failed(&err),
         },
         Wish::Going {} => Answer::Going { going: house.going() },
+        Wish::RecordCredential { word } => match house.record_credential(&word).await {
+            Ok(()) => Answer::Done { done: true },
+            Err(err) => failed(&err),
+        },
+        Wish::Revoke { revoking } => match house.revoke(&revoking) {
+            Ok(leases) => Answer::Ended { leases },
+            Err(err) => failed(&err),
+        },
         Wish::RecordTrust { config, path, by } => match house.record_trust(config, &path, by).await {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),

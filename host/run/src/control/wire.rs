@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::event::Event;
 use crate::life::Word;
 use crate::order::{NetworkOrder, RunOrder};
+use crate::revoke::{CredentialWord, Revoking};
 
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -22,6 +23,8 @@ pub(super) enum Wish {
     Stop { run: RunId, by: String, word: Option<Word> },
     Going {},
     RecordTrust { config: Digest, path: String, by: SafeText },
+    RecordCredential { word: CredentialWord },
+    Revoke { revoking: Revoking },
 }
 
 /// What the holder says; tagged from outside, as [`Event`] is.
@@ -36,6 +39,8 @@ pub(super) enum Answer {
     Done { done: bool },
     /// Runs that go on.
     Going { going: Vec<(RunId, SafeText)> },
+    /// Leases that were ended.
+    Ended { leases: Vec<SafeText> },
     /// It could not be done.
     Failed { exit: u8, message: String },
 }

@@ -1,0 +1,79 @@
+//! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
+
+use effect::record::{CredentialChange, CredentialChanged, Kind, VERSION};
+use effect::{RunId, SafeText};
+use gate::Clock as _;
+use serde::{Deserialize, Serialize};
+
+use crate::err::RunError;
+use crate::house::{House, held};
+
+/// Which leases are to be ended: those for which everything that is said here is true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoking {
+    /// Of runs of this agent.
+    pub agent: Option<String>,
+    /// Who says so.
+    pub by: SafeText,
+    /// Of this credential.
+    pub credential: Option<String>,
+    /// Of this run.
+    pub run: Option<RunId>,
+}
+
+/// What was done with the value of a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialWord {
+    /// Who did it.
+    pub by: SafeText,
+    /// What.
+    pub change: CredentialChange,
+    /// Its name.
+    pub credential: String,
+    /// The value's, where there is one.
+    pub version: Option<u64>,
+}
+
+impl House {
+    /// Ends leases of runs that go on here; gives what was ended, as `RUN/NAME`. What is asked under them from now on is refused, what streams
+    /// under them is cut, what is connected under them is closed.
+    ///
+    /// # Errors
+    /// A run that does not go on here; a record that can't be written.
+    pub fn revoke(&self, revoking: &Revoking) -> Result<Vec<SafeText>, RunError> {
+        let going = held(&self.inner.going);
+        if let Some(run) = revoking.run
+            && !going.contains_key(&run)
+        {
+            return Err(RunError::NotGoingHere(run));
+        }
+        let is_meant = |run: RunId, agent: &SafeText| {
+            revoking.run.is_none_or(|only| only == run) && revoking.agent.as_deref().is_none_or(|only| only == agent.as_str())
+        };
+        let mut ended = Vec::new();
+        for (run, going) in going.iter().filter(|(run, going)| is_meant(**run, &going.agent)) {
+            let names = going.live.revoke(revoking.credential.as_deref(), &revoking.by).map_err(|_| RunError::RecordBroken)?;
+            ended.extend(names.iter().map(|name| gate::lease_id(*run, name)));
+        }
+        Ok(ended)
+    }
+
+    /// Puts it on the record what was done with the value of a credential; durable when this returns.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn record_credential(&self, word: &CredentialWord) -> Result<(), RunError> {
+        let record = CredentialChanged {
+            at: self.inner.clock.unix_ms(),
+            by: word.by.clone(),
+            change: word.change,
+            credential: SafeText::new(&word.credential, 64),
+            kind: Kind::CredentialChanged,
+            v: VERSION,
+            version: word.version,
+        };
+        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
+    }
+}
