@@ -84,6 +84,8 @@ pub(crate) enum CliError {
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; it has {last}")]
     NoSuchRecord { run: RunId, seq: u64, last: u64 },
+    #[error("`{}` is no lease: write RUN/NAME, as `bailiwick audit touched` has it", safe(.0))]
+    NotALease(String),
     #[error("run `{0}` has ended already")]
     NotGoing(RunId),
     #[error("run `{0}` was told to end, and has not yet")]
@@ -116,8 +118,15 @@ pub(crate) enum CliError {
 fn vault_exit(err: &vault::LocalError) -> u8 {
     use vault::LocalError;
     match err {
-        LocalError::NotAName(_) | LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::Unfit(_) | LocalError::Full => exit::USAGE,
-        LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Sealed(_) | LocalError::Random => exit::HOST,
+        LocalError::NotAName(_) | LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::NotRevoked(_) | LocalError::Unfit(_) => {
+            exit::USAGE
+        }
+        LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) => exit::USAGE,
+        LocalError::Passphrase | LocalError::Locked(_) | LocalError::NotLocked(_) | LocalError::PassphraseIsOpen(_) => exit::USAGE,
+        LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
+            exit::HOST
+        }
+        LocalError::Costly(_) | LocalError::Memory | LocalError::Random => exit::HOST,
     }
 }
 
@@ -165,7 +174,12 @@ impl CliError {
             | Self::ShardTwice
             | Self::ArgumentsForAgent { .. } => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
-            Self::NotGoing(_) | Self::NotAMoment(_) | Self::NotAKind { .. } | Self::PublicKey { .. } | Self::NoHome { .. } => exit::USAGE,
+            Self::NotALease(_)
+            | Self::NotGoing(_)
+            | Self::NotAMoment(_)
+            | Self::NotAKind { .. }
+            | Self::PublicKey { .. }
+            | Self::NoHome { .. } => exit::USAGE,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }

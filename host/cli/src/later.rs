@@ -14,10 +14,8 @@ const LATER: &[(&str, &str)] = &[
     ("prune", "the audit tools"),
     ("rollback", "approvals"),
     ("serve", "approvals"),
-    ("--credential", "the broker of credentials"),
     ("--detach", "approvals"),
     ("--dry-run", "approvals"),
-    ("--engagement", "the broker of credentials"),
 ];
 
 /// What to say of something that has not arrived; nothing, of what never will.

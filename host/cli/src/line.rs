@@ -1,6 +1,6 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, Record, Touch};
+use effect::record::{AnswerClass, CredentialChange, Record, Touch};
 use effect::{Claim, SafeText};
 
 use crate::log::Shown;
@@ -52,7 +52,8 @@ fn record(record: &Record) -> String {
         }
         Record::Asked(asked) => {
             let again = if asked.again { " again" } else { "" };
-            format!("op {}{again} {} ({})", asked.op, asked.ask.resource, safe(&asked.bounds.rule))
+            let with = asked.bounds.credential.as_ref().map_or_else(String::new, |name| format!(", with {}", safe(name)));
+            format!("op {}{again} {} ({}{with})", asked.op, asked.ask.resource, safe(&asked.bounds.rule))
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
@@ -71,12 +72,39 @@ fn record(record: &Record) -> String {
         Record::Observed(observed) => objects(&observed.objects),
         Record::Delivered(delivered) => many(delivered.releases.len() as u64, "event let go of", "events let go of"),
         Record::Said(said) => claims(&said.claims),
+        Record::LeaseIssued(issued) => {
+            let uses = issued.uses.map_or_else(String::new, |uses| format!(", {} times at most", count(uses)));
+            format!("{} from {}{uses}", issued.credential, issued.source)
+        }
+        Record::LeaseRefreshed(refreshed) => {
+            let status = refreshed.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            format!("{} {status} from {}", refreshed.credential, refreshed.target)
+        }
+        Record::LeaseRevoked(revoked) => format!("{} by {}", revoked.credential, revoked.by),
+        Record::LeaseProbed(probed) => {
+            let status = probed.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            let word = if probed.refused { "refused" } else { "NOT REFUSED" };
+            format!("op {} {} version {} {word}: {status}", probed.op, probed.credential, probed.version)
+        }
+        Record::CredentialChanged(changed) => {
+            let version = changed.version.map_or_else(String::new, |version| format!(", version {version}"));
+            format!("{} {}{version} by {}", changed.credential, credential_change(changed.change), changed.by)
+        }
         Record::ConfigTrusted(trusted) => format!("{} {} by {}", trusted.path, digest(&trusted.config), trusted.by),
         Record::RollbackAccepted(accepted) => {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             format!("the record was taken as it is, by {}: {} records, {was}", accepted.by, count(accepted.now_size))
         }
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
+    }
+}
+
+fn credential_change(change: CredentialChange) -> &'static str {
+    match change {
+        CredentialChange::Set => "set",
+        CredentialChange::Rotated => "rotated",
+        CredentialChange::Revoked => "revoked",
+        CredentialChange::Restored => "restored",
     }
 }
 

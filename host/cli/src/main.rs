@@ -32,7 +32,9 @@ fn main() -> ExitCode {
     if let Some(code) = compile_child() {
         return code;
     }
-    harden();
+    // SECURITY: what guests and servers send, and values of credentials, go through this process's memory; it is neither dumped nor read by other
+    // processes. Where the system does not allow it, less is at stake than not running at all.
+    let _ = vault::harden();
     raise_descriptors();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -98,12 +100,4 @@ fn raise_descriptors() {
     limit.current = Some(limit.maximum.unwrap_or(ENOUGH).min(ENOUGH).max(limit.current.unwrap_or(0)));
     // Where the system does not allow it, what was there has to do.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
-}
-
-/// SECURITY: what guests and servers send goes through this process's memory; it is neither dumped nor read by other processes.
-fn harden() {
-    let nothing = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    // Where the system does not allow it, less is at stake than not running at all.
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, nothing);
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

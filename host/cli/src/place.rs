@@ -37,7 +37,17 @@ pub(crate) fn place() -> Result<Place, CliError> {
 
 /// How a house is made here: components are compiled by this very program.
 pub(crate) fn house_options() -> HouseOptions {
-    HouseOptions { compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]), slots: SLOTS }
+    HouseOptions {
+        compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]),
+        slots: SLOTS,
+        passphrase_file: passphrase_file(),
+    }
+}
+
+/// Where the passphrase of the vault is, should it be sealed under one. The file, never the passphrase: what is in the environment of a program,
+/// others see.
+pub(crate) fn passphrase_file() -> Option<PathBuf> {
+    set("BAILIWICK_PASSPHRASE_FILE").map(PathBuf::from)
 }
 
 /// Where built components are kept.

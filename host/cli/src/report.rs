@@ -167,11 +167,22 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
     let credentials = &evidence.touched.credentials;
-    let named =
-        if credentials.is_empty() { "none".to_owned() } else { credentials.iter().map(|name| safe(name)).collect::<Vec<_>>().join(", ") };
+    let named = if credentials.is_empty() {
+        "none".to_owned()
+    } else {
+        credentials.iter().map(|name| lease(evidence, name)).collect::<Vec<_>>().join(", ")
+    };
     lines.push(format!("  {:<12} {named}", "credentials"));
     lines.extend(refusals(evidence));
     lines
+}
+
+fn lease(evidence: &Evidence, name: &str) -> String {
+    match evidence.leases.iter().find(|lease| lease.credential.as_str() == name) {
+        Some(lease) if lease.revoked => format!("{} ×{}, revoked", safe(name), count(lease.uses)),
+        Some(lease) => format!("{} ×{}", safe(name), count(lease.uses)),
+        None => safe(name),
+    }
 }
 
 fn record(report: &Report) -> Vec<String> {

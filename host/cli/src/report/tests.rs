@@ -68,6 +68,7 @@ fn http() -> TouchedHttp {
     TouchedHttp {
         asked: 3,
         bytes: 1500,
+        credentials: Vec::new(),
         failed: 1,
         peers: Vec::new(),
         resource: text("GET https://a.example/"),

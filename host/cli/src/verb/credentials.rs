@@ -1,17 +1,22 @@
-//! `credentials`: the values in the vault of this home. None is ever printed.
+//! `credentials`: the values in the vault of this home, and what the configuration makes of them. None is ever printed.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+mod enter;
+mod list;
+mod review;
+
 use std::path::Path;
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
-use serde::Serialize;
-use vault::{Local, Secret, VALUE_BYTES_MAX};
-use zeroize::Zeroizing;
+use ::run::{CredentialWord, Holder, Place, Revoking};
+use effect::SafeText;
+use effect::record::CredentialChange;
+use vault::{KeySource, Local, LocalError, Secret};
 
+use super::ConfigArg;
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::signals::Signals;
+use crate::{attend, exit, log, out, place, words};
 
-/// Keep, list and revoke the values of credentials
+/// Keep, list, review and revoke the values of credentials
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -21,12 +26,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Set a value, or a new one: from a prompt, or from standard input
+    /// Set a value: from a prompt, or from standard input
     #[command(after_help = SET)]
-    Set {
-        /// As `[credentials.NAME]` has it
-        name: String,
-    },
+    Set(Named),
     /// Which there are; never a value
     #[command(after_help = LS)]
     Ls {
@@ -34,19 +36,83 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Take a value back: every ask from now on is refused
-    #[command(after_help = REVOKE)]
-    Revoke {
-        /// As it was set
+    /// One of them: where it may go, who may use it, who did
+    #[command(after_help = SHOW)]
+    Show {
+        /// As `[credentials.NAME]` has it
         name: String,
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
     },
+    /// Set a new value in place of one that is there; runs that go on use it with their next request
+    #[command(after_help = ROTATE)]
+    Rotate(Named),
+    /// Take a credential back, or end leases of runs that go on: at once, streams and connections too
+    #[command(after_help = REVOKE)]
+    Revoke(Revoke),
+    /// Let a credential be used again that was revoked and has its value elsewhere than in the vault
+    #[command(after_help = RESTORE)]
+    Restore(Named),
+    /// Seal the vault under another key: of a file in the home, of a passphrase, or of the kernel's key ring
+    #[command(after_help = SEAL)]
+    Seal {
+        /// Under what
+        #[arg(value_enum)]
+        under: Under,
+    },
+    /// What is wrong with them: unused, too wide, overdue, shared, in two environments, without an owner
+    #[command(after_help = REVIEW)]
+    Review {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Under {
+    /// `vault.key` in the home
+    File,
+    /// From a prompt, or from standard input; `BAILIWICK_PASSPHRASE_FILE` names the file with it from then on
+    Passphrase,
+    /// A key of the kernel, type `user`, description `bailiwick-vault:` and the path of the home
+    Keyring,
+}
+
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// As `[credentials.NAME]` has it
+    name: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Revoke {
+    /// Of this credential; without anything else, it may not be used any more at all
+    #[arg(required_unless_present_any = ["agent", "run", "lease"])]
+    name: Option<String>,
+    /// Of runs of this agent that go on
+    #[arg(long)]
+    agent: Option<String>,
+    /// Of this run, which goes on
+    #[arg(long)]
+    run: Option<String>,
+    /// This lease: `RUN/NAME`
+    #[arg(long, conflicts_with_all = ["name", "agent", "run"])]
+    lease: Option<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   bailiwick credentials set inventory          asks for the value, and shows nothing of it
   bailiwick credentials set inventory < token  or reads it; one line end is left out
+  bailiwick credentials set app < key.pem      a private key, for `jwt`
   bailiwick credentials ls
+  bailiwick credentials review
   bailiwick credentials revoke inventory
 
 A value is never an argument: those are seen by everybody on the machine.";
@@ -56,116 +122,131 @@ Example:
 const LS: &str = "\
 Example:
   bailiwick credentials ls --json";
-const REVOKE: &str = "\
+const SHOW: &str = "\
 Example:
-  bailiwick credentials revoke inventory";
+  bailiwick credentials show inventory";
+const ROTATE: &str = "\
+Example:
+  bailiwick credentials rotate inventory < token
 
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    version: u64,
-    set_at: u64,
-    revoked: bool,
-}
+This only changes the value here. An agent that may `rotate` has the host set a new one at its target too, and sees that the old one is refused.";
+const REVOKE: &str = "\
+Examples:
+  bailiwick credentials revoke inventory                   it may not be used any more, by anybody
+  bailiwick credentials revoke inventory --agent probe     runs of this agent that go on lose it
+  bailiwick credentials revoke --run 01K8M3                a run that goes on loses all it has
+  bailiwick credentials revoke --lease 01K8M3…/inventory   one of one
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
-    let home = place::place()?.home;
-    let vault = Local::new(&home);
-    match &args.what {
-        What::Set { name } => set(&home, &vault, name)?,
-        What::Ls { json } => list(&vault, *json)?,
-        What::Revoke { name } => {
-            vault.revoke(name)?;
-            out::words(&format!("{} is revoked: what asks for it from now on is refused", words::safe(name)));
+A run that lost a lease does not get it back; one that is started later gets its own, unless the credential itself was revoked.";
+const RESTORE: &str = "\
+Example:
+  bailiwick credentials restore inventory
+
+One that had its value in the vault has lost it: `bailiwick credentials set` sets it anew.";
+const SEAL: &str = "\
+Examples:
+  bailiwick credentials seal passphrase
+  bailiwick credentials seal file
+
+What the disk or a copy keeps of the file before still opens with the old key.";
+const REVIEW: &str = "\
+Examples:
+  bailiwick credentials review
+  bailiwick credentials review --json
+
+Each fault names the risk of the OWASP list for non-human identities (NHI, 2025) that it is a case of.";
+
+pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let vault = ::run::local_vault(&place, place::passphrase_file().as_deref());
+    match args.what {
+        What::Set(Named { name }) => set(&place, &vault, name, CredentialChange::Set).await?,
+        What::Rotate(Named { name }) => {
+            vault.get(&name)?;
+            set(&place, &vault, name, CredentialChange::Rotated).await?;
         }
+        What::Ls { json } => list::all(&vault, json)?,
+        What::Show { name, config, json } => list::one(&place, &vault, &config, &name, json)?,
+        What::Revoke(what) => revoke(&place, &vault, what).await?,
+        What::Restore(Named { name }) => {
+            vault.restore(&name)?;
+            out::words(&format!("{} may be used again", words::safe(&name)));
+            record(&place, word(name, CredentialChange::Restored, None), None).await?;
+        }
+        What::Seal { under } => seal(&vault, under)?,
+        What::Review { config, json } => review::review(&place, &vault, &config, json)?,
     }
     Ok(exit::DONE)
 }
 
+fn word(credential: String, change: CredentialChange, version: Option<u64>) -> CredentialWord {
+    CredentialWord { by: place::by(), change, credential, version }
+}
+
 #[expect(clippy::disallowed_methods, reason = "door: the home, for its first secret")]
-fn set(home: &Path, vault: &Local, name: &str) -> Result<(), CliError> {
-    let secret = Secret::of_line(std::mem::take(&mut *value(name)?)).map_err(vault::LocalError::from)?;
+async fn set(place: &Place, vault: &Local, name: String, change: CredentialChange) -> Result<(), CliError> {
+    let secret = Secret::of_text(std::mem::take(&mut *enter::value(&name)?)).map_err(LocalError::from)?;
     std::os::unix::fs::DirBuilderExt::mode(std::fs::DirBuilder::new().recursive(true), 0o700)
-        .create(home)
-        .map_err(CliError::file("make", home))?;
-    let version = vault.set(name, secret, place::now_s())?;
+        .create(&place.home)
+        .map_err(CliError::file("make", Path::new(&place.home)))?;
+    let version = vault.set(&name, secret, place::now_s())?;
     out::words(&format!("{name} is set, version {version}"));
+    record(place, word(name, change, Some(version)), None).await.map(drop)
+}
+
+fn seal(vault: &Local, under: Under) -> Result<(), CliError> {
+    let to = match under {
+        Under::File => KeySource::File,
+        Under::Keyring => KeySource::Keyring,
+        Under::Passphrase => KeySource::Passphrase(enter::value("the passphrase")?),
+    };
+    vault.rekey(&to)?;
+    out::words("the vault is sealed under its new key");
     Ok(())
 }
 
-/// One line: typed twice and unseen at a terminal, else as it comes.
-fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    if !std::io::stdin().is_terminal() {
-        return line();
+/// In the vault first: whatever becomes of the rest, its next use is refused.
+async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliError> {
+    let (mut credential, mut run) = (what.name, what.run);
+    if let Some(lease) = what.lease {
+        let (of, name) = lease.split_once('/').ok_or_else(|| CliError::NotALease(lease.clone()))?;
+        (run, credential) = (Some(of.to_owned()), Some(name.to_owned()));
     }
-    let first = unseen(&format!("value of {name}: "))?;
-    let again = unseen("once more: ")?;
-    if first == again { Ok(first) } else { Err(CliError::TypedTwice) }
+    let run = run.map(|run| log::run_id(&log::reader(place)?, &run)).transpose()?;
+    let revoking = Revoking { agent: what.agent, by: place::by(), credential: credential.clone(), run };
+    let whole = credential.filter(|_| revoking.agent.is_none() && revoking.run.is_none());
+    let Some(name) = whole else { return told(&record_revoking(place, revoking).await?) };
+    vault.revoke(&name)?;
+    out::words(&format!("{} is revoked: what asks for it from now on is refused", words::safe(&name)));
+    told(&record(place, word(name, CredentialChange::Revoked, None), Some(revoking)).await?)
 }
 
-fn line() -> Result<Zeroizing<Vec<u8>>, CliError> {
-    let failed = CliError::file("read", Path::new("standard input"));
-    let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
-    std::io::stdin().lock().take(VALUE_BYTES_MAX as u64 + 3).read_to_end(&mut value).map_err(failed)?;
-    Ok(value)
+fn told(ended: &[SafeText]) -> Result<(), CliError> {
+    ended.iter().try_for_each(|lease| out::line(&format!("ended {lease}")))
 }
 
-/// Read byte by byte, so that no buffer keeps it. The terminal hands every key over and shows none; it is as it was before however this ends.
-fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    let failed = |err: rustix::io::Errno| CliError::file("read", Path::new("the terminal"))(err.into());
-    let stdin = std::io::stdin();
-    let before = tcgetattr(&stdin).map_err(failed)?;
-    let mut hidden = before.clone();
-    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-    hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
-    hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
-    let _ = write!(std::io::stderr(), "{prompt}");
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
-    let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
-    let typed = keys(&stdin, &mut value);
-    let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
-    out::words("");
-    restored.map_err(failed)?;
-    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { name: exit::CTRL_C }) }
+/// Puts it on the record, and has leases ended that whoever holds the home has given out.
+async fn record(place: &Place, word: CredentialWord, revoking: Option<Revoking>) -> Result<Vec<SafeText>, CliError> {
+    let mut signals = Signals::new()?;
+    let holder = Holder::find(place, &place::house_options()).await?;
+    let ended = match revoking {
+        Some(revoking) => holder.revoke(revoking).await,
+        None => Ok(Vec::new()),
+    };
+    let recorded = holder.record_credential(word).await;
+    let left = attend::leave(holder, &mut signals).await;
+    recorded?;
+    left?;
+    Ok(ended?)
 }
 
-/// Up to the end of the line; false where it was broken off.
-fn keys(stdin: &std::io::Stdin, value: &mut Vec<u8>) -> Result<bool, rustix::io::Errno> {
-    const CTRL_C: u8 = 3;
-    const CTRL_D: u8 = 4;
-    const CTRL_U: u8 = 21;
-    let mut key = [0];
-    loop {
-        match rustix::io::read(stdin, &mut key) {
-            Ok(0) => return Ok(true),
-            Ok(_) => match key {
-                [b'\n' | b'\r' | CTRL_D] => return Ok(true),
-                [CTRL_C] => return Ok(false),
-                [CTRL_U] => value.clear(),
-                [8 | 127] => drop(value.pop()),
-                // Past what may be, it is refused as too long.
-                [byte] if value.len() < VALUE_BYTES_MAX + 2 => value.push(byte),
-                [_] => {}
-            },
-            Err(rustix::io::Errno::INTR) => {}
-            Err(err) => return Err(err),
-        }
+/// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
+async fn record_revoking(place: &Place, revoking: Revoking) -> Result<Vec<SafeText>, CliError> {
+    match Holder::ask(place).await {
+        Some(holder) => Ok(holder.revoke(revoking).await?),
+        None => match revoking.run {
+            Some(run) => Err(CliError::NotGoing(run)),
+            None => Ok(Vec::new()),
+        },
     }
-}
-
-fn list(vault: &Local, json: bool) -> Result<(), CliError> {
-    let rows = vault.list()?.into_iter().map(|it| Row { name: it.name, version: it.version, set_at: it.set_at, revoked: it.revoked });
-    let rows: Vec<Row> = rows.collect();
-    if json {
-        return out::json(&rows);
-    }
-    let head = ["NAME", "VERSION", "SET", "STATE"].map(str::to_owned).to_vec();
-    let cells =
-        |row: &Row| vec![row.name.clone(), row.version.to_string(), words::utc(row.set_at.saturating_mul(1000)), state(row).to_owned()];
-    let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
-    words::table(&table).iter().try_for_each(|line| out::line(line))
-}
-
-fn state(row: &Row) -> &'static str {
-    if row.revoked { "revoked" } else { "set" }
 }

@@ -81,7 +81,7 @@ pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
         Verb::Test(args) => test::run(args).await,
         Verb::Init(args) => init::run(&args),
         Verb::New(args) => new::run(&args),
-        Verb::Credentials(args) => credentials::run(&args),
+        Verb::Credentials(args) => credentials::run(args).await,
         Verb::Accept(args) => accept::run(args).await,
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Completions(args) => completions::completions(&args),

@@ -211,6 +211,7 @@ mod tests {
         let asked = Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, v: VERSION };
         let answered = answer.map(|outcome| Answered {
             at: 3,
+            credential_version: None,
             fault: None,
             kind: Kind::Answered,
             op: 7,

@@ -128,6 +128,11 @@ impl Compared {
             | Record::RunOpened(_)
             | Record::RunResumed(_)
             | Record::RunClosed(_)
+            | Record::LeaseIssued(_)
+            | Record::LeaseRefreshed(_)
+            | Record::LeaseRevoked(_)
+            | Record::LeaseProbed(_)
+            | Record::CredentialChanged(_)
             | Record::ConfigTrusted(_)
             | Record::RollbackAccepted(_)
             | Record::Recovered(_) => {}

@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Keep what it sees, so that it can be resumed though it only looks
     #[arg(long)]
     durable: bool,
+    /// Under this engagement of the configuration, which bounds everything that is asked
+    #[arg(long, value_name = "NAME")]
+    engagement: Option<String>,
     /// Print the report as one JSON document
     #[arg(long)]
     json: bool,
@@ -129,13 +132,18 @@ impl Job<'_> {
 
     fn order(&self, obtained: &Obtained) -> Result<RunOrder, CliError> {
         let Args { agent: name, args, .. } = self.args;
-        let effective = obtained.admit(name, self.agent)?;
+        let mut effective = obtained.admit(name, self.agent)?;
+        let engagement = self.args.engagement.as_deref();
+        effective.grants.engagement = engagement.map(|name| self.configured.resolved.engagement(name).cloned()).transpose()?;
         super::accept::check(self.configured, name, obtained.component.digest, &effective.grants)?;
         if obtained.is_agent() && !args.is_empty() {
             return Err(CliError::ArgumentsForAgent { agent: name.clone() });
         }
-        let network =
-            if effective.grants.http.is_empty() { NetworkOrder::default() } else { agent::network(&self.configured.resolved.network)? };
+        let network = if effective.grants.http.is_empty() && effective.grants.may.is_empty() {
+            NetworkOrder::default()
+        } else {
+            agent::network(&self.configured.resolved.network)?
+        };
         Ok(RunOrder {
             agent: obtained.reference(name),
             args: args.clone(),

@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Requests to this host alone
     #[arg(long)]
     host: Option<String>,
+    /// Requests under this credential, and leases of it, alone
+    #[arg(long)]
+    credential: Option<String>,
     /// Files alone whose path, as the agent saw it, begins so
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
@@ -83,11 +86,23 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 
 /// Leaves what was asked for. Whoever asks for a host is not shown files, and the other way round.
 fn narrow(touched: &mut Touched, args: &Args) {
+    if let Some(credential) = &args.credential {
+        touched.leases.retain(|lease| lease.credential.as_str() == credential);
+        touched.credentials.retain(|name| name == credential);
+        touched.http.retain(|one| one.credentials.contains(credential));
+    }
     if args.host.is_none() && args.file.is_none() {
+        if args.credential.is_some() {
+            touched.files.clear();
+            touched.refused.retain(|one| one.reason.contains(&format!("`{}`", args.credential.as_deref().unwrap_or_default())));
+        }
         return;
     }
     let of_host = |resource: &str| args.host.as_deref().is_some_and(|host| host_of(resource) == Some(host));
     let of_file = |path: &str| args.file.as_deref().is_some_and(|file| path.starts_with(file));
+    if args.credential.is_none() {
+        touched.leases.clear();
+    }
     touched.http.retain(|one| of_host(one.resource.as_str()));
     touched.files.retain(|one| of_file(one.path.as_str()));
     touched.refused.retain(|one| of_host(one.resource.as_str()) || of_file(one.resource.as_str()));
@@ -128,13 +143,27 @@ fn print(touched: &Touched) -> Result<(), CliError> {
         ];
         http.push(cells.to_vec());
     }
+    let mut leases = vec![row(&["LEASE", "USES", "STATE", "OLD VALUES TRIED"])];
+    for one in &touched.leases {
+        let probe = |probe: &gate::TouchedProbe| {
+            let status = probe.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            format!(
+                "v{} {}",
+                probe.version,
+                if probe.refused { format!("refused with {status}") } else { format!("NOT REFUSED: {status}") }
+            )
+        };
+        let probes: Vec<String> = one.probes.iter().map(probe).collect();
+        let state = if one.revoked { "revoked" } else { "" };
+        leases.push(vec![one.lease.to_string(), count(one.uses), state.to_owned(), probes.join(", ")]);
+    }
     let mut refused = vec![row(&["REFUSED", "WHERE", "FUNCTION", "WHY", "WHAT"])];
     for one in &touched.refused {
         let place = format!("{}/{}", one.run, one.seq);
         refused.push(vec![count(one.alike), place, function(&one.function).to_owned(), safe(&one.reason), one.resource.to_string()]);
     }
     let mut nothing = true;
-    for rows in [files, http, refused].iter().filter(|rows| rows.len() > 1) {
+    for rows in [files, http, leases, refused].iter().filter(|rows| rows.len() > 1) {
         if !std::mem::replace(&mut nothing, false) {
             out::line("")?;
         }

@@ -1,0 +1,71 @@
+//! How a value comes in: unseen at a terminal, else as it comes. Never as an argument.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+use vault::VALUE_BYTES_MAX;
+use zeroize::Zeroizing;
+
+use crate::err::CliError;
+use crate::{exit, out};
+
+/// One line, or one key in PEM: typed twice and unseen at a terminal, else as it comes.
+pub(super) fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    if !std::io::stdin().is_terminal() {
+        return line();
+    }
+    let first = unseen(&format!("value of {name}: "))?;
+    let again = unseen("once more: ")?;
+    if first == again { Ok(first) } else { Err(CliError::TypedTwice) }
+}
+
+fn line() -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let failed = CliError::file("read", Path::new("standard input"));
+    let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
+    std::io::stdin().lock().take(VALUE_BYTES_MAX as u64 + 3).read_to_end(&mut value).map_err(failed)?;
+    Ok(value)
+}
+
+/// Read byte by byte, so that no buffer keeps it. The terminal hands every key over and shows none; it is as it was before however this ends.
+fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let failed = |err: rustix::io::Errno| CliError::file("read", Path::new("the terminal"))(err.into());
+    let stdin = std::io::stdin();
+    let before = tcgetattr(&stdin).map_err(failed)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+    hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
+    let _ = write!(std::io::stderr(), "{prompt}");
+    tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
+    let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
+    let typed = keys(&stdin, &mut value);
+    let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
+    out::words("");
+    restored.map_err(failed)?;
+    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { name: exit::CTRL_C }) }
+}
+
+/// Up to the end of the line; false where it was broken off.
+fn keys(stdin: &std::io::Stdin, value: &mut Vec<u8>) -> Result<bool, rustix::io::Errno> {
+    const CTRL_C: u8 = 3;
+    const CTRL_D: u8 = 4;
+    const CTRL_U: u8 = 21;
+    let mut key = [0];
+    loop {
+        match rustix::io::read(stdin, &mut key) {
+            Ok(0) => return Ok(true),
+            Ok(_) => match key {
+                [b'\n' | b'\r' | CTRL_D] => return Ok(true),
+                [CTRL_C] => return Ok(false),
+                [CTRL_U] => value.clear(),
+                [8 | 127] => drop(value.pop()),
+                // Past what may be, it is refused as too long.
+                [byte] if value.len() < VALUE_BYTES_MAX + 2 => value.push(byte),
+                [_] => {}
+            },
+            Err(rustix::io::Errno::INTR) => {}
+            Err(err) => return Err(err),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Which credentials there are, and what is known of one.
+
+use std::collections::BTreeSet;
+
+use ::run::Place;
+use effect::record::Record;
+use serde::Serialize;
+use vault::{Listed, Local};
+
+use crate::agent::Configured;
+use crate::err::CliError;
+use crate::verb::ConfigArg;
+use crate::{log, out, words};
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    version: u64,
+    set_at: u64,
+    revoked: bool,
+    staged: bool,
+}
+
+impl From<Listed> for Row {
+    fn from(it: Listed) -> Self {
+        Self { name: it.name, version: it.version, set_at: it.set_at, revoked: it.revoked, staged: it.staged }
+    }
+}
+
+pub(super) fn all(vault: &Local, json: bool) -> Result<(), CliError> {
+    let rows: Vec<Row> = vault.list()?.into_iter().map(Row::from).collect();
+    if json {
+        return out::json(&rows);
+    }
+    let head = ["NAME", "VERSION", "SET", "STATE"].map(str::to_owned).to_vec();
+    let cells =
+        |row: &Row| vec![row.name.clone(), row.version.to_string(), words::utc(row.set_at.saturating_mul(1000)), state(row).to_owned()];
+    let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    words::table(&table).iter().try_for_each(|line| out::line(line))
+}
+
+fn state(row: &Row) -> &'static str {
+    match (row.revoked, row.staged) {
+        (true, _) => "revoked",
+        (false, true) => "set, and a new value waits",
+        (false, false) => "set",
+    }
+}
+
+/// Uses of one credential, by the record.
+#[derive(Default, Serialize)]
+pub(super) struct Used {
+    /// Agents that used it.
+    pub(super) agents: BTreeSet<String>,
+    /// Milliseconds since 1970.
+    pub(super) last_ms: Option<u64>,
+    /// Asks under it.
+    pub(super) times: u64,
+}
+
+/// Uses by credential. Nothing has run with a home that has no record.
+pub(super) fn uses(place: &Place) -> Result<std::collections::BTreeMap<String, Used>, CliError> {
+    let mut uses: std::collections::BTreeMap<String, Used> = std::collections::BTreeMap::new();
+    let reader = match log::reader(place) {
+        Err(CliError::Read(journal::ReadError::NoLog { .. })) => return Ok(uses),
+        reader => reader?,
+    };
+    let mut agents = std::collections::HashMap::new();
+    for record in reader.records() {
+        let record = record?;
+        match Record::parse(&record.body) {
+            Ok(Record::RunOpened(opened)) => drop(agents.insert(record.run, opened.agent.name.to_string())),
+            Ok(Record::RunClosed(_)) => drop(agents.remove(&record.run)),
+            Ok(Record::Asked(asked)) => {
+                let Some(name) = asked.bounds.credential else { continue };
+                let used = uses.entry(name).or_default();
+                used.agents.extend(agents.get(&record.run).cloned());
+                used.last_ms = used.last_ms.max(Some(asked.at));
+                used.times += 1;
+            }
+            // What a later version writes is no use that this one knows of.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(uses)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    name: String,
+    value: Option<Row>,
+    /// As configured; absent where the configuration has none of that name.
+    binding: Option<effect::Binding>,
+    /// Agents that it is granted to.
+    granted_to: Vec<String>,
+    used: Used,
+}
+
+pub(super) fn one(place: &Place, vault: &Local, config: &ConfigArg, name: &str, json: bool) -> Result<(), CliError> {
+    let value = vault.list()?.into_iter().find(|it| it.name == name).map(Row::from);
+    let configured = match Configured::load(config.config.as_deref(), place) {
+        Err(CliError::Config(package::ConfigError::Absent(_))) => None,
+        configured => Some(configured?.resolved),
+    };
+    let binding = configured.as_ref().and_then(|resolved| resolved.credentials.get(name).cloned());
+    if value.is_none() && binding.is_none() {
+        return Err(vault::LocalError::Absent(name.chars().take(80).collect()).into());
+    }
+    let has = |agent: &package::ResolvedAgent| agent.grants.credentials.iter().any(|binding| binding.name == name);
+    let agents = configured.iter().flat_map(|resolved| &resolved.agents).filter(|(_, agent)| has(agent));
+    let granted_to = agents.map(|(agent, _)| agent.clone()).collect();
+    let used = uses(place)?.remove(name).unwrap_or_default();
+    let shown = Shown { name: name.to_owned(), value, binding, granted_to, used };
+    if json { out::json(&shown) } else { print(&shown) }
+}
+
+fn print(shown: &Shown) -> Result<(), CliError> {
+    let line = |key: &str, value: &str| out::line(&format!("{key:<12} {}", words::safe(value)));
+    line("name", &shown.name)?;
+    match &shown.value {
+        Some(row) => {
+            line("value", &format!("{}, version {}, of {}", state(row), row.version, words::utc(row.set_at.saturating_mul(1000))))?
+        }
+        None => line("value", "none in the vault")?,
+    }
+    match &shown.binding {
+        Some(binding) => {
+            line("binding", &package::admission::credential_line(binding))?;
+            line("owner", binding.owner.as_deref().unwrap_or("nobody"))?;
+        }
+        None => line("binding", "none in this configuration")?,
+    }
+    line("granted to", &if shown.granted_to.is_empty() { "nobody".to_owned() } else { shown.granted_to.join(", ") })?;
+    let last = shown.used.last_ms.map_or_else(|| "never".to_owned(), words::utc);
+    line("used", &format!("{}, last {last}", words::many(shown.used.times, "time", "times")))
+}

@@ -1,0 +1,39 @@
+//! `credentials review`: what is wrong with credentials, by the configuration, the vault and the record.
+
+use ::run::Place;
+use package::review::{Facts, Fault, Known, faults};
+use vault::Local;
+
+use super::list;
+use crate::agent::Configured;
+use crate::err::CliError;
+use crate::verb::ConfigArg;
+use crate::{out, place, words};
+
+pub(super) fn review(place: &Place, vault: &Local, config: &ConfigArg, json: bool) -> Result<(), CliError> {
+    let configured = Configured::load(config.config.as_deref(), place)?;
+    let (mut known, uses) = (std::collections::BTreeMap::<String, Known>::new(), list::uses(place)?);
+    for listed in vault.list()? {
+        let value = known.entry(listed.name).or_default();
+        (value.set_at_s, value.revoked) = (Some(listed.set_at), listed.revoked);
+    }
+    for (name, used) in uses {
+        known.entry(name).or_default().last_used_s = used.last_ms.map(|ms| ms / 1000);
+    }
+    let alike = vault.alike()?;
+    let faults = faults(&configured.resolved, &Facts { alike, known, now_s: place::now_s() });
+    if json {
+        return out::json(&faults);
+    }
+    let head = ["RISK", "FAULT", "CREDENTIAL", "WHY"].map(str::to_owned).to_vec();
+    let row = |fault: &Fault| {
+        let risk = format!("{} {}", fault.nhi, fault.risk);
+        vec![risk, fault.code.to_owned(), words::safe(&fault.credential), words::safe(&fault.why)]
+    };
+    let table: Vec<Vec<String>> = std::iter::once(head).chain(faults.iter().map(row)).collect();
+    if faults.is_empty() {
+        out::words("nothing is wrong that could be seen");
+        return Ok(());
+    }
+    words::table(&table).iter().try_for_each(|line| out::line(line))
+}
