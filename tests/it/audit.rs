@@ -162,6 +162,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let run = body.run;
     let answered = Answered {
         at: 1,
+        credential_version: None,
         fault: None,
         kind: Kind::Answered,
         op: 1,

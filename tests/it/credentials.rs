@@ -28,14 +28,8 @@ fn set(host: &TestHost, name: &str, value: &str) -> Local {
 }
 
 fn bound(name: &str, placement: Placement) -> Binding {
-    Binding {
-        name: name.to_owned(),
-        hosts: vec!["127.0.0.1".parse().unwrap()],
-        placement,
-        scheme: Scheme::Http,
-        source: Source::Local,
-        until: None,
-    }
+    let hosts = vec!["127.0.0.1".parse().unwrap()];
+    Binding { scheme: Scheme::Http, ..Binding::new(name, hosts, placement, Source::Local) }
 }
 
 /// The guest `get` with these URLs, and a grant that takes the credential along.

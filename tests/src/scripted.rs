@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use effect::{
-    Ask, Claim, ClosedAsk, Divergence, Door, Entry, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header, HttpAsk,
+    Act, Ask, Claim, ClosedAsk, Divergence, Door, Entry, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header,
     HttpHead, OpId, Release, Stop, Timeline,
 };
 
@@ -206,7 +206,8 @@ fn body_for(ask: &[u8]) -> Bytes {
 }
 
 impl Door for Scripted {
-    fn submit(&mut self, ask: HttpAsk) -> Result<OpId, Stop> {
+    fn submit(&mut self, act: Act) -> Result<OpId, Stop> {
+        let Act::Http(ask) = act else { panic!("this world has only servers") };
         let bytes = Ask::Http(ask).canonical_bytes();
         let body = body_for(&bytes);
         self.step(Step::Asked(bytes))?;

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use effect::{Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, HttpAsk, OpId, Release, Stop, Timeline};
+use effect::{Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, OpId, Release, Stop, Timeline};
 
 /// Returns at once.
 pub(crate) const NOTHING: &str = r#"(component
@@ -61,7 +61,7 @@ pub(crate) struct Still {
 }
 
 impl Door for Still {
-    fn submit(&mut self, _: HttpAsk) -> Result<OpId, Stop> {
+    fn submit(&mut self, _: Act) -> Result<OpId, Stop> {
         self.timer(0)
     }
     fn observe(&mut self, _: FileAsk) -> Result<FileAnswer, Stop> {
