@@ -187,6 +187,8 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Read as _};
     use std::path::Path;
 
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     fn sh(script: &str, more: &[&Path]) -> Vec<String> {
@@ -203,7 +205,7 @@ mod tests {
         assert_eq!(printed("echo correct-horse; echo loud-noise >&2").await, Ok(b"correct-horse\n".to_vec()));
         assert_eq!(printed("echo correct-horse; exit 3").await, Err(ExecError::Failed(3)));
         assert_eq!(printed("echo correct-horse; kill -9 $$").await, Err(ExecError::Killed));
-        assert_eq!(printed("test -z \"$(cat)\" && pwd").await, Ok(b"/\n".to_vec()), "nothing to read, and nowhere in particular");
+        assert_eq!(printed("pwd").await, Ok(b"/\n".to_vec()), "nowhere in particular");
         let started = |program: &str| start(&[program.to_owned(), "-c".to_owned()]).map(|_| ());
         for program in ["sh", "./sh", "../bin/sh", "", " /bin/sh"] {
             assert_eq!(started(program), Err(ExecError::NotAbsolute), "{program:?}");
@@ -212,6 +214,21 @@ mod tests {
         assert_eq!(started("/nonexistent"), Err(ExecError::NotStarted(io::ErrorKind::NotFound)));
         let as_it_is = ["/bin/echo", "$HOME; `id` *"].map(str::to_owned);
         assert_eq!(*output(&as_it_is, std::future::pending()).await.unwrap(), b"$HOME; `id` *\n", "no shell is between");
+    }
+
+    /// This same binary once more, with something on its standard input.
+    #[tokio::test]
+    async fn what_is_on_the_standard_input_of_the_host_is_not_for_a_program() {
+        const PART: &str = "BAILIWICK_TEST_INPUT";
+        if std::env::var_os(PART).is_some() {
+            assert_eq!(printed("cat; echo the-end").await, Ok(b"the-end\n".to_vec()));
+            return;
+        }
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "exec::tests::what_is_on_the_standard_input_of_the_host_is_not_for_a_program"]);
+        let mut again = again.env(PART, "1").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        again.stdin.take().unwrap().write_all(b"of-the-host\n").await.unwrap();
+        assert!(again.wait().await.unwrap().success());
     }
 
     #[tokio::test]
@@ -243,24 +260,26 @@ mod tests {
             let _ = std::fs::remove_file(&pipe);
             rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
             let (ready, is_ready) = tokio::sync::oneshot::channel();
+            let (dead, is_dead) = tokio::sync::oneshot::channel();
             let path = pipe.clone();
-            let ends = tokio::task::spawn_blocking(move || {
+            std::thread::spawn(move || {
                 let mut pipe = BufReader::new(std::fs::File::open(path).unwrap());
                 let mut line = String::new();
                 pipe.read_line(&mut line).unwrap();
                 ready.send(()).unwrap();
                 pipe.read_to_string(&mut line).unwrap();
-                line
+                dead.send(line).unwrap();
             });
-            let command = sh("exec 3>\"$1\"; tail -f /dev/null & echo started >&3; wait", &[&pipe]);
+            let command = sh("exec 3>\"$1\"; tail -f /dev/null >/dev/null & echo started >&3; wait", &[&pipe]);
             let too_late = async { is_ready.await.unwrap() };
             if dropped {
                 tokio::select! { _ = output(&command, std::future::pending()) => unreachable!(), () = too_late => {} }
             } else {
-                assert_eq!(output(&command, too_late).await.err(), Some(ExecError::TimedOut));
+                let ended = tokio::time::timeout(PATIENCE, output(&command, too_late)).await.expect("it is not waited for");
+                assert_eq!(ended.err(), Some(ExecError::TimedOut));
             }
-            let line = tokio::time::timeout(PATIENCE, ends).await;
-            assert_eq!(line.expect("what it has started is dead too").unwrap(), "started\n");
+            let line = tokio::time::timeout(PATIENCE, is_dead).await.expect("what it has started is dead too");
+            assert_eq!(line.unwrap(), "started\n");
         }
     }
 
