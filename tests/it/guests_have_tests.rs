@@ -9,7 +9,9 @@ const HANDED_OVER: [&str; 4] = ["order(", "order_of(", "guest(", "python(&host, 
 
 /// What the tests say, without their comments.
 fn source() -> String {
-    let tests = fs::read_dir(tools::root().join("tests/it")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["tests/it", "tests/it/ssrf"].map(|folder| fs::read_dir(tools::root().join(folder)).unwrap());
+    let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let tests = files.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
     let text: String = tests.map(|path| fs::read_to_string(path).unwrap()).collect();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }

@@ -34,6 +34,7 @@ mod readme;
 mod replay;
 mod servers;
 mod sockets;
+mod ssrf;
 mod terminals;
 mod tidy;
 mod touched;

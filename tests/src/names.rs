@@ -1,15 +1,50 @@
-//! A name server by hand, over UDP: it has the addresses that a test gives it, and remembers who was asked for.
+//! A name server by hand, over UDP, and over TCP where the answer is long: it says what a test has it say, and remembers who was asked for.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UdpSocket};
+
+const A: u16 = 1;
+const CNAME: u16 = 5;
+const AAAA: u16 = 28;
+const HTTPS: u16 = 65;
+/// BOUND: bytes of an answer over UDP; what is longer is asked for again over TCP.
+const UDP_MAX: usize = 1200;
+
+/// What is said of one name.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Of the kind that is asked for, the others are left out.
+    pub addresses: Vec<IpAddr>,
+    /// The name whose addresses these are.
+    pub alias: Option<String>,
+    /// The response code: 0 is good.
+    pub code: u8,
+    /// Addresses of version 4 in the hints of an `HTTPS` record that nobody asked for (RFC 9460).
+    pub hints: Vec<IpAddr>,
+    /// Nothing is said at all.
+    pub silent: bool,
+    /// Seconds to live.
+    pub ttl: u32,
+}
+
+impl Answer {
+    /// That there is no such name.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self { code: 3, ..Self::default() }
+    }
+}
+
+type Say = dyn Fn(&str, usize) -> Answer + Send + Sync;
 
 /// See the module.
 pub struct NameServer {
     /// Where it is.
     pub address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, u16)>>>,
 }
 
 impl NameServer {
@@ -18,23 +53,70 @@ impl NameServer {
     /// # Panics
     /// Where there is no port left.
     pub async fn answering(answer: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
-        let server = Self { address: socket.local_addr().expect("its address"), asked: Arc::default() };
-        let asked = Arc::clone(&server.asked);
-        tokio::spawn(async move {
-            let mut query = [0; 512];
-            while let Ok((size, from)) = socket.recv_from(&mut query).await {
-                let Some((name, kind, question)) = query.get(..size).and_then(question) else { continue };
-                asked.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
-                let _ = socket.send_to(&respond(query.get(..2).unwrap_or_default(), question, kind, &answer(&name)), from).await;
+        Self::saying(move |name, _| Answer { addresses: answer(name), ..Answer::default() }).await
+    }
+
+    /// Answers for a name, and by how often it was asked for its addresses of this kind before.
+    ///
+    /// # Panics
+    /// Where there is no port left.
+    pub async fn saying(say: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let (udp, tcp) = loop {
+            let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+            // Somebody else may have the port for TCP.
+            if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("its address")).await {
+                break (udp, tcp);
             }
-        });
+        };
+        let server = Self { address: udp.local_addr().expect("its address"), asked: Arc::default() };
+        let say: Arc<Say> = Arc::new(say);
+        tokio::spawn(over_udp(udp, Arc::clone(&server.asked), Arc::clone(&say)));
+        tokio::spawn(over_tcp(tcp, Arc::clone(&server.asked), say));
         server
     }
 
     /// Names that were asked for, in order.
+    #[must_use]
     pub fn asked(&self) -> Vec<String> {
+        self.questions().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Names that were asked for, in order, each with the number of the type that was asked.
+    #[must_use]
+    pub fn questions(&self) -> Vec<(String, u16)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn over_udp(socket: UdpSocket, asked: Arc<Mutex<Vec<(String, u16)>>>, say: Arc<Say>) {
+    let mut query = [0; 4096];
+    while let Ok((size, from)) = socket.recv_from(&mut query).await {
+        let query = query.get(..size).unwrap_or_default();
+        let Some(mut response) = respond(query, &asked, &*say) else { continue };
+        if response.len() > UDP_MAX {
+            let question = question(query).map_or(0, |(_, _, question)| question.len());
+            response.truncate(12 + question);
+            // The bit for `truncated`, and no record of any kind.
+            response.iter_mut().skip(2).take(1).for_each(|flags| *flags |= 2);
+            response.iter_mut().skip(6).take(6).for_each(|count| *count = 0);
+        }
+        let _ = socket.send_to(&response, from).await;
+    }
+}
+
+async fn over_tcp(listener: TcpListener, asked: Arc<Mutex<Vec<(String, u16)>>>, say: Arc<Say>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        while let Ok(size) = stream.read_u16().await {
+            let mut query = vec![0; usize::from(size)];
+            if stream.read_exact(&mut query).await.is_err() {
+                break;
+            }
+            let Some(response) = respond(&query, &asked, &*say) else { break };
+            let length = u16::try_from(response.len()).unwrap_or(u16::MAX).to_be_bytes();
+            if stream.write_all(&[&length[..], &response].concat()).await.is_err() {
+                break;
+            }
+        }
     }
 }
 
@@ -54,23 +136,51 @@ fn question(query: &[u8]) -> Option<(String, u16, &[u8])> {
     Some((labels.join("."), kind, query.get(12..at + 4)?))
 }
 
-fn respond(id: &[u8], question: &[u8], kind: u16, addresses: &[IpAddr]) -> Vec<u8> {
-    const A: u16 = 1;
-    const AAAA: u16 = 28;
-    let data = addresses.iter().filter_map(|address| match address {
-        IpAddr::V4(v4) if kind == A => Some(v4.octets().to_vec()),
-        IpAddr::V6(v6) if kind == AAAA => Some(v6.octets().to_vec()),
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    });
-    let data: Vec<_> = data.collect();
-    let count = u8::try_from(data.len()).unwrap_or(0);
-    let mut response = [id, &[0x84, 0x80, 0, 1, 0, count, 0, 0, 0, 0], question].concat();
-    for address in data {
-        // The name of the question, class IN, no time to live.
-        response.extend_from_slice(&[0xC0, 12]);
-        response.extend_from_slice(&kind.to_be_bytes());
-        response.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, u8::try_from(address.len()).unwrap_or(0)]);
-        response.extend_from_slice(&address);
+fn respond(query: &[u8], asked: &Mutex<Vec<(String, u16)>>, say: &Say) -> Option<Vec<u8>> {
+    let (name, kind, question) = question(query)?;
+    let before = {
+        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = asked.iter().filter(|one| **one == (name.clone(), kind)).count();
+        asked.push((name.clone(), kind));
+        before
+    };
+    let answer = say(&name, before);
+    if answer.silent {
+        return None;
     }
-    response
+    let records = records(&answer, kind);
+    let count = u16::try_from(records.len()).unwrap_or(u16::MAX).to_be_bytes();
+    // An answer of the name's own server, to a query that may have asked it to ask others.
+    let flags = [0x84 | (query.get(2)? & 1), 0x80 | answer.code];
+    Some([query.get(..2)?, &flags, &[0, 1], &count, &[0, 0, 0, 0], question, &records.concat()].concat())
+}
+
+fn records(answer: &Answer, kind: u16) -> Vec<Vec<u8>> {
+    // The name of the question, by its place.
+    let mut owner = vec![0xC0, 12];
+    let mut records = Vec::new();
+    let mut put = |owner: &[u8], kind: u16, data: &[u8]| {
+        let length = u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes();
+        records.push([owner, &kind.to_be_bytes(), &[0, 1], &answer.ttl.to_be_bytes(), &length, data].concat());
+    };
+    if let Some(alias) = &answer.alias {
+        let labels = alias.split('.').flat_map(|label| [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat());
+        let target: Vec<u8> = labels.chain([0]).collect();
+        put(&owner, CNAME, &target);
+        owner = target;
+    }
+    for address in &answer.addresses {
+        match address {
+            IpAddr::V4(v4) if kind == A => put(&owner, A, &v4.octets()),
+            IpAddr::V6(v6) if kind == AAAA => put(&owner, AAAA, &v6.octets()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+    }
+    for hint in &answer.hints {
+        if let IpAddr::V4(v4) = hint {
+            // Priority 1, the name itself, the parameter `ipv4hint`.
+            put(&owner, HTTPS, &[&[0, 1, 0, 0, 4, 0, 4][..], &v4.octets()].concat());
+        }
+    }
+    records
 }

@@ -104,7 +104,7 @@ fn build(name: &str) -> PathBuf {
     Path::new(path).to_owned()
 }
 
-/// The configuration of one agent that has these grants: mounts, and requests to literal addresses.
+/// The configuration of one agent that has these grants: mounts, and requests without credentials.
 #[must_use]
 pub fn config(name: &str, component: &Path, grants: &Grants) -> String {
     use std::fmt::Write as _;
@@ -120,6 +120,13 @@ pub fn config(name: &str, component: &Path, grants: &Grants) -> String {
             text,
             "\n[[agents.{name}.http]]\nhost = {host:?}\nport = {port}\nscheme = {scheme:?}\nmethods = {methods:?}\npaths = {paths:?}\n"
         );
+        if !http.addresses.is_empty() {
+            let nets: Vec<_> = http.addresses.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "addresses = {nets:?}");
+        }
+        if let Some(until) = http.until {
+            let _ = writeln!(text, "until = {:?}", until.to_string());
+        }
     }
     text
 }

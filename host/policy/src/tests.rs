@@ -1,4 +1,4 @@
-//! The cases of `cases/`, and what can't be said in a line.
+//! The table of `tests/it/ssrf/`, which is driven through the program too, and what can't be said in a line.
 
 use std::net::SocketAddr;
 
@@ -129,7 +129,7 @@ fn unescape(text: &str) -> String {
 fn authorities_are_judged_as_listed() {
     let grants = granted();
     assert_eq!(grants::check(&grants), []);
-    each_case(include_str!("../cases/authorities.txt"), 150, |line| {
+    each_case(include_str!("../../../tests/it/ssrf/authorities.txt"), 150, |line| {
         let (scheme, authority) = line.split_once(' ').unwrap();
         let scheme = if scheme == "http" { Scheme::Http } else { Scheme::Https };
         judged(&grants, &ask(scheme, authority, "/"))
@@ -139,7 +139,7 @@ fn authorities_are_judged_as_listed() {
 
 #[test]
 fn addresses_of_a_name_are_judged_as_listed() {
-    each_case(include_str!("../cases/addresses.txt"), 150, |address| {
+    each_case(include_str!("../../../tests/it/ssrf/addresses.txt"), 150, |address| {
         let address = SocketAddr::new(address.parse().unwrap(), 443);
         word(verdict(address, AskedBy::Name, &Bounds::default(), &OwnListeners::default()))
     });
@@ -150,13 +150,13 @@ fn paths_are_judged_as_listed() {
     let mut narrow = grant(Scheme::Https, "good.com", None);
     narrow.paths = vec!["/public/**".parse().unwrap(), "/api/*/read".parse().unwrap()];
     let grants = Grants { http: vec![narrow], ..Grants::default() };
-    each_case(include_str!("../cases/paths.txt"), 30, |path| judged(&grants, &ask(Scheme::Https, "good.com", path)));
+    each_case(include_str!("../../../tests/it/ssrf/paths.txt"), 30, |path| judged(&grants, &ask(Scheme::Https, "good.com", path)));
 }
 
 #[test]
 fn headers_are_judged_as_listed() {
     let grants = granted();
-    each_case(include_str!("../cases/headers.txt"), 40, |line| {
+    each_case(include_str!("../../../tests/it/ssrf/headers.txt"), 40, |line| {
         let at = line.match_indices(':').find(|(at, _)| *at > 0 || line.starts_with(": ")).unwrap().0;
         let (name, value) = line.split_at(at);
         let value = value.strip_prefix(':').unwrap();
@@ -178,7 +178,7 @@ fn a_second_content_length_is_refused_even_if_it_says_the_same() {
 
 #[test]
 fn networks_are_checked_at_load_as_listed() {
-    each_case(include_str!("../cases/networks.txt"), 40, |net| {
+    each_case(include_str!("../../../tests/it/ssrf/networks.txt"), 40, |net| {
         let mut listed = grant(Scheme::Https, "good.com", None);
         listed.addresses = vec![net.parse().unwrap()];
         let found = grants::check(&Grants { http: vec![listed], ..Grants::default() });
