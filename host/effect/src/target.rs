@@ -224,6 +224,9 @@ fn check_path(path: &str) -> Result<(), ParseError> {
         if decoded.iter().any(|byte| *byte == b'/' || *byte == b'\\' || byte.is_ascii_control()) {
             return bad("no encoded slash, backslash or control character");
         }
+        if decoded.windows(3).any(is_overlong) || decoded.windows(2).any(is_overlong) {
+            return bad("no character in more bytes than it takes");
+        }
         if decoded.windows(3).any(is_escape) {
             return bad("nothing encoded twice");
         }
@@ -237,6 +240,11 @@ fn check_path(path: &str) -> Result<(), ParseError> {
 /// What a second decoding would read as one byte. Looked for anywhere: whoever decodes twice may pass over a `%` that stands alone.
 fn is_escape(bytes: &[u8]) -> bool {
     matches!(bytes, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+}
+
+/// Bytes that UTF-8 has no use for (RFC 3629 section 3), and that a lenient decoder reads as ASCII: `%c0%ae` as a dot.
+fn is_overlong(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xC0 | 0xC1, 0x80..=0xBF] | [0xE0, 0x80..=0x9F, 0x80..=0xBF] | [0xF0, 0x80..=0x8F, 0x80..=0xBF])
 }
 
 fn check_query(query: &str) -> Result<(), ParseError> {
