@@ -175,8 +175,10 @@ pub fn classify(address: IpAddr) -> Class {
             let row = V6.iter().find(|(first, length, _)| (v6.to_bits() ^ first.to_bits()) >> (128 - u32::from(*length)) == 0);
             match row {
                 Some((_, _, class)) => *class,
-                None if v6.to_bits() >> 125 == 1 => Class::Public,
-                None => Class::Reserved,
+                None if v6.to_bits() >> 125 != 1 => Class::Reserved,
+                // SECURITY: no prefix tells of ISATAP: a machine that has it sends to the address inside.
+                None if inner(v6).iter().any(Option::is_some) => Class::Wrapped,
+                None => Class::Public,
             }
         }
     }

@@ -3,7 +3,7 @@
 use effect::{Header, HttpAsk, Reason, SafeText};
 
 /// Only the host sets these. Framing and routing (RFC 9110 section 7.6), credentials, what servers believe of a proxy, and what some
-/// take for another method or path than the one that was judged. `proxy` becomes `HTTP_PROXY` in a CGI program (httpoxy).
+/// take for another host, method or path than the one that was judged. `proxy` becomes `HTTP_PROXY` in a CGI program (httpoxy).
 /// In lower case, with `-` for `_`: CGI and WSGI programs can't tell these two apart.
 const NEVER: &[&str] = &[
     "authorization",
@@ -26,9 +26,12 @@ const NEVER: &[&str] = &[
     "via",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-host",
     "x-original-url",
     "x-real-ip",
     "x-rewrite-url",

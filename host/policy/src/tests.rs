@@ -330,6 +330,18 @@ fn a_literal_opens_itself_whatever_it_is_but_never_metadata() {
 }
 
 #[test]
+fn what_is_never_reached_stays_so_however_it_is_asked_for_and_whatever_is_listed() {
+    let rows = include_str!("../../../tests/it/ssrf/addresses.txt").lines().filter_map(|line| line.split_once(" => address-never"));
+    let addresses: Vec<&str> = rows.map(|(address, _)| address).collect();
+    assert!(addresses.len() > 30, "{addresses:?}");
+    for address in addresses {
+        for asked in [AskedBy::Name, AskedBy::Literal] {
+            assert_eq!(listed(address, asked, &["0.0.0.0/0", "::/0"]), "address-never(metadata)", "{address}");
+        }
+    }
+}
+
+#[test]
 fn own_listeners_are_never_reached_in_whatever_form() {
     let own = OwnListeners {
         listeners: vec!["127.0.0.1:7000".parse().unwrap(), "0.0.0.0:8000".parse().unwrap(), "[fd12::1]:9000".parse().unwrap()],
