@@ -141,7 +141,7 @@ async fn methods_paths_and_ports_that_are_not_granted_never_reach_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_spellings_of_a_host_never_reach_the_server() {
+async fn l3_other_spellings_of_a_host_never_reach_the_server() {
     let hosts = [
         "-",
         "localhost:PORT",

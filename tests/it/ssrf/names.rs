@@ -1,9 +1,9 @@
 //! Where a granted name leads: every class of address, every kind of answer, and one answer after another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use effect::{HttpGrant, Scheme};
+use effect::{Host, HttpGrant, Scheme};
 use tests::names::Answer;
 use tests::server::{Server, Step};
 
@@ -144,4 +144,24 @@ async fn b3_whatever_a_name_server_says_only_what_was_judged_is_dialled() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l3_a_name_that_leads_elsewhere_the_next_time_is_judged_anew_each_time() {
     assert_led(&led("rebinding").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b3_the_hosts_file_of_this_machine_is_not_read() {
+    let all = Witnesses::closed().await;
+    let file = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let of_file = file.lines().filter_map(|line| line.split('#').next()).flat_map(|line| line.split_whitespace().skip(1));
+    let is_name = |name: &&str| name.parse().is_ok_and(|host: Host| host == Host::Name((*name).to_owned()));
+    // `localhost` leads to loopback by its own standard, without a file or a server.
+    let names: BTreeSet<&str> = of_file.filter(is_name).filter(|name| *name != "localhost").chain(["ip6-localhost"]).collect();
+    let names: Vec<&str> = names.into_iter().take(16).collect();
+    let open = |name: &&str| {
+        let addresses = LISTED.into_iter().chain(["::1/128"]).map(|net| net.parse().unwrap()).collect();
+        HttpGrant { addresses, ..grant(Scheme::Http, name, Some(all.port())) }
+    };
+    let asks: Vec<_> = names.iter().map(|name| request("http", &format!("{name}:{}", all.port()), "/")).collect();
+    let came = all.drive(names.iter().map(open).collect(), &asks).came;
+    assert_eq!(came.iter().map(|came| came.word.as_str()).collect::<Vec<_>>(), vec!["unreachable"; names.len()], "{names:?}");
+    assert_eq!(all.server.counts().accepted, 0);
+    assert_eq!(all.names.asked().into_iter().collect::<BTreeSet<_>>(), names.into_iter().map(str::to_owned).collect());
 }

@@ -2,6 +2,7 @@
 
 use effect::{HttpFault, Reason, SafeText};
 use net::{NetError, Network, NetworkConfig, Pool, WireRequest};
+use policy::address::OwnListeners;
 
 use crate::kit::{SHORT, Server, Then, fetch, get, good, listing};
 use crate::name_server::{A, AAAA, Answer, NameServer, has};
@@ -92,6 +93,24 @@ async fn metadata_behind_a_name_is_never_reached() {
     let (server, _) = pair().await;
     assert_eq!(refusal(fetch(&pool(&names), ask("cloud.test", &server)).await), never());
     assert_eq!(server.accepted(), 0);
+}
+
+#[tokio::test]
+async fn this_hosts_own_listeners_are_never_dialled_whatever_is_listed() {
+    let never = || Reason::AddressNever(SafeText::new("own-listener", 64));
+    let names = NameServer::answering(|_, _| has(&["127.0.0.1"])).await;
+    let (server, private) = pair().await;
+    let port = server.address.port();
+    let own = OwnListeners { listeners: vec![server.address], local: Vec::new() };
+    let pool = Network::new(&NetworkConfig { resolvers: vec![names.address], own, ..NetworkConfig::default() }).unwrap().pool();
+    for host in ["own.test", "127.0.0.1", "[::ffff:127.0.0.1]"] {
+        let request = listing(get(&format!("http://{host}:{port}/")), &["127.0.0.0/8", "::ffff:127.0.0.0/104"]);
+        assert_eq!(refusal(fetch(&pool, request).await), never(), "{host}");
+    }
+    assert_eq!(server.accepted(), 0);
+    // Somebody else's, beside it, is none of them.
+    good(fetch(&pool, get(&format!("http://127.0.0.2:{port}/"))).await);
+    assert_eq!(private.accepted(), 1);
 }
 
 #[tokio::test]
