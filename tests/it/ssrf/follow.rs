@@ -8,7 +8,7 @@ use tests::names::Answer;
 use tests::server::{Heard, Server, Step, response};
 
 use super::drive::{Came, Witnesses, assert_each, grant};
-use super::table::{self, Row, request, rows};
+use super::table::{self, request, rows};
 
 const CODES: [u16; 5] = [301, 302, 303, 307, 308];
 
@@ -125,8 +125,26 @@ async fn b3_no_other_word_of_an_answer_leads_anybody_elsewhere() {
     assert_eq!((all.server.heard().len(), other.counts().accepted), (asks.len(), 0));
 }
 
-/// A row of the table is one that a guest would follow somewhere: not an empty one.
-#[test]
-fn every_redirect_leads_somewhere() {
-    assert!(rows(table::REDIRECTS, "redirects").iter().all(|Row { input, .. }| !input.is_empty()));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b3_a_credential_is_not_taken_along_to_where_a_redirect_leads() {
+    const VALUE: &str = "canary-of-the-first-server";
+    let other = Server::doing(vec![Step::Say(response(200, b"other"))]).await;
+    let next = other.url("/public/");
+    let server = Server::answering(move |_, _| elsewhere(307, &[("location", &next)])).await;
+    let all = Witnesses::new(|_, _| Answer::nobody(), server).await;
+    // Both are granted, and the binding names the host of both: it goes along with the one grant that says so.
+    let program = all.program(vec![granted(all.port()), granted(other.port())]);
+    let file = program.folder().join("value");
+    std::fs::write(&file, VALUE).unwrap();
+    let config = std::fs::read_to_string(program.config()).unwrap().replacen("methods =", "credential = \"key\"\nmethods =", 1);
+    let binding = "kind = \"header\"\nheader = \"x-api-key\"\ntemplate = \"{}\"\nhosts = [\"127.0.0.1\"]\nscheme = \"http\"";
+    let source = format!("file:{}", file.display());
+    std::fs::write(program.config(), format!("{config}\n[credentials.key]\n{binding}\nsource = {source:?}\n")).unwrap();
+    let mut ask = request("http", &format!("127.0.0.1:{}", all.port()), "/public/");
+    ask["follow"] = json!(1);
+    let driven = all.drive_in(&program, &[ask]);
+    assert_eq!(driven.came.iter().map(|came| came.word.as_str()).collect::<Vec<_>>(), ["permit", "permit"]);
+    let (first, second) = (all.server.heard(), other.heard());
+    assert!(first[0].has_header(&format!("x-api-key: {VALUE}")), "{}", first[0].head);
+    assert!(!second[0].head.contains("x-api-key") && !second[0].head.contains(VALUE), "{}", second[0].head);
 }

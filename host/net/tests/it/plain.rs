@@ -1,8 +1,6 @@
 //! What an honest server sees, and what comes back from it.
 
 use effect::{HttpFault, Method, Reason, SafeText};
-use net::{Network, NetworkConfig};
-use policy::address::OwnListeners;
 
 use crate::kit::{Server, Then, fault, fetch, get, get_from, good, header, pool};
 
@@ -118,19 +116,6 @@ async fn nobody_listening_is_unreachable() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let err = fetch(&pool(), get(&format!("http://{free}/"))).await.unwrap_err();
     assert_eq!((err.fault, err.reason), (HttpFault::Unreachable, None));
-}
-
-#[tokio::test]
-async fn this_hosts_own_listeners_are_not_dialled() {
-    let server = Server::saying(OK, Then::Listen).await;
-    let own = OwnListeners { listeners: vec![server.address], local: Vec::new() };
-    let network = Network::new(&NetworkConfig { own, ..NetworkConfig::default() }).unwrap();
-    for host in ["127.0.0.1", "[::ffff:127.0.0.1]"] {
-        let err = fetch(&network.pool(), get(&format!("http://{host}:{}/", server.address.port()))).await.unwrap_err();
-        assert_eq!(err.reason, Some(Reason::AddressNever(SafeText::new("own-listener", 64))), "{host}");
-        assert_eq!(err.fault, HttpFault::Denied);
-    }
-    assert_eq!(server.accepted(), 0);
 }
 
 #[tokio::test]
