@@ -311,7 +311,8 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
         (&["credentials", "set", "x"], "short", 2),
         (&["credentials", "set", "x"], "with\nline ends", 2),
         (&["credentials", "set", "x", "as-an-argument"], "", 2),
-        (&["credentials", "revoke", "nobody"], "", 2),
+        (&["credentials", "revoke", "nobody"], "", 0),
+        (&["credentials", "revoke", "No Body"], "", 2),
         (&["credentials", "revoke", "inventory"], "", 0),
     ] {
         assert_eq!(with_stdin(args, stdin).status.code(), Some(code), "{args:?} {stdin}");

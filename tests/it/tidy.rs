@@ -24,15 +24,17 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
 
 /// What of others' only these rooms may use.
 const ONLY_IN: &[(&str, &[&str])] = &[
+    ("argon2", &["vault"]),
     ("cap-std", &["broker"]),
     ("clap", &["cli"]),
     ("hickory-resolver", &["net"]),
     ("hyper", &["net"]),
     ("hyper-util", &["net"]),
     ("indicatif", &["cli"]),
+    ("linux-keyutils", &["vault"]),
     ("rustls", &["net"]),
     ("seccompiler", &["sandbox"]),
-    ("tokio", &["net", "broker", "sandbox", "run", "cli"]),
+    ("tokio", &["vault", "net", "broker", "sandbox", "run", "cli"]),
     ("tokio-rustls", &["net"]),
     ("wasmtime", &["sandbox"]),
 ];

@@ -104,7 +104,7 @@ impl Printed {
             _ => *last = None,
         }
         let value = match output(command, tokio::time::sleep(PATIENCE)).await {
-            Ok(mut printed) => Secret::of_line(std::mem::take(&mut *printed)).map_err(ExecError::Unfit),
+            Ok(mut printed) => Secret::of_text(std::mem::take(&mut *printed)).map_err(ExecError::Unfit),
             Err(err) => Err(err),
         };
         slot.asked.fetch_add(1, Ordering::Release);

@@ -230,7 +230,7 @@ fn text(json: &RawValue) -> Option<Result<Secret, UnfitError>> {
         rest = after;
     }
     value.extend_from_slice(rest.as_bytes());
-    Some(Secret::of_line(std::mem::take(&mut *value)))
+    Some(Secret::of_text(std::mem::take(&mut *value)))
 }
 
 /// The character that an escape stands for (RFC 8259, section 7), and what is behind it.

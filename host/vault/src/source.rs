@@ -159,7 +159,7 @@ fn of_others(secret: Secret) -> Value {
 
 /// A value as others write it.
 fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, UnfitError> {
-    Secret::of_line(std::mem::take(&mut *bytes))
+    Secret::of_text(std::mem::take(&mut *bytes))
 }
 
 struct Kept(Local);
