@@ -26,6 +26,7 @@ mod guests_have_tests;
 mod hello;
 mod homes;
 mod kinds;
+mod leases;
 mod limits;
 mod limits_table;
 mod network;

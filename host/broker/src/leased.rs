@@ -192,7 +192,7 @@ impl Leased {
     }
 
     /// What an agent returned, or how it failed.
-    pub(crate) fn scrub_end(&self, outcome: &mut Outcome, output: &mut Vec<u8>) {
+    pub(crate) fn scrub_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
         let Some(known) = self.scrubber() else { return };
         known.scrub(output);
         match outcome {

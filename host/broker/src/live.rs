@@ -145,7 +145,7 @@ impl Live {
     }
 
     /// Takes secrets out of what an agent returned, or says of how it failed.
-    pub fn scrub_end(&self, outcome: &mut Outcome, output: &mut Vec<u8>) {
+    pub fn scrub_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
         if let Some(acts) = &self.acts {
             acts.leased.scrub_end(outcome, output);
         }

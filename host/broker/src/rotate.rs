@@ -157,7 +157,7 @@ impl Rotating<'_> {
         // SECURITY: the guest's own requests must not bring any of them back either.
         self.leased.note(std::iter::once(under).chain(body.as_ref().map(|(_, _, new)| *new))).ok()?;
         let now_unix_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
-        let (method, target) = policy::requests(self.binding, step)?.into_iter().next()?;
+        let (method, target) = self.binding.requests(step)?.into_iter().next()?;
         let mut request = OwnRequest::new(method, target, self.bounds.addresses.clone());
         if let Some((text, placed, value)) = body {
             request.headers.push(Header { name: "content-type".to_owned(), value: b"application/json".to_vec() });

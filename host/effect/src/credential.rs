@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Method;
+use crate::ask::{CredentialStep, Method};
 use crate::grant::https;
 use crate::ids::Digest;
 use crate::pattern::{HostPattern, PathPattern, Until};
@@ -383,6 +383,24 @@ impl Binding {
             && self.hosts.iter().any(|host| host.matches(&target.host))
             && (self.methods.is_empty() || self.methods.contains(method))
             && (self.paths.is_empty() || self.paths.iter().any(|path| path.matches(&target.path)))
+    }
+}
+
+impl Binding {
+    /// The requests that a step of its rotation makes, in order; nothing, where it does not say how.
+    pub fn requests(&self, step: &CredentialStep) -> Option<Vec<(Method, HttpTarget)>> {
+        let rotation = self.rotation.as_ref()?;
+        let host = self.hosts.iter().find_map(|host| match host {
+            HostPattern::Exact(host) => Some(host.to_string()),
+            HostPattern::Under(_) => None,
+        })?;
+        let authority = self.port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        let at = |path: &str| HttpTarget::parse(self.scheme, &authority, path).ok();
+        match step {
+            CredentialStep::Identify(_) | CredentialStep::Create => Some(Vec::new()),
+            CredentialStep::Set => Some(vec![(rotation.set.method.clone(), at(&rotation.set.path)?)]),
+            CredentialStep::Test | CredentialStep::Finish => Some(vec![(Method::new("GET").ok()?, at(&rotation.test_path)?)]),
+        }
     }
 }
 

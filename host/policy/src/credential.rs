@@ -2,10 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use effect::{
-    Binding, Bounds, CredentialAsk, CredentialStep, Grants, HostPattern, HttpAsk, HttpGrant, HttpTarget, May, Method, Placement, Reason,
-    SafeText,
-};
+use effect::{Binding, Bounds, CredentialAsk, CredentialStep, Grants, HttpAsk, HttpGrant, HttpTarget, May, Placement, Reason, SafeText};
 
 use crate::decide::Facts;
 use crate::{headers, scope};
@@ -159,7 +156,7 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
         return Err(Reason::CredentialExpired(shown()));
     }
     let mut bounds = Bounds { credential: Some(ask.name.clone()), rule: format!("credentials.{}", ask.name), ..Bounds::default() };
-    for (method, target) in requests(binding, &ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
+    for (method, target) in binding.requests(&ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
         scope::within(grants.engagement.as_ref(), facts.now_unix_s, (&target.host, &method))?;
         crate::decide::never_host(&target.host)?;
         if !binding.covers(&ask.name, &method, &target) {
@@ -170,22 +167,6 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
         bounds.addresses = there.flat_map(|grant| grant.addresses.clone()).collect();
     }
     Ok(bounds)
-}
-
-/// The requests that a step makes, in order; nothing, where the binding does not say how.
-pub fn requests(binding: &Binding, step: &CredentialStep) -> Option<Vec<(Method, HttpTarget)>> {
-    let rotation = binding.rotation.as_ref()?;
-    let host = binding.hosts.iter().find_map(|host| match host {
-        HostPattern::Exact(host) => Some(host.to_string()),
-        HostPattern::Under(_) => None,
-    })?;
-    let authority = binding.port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-    let at = |path: &str| HttpTarget::parse(binding.scheme, &authority, path).ok();
-    match step {
-        CredentialStep::Identify(_) | CredentialStep::Create => Some(Vec::new()),
-        CredentialStep::Set => Some(vec![(rotation.set.method.clone(), at(&rotation.set.path)?)]),
-        CredentialStep::Test | CredentialStep::Finish => Some(vec![(Method::new("GET").ok()?, at(&rotation.test_path)?)]),
-    }
 }
 
 fn in_its_environment(grants: &Grants, binding: &Binding, target: &HttpTarget) -> Result<(), Reason> {

@@ -139,7 +139,7 @@ fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
 fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
     let other = HttpGrant { credential: Some("other".to_owned()), ..grant(Scheme::Https, "*.example.com", None) };
     let mut grants = with_key(|_| ());
-    let hosts = grants.credentials[0].hosts.clone();
+    let hosts = vec!["*.example.com".parse().unwrap()];
     grants.http.push(other);
     grants.credentials.push(Binding::new("other", hosts, Placement::Bearer, Source::Local));
     let judge = |choices: &[&str]| {
@@ -184,7 +184,8 @@ fn a_placeholder_outside_of_its_own_place_never_leaves() {
     let query = Placement::Query { name: "key".to_owned() };
     let basic = Placement::Basic { user: "me".to_owned() };
     let in_basic = format!("Basic {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("me:{TEXT}")));
-    let taken: [(Placement, &dyn Fn(&mut HttpAsk)); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut HttpAsk);
+    let taken: [(Placement, Change<'_>); 5] = [
         (Placement::Bearer, &header("authorization", format!("Bearer {TEXT}"))),
         (Placement::Bearer, &header("Authorization", format!("bearer {TEXT}"))),
         (basic, &header("authorization", in_basic)),
@@ -196,7 +197,7 @@ fn a_placeholder_outside_of_its_own_place_never_leaves() {
         assert_eq!(chosen.as_deref(), Some("key"), "{placement:?}");
         assert!(ask.headers.is_empty() && ask.target.query.as_deref() == Some("a=1"), "{placement:?}");
     }
-    let misplaced: [&dyn Fn(&mut HttpAsk); 10] = [
+    let misplaced: [Change<'_>; 10] = [
         &header("x-other", TEXT.to_owned()),
         &header("authorization", format!("Basic {TEXT}")),
         &header("authorization", format!("Bearer  {TEXT}")),

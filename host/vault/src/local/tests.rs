@@ -1,3 +1,5 @@
+//! Claims about the vault of a home, and about its file.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
