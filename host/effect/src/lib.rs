@@ -20,15 +20,13 @@ mod pattern;
 pub mod record;
 mod release;
 mod scope;
+mod signer;
 mod target;
 mod text;
 
 pub use ask::{Act, Ask, Class, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method};
 pub use claim::{Claim, Finding, LINE_BYTES_MAX, Location, Progress, Severity};
-pub use credential::{
-    AgentPin, Binding, Encoding, Hash, Hmac, Jwt, JwtAlgorithm, May, Oauth2, OauthGrant, Placement, Rotation, RotationSet, Sigv4, Source,
-    VaultLogin, VaultServer, VaultSource, is_name,
-};
+pub use credential::{AgentPin, Binding, May, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name};
 pub use decision::{Bounds, Decision, Reason};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
@@ -40,5 +38,6 @@ pub use outcome::Outcome;
 pub use pattern::{HostPattern, PathPattern, Until};
 pub use release::{Event, HttpFault, HttpHead, Release};
 pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};
+pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
 pub use target::{Host, HttpTarget, PATH_BYTES_MAX, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading};
