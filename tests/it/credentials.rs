@@ -359,10 +359,16 @@ fn a_binding_that_can_not_be_meant_is_an_error_and_what_it_allows_is_shown_befor
     let (code, said) = check("source = \"file:secrets/token\"\n[[agents.get.files]]\nguest = \"/src\"\nhost = \".\"\nmode = \"read\"\n");
     assert!(code == Some(2) && said.contains("which no agent may read"), "{said}");
     let page = std::fs::read_to_string(tests::tools::root().join("docs/credentials.md")).unwrap();
-    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let program = Program::new(example);
-    std::fs::copy(tests::guests::guest("get"), program.folder().join("here/inventory-report.wasm")).unwrap();
-    assert_eq!(program.run(&["check"]).status.code(), Some(0), "the page's own configuration holds");
+    let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let program = Program::new(example);
+        for name in ["inventory-report", "rotator"] {
+            std::fs::copy(tests::guests::guest("get"), program.folder().join(format!("here/{name}.wasm"))).unwrap();
+        }
+        let output = program.run(&["check"]);
+        assert_eq!(output.status.code(), Some(0), "the page's own configuration holds: {}", String::from_utf8_lossy(&output.stderr));
+    }
     let (code, said) = check("[credentials.unused]\nkind = \"bearer\"\nhosts = [\"a.test\"]\n");
     assert!(code == Some(0) && !said.contains("unused"), "{said}");
     let unknown = Program::new(&config(1, "").replace("credential = \"inventory\"", "credential = \"stock\"")).run(&["check"]);

@@ -33,6 +33,7 @@ mod network;
 mod python_sdk;
 mod readme;
 mod replay;
+mod review;
 mod servers;
 mod sockets;
 mod ssrf;

@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod broker;
 mod density;
 mod http;
 mod spawn;
@@ -53,7 +54,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|row| row == name);
     println!("| what | measured | at most | how |\n|---|---|---|---|");
-    let rows: [(&str, fn()); 10] = [
+    let rows: [(&str, fn()); 13] = [
         ("spawn", spawn::spawn),
         ("call", spawn::call),
         ("http", http::http),
@@ -61,6 +62,9 @@ fn main() {
         ("density", density::density),
         ("startup", startup::startup),
         ("stop", startup::stop),
+        ("ask", broker::ask),
+        ("revoke", broker::revoke),
+        ("slow", broker::slow),
         ("scan", agents::scan),
         ("python", agents::python),
         ("watch", agents::watch),
