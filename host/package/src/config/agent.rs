@@ -127,12 +127,12 @@ fn component(value: &Value<'_>, place: &Place<'_>) -> Result<ComponentSource, Wr
 
 /// A run that may act on the world has to be resumable, or a crash would leave it undecided for ever.
 fn durable(agent: &Table<'_>, grants: &Grants) -> Result<bool, WrongError> {
-    let acts = !grants.http.is_empty();
+    let acts = !grants.http.is_empty() || !grants.may.is_empty();
     match agent.get("durable") {
         None => Ok(acts),
-        Some(value) if acts && !value.bool()? => {
-            Err(value.wrong(Fault::Impossible("can't be false where `http` is granted: what acts on the world is always durable")))
-        }
+        Some(value) if acts && !value.bool()? => Err(value.wrong(Fault::Impossible(
+            "can't be false where `http` or `credentials` are granted: what acts on the world is always durable",
+        ))),
         Some(value) => value.bool(),
     }
 }

@@ -147,6 +147,10 @@ fn what_a_credential_can_not_mean_is_named() {
         (bearer("rotate = { set = { method = \"PUT\", path = \"/a/../b\", field = \"p\" }, test = \"/\" }"), "is not a path"),
         (granted("agents = [\"z\"]"), "agents.x.http: grants a credential that names its `agents`"),
         (format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"rotate\"]")), "`rotate` is missing there"),
+        (
+            format!("{}{}", bearer(""), agent("durable = false\n[[agents.x.credentials]]\nname = \"y\"\nmay = [\"identify\"]")),
+            "durable: can't be false where `http` or `credentials` are granted",
+        ),
         (format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"read\"]")), "`read` is not a thing to do"),
         (
             format!("{}{}", bearer(""), agent("env = { T = { placeholder = \"y\" } }")),
