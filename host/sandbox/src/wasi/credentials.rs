@@ -77,6 +77,8 @@ impl Guest {
         Ok(match end {
             Some(Ok(_)) => answer(&body)?,
             Some(Err(HttpFault::TooMany)) => Err(refusal(RefusalCode::OverLimit, "more often than it may")),
+            // Asked before a crash, and settled by a person, or not told of to its end: it may have happened.
+            Some(Err(HttpFault::Incomplete)) => Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened")),
             Some(Err(_)) | None => Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this")),
         })
     }
