@@ -59,7 +59,7 @@ pub fn granted() -> Vec<Credential> {
 /// Whether a value that the agent has found is one of the host's credentials, and which.
 ///
 /// # Errors
-/// `not-granted`; `over-limit` past 60 a minute; `malformed` below 8 and above 4,096 bytes.
+/// `not-granted`; `over-limit` past 60 at once, and then one a second; `malformed` below 8 and above 4,096 bytes.
 pub fn identify(value: &str) -> Result<Option<Identified>, Refusal> {
     #[cfg(target_arch = "wasm32")]
     return crate::wire::identify(value);
@@ -67,7 +67,7 @@ pub fn identify(value: &str) -> Result<Option<Identified>, Refusal> {
     nowhere(value)
 }
 
-/// The first step of a rotation: the host makes a new value, which is not used yet; its version.
+/// The first step of a rotation: the host makes a new value, which is not used yet; its version. One that waits already stays.
 ///
 /// # Errors
 /// `not-granted`.
