@@ -34,6 +34,8 @@ mod python_sdk;
 mod readme;
 mod replay;
 mod review;
+mod rotation;
+mod rotation_at_rabbitmq;
 mod servers;
 mod sockets;
 mod ssrf;

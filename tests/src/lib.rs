@@ -9,6 +9,7 @@ pub mod guests;
 pub mod host;
 pub mod names;
 pub mod program;
+pub mod rabbitmq;
 pub mod scripted;
 pub mod seen;
 pub mod server;
