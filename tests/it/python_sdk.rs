@@ -1,66 +1,26 @@
 //! Agents made with the SDK for Python, built by componentize-py: each part of it once, and the table of packages.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use effect::record::AnswerClass;
-use effect::{Digest, Outcome, SafeText, Severity};
+use effect::{Outcome, SafeText, Severity};
 use run::RunOrder;
 use serde_json::{Value, json};
 use tests::guests::componentize_py;
 use tests::host::{TestHost, bailiwick, loopback};
 use tests::seen::{answered, asked, codes, log_lines};
 use tests::server::{CHUNKED, Server, Step, chunk, only, response};
-use tests::tools::{may_install, missing, root, target};
+use tests::python_agents::python_agent;
+use tests::tools::{may_install, missing, root};
 use tokio::sync::Semaphore;
 
 use crate::claims::said;
 use crate::ending::{done, ended};
 
-/// The agent `sdk_in_every_way`; `None` after componentize-py was named as missing. Once a process, and kept while its source stays.
-fn component() -> Option<Vec<u8>> {
-    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| Some(build(&componentize_py()?)));
-    Some(std::fs::read(built.as_ref()?).unwrap())
-}
-
-fn build(componentize: &Path) -> PathBuf {
-    let (agent, sdk) = (root().join("tests/guests/python-agents/sdk_in_every_way"), root().join("sdk/python"));
-    let work = tempfile::tempdir().unwrap();
-    let wit = work.path().join("wit");
-    package::wit::lay_out_wit(&wit).unwrap();
-    // Which componentize-py it is, by the stamp of its environment.
-    let mut files = vec![componentize.parent().unwrap().join("../installed")];
-    for folder in [&agent, &sdk.join("bailiwick"), &sdk.join("bailiwick/http"), &wit, &wit.join("deps"), &wit.join("deps/bailiwick-agent")]
-    {
-        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let mut of_it: Vec<_> = entries.filter(|path| path.is_file()).collect();
-        of_it.sort();
-        files.extend(of_it);
-    }
-    let text: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).unwrap_or_default()).collect();
-    let kept = target().join("guests/python").join(format!("sdk_in_every_way-{}.wasm", Digest::of(&text).hex().split_at(16).0));
-    if kept.is_file() {
-        return kept;
-    }
-    let made = work.path().join("made.wasm");
-    let mut command = Command::new(componentize);
-    command.arg("-d").arg(&wit).args(["-w", package::wit::WORLD, "componentize", "app", "-p"]).arg(&agent);
-    command.arg("-p").arg(&sdk).arg("-o").arg(&made).env("PYTHONDONTWRITEBYTECODE", "1");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    // Copied beside it and renamed: a build that was cut short must not pass for one.
-    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
-    let beside = kept.with_extension(std::process::id().to_string());
-    std::fs::copy(&made, &beside).unwrap();
-    std::fs::rename(&beside, &kept).unwrap();
-    kept
-}
-
 fn order(host: &TestHost, input: &Value) -> Option<RunOrder> {
-    let mut order = host.order_of("sdk_in_every_way", &component()?, &[]);
+    let mut order = host.order_of("sdk_in_every_way", &std::fs::read(python_agent("sdk_in_every_way")?).unwrap(), &[]);
     order.input = input.to_string();
     Some(order)
 }

@@ -81,13 +81,17 @@ impl App {
     /// Where it does not start; in CI, where it is missing.
     #[must_use]
     pub fn flask(text: &str, debugged: bool) -> Option<Self> {
-        let python = python()?;
+        Some(Self::of_python(&python()?, text, debugged))
+    }
+
+    /// What this text in Python makes as `app`, whatever it is made with, under Werkzeug.
+    pub(crate) fn of_python(python: &Path, text: &str, debugged: bool) -> Self {
         let (folder, listener, port) = place();
         fs::write(folder.path().join("application.py"), text).expect("the application");
         fs::write(folder.path().join("serve.py"), SERVE).expect("what serves it");
         let mut command = Command::new(python);
         command.arg("serve.py").args([port.to_string(), debugged.to_string()]).current_dir(folder.path());
-        Some(Self::started(command, folder, listener, port))
+        Self::started(command, folder, listener, port)
     }
 
     fn started(mut command: Command, folder: TempDir, listener: TcpListener, port: u16) -> Self {
@@ -272,19 +276,19 @@ werkzeug==3.1.9 \
 #[must_use]
 pub fn python() -> Option<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    FOUND.get_or_init(install).as_ref().inspect_err(|why| missing(&format!("flask ({why})"))).ok().cloned()
+    FOUND.get_or_init(|| python_with("tests-apps", REQUIREMENTS)).as_ref().inspect_err(|why| missing(&format!("flask ({why})"))).ok().cloned()
 }
 
-/// In a virtual environment of its own under the target folder: nothing of the machine changes. Otherwise, why not.
-fn install() -> Result<PathBuf, String> {
-    let folder = target().join("tests-apps");
+/// Python with what a list pins, in a virtual environment of its own under the target folder: nothing of the machine changes. Otherwise, why not.
+pub(crate) fn python_with(name: &str, list_of_it: &str) -> Result<PathBuf, String> {
+    let folder = target().join(name);
     fs::create_dir_all(&folder).expect("the target folder can be made");
     // BOUND: one process at a time; let go of when it is dropped.
     let lock = File::create(folder.join("lock")).expect("the lock can be made");
     lock.lock().expect("the lock can be had");
     let (venv, list) = (folder.join("venv"), folder.join("requirements.txt"));
     let (python, stamp) = (venv.join("bin/python"), venv.join("installed"));
-    if python.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == REQUIREMENTS) {
+    if python.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == list_of_it) {
         return Ok(python);
     }
     if !may_install() {
@@ -292,16 +296,16 @@ fn install() -> Result<PathBuf, String> {
     }
     let _ = fs::remove_dir_all(&venv);
     let written = |err: std::io::Error, path: &Path| format!("`{}` could not be written: {err}", path.display());
-    fs::write(&list, REQUIREMENTS).map_err(|err| written(err, &list))?;
+    fs::write(&list, list_of_it).map_err(|err| written(err, &list))?;
     went_well("venv", Command::new("python3").args(["-m", "venv"]).arg(&venv).output())?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r"];
     went_well("pip", Command::new(&python).args(pip).arg(&list).output())?;
-    fs::write(&stamp, REQUIREMENTS).map_err(|err| written(err, &stamp))?;
+    fs::write(&stamp, list_of_it).map_err(|err| written(err, &stamp))?;
     Ok(python)
 }
 
 /// Otherwise with everything that it said: the reason is in there.
-fn went_well(tool: &str, output: std::io::Result<Output>) -> Result<(), String> {
+pub(crate) fn went_well(tool: &str, output: std::io::Result<Output>) -> Result<(), String> {
     let output = output.map_err(|err| format!("could not start `{tool}`: {err}"))?;
     if output.status.success() {
         return Ok(());

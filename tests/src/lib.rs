@@ -2,14 +2,17 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a kit for tests fails by panicking")]
 
 pub mod apps;
+pub mod asks;
 pub mod bombs;
 pub mod certs;
 pub mod dice;
 pub mod guests;
 pub mod host;
+pub mod moto;
 pub mod names;
 pub mod program;
 pub mod rabbitmq;
+pub mod python_agents;
 pub mod scripted;
 pub mod seen;
 pub mod server;

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use effect::record::{Asked as AskedRecord, Kind, Record, VERSION};
-use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpFault, OpId, Reason, SafeText, Stop};
+use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpAsk, HttpFault, OpId, Reason, SafeText, Stop};
 
 use super::held::{Repeat, asked_for, source_of};
 use super::{Held, OpState};
@@ -49,8 +49,10 @@ impl Held<'_> {
         let shared = self.shared();
         let standing = &shared.opening.standing;
         let (mut facts, mut sent) = (self.facts(), None);
+        let is_chosen = |http: &HttpAsk| http.headers.iter().any(|header| header.name.eq_ignore_ascii_case(policy::CHOICE));
+        let by_header = matches!(ask, Ask::Http(http) if is_chosen(http));
         if let Ask::Http(http) = ask
-            && (!shared.placeholders.is_empty() || http.headers.iter().any(|header| header.name.eq_ignore_ascii_case(policy::CHOICE)))
+            && (!shared.placeholders.is_empty() || by_header)
         {
             let mut http = http.clone();
             facts.chosen = policy::choose(&standing.grants, &shared.placeholders, &mut http)?;
@@ -58,6 +60,8 @@ impl Held<'_> {
         }
         let bounds = match policy::decide(&standing.grants, &facts, sent.as_ref().unwrap_or(ask)) {
             Decision::Permit(bounds) => bounds,
+            // In its credential's place, but in a request that the credential does not go along with.
+            Decision::Refuse(Reason::CredentialNotGranted(name)) if !by_header => return Err(Reason::PlaceholderMisplaced(name)),
             Decision::Refuse(reason) => return Err(reason),
         };
         if repeat == Repeat::No && self.inner.ops.len() as u64 >= standing.limits.concurrent {

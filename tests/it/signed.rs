@@ -1,0 +1,35 @@
+//! Credentials that are more than a value in a header, the whole way: the program, a guest, and a server that finds out for itself whether it may let the
+//! request in.
+
+mod aws;
+
+use serde_json::{Value, json};
+use tests::program::Program;
+use tests::server::{Heard, Step, response};
+
+/// Where a value stands that nobody finds by chance.
+const CANARY: &str = "canary-8f3a51d0c27e4b96";
+
+fn get(url: &str) -> Value {
+    json!({ "url": url })
+}
+
+fn post(url: &str, kind: &str, body: &str) -> Value {
+    json!({ "method": "POST", "url": url, "headers": [["content-type", kind]], "body": body })
+}
+
+/// Everything that was sent, in the answer.
+fn echo(heard: &Heard) -> Vec<Step> {
+    vec![Step::Say(response(200, &[heard.head.as_bytes(), &heard.body].concat()))]
+}
+
+/// With the program's own runtime beside that of the servers.
+fn program(config: &str) -> Program {
+    tokio::task::block_in_place(|| Program::new(config))
+}
+
+/// The guest of these tests is named where each guest has to be.
+#[test]
+fn the_guest_that_sends_what_it_is_told_is_there() {
+    assert!(tests::guests::guest("sends_each").is_file());
+}
