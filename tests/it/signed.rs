@@ -2,6 +2,7 @@
 //! request in.
 
 mod aws;
+mod bounds;
 
 use serde_json::{Value, json};
 use tests::program::Program;

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use effect::RunId;
 use effect::record::Record;
+use effect::{Reason, RunId};
 use serde_json::Value;
 
 use crate::program::Program;
@@ -72,12 +72,16 @@ impl Ran {
     /// Why asks were refused, before and after their intents: the codes.
     #[must_use]
     pub fn refused(&self) -> Vec<&'static str> {
-        let code = |record: &Record| match record {
-            Record::Refused(refused) => Some(refused.reason.code()),
-            Record::Answered(answered) => answered.reason.as_ref().map(effect::Reason::code),
+        self.reasons().map(Reason::code).collect()
+    }
+
+    /// The same with their words.
+    pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
+        self.records.iter().filter_map(|record| match record {
+            Record::Refused(refused) => Some(&refused.reason),
+            Record::Answered(answered) => answered.reason.as_ref(),
             _ => None,
-        };
-        self.records.iter().filter_map(code).collect()
+        })
     }
 }
 

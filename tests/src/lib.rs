@@ -10,6 +10,7 @@ pub mod guests;
 pub mod host;
 pub mod moto;
 pub mod names;
+pub mod oauth;
 pub mod program;
 pub mod rabbitmq;
 pub mod python_agents;
