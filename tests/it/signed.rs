@@ -3,9 +3,11 @@
 
 mod aws;
 mod bounds;
+mod placed;
+mod sources;
+mod tokens;
 
 use serde_json::{Value, json};
-use tests::program::Program;
 use tests::server::{Heard, Step, response};
 
 /// Where a value stands that nobody finds by chance.
@@ -22,11 +24,6 @@ fn post(url: &str, kind: &str, body: &str) -> Value {
 /// Everything that was sent, in the answer.
 fn echo(heard: &Heard) -> Vec<Step> {
     vec![Step::Say(response(200, &[heard.head.as_bytes(), &heard.body].concat()))]
-}
-
-/// With the program's own runtime beside that of the servers.
-fn program(config: &str) -> Program {
-    tokio::task::block_in_place(|| Program::new(config))
 }
 
 /// The guest of these tests is named where each guest has to be.

@@ -96,14 +96,14 @@ impl Act {
                 return Ok(Err(told(fault)));
             }
         };
-        let Sent { response: Response { mut head, peer, tls, body }, wash, version } = sent;
+        let Sent { response: Response { mut head, peer, tls, body }, wash, version, token } = sent;
         if wash.is_some() && leased::is_opaque(&head) {
             permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
             return Ok(Err(told(HttpFault::Protocol)));
         }
         permit.answered(AnswerHead { credential_version: version, ..answer_head(&head, peer, tls) })?;
-        if let (401, Some(name)) = (head.status, &credential) {
-            self.leased.not_taken(name);
+        if let (401, Some(name), Some(token)) = (head.status, &credential, &token) {
+            self.leased.not_taken(name, token);
         }
         if let Some(wash) = &wash {
             self.gate.redacted(op, wash.fields(&mut head.headers));
@@ -116,11 +116,11 @@ impl Act {
         let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(nothing(HttpFault::Unreachable, None)) };
         let mut request = wire(ask, permit, &self.gate.opening().standing.limits);
         let exchange = async {
-            let Dressed { version, made } =
+            let Dressed { version, made, token } =
                 self.leased.dress(credential, &mut request).await.map_err(|reason| nothing(HttpFault::Denied, Some(reason)))?;
             let wash = self.leased.wash(&made).map_err(|_| nothing(HttpFault::Denied, credential.map(unfit)))?;
             let response = pool.send(request).await?;
-            Ok(Sent { response, wash, version })
+            Ok(Sent { response, wash, version, token })
         };
         tokio::select! {
             biased;
@@ -261,6 +261,7 @@ struct Sent {
     response: Response,
     wash: Option<Wash>,
     version: Option<u64>,
+    token: Option<vault::Secret>,
 }
 
 fn nothing(fault: HttpFault, reason: Option<Reason>) -> NetError {

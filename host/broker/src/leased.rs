@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use effect::{Binding, Claim, Header, Outcome, Placement, Reason, SafeText, Source};
 use gate::RunGate;
-use net::{Pool, WireRequest};
+use net::{Pool, Timeouts, WireRequest};
 use tokio::sync::watch;
 use vault::{Outgoing, Scrubber, Secret, Value, Vault};
 
@@ -51,6 +51,8 @@ pub(crate) struct Dressed {
     pub(crate) version: Option<u64>,
     /// What was made for this request alone, to be taken out of its answer.
     pub(crate) made: Vec<Secret>,
+    /// The token that went along.
+    pub(crate) token: Option<Secret>,
 }
 
 impl Leased {
@@ -85,9 +87,14 @@ impl Leased {
 
     /// The value of a binding just now, from wherever it comes.
     pub(crate) async fn value(&self, binding: &Binding) -> Option<Value> {
+        self.value_within(binding, Timeouts::default()).await
+    }
+
+    /// The same, for somebody who is less patient.
+    async fn value_within(&self, binding: &Binding, timeouts: Timeouts) -> Option<Value> {
         match self.vault.value(binding).await {
             Ok(value) => Some(value),
-            Err(vault::SourceError::Remote) => self.servers.value(binding, self.own.as_ref()).await,
+            Err(vault::SourceError::Remote) => self.servers.value(binding, self.own.as_ref(), timeouts).await,
             Err(_) => None,
         }
     }
@@ -102,7 +109,7 @@ impl Leased {
         }
         let shown = |name: &str| SafeText::new(name, 64);
         let unavailable = |name: &str| Reason::CredentialUnavailable(shown(name));
-        let values = self.values(name).await;
+        let values = self.values(name, request.timeouts).await;
         self.note(values.iter().filter(|(binding, _)| leaves(binding)).map(|(_, value)| &value.secret))
             .map_err(|_| unavailable(name.unwrap_or("*")))?;
         if self.scrubber().is_some_and(|known| holds_any(&known, request)) {
@@ -112,20 +119,20 @@ impl Leased {
         let Some(name) = name else { return Ok(Dressed::default()) };
         let of_it = values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target));
         let (binding, value) = of_it.ok_or_else(|| unavailable(name))?;
-        let made = self.put(binding, &value.secret, request).await.map_err(|why| match why {
+        let put = self.put(binding, &value.secret, request).await.map_err(|why| match why {
             NotPut::Unfit(why) => Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256)),
             NotPut::Unavailable => unavailable(name),
         })?;
-        Ok(Dressed { version: value.version, made })
+        Ok(Dressed { version: value.version, ..put })
     }
 
-    async fn values(&self, name: Option<&str>) -> Vec<(&Binding, Value)> {
+    async fn values(&self, name: Option<&str>, timeouts: Timeouts) -> Vec<(&Binding, Value)> {
         let mut values = Vec::with_capacity(self.bindings.len());
         for binding in &self.bindings {
             // What has to be started or asked for far away is not asked in vain.
             let is_near = !matches!(binding.source, Source::Exec(_) | Source::Vault(_));
             if (is_near || name == Some(&binding.name) || self.gate.has_lease(&binding.name))
-                && let Some(value) = self.value(binding).await
+                && let Some(value) = self.value_within(binding, timeouts).await
             {
                 values.push((binding, value));
             }
@@ -133,23 +140,23 @@ impl Leased {
         values
     }
 
-    async fn put(&self, binding: &Binding, secret: &Secret, request: &mut WireRequest) -> Result<Vec<Secret>, NotPut> {
+    async fn put(&self, binding: &Binding, secret: &Secret, request: &mut WireRequest) -> Result<Dressed, NotPut> {
         let now_unix_s = self.gate.clock().unix_ns() / 1_000_000_000;
         if let Placement::Oauth2(oauth2) = &binding.placement {
-            let token = self.tokens.obtain(self, binding, oauth2, secret).await.ok_or(NotPut::Unavailable)?;
+            let token = self.tokens.obtain(self, (binding, oauth2), secret, request.timeouts).await.ok_or(NotPut::Unavailable)?;
             self.note_token(&token).map_err(|_| NotPut::Unavailable)?;
             vault::bearer(&token, &mut request.headers).map_err(NotPut::Unfit)?;
-            return Ok(Vec::new());
+            return Ok(Dressed { token: Some(token), ..Dressed::default() });
         }
         let WireRequest { method, target, headers, body, .. } = request;
         let mut outgoing = Outgoing { method, target, headers, body };
         let placed = vault::place(secret, &binding.placement, &mut outgoing, now_unix_s).map_err(NotPut::Unfit)?;
-        Ok(placed.made)
+        Ok(Dressed { made: placed.made, ..Dressed::default() })
     }
 
     /// A token was not taken: the next request has another.
-    pub(crate) fn not_taken(&self, credential: &str) {
-        self.tokens.forget(credential);
+    pub(crate) fn not_taken(&self, credential: &str, token: &Secret) {
+        self.tokens.forget(credential, token);
     }
 
     pub(crate) fn note<'a>(&self, values: impl Iterator<Item = &'a Secret>) -> Result<(), Unknown> {

@@ -21,6 +21,8 @@ pub(crate) struct OwnRequest {
     pub(crate) body: Bytes,
     /// Private addresses that the name may have.
     pub(crate) addresses: Vec<IpNet>,
+    /// The whole of it takes no longer than all of them.
+    pub(crate) timeouts: Timeouts,
 }
 
 /// What came.
@@ -33,11 +35,17 @@ pub(crate) struct OwnAnswer {
 impl OwnRequest {
     /// Without anything but its method and target yet.
     pub(crate) fn new(method: Method, target: HttpTarget, addresses: Vec<IpNet>) -> Self {
-        Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses }
+        Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses, timeouts: Timeouts::default() }
     }
 
     /// Sends it, under a rule of its own: its connection is used for the same credential only. Nothing, where no whole answer came.
+    #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
     pub(crate) async fn send(self, pool: &Pool, credential: &str) -> Option<OwnAnswer> {
+        let Timeouts { connect, first_byte, between_bytes } = self.timeouts;
+        tokio::time::timeout(connect + first_byte + between_bytes, self.exchange(pool, credential)).await.ok()?
+    }
+
+    async fn exchange(self, pool: &Pool, credential: &str) -> Option<OwnAnswer> {
         let bounds = Bounds { addresses: self.addresses, credential: Some(credential.to_owned()), rule: "own".to_owned() };
         let request = WireRequest {
             target: self.target,
@@ -45,7 +53,7 @@ impl OwnRequest {
             headers: self.headers,
             body: self.body,
             bounds,
-            timeouts: Timeouts::default(),
+            timeouts: self.timeouts,
             limits: ResponseLimits { header_bytes: HEAD_BYTES_MAX, header_count: HEADERS_MAX, response_bytes: ANSWER_BYTES_MAX },
         };
         let response = pool.send(request).await.ok()?;

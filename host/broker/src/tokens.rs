@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use effect::{Binding, Method, Oauth2, OauthGrant, Source};
+use net::Timeouts;
 use vault::{Secret, oauth};
 
 use crate::leased::Leased;
@@ -34,13 +35,23 @@ impl Tokens {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default())
     }
 
-    /// The next use obtains another.
-    pub(crate) fn forget(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    /// The next use obtains another than this one. Where somebody is at it already, or has it, that is the other one.
+    pub(crate) fn forget(&self, name: &str, token: &Secret) {
+        if let Ok(mut slot) = self.slot(name).try_lock()
+            && slot.as_ref().is_some_and(|obtained| obtained.access.is(token))
+        {
+            *slot = None;
+        }
     }
 
     /// A token that is good; nothing, where the endpoint gives none.
-    pub(crate) async fn obtain(&self, leased: &Leased, binding: &Binding, oauth2: &Oauth2, secret: &Secret) -> Option<Secret> {
+    pub(crate) async fn obtain(
+        &self,
+        leased: &Leased,
+        (binding, oauth2): (&Binding, &Oauth2),
+        secret: &Secret,
+        timeouts: Timeouts,
+    ) -> Option<Secret> {
         let slot = self.slot(&binding.name);
         let mut slot = slot.lock().await;
         let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
@@ -49,10 +60,17 @@ impl Tokens {
         {
             return Some(obtained.access.clone());
         }
+        // Whoever had the slot before may have spent the refresh token that this request came with.
+        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value(binding).await?.secret) } else { None };
+        leased.note(fresh.iter()).ok()?;
+        let secret = fresh.as_ref().unwrap_or(secret);
         let (headers, body) = oauth::token_request(secret, oauth2);
+        // However impatient the guest: an endpoint that was given up on may have spent the refresh token.
+        let timeouts = if oauth2.grant == OauthGrant::Refresh { Timeouts::default() } else { timeouts };
         let request = OwnRequest {
             headers,
             body,
+            timeouts,
             ..OwnRequest::new(Method::new("POST").ok()?, oauth2.token.clone(), oauth2.token_addresses.clone())
         };
         let answer = request.send(leased.own.as_ref()?, &binding.name).await;
@@ -61,8 +79,10 @@ impl Tokens {
         let answer = answer?;
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
+            leased.note([&refresh].into_iter()).ok()?;
             // The one that was sent is worth nothing any more: without the new one, the next start would be locked out.
-            leased.vault.local().set(&binding.name, refresh, now_s).ok()?;
+            // SECURITY: not where the credential was revoked while the endpoint was asked.
+            leased.vault.local().replace(&binding.name, secret, refresh, now_s).ok()?;
         }
         let life_s = token.expires_in_s.unwrap_or(UNTOLD_S).min(LIFE_S_MAX).saturating_sub(EARLY_S);
         *slot = Some(Obtained { access: token.access.clone(), until_unix_s: now_s + life_s });

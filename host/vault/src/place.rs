@@ -40,6 +40,15 @@ pub struct Placed {
     pub made: Vec<Secret>,
 }
 
+impl Placed {
+    /// A value that was written otherwise than it is: a server may give back what it was sent in hexadecimal, or in base 64. One that is too long for that
+    /// is looked for as it is.
+    fn written(value: &[u8], written: &[u8]) -> Self {
+        let other = (value != written).then(|| Secret::new(written.to_vec()).ok());
+        Self { made: other.flatten().into_iter().collect() }
+    }
+}
+
 /// The value can't go where its binding says. Says nothing of the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
@@ -101,10 +110,16 @@ pub fn place(secret: &Secret, placement: &Placement, request: &mut Outgoing<'_>,
             set_header(request.headers, "authorization", &[b"Basic ", pair.as_bytes()])?;
         }
         Placement::Header { name, before, after } => set_header(request.headers, name, &[before.as_bytes(), value, after.as_bytes()])?,
-        Placement::Query { name } => query(value, name, request)?,
-        Placement::Path { segment, before, after } => path(value, *segment, (before, after), request.target)?,
-        Placement::Form { name } => body::form(value, name, request)?,
-        Placement::Json { field } => body::json(value, field, request)?,
+        Placement::Query { name } => return query(value, name, request).map(|()| Placed::written(value, percent(value).as_bytes())),
+        Placement::Path { segment, before, after } => {
+            path(value, *segment, (before, after), request.target)?;
+            return Ok(Placed::written(value, percent(value).as_bytes()));
+        }
+        Placement::Form { name } => {
+            body::form(value, name, request)?;
+            return Ok(Placed::written(value, percent(value).as_bytes()));
+        }
+        Placement::Json { field } => return body::json(value, field, request).map(|written| Placed::written(value, &written)),
         Placement::Sigv4(sigv4) => return sigv4::place(value, sigv4, request, now_unix_s),
         Placement::Hmac(hmac) => return hmac::place(value, hmac, request, now_unix_s),
         Placement::Jwt(jwt) => return jwt::place(secret, jwt, request, now_unix_s),

@@ -61,6 +61,15 @@ impl Entries {
         Ok(version)
     }
 
+    pub(super) fn replace(&mut self, name: &str, spent: &Secret, value: Secret, now_s: u64) -> Result<u64, LocalError> {
+        let entry = self.0.get(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
+        match &entry.value {
+            None => Err(LocalError::Revoked(name.to_owned())),
+            Some(present) if !present.is(spent) => Err(LocalError::Changed(name.to_owned())),
+            Some(_) => self.set(name, value, now_s),
+        }
+    }
+
     pub(super) fn revoke(&mut self, name: &str) -> Result<(), LocalError> {
         named(name)?;
         if let Some(entry) = self.0.get_mut(name) {

@@ -55,6 +55,9 @@ pub enum LocalError {
     /// The memory that a key is made in from a passphrase is not there.
     #[error("there is not enough memory to make a key from a passphrase")]
     Memory,
+    /// Somebody has set another value meanwhile.
+    #[error("`{0}` has another value by now")]
+    Changed(String),
     /// The seal does not hold.
     #[error("`{}` does not open: it was changed, cut short, or belongs to another key", .0.display())]
     Sealed(PathBuf),

@@ -132,6 +132,15 @@ impl Local {
         self.change(|entries| entries.set(name, value, now_s))
     }
 
+    /// Sets a value in place of one that is spent, and gives its version; only while that one is still the present one: what was revoked or set anew
+    /// meanwhile stays so.
+    ///
+    /// # Errors
+    /// [`LocalError::Changed`] where it is not, and as [`Local::get`] and [`Local::set`].
+    pub fn replace(&self, name: &str, spent: &Secret, value: Secret, now_s: u64) -> Result<u64, LocalError> {
+        self.change(|entries| entries.replace(name, spent, value, now_s))
+    }
+
     /// Takes a name back, whatever source it has: its values are no longer in the vault, if it had any, and the name stays. What the disk keeps of
     /// the file before is sealed under the same key.
     ///

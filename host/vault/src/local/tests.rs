@@ -398,3 +398,19 @@ fn whoever_reads_while_the_key_is_changed_gets_the_value() {
         assert!(changed && failures.is_empty(), "{failures:?}");
     });
 }
+
+#[test]
+fn a_spent_value_is_replaced_only_while_it_is_the_present_one() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = Local::new(home.path());
+    let secret = |text: &str| Secret::new(text.as_bytes().to_vec()).unwrap();
+    let replace = |spent: &str, new: &str| vault.replace("a", &secret(spent), secret(new), 7);
+    assert!(matches!(replace("first-value", "second-value"), Err(LocalError::Absent(_))));
+    vault.set("a", secret("first-value"), 1).unwrap();
+    assert_eq!(replace("first-value", "second-value").unwrap(), 2);
+    assert_eq!(vault.get("a").unwrap().0.expose(), b"second-value");
+    assert!(matches!(replace("first-value", "third-value"), Err(LocalError::Changed(_))));
+    vault.revoke("a").unwrap();
+    assert!(matches!(replace("second-value", "third-value"), Err(LocalError::Revoked(_))));
+    assert!(vault.is_revoked("a").unwrap());
+}

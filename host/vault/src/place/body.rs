@@ -24,8 +24,8 @@ pub(super) fn form(value: &[u8], name: &str, request: &mut Outgoing<'_>) -> Resu
     Ok(())
 }
 
-/// First in an object that has no such field yet.
-pub(super) fn json(value: &[u8], field: &str, request: &mut Outgoing<'_>) -> Result<(), PlaceError> {
+/// First in an object that has no such field yet; gives the value as it stands there, without its quotes.
+pub(super) fn json(value: &[u8], field: &str, request: &mut Outgoing<'_>) -> Result<Zeroizing<Vec<u8>>, PlaceError> {
     check_plain(request.headers)?;
     if !content_type(request.headers).is_some_and(|essence| essence == "application/json" || essence.ends_with("+json")) {
         return Err(PlaceError::NotJson);
@@ -42,7 +42,7 @@ pub(super) fn json(value: &[u8], field: &str, request: &mut Outgoing<'_>) -> Res
     let (field, value) = (quoted(field)?, quoted(value)?);
     let between: &[u8] = if found.empty { b"" } else { b"," };
     *request.body = Bytes::from([front.as_bytes(), b"{", &field, b":", &value, between, back.as_bytes()].concat());
-    Ok(())
+    Ok(Zeroizing::new(value.get(1..value.len() - 1).unwrap_or_default().to_vec()))
 }
 
 /// With room for the worst that escaping does to a text without control characters.

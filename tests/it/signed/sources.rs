@@ -1,0 +1,244 @@
+//! Where values come from, the whole way: programs, files, the key ring of the kernel, and a server that speaks the API of HashiCorp Vault. That server is a
+//! stand-in, which answers as the documented API does: a real one is not to be had as a package.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tests::asks::{Ran, asks, assert_nowhere, config};
+use tests::program::Program;
+use tests::server::{Heard, Server, Step, response};
+
+use super::{CANARY, get};
+
+/// The API that wants to be let in.
+async fn api() -> Server {
+    Server::answering(|_, heard| super::echo(heard)).await
+}
+
+fn bearer(source: &str) -> String {
+    format!("kind = \"bearer\"\nsource = {source}")
+}
+
+fn run(program: &Program, requests: &[Value]) -> Ran {
+    tokio::task::block_in_place(|| asks(program, &[], requests))
+}
+
+fn with(value: &str) -> String {
+    format!("authorization: Bearer {value}")
+}
+
+/// Refused, on the record, and the API heard nothing.
+#[track_caller]
+fn assert_unavailable(ran: &Ran, api: &Server, what: &str) {
+    assert_eq!(ran.refused(), ["credential-unavailable"], "{what}: {ran:?}");
+    assert_eq!(api.heard().len(), 0, "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_prints_the_value_and_what_is_no_value_lets_nobody_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        path.display().to_string()
+    };
+    let api = api().await;
+    for (name, text) in [
+        ("too-much", "head -c 10000 /dev/zero | tr '\\0' a"),
+        ("fails", &*format!("echo {CANARY}; exit 3")),
+        ("nothing", ":"),
+        ("short", "echo short"),
+        ("lines", "echo first-of-two-lines; echo second-of-two-lines"),
+    ] {
+        let program = Program::new(&config(api.port(), &bearer(&format!("{:?}", format!("exec:{}", script(name, text))))));
+        let ran = run(&program, &[get(&api.url("/a"))]);
+        assert_unavailable(&ran, &api, name);
+        assert_nowhere(&program, &ran, CANARY);
+    }
+    let missing = Program::new(&config(api.port(), &bearer("\"exec:/nonexistent/program\"")));
+    assert_unavailable(&run(&missing, &[get(&api.url("/a"))]), &api, "missing");
+    let count = folder.path().join("count");
+    let prints = script("prints", "echo x >> \"$1\"; echo \"$2\"; echo not-this-of-standard-error >&2");
+    let source = format!("[{:?}, {:?}, {CANARY:?}]", format!("exec:{prints}"), count.display().to_string());
+    let program = Program::new(&config(api.port(), &bearer(&source)));
+    let ran = run(&program, &[get(&api.url("/a")), get(&api.url("/b"))]);
+    assert!(ran.told().iter().all(|(status, body)| *status == 200 && body.contains(&with("********"))), "{ran:?}");
+    assert!(api.heard().len() == 2 && api.heard().iter().all(|heard| heard.has_header(&with(CANARY))));
+    assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n", "started once for both");
+    assert!(!String::from_utf8_lossy(&ran.said).contains("not-this"), "what it says to people is not for these");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_was_replaced_between_two_requests_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, next) = (folder.path().join("token"), format!("next-{CANARY}"));
+    std::fs::write(&file, format!("{CANARY}\n")).unwrap();
+    let (path, value) = (file.clone(), next.clone());
+    let api = Server::answering(move |number, _| {
+        if number == 0 {
+            // As Kubernetes does it: another file in its place.
+            let beside = path.with_extension("new");
+            std::fs::write(&beside, &value).unwrap();
+            std::fs::rename(&beside, &path).unwrap();
+        }
+        // Both values in each answer, the one that is not used any more too.
+        vec![Step::Say(response(200, format!("{CANARY} {value}").as_bytes()))]
+    })
+    .await;
+    let program = Program::new(&config(api.port(), &bearer(&format!("{:?}", format!("file:{}", file.display())))));
+    let ran = run(&program, &[get(&api.url("/a")), get(&api.url("/b"))]);
+    let heard = api.heard();
+    assert!(heard[0].has_header(&with(CANARY)) && heard[1].has_header(&with(&next)), "{heard:?}");
+    assert!(!ran.told()[1].1.contains("canary"), "{:?}", ran.told());
+    let api = self::api().await;
+    let gone = Program::new(&config(api.port(), &bearer("\"file:nonexistent\"")));
+    assert_unavailable(&run(&gone, &[get(&api.url("/a"))]), &api, "no file");
+}
+
+/// By the kernel's own words, where it has any for this process: `keyctl` is not asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_the_kernel_does_not_have_lets_nobody_in() {
+    let api = api().await;
+    let program = Program::new(&config(api.port(), &bearer("\"keyring:nobody-has-put-this-here\"")));
+    assert_unavailable(&run(&program, &[get(&api.url("/a"))]), &api, "no key");
+}
+
+/// What answers at a path of the server: status, body.
+type Answers = Arc<dyn Fn(&Heard) -> Vec<Step> + Send + Sync>;
+
+fn answer(status: u16, body: &Value) -> Vec<Step> {
+    vec![Step::Say(response(status, body.to_string().as_bytes()))]
+}
+
+/// The documented answers of KV version 1 and 2, a log-in by AppRole, and the errors, each at a path of its own.
+fn documented(heard: &Heard) -> Vec<Step> {
+    let has = |line: &str| heard.has_header(line);
+    let denied = || answer(403, &json!({ "errors": ["permission denied", CANARY] }));
+    if heard.path == "/v1/auth/approle/login" {
+        let asked: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+        let is_known = heard.method == "POST" && asked == json!({ "role_id": "role-1", "secret_id": "secret-id-of-the-role" });
+        let auth = json!({ "auth": { "client_token": "s.token-of-the-server", "lease_duration": 1200, "renewable": true } });
+        return if is_known { answer(200, &auth) } else { answer(400, &json!({ "errors": ["invalid role or secret ID"] })) };
+    }
+    if !has("x-vault-request: true") || !has("x-vault-token: s.token-of-the-server") || heard.method != "GET" {
+        return denied();
+    }
+    let in_namespace = has("x-vault-namespace: team-1/");
+    match heard.path.as_str() {
+        "/v1/kv/inventory" => answer(200, &json!({ "lease_duration": 2_764_800, "data": { "token": CANARY, "other": "x" } })),
+        "/v1/secret/data/inventory" => {
+            let metadata = json!({ "created_time": "2018-03-22T02:24:06.945319214Z", "deletion_time": "", "destroyed": false, "version": 2 });
+            answer(200, &json!({ "data": { "data": { "token": CANARY }, "metadata": metadata } }))
+        }
+        "/v1/kv/of-team" if in_namespace => answer(200, &json!({ "data": { "token": CANARY } })),
+        "/v1/kv/of-team" | "/v1/kv/forbidden" => denied(),
+        "/v1/kv/sealed" => answer(503, &json!({ "errors": ["Vault is sealed"] })),
+        "/v1/kv/slow" => vec![Step::Hang],
+        "/v1/kv/drips" => vec![Step::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec()), Step::Hang],
+        "/v1/kv/long" => answer(200, &json!({ "data": { "token": CANARY, "rest": "x".repeat(2 << 20) } })),
+        "/v1/kv/moved" => vec![Step::Say(b"HTTP/1.1 307 Moved\r\nlocation: /v1/kv/inventory\r\ncontent-length: 0\r\n\r\n".to_vec())],
+        "/v1/kv/closed" => vec![Step::Close],
+        _ => answer(404, &json!({ "errors": [] })),
+    }
+}
+
+struct Kept {
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Kept {
+    async fn new(answers: Answers) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "s.token-of-the-server\n").unwrap();
+        std::fs::write(folder.path().join("secret-id"), "secret-id-of-the-role\n").unwrap();
+        std::fs::write(folder.path().join("wrong"), "s.token-of-nobody-here").unwrap();
+        Self { server: Server::answering(move |_, heard| answers(heard)).await, folder }
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("{:?}", self.folder.path().join(name).display().to_string())
+    }
+
+    /// Of the secret at this path, with these lines in `[vault]`.
+    fn program(&self, api: &Server, path: &str, login: &str) -> Program {
+        let vault = format!("[vault]\naddress = \"http://127.0.0.1:{}\"\n{login}\n", self.server.port());
+        Program::new(&format!("{vault}{}", config(api.port(), &bearer(&format!("\"vault:{path}#token\"")))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_vault_gives_the_value_by_each_way_in() {
+    let kept = Kept::new(Arc::new(documented)).await;
+    let token = format!("token-file = {}", kept.file("token"));
+    let approle = format!("approle = {{ role = \"role-1\", file = {} }}", kept.file("secret-id"));
+    let namespace = format!("namespace = \"team-1/\"\n{token}");
+    for (path, login, asked) in [
+        ("kv/inventory", &token, 1),
+        ("secret/data/inventory", &token, 1),
+        ("secret/data/inventory", &approle, 2),
+        ("kv/of-team", &namespace, 1),
+    ] {
+        let (api, before) = (api().await, kept.server.heard().len());
+        let program = kept.program(&api, path, login);
+        let ran = run(&program, &[get(&api.url("/a")), get(&api.url("/b"))]);
+        assert!(ran.told().iter().all(|(status, body)| *status == 200 && body.contains(&with("********"))), "{path}: {ran:?}");
+        assert!(api.heard().len() == 2 && api.heard().iter().all(|heard| heard.has_header(&with(CANARY))), "{path}");
+        assert_eq!(kept.server.heard().len() - before, asked, "{path}: the value is kept for the second request");
+        for secret in [CANARY, "s.token-of-the-server", "secret-id-of-the-role"] {
+            assert_nowhere(&program, &ran, secret);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_vault_that_gives_no_value_lets_nobody_in() {
+    let kept = Kept::new(Arc::new(documented)).await;
+    let token = format!("token-file = {}", kept.file("token"));
+    let wrong = format!("token-file = {}", kept.file("wrong"));
+    let nobody = format!("approle = {{ role = \"role-2\", file = {} }}", kept.file("secret-id"));
+    let missing = format!("token-file = {}", kept.file("nonexistent"));
+    let api = api().await;
+    for (path, login) in [
+        ("kv/forbidden", &token),
+        ("kv/of-team", &token),
+        ("kv/nothing-here", &token),
+        ("kv/sealed", &token),
+        ("kv/long", &token),
+        ("kv/moved", &token),
+        ("kv/closed", &token),
+        ("kv/inventory", &wrong),
+        ("kv/inventory", &nobody),
+        ("kv/inventory", &missing),
+    ] {
+        let program = kept.program(&api, path, login);
+        let ran = run(&program, &[get(&api.url("/a"))]);
+        assert_unavailable(&ran, &api, path);
+        assert_nowhere(&program, &ran, CANARY);
+    }
+    // Where a redirect leads is not asked for.
+    assert_eq!(kept.server.heard().iter().filter(|heard| heard.path == "/v1/kv/inventory").count(), 1);
+    let Kept { server, folder } = kept;
+    let nobody_there = format!("[vault]\naddress = \"http://127.0.0.1:1\"\ntoken-file = {:?}\n", folder.path().join("token").display().to_string());
+    let down = Program::new(&format!("{nobody_there}{}", config(api.port(), &bearer("\"vault:kv/inventory#token\""))));
+    assert_unavailable(&run(&down, &[get(&api.url("/a"))]), &api, "down");
+    drop(server);
+}
+
+/// The guest's patience holds for what the host asks on its behalf: an answer that never comes costs it no more than one of the API's would.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_vault_that_never_answers_costs_no_more_than_the_guests_patience() {
+    let kept = Kept::new(Arc::new(documented)).await;
+    let api = api().await;
+    for path in ["kv/slow", "kv/drips"] {
+        let program = kept.program(&api, path, &format!("token-file = {}", kept.file("token")));
+        let ran = run(&program, &[json!({ "url": api.url("/a"), "wait_ms": 200, "between_ms": 200 })]);
+        assert_unavailable(&ran, &api, path);
+        let waited = ran.records.iter().find_map(|record| if let effect::record::Record::Answered(it) = record { Some(it.at) } else { None });
+        let asked = ran.records.iter().find_map(|record| if let effect::record::Record::Asked(it) = record { Some(it.at) } else { None });
+        let waited = waited.zip(asked).map(|(end, begin)| end - begin);
+        assert!(waited.is_some_and(|waited| (200..20_000).contains(&waited)), "{path}: {waited:?} ms, where the host's own patience is of 60 s");
+    }
+}
