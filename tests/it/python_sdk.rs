@@ -1,8 +1,8 @@
 //! Agents made with the SDK for Python, built by componentize-py: each part of it once, and the table of packages.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use effect::record::AnswerClass;
 use effect::{Outcome, SafeText, Severity};
@@ -10,9 +10,9 @@ use run::RunOrder;
 use serde_json::{Value, json};
 use tests::guests::componentize_py;
 use tests::host::{TestHost, bailiwick, loopback};
+use tests::python_agents::python_agent;
 use tests::seen::{answered, asked, codes, log_lines};
 use tests::server::{CHUNKED, Server, Step, chunk, only, response};
-use tests::python_agents::python_agent;
 use tests::tools::{may_install, missing, root};
 use tokio::sync::Semaphore;
 

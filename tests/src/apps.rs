@@ -276,7 +276,12 @@ werkzeug==3.1.9 \
 #[must_use]
 pub fn python() -> Option<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    FOUND.get_or_init(|| python_with("tests-apps", REQUIREMENTS)).as_ref().inspect_err(|why| missing(&format!("flask ({why})"))).ok().cloned()
+    FOUND
+        .get_or_init(|| python_with("tests-apps", REQUIREMENTS))
+        .as_ref()
+        .inspect_err(|why| missing(&format!("flask ({why})")))
+        .ok()
+        .cloned()
 }
 
 /// Python with what a list pins, in a virtual environment of its own under the target folder: nothing of the machine changes. Otherwise, why not.

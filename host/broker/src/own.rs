@@ -39,7 +39,6 @@ impl OwnRequest {
     }
 
     /// Sends it, under a rule of its own: its connection is used for the same credential only. Nothing, where no whole answer came.
-    #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
     pub(crate) async fn send(self, pool: &Pool, credential: &str) -> Option<OwnAnswer> {
         let Timeouts { connect, first_byte, between_bytes } = self.timeouts;
         tokio::time::timeout(connect + first_byte + between_bytes, self.exchange(pool, credential)).await.ok()?

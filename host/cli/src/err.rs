@@ -121,7 +121,9 @@ fn vault_exit(err: &vault::LocalError) -> u8 {
         LocalError::NotAName(_) | LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::NotRevoked(_) | LocalError::Unfit(_) => {
             exit::USAGE
         }
-        LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) | LocalError::Changed(_) => exit::USAGE,
+        LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) | LocalError::Changed(_) => {
+            exit::USAGE
+        }
         LocalError::Passphrase | LocalError::Locked(_) | LocalError::NotLocked(_) | LocalError::PassphraseIsOpen(_) => exit::USAGE,
         LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
             exit::HOST

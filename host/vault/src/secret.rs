@@ -109,7 +109,7 @@ impl Secret {
     pub fn random() -> Option<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *bytes).ok()?;
-        Self::new(URL_SAFE_NO_PAD.encode(*bytes).into_bytes()).ok()
+        Self::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()).into_bytes()).ok()
     }
 
     /// Only for what is in this room: whoever calls it must not keep it.

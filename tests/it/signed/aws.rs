@@ -21,7 +21,10 @@ fn requests(moto: &Moto, service: &str) -> Vec<Value> {
             [list, &end, list].map(|body| post(&moto.app.url("/"), form, body)).into()
         }
         "secretsmanager" => vec![
-            secrets("PutSecretValue", r#"{"SecretId":"inventory/api","SecretString":"what-it-wants-from-now-on","ClientRequestToken":"0123456789abcdef0123456789abcdef"}"#),
+            secrets(
+                "PutSecretValue",
+                r#"{"SecretId":"inventory/api","SecretString":"what-it-wants-from-now-on","ClientRequestToken":"0123456789abcdef0123456789abcdef"}"#,
+            ),
             secrets("DescribeSecret", r#"{"SecretId":"inventory/api"}"#),
         ],
         _ => {

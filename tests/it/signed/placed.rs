@@ -117,7 +117,8 @@ async fn assert_signed(algorithm: &str, value: &str, verify: impl Fn(&[u8], &[u8
         vec![Step::Say(response(status, all.as_bytes()))]
     })
     .await;
-    let binding = format!("kind = \"jwt\"\nalgorithm = {algorithm:?}\nclaims = {{ iss = \"client-7\" }}\nkey-id = \"key-1\"\nlifetime = \"120s\"");
+    let binding =
+        format!("kind = \"jwt\"\nalgorithm = {algorithm:?}\nclaims = {{ iss = \"client-7\" }}\nkey-id = \"key-1\"\nlifetime = \"120s\"");
     let (program, ran) = ran(&server, &binding, value, &[get(&server.url("/a")), post(&server.url("/b"), "text/plain", "x")]);
     assert_stars(&program, &ran, value.lines().nth(1).unwrap());
     for heard in server.heard() {
@@ -147,8 +148,9 @@ async fn a_token_is_signed_with_a_key_of_rsa_from_a_pem_file() {
     let key = String::from_utf8(made.stdout).unwrap();
     let der = STANDARD.decode(key.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
     let public = ring::signature::RsaKeyPair::from_pkcs8(&der).unwrap().public_key().as_ref().to_vec();
-    let verify =
-        move |signed: &[u8], signature: &[u8]| UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &public).verify(signed, signature).is_ok();
+    let verify = move |signed: &[u8], signature: &[u8]| {
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &public).verify(signed, signature).is_ok()
+    };
     assert_signed("RS256", &key, verify).await;
 }
 
@@ -217,7 +219,8 @@ async fn a_request_that_has_no_place_for_the_value_is_not_sent() {
 async fn a_request_that_holds_a_value_itself_is_not_sent() {
     let server = echoing(|heard| heard.path.clone()).await;
     let hashed = hex(digest::digest(&digest::SHA256, CANARY.as_bytes()).as_ref());
-    let requests = [CANARY, &hex(CANARY.as_bytes()), &STANDARD.encode(CANARY), &hashed].map(|body| post(&server.url("/"), "text/plain", body));
+    let requests =
+        [CANARY, &hex(CANARY.as_bytes()), &STANDARD.encode(CANARY), &hashed].map(|body| post(&server.url("/"), "text/plain", body));
     let (_, ran) = ran(&server, "kind = \"bearer\"", CANARY, &requests);
     assert_eq!((ran.refused(), server.heard().len()), (vec!["secret-in-request"; 3], 1), "but what is made of it is another thing");
 }

@@ -129,7 +129,8 @@ fn documented(heard: &Heard) -> Vec<Step> {
     match heard.path.as_str() {
         "/v1/kv/inventory" => answer(200, &json!({ "lease_duration": 2_764_800, "data": { "token": CANARY, "other": "x" } })),
         "/v1/secret/data/inventory" => {
-            let metadata = json!({ "created_time": "2018-03-22T02:24:06.945319214Z", "deletion_time": "", "destroyed": false, "version": 2 });
+            let metadata =
+                json!({ "created_time": "2018-03-22T02:24:06.945319214Z", "deletion_time": "", "destroyed": false, "version": 2 });
             answer(200, &json!({ "data": { "data": { "token": CANARY }, "metadata": metadata } }))
         }
         "/v1/kv/of-team" if in_namespace => answer(200, &json!({ "data": { "token": CANARY } })),
@@ -221,7 +222,8 @@ async fn a_server_of_vault_that_gives_no_value_lets_nobody_in() {
     // Where a redirect leads is not asked for.
     assert_eq!(kept.server.heard().iter().filter(|heard| heard.path == "/v1/kv/inventory").count(), 1);
     let Kept { server, folder } = kept;
-    let nobody_there = format!("[vault]\naddress = \"http://127.0.0.1:1\"\ntoken-file = {:?}\n", folder.path().join("token").display().to_string());
+    let nobody_there =
+        format!("[vault]\naddress = \"http://127.0.0.1:1\"\ntoken-file = {:?}\n", folder.path().join("token").display().to_string());
     let down = Program::new(&format!("{nobody_there}{}", config(api.port(), &bearer("\"vault:kv/inventory#token\""))));
     assert_unavailable(&run(&down, &[get(&api.url("/a"))]), &api, "down");
     drop(server);
@@ -236,9 +238,13 @@ async fn a_server_of_vault_that_never_answers_costs_no_more_than_the_guests_pati
         let program = kept.program(&api, path, &format!("token-file = {}", kept.file("token")));
         let ran = run(&program, &[json!({ "url": api.url("/a"), "wait_ms": 200, "between_ms": 200 })]);
         assert_unavailable(&ran, &api, path);
-        let waited = ran.records.iter().find_map(|record| if let effect::record::Record::Answered(it) = record { Some(it.at) } else { None });
+        let waited =
+            ran.records.iter().find_map(|record| if let effect::record::Record::Answered(it) = record { Some(it.at) } else { None });
         let asked = ran.records.iter().find_map(|record| if let effect::record::Record::Asked(it) = record { Some(it.at) } else { None });
         let waited = waited.zip(asked).map(|(end, begin)| end - begin);
-        assert!(waited.is_some_and(|waited| (200..20_000).contains(&waited)), "{path}: {waited:?} ms, where the host's own patience is of 60 s");
+        assert!(
+            waited.is_some_and(|waited| (200..20_000).contains(&waited)),
+            "{path}: {waited:?} ms, where the host's own patience is of 60 s"
+        );
     }
 }

@@ -98,7 +98,10 @@ async fn without_a_token_nothing_is_sent() {
     ] {
         let status = String::from_utf8_lossy(&answer[9..12]).parse().unwrap();
         let other = Server::doing(vec![Step::Say(answer)]).await;
-        unavailable(&run(&with_value(&oauth2(server.port(), &other.url("/token"), "client-credentials"), SECRET), &server, 1), Some(status));
+        unavailable(
+            &run(&with_value(&oauth2(server.port(), &other.url("/token"), "client-credentials"), SECRET), &server, 1),
+            Some(status),
+        );
     }
 }
 

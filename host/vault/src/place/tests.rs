@@ -65,6 +65,26 @@ fn header(name: &str) -> Placement {
     Placement::Header { name: name.to_owned(), before: "token ".to_owned(), after: ";v=1".to_owned() }
 }
 
+/// A server may give back in hexadecimal what it was sent.
+#[test]
+fn what_is_written_otherwise_than_the_value_is_looked_for_as_well() {
+    let percent = || vec!["correct%20%22horse%22"];
+    let name = || "key".to_owned();
+    for (placement, kind, body, made) in [
+        (Placement::Query { name: name() }, "text/plain", "", percent()),
+        (Placement::Path { segment: 1, before: "bot".to_owned(), after: String::new() }, "text/plain", "", percent()),
+        (Placement::Form { name: name() }, "application/x-www-form-urlencoded", "", percent()),
+        (Placement::Json { field: name() }, "application/json", "{}", vec!["correct \\\"horse\\\""]),
+    ] {
+        let mut request = Request::new("POST", "/").with("content-type", kind);
+        request.body = body.into();
+        assert_eq!(text(&request.place(b"correct \"horse\"", &placement).unwrap().made), made, "{placement:?}");
+        let mut request = Request::new("POST", "/").with("content-type", kind);
+        request.body = body.into();
+        assert!(request.place(b"correct-horse", &placement).unwrap().made.is_empty(), "{placement:?}");
+    }
+}
+
 #[test]
 fn headers_are_set_once_or_not_at_all() {
     let placements = [
