@@ -88,7 +88,7 @@ fn any_error_of_the_disk_stops_everything_and_loses_nothing() {
 }
 
 #[test]
-fn a_full_disk_stops_everything_and_loses_nothing() {
+fn l10_a_full_disk_stops_everything_and_loses_nothing() {
     fails_closed(Failure::NoSpace);
 }
 

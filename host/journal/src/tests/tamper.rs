@@ -68,7 +68,7 @@ fn a_changed_payload_is_found_without_any_key() {
 }
 
 #[test]
-fn deleted_frames_are_found() {
+fn l11_deleted_frames_are_found() {
     let deleted = |kind, number| fault_after(|home| splice(home, nth(home, kind, number).0, &[]));
     assert_eq!(deleted(LEAF, 0).0, FaultKind::FrameOrder);
     // The batch is shorter than its checkpoint says.
@@ -119,7 +119,7 @@ fn reordered_and_doubled_records_are_found() {
 }
 
 #[test]
-fn a_batch_of_another_log_is_found() {
+fn l11_a_batch_of_another_log_is_found() {
     let other = tempfile::tempdir().unwrap();
     sample(other.path(), None);
     let (what, _) = fault_after(|home| {
@@ -150,7 +150,7 @@ fn a_missing_segment_is_found() {
 }
 
 #[test]
-fn a_log_cut_at_a_checkpoint_is_found_by_second_state_and_by_the_index_alone() {
+fn l11_a_log_cut_at_a_checkpoint_is_found_by_second_state_and_by_the_index_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (home, states) = (dir.path().join("home"), dir.path().join("state"));
     sample(&home, Some(&states));
@@ -218,7 +218,7 @@ fn unreadable_second_state_is_not_taken_for_absent() {
 }
 
 #[test]
-fn another_key_does_not_verify_the_log() {
+fn l11_another_key_does_not_verify_the_log() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     sample(dir.path(), None);
     sample(other.path(), None);
