@@ -327,6 +327,26 @@ mod tests {
         assert_eq!(HttpTarget::parse(Scheme::Http, "[::1]:8080", "/").unwrap().port, 8080);
     }
 
+    /// Split at its first colon, an address of version 6 is another host.
+    #[test]
+    fn a3_1_the_port_of_an_ipv6_address_stands_behind_its_bracket() {
+        for (authority, host, port) in [
+            ("[::1]:8080", "[::1]", 8080),
+            ("[::1]", "[::1]", 80),
+            ("[fd12::9:8080]", "[fd12::9:8080]", 80),
+            ("[fd12::9]:443", "[fd12::9]", 443),
+            ("[2001:db8:1:2:3:4:5:6]:7", "[2001:db8:1:2:3:4:5:6]", 7),
+        ] {
+            let target = HttpTarget::parse(Scheme::Http, authority, "/").unwrap();
+            assert_eq!((target.host.to_string().as_str(), target.port), (host, port), "{authority}");
+        }
+        for bad in
+            ["::1", "::1:8080", "fd12::9:8080", "[::1]8080", "[::1]:", "[::1]:80:80", "[::1:80", "::1]:80", "[::1]:[::1]:80", "[]:80"]
+        {
+            assert!(HttpTarget::parse(Scheme::Http, bad, "/").is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn paths_that_servers_fold_are_refused() {
         let bad = [

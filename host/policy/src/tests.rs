@@ -12,6 +12,7 @@ use crate::grants::{self, Problem};
 use crate::{Facts, decide};
 
 mod credential;
+mod holes;
 
 const NOW: Facts = Facts { chosen: None, now_unix_s: 1_800_000_000, mount: None };
 

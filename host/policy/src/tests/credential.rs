@@ -167,7 +167,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
 
 /// Of all places, a placeholder is taken out of its credential's own only, and is refused everywhere else.
 #[test]
-fn a_placeholder_outside_of_its_own_place_never_leaves() {
+fn l8_a_placeholder_outside_of_its_own_place_never_leaves() {
     const TEXT: &str = "bwkph0123456789abcdefghijklmnopqrs";
     let placeholders = [Placeholder { credential: "key".to_owned(), text: TEXT.to_owned() }];
     let base64 = "YndrcGgwMTIzNDU2Nzg5YWJjZGVmZ2hpamtsbW5vcHFycw";
