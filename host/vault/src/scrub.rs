@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_taken_out_wherever_a_stream_is_cut() {
+    fn a3_5_each_form_is_taken_out_wherever_a_stream_is_cut() {
         let scrubber = scrubber();
         for form in encoded() {
             let text = format!("before {form} after");
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_are_not_ours_pass_unharmed() {
+    fn l7_tokens_that_are_not_ours_pass_unharmed() {
         let scrubber = scrubber();
         let text =
             concat!("ghp_0123456789abcdefghijklmnopqrstuvwxyzAB AK", "IAQ3RTY5UIOPASDF7G plain-value-3 plain-valu s3cr/t \u{fc} Zm9vYmFy");

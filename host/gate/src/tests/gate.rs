@@ -84,7 +84,7 @@ fn more_at_once_than_may_be_is_refused() {
 }
 
 #[test]
-fn when_the_record_breaks_nothing_further_happens() {
+fn a3_5_when_the_record_breaks_nothing_further_happens() {
     for appends in 0..4 {
         let log = MemoryLog::default();
         let gate = open_on(&log, few());

@@ -163,3 +163,59 @@ fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
     assert!(matches!(with("x-other", text.clone()), Asked::Refused { fault: HttpFault::Denied, .. }));
     assert!(of_kind(&log, "refused")[0].contains("placeholder-misplaced"));
 }
+
+/// A run with a stand-in for `key`, which is bound to `a.test`; `b.test` is granted without a credential.
+fn with_placeholder(log: &MemoryLog) -> (RunGate, String) {
+    let mut grants = with_key(|_| ());
+    let mut elsewhere = grants.http[0].clone();
+    (elsewhere.host, elsewhere.credential) = ("b.test".parse().unwrap(), None);
+    grants.http.push(elsewhere);
+    grants.placeholders = [("TOKEN".to_owned(), "key".to_owned())].into();
+    let opened = opening(grants, Limits::default());
+    let text = opened.placeholders()[0].text.clone();
+    (gate_on(log).open_run(opened, Arc::new(Nobody)).unwrap(), text)
+}
+
+fn bearing(host: &str, text: &str) -> Act {
+    let mut ask = http_ask("GET", host, "/x");
+    ask.headers.push(Header { name: "authorization".to_owned(), value: format!("Bearer {text}").into_bytes() });
+    Act::Http(ask)
+}
+
+/// It is refused, with a reason that names it, instead of going out as it is.
+#[test]
+fn l8_a_placeholder_for_another_destination_is_refused_and_never_sent() {
+    let log = MemoryLog::default();
+    let (gate, text) = with_placeholder(&log);
+    assert_eq!(fault(&gate, bearing("b.test", &text)), Some(HttpFault::Denied));
+    assert!(of_kind(&log, "refused")[0].contains("\"code\":\"credential-not-granted\""), "{:?}", of_kind(&log, "refused"));
+    // Of a run that was not given it, one of another run is no stand-in, and no header that a guest may set.
+    let other = open(&gate_on(&log), with_key(|_| ()));
+    assert_eq!(fault(&other, bearing("a.test", &text)), Some(HttpFault::Denied));
+    assert!(of_kind(&log, "refused")[1].contains("\"code\":\"header-not-yours\""), "{:?}", of_kind(&log, "refused"));
+    assert!(of_kind(&log, "asked").is_empty());
+    assert_eq!(fault(&gate, bearing("a.test", &text)), None);
+}
+
+/// However much stands before it: what is looked at is what is sent.
+#[test]
+fn a3_3_a_placeholder_is_found_behind_any_padding() {
+    let log = MemoryLog::default();
+    let (gate, text) = with_placeholder(&log);
+    let post = |body: String| {
+        let mut ask = http_ask("POST", "b.test", "/x");
+        ask.body = body.into();
+        fault(&gate, Act::Http(ask))
+    };
+    let multipart = |before: &str| {
+        let part = |name: &str, value: &str| format!("--cut\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        [part("pad", before), part("token", &text), "--cut--\r\n".to_owned()].concat()
+    };
+    for padding in [0, (16 << 10) - 1, 16 << 10, (64 << 10) + 1, 1 << 20, (1 << 20) + 1, 3 << 20] {
+        let pad = "x".repeat(padding);
+        for body in [format!("{pad}{text}"), format!("{pad}{text}{pad}"), multipart(&pad)] {
+            assert_eq!(post(body), Some(HttpFault::Denied), "behind {padding} bytes");
+        }
+        assert_eq!(post(pad), None, "{padding} bytes without one");
+    }
+}

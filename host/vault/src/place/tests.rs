@@ -156,7 +156,7 @@ fn a_segment_is_put_before_the_one_of_its_number() {
 }
 
 #[test]
-fn no_value_leaves_its_segment() {
+fn l9_no_value_leaves_its_segment() {
     for (value, sent) in [
         ("../../admin", "/..%2F..%2Fadmin/a"),
         ("........", "/......../a"),
@@ -178,6 +178,54 @@ fn no_value_leaves_its_segment() {
     assert_eq!(long.clone().place(b"twelve-bytes", &in_path(1, "", "")).err(), Some(PlaceError::Long));
     assert!(long.place(b"eleven-byte", &in_path(1, "", "")).is_ok());
     assert_eq!(long.target.path.len(), 4096);
+}
+
+/// What a parameter is made of must not change what stands around it: read back as a server does, it is the value and nothing else moved.
+#[test]
+fn l9_every_letter_of_a_value_stays_where_it_is_put() {
+    let of_place = |placed: &str, before: &str, after: &str| {
+        let written = placed.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).map(str::to_owned);
+        written.unwrap_or_else(|| panic!("{placed} is not {before}…{after}"))
+    };
+    let plain = |written: &str, value: &str, more: &[u8]| {
+        assert!(written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte) || more.contains(&byte)), "{written}");
+        let mut bytes = written.bytes();
+        let mut read = Vec::new();
+        while let Some(byte) = bytes.next() {
+            let mut digit = || char::from(bytes.next().unwrap()).to_digit(16).unwrap();
+            read.push(if byte == b'%' { u8::try_from(digit() * 16 + digit()).unwrap() } else { byte });
+        }
+        assert_eq!(read, value.as_bytes(), "{written}");
+    };
+    for value in [
+        "correct/horse",
+        "correct?horse",
+        "correct#horse",
+        "../../../../etc",
+        "/..;/../admin",
+        "user:word@evil.test",
+        "correct%2fhorse",
+        "%2e%2e%2f%2e%2e",
+        "a&admin=1&b=2",
+        "correct;horse",
+        "correct=horse+x",
+        "a\\..\\b\\c",
+        "{}{}{}{}",
+    ] {
+        let mut path = Request::new("GET", "/a/b?c=d");
+        path.place(value.as_bytes(), &in_path(2, "bot", ".json")).unwrap();
+        plain(&of_place(&path.target.path_and_query(), "/a/bot", ".json/b?c=d"), value, b":");
+        let mut query = Request::new("GET", "/a/b?c=d");
+        query.place(value.as_bytes(), &Placement::Query { name: "key".to_owned() }).unwrap();
+        plain(&of_place(&query.target.path_and_query(), "/a/b?c=d&key=", ""), value, b"");
+        let mut body = Request::new("POST", "/a").with("content-type", FORM).body("c=d");
+        body.place(value.as_bytes(), &form()).unwrap();
+        plain(&of_place(str::from_utf8(&body.body).unwrap(), "c=d&pass_word=", ""), value, b"");
+        let mut object = Request::new("POST", "/a").with("content-type", JSON).body("{\"c\":\"d\"}");
+        object.place(value.as_bytes(), &Placement::Json { field: "key".to_owned() }).unwrap();
+        let read: serde_json::Value = serde_json::from_slice(&object.body).unwrap();
+        assert_eq!(read, serde_json::json!({ "c": "d", "key": value }));
+    }
 }
 
 fn form() -> Placement {

@@ -137,6 +137,22 @@ fn theirs(request: &Request, service: &str) -> String {
     instructions.headers().find(|(name, _)| *name == "authorization").unwrap().1.to_owned()
 }
 
+/// Each in its own place of the scope, and of the key that is made from it: swapped, it is another signature.
+#[test]
+fn a3_1_region_and_service_are_signed_each_in_its_own_place() {
+    let signed = |region: &str, service: &str| {
+        let mut request = Request::new("GET", "/a");
+        let sigv4 = Sigv4 { key_id: KEY_ID.to_owned(), region: region.to_owned(), service: service.to_owned() };
+        request.place(SECRET.as_bytes(), &Placement::Sigv4(sigv4)).unwrap();
+        request.header("authorization").to_owned()
+    };
+    let ours = signed("eu-central-1", "iam");
+    assert!(ours.contains("/20150830/eu-central-1/iam/aws4_request, "), "{ours}");
+    assert_eq!(ours, theirs(&Request::new("GET", "/a"), "iam"), "as AWS' own signer has it");
+    let of = |authorization: &str| authorization.rsplit_once("Signature=").unwrap().1.to_owned();
+    assert_ne!(of(&ours), of(&signed("iam", "eu-central-1")));
+}
+
 /// The same numbers each time.
 struct Numbers(u64);
 
