@@ -130,7 +130,7 @@ async fn a_house_does_not_open_on_a_record_that_was_bent_and_says_where() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_home_put_back_to_an_earlier_day_is_refused() {
+async fn l11_a_home_put_back_to_an_earlier_day_is_refused() {
     let (host, earlier) = (used().await, tempfile::tempdir().unwrap());
     let place = host.place();
     let segment = place.home.join("journal/00000001.seg");
@@ -194,7 +194,7 @@ fn starve(child: &tokio::process::Child, bytes: Option<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked() {
+async fn l10_a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked() {
     let kit = TestHost::new();
     let turn = Arc::new(Semaphore::new(0));
     let own = Arc::clone(&turn);

@@ -229,7 +229,7 @@ async fn killed(case: &Case, seed: u64) -> Tally {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run_goes_on() {
+async fn l10_killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run_goes_on() {
     let lanes = CASES.iter().zip(1000..).map(|(case, seed)| tokio::spawn(killed(case, seed)));
     let mut tallies = Vec::new();
     for lane in lanes.collect::<Vec<_>>() {
@@ -244,7 +244,7 @@ async fn killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_post_that_was_in_flight_waits_for_a_persons_word() {
+async fn l10_a_post_that_was_in_flight_waits_for_a_persons_word() {
     for did in [false, true] {
         // The first one is never answered.
         let server = Server::answering(|n, _| if n == 0 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;

@@ -114,7 +114,7 @@ fn echo(heard: &Heard) -> Vec<Step> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_placement_reaches_the_server_and_comes_back_to_nobody() {
+async fn l6_each_placement_reaches_the_server_and_comes_back_to_nobody() {
     let placements = [
         (Placement::Bearer, format!("authorization: Bearer {CANARY}")),
         (Placement::Basic { user: "alice".to_owned() }, format!("authorization: Basic {}", STANDARD.encode(format!("alice:{CANARY}")))),
@@ -209,7 +209,7 @@ async fn what_was_revoked_while_a_run_goes_on_is_refused_with_its_next_ask() {
 
 /// What is packed can't be looked through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
+async fn l6_a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
     let host = TestHost::new();
     let _ = set(&host, "inventory", CANARY);
     let server = Server::answering(|_, _| {

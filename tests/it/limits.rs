@@ -14,7 +14,7 @@ use crate::ending::{done, ended, limit, lines, not_started, refusals, trapped};
 
 /// Which claim below hits which limit.
 const HIT_BY: &[(&str, &str)] = &[
-    ("active-timeout", "a_guest_that_never_ends_is_ended"),
+    ("active-timeout", "l15_a_guest_that_never_ends_is_ended"),
     ("asks", "asking_is_counted"),
     ("concurrent", "requests_under_way_are_counted"),
     ("files-open", "open_files_are_counted"),
@@ -27,15 +27,15 @@ const HIT_BY: &[(&str, &str)] = &[
     ("instances", "core_instances_are_counted"),
     ("listing-entries", "names_of_one_directory_are_counted"),
     ("log-bytes", "what_is_said_is_counted"),
-    ("memory", "memory_is_counted_over_all_memories"),
+    ("memory", "l15_memory_is_counted_over_all_memories"),
     ("output-bytes", "output_is_bounded"),
     ("payload-bytes", "a_run_that_keeps_too_much_goes_on_and_is_not_resumable"),
     ("random-bytes", "random_bytes_are_bounded_a_call"),
     ("record-bytes", "what_leaves_a_trace_is_counted"),
     ("request-bytes", "request_bodies_are_bounded"),
-    ("response-bytes", "response_bodies_are_bounded"),
-    ("stack", "recursion_ends_at_the_stack"),
-    ("tables", "tables_are_counted"),
+    ("response-bytes", "l15_response_bodies_are_bounded"),
+    ("stack", "l15_recursion_ends_at_the_stack"),
+    ("tables", "l15_tables_are_counted"),
 ];
 
 #[test]
@@ -53,7 +53,7 @@ fn brief(mut order: RunOrder) -> RunOrder {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guest_that_never_ends_is_ended() {
+async fn l15_a_guest_that_never_ends_is_ended() {
     let host = TestHost::new();
     let cases: &[(&str, &[&str])] = &[
         ("spins_forever", &[]),
@@ -310,7 +310,7 @@ async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn memory_is_counted_over_all_memories() {
+async fn l15_memory_is_counted_over_all_memories() {
     let host = TestHost::new();
     for args in [&[][..], &["touch"]] {
         let mut order = host.order("grows_memory", args);
@@ -411,7 +411,7 @@ async fn request_bodies_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn response_bodies_are_bounded() {
+async fn l15_response_bodies_are_bounded() {
     let host = TestHost::new();
     let port = server(format!("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{}", "b".repeat(5000)).into_bytes());
     for (most, broken) in [(4999, true), (5000, false)] {
@@ -426,7 +426,7 @@ async fn response_bodies_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recursion_ends_at_the_stack() {
+async fn l15_recursion_ends_at_the_stack() {
     let host = TestHost::new();
     limit(&host, host.order("recurses", &[]), "stack").await;
     let mut order = host.order("recurses", &[]);
@@ -437,7 +437,7 @@ async fn recursion_ends_at_the_stack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_are_counted() {
+async fn l15_tables_are_counted() {
     let host = TestHost::new();
     limit(&host, host.order_of("grows_tables", &wat("grows_tables"), &[]), "tables").await;
     // Larger from the start than any limit may be: the engine has no place for it.

@@ -88,7 +88,7 @@ async fn servers_that_lie_flood_or_hang_up_end_in_a_fault_of_its_own_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_drip_or_fall_silent_run_out_of_time() {
+async fn l15_servers_that_drip_or_fall_silent_run_out_of_time() {
     let host = TestHost::new();
     // Each byte is in time, the head as a whole is not.
     let drip = std::iter::repeat_n([Step::Wait(Duration::from_millis(20)), say("y")], 1000).flatten();
@@ -100,7 +100,7 @@ async fn servers_that_drip_or_fall_silent_run_out_of_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
+async fn a3_6_a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
     let host = TestHost::new();
     let server = Server::doing(vec![Step::Hang]).await;
     let mut order = host.order("prints_and_waits", &[&server.url("/")]);
@@ -113,7 +113,7 @@ async fn a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_server_packs_is_not_unpacked() {
+async fn l15_what_a_server_packs_is_not_unpacked() {
     let host = TestHost::new();
     let packed = [0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6];
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());

@@ -1,6 +1,7 @@
 //! Asks for each line of its standard input, by whichever way out that names. A line is JSON: `resolve` and `socket` go through
 //! `wasi:sockets`; otherwise it is a request by `scheme`, `authority`, `path`, `method`, `headers`, `body`, with `connect-ms`, and as many
-//! redirects as `follow` says, followed by a client that believes what it reads.
+//! redirects as `follow` says, followed by a client that believes what it reads. With `longer`, a name and a body of so many letters are asked
+//! for and sent, as often as `times` says, each of them another.
 
 use std::io::BufRead as _;
 
@@ -26,6 +27,15 @@ fn main() {
                 outcome(create_udp_socket(family).map(drop).map_err(|code| code.name()))
             };
             say(json!({ "made": made }));
+        } else if let Some(longer) = ask["longer"].as_u64() {
+            let letters = "x".repeat(usize::try_from(longer).expect("it fits"));
+            let mut refused = 0;
+            for n in 0..ask["times"].as_u64().unwrap_or(1) {
+                refused += u64::from(resolve_addresses(&instance_network(), &format!("{n}{letters}")).is_err());
+                let ask = json!({ "scheme": ask["scheme"], "authority": ask["authority"], "path": format!("/{n}"), "body": letters });
+                refused += u64::from(built(&ask).map(|request| sent(request, &ask).is_err()) == Ok(true));
+            }
+            say(json!({ "refused": refused }));
         } else {
             requests(ask);
         }
