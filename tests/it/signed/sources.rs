@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
+use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use serde_json::{Value, json};
 use tests::asks::{Ran, asks, assert_nowhere, config};
 use tests::program::Program;
@@ -97,12 +98,32 @@ async fn a_file_that_was_replaced_between_two_requests_is_read_anew() {
     assert_unavailable(&run(&gone, &[get(&api.url("/a"))]), &api, "no file");
 }
 
-/// By the kernel's own words, where it has any for this process: `keyctl` is not asked for.
+/// A key of this session, put there as log-ins do it; the program inherits the session. Where the kernel gives no key ring, only its refusal is tried.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_the_kernel_does_not_have_lets_nobody_in() {
+async fn a_key_that_the_kernel_keeps_for_the_session_lets_in_and_no_other_does() {
     let api = api().await;
-    let program = Program::new(&config(api.port(), &bearer("\"keyring:nobody-has-put-this-here\"")));
-    assert_unavailable(&run(&program, &[get(&api.url("/a"))]), &api, "no key");
+    let program = |name: &str| Program::new(&config(api.port(), &bearer(&format!("\"keyring:{name}\""))));
+    let name = format!("of-a-test-{}", std::process::id());
+    assert_unavailable(&run(&program(&name), &[get(&api.url("/a"))]), &api, "no key");
+    // On the thread that starts the program: sessions are inherited from there.
+    let ran = tokio::task::block_in_place(|| {
+        let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
+        let key = match ring.and_then(|ring| ring.add_key(&format!("bailiwick:{name}"), CANARY.as_bytes())) {
+            Ok(key) => key,
+            Err(err) => {
+                eprintln!("the kernel gives no key ring here ({err:?})");
+                return None;
+            }
+        };
+        let program = program(&name);
+        let ran = asks(&program, &[], &[get(&api.url("/a"))]);
+        assert_nowhere(&program, &ran, CANARY);
+        key.invalidate().unwrap();
+        Some(ran)
+    });
+    let Some(ran) = ran else { return };
+    assert!(ran.told()[0].1.contains(&with("********")), "{ran:?}");
+    assert!(api.heard().len() == 1 && api.heard()[0].has_header(&with(CANARY)));
 }
 
 /// What answers at a path of the server: status, body.

@@ -1,4 +1,4 @@
-//! Claims about the vault of a home, and about its file.
+//! The vault of a home: what it keeps, what it refuses, and what is to be found in its files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
