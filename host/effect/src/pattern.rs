@@ -60,14 +60,22 @@ impl fmt::Display for HostPattern {
 
 /// A path, in which `*` stands for characters within one segment and a segment `**` for any number of whole segments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PathPattern(String);
+pub struct PathPattern {
+    text: String,
+    /// Bytes of whole segments before the first star: what every path that is covered begins with.
+    fixed: usize,
+}
 
 impl PathPattern {
     /// Whether the path is covered. Case and percent-encoding count: what is judged is what is sent.
     ///
     /// Nothing is allocated, and only the last `**` is ever gone back to: a longer reach of an earlier one covers nothing more.
     pub fn matches(&self, path: &str) -> bool {
-        let (mut pattern, mut text) = (self.0.split('/'), path.split('/'));
+        // Most of many patterns differ here, and are told apart at once.
+        if !self.text.as_bytes().get(..self.fixed).is_some_and(|fixed| path.as_bytes().starts_with(fixed)) {
+            return false;
+        }
+        let (mut pattern, mut text) = (self.text.split('/'), path.split('/'));
         let mut open = None;
         loop {
             let mut rest = text.clone();
@@ -128,13 +136,14 @@ impl FromStr for PathPattern {
         {
             return Err(bad());
         }
-        Ok(Self(text.to_owned()))
+        let fixed = text.find('*').map_or(text.len(), |star| text.get(..star).and_then(|before| before.rfind('/')).unwrap_or(0));
+        Ok(Self { text: text.to_owned(), fixed })
     }
 }
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -266,6 +275,8 @@ mod tests {
             ("/api/**/end", "/api/a/b/end"),
             ("/a*c", "/abbc"),
             ("/", "/"),
+            ("/api/**", "/api"),
+            ("/api/v*/x", "/api/v1/x"),
         ];
         let no = [
             ("/api/*", "/api/x/y"),
