@@ -286,6 +286,7 @@ fn audit_touched_and_the_log_of_nginx_agree() {
         port: Some(nginx.port()),
         scheme: effect::Scheme::Http,
         until: None,
+        within: effect::HttpBounds::default(),
     };
     let program = Program::new(&config("get", &guest("get"), &Grants { http: vec![http], ..Grants::default() }));
     let paths = ["/public/a.txt", "/public/b.txt", "/public/a.txt", "/public/none", "/secret"];

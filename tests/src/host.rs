@@ -216,6 +216,7 @@ pub fn loopback(order: &mut RunOrder, port: u16, methods: &[&str], paths: &[&str
         port: Some(port),
         scheme: effect::Scheme::Http,
         until: None,
+        within: effect::HttpBounds::default(),
     });
 }
 

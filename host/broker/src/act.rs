@@ -278,6 +278,7 @@ fn unfit(name: &str) -> Reason {
 
 fn wire(ask: &HttpAsk, permit: &Permit<Asked>, limits: &Limits) -> WireRequest {
     let most = Timeouts::default();
+    let response_bytes = permit.bounds().response_bytes.map_or(limits.response_bytes, |most| most.min(limits.response_bytes));
     // The guest may be less patient than the host, never more.
     let clamp = |wished: Option<u64>, most: Duration| wished.map_or(most, |ms| Duration::from_millis(ms.max(1)).min(most));
     WireRequest {
@@ -291,7 +292,7 @@ fn wire(ask: &HttpAsk, permit: &Permit<Asked>, limits: &Limits) -> WireRequest {
             first_byte: clamp(ask.timeouts.first_byte_ms, most.first_byte),
             between_bytes: clamp(ask.timeouts.between_bytes_ms, most.between_bytes),
         },
-        limits: ResponseLimits { header_bytes: limits.header_bytes, header_count: HEADERS_MAX, response_bytes: limits.response_bytes },
+        limits: ResponseLimits { header_bytes: limits.header_bytes, header_count: HEADERS_MAX, response_bytes },
     }
 }
 

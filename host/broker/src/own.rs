@@ -45,7 +45,8 @@ impl OwnRequest {
     }
 
     async fn exchange(self, pool: &Pool, credential: &str) -> Option<OwnAnswer> {
-        let bounds = Bounds { addresses: self.addresses, credential: Some(credential.to_owned()), rule: "own".to_owned() };
+        let bounds =
+            Bounds { addresses: self.addresses, credential: Some(credential.to_owned()), rule: "own".to_owned(), ..Bounds::default() };
         let request = WireRequest {
             target: self.target,
             method: self.method,

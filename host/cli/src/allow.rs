@@ -32,6 +32,7 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::Malformed(_) => words("nothing: it was not well formed"),
         Reason::AddressNotGranted(_) => words("the address in the `addresses` of the grant, where that name is really meant to be there"),
         Reason::AddressNever(_) => words("nothing: no grant opens such an address"),
+        Reason::KeyNotPinned => words("the key among the `pins` of the grant, if it is the server's"),
         Reason::LeavesMount => words("a mount of the folder that it leads to, if the agent is to see that"),
         Reason::NotRegular => words("nothing: only regular files and directories are opened"),
         Reason::WriteNotGranted => words("nothing in this version: mounts are read"),

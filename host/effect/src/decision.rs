@@ -3,6 +3,8 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::Digest;
+use crate::scope::Rate;
 use crate::text::SafeText;
 
 /// Yes with its bounds, or no with its reason.
@@ -22,6 +24,15 @@ pub struct Bounds {
     /// The name of the credential that goes along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// Keys of which the server's must be one; any, where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Digest>,
+    /// How often, by all runs of the agent in a home together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Bytes of a body that comes back, where the rule says less than the run's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<u64>,
     /// The rule, for people: `http[0]`, `files[1]`.
     pub rule: String,
 }
@@ -74,6 +85,8 @@ pub enum Reason {
     AddressNotGranted(SafeText),
     /// The name, or the address behind it, belongs to a cloud's metadata service or to this host's own listeners.
     AddressNever(SafeText),
+    /// The server's key is none of those that the grant names.
+    KeyNotPinned,
     /// The path leaves its mount.
     LeavesMount,
     /// Neither a regular file nor a directory.
@@ -112,6 +125,7 @@ impl Reason {
             Self::Malformed(_) => "malformed",
             Self::AddressNotGranted(_) => "address-not-granted",
             Self::AddressNever(_) => "address-never",
+            Self::KeyNotPinned => "key-not-pinned",
             Self::LeavesMount => "leaves-mount",
             Self::NotRegular => "not-regular",
             Self::WriteNotGranted => "write-not-granted",
@@ -148,6 +162,7 @@ impl std::fmt::Display for Reason {
             Self::Malformed(what) => write!(f, "not well formed: {what}"),
             Self::AddressNotGranted(class) => write!(f, "the name has an address that is not granted ({class})"),
             Self::AddressNever(class) => write!(f, "an address that no grant can open ({class})"),
+            Self::KeyNotPinned => f.write_str("the server's key is none of those that the grant names"),
             Self::LeavesMount => f.write_str("leaves its mount"),
             Self::NotRegular => f.write_str("neither a regular file nor a directory"),
             Self::WriteNotGranted => f.write_str("the mount may only be read"),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::Method;
 use crate::credential::{Binding, May};
+use crate::ids::Digest;
 use crate::pattern::{HostPattern, PathPattern, Until};
-use crate::scope::{Engagement, Environment};
+use crate::scope::{Engagement, Environment, Rate};
 use crate::target::Scheme;
 
 /// Everything an operator granted to one agent. Empty is the default, and grants nothing.
@@ -87,6 +88,33 @@ pub struct HttpGrant {
     /// The last day on which it is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What bounds each request further.
+    #[serde(default, skip_serializing_if = "HttpBounds::is_empty")]
+    pub within: HttpBounds,
+}
+
+/// What bounds requests of one grant, beside the limits of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HttpBounds {
+    /// SHA-256 of the subject public key info of servers' certificates: any of these, beside what TLS itself wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<Digest>,
+    /// How often, by all runs of the agent in a home together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Bytes of a body that is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<u64>,
+    /// Bytes of a body that comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<u64>,
+}
+
+impl HttpBounds {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 pub(crate) fn https() -> Scheme {

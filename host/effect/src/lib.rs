@@ -31,7 +31,7 @@ pub use decision::{Bounds, Decision, Reason};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
 pub use file::{AskedPath, ChangeKind, Entry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
-pub use grant::{FilesGrant, FilesMode, Grants, HttpGrant};
+pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
 pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, LimitRow, Limits, Unit};
 pub use outcome::Outcome;

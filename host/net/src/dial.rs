@@ -47,6 +47,10 @@ pub(crate) async fn dial(shared: &Shared, place: &Place, bounds: &Bounds, within
     let socket = tcp.as_fd().try_clone_to_owned().map_err(|err| NetError::new(HttpFault::Unreachable, &err.to_string()))?;
     let shaken = timeout(until.saturating_duration_since(Instant::now()), shake_hands(shared, place, tcp)).await;
     let (stream, tls) = shaken.map_err(out_of_time).flatten().map_err(|err| err.with_peer(peer))?;
+    // SECURITY: before a byte of the request is written. In clear text nobody shows a key.
+    if !bounds.pins.is_empty() && !tls.as_ref().is_some_and(|tls| bounds.pins.contains(&tls.key)) {
+        return Err(NetError::refused(Reason::KeyNotPinned).with_peer(peer));
+    }
     Ok(Dialled { stream, peer, tls, socket })
 }
 

@@ -172,6 +172,16 @@ fn http_line(grant: &effect::HttpGrant) -> String {
     if let Some(credential) = &grant.credential {
         line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }
+    let effect::HttpBounds { pins, rate, request_bytes, response_bytes } = &grant.within;
+    if !pins.is_empty() {
+        line.push_str(&format!(", of the keys {}", list(pins.iter().map(ToString::to_string).collect())));
+    }
+    for (most, of) in [(request_bytes, "sent"), (response_bytes, "back")] {
+        line.push_str(&most.map_or_else(String::new, |most| format!(", {most} bytes {of}")));
+    }
+    if let Some(rate) = rate {
+        line.push_str(&format!(", {rate} at most"));
+    }
     if let Some(until) = &grant.until {
         line.push_str(&format!(", until {until}"));
     }

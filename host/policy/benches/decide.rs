@@ -23,6 +23,7 @@ fn grants(rules: usize) -> Grants {
         port: None,
         scheme: Scheme::Https,
         until: None,
+        within: effect::HttpBounds::default(),
     };
     let binding = Binding::new("key", vec!["*.example.com".parse().unwrap()], Placement::Bearer, Source::Local);
     Grants { http: (0..rules).map(grant).collect(), credentials: vec![binding], ..Grants::default() }

@@ -1,6 +1,6 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
-use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpGrant, Reason, SafeText};
+use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, Reason, SafeText};
 
 use crate::{address, credential, headers, scope};
 
@@ -45,7 +45,12 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
             Ok(()) => {
                 headers::check(ask)?;
                 let credential = credential::judge(grants, grant, facts, ask)?;
-                return Ok(Bounds { addresses: grant.addresses.clone(), credential, rule: format!("http[{n}]") });
+                let HttpBounds { pins, rate, request_bytes, response_bytes } = grant.within.clone();
+                if request_bytes.is_some_and(|most| ask.body.len() as u64 > most) {
+                    return Err(Reason::OverLimit(SafeText::new(&format!("request-bytes of http[{n}]"), 64)));
+                }
+                let (addresses, rule) = (grant.addresses.clone(), format!("http[{n}]"));
+                return Ok(Bounds { addresses, credential, pins, rate, response_bytes, rule });
             }
             Err(miss) => nearest = nearest.max(miss),
         }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use effect::{
-    Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpGrant,
-    HttpTarget, HttpTimeouts, Method, Reason, SafeText, Scheme,
+    Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpBounds,
+    HttpGrant, HttpTarget, HttpTimeouts, Method, Reason, SafeText, Scheme,
 };
 
 use crate::address::{AskedBy, OwnListeners, verdict};
@@ -26,6 +26,7 @@ fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant {
         port,
         scheme,
         until: None,
+        within: HttpBounds::default(),
     }
 }
 
@@ -266,7 +267,7 @@ fn the_first_grant_that_covers_gives_its_bounds_and_its_name() {
     never.addresses = vec!["192.168.0.0/16".parse().unwrap()];
     let grants = Grants { http: vec![grant(Scheme::Https, "good.com", None), wide.clone(), never], ..Grants::default() };
     let decided = decide(&grants, &NOW, &ask(Scheme::Https, "a.example.com", "/"));
-    assert_eq!(decided, Decision::Permit(Bounds { addresses: wide.addresses, credential: None, rule: "http[1]".to_owned() }));
+    assert_eq!(decided, Decision::Permit(Bounds { addresses: wide.addresses, rule: "http[1]".to_owned(), ..Bounds::default() }));
 }
 
 #[test]
@@ -366,4 +367,18 @@ fn own_listeners_are_never_reached_in_whatever_form() {
     for address in ["127.0.0.1:7001", "127.0.0.2:7000", "192.168.1.6:8000", "192.168.1.5:7000", "[fd12::2]:9000"] {
         assert_eq!(at(address), "permit", "{address}");
     }
+}
+
+#[test]
+fn a_body_beyond_what_its_grant_takes_is_refused_and_what_else_bounds_it_goes_along() {
+    let mut narrow = grant(Scheme::Https, "good.com", None);
+    narrow.methods = vec![Method::new("POST").unwrap()];
+    let pins = vec![effect::Digest::of(b"key")];
+    narrow.within = HttpBounds { pins: pins.clone(), rate: Some("5/s".parse().unwrap()), request_bytes: Some(4), response_bytes: Some(9) };
+    let grants = Grants { http: vec![narrow], ..Grants::default() };
+    let with = |body: &'static [u8]| decide(&grants, &NOW, &Ask::Http(HttpAsk { body: body.into(), ..http_post("good.com", "/") }));
+    let rule = "http[0]".to_owned();
+    let bounds = Bounds { pins, rate: Some("5/s".parse().unwrap()), response_bytes: Some(9), rule, ..Bounds::default() };
+    assert_eq!(with(b"four"), Decision::Permit(bounds));
+    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(SafeText::new("request-bytes of http[0]", 64))));
 }

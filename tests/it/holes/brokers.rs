@@ -186,6 +186,7 @@ async fn a3_5_proxies_that_the_environment_names_are_not_used() {
         port: Some(port),
         scheme: Scheme::Http,
         until: None,
+        within: effect::HttpBounds::default(),
     };
     let grants = effect::Grants { http: vec![grant(server.port()), grant(proxy.port())], ..effect::Grants::default() };
     let program = tests::program::Program::new(&tests::program::config("get", &tests::guests::guest("get"), &grants));

@@ -187,6 +187,7 @@ pub(crate) fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant 
         port,
         scheme,
         until: None,
+        within: effect::HttpBounds::default(),
     }
 }
 

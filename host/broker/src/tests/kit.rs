@@ -59,6 +59,7 @@ pub(super) fn loopback(port: u16) -> Grants {
         port: Some(port),
         scheme: Scheme::Http,
         until: None,
+        within: effect::HttpBounds::default(),
     };
     Grants { http: vec![http], ..Grants::default() }
 }

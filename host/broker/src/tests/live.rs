@@ -89,6 +89,21 @@ async fn read(world: &mut dyn effect::World, op: OpId) -> Result<(u16, Vec<u8>),
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grant_may_take_in_less_than_its_run() {
+    let server = Server::fixed(vec![5; 3000]);
+    let home = Home::new();
+    for (most, whole) in [(3000, true), (2999, false)] {
+        let mut grants = loopback(server.port);
+        grants.http[0].within.response_bytes = Some(most);
+        let gate = home.open(opening(grants, Limits::default()));
+        let mut world = Replay::fresh(live(&gate, network()), &Limits::default());
+        let op = world.submit(ask("GET", server.port, "/x")).unwrap();
+        assert_eq!(read(&mut world, op).await.is_ok(), whole, "{most}");
+        gate.close(done()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_granted_request_is_answered_and_its_intent_comes_first() {
     let server = Server::fixed(vec![5; 300_000]);
     let home = Home::new();

@@ -23,7 +23,7 @@ pub struct AskedFor {
 pub enum AnswerClass {
     /// A response came; its status tells the rest.
     Response,
-    /// Every, or any, address behind the name is one it may not have: nothing was sent.
+    /// Every, or any, address behind the name is one it may not have, or the server's key is none that was pinned: nothing was sent.
     RefusedAddress,
     /// The credential that goes along has no value: nothing was sent.
     RefusedCredential,

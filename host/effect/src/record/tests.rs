@@ -35,7 +35,7 @@ fn one_of_each() -> Vec<Record> {
     let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied))];
     let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), times: 1, untold: 2, what: Touch::File, whole: true };
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
-    let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], credential: None, rule: "http[0]".to_owned() };
+    let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned(), ..Bounds::default() };
     vec![
         Asked { again: false, ask: ask(), at: 1, bounds, kind: Kind::Asked, op: 1, params: digest(), v }.into(),
         Refused {

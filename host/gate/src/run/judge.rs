@@ -81,7 +81,9 @@ impl Held<'_> {
         if repeat == Repeat::Again {
             return Ok(());
         }
-        let wanted = lease::rates(&standing.grants, (standing.agent.name.as_str(), is_identify), credential);
+        let agent = standing.agent.name.as_str();
+        let mut wanted = lease::rates(&standing.grants, (agent, is_identify), credential);
+        wanted.extend(bounds.rate.map(|rate| (format!("{} of {agent}", bounds.rule), rate)));
         if wanted.is_empty() {
             return Ok(());
         }

@@ -133,6 +133,7 @@ pub(super) fn grants() -> Grants {
         port: None,
         scheme: Scheme::Http,
         until: None,
+        within: effect::HttpBounds::default(),
     };
     let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read };
     Grants { files: vec![files], http: vec![http], ..Grants::default() }

@@ -188,7 +188,7 @@ fn l8_a_placeholder_for_another_destination_is_refused_and_never_sent() {
     let log = MemoryLog::default();
     let (gate, text) = with_placeholder(&log);
     assert_eq!(fault(&gate, bearing("b.test", &text)), Some(HttpFault::Denied));
-    assert!(of_kind(&log, "refused")[0].contains("\"code\":\"credential-not-granted\""), "{:?}", of_kind(&log, "refused"));
+    assert!(of_kind(&log, "refused")[0].contains("\"code\":\"placeholder-misplaced\""), "{:?}", of_kind(&log, "refused"));
     // Of a run that was not given it, one of another run is no stand-in, and no header that a guest may set.
     let other = open(&gate_on(&log), with_key(|_| ()));
     assert_eq!(fault(&other, bearing("a.test", &text)), Some(HttpFault::Denied));
@@ -218,4 +218,16 @@ fn a3_3_a_placeholder_is_found_behind_any_padding() {
         }
         assert_eq!(post(pad), None, "{padding} bytes without one");
     }
+}
+
+#[test]
+fn the_rate_of_a_grant_holds_for_all_runs_of_its_agent() {
+    let home = gate_on(&MemoryLog::default());
+    let slow = || {
+        let mut grants = grants();
+        grants.http[0].within.rate = Some("2/h".parse().unwrap());
+        grants
+    };
+    let (one, other) = (open(&home, slow()), open(&home, slow()));
+    assert_eq!([use_it(&one), use_it(&other), use_it(&one)], [None, None, Some(HttpFault::TooMany)]);
 }

@@ -98,6 +98,25 @@ async fn a_certificate_of_a_trusted_root_is_accepted_and_its_key_is_named() {
 }
 
 #[tokio::test]
+async fn a_server_with_another_key_than_those_that_are_pinned_is_sent_nothing() {
+    let root = authority();
+    let server = serve(params("api.test"), Some(&root), BOTH).await;
+    let pool = pool(vec![root.der().to_vec()]).await;
+    let pinned = |pins: Vec<Digest>| {
+        let mut request = listing(get(&format!("https://api.test:{}/", server.port)), &["127.0.0.1/32"]);
+        request.bounds.pins = pins;
+        request
+    };
+    let err = pool.send(pinned(vec![Digest::of(b"another")])).await.unwrap_err();
+    assert_eq!(err.reason, Some(effect::Reason::KeyNotPinned));
+    assert!(server.heard.lock().unwrap().is_empty());
+    assert!(pool.send(pinned(vec![Digest::of(b"another"), server.key])).await.is_ok());
+    // A connection that was made without a pin is not used where there is one.
+    assert!(fetch(&pool, pinned(Vec::new())).await.is_ok());
+    assert!(pool.send(pinned(vec![Digest::of(b"another")])).await.is_err());
+}
+
+#[tokio::test]
 async fn a_connection_over_tls_is_used_again() {
     let root = authority();
     let server = serve(params("api.test"), Some(&root), BOTH).await;

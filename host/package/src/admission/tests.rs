@@ -28,6 +28,7 @@ fn http(methods: &[&str]) -> HttpGrant {
         port: None,
         scheme: Scheme::Https,
         until: None,
+        within: effect::HttpBounds::default(),
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use effect::{Binding, Host, HostPattern, HttpGrant, Method, ParseError, Scheme};
+use effect::{Binding, Digest, Host, HostPattern, HttpBounds, HttpGrant, Limits, Method, ParseError, Scheme};
 use ipnet::IpNet;
 
 use crate::authored::{Fault, Table, Value, WrongError};
 
-const KEYS: &[&str] = &["addresses", "credential", "host", "methods", "paths", "port", "scheme", "until"];
+const KEYS: &[&str] =
+    &["addresses", "credential", "host", "methods", "paths", "pins", "port", "rate", "request-bytes", "response-bytes", "scheme", "until"];
 
 /// BOUND: grants of one agent; each is looked at for each request.
 const GRANTS_MAX: usize = 256;
@@ -31,13 +32,40 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
         port: table.get("port").map(|value| port(&value)).transpose()?,
         scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| scheme(&value))?,
         until: table.get("until").map(|value| value.parse()).transpose()?,
+        within: within(table)?,
         host,
     };
+    if let (Scheme::Http, Some(pins)) = (grant.scheme, table.get("pins")) {
+        return Err(pins.wrong(Fault::Impossible("means nothing in clear text: nobody shows a key there")));
+    }
     // SECURITY: a grant that nobody can mean (metadata, half of all addresses) is an error here, not a surprise later.
     match policy::grants::problems(&grant).into_iter().next() {
         Some((key, problem)) => Err(table.required(key)?.wrong(problem.into())),
         None => Ok(grant),
     }
+}
+
+fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
+    let pins = table.get("pins").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX))?;
+    Ok(HttpBounds {
+        pins: pins.iter().map(pin).collect::<Result<_, _>>()?,
+        rate: table.get("rate").map(|value| value.parse()).transpose()?,
+        request_bytes: table.get("request-bytes").map(|value| bytes(&value, "request-bytes")).transpose()?,
+        response_bytes: table.get("response-bytes").map(|value| bytes(&value, "response-bytes")).transpose()?,
+    })
+}
+
+fn pin(value: &Value<'_>) -> Result<Digest, WrongError> {
+    let text = value.text(128)?;
+    let form = "`sha256:` and 64 hexadecimal digits, of the subject public key info, as `answered.tls.key` on the record";
+    text.parse().map_err(|_| value.wrong(ParseError::new("a pin", text, form).into()))
+}
+
+/// As the run's own limit of that name is written.
+fn bytes(value: &Value<'_>, limit: &str) -> Result<u64, WrongError> {
+    let mut limits = Limits::default();
+    limits.set(limit, &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
+    Ok(if limit == "request-bytes" { limits.request_bytes } else { limits.response_bytes })
 }
 
 pub(super) fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {

@@ -109,6 +109,27 @@ fn every_kind_of_credential_and_every_source_is_read() {
 }
 
 #[test]
+fn what_bounds_a_grant_further_is_read_and_what_it_can_not_mean_is_named() {
+    let grant = |lines: &str| agent(&format!("[[agents.x.http]]\nhost = \"a.test\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n{lines}"));
+    let pin = format!("sha256:{}", "0".repeat(64));
+    let lines = format!("pins = [\"{pin}\"]\nrate = \"5/s\"\nrequest-bytes = \"1KiB\"\nresponse-bytes = 99");
+    let resolved = Place::new().resolve(&grant(&lines)).unwrap();
+    let within = &resolved.agents["x"].grants.http[0].within;
+    assert_eq!((within.pins[0].to_string(), within.rate.unwrap().to_string()), (pin.clone(), "5/s".to_owned()));
+    assert_eq!((within.request_bytes, within.response_bytes), (Some(1024), Some(99)));
+    for (lines, said) in [
+        ("pins = []".to_owned(), "agents.x.http[0].pins: must not be empty"),
+        ("pins = [\"sha256:00\"]".to_owned(), "agents.x.http[0].pins[0]: `sha256:00` is not a pin"),
+        (format!("scheme = \"http\"\npins = [\"{pin}\"]"), "agents.x.http[0].pins: means nothing in clear text"),
+        ("rate = \"5\"".to_owned(), "agents.x.http[0].rate: `5` is not a rate"),
+        ("request-bytes = \"1TiB\"".to_owned(), "agents.x.http[0].request-bytes: `1TiB` is not a value"),
+        ("response-bytes = 0".to_owned(), "agents.x.http[0].response-bytes: must be a whole number from 1"),
+    ] {
+        wrong(&grant(&lines), said);
+    }
+}
+
+#[test]
 fn what_a_credential_can_not_mean_is_named() {
     let bearer = |more: &str| credential(&format!("kind = \"bearer\"\n{more}"));
     let kind = |kind: &str, more: &str| credential(&format!("kind = \"{kind}\"\n{more}"));
