@@ -60,6 +60,9 @@ pub enum Refused {
         /// In the words of its author.
         why: String,
     },
+    /// It imports functions for which it was granted nothing.
+    #[error("it imports the functions of `{0}`, and was granted none of them")]
+    ImportNotGranted(Capability),
     /// It was granted something, of which nothing is left since it declares to look only.
     #[error("it declares `{0}` as read-only, and was granted only what is more than that")]
     NothingLeft(Capability),
@@ -76,7 +79,7 @@ pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grant
         imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(Capability::Credentials)));
     // Unlike WASI, nobody imports it by the way: what can't be called is no surprise in the middle of a run.
     if imports_credentials && narrowed.may.is_empty() {
-        refused.push(Refused::NotGranted { capability: Capability::Credentials, why: "imports its functions".to_owned() });
+        refused.push(Refused::ImportNotGranted(Capability::Credentials));
     }
     for declared in manifest.iter().flat_map(|manifest| &manifest.declares) {
         if lines(declared.capability, grants).is_empty() {

@@ -20,7 +20,7 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order in which they are shown.
-    pub const ALL: &[Self] = &[Self::Credentials, Self::Files, Self::Http];
+    pub const ALL: &[Self] = &[Self::Files, Self::Http, Self::Credentials];
 
     /// As written.
     pub const fn as_str(self) -> &'static str {
@@ -43,7 +43,7 @@ impl FromStr for Capability {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let known = Self::ALL.iter().copied().find(|known| known.as_str() == text);
-        known.ok_or_else(|| ParseError::new("a capability", text, "`credentials`, `files` or `http`"))
+        known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http` or `credentials`"))
     }
 }
 

@@ -42,7 +42,7 @@ fn what_is_not_a_manifest_is_named_by_line_and_key() {
         (GOOD.replace("0.1.0", "1"), "agent.toml:4: agent.version:"),
         (GOOD.replace("version = \"0.1.0\"\n", ""), "agent.toml:2: agent.version: is missing"),
         (GOOD.replace("\"http\"", "\"htp\""), "agent.toml:7: declares[0].capability: `htp` is not a capability"),
-        (GOOD.replace("\"http\"", "\"credentials\""), "agent.toml:7: declares[0].capability: is not part of this version"),
+        (GOOD.replace("\"http\"", "\"approvals\""), "agent.toml:7: declares[0].capability: is not part of this version"),
         (GOOD.replace("false", "1"), "agent.toml:9: declares[0].destructive: must be true or false, and is integer"),
         (GOOD.replace("Looks for", "Looks\\u001b[2J"), "agent.toml:5: agent.description: must be one line"),
         (GOOD.replace("destructive = false", "destructive = true\nread-only = true"), "what only looks can't be destructive"),
