@@ -116,14 +116,14 @@ impl Holder {
         }
     }
 
-    /// See [`House::revoke`].
+    /// See [`House::take_back`].
     ///
     /// # Errors
     /// As there.
-    pub async fn revoke(&self, revoking: Revoking) -> Result<Vec<SafeText>, RunError> {
+    pub async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
         match self {
-            Self::Here(house, _) => house.revoke(&revoking),
-            Self::There(client) => client.0.revoke(revoking).await,
+            Self::Here(house, _) => house.take_back(&revoking, word.as_ref()).await,
+            Self::There(client) => client.0.take_back(revoking, word).await,
         }
     }
 

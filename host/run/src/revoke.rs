@@ -60,6 +60,19 @@ impl House {
         Ok(ended)
     }
 
+    /// Ends leases, and puts it on the record where a credential itself was taken back: in one, since the end of a lease may be the end of the last run
+    /// for which the home is held.
+    ///
+    /// # Errors
+    /// As [`House::revoke`] and [`House::record_credential`].
+    pub async fn take_back(&self, revoking: &Revoking, word: Option<&CredentialWord>) -> Result<Vec<SafeText>, RunError> {
+        let ended = self.revoke(revoking)?;
+        if let Some(word) = word {
+            self.record_credential(word).await?;
+        }
+        Ok(ended)
+    }
+
     /// Puts it on the record what was done with the value of a credential; durable when this returns.
     ///
     /// # Errors

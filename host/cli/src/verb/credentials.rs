@@ -230,20 +230,19 @@ async fn record(place: &Place, word: CredentialWord, revoking: Option<Revoking>)
     let mut signals = Signals::new()?;
     let holder = Holder::find(place, &place::house_options()).await?;
     let ended = match revoking {
-        Some(revoking) => holder.revoke(revoking).await,
-        None => Ok(Vec::new()),
+        Some(revoking) => holder.take_back(revoking, Some(word)).await,
+        None => holder.record_credential(word).await.map(|()| Vec::new()),
     };
-    let recorded = holder.record_credential(word).await;
     let left = attend::leave(holder, &mut signals).await;
-    recorded?;
+    let ended = ended?;
     left?;
-    Ok(ended?)
+    Ok(ended)
 }
 
 /// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
 async fn record_revoking(place: &Place, revoking: Revoking) -> Result<Vec<SafeText>, CliError> {
     match Holder::ask(place).await {
-        Some(holder) => Ok(holder.revoke(revoking).await?),
+        Some(holder) => Ok(holder.take_back(revoking, None).await?),
         None => match revoking.run {
             Some(run) => Err(CliError::NotGoing(run)),
             None => Ok(Vec::new()),

@@ -103,8 +103,8 @@ impl Client {
         self.wish(&Wish::RecordCredential { word }).await.map(drop)
     }
 
-    pub(crate) async fn revoke(&self, revoking: Revoking) -> Result<Vec<SafeText>, RunError> {
-        match self.wish(&Wish::Revoke { revoking }).await?.1 {
+    pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
+        match self.wish(&Wish::Revoke { revoking, word }).await?.1 {
             Answer::Ended { leases } => Ok(leases),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }

@@ -101,7 +101,7 @@ async fn speak(stream: UnixStream, house: &House) -> io::Result<()> {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Revoke { revoking } => match house.revoke(&revoking) {
+        Wish::Revoke { revoking, word } => match house.take_back(&revoking, word.as_ref()).await {
             Ok(leases) => Answer::Ended { leases },
             Err(err) => failed(&err),
         },

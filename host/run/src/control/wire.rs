@@ -24,7 +24,7 @@ pub(super) enum Wish {
     Going {},
     RecordTrust { config: Digest, path: String, by: SafeText },
     RecordCredential { word: CredentialWord },
-    Revoke { revoking: Revoking },
+    Revoke { revoking: Revoking, word: Option<CredentialWord> },
 }
 
 /// What the holder says; tagged from outside, as [`Event`] is.
