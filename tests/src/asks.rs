@@ -98,7 +98,7 @@ pub fn run(program: &Program, words: &[&str]) -> Ran {
 /// The agent `asks`, with these requests.
 ///
 /// # Panics
-/// As [`run`].
+/// As [`run()`].
 #[must_use]
 pub fn asks(program: &Program, more: &[&str], requests: &[Value]) -> Ran {
     let requests: Vec<String> = requests.iter().map(Value::to_string).collect();
