@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use effect::Outcome;
-use run::{Event, House, HouseOptions, Place, RunOrder};
+use effect::{Outcome, SafeText};
+use run::{Event, House, HouseOptions, Place, Report, RunOrder};
 use tokio::process::{Child, Command};
 
 /// Names the folder in which the child finds its order and its home.
@@ -69,4 +69,15 @@ async fn live(place: &Place, folder: &Path) -> u8 {
             None => return 1,
         }
     }
+}
+
+/// Kills it in the middle of its run, and has another process, this one, go on with that to its end.
+pub(crate) async fn killed_and_resumed(child: &mut Child, place: &Place) -> (House, Report) {
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    let house = House::open(place, &tests::host::options()).unwrap();
+    let records = journal::Reader::open(&place.home).unwrap();
+    let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
+    let running = house.resume(run, SafeText::new("tester", 16), None, &run::NetworkOrder::default()).await.unwrap();
+    (house, tests::host::report(running).await)
 }

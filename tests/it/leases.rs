@@ -1,7 +1,7 @@
 //! Leases of credentials while runs go on: they end when somebody says so, at once, with everything that goes on under them.
 
 use effect::record::{Kind, Record};
-use effect::{Binding, HttpFault, Placement, Reason, SafeText, Scheme, Source};
+use effect::{Binding, HttpFault, Placement, Reason, SafeText, Scheme, Sigv4, Source};
 use run::{Event, Revoking, RunOrder};
 use serde_json::{Value, json};
 use tests::host::{TestHost, loopback, printed};
@@ -74,7 +74,7 @@ async fn a_revoked_lease_ends_its_stream_and_closes_its_connection() {
     assert_eq!(connections(server.port()), 0, "nothing of that lease is open");
     let revoked = records.iter().filter(|record| record.kind() == Kind::LeaseRevoked).count();
     assert_eq!(revoked, 1);
-    assert!(report.evidence.leases[0].revoked);
+    assert!(report.evidence.touched.leases[0].revoked);
 }
 
 /// What was asked for under it and has no answer yet is refused; and so is what is asked next.
@@ -149,9 +149,9 @@ async fn leases_of_other_runs_agents_and_credentials_stay() {
     assert!(revoke(&|what| what.credential = Some("other".to_owned())).is_empty());
     assert_eq!(revoke(&|what| what.run = Some(one.run)), [gate::lease_id(one.run, "inventory")]);
     let first = tests::host::report(one).await;
-    assert!(first.evidence.leases[0].revoked);
+    assert!(first.evidence.touched.leases[0].revoked);
     assert_eq!(revoke(&|what| what.agent = Some("get".to_owned())), [gate::lease_id(other.run, "inventory")]);
-    assert!(tests::host::report(other).await.evidence.leases[0].revoked);
+    assert!(tests::host::report(other).await.evidence.touched.leases[0].revoked);
     assert!(host.house.revoke(&Revoking { run: Some(first.run), ..revoking(None) }).is_err(), "it does not go on");
     // A run that is started later has its own.
     let report = done(&host, order(&host, "get", server.port(), &[&server.url("/ok")])).await;
@@ -258,14 +258,27 @@ async fn no_value_comes_to_be_in_the_memory_of_a_guest() {
     let _ = set(&host);
     let server = Server::answering(|_, heard| vec![Step::Say(response(200, format!("{VALUE} {}", heard.head).as_bytes()))]).await;
     let look_for = |value: &str| value.bytes().map(|byte| format!("{:02x}", !byte)).collect::<String>();
-    let scanned = async |value: &str| {
-        let report = done(&host, order(&host, "scans_itself", server.port(), &[&server.url("/"), &look_for(value)])).await;
+    let scanned = async |placement: Placement, value: &str| {
+        let mut order = order(&host, "scans_itself", server.port(), &[&server.url("/a"), &look_for(value)]);
+        order.grants.credentials[0].placement = placement;
+        let report = done(&host, order).await;
         let line = lines(&report).swap_remove(0);
         assert!(line["bytes"].as_u64().unwrap() >= 1 << 20, "{line}");
         line["found"].as_u64().unwrap()
     };
-    assert_eq!(scanned(VALUE).await, 0);
+    let (name, before, after) = ("key".to_owned(), String::new(), String::new());
+    let placements = [
+        Placement::Bearer,
+        Placement::Basic { user: "alice".to_owned() },
+        Placement::Header { name: name.clone(), before: before.clone(), after: after.clone() },
+        Placement::Query { name },
+        Placement::Path { segment: 1, before, after },
+        Placement::Sigv4(Sigv4 { key_id: "AKID".to_owned(), region: "r".to_owned(), service: "s".to_owned() }),
+    ];
+    for placement in placements {
+        assert_eq!(scanned(placement.clone(), VALUE).await, 0, "{placement:?}");
+    }
     assert!(server.heard()[0].has_header(&format!("authorization: Bearer {VALUE}")));
     // That nothing was found is no accident: what did come is found.
-    assert!(scanned("accept-encoding: identity").await > 0);
+    assert!(scanned(Placement::Bearer, "accept-encoding: identity").await > 0);
 }

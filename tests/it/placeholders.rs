@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 
 use effect::record::Record;
-use effect::{Binding, Outcome, Placement, SafeText, Scheme, Source};
-use run::House;
+use effect::{Binding, Outcome, Placement, Scheme, Source};
 use serde_json::{Value, json};
 use tests::apps::App;
 use tests::asks::{asks, assert_nowhere, config, granted, run, set};
 use tests::certs::Authority;
-use tests::host::{TestHost, loopback, options, place};
+use tests::host::{TestHost, loopback, place};
 use tests::program::Program;
 use tests::python_agents::python_agent;
 use tests::server::{Server, Step, response};
@@ -140,20 +139,14 @@ async fn a_run_that_goes_on_after_a_crash_has_the_same_stand_in() {
     order.grants.placeholders.insert("API_TOKEN".to_owned(), "key".to_owned());
     let mut child = child::start(folder.path(), &order);
     server.until(|counts| counts.heard == 2).await;
-    child.start_kill().unwrap();
-    child.wait().await.unwrap();
-    let house = House::open(&place, &options()).unwrap();
-    let records = journal::Reader::open(&place.home).unwrap();
-    let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
-    let running = house.resume(run, SafeText::new("tester", 16), None, &run::NetworkOrder::default()).await.unwrap();
-    let report = tests::host::report(running).await;
+    let (house, report) = child::killed_and_resumed(&mut child, &place).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     let heard = server.heard();
     assert_eq!(heard.iter().map(|heard| heard.path.as_str()).collect::<Vec<_>>(), ["/1", "/2", "/2"]);
     assert!(heard.iter().all(|heard| heard.has_header(&format!("authorization: Bearer {VALUE}"))), "{heard:?}");
     let first = &heard[0];
     assert!(heard.iter().all(|heard| digest(&heard.head) == digest(&first.head)), "{heard:?}");
-    let again = tests::host::records(&place.home, run);
+    let again = tests::host::records(&place.home, report.run);
     assert!(again.iter().any(|record| matches!(record, Record::Asked(asked) if asked.again)));
     house.close().unwrap();
 }

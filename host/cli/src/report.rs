@@ -57,16 +57,16 @@ pub(crate) fn documents(reports: &[Report]) -> Value {
     }
 }
 
-/// The document of `run --json`: refusals stand beside what was touched, and what no agent can touch yet is there and empty.
+/// The document of `run --json`: leases and refusals stand beside what was touched, and what no agent can touch yet is there and empty.
 fn document(report: &Report) -> Value {
     let mut document = json!(report);
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
-        let refused = touched.and_then(|touched| {
+        let beside = touched.map(|touched| {
             touched.insert("agents".to_owned(), json!([]));
-            touched.remove("refused")
+            ["leases", "refused"].map(|key| (key.to_owned(), touched.remove(key).unwrap_or_else(|| json!([]))))
         });
-        evidence.insert("refused".to_owned(), refused.unwrap_or_else(|| json!([])));
+        evidence.extend(beside.into_iter().flatten());
     }
     document
 }
@@ -178,7 +178,7 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
 }
 
 fn lease(evidence: &Evidence, name: &str) -> String {
-    match evidence.leases.iter().find(|lease| lease.credential.as_str() == name) {
+    match evidence.touched.leases.iter().find(|lease| lease.credential.as_str() == name) {
         Some(lease) if lease.revoked => format!("{} ×{}, revoked", safe(name), count(lease.uses)),
         Some(lease) => format!("{} ×{}", safe(name), count(lease.uses)),
         None => safe(name),

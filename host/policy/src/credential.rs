@@ -2,13 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use effect::{Binding, Bounds, CredentialAsk, CredentialStep, Grants, HttpAsk, HttpGrant, HttpTarget, May, Placement, Reason, SafeText};
+use effect::{
+    Binding, Bounds, CredentialAsk, CredentialStep, Grants, Header, HttpAsk, HttpGrant, HttpTarget, May, Placement, Reason, SafeText,
+};
 
 use crate::decide::Facts;
 use crate::{headers, scope};
 
 /// The header by which a guest chooses among the credentials that it was granted. It is never sent.
-pub const CHOICE: &str = "bailiwick-credential";
+const CHOICE: &str = "bailiwick-credential";
 
 /// What a placeholder begins with. It lets nobody in anywhere.
 pub const PLACEHOLDER_FRONT: &str = "bwkph";
@@ -22,28 +24,59 @@ pub struct Placeholder {
     pub text: String,
 }
 
-/// Takes the guest's choice of a credential out of a request: the header for it, or a placeholder in its credential's own place.
+/// The guest's choice among the credentials that it was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// By the header for it.
+    Header(String),
+    /// By a placeholder in its credential's own place.
+    Placeholder(String),
+}
+
+impl Choice {
+    /// The credential's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Header(name) | Self::Placeholder(name) => name,
+        }
+    }
+
+    /// Why not, where no grant for the request names it: then a placeholder is in the right place of a wrong request.
+    pub(crate) fn not_granted(&self) -> Reason {
+        let shown = SafeText::new(self.name(), 64);
+        match self {
+            Self::Header(_) => Reason::CredentialNotGranted(shown),
+            Self::Placeholder(_) => Reason::PlaceholderMisplaced(shown),
+        }
+    }
+}
+
+/// The guest's choice of a credential, and the request without it; nothing where it made none.
 ///
 /// # Errors
 /// Two choices, a choice that is none, a placeholder anywhere else, in whatever spelling.
-pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &mut HttpAsk) -> Result<Option<String>, Reason> {
-    let mut chosen: Vec<String> = Vec::new();
-    for placeholder in placeholders {
-        let binding = grants.credentials.iter().find(|binding| binding.name == placeholder.credential);
-        if binding.is_some_and(|binding| take(binding, &placeholder.text, ask)) {
-            chosen.push(placeholder.credential.clone());
+pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<(Choice, HttpAsk)>, Reason> {
+    let is_choice = |header: &Header| header.name.eq_ignore_ascii_case(CHOICE);
+    if placeholders.is_empty() && !ask.headers.iter().any(is_choice) {
+        return Ok(None);
+    }
+    let mut bare = ask.clone();
+    let mut chosen: Vec<Choice> = Vec::new();
+    for Placeholder { credential, text } in placeholders {
+        let binding = grants.credentials.iter().find(|binding| binding.name == *credential);
+        if binding.is_some_and(|binding| take(binding, text, &mut bare)) {
+            chosen.push(Choice::Placeholder(credential.clone()));
         }
     }
-    let (choices, kept) = std::mem::take(&mut ask.headers).into_iter().partition(|header| header.name.eq_ignore_ascii_case(CHOICE));
-    ask.headers = kept;
-    let choices: Vec<effect::Header> = choices;
-    chosen.extend(choices.iter().map(|choice| String::from_utf8_lossy(&choice.value).into_owned()));
-    if let Some(stray) = placeholders.iter().find(|placeholder| has_somewhere(&placeholder.text, ask)) {
+    let named = ask.headers.iter().filter(|header| is_choice(header));
+    chosen.extend(named.map(|header| Choice::Header(String::from_utf8_lossy(&header.value).into_owned())));
+    bare.headers.retain(|header| !is_choice(header));
+    if let Some(stray) = placeholders.iter().find(|placeholder| has_somewhere(&placeholder.text, &bare)) {
         return Err(Reason::PlaceholderMisplaced(SafeText::new(&stray.credential, 64)));
     }
     match chosen.as_slice() {
         [] => Ok(None),
-        [one] if effect::is_name(one) => Ok(Some(one.clone())),
+        [one] if effect::is_name(one.name()) => Ok(Some((one.clone(), bare))),
         _ => Err(Reason::HeaderNotYours(SafeText::new(CHOICE, 64))),
     }
 }
@@ -51,7 +84,7 @@ pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &mut HttpAsk) 
 /// Takes a placeholder out of its own place; whether it was there.
 fn take(binding: &Binding, text: &str, ask: &mut HttpAsk) -> bool {
     let mut header = |name: &str, is_it: &dyn Fn(&[u8]) -> bool| {
-        let is_it = |header: &effect::Header| header.name.eq_ignore_ascii_case(name) && is_it(&header.value);
+        let is_it = |header: &Header| header.name.eq_ignore_ascii_case(name) && is_it(&header.value);
         let once = ask.headers.iter().filter(|header| is_it(header)).count() == 1;
         if once {
             ask.headers.retain(|header| !is_it(header));

@@ -2,13 +2,14 @@
 
 use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, Reason, SafeText};
 
+use crate::credential::Choice;
 use crate::{address, credential, headers, scope};
 
 /// What is true at the moment of asking, apart from the ask itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// For a request: the credential that the guest chose, by [`crate::choose`].
-    pub chosen: Option<String>,
+    pub chosen: Option<Choice>,
     /// Seconds since 1970: a grant is good before its end.
     pub now_unix_s: u64,
     /// For an ask of a file: the mount it is in, counted as in [`Grants::files`], where the broker knows it.
@@ -37,7 +38,7 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
     }
     never_host(&ask.target.host)?;
     scope::within(grants.engagement.as_ref(), facts.now_unix_s, (&ask.target.host, &ask.method))?;
-    let chosen = facts.chosen.as_deref();
+    let chosen = facts.chosen.as_ref().map(Choice::name);
     let mut nearest = Miss::Host;
     for (n, grant) in grants.http.iter().enumerate() {
         match covers(grant, facts, ask) {
@@ -55,8 +56,8 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
             Err(miss) => nearest = nearest.max(miss),
         }
     }
-    match (nearest, chosen) {
-        (Miss::Credential, Some(chosen)) => Err(Reason::CredentialNotGranted(SafeText::new(chosen, 64))),
+    match (nearest, &facts.chosen) {
+        (Miss::Credential, Some(chosen)) => Err(chosen.not_granted()),
         (nearest, _) => Err(nearest.reason()),
     }
 }

@@ -12,7 +12,7 @@ pub mod grants;
 mod headers;
 mod scope;
 
-pub use credential::{CHOICE, PLACEHOLDER_FRONT, Placeholder, choose};
+pub use credential::{Choice, PLACEHOLDER_FRONT, Placeholder, choose};
 pub use decide::{Facts, decide};
 
 #[cfg(test)]

@@ -380,11 +380,10 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         waited_ms: 0,
         claims: Claims { output: output_value(closing.output, entry), findings: sum.findings },
         evidence: Evidence {
-            touched: sum.touched.clone(),
+            touched: sum.touched,
             mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
             http_granted: !standing.grants.http.is_empty(),
             approvals: Vec::new(),
-            leases: sum.touched.leases.clone(),
             limits: standing.limits.clone(),
             peak_memory: closing.peak_memory,
             resumable: tally.resumable,

@@ -2,7 +2,7 @@
 
 use effect::record::{AgentRef, Record};
 use effect::{Digest, Finding, Limits, Outcome, RunId, SafeText};
-use gate::{Sum, Touched, TouchedLease};
+use gate::{Sum, Touched};
 use serde::{Deserialize, Serialize};
 
 use crate::err::RunError;
@@ -48,8 +48,6 @@ pub struct Evidence {
     pub http_granted: bool,
     /// What people allowed; none before there are approvals.
     pub approvals: Vec<String>,
-    /// Credentials that it used, each under a lease.
-    pub leases: Vec<TouchedLease>,
     /// Resolved.
     pub limits: Limits,
     /// Largest linear memory, in bytes.

@@ -118,6 +118,10 @@ impl Vault {
     /// # Errors
     /// No value, for whatever reason. [`SourceError::Remote`] for [`Source::Vault`], once the name was found not to be revoked.
     pub async fn value(&self, binding: &Binding) -> Result<Value, SourceError> {
+        if binding.source == Source::Local {
+            // The one look tells both, whether it was revoked and what it is.
+            return self.reader(&binding.source).read(&binding.name).await;
+        }
         let (local, name) = (self.local.clone(), binding.name.clone());
         if blocking(move || Ok(local.is_revoked(&name)?)).await? {
             self.printed.forget(&binding.name);
@@ -180,7 +184,7 @@ impl Read for Variable {
     #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in the environment")]
     fn read<'a>(&'a self, _: &'a str) -> Reading<'a> {
         let value = std::env::var_os(&self.0).ok_or_else(|| SourceError::NoVariable(self.0.clone()));
-        Box::pin(std::future::ready(value.and_then(|value| Ok(of_others(Secret::new(value.into_encoded_bytes())?)))))
+        Box::pin(std::future::ready(value.and_then(|value| Ok(of_others(text(Zeroizing::new(value.into_encoded_bytes()))?)))))
     }
 }
 

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use effect::{Binding, Placement, SafeText, Scheme, Source};
@@ -21,6 +20,7 @@ use tests::host::{TestHost, loopback};
 use tests::server::{Server, Step};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use vault::{Local, Secret};
 
 use crate::{median, pairs, row};
@@ -110,7 +110,7 @@ pub(crate) fn ask() {
         let began = Instant::now();
         let report = runtime.block_on(host.run(order.clone()));
         let taken = began.elapsed();
-        assert_eq!(report.evidence.leases[0].uses, u64::from(ASKS), "{report:?}");
+        assert_eq!(report.evidence.touched.leases[0].uses, u64::from(ASKS), "{report:?}");
         let after = state();
         written.set((after.0 - before.0, after.1 - before.1));
         before = after;
@@ -167,11 +167,11 @@ fn resident_bytes() -> u64 {
 }
 
 /// Says a head and the beginning of a body to everybody, and nothing more; counts whom it has told.
-async fn slow_server() -> (u16, Arc<AtomicUsize>) {
+async fn slow_server() -> (u16, watch::Receiver<usize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&told);
+    let (count, told) = watch::channel(0);
+    let count = Arc::new(count);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let count = Arc::clone(&count);
@@ -182,7 +182,7 @@ async fn slow_server() -> (u16, Arc<AtomicUsize>) {
                 }
                 let head = b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n".to_vec();
                 stream.write_all(&[head, vec![b'x'; 4096]].concat()).await.unwrap();
-                count.fetch_add(1, Ordering::Relaxed);
+                count.send_modify(|told| *told += 1);
                 let _ = stream.read(&mut request).await;
             });
         }
@@ -197,7 +197,7 @@ pub(crate) fn slow() {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
     let runtime = runtime();
     runtime.block_on(async {
-        let (port, told) = slow_server().await;
+        let (port, mut told) = slow_server().await;
         let host = TestHost::new();
         let url = format!("http://127.0.0.1:{port}");
         let mut order = order(&host, "many_gets", port, &[&url, "1000", "1000"]);
@@ -207,9 +207,7 @@ pub(crate) fn slow() {
         for _ in 0..SLOW / 1000 {
             runs.push(host.start(order.clone()).await);
         }
-        while told.load(Ordering::Relaxed) < SLOW {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        told.wait_for(|told| *told == SLOW).await.unwrap();
         // What is under way has come to rest.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let grown = resident_bytes() - before;

@@ -55,7 +55,6 @@ fn report() -> Report {
             mounts: vec!["/src".to_owned()],
             http_granted: false,
             approvals: Vec::new(),
-            leases: Vec::new(),
             limits: Limits::default(),
             peak_memory: 1 << 20,
             resumable: false,

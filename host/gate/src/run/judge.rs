@@ -3,7 +3,9 @@
 use std::sync::PoisonError;
 
 use effect::record::{Asked as AskedRecord, Kind, Record, VERSION};
-use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpAsk, HttpFault, OpId, Reason, SafeText, Stop};
+use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpFault, OpId, Reason, SafeText, Stop};
+
+use policy::Facts;
 
 use super::held::{Repeat, asked_for, source_of};
 use super::{Held, OpState};
@@ -48,20 +50,14 @@ impl Held<'_> {
     fn decided(&self, ask: &Ask, repeat: Repeat) -> Result<(Bounds, Option<Ask>), Reason> {
         let shared = self.shared();
         let standing = &shared.opening.standing;
-        let (mut facts, mut sent) = (self.facts(), None);
-        let is_chosen = |http: &HttpAsk| http.headers.iter().any(|header| header.name.eq_ignore_ascii_case(policy::CHOICE));
-        let by_header = matches!(ask, Ask::Http(http) if is_chosen(http));
-        if let Ask::Http(http) = ask
-            && (!shared.placeholders.is_empty() || by_header)
-        {
-            let mut http = http.clone();
-            facts.chosen = policy::choose(&standing.grants, &shared.placeholders, &mut http)?;
-            sent = Some(Ask::Http(http));
-        }
+        let choice = match ask {
+            Ask::Http(http) => policy::choose(&standing.grants, &shared.placeholders, http)?,
+            Ask::Credential(_) | Ask::File(_) | Ask::Closed(_) => None,
+        };
+        let (chosen, sent) = choice.map(|(chosen, bare)| (chosen, Ask::Http(bare))).unzip();
+        let facts = Facts { chosen, ..self.facts() };
         let bounds = match policy::decide(&standing.grants, &facts, sent.as_ref().unwrap_or(ask)) {
             Decision::Permit(bounds) => bounds,
-            // In its credential's place, but in a request that the credential does not go along with.
-            Decision::Refuse(Reason::CredentialNotGranted(name)) if !by_header => return Err(Reason::PlaceholderMisplaced(name)),
             Decision::Refuse(reason) => return Err(reason),
         };
         if repeat == Repeat::No && self.inner.ops.len() as u64 >= standing.limits.concurrent {

@@ -6,7 +6,7 @@ use effect::{
 };
 
 use super::{NOW, ask, grant, http, judged};
-use crate::{Facts, Placeholder, choose, decide};
+use crate::{Choice, Facts, Placeholder, choose, decide};
 
 /// Whether a request is one that the host may finish, for a credential in this place: by what the guest has written where that will stand.
 #[test]
@@ -146,8 +146,9 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
         let mut ask = http(ask(Scheme::Https, "a.example.com", "/"));
         ask.headers =
             choices.iter().map(|name| Header { name: "bailiwick-credential".to_owned(), value: name.as_bytes().to_vec() }).collect();
-        let chosen = match choose(&grants, &[], &mut ask) {
-            Ok(chosen) => chosen,
+        let (chosen, ask) = match choose(&grants, &[], &ask) {
+            Ok(Some((chosen, bare))) => (Some(chosen), bare),
+            Ok(None) => (None, ask),
             Err(reason) => return reason.to_string(),
         };
         assert!(ask.headers.is_empty(), "it is never sent");
@@ -175,7 +176,7 @@ fn l8_a_placeholder_outside_of_its_own_place_never_leaves() {
         let grants = with_key(|key| key.placement = placement.clone());
         let mut ask = http(ask(Scheme::Https, "a.example.com", "/x?a=1"));
         change(&mut ask);
-        choose(&grants, &placeholders, &mut ask).map(|chosen| (chosen, ask))
+        choose(&grants, &placeholders, &ask)
     };
     let header = |name: &'static str, value: String| {
         move |ask: &mut HttpAsk| ask.headers.push(Header { name: name.to_owned(), value: value.clone().into_bytes() })
@@ -193,8 +194,8 @@ fn l8_a_placeholder_outside_of_its_own_place_never_leaves() {
         (query, &|ask| ask.target.query = Some(format!("a=1&key={TEXT}"))),
     ];
     for (placement, change) in taken {
-        let (chosen, ask) = judge(placement.clone(), change).unwrap();
-        assert_eq!(chosen.as_deref(), Some("key"), "{placement:?}");
+        let (chosen, ask) = judge(placement.clone(), change).unwrap().unwrap();
+        assert_eq!(chosen, Choice::Placeholder("key".to_owned()), "{placement:?}");
         assert!(ask.headers.is_empty() && ask.target.query.as_deref() == Some("a=1"), "{placement:?}");
     }
     let misplaced: [Change<'_>; 10] = [
@@ -215,7 +216,7 @@ fn l8_a_placeholder_outside_of_its_own_place_never_leaves() {
         let reason = judge(Placement::Bearer, change).err().map(|reason| reason.code());
         assert_eq!(reason, Some("placeholder-misplaced"), "{n}");
     }
-    assert!(judge(Placement::Bearer, &header("x-other", "bwkph0123".to_owned())).unwrap().0.is_none(), "only the whole of it is one");
+    assert!(judge(Placement::Bearer, &header("x-other", "bwkph0123".to_owned())).unwrap().is_none(), "only the whole of it is one");
 }
 
 #[test]
