@@ -169,6 +169,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
         outcome: AnswerClass::Response,
         peer: None,
         reason: None,
+        sent: None,
         status: Some(200),
         tls: None,
         v: VERSION,

@@ -19,6 +19,7 @@ mod credentials;
 mod day_one;
 mod demo;
 mod ending;
+mod exchanges;
 mod exposure;
 mod files;
 mod golden;

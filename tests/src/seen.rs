@@ -1,7 +1,7 @@
 //! What a test looks for in the records of a run, and in what its guest printed.
 
 use effect::HttpFault;
-use effect::record::{AnswerClass, Answered, Asked, DeliveredEvent, DeliveredOne, Received, Record, Refused};
+use effect::record::{AnswerClass, Answered, Asked, DeliveredEvent, DeliveredOne, HostAnswered, HostAsked, Received, Record, Refused};
 use run::Report;
 use serde_json::Value;
 
@@ -20,6 +20,19 @@ pub fn refused(records: &[Record]) -> impl Iterator<Item = &Refused> {
 /// Answers.
 pub fn answered(records: &[Record]) -> impl Iterator<Item = &Answered> {
     records.iter().filter_map(|record| if let Record::Answered(answered) = record { Some(answered) } else { None })
+}
+
+/// What the host asked on its own behalf, in order, each with its answer.
+#[must_use]
+pub fn host_asks(records: &[Record]) -> Vec<(&HostAsked, Option<&HostAnswered>)> {
+    let asked = records.iter().filter_map(|record| if let Record::HostAsked(asked) = record { Some(asked) } else { None });
+    let answered = |number: u64| {
+        records.iter().find_map(|record| match record {
+            Record::HostAnswered(answered) if answered.number == number => Some(answered),
+            _ => None,
+        })
+    };
+    asked.map(|asked| (asked, answered(asked.number))).collect()
 }
 
 /// Bodies that are over.

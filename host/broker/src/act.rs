@@ -116,10 +116,13 @@ impl Act {
         let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(nothing(HttpFault::Unreachable, None)) };
         let mut request = wire(ask, permit, &self.gate.opening().standing.limits);
         let exchange = async {
-            let Dressed { version, made, token } =
-                self.leased.dress(credential, &mut request).await.map_err(|reason| nothing(HttpFault::Denied, Some(reason)))?;
+            let Dressed { version, made, token } = self
+                .leased
+                .dress((permit.op(), credential), &mut request)
+                .await
+                .map_err(|reason| nothing(HttpFault::Denied, Some(reason)))?;
             let wash = self.leased.wash(&made).map_err(|_| nothing(HttpFault::Denied, credential.map(unfit)))?;
-            let response = pool.send(request).await?;
+            let response = pool.send_noting(request, &|going| self.gate.sending(permit.op(), going)).await?;
             Ok(Sent { response, wash, version, token })
         };
         tokio::select! {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use effect::{Binding, Claim, Header, Outcome, Placement, Reason, SafeText, Source};
+use effect::{Binding, Claim, Header, OpId, Outcome, Placement, Reason, SafeText, Source};
 use gate::RunGate;
 use net::{Pool, Timeouts, WireRequest};
 use tokio::sync::watch;
 use vault::{Outgoing, Scrubber, Secret, Value, Vault};
 
+use crate::finishing::Finishing;
 use crate::remote::Servers;
 use crate::tokens::Tokens;
 use crate::wash::Wash;
@@ -25,6 +26,8 @@ pub(crate) struct Leased {
     pub(crate) gate: RunGate,
     /// For what the host asks on its own behalf: no guest uses its connections.
     pub(crate) own: Option<Pool>,
+    /// What is brought to its end, whoever lost interest.
+    pub(crate) finishing: Finishing,
     known: Mutex<Known>,
     tokens: Tokens,
     servers: Servers,
@@ -56,10 +59,10 @@ pub(crate) struct Dressed {
 }
 
 impl Leased {
-    pub(crate) fn new(vault: Vault, gate: RunGate, own: Option<Pool>) -> Self {
+    pub(crate) fn new(vault: Vault, gate: RunGate, own: Option<Pool>, finishing: Finishing) -> Self {
         let bindings = gate.opening().standing.grants.credentials.clone();
         let (tokens, servers, ended) = (Tokens::default(), Servers::default(), watch::Sender::default());
-        Self { vault, bindings, gate, own, known: Mutex::default(), tokens, servers, ended }
+        Self { vault, bindings, gate, own, finishing, known: Mutex::default(), tokens, servers, ended }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -77,6 +80,11 @@ impl Leased {
         });
     }
 
+    /// Whether the lease was ended.
+    pub(crate) fn has_ended(&self, credential: &str) -> bool {
+        self.ended.borrow().contains(credential)
+    }
+
     /// Returns when the lease was ended; never, for a request without a credential.
     pub(crate) async fn ended(&self, credential: Option<&str>) {
         let Some(name) = credential else { return std::future::pending().await };
@@ -86,15 +94,15 @@ impl Leased {
     }
 
     /// The value of a binding just now, from wherever it comes.
-    pub(crate) async fn value(&self, binding: &Binding) -> Option<Value> {
-        self.value_within(binding, Timeouts::default()).await
+    pub(crate) async fn value(self: &Arc<Self>, binding: &Binding, op: OpId) -> Option<Value> {
+        self.value_within(binding, (op, Timeouts::default())).await
     }
 
     /// The same, for somebody who is less patient.
-    async fn value_within(&self, binding: &Binding, timeouts: Timeouts) -> Option<Value> {
+    async fn value_within(self: &Arc<Self>, binding: &Binding, asking: (OpId, Timeouts)) -> Option<Value> {
         match self.vault.value(binding).await {
             Ok(value) => Some(value),
-            Err(vault::SourceError::Remote) => self.servers.value(binding, self.own.as_ref(), timeouts).await,
+            Err(vault::SourceError::Remote) => self.servers.value(self, binding, asking).await,
             Err(_) => None,
         }
     }
@@ -103,13 +111,13 @@ impl Leased {
     ///
     /// SECURITY: before anything leaves, the scrubber knows all that the run may use, also what another request takes along, or one of this run did
     /// before the host was restarted. And what the guest itself has of them does not leave at all.
-    pub(crate) async fn dress(&self, name: Option<&str>, request: &mut WireRequest) -> Result<Dressed, Reason> {
+    pub(crate) async fn dress(self: &Arc<Self>, (op, name): (OpId, Option<&str>), request: &mut WireRequest) -> Result<Dressed, Reason> {
         if self.bindings.is_empty() {
             return Ok(Dressed::default());
         }
         let shown = |name: &str| SafeText::new(name, 64);
         let unavailable = |name: &str| Reason::CredentialUnavailable(shown(name));
-        let values = self.values(name, request.timeouts).await;
+        let values = self.values(name, (op, request.timeouts)).await;
         self.note(values.iter().filter(|(binding, _)| leaves(binding)).map(|(_, value)| &value.secret))
             .map_err(|_| unavailable(name.unwrap_or("*")))?;
         if self.scrubber().is_some_and(|known| holds_any(&known, request)) {
@@ -119,20 +127,20 @@ impl Leased {
         let Some(name) = name else { return Ok(Dressed::default()) };
         let of_it = values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target));
         let (binding, value) = of_it.ok_or_else(|| unavailable(name))?;
-        let put = self.put(binding, &value.secret, request).await.map_err(|why| match why {
+        let put = self.put((op, binding), &value.secret, request).await.map_err(|why| match why {
             NotPut::Unfit(why) => Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256)),
             NotPut::Unavailable => unavailable(name),
         })?;
         Ok(Dressed { version: value.version, ..put })
     }
 
-    async fn values(&self, name: Option<&str>, timeouts: Timeouts) -> Vec<(&Binding, Value)> {
+    async fn values(self: &Arc<Self>, name: Option<&str>, asking: (OpId, Timeouts)) -> Vec<(&Binding, Value)> {
         let mut values = Vec::with_capacity(self.bindings.len());
         for binding in &self.bindings {
             // What has to be started or asked for far away is not asked in vain.
             let is_near = !matches!(binding.source, Source::Exec(_) | Source::Vault(_));
             if (is_near || name == Some(&binding.name) || self.gate.has_lease(&binding.name))
-                && let Some(value) = self.value_within(binding, timeouts).await
+                && let Some(value) = self.value_within(binding, asking).await
             {
                 values.push((binding, value));
             }
@@ -140,10 +148,11 @@ impl Leased {
         values
     }
 
-    async fn put(&self, binding: &Binding, secret: &Secret, request: &mut WireRequest) -> Result<Dressed, NotPut> {
+    async fn put(self: &Arc<Self>, (op, binding): (OpId, &Binding), secret: &Secret, request: &mut WireRequest) -> Result<Dressed, NotPut> {
         let now_unix_s = self.gate.clock().unix_ns() / 1_000_000_000;
         if let Placement::Oauth2(oauth2) = &binding.placement {
-            let token = self.tokens.obtain(self, (binding, oauth2), secret, request.timeouts).await.ok_or(NotPut::Unavailable)?;
+            let asking = (op, request.timeouts);
+            let token = self.tokens.obtain(self, (binding, oauth2), secret, asking).await.ok_or(NotPut::Unavailable)?;
             self.note_token(&token).map_err(|_| NotPut::Unavailable)?;
             vault::bearer(&token, &mut request.headers).map_err(NotPut::Unfit)?;
             return Ok(Dressed { token: Some(token), ..Dressed::default() });

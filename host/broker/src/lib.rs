@@ -9,6 +9,7 @@
 mod act;
 mod clock;
 mod files;
+mod finishing;
 mod inbox;
 mod leased;
 mod live;

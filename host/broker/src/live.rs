@@ -17,6 +17,7 @@ use vault::Vault;
 
 use crate::act::Act;
 use crate::files::Files;
+use crate::finishing::Finishing;
 use crate::inbox::{Found, Inbox};
 use crate::leased::Leased;
 use crate::mounts::Mounts;
@@ -89,6 +90,14 @@ impl LiveHandle {
         self.inbox.end(Stop::Stopped);
     }
 
+    /// Returns when what the host has begun for the run at the servers of others is over: it is brought to its end, and is on the record before the run's
+    /// own end is.
+    pub async fn finished(&self) {
+        if let Some((_, leased, _)) = &self.acts {
+            leased.finishing.finished().await;
+        }
+    }
+
     /// Ends the run's leases of a credential, or of all: it is on the record, what waits for an answer under them is told, what streams is cut, and
     /// what is connected under them is closed. Gives the names of those that were not ended before.
     ///
@@ -110,7 +119,7 @@ impl Live {
     pub fn new(parts: LiveParts) -> Self {
         let LiveParts { gate, mounts, network, vault, runtime } = parts;
         let pool = network.as_ref().map(Network::pool);
-        let leased = Arc::new(Leased::new(vault, gate.clone(), network.as_ref().map(Network::pool)));
+        let leased = Arc::new(Leased::new(vault, gate.clone(), network.as_ref().map(Network::pool), Finishing::new(runtime.clone())));
         let clock = Arc::clone(gate.clock());
         let mut live = Self::without_acts(gate.opening(), mounts, clock);
         live.acts = Some(Acts { gate, pool, leased, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None });

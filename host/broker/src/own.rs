@@ -1,17 +1,29 @@
 //! Requests that the host makes on its own behalf: for tokens, for values at a server, for the steps of a rotation. Their addresses are judged as any
-//! other's, they are bounded, and no guest sees anything of what comes back.
+//! other's, they are bounded, each is on the record before it is sent, and no guest sees anything of what comes back.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use effect::{Bounds, Header, HttpTarget, Method};
+use effect::record::HostPurpose;
+use effect::{Bounds, Header, HttpFault, HttpTarget, Method, OpId};
+use gate::{HostAnswer, HostAsk, HostPermit};
 use ipnet::IpNet;
 use net::{Pool, ResponseLimits, Timeouts, WireRequest};
+
+use crate::leased::Leased;
 
 /// BOUND: bytes of an answer, and of its head.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 const HEAD_BYTES_MAX: u64 = 64 << 10;
 const HEADERS_MAX: usize = 256;
+
+/// For what the host asks: which credential, which act of the run.
+#[derive(Clone, Copy)]
+pub(crate) struct For<'a> {
+    pub(crate) credential: &'a str,
+    pub(crate) op: OpId,
+    pub(crate) purpose: HostPurpose,
+}
 
 /// What is asked.
 pub(crate) struct OwnRequest {
@@ -23,28 +35,37 @@ pub(crate) struct OwnRequest {
     pub(crate) addresses: Vec<IpNet>,
     /// The whole of it takes no longer than all of them.
     pub(crate) timeouts: Timeouts,
+    /// For the record: from before a value was put into the path.
+    resource: String,
 }
 
 /// What came.
 pub(crate) struct OwnAnswer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
-    pub(crate) peer: SocketAddr,
 }
 
 impl OwnRequest {
-    /// Without anything but its method and target yet.
+    /// Without anything but its method and target yet, which have no secret in them.
     pub(crate) fn new(method: Method, target: HttpTarget, addresses: Vec<IpNet>) -> Self {
-        Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses, timeouts: Timeouts::default() }
+        let resource = format!("{method} {}", target.redacted());
+        Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses, timeouts: Timeouts::default(), resource }
     }
 
-    /// Sends it, under a rule of its own: its connection is used for the same credential only. Nothing, where no whole answer came.
-    pub(crate) async fn send(self, pool: &Pool, credential: &str) -> Option<OwnAnswer> {
-        let Timeouts { connect, first_byte, between_bytes } = self.timeouts;
-        tokio::time::timeout(connect + first_byte + between_bytes, self.exchange(pool, credential)).await.ok()?
+    /// Sends it, under a rule of its own: its connection is used for the same credential only. The intent is durable before it is sent, and how it ended
+    /// is on the record when this returns. Nothing, where no whole answer came.
+    pub(crate) async fn send(self, leased: &Leased, why: For<'_>) -> Option<OwnAnswer> {
+        let pool = leased.own.as_ref()?;
+        let ask = HostAsk { credential: why.credential, op: why.op, purpose: why.purpose, resource: &self.resource };
+        let permit = leased.gate.host_ask(&ask).ok()?.durable().await.ok()?;
+        let within = patience(self.timeouts);
+        let exchanged = tokio::time::timeout(within, self.exchange(pool, why.credential, &permit)).await;
+        let (ended, answer) = exchanged.unwrap_or((HostAnswer { fault: Some(HttpFault::TimedOut), ..HostAnswer::default() }, None));
+        permit.answered(ended).ok()?;
+        answer
     }
 
-    async fn exchange(self, pool: &Pool, credential: &str) -> Option<OwnAnswer> {
+    async fn exchange(self, pool: &Pool, credential: &str, permit: &HostPermit) -> (HostAnswer, Option<OwnAnswer>) {
         let bounds =
             Bounds { addresses: self.addresses, credential: Some(credential.to_owned()), rule: "own".to_owned(), ..Bounds::default() };
         let request = WireRequest {
@@ -56,12 +77,28 @@ impl OwnRequest {
             timeouts: self.timeouts,
             limits: ResponseLimits { header_bytes: HEAD_BYTES_MAX, header_count: HEADERS_MAX, response_bytes: ANSWER_BYTES_MAX },
         };
-        let response = pool.send(request).await.ok()?;
-        let (status, peer, mut reader) = (response.head.status, response.peer, response.body);
+        let response = match pool.send_noting(request, &|going| permit.sending(going)).await {
+            Ok(response) => response,
+            Err(err) => {
+                return (HostAnswer { fault: Some(err.fault), peer: err.peer, reason: err.reason, ..HostAnswer::default() }, None);
+            }
+        };
+        let (status, mut reader) = (response.head.status, response.body);
+        let mut ended = HostAnswer { peer: Some(response.peer), status: Some(status), ..HostAnswer::default() };
         let mut body = Vec::new();
         while let Some(piece) = reader.next().await {
-            body.extend_from_slice(&piece.ok()?);
+            match piece {
+                Ok(piece) => body.extend_from_slice(&piece),
+                Err(fault) => ended.fault = Some(fault),
+            }
         }
-        Some(OwnAnswer { status, body, peer })
+        ended.bytes = body.len() as u64;
+        let answer = ended.fault.is_none().then_some(OwnAnswer { status, body });
+        (ended, answer)
     }
+}
+
+/// How long somebody waits for all of a request.
+pub(crate) fn patience(timeouts: Timeouts) -> Duration {
+    timeouts.connect + timeouts.first_byte + timeouts.between_bytes
 }

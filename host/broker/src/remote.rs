@@ -1,69 +1,134 @@
-//! Values from a server of HashiCorp Vault or OpenBao, kept for a short time.
+//! Values from a server of HashiCorp Vault or OpenBao, and what lets the host in there; both kept for a short time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use effect::{Binding, HttpTarget, Method, Source, VaultSource};
-use net::{Pool, Timeouts};
+use effect::record::HostPurpose;
+use effect::{Binding, HttpTarget, Method, OpId, Source, VaultSource};
+use net::Timeouts;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use vault::{Secret, Value, remote};
 
-use crate::own::OwnRequest;
+use crate::leased::Leased;
+use crate::own::{For, OwnRequest, patience};
 
 /// How long a value is used before it is asked for anew.
 const KEPT: Duration = Duration::from_secs(60);
+/// How long before its end a log-in is no longer used.
+const EARLY: Duration = Duration::from_secs(10);
+/// BOUND: the longest that one is used, also where the server says that it does not end.
+const LOGIN_KEPT_MAX: Duration = Duration::from_secs(3600);
 
 struct Kept {
     secret: Secret,
-    since: Instant,
+    until: Instant,
 }
 
-/// One at a time for each credential.
+/// One at a time.
 type Slot = Arc<tokio::sync::Mutex<Option<Kept>>>;
 
-/// By the credential's name.
 #[derive(Default)]
-pub(crate) struct Servers(Mutex<HashMap<String, Slot>>);
+pub(crate) struct Servers {
+    /// Values, by the credential's name.
+    values: Mutex<HashMap<String, Slot>>,
+    /// What lets the host in, by the same: no credential is read with what another one's lease obtained.
+    logins: Mutex<HashMap<String, Slot>>,
+}
+
+fn slot(of: &Mutex<HashMap<String, Slot>>, name: &str) -> Slot {
+    Arc::clone(of.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default())
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: time-outs")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 impl Servers {
     /// The value of a binding whose source is such a server.
-    #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
-    pub(crate) async fn value(&self, binding: &Binding, pool: Option<&Pool>, timeouts: Timeouts) -> Option<Value> {
+    pub(crate) async fn value(&self, leased: &Arc<Leased>, binding: &Binding, (op, timeouts): (OpId, Timeouts)) -> Option<Value> {
         let Source::Vault(source) = &binding.source else { return None };
-        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(binding.name.clone()).or_default());
+        let slot = slot(&self.values, &binding.name);
         let mut slot = slot.lock().await;
         if let Some(kept) = &*slot
-            && kept.since.elapsed() < KEPT
+            && now() < kept.until
         {
             return Some(Value { secret: kept.secret.clone(), version: None });
         }
-        let secret = read(source, (pool?, timeouts), &binding.name).await?;
-        *slot = Some(Kept { secret: secret.clone(), since: Instant::now() });
+        let asking = Asking { leased: Arc::clone(leased), name: binding.name.clone(), source: source.clone(), op, timeouts };
+        let token = self.login(&asking).await?;
+        let Some(secret) = asking.read(&token).await else {
+            // It may be no good any more: the next ask is let in anew.
+            *self::slot(&self.logins, &binding.name).lock().await = None;
+            return None;
+        };
+        *slot = Some(Kept { secret: secret.clone(), until: now() + KEPT });
         Some(Value { secret, version: None })
+    }
+
+    /// What the host shows to read: a token of the operator's, or the one that it was given for what it showed.
+    async fn login(&self, asking: &Asking) -> Option<Secret> {
+        let server = &asking.source.server;
+        let slot = slot(&self.logins, &asking.name).lock_owned().await;
+        if let Some(kept) = &*slot
+            && now() < kept.until
+        {
+            return Some(kept.secret.clone());
+        }
+        let shown = vault::login_secret(&server.login).await.ok()?;
+        asking.leased.note(std::iter::once(&shown)).ok()?;
+        if remote::login_request(&server.login, &shown).ok()?.is_none() {
+            return Some(shown);
+        }
+        // What is shown may be good once only: the log-in is brought to its end, and what it gave is kept for the next ask.
+        let let_in = asking.leased.finishing.finish(asking.clone().into_slot(shown, slot));
+        tokio::time::timeout(patience(asking.timeouts), let_in).await.ok()??
     }
 }
 
-async fn read(source: &VaultSource, (pool, timeouts): (&Pool, Timeouts), name: &str) -> Option<Secret> {
-    let server = &source.server;
-    let shown = vault::login_secret(&server.login).await.ok()?;
-    let request = |method: &str, path: &str| -> Option<OwnRequest> {
+/// One value that is asked for.
+#[derive(Clone)]
+struct Asking {
+    leased: Arc<Leased>,
+    name: String,
+    source: Box<VaultSource>,
+    op: OpId,
+    timeouts: Timeouts,
+}
+
+impl Asking {
+    fn request(&self, method: &str, path: &str) -> Option<OwnRequest> {
+        let server = &self.source.server;
         let target = HttpTarget { path: path.to_owned(), ..server.address.clone() };
-        Some(OwnRequest { timeouts, ..OwnRequest::new(Method::new(method).ok()?, target, server.addresses.clone()) })
-    };
-    let token = match remote::login_request(&server.login, &shown).ok()? {
-        None => shown,
-        Some(login) => {
-            let mut request = request("POST", login.path)?;
-            request.headers = remote::headers(server, None).ok()?;
-            request.body = bytes::Bytes::copy_from_slice(login.body.expose());
-            let answer = request.send(pool, name).await?;
-            remote::login_answer(answer.status, &answer.body).ok()?.token
-        }
-    };
-    let (path, headers) = remote::read_request(source, &token).ok()?;
-    let mut request = request("GET", &path)?;
-    request.headers = headers;
-    let answer = request.send(pool, name).await?;
-    remote::read_answer(answer.status, &answer.body, &source.field).ok()
+        Some(OwnRequest::new(Method::new(method).ok()?, target, server.addresses.clone()))
+    }
+
+    fn why(&self, purpose: HostPurpose) -> For<'_> {
+        For { credential: &self.name, op: self.op, purpose }
+    }
+
+    async fn into_slot(self, shown: Secret, mut slot: OwnedMutexGuard<Option<Kept>>) -> Option<Secret> {
+        let server = &self.source.server;
+        let login = remote::login_request(&server.login, &shown).ok()??;
+        let mut request = self.request("POST", login.path)?;
+        request.headers = remote::headers(server, None).ok()?;
+        request.body = bytes::Bytes::copy_from_slice(login.body.expose());
+        let answer = request.send(&self.leased, self.why(HostPurpose::VaultLogin)).await?;
+        let login = remote::login_answer(answer.status, &answer.body).ok()?;
+        self.leased.note(std::iter::once(&login.token)).ok()?;
+        // A lease of 0 s does not end.
+        let lease = if login.lease_s == 0 { LOGIN_KEPT_MAX } else { Duration::from_secs(login.lease_s).min(LOGIN_KEPT_MAX) };
+        *slot = Some(Kept { secret: login.token.clone(), until: now() + lease.saturating_sub(EARLY) });
+        Some(login.token)
+    }
+
+    async fn read(&self, token: &Secret) -> Option<Secret> {
+        let (path, headers) = remote::read_request(&self.source, token).ok()?;
+        let mut request = self.request("GET", &path)?;
+        (request.headers, request.timeouts) = (headers, self.timeouts);
+        let answer = request.send(&self.leased, self.why(HostPurpose::VaultRead)).await?;
+        remote::read_answer(answer.status, &answer.body, &self.source.field).ok()
+    }
 }

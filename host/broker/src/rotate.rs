@@ -1,85 +1,100 @@
 //! What is done with a credential besides sending it: identified, and rotated in four steps. The host makes, places and compares values; whoever asks
 //! learns versions and statuses.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use effect::{Act as Asked, Binding, Bounds, CredentialAsk, CredentialStep, Header, HttpFault, May, Placement, Stop};
-use gate::{AnswerHead, NoAnswer, Permit};
+use effect::record::HostPurpose;
+use effect::{Act as Asked, Binding, Bounds, CredentialAsk, CredentialStep, Header, HttpFault, May, OpId, Placement, Stop};
+use gate::{Acted, NoAnswer, Permit};
 use serde_json::{Value, json};
 use vault::{Local, LocalError, Outgoing, Secret};
 
 use crate::act::Act;
 use crate::leased::Leased;
-use crate::own::{OwnAnswer, OwnRequest};
+use crate::own::{For, OwnAnswer, OwnRequest};
 
 /// Why a step was not done, in words for the agent's author.
 const NO_NEW_VALUE: &str = "no new value waits: `rotation-create` comes first";
 const NOT_ACCEPTED: &str = "the target does not accept the new value, and nothing was changed";
 const NO_VALUE: &str = "the credential has no value";
 
+/// The requests of a rotation: as the binding has them, and as the record does.
+const SET: (&CredentialStep, HostPurpose) = (&CredentialStep::Set, HostPurpose::RotationSet);
+const TEST: (&CredentialStep, HostPurpose) = (&CredentialStep::Test, HostPurpose::RotationTest);
+const PROBE: (&CredentialStep, HostPurpose) = (&CredentialStep::Finish, HostPurpose::RotationProbe);
+
 /// How a step ended.
 struct Done {
     answer: Value,
-    head: AnswerHead,
+    outcome: Acted,
+    version: Option<u64>,
 }
 
 impl Done {
     fn of(answer: Value) -> Self {
-        Self { answer: json!({ "done": answer }), head: AnswerHead { status: Some(200), ..AnswerHead::default() } }
+        Self { answer: json!({ "done": answer }), outcome: Acted::Done, version: None }
     }
 
     fn not(hint: &str) -> Self {
-        Self { answer: json!({ "done": null, "hint": hint }), head: AnswerHead { status: Some(409), ..AnswerHead::default() } }
+        Self { answer: json!({ "done": null, "hint": hint }), outcome: Acted::NotDone, version: None }
     }
 
-    fn with(mut self, answer: Option<&OwnAnswer>) -> Self {
-        self.head.peer = answer.map(|answer| answer.peer);
-        self
+    fn with(self, version: u64) -> Self {
+        Self { version: Some(version), ..self }
     }
 }
 
-/// Does what was asked, and puts on the record what came of it. Ended with the lease.
+/// Does what was asked, and puts on the record what came of it. Whoever loses interest, or loses the lease, does not end a step that has begun: half of
+/// a rotation locks everybody out.
 pub(crate) async fn done(act: &Act, permit: Permit<Asked>, ask: &CredentialAsk) -> Result<Result<Value, HttpFault>, Stop> {
     let leased = &act.leased;
     let credential = permit.bounds().credential.clone();
+    let denied = NoAnswer { fault: HttpFault::Denied, peer: None, refused: None };
+    if credential.as_deref().is_some_and(|name| leased.has_ended(name)) {
+        permit.unanswered(denied)?;
+        return Ok(Err(HttpFault::Denied));
+    }
+    let (own, ask, bounds, op) = (Arc::clone(leased), ask.clone(), permit.bounds().clone(), permit.op());
+    let step = leased.finishing.finish(async move { step(&own, &ask, (&bounds, op)).await });
     let step = tokio::select! {
         biased;
         () = leased.ended(credential.as_deref()) => None,
-        step = step(act, &permit, ask) => step?,
+        step = step => step.transpose()?.flatten(),
     };
     match step {
-        Some(Done { answer, head }) => {
-            permit.answered(head)?;
+        Some(Done { answer, outcome, version }) => {
+            permit.acted(outcome, version)?;
             Ok(Ok(answer))
         }
         None => {
-            permit.unanswered(NoAnswer { fault: HttpFault::Denied, peer: None, refused: None })?;
+            permit.unanswered(denied)?;
             Ok(Err(HttpFault::Denied))
         }
     }
 }
 
-async fn step(act: &Act, permit: &Permit<Asked>, ask: &CredentialAsk) -> Result<Option<Done>, Stop> {
-    let leased = &act.leased;
+async fn step(leased: &Arc<Leased>, ask: &CredentialAsk, (bounds, op): (&Bounds, OpId)) -> Result<Option<Done>, Stop> {
     if let CredentialStep::Identify(value) = &ask.step {
-        return Ok(Some(Done::of(json!({ "found": identified(leased, value).await }))));
+        return Ok(Some(Done::of(json!({ "found": identified(leased, value, op).await }))));
     }
     let Some(binding) = leased.bindings.iter().find(|binding| binding.name == ask.name) else { return Ok(None) };
-    let rotating = Rotating { leased, binding, bounds: permit.bounds(), local: leased.vault.local().clone() };
+    let rotating = Rotating { leased, binding, bounds, local: leased.vault.local().clone(), op };
     Ok(match &ask.step {
         CredentialStep::Identify(_) => None,
         CredentialStep::Create => rotating.create().await,
         CredentialStep::Set => rotating.set().await,
         CredentialStep::Test => rotating.test().await,
-        CredentialStep::Finish => rotating.finish(permit).await?,
+        CredentialStep::Finish => rotating.finish().await?,
     })
 }
 
-async fn identified(leased: &Leased, found: &[u8]) -> Option<Value> {
+async fn identified(leased: &Arc<Leased>, found: &[u8], op: OpId) -> Option<Value> {
     let grants = &leased.gate.opening().standing.grants;
     for binding in &leased.bindings {
         let may = grants.may.get(&binding.name).is_some_and(|may| may.contains(&May::Identify));
         if may
-            && let Some(value) = leased.value(binding).await
+            && let Some(value) = leased.value(binding, op).await
             && value.secret.is_value(found)
         {
             return Some(json!({ "name": binding.name, "version": value.version.unwrap_or(0) }));
@@ -89,10 +104,11 @@ async fn identified(leased: &Leased, found: &[u8]) -> Option<Value> {
 }
 
 struct Rotating<'a> {
-    leased: &'a Leased,
+    leased: &'a Arc<Leased>,
     binding: &'a Binding,
     bounds: &'a Bounds,
     local: Local,
+    op: OpId,
 }
 
 impl Rotating<'_> {
@@ -118,42 +134,41 @@ impl Rotating<'_> {
         let Some((old, version)) = self.vault(|local, name| local.get(name)).await else { return Some(Done::not(NO_VALUE)) };
         let body = Bytes::from(rotation.set.body.clone().into_bytes());
         let placed = Placement::Json { field: rotation.set.field.clone() };
-        let answer = self.send(&CredentialStep::Set, &old, Some((body, &placed, &new))).await;
-        let mut done = Done::of(tried(answer.as_ref())).with(answer.as_ref());
-        done.head.credential_version = Some(version);
-        Some(done)
+        let answer = self.send(SET, &old, Some((body, &placed, &new))).await;
+        Some(Done::of(tried(answer.as_ref())).with(version))
     }
 
     async fn test(&self) -> Option<Done> {
         let Some((new, version)) = self.vault(|local, name| local.staged(name)).await else { return Some(Done::not(NO_NEW_VALUE)) };
-        let answer = self.send(&CredentialStep::Test, &new, None).await;
-        let mut done = Done::of(tried(answer.as_ref())).with(answer.as_ref());
-        done.head.credential_version = Some(version);
-        Some(done)
+        let answer = self.send(TEST, &new, None).await;
+        Some(Done::of(tried(answer.as_ref())).with(version))
     }
 
     /// INVARIANT: the new value takes the old one's place only after the target accepted it.
-    async fn finish(&self, permit: &Permit<Asked>) -> Result<Option<Done>, Stop> {
+    async fn finish(&self) -> Result<Option<Done>, Stop> {
         let Some((new, version)) = self.vault(|local, name| local.staged(name)).await else { return Ok(Some(Done::not(NO_NEW_VALUE))) };
-        let answer = self.send(&CredentialStep::Finish, &new, None).await;
+        let answer = self.send(TEST, &new, None).await;
         if !answer.as_ref().is_some_and(is_accepted) {
-            return Ok(Some(Done::not(NOT_ACCEPTED).with(answer.as_ref())));
+            return Ok(Some(Done::not(NOT_ACCEPTED)));
         }
         let Some((_, old_version)) = self.vault(|local, name| local.get(name)).await else { return Ok(Some(Done::not(NO_VALUE))) };
         let now_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
         let Some(old) = self.vault(move |local, name| local.promote(name, now_s)).await else { return Ok(Some(Done::not(NO_VALUE))) };
         self.leased.gate.rotated(&self.binding.name, version)?;
-        let probe = self.send(&CredentialStep::Finish, &old, None).await;
+        let probe = self.send(PROBE, &old, None).await;
         let status = probe.as_ref().map(|answer| answer.status);
-        self.leased.gate.probed(permit.op(), &self.binding.name, old_version, status)?;
+        self.leased.gate.probed(self.op, &self.binding.name, old_version, status)?;
         let refused = matches!(status, Some(401 | 403));
-        let mut done = Done::of(json!({ "version": version, "old-refused": refused, "status": status })).with(probe.as_ref());
-        done.head.credential_version = Some(version);
-        Ok(Some(done))
+        Ok(Some(Done::of(json!({ "version": version, "old-refused": refused, "status": status })).with(version)))
     }
 
     /// The request of a step, under a value, and with another one in its body where there is one.
-    async fn send(&self, step: &CredentialStep, under: &Secret, body: Option<(Bytes, &Placement, &Secret)>) -> Option<OwnAnswer> {
+    async fn send(
+        &self,
+        (step, purpose): (&CredentialStep, HostPurpose),
+        under: &Secret,
+        body: Option<(Bytes, &Placement, &Secret)>,
+    ) -> Option<OwnAnswer> {
         // SECURITY: the guest's own requests must not bring any of them back either.
         self.leased.note(std::iter::once(under).chain(body.as_ref().map(|(_, _, new)| *new))).ok()?;
         let now_unix_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
@@ -165,7 +180,7 @@ impl Rotating<'_> {
             place(value, placed, &mut request, now_unix_s)?;
         }
         place(under, &self.binding.placement, &mut request, now_unix_s)?;
-        request.send(self.leased.own.as_ref()?, &self.binding.name).await
+        request.send(self.leased, For { credential: &self.binding.name, op: self.op, purpose }).await
     }
 }
 

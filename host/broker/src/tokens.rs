@@ -1,14 +1,18 @@
 //! Access tokens that the host obtains for a run (OAuth 2): kept in the host, used until shortly before they end.
+//!
+//! INVARIANT: an exchange that has begun is brought to its end and its result is kept, whoever lost interest meanwhile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use effect::{Binding, Method, Oauth2, OauthGrant, Source};
+use effect::record::HostPurpose;
+use effect::{Binding, Method, Oauth2, OauthGrant, OpId, Source};
 use net::Timeouts;
+use tokio::sync::OwnedMutexGuard;
 use vault::{Secret, oauth};
 
 use crate::leased::Leased;
-use crate::own::OwnRequest;
+use crate::own::{For, OwnRequest, patience};
 
 /// How long before its end a token is no longer used, in seconds.
 const EARLY_S: u64 = 30;
@@ -47,45 +51,69 @@ impl Tokens {
     /// A token that is good; nothing, where the endpoint gives none.
     pub(crate) async fn obtain(
         &self,
-        leased: &Leased,
+        leased: &Arc<Leased>,
         (binding, oauth2): (&Binding, &Oauth2),
         secret: &Secret,
-        timeouts: Timeouts,
+        (op, timeouts): (OpId, Timeouts),
     ) -> Option<Secret> {
-        let slot = self.slot(&binding.name);
-        let mut slot = slot.lock().await;
+        let slot = self.slot(&binding.name).lock_owned().await;
         let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
         if let Some(obtained) = &*slot
             && now_s < obtained.until_unix_s
         {
             return Some(obtained.access.clone());
         }
-        // Whoever had the slot before may have spent the refresh token that this request came with.
-        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value(binding).await?.secret) } else { None };
+        let exchange =
+            Exchange { leased: Arc::clone(leased), binding: binding.clone(), oauth2: oauth2.clone(), secret: secret.clone(), op };
+        // However impatient the guest: the endpoint may have spent the refresh token, and what it gave out is good. The next use finds it.
+        let obtained = leased.finishing.finish(exchange.into_slot(slot));
+        tokio::time::timeout(patience(timeouts), obtained).await.ok()??
+    }
+}
+
+/// One request to an endpoint, from the value that is shown there to the token that is kept.
+struct Exchange {
+    leased: Arc<Leased>,
+    binding: Binding,
+    oauth2: Oauth2,
+    secret: Secret,
+    op: OpId,
+}
+
+impl Exchange {
+    async fn into_slot(self, mut slot: OwnedMutexGuard<Option<Obtained>>) -> Option<Secret> {
+        let obtained = self.obtained().await?;
+        let access = obtained.access.clone();
+        *slot = Some(obtained);
+        Some(access)
+    }
+
+    async fn obtained(&self) -> Option<Obtained> {
+        let Self { leased, binding, oauth2, .. } = self;
+        // One exchange at a time for each credential of the home: two would show the same refresh token.
+        let _turn = leased.vault.turn(&binding.name).await;
+        // Whoever had the turn before may have spent the refresh token that this request came with.
+        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value(binding, self.op).await?.secret) } else { None };
         leased.note(fresh.iter()).ok()?;
-        let secret = fresh.as_ref().unwrap_or(secret);
+        let secret = fresh.as_ref().unwrap_or(&self.secret);
         let (headers, body) = oauth::token_request(secret, oauth2);
-        // However impatient the guest: an endpoint that was given up on may have spent the refresh token.
-        let timeouts = if oauth2.grant == OauthGrant::Refresh { Timeouts::default() } else { timeouts };
-        let request = OwnRequest {
-            headers,
-            body,
-            timeouts,
-            ..OwnRequest::new(Method::new("POST").ok()?, oauth2.token.clone(), oauth2.token_addresses.clone())
-        };
-        let answer = request.send(leased.own.as_ref()?, &binding.name).await;
-        let (status, peer) = answer.as_ref().map_or((None, None), |answer| (Some(answer.status), Some(answer.peer)));
-        leased.gate.refreshed(&binding.name, &oauth2.token.redacted(), (status, peer)).ok()?;
-        let answer = answer?;
+        let mut request = OwnRequest::new(Method::new("POST").ok()?, oauth2.token.clone(), oauth2.token_addresses.clone());
+        (request.headers, request.body) = (headers, body);
+        // Not under a lease that was ended while others were waited for.
+        if leased.has_ended(&binding.name) {
+            return None;
+        }
+        let answer = request.send(leased, For { credential: &binding.name, op: self.op, purpose: HostPurpose::Token }).await?;
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
+        let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
             leased.note([&refresh].into_iter()).ok()?;
             // The one that was sent is worth nothing any more: without the new one, the next start would be locked out.
             // SECURITY: not where the credential was revoked while the endpoint was asked.
-            leased.vault.local().replace(&binding.name, secret, refresh, now_s).ok()?;
+            let (local, name, spent) = (leased.vault.local().clone(), binding.name.clone(), secret.clone());
+            tokio::task::spawn_blocking(move || local.replace(&name, &spent, refresh, now_s)).await.ok()?.ok()?;
         }
         let life_s = token.expires_in_s.unwrap_or(UNTOLD_S).min(LIFE_S_MAX).saturating_sub(EARLY_S);
-        *slot = Some(Obtained { access: token.access.clone(), until_unix_s: now_s + life_s });
-        Some(token.access)
+        Some(Obtained { access: token.access, until_unix_s: now_s + life_s })
     }
 }

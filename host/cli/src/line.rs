@@ -1,6 +1,6 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, CredentialChange, Record, Touch};
+use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Touch};
 use effect::{Claim, SafeText};
 
 use crate::log::Shown;
@@ -63,7 +63,8 @@ fn record(record: &Record) -> String {
             let status = answered.status.map_or_else(|| answer(answered.outcome).to_owned(), |status| status.to_string());
             let peer = answered.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
             let reason = answered.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
-            format!("op {} {status}{peer}{reason}", answered.op)
+            let sent = answered.sent.map_or_else(String::new, |sent| format!(", {} sent", bytes(sent.bytes())));
+            format!("op {} {status}{peer}{sent}{reason}", answered.op)
         }
         Record::Received(received) => {
             let cut = if received.whole { "" } else { ", cut short" };
@@ -76,9 +77,16 @@ fn record(record: &Record) -> String {
             let uses = issued.uses.map_or_else(String::new, |uses| format!(", {} times at most", count(uses)));
             format!("{} from {}{uses}", issued.credential, issued.source)
         }
-        Record::LeaseRefreshed(refreshed) => {
-            let status = refreshed.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-            format!("{} {status} from {}", refreshed.credential, refreshed.target)
+        Record::HostAsked(asked) => {
+            format!("the host, {} for {} (op {}): {}", asked.purpose.as_str(), asked.credential, asked.op, asked.resource)
+        }
+        Record::HostAnswered(ended) => host_answered(ended),
+        Record::ValueMet(met) => {
+            let place = match met.place {
+                MetIn::Request => "in a request, which went out with stars in its place",
+                MetIn::Answer => "in an answer from where it may not go",
+            };
+            format!("op {} the value of {} was {place} (time {})", met.op, met.credential, count(met.times))
         }
         Record::LeaseRevoked(revoked) => format!("{} by {}", revoked.credential, revoked.by),
         Record::LeaseProbed(probed) => {
@@ -99,6 +107,15 @@ fn record(record: &Record) -> String {
     }
 }
 
+/// How a request of the host's own ended.
+fn host_answered(ended: &HostAnswered) -> String {
+    let status = ended.status.map_or_else(|| answer(ended.outcome).to_owned(), |status| status.to_string());
+    let peer = ended.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
+    let sent = ended.sent.map_or_else(|| "nothing sent".to_owned(), |sent| format!("{} sent", bytes(sent.bytes())));
+    let reason = ended.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
+    format!("the host, number {}: {status}{peer}, {sent}, {} received{reason}", ended.number, bytes(ended.bytes))
+}
+
 fn credential_change(change: CredentialChange) -> &'static str {
     match change {
         CredentialChange::Set => "set",
@@ -115,6 +132,8 @@ fn did(did: bool) -> &'static str {
 fn answer(class: AnswerClass) -> &'static str {
     match class {
         AnswerClass::Response => "response",
+        AnswerClass::Done => "done",
+        AnswerClass::NotDone => "not done",
         AnswerClass::RefusedAddress => "refused address",
         AnswerClass::RefusedCredential => "refused, without its credential",
         AnswerClass::Failed => "failed",

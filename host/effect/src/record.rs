@@ -16,58 +16,17 @@ use crate::release::HttpFault;
 use crate::text::SafeText;
 use crate::{ParseError, canon};
 
+#[macro_use]
+mod form;
 mod parts;
 
-pub use parts::{AgentRef, AnswerClass, AskedFor, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, Object, Settled, Tls, Touch};
+pub use parts::{
+    AgentRef, AnswerClass, AskedFor, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose, MetIn, Object, Sent, Settled,
+    Tls, Touch,
+};
 
 /// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
 pub const BODY_BYTES_MAX: usize = 65_535;
-
-macro_rules! records {
-    ($($(#[$doc:meta])* $kind:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })+) => {
-        /// The kinds of record.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        pub enum Kind { $($(#[$doc])* $kind,)+ }
-
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-            pub struct $kind { $($(#[$field_doc])* pub $field: $type,)+ }
-
-            impl From<$kind> for Record {
-                fn from(body: $kind) -> Self {
-                    Self::$kind(body)
-                }
-            }
-        )+
-
-        /// One record.
-        #[expect(clippy::large_enum_variant, reason = "records are made one at a time and written; none is kept in a list")]
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-        #[serde(untagged)]
-        pub enum Record { $($(#[$doc])* $kind($kind),)+ }
-
-        impl Record {
-            /// Which kind it is.
-            pub fn kind(&self) -> Kind {
-                match self { $(Self::$kind(_) => Kind::$kind,)+ }
-            }
-
-            /// Reads a body back.
-            ///
-            /// # Errors
-            /// A kind that this version does not know, or a body that is not of its kind's form.
-            pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-                #[derive(Deserialize)]
-                struct Peek { kind: Kind }
-                let bad = |_| ParseError::new("a record", &String::from_utf8_lossy(body.get(..80).unwrap_or(body)), "the JSON of a known kind");
-                let peek: Peek = serde_json::from_slice(body).map_err(bad)?;
-                match peek.kind { $(Kind::$kind => serde_json::from_slice::<$kind>(body).map(Self::$kind).map_err(bad),)+ }
-            }
-        }
-    };
-}
 
 impl Record {
     /// The bytes that are hashed and kept.
@@ -134,7 +93,10 @@ records! {
         peer: Option<SocketAddr>,
         /// Why, where it was refused after the intent (an address).
         reason: Option<Reason>,
-        /// Of the response.
+        /// Bytes of the request that were handed to a connection; absent where none were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<Sent>,
+        /// Of the response; none for an act that is not HTTP.
         status: Option<u16>,
         /// Of the connection.
         tls: Option<Tls>,
@@ -276,22 +238,69 @@ records! {
         /// Form of this body.
         v: u32,
     }
-    /// The host obtained a token under a lease, or tried to.
-    LeaseRefreshed {
+    /// The host asks something on its own behalf, for an act of the run: durable before anything is sent.
+    HostAsked {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// The credential for which it asks.
+        credential: SafeText,
+        /// `host-asked`.
+        kind: Kind,
+        /// Counts the host's own requests in the run, from 1.
+        number: u64,
+        /// The operation of the run that it serves.
+        op: u64,
+        /// What for.
+        purpose: HostPurpose,
+        /// Method and URL, without the values in its query.
+        resource: SafeText,
+        /// Form of this body.
+        v: u32,
+    }
+    /// How a request of the host's own ended.
+    HostAnswered {
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// Bytes of the answer's body, as far as it came.
+        bytes: u64,
+        /// What went wrong, where something did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<HttpFault>,
+        /// `host-answered`.
+        kind: Kind,
+        /// Which request.
+        number: u64,
+        /// In one word.
+        outcome: AnswerClass,
+        /// The address that was really spoken to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<SocketAddr>,
+        /// Why, where its address was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+        /// Bytes of the request that were handed to a connection; absent where none were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<Sent>,
+        /// Of the response; none where none came.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Form of this body.
+        v: u32,
+    }
+    /// The value of a credential was found where it has no business: in a request of the guest, or in an answer from elsewhere.
+    ValueMet {
         /// When, milliseconds since 1970.
         at: u64,
         /// The credential's name.
         credential: SafeText,
-        /// `lease-refreshed`.
+        /// `value-met`.
         kind: Kind,
-        /// The run and the credential: `RUN/NAME`.
-        lease: SafeText,
-        /// The address that was really spoken to.
-        peer: Option<SocketAddr>,
-        /// Of the response; none where none came.
-        status: Option<u16>,
-        /// The endpoint.
-        target: SafeText,
+        /// Which operation.
+        op: u64,
+        /// Where it was.
+        place: MetIn,
+        /// How often in this run so far, with this one.
+        times: u64,
         /// Form of this body.
         v: u32,
     }

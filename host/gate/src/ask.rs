@@ -85,6 +85,15 @@ pub struct AnswerHead {
     pub tls: Option<Tls>,
 }
 
+/// How an act that is not HTTP ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// It was done.
+    Done,
+    /// It was not its turn, or its target did not accept it: nothing was changed here.
+    NotDone,
+}
+
 /// Why there is no answer, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoAnswer {
@@ -122,6 +131,19 @@ impl<A> Permit<A> {
     /// The record broke, or nobody wants the answer any more; it must not be handed on.
     pub fn answered(self, head: AnswerHead) -> Result<(), Stop> {
         self.gate.settle(self.op, Settling { class: AnswerClass::Response, fault: None, reason: None, head })
+    }
+
+    /// An act that is not HTTP was done, or could not be: it is on the record when this returns.
+    ///
+    /// # Errors
+    /// As [`Permit::answered`].
+    pub fn acted(self, outcome: Acted, credential_version: Option<u64>) -> Result<(), Stop> {
+        let class = match outcome {
+            Acted::Done => AnswerClass::Done,
+            Acted::NotDone => AnswerClass::NotDone,
+        };
+        let head = AnswerHead { credential_version, ..AnswerHead::default() };
+        self.gate.settle(self.op, Settling { class, fault: None, reason: None, head })
     }
 
     /// No answer came, or nothing was sent: it is on the record when this returns.

@@ -37,6 +37,16 @@ impl Book {
         pending.filter(|(_, pending)| pending.stage == crate::ledger::Stage::Asked).map(|(op, _)| *op).collect()
     }
 
+    /// The host's own requests for a run that have an intent on the record and no answer.
+    pub(crate) fn host_unanswered(&self, run: RunId) -> Vec<u64> {
+        self.ledger().open_run(run).into_iter().flat_map(|open| &open.own).copied().collect()
+    }
+
+    /// The number of the last of them.
+    fn host_last(&self, run: RunId) -> u64 {
+        self.ledger().open_run(run).map_or(0, |open| open.own_last)
+    }
+
     /// All of these records, or none.
     /// Also adds what was written to the run's own sum.
     pub(crate) fn append(&self, run: RunId, records: Vec<(Record, Entry)>, sum: &mut Sum) -> Result<Appended, RecordBroken> {
@@ -142,6 +152,8 @@ impl Gate {
         held.inner.recorded_bytes = resuming.recorded_bytes;
         held.inner.leases.clone_from(&resuming.leases);
         held.put(record, Vec::new())?;
+        held.inner.own_last = self.book.host_last(held.run());
+        held.end_host_asks()?;
         drop(held);
         Ok(gate)
     }

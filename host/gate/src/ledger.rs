@@ -3,7 +3,7 @@
 //! Also the judge of order: a record that the gate would never have written where it stands is a fault. What is kept of a run goes
 //! when the run is closed, so a snapshot stays small however long the log is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use effect::record::{AnswerClass, AskedFor, Kind, Record};
 use effect::{Outcome, RunId, SafeText};
@@ -47,6 +47,10 @@ pub struct OpenRun {
     pub durable: bool,
     /// Its last record.
     pub last_seq: u64,
+    /// Requests of the host's own that have no answer, by number.
+    pub own: BTreeSet<u64>,
+    /// The largest such number so far.
+    pub(crate) own_last: u64,
     /// Acts that are not over, by operation.
     pub pending: BTreeMap<u64, Pending>,
     /// Refusals, counted ones too.
@@ -178,6 +182,8 @@ impl Ledger {
                     by: opened.by.clone(),
                     durable: opened.durable,
                     last_seq: seq,
+                    own: BTreeSet::new(),
+                    own_last: 0,
                     pending: BTreeMap::new(),
                     refused: 0,
                     last_op: 0,
@@ -234,11 +240,9 @@ impl OpenRun {
             }
             Record::Answered(answered) => match (self.pending.get_mut(&answered.op), answered.outcome) {
                 (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
-                (Some(pending), AnswerClass::Response) => pending.stage = Stage::Answered,
+                (Some(pending), class) if class.has_answer() => pending.stage = Stage::Answered,
                 (Some(pending), AnswerClass::Unknown) => pending.stage = Stage::Unknown,
-                (Some(_), AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed | AnswerClass::Abandoned) => {
-                    self.pending.remove(&answered.op);
-                }
+                (Some(_), _) => drop(self.pending.remove(&answered.op)),
                 (None, _) => return Err(OrderFaultKind::NoIntent),
             },
             Record::Received(received) => {
@@ -247,9 +251,21 @@ impl OpenRun {
                     return Err(OrderFaultKind::NoIntent);
                 }
             }
+            Record::HostAsked(asked) => {
+                if asked.number <= self.own_last {
+                    return Err(OrderFaultKind::AskedTwice);
+                }
+                self.own_last = asked.number;
+                self.own.insert(asked.number);
+            }
+            Record::HostAnswered(answered) => {
+                if !self.own.remove(&answered.number) {
+                    return Err(OrderFaultKind::NoIntent);
+                }
+            }
             Record::RunClosed(closed) => {
                 totals.closed += 1;
-                let under_way = self.pending.values().any(|pending| pending.stage == Stage::Asked);
+                let under_way = !self.own.is_empty() || self.pending.values().any(|pending| pending.stage == Stage::Asked);
                 let broken = matches!(closed.outcome, Outcome::RecordBroken);
                 return if under_way && !broken { Err(OrderFaultKind::ClosedWhilePending) } else { Ok(Goes::Ends) };
             }
@@ -259,7 +275,7 @@ impl OpenRun {
             | Record::RunResumed(_)
             | Record::LeaseIssued(_)
             | Record::LeaseRevoked(_)
-            | Record::LeaseRefreshed(_)
+            | Record::ValueMet(_)
             | Record::LeaseProbed(_)
             | Record::CredentialChanged(_) => {}
             Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {}

@@ -54,7 +54,7 @@ impl RunGate {
                     self.lock().end_op(act.op, false)?;
                 }
                 Fate::Tell(fault) => {
-                    if let Known::Answered(AnswerClass::Response, _) = act.known {
+                    if matches!(act.known, Known::Answered(class, _) if class.has_answer()) {
                         self.resumed(&act, Stage::Answered);
                     }
                     onward.push(Onward::Tell(act.op, fault));
@@ -97,8 +97,14 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let state =
-            OpState { answered, responded: answered, redactions: 0, seen: act.seen.clone(), source: crate::run::source_of(&act.ask) };
+        let state = OpState {
+            answered,
+            going: None,
+            responded: answered,
+            redactions: 0,
+            seen: act.seen.clone(),
+            source: crate::run::source_of(&act.ask),
+        };
         self.lock().inner.ops.insert(act.op.0, state);
     }
 
@@ -123,7 +129,7 @@ impl RunGate {
 fn fate(act: &InFlight, did: Option<bool>, ended: bool) -> Fate {
     let over = act.abandoned || ended;
     match (act.known, did) {
-        (Known::Answered(AnswerClass::Response, _), _) if over => Fate::BrokenOff,
+        (Known::Answered(class, _), _) if over && class.has_answer() => Fate::BrokenOff,
         (Known::Refused(_) | Known::Received | Known::Answered(..), _) if over => Fate::Over(None),
         (Known::Asked, _) if act.abandoned => Fate::Over(Some(Settling::abandoned())),
         (Known::Asked, _) if over => Fate::Over(Some(Settling::unknown())),
@@ -134,7 +140,10 @@ fn fate(act: &InFlight, did: Option<bool>, ended: bool) -> Fate {
         (_, Some(true)) => Fate::Tell(HttpFault::Incomplete),
         (_, _) if act.ask.is_safe() => Fate::Again,
         (Known::Asked | Known::Answered(AnswerClass::Unknown, _), Some(false)) => Fate::Again,
-        (Known::Received | Known::Answered(AnswerClass::Response | AnswerClass::Abandoned, _), _) => Fate::Tell(HttpFault::Incomplete),
+        (
+            Known::Received | Known::Answered(AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone | AnswerClass::Abandoned, _),
+            _,
+        ) => Fate::Tell(HttpFault::Incomplete),
         (Known::Asked, None) => Fate::Unsettled { said: false },
         (Known::Answered(AnswerClass::Unknown, _), None) => Fate::Unsettled { said: true },
     }

@@ -276,7 +276,11 @@ impl Recorded {
             }
             Record::LeaseIssued(issued) => drop(self.leases.entry(issued.credential.to_string()).or_default()),
             Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
-            Record::LeaseProbed(_) | Record::LeaseRefreshed(_) | Record::CredentialChanged(_) => {}
+            Record::LeaseProbed(_)
+            | Record::HostAsked(_)
+            | Record::HostAnswered(_)
+            | Record::ValueMet(_)
+            | Record::CredentialChanged(_) => {}
             Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }

@@ -6,9 +6,10 @@ mod judge;
 mod leases;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use effect::record::{Record, Settled};
+use effect::record::{Record, Sent, Settled};
 use effect::{Act, Ask, Claim, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop};
 
 use crate::alike::Alike;
@@ -62,6 +63,10 @@ pub(crate) struct Inner {
     resumable: bool,
     pub(crate) progress: ProgressSlot,
     pub(crate) leases: Leases,
+    /// Requests of the host's own that are under way: to whom, and what was handed to a connection of each.
+    pub(crate) own: BTreeMap<u64, Option<(SocketAddr, Sent)>>,
+    /// The number of the last one.
+    pub(crate) own_last: u64,
     /// What a person said when the run was resumed.
     pub(crate) settled: Vec<Settled>,
     pub(crate) tally: Tally,
@@ -71,6 +76,8 @@ pub(crate) struct Inner {
 /// An act that was permitted and whose end the guest has not seen.
 pub(crate) struct OpState {
     pub(crate) answered: bool,
+    /// To whom it went, once it was handed to a connection, and how many bytes of it.
+    pub(crate) going: Option<(SocketAddr, Sent)>,
     /// A response came: what the guest is given of it is put on the record at its end.
     pub(crate) responded: bool,
     /// Secrets that were taken out of it.
@@ -174,6 +181,13 @@ impl RunGate {
     /// Only what ends the run.
     pub fn delivered(&self, release: &Release, empty: u64) -> Result<(), Stop> {
         self.lock().delivered(release, empty)
+    }
+
+    /// A request is handed to a connection, so it may have been sent from now on; or, with `None`, nothing of it was written after all.
+    pub fn sending(&self, op: OpId, going: Option<(SocketAddr, Sent)>) {
+        if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
+            state.going = going;
+        }
     }
 
     /// Secrets were taken out of an answer before the guest was given it.
@@ -285,6 +299,8 @@ impl Inner {
             resumable: opening.standing.durable,
             progress: ProgressSlot::default(),
             leases: Leases::new(),
+            own: BTreeMap::new(),
+            own_last: 0,
             settled: Vec::new(),
             tally: Tally::default(),
             sum: Sum::default(),

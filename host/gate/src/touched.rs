@@ -1,5 +1,7 @@
 //! What a run, or several, touched: every path, host and refusal, with counts and bytes, from the records alone.
 
+mod own;
+
 use std::collections::BTreeMap;
 
 use effect::SafeText;
@@ -7,10 +9,16 @@ use effect::record::{AnswerClass, Record, Touch};
 use serde::{Deserialize, Serialize};
 
 use crate::lease::lease_id;
+use own::OwnPlaces;
+
+pub use own::{TouchedAct, TouchedOwn};
 
 /// The sum over the records that were taken in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
+    /// Acts on credentials that are not requests of the agent's.
+    #[serde(default)]
+    pub acts: Vec<TouchedAct>,
     /// Names of credentials that went along with a request, or would have.
     pub credentials: Vec<String>,
     /// By path as the guest saw it.
@@ -20,6 +28,9 @@ pub struct Touched {
     /// Of credentials, in the order in which they began.
     #[serde(default)]
     pub leases: Vec<TouchedLease>,
+    /// What the host asked on its own behalf: for tokens, at servers that keep values, for rotations.
+    #[serde(default)]
+    pub own: Vec<TouchedOwn>,
     /// In order.
     pub refused: Vec<TouchedRefusal>,
     #[serde(skip)]
@@ -32,6 +43,7 @@ struct Places {
     http: BTreeMap<SafeText, usize>,
     /// Which line an operation of a run belongs to, until it is over.
     ops: BTreeMap<(effect::RunId, u64), usize>,
+    own: OwnPlaces,
 }
 
 /// One object of a mount.
@@ -65,6 +77,9 @@ pub struct TouchedHttp {
     pub peers: Vec<String>,
     /// Method and URL, without the values in its query.
     pub resource: SafeText,
+    /// Bytes that were sent: request lines, header fields and bodies.
+    #[serde(default)]
+    pub sent: u64,
     /// How often each status came.
     pub statuses: BTreeMap<u16, u64>,
     /// Asks of which nobody knows whether they had an effect.
@@ -132,6 +147,9 @@ impl Touched {
                 if let Some(name) = asked.bounds.credential.as_ref().filter(|_| !asked.again) {
                     self.with_lease(&lease_id(run, name), |lease| lease.uses += 1);
                 }
+                if asked.ask.capability.as_str() == "credentials" {
+                    return self.places.own.act(&mut self.acts, (run, asked.op), &asked.ask.resource);
+                }
                 let next = self.http.len();
                 let place = *self.places.http.entry(asked.ask.resource.clone()).or_insert(next);
                 if place == next {
@@ -144,17 +162,25 @@ impl Touched {
                     http.credentials.extend(new);
                 });
             }
-            Record::Answered(answered) => self.with_op(run, answered.op, |http| {
-                match answered.outcome {
-                    AnswerClass::Response => *http.statuses.entry(answered.status.unwrap_or(0)).or_default() += 1,
-                    AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed | AnswerClass::Abandoned => {
-                        http.failed += 1
+            Record::Answered(answered) => {
+                self.places.own.acted(&mut self.acts, run, answered);
+                self.with_op(run, answered.op, |http| {
+                    match answered.outcome {
+                        AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone => {
+                            *http.statuses.entry(answered.status.unwrap_or(0)).or_default() += 1
+                        }
+                        AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed | AnswerClass::Abandoned => {
+                            http.failed += 1
+                        }
+                        AnswerClass::Unknown => http.unknown += 1,
                     }
-                    AnswerClass::Unknown => http.unknown += 1,
-                }
-                let peer = answered.peer.map(|peer| peer.to_string());
-                http.peers.extend(peer.filter(|peer| http.peers.len() < PEERS_MAX && !http.peers.contains(peer)));
-            }),
+                    let peer = answered.peer.map(|peer| peer.to_string());
+                    http.peers.extend(peer.filter(|peer| http.peers.len() < PEERS_MAX && !http.peers.contains(peer)));
+                    http.sent += answered.sent.map_or(0, effect::record::Sent::bytes);
+                });
+            }
+            Record::HostAsked(asked) => self.places.own.asked(&mut self.own, run, asked),
+            Record::HostAnswered(answered) => self.places.own.answered(&mut self.own, run, answered),
             Record::Received(received) => self.with_op(run, received.op, |http| http.bytes += received.bytes),
             Record::Refused(refused) => self.refused.push(TouchedRefusal {
                 alike: refused.alike,
@@ -165,7 +191,10 @@ impl Touched {
                 run,
                 seq,
             }),
-            Record::RunClosed(_) => self.places.ops.retain(|(of, _), _| *of != run),
+            Record::RunClosed(_) => {
+                self.places.ops.retain(|(of, _), _| *of != run);
+                self.places.own.closed(run);
+            }
             Record::Delivered(_)
             | Record::Said(_)
             | Record::RunOpened(_)
@@ -173,7 +202,7 @@ impl Touched {
             | Record::ConfigTrusted(_)
             | Record::RollbackAccepted(_)
             | Record::Recovered(_)
-            | Record::LeaseRefreshed(_)
+            | Record::ValueMet(_)
             | Record::CredentialChanged(_) => {}
             Record::LeaseIssued(issued) => self.lease(&issued.lease, &issued.credential),
             Record::LeaseRevoked(revoked) => {
@@ -227,6 +256,7 @@ impl Touched {
         }
         let new: Vec<String> = other.credentials.iter().filter(|name| !self.credentials.contains(name)).cloned().collect();
         self.credentials.extend(new);
+        self.places.own.join((&mut self.own, &mut self.acts), (&other.own, &other.acts));
         self.leases.extend(other.leases.iter().cloned());
         self.refused.extend(other.refused.iter().cloned());
     }
@@ -266,12 +296,23 @@ impl Touched {
 
 impl TouchedHttp {
     fn new(resource: SafeText) -> Self {
-        Self { asked: 0, bytes: 0, credentials: Vec::new(), failed: 0, peers: Vec::new(), resource, statuses: BTreeMap::new(), unknown: 0 }
+        Self {
+            asked: 0,
+            bytes: 0,
+            credentials: Vec::new(),
+            failed: 0,
+            peers: Vec::new(),
+            resource,
+            sent: 0,
+            statuses: BTreeMap::new(),
+            unknown: 0,
+        }
     }
 
     fn join(&mut self, other: &Self) {
         self.asked += other.asked;
         self.bytes += other.bytes;
+        self.sent += other.sent;
         self.failed += other.failed;
         self.unknown += other.unknown;
         let new: Vec<String> = other.credentials.iter().filter(|name| !self.credentials.contains(name)).cloned().collect();

@@ -25,7 +25,7 @@ use policy::address::OwnListeners;
 
 pub use body::BodyReader;
 pub use err::{NetError, SetupError};
-pub use pool::Pool;
+pub use pool::{Noting, Pool};
 pub use resolve::Resolver;
 pub use wire::{Response, ResponseLimits, Timeouts, WireRequest};
 

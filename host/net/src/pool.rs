@@ -1,10 +1,12 @@
 //! Connections of one agent under one policy, kept for its next request to the same place within the same bounds.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use effect::Bounds;
+use effect::record::Sent;
 use tokio::time::Instant;
 
 use crate::Network;
@@ -12,7 +14,7 @@ use crate::conn::{Conn, Lost};
 use crate::dial::{Place, dial};
 use crate::err::NetError;
 use crate::exchange::exchange;
-use crate::wire::{Response, WireRequest, to_http};
+use crate::wire::{Response, WireRequest, sent_of, to_http};
 
 /// BOUND: connections kept for one place.
 const IDLE_MAX_PER_PLACE: usize = 64;
@@ -35,6 +37,9 @@ struct Idle {
     /// Credentials under which nothing is kept any more.
     revoked: HashSet<String>,
 }
+
+/// Told to whom a request goes, and how many bytes of it.
+pub type Noting<'a> = &'a (dyn Fn(Option<(SocketAddr, Sent)>) + Send + Sync);
 
 struct Kept {
     conn: Box<Conn>,
@@ -82,24 +87,40 @@ impl Pool {
     /// # Errors
     /// [`NetError`]: with a `reason` where an address was refused; nothing was sent then.
     pub async fn send(&self, request: WireRequest) -> Result<Response, NetError> {
+        self.send_noting(request, &|_| ()).await
+    }
+
+    /// The same, for somebody who notes to whom a request went, and how many bytes of it: told just before it is handed to a connection, and told
+    /// `None` where nothing of it was written after all. Whatever becomes of the request, what was told last holds.
+    ///
+    /// # Errors
+    /// As [`Pool::send`].
+    pub async fn send_noting(&self, request: WireRequest, noting: Noting<'_>) -> Result<Response, NetError> {
         let mut wire = to_http(&request)?;
+        let sent = sent_of(&wire);
         let WireRequest { target, bounds, timeouts, limits, .. } = request;
         let place = Place { scheme: target.scheme, host: target.host, port: target.port };
         let terms = Terms { bounds, header_bytes: limits.header_bytes, header_count: limits.header_count };
         let mut returns = Returns { idle: Arc::clone(&self.idle), place, terms };
         if let Some(conn) = self.free(&returns) {
+            noting(Some((conn.peer, sent)));
             match exchange(conn, wire, returns, (timeouts, limits)).await {
                 Ok(response) => return Ok(response),
                 Err(Lost::Failed(err)) => return Err(err),
                 Err(Lost::Unsent(unsent)) => (wire, returns) = *unsent,
             }
+            noting(None);
         }
         let dialled = dial(&self.network.shared, &returns.place, &returns.terms.bounds, timeouts.connect).await?;
         let peer = dialled.peer;
         let conn = Box::new(Conn::open(dialled, &limits).await?);
+        noting(Some((peer, sent)));
         exchange(conn, wire, returns, (timeouts, limits)).await.map_err(|lost| match lost {
             Lost::Failed(err) => err,
-            Lost::Unsent(_) => NetError::new(effect::HttpFault::Incomplete, "closed before anything was sent").with_peer(peer),
+            Lost::Unsent(_) => {
+                noting(None);
+                NetError::new(effect::HttpFault::Incomplete, "closed before anything was sent").with_peer(peer)
+            }
         })
     }
 

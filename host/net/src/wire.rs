@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use effect::record::Tls;
+use effect::record::{Sent, Tls};
 use effect::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Reason, SafeText};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Uri};
@@ -122,6 +122,17 @@ pub(crate) fn to_http(request: &WireRequest) -> Result<Request<Full<Bytes>>, Net
         headers.insert(CONTENT_LENGTH, HeaderValue::from(request.body.len()));
     }
     Ok(to)
+}
+
+/// How many bytes of a request go onto the wire: hyper writes the request line and the fields of the map as they are, and adds none.
+pub(crate) fn sent_of(request: &Request<Full<Bytes>>) -> Sent {
+    const LINE: usize = " / HTTP/1.1\r\n".len() - "/".len();
+    const FIELD: usize = ": \r\n".len();
+    const END: usize = "\r\n".len();
+    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let fields: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
+    let body = hyper::body::Body::size_hint(request.body()).lower();
+    Sent { body, head: (request.method().as_str().len() + path + LINE + fields + END) as u64 }
 }
 
 /// Judges the head of a response and puts it into our words.

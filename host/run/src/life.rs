@@ -284,7 +284,7 @@ impl Life {
     async fn until_closed(self) -> Result<Report, RunError> {
         let opening = self.gate.opening().clone();
         let entry = self.prepared.entry();
-        let handle = self.world.live().handle();
+        let (handle, host) = (self.world.live().handle(), self.world.live().handle());
         let mut stopped = self.stopped.clone();
         let stop = async move {
             // A sender that is gone asks for nothing any more.
@@ -301,7 +301,9 @@ impl Life {
             Begun::Before(spent) => spent,
         };
         let start = Start { spent, ..start_of(&opening) };
-        let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await?;
+        let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
+        host.finished().await;
+        let ended = ended?;
         // It stays as it is: under the engine and on the files that it began with, it may go on yet.
         if let Some(Stop::Diverged(divergence)) = ended.stop {
             return Err(RunError::Diverged { run: opening.run, divergence: *divergence });

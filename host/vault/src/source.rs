@@ -1,10 +1,11 @@
 //! Where a value comes from, by its binding.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use effect::{Binding, Source, VaultLogin};
 use zeroize::Zeroizing;
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::exec::{ExecError, Printed};
 use crate::keyring::{self, KeyringError};
 use crate::local::{Local, LocalError, read_plain};
+use crate::register::Register;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
 /// There is no value. Nothing of one is in here.
@@ -84,6 +86,8 @@ trait Read: Send + Sync {
 pub struct Vault {
     local: Local,
     printed: Arc<Printed>,
+    register: Arc<Register>,
+    turns: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -95,7 +99,8 @@ impl std::fmt::Debug for Vault {
 impl From<Local> for Vault {
     /// With the vault of a home that was told of its passphrase.
     fn from(local: Local) -> Self {
-        Self { local, printed: Arc::default() }
+        let register = Arc::new(Register::new(local.clone()));
+        Self { local, printed: Arc::default(), register, turns: Arc::default() }
     }
 }
 
@@ -108,6 +113,17 @@ impl Vault {
     /// The vault of the home.
     pub fn local(&self) -> &Local {
         &self.local
+    }
+
+    /// The values of the home that could still let somebody in.
+    pub fn register(&self) -> &Arc<Register> {
+        &self.register
+    }
+
+    /// Waits until nobody else of this home exchanges the value of this name for another one.
+    pub async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+        turn.lock_owned().await
     }
 
     /// The value of a binding just now. Asked for each request, so that what was revoked is gone with the next one: a name that the home's vault

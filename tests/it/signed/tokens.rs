@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use effect::record::{LeaseRefreshed, Record};
+use effect::record::{HostAnswered, HostAsked, HostPurpose, Record};
 use tests::asks::{Ran, asks, assert_nowhere, config, set};
 use tests::oauth::Endpoint;
 use tests::program::Program;
+use tests::seen::host_asks;
 use tests::server::{Heard, Server, Step, response};
 use vault::{Local, Secret};
 
@@ -31,8 +32,9 @@ fn with_value(config: &str, value: &str) -> Program {
     program
 }
 
-fn refreshed(ran: &Ran) -> Vec<&LeaseRefreshed> {
-    ran.records.iter().filter_map(|record| if let Record::LeaseRefreshed(refreshed) = record { Some(refreshed) } else { None }).collect()
+/// What the host asked for tokens, each with its answer.
+fn refreshed(ran: &Ran) -> Vec<(&HostAsked, Option<&HostAnswered>)> {
+    host_asks(&ran.records).into_iter().filter(|(asked, _)| asked.purpose == HostPurpose::Token).collect()
 }
 
 fn token(heard: &Heard) -> &str {
@@ -54,8 +56,11 @@ async fn a_token_is_obtained_once_and_comes_back_as_stars() {
     assert_nowhere(&program, &ran, SECRET);
     assert_nowhere(&program, &ran, tokens[0]);
     let on_record = refreshed(&ran);
-    assert_eq!(on_record.iter().map(|it| (it.credential.as_str(), it.status)).collect::<Vec<_>>(), [("key", Some(200))]);
-    assert_eq!(on_record[0].target.as_str(), endpoint.url());
+    assert_eq!(
+        on_record.iter().map(|(asked, answered)| (asked.credential.as_str(), answered.unwrap().status)).collect::<Vec<_>>(),
+        [("key", Some(200))]
+    );
+    assert_eq!(on_record[0].0.resource.as_str(), format!("POST {}", endpoint.url()));
     assert_eq!(endpoint.stop(), ["200 client_credentials read write"]);
 }
 
@@ -79,7 +84,7 @@ async fn without_a_token_nothing_is_sent() {
     let server = Server::answering(|_, heard| echo(heard)).await;
     let unavailable = |ran: &Ran, status: Option<u16>| {
         assert_eq!(ran.refused(), ["credential-unavailable"], "{ran:?}");
-        assert_eq!(refreshed(ran).iter().map(|it| it.status).collect::<Vec<_>>(), [status]);
+        assert_eq!(refreshed(ran).iter().map(|(_, answered)| answered.unwrap().status).collect::<Vec<_>>(), [status]);
         assert_eq!(server.heard().len(), 0);
     };
     let wrong = "another-secret-of-the-client";

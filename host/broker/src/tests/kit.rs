@@ -87,14 +87,12 @@ pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
 }
 
 pub(super) fn live(gate: &RunGate, network: Option<net::Network>) -> Live {
+    live_with(gate, network, vault::Vault::new(Path::new("/nonexistent")))
+}
+
+pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: vault::Vault) -> Live {
     let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
-    Live::new(LiveParts {
-        gate: gate.clone(),
-        mounts,
-        network,
-        vault: vault::Vault::new(Path::new("/nonexistent")),
-        runtime: tokio::runtime::Handle::current(),
-    })
+    Live::new(LiveParts { gate: gate.clone(), mounts, network, vault, runtime: tokio::runtime::Handle::current() })
 }
 
 pub(super) fn done() -> Closing {

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and makes its own files and servers"
 )]
 
+mod exchanges;
 mod files;
 mod kit;
 mod live;

@@ -218,6 +218,7 @@ mod tests {
             outcome,
             peer: None,
             reason: None,
+            sent: None,
             status: None,
             tls: None,
             v: VERSION,

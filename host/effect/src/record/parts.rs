@@ -23,6 +23,10 @@ pub struct AskedFor {
 pub enum AnswerClass {
     /// A response came; its status tells the rest.
     Response,
+    /// An act on a credential was done.
+    Done,
+    /// An act on a credential was not done: it was not its turn, or its target did not accept it.
+    NotDone,
     /// Every, or any, address behind the name is one it may not have, or the server's key is none that was pinned: nothing was sent.
     RefusedAddress,
     /// The credential that goes along has no value: nothing was sent.
@@ -33,6 +37,82 @@ pub enum AnswerClass {
     Unknown,
     /// The guest lost interest, or the run ended.
     Abandoned,
+}
+
+impl AnswerClass {
+    /// Whether an answer came whose body is handed to the guest.
+    pub fn has_answer(self) -> bool {
+        match self {
+            Self::Response | Self::Done | Self::NotDone => true,
+            Self::RefusedAddress | Self::RefusedCredential | Self::Failed | Self::Unknown | Self::Abandoned => false,
+        }
+    }
+}
+
+/// Bytes of one request as they are put on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Of the body.
+    pub body: u64,
+    /// Of the request line and the header fields, with their line ends.
+    pub head: u64,
+}
+
+impl Sent {
+    /// All of them.
+    pub fn bytes(self) -> u64 {
+        self.body.saturating_add(self.head)
+    }
+}
+
+/// What the host asks for on its own behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostPurpose {
+    /// A token at an endpoint of OAuth 2.
+    Token,
+    /// To be let in by a server of HashiCorp Vault or OpenBao.
+    VaultLogin,
+    /// A value at such a server.
+    VaultRead,
+    /// A rotation: the new value is set at its target.
+    RotationSet,
+    /// A rotation: the new value is tried.
+    RotationTest,
+    /// A rotation: the old value is tried.
+    RotationProbe,
+}
+
+impl HostPurpose {
+    /// As the record has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::VaultLogin => "vault-login",
+            Self::VaultRead => "vault-read",
+            Self::RotationSet => "rotation-set",
+            Self::RotationTest => "rotation-test",
+            Self::RotationProbe => "rotation-probe",
+        }
+    }
+
+    /// Whether it changes something at the server that only its answer tells: then it is finished, whoever lost interest.
+    pub fn changes_something(self) -> bool {
+        match self {
+            Self::Token | Self::VaultLogin | Self::RotationSet => true,
+            Self::VaultRead | Self::RotationTest | Self::RotationProbe => false,
+        }
+    }
+}
+
+/// Where the value of a credential was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetIn {
+    /// A request of the guest, which was sent with stars in its place.
+    Request,
+    /// An answer from a place where the value has no business.
+    Answer,
 }
 
 /// What was done with a credential.

@@ -131,7 +131,14 @@ impl Held<'_> {
         for op in left {
             self.inner.ops.insert(
                 op,
-                OpState { answered: false, responded: false, redactions: 0, seen: Seen::default(), source: SafeText::new("", 0) },
+                OpState {
+                    answered: false,
+                    going: None,
+                    responded: false,
+                    redactions: 0,
+                    seen: Seen::default(),
+                    source: SafeText::new("", 0),
+                },
             );
             self.settle(OpId(op), Settling::unknown())?;
             self.inner.ops.remove(&op);
@@ -140,6 +147,7 @@ impl Held<'_> {
             self.settle(OpId(op), Settling::abandoned())?;
             self.end_op(OpId(op), false)?;
         }
+        self.end_host_asks()?;
         if let Some(claim) = self.inner.progress.last() {
             self.inner.trace.said(claim);
         }

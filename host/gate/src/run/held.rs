@@ -35,7 +35,7 @@ impl Held<'_> {
         &self.gate.0
     }
 
-    pub(super) fn run(&self) -> RunId {
+    pub(crate) fn run(&self) -> RunId {
         self.shared().opening.run
     }
 
@@ -49,7 +49,7 @@ impl Held<'_> {
         }
     }
 
-    pub(super) fn check_unbroken(&self) -> Result<(), Stop> {
+    pub(crate) fn check_unbroken(&self) -> Result<(), Stop> {
         match (self.inner.broken, self.inner.sealed) {
             (true, _) => Err(Stop::RecordBroken),
             (false, true) => Err(Stop::Stopped),
@@ -61,7 +61,7 @@ impl Held<'_> {
         Facts { chosen: None, now_unix_s: self.shared().clock.unix_ns() / 1_000_000_000, mount: None }
     }
 
-    pub(super) fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.shared().clock.unix_ms()
     }
 
@@ -90,6 +90,13 @@ impl Held<'_> {
         Ok(())
     }
 
+    /// Puts one record into the log, whose durability somebody waits for.
+    pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<Appended, Stop> {
+        let record = record.into();
+        let entry = Entry { body: record.to_bytes(), ..Entry::default() };
+        self.append(vec![(record, entry)])
+    }
+
     pub(super) fn append(&mut self, records: Vec<(Record, Entry)>) -> Result<Appended, Stop> {
         if self.inner.broken || self.inner.sealed {
             return Err(Stop::RecordBroken);
@@ -108,7 +115,7 @@ impl Held<'_> {
         let bytes: usize = records.iter().map(|(_, entry)| entry.body.len() + payloads(entry) + FRAME_BYTES).sum();
         self.inner.recorded_bytes = self.inner.recorded_bytes.saturating_add(bytes as u64);
         let over = self.inner.recorded_bytes > self.shared().opening.standing.limits.record_bytes;
-        let owed = |kind| matches!(kind, Kind::Answered | Kind::Received | Kind::RunResumed | Kind::RunClosed);
+        let owed = |kind| matches!(kind, Kind::Answered | Kind::Received | Kind::HostAnswered | Kind::RunResumed | Kind::RunClosed);
         if over && !self.inner.closed && !records.iter().any(|(record, _)| owed(record.kind())) {
             Err(Stop::Limit("record-bytes"))
         } else {
@@ -141,7 +148,7 @@ impl Held<'_> {
         match self.inner.ops.get_mut(&op.0) {
             Some(state) if !state.answered => {
                 state.answered = true;
-                state.responded = how.class == AnswerClass::Response;
+                state.responded = how.class.has_answer();
             }
             // Somebody else settled it, or nobody wants it any more.
             _ if abandoned => return Ok(()),
@@ -154,6 +161,7 @@ impl Held<'_> {
             let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resource: what };
             self.shared().watcher.on_refused(&ask, reason);
         }
+        let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.going).unzip();
         let record = Answered {
             at: self.now_ms(),
             credential_version: how.head.credential_version,
@@ -161,8 +169,9 @@ impl Held<'_> {
             kind: Kind::Answered,
             op: op.0,
             outcome: how.class,
-            peer: how.head.peer,
+            peer: how.head.peer.or(peer),
             reason: how.reason,
+            sent,
             status: how.head.status,
             tls: how.head.tls,
             v: VERSION,

@@ -40,7 +40,9 @@ impl Held<'_> {
         let lease = self.lease(&bounds, repeat);
         let appended = self.append(lease.into_iter().chain([asked.into()]).map(with_entry).collect())?;
         self.inner.tally.asked += 1;
-        self.inner.ops.insert(op.0, OpState { answered: false, responded: false, redactions: 0, seen: Seen::default(), source });
+        self.inner
+            .ops
+            .insert(op.0, OpState { answered: false, going: None, responded: false, redactions: 0, seen: Seen::default(), source });
         let Ok(act) = Act::try_from(sent.unwrap_or(ask)) else { return Err(Stop::RecordBroken) };
         let permit = Permit::new(act, bounds, self.gate.clone(), op);
         Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))

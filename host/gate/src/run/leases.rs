@@ -1,9 +1,8 @@
 //! A run's leases of credentials at the gate: how they end before the run, and what is seen of old values.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
-use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, LeaseRefreshed, VERSION};
+use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, VERSION};
 use effect::{OpId, SafeText, Stop};
 
 use super::RunGate;
@@ -35,25 +34,6 @@ impl RunGate {
     /// Whether the run has had a lease of this credential.
     pub fn has_lease(&self, credential: &str) -> bool {
         self.lock().inner.leases.contains_key(credential)
-    }
-
-    /// Puts it on the record that a token was obtained at an endpoint, or that there was none.
-    ///
-    /// # Errors
-    /// Only what ends the run.
-    pub fn refreshed(&self, credential: &str, endpoint: &str, (status, peer): (Option<u16>, Option<SocketAddr>)) -> Result<(), Stop> {
-        let mut held = self.lock();
-        let record = LeaseRefreshed {
-            at: held.now_ms(),
-            credential: SafeText::new(credential, 64),
-            kind: Kind::LeaseRefreshed,
-            lease: lease::lease_id(self.opening().run, credential),
-            peer,
-            status,
-            target: SafeText::new(endpoint, 512),
-            v: VERSION,
-        };
-        held.put(record, Vec::new())
     }
 
     /// Puts it on the record that an old value was tried.

@@ -16,6 +16,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
         outcome,
         peer: None,
         reason: None,
+        sent: None,
         status: None,
         tls: None,
         v: VERSION,

@@ -1,8 +1,8 @@
 //! The files of a vault: read whole, written whole, for their owner alone.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -61,6 +61,63 @@ pub(crate) fn read_plain(path: &Path, max: u64) -> io::Result<(Zeroizing<Vec<u8>
     }
     bytes.truncate(length);
     Ok((bytes, metadata.permissions().mode()))
+}
+
+/// Which file it is, and how long: another file under the same name, or a longer one, is told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+}
+
+impl Mark {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+/// Nothing's, where there is no file.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
+    match fs::symlink_metadata(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Mark::default()),
+        found => {
+            let found = found.map_err(failed("look at", path))?;
+            Ok(Mark { device: found.dev(), inode: found.ino(), bytes: found.len() })
+        }
+    }
+}
+
+/// From there to its end; nothing, where there is no file.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn read_from(path: &Path, from: u64, max: u64) -> Result<Zeroizing<Vec<u8>>, LocalError> {
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits()).unwrap_or(0);
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Zeroizing::default()),
+        file => file.map_err(failed("open", path))?,
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = file.seek(io::SeekFrom::Start(from)).and_then(|_| file.take(max).read_to_end(&mut bytes));
+    read.map_err(failed("read", path))?;
+    Ok(bytes)
+}
+
+/// Adds to a file that is there; on disk when this returns.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
+    let mut file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(failed("write", path))
+}
+
+/// For how long a value is looked for that was replaced is counted from now.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn now_s() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// For its owner alone; whole and on disk, or as it was before.

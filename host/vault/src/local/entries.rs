@@ -139,6 +139,15 @@ impl Entries {
         self.live(name)?.next.take().map(drop).ok_or_else(|| LocalError::NotStaged(name.to_owned()))
     }
 
+    /// Every value there is, the ones that wait too, by name.
+    pub(super) fn values(&self) -> Vec<(String, Secret)> {
+        let both = |(name, entry): (&String, &Entry)| {
+            let (name, values) = (name.clone(), [entry.value.clone(), entry.next.clone()]);
+            values.into_iter().flatten().map(move |value| (name.clone(), value)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(both).collect()
+    }
+
     pub(super) fn list(self) -> Vec<Listed> {
         let listed = |(name, entry): (String, Entry)| Listed {
             name,
@@ -193,7 +202,7 @@ impl Entries {
 
 const LENGTH_BYTES: usize = 4;
 
-fn put(to: &mut Vec<u8>, field: &[u8]) {
+pub(super) fn put(to: &mut Vec<u8>, field: &[u8]) {
     to.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
     to.extend_from_slice(field);
 }
@@ -205,7 +214,7 @@ fn decode_first(rest: &mut &[u8]) -> Option<(String, Entry)> {
     Some((name, Entry { version, counted: version, set_at: number(rest)?, value: secret(rest)?, next: None }))
 }
 
-fn number(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(take(rest)?.try_into().ok()?))
 }
 
@@ -218,7 +227,7 @@ fn secret(rest: &mut &[u8]) -> Option<Option<Secret>> {
     }
 }
 
-fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, after) = rest.split_at_checked(LENGTH_BYTES)?;
     let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
     let (field, after) = after.split_at_checked(length)?;

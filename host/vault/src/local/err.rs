@@ -67,6 +67,9 @@ pub enum LocalError {
     /// There is no more room for names.
     #[error("the vault remembers {REVOKED_MAX} revoked names at most")]
     FullOfRevoked,
+    /// There is no more room for values that could still let somebody in.
+    #[error("too many values could still let somebody in: no other one is made until some of them have lapsed")]
+    FullOfLive,
     /// It could not name a credential.
     #[error("`{}` is no name of a credential: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
     NotAName(String),

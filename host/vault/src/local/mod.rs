@@ -9,6 +9,7 @@
 mod disk;
 mod entries;
 mod err;
+mod live;
 mod seal;
 #[cfg(test)]
 #[expect(
@@ -29,6 +30,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::disk::read_plain;
 use self::entries::Entries;
 pub use self::err::LocalError;
+pub(crate) use self::live::{KeptValue, Reader};
 use self::seal::{COST, Cost, Head, HeadError, KEY_BYTES, Key};
 pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
 use crate::keyring;
@@ -38,6 +40,9 @@ use crate::secret::Secret;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// BOUND: looks at a vault that is just being sealed under another key.
 const LOOKS_MAX: usize = 5;
+/// How long a value that was replaced, given up or revoked is looked for in what comes back, in seconds: whoever changes it here changes it at its target
+/// within that, and nobody tells the host when.
+const FORMER_S: u64 = 30 * 24 * 3600;
 
 /// What is known of a secret besides its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,14 +117,18 @@ impl Local {
 
     fn rekey_at(&self, to: &KeySource, cost: Cost) -> Result<(), LocalError> {
         let _lock = disk::lock(&self.home)?;
-        let entries = self.read()?.1;
+        let (known, entries) = self.read()?;
         disk::sweep(&self.home)?;
         let (head, key) = match to {
             KeySource::File => self.new_key(Head::new_file()?)?,
             KeySource::Passphrase(passphrase) => self.of_passphrase(Head::new_passphrase(cost)?, passphrase)?,
             KeySource::Keyring => (Head::Keyring, self.key(Head::Keyring)?),
         };
+        if let Some((_, old)) = &known {
+            self.live_rekey(old, (old, &key))?;
+        }
         self.write(head, &key, &entries)?;
+        self.live_rekey(&key, (&key, &key))?;
         self.keep(head, key);
         Ok(())
     }
@@ -240,7 +249,9 @@ impl Local {
     fn change<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>) -> Result<T, LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, mut entries) = self.read()?;
+        let before = entries.values();
         let changed = change(&mut entries)?;
+        self.keep_former(before, &entries)?;
         disk::sweep(&self.home)?;
         let (head, key) = match known {
             Some((head, key)) => (head.next(), key),
@@ -249,6 +260,21 @@ impl Local {
         self.write(head, &key, &entries)?;
         self.keep(head, key);
         Ok(changed)
+    }
+
+    /// Values that are no longer in the vault may let somebody in all the same: they are looked for in what comes back.
+    fn keep_former(&self, before: Vec<(String, Secret)>, entries: &Entries) -> Result<(), LocalError> {
+        let after = entries.values();
+        let is_gone = |(name, value): &(String, Secret)| !after.iter().any(|(other, kept)| other == name && kept.is(value));
+        let now_s = disk::now_s();
+        let former = before.into_iter().filter(is_gone).map(|(credential, secret)| KeptValue {
+            credential,
+            hosts: Vec::new(),
+            secret,
+            until_s: now_s + FORMER_S,
+        });
+        let former: Vec<KeptValue> = former.collect();
+        if former.is_empty() { Ok(()) } else { self.live_keep_locked(&mut Reader::default(), &former, now_s).map(drop) }
     }
 
     /// Everything, and the key that opened it; none where there is no vault yet.

@@ -30,8 +30,8 @@ Examples:
   bailiwick audit show --kind asked --json
   bailiwick audit show --run 01K8M3
 
-Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-refreshed, lease-revoked, \
-lease-probed, credential-changed, config-trusted, recovered.";
+Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
+lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, recovered.";
 
 const KINDS: &[Kind] = &[
     Kind::RunOpened,
@@ -45,9 +45,11 @@ const KINDS: &[Kind] = &[
     Kind::Delivered,
     Kind::Said,
     Kind::LeaseIssued,
-    Kind::LeaseRefreshed,
     Kind::LeaseRevoked,
     Kind::LeaseProbed,
+    Kind::HostAsked,
+    Kind::HostAnswered,
+    Kind::ValueMet,
     Kind::CredentialChanged,
     Kind::ConfigTrusted,
     Kind::RollbackAccepted,

@@ -87,6 +87,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 /// Leaves what was asked for. Whoever asks for a host is not shown files, and the other way round.
 fn narrow(touched: &mut Touched, args: &Args) {
     if let Some(credential) = &args.credential {
+        touched.own.retain(|one| one.credential.as_str() == credential);
+        touched.acts.retain(|one| of_credential(one.resource.as_str(), credential));
         touched.leases.retain(|lease| lease.credential.as_str() == credential);
         touched.credentials.retain(|name| name == credential);
         touched.http.retain(|one| one.credentials.contains(credential));
@@ -102,10 +104,17 @@ fn narrow(touched: &mut Touched, args: &Args) {
     let of_file = |path: &str| args.file.as_deref().is_some_and(|file| path.starts_with(file));
     if args.credential.is_none() {
         touched.leases.clear();
+        touched.acts.clear();
     }
+    touched.own.retain(|one| of_host(one.resource.as_str()));
     touched.http.retain(|one| of_host(one.resource.as_str()));
     touched.files.retain(|one| of_file(one.path.as_str()));
     touched.refused.retain(|one| of_host(one.resource.as_str()) || of_file(one.resource.as_str()));
+}
+
+/// Whether `STEP NAME` is about this credential; `*` stands for all.
+fn of_credential(resource: &str, credential: &str) -> bool {
+    resource.split_once(' ').is_some_and(|(_, name)| name == credential || name == "*")
 }
 
 /// The host in `METHOD scheme://host:port/path`.
@@ -116,6 +125,28 @@ fn host_of(resource: &str) -> Option<&str> {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(host),
         _ => Some(authority),
     }
+}
+
+fn acts(touched: &[gate::TouchedAct]) -> Vec<Vec<String>> {
+    let mut rows = vec![["ASKED", "DONE", "NOT DONE", "FAILED", "CREDENTIAL"].map(str::to_owned).to_vec()];
+    rows.extend(
+        touched.iter().map(|one| vec![count(one.asked), count(one.done), count(one.not_done), count(one.failed), one.resource.to_string()]),
+    );
+    rows
+}
+
+/// What the host asked on its own behalf.
+fn own(touched: &[gate::TouchedOwn]) -> Vec<Vec<String>> {
+    let head = ["HOST ASKED", "STATUS", "FAILED", "SENT", "RECEIVED", "PEERS", "FOR", "REQUEST"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for one in touched {
+        let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
+        let (sent, received) = (bytes(one.sent), bytes(one.received));
+        let purpose = format!("{} of {}", one.purpose.as_str(), one.credential);
+        let row = [count(one.asked), statuses.join(" "), count(one.failed), sent, received, one.peers.join(" "), purpose];
+        rows.push(row.into_iter().chain([one.resource.to_string()]).collect());
+    }
+    rows
 }
 
 fn print(touched: &Touched) -> Result<(), CliError> {
@@ -129,7 +160,7 @@ fn print(touched: &Touched) -> Result<(), CliError> {
         };
         files.push(row(&[touch(file.what), &count(file.times), &amount, file.path.as_str()]));
     }
-    let mut http = vec![row(&["ASKED", "STATUS", "FAILED", "UNKNOWN", "RECEIVED", "PEERS", "REQUEST"])];
+    let mut http = vec![row(&["ASKED", "STATUS", "FAILED", "UNKNOWN", "SENT", "RECEIVED", "PEERS", "REQUEST"])];
     for one in &touched.http {
         let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
         let cells = [
@@ -137,12 +168,14 @@ fn print(touched: &Touched) -> Result<(), CliError> {
             statuses.join(" "),
             count(one.failed),
             count(one.unknown),
+            bytes(one.sent),
             bytes(one.bytes),
             one.peers.join(" "),
             one.resource.to_string(),
         ];
         http.push(cells.to_vec());
     }
+    let (acts, own) = (acts(&touched.acts), own(&touched.own));
     let mut leases = vec![row(&["LEASE", "USES", "STATE", "OLD VALUES TRIED"])];
     for one in &touched.leases {
         let probe = |probe: &gate::TouchedProbe| {
@@ -163,7 +196,7 @@ fn print(touched: &Touched) -> Result<(), CliError> {
         refused.push(vec![count(one.alike), place, function(&one.function).to_owned(), safe(&one.reason), one.resource.to_string()]);
     }
     let mut nothing = true;
-    for rows in [files, http, leases, refused].iter().filter(|rows| rows.len() > 1) {
+    for rows in [files, http, acts, own, leases, refused].iter().filter(|rows| rows.len() > 1) {
         if !std::mem::replace(&mut nothing, false) {
             out::line("")?;
         }

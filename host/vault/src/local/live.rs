@@ -1,0 +1,218 @@
+//! The file of values that could still let somebody in, beside the vault: sealed under a key of its own, which is sealed under the vault's. It is only ever
+//! added to; what has lapsed is left out when it is written anew.
+
+use std::path::PathBuf;
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use super::disk::{self, Mark};
+use super::entries::{number, put, take};
+use super::seal::{self, KEY_BYTES, Key};
+use super::{Local, LocalError};
+use crate::secret::Secret;
+
+/// How the file begins. Its key follows, sealed twice: under the vault's key, and while that is being replaced, under the new one too.
+const MAGIC: &[u8] = b"bailiwick live 1\n";
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+const SEALED_KEY_BYTES: usize = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
+const HEAD_BYTES: usize = MAGIC.len() + 2 * SEALED_KEY_BYTES;
+/// BOUND: bytes of the file, once what has lapsed is left out.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// It is written anew, without what has lapsed, when it would be longer than this and than twice what was left the last time.
+const WHOLE_BYTES: u64 = 4 << 20;
+
+/// One value, as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptValue {
+    pub(crate) credential: String,
+    /// Host patterns, as people write them.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) secret: Secret,
+    pub(crate) until_s: u64,
+}
+
+/// How far a file was read.
+pub(crate) struct Reader {
+    mark: Mark,
+    /// Bytes of whole frames, with the head.
+    read: u64,
+    key: Option<Key>,
+    /// How long the file may become before it is written anew.
+    grows_to: u64,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { mark: Mark::default(), read: 0, key: None, grows_to: WHOLE_BYTES }
+    }
+}
+
+impl Local {
+    fn live_file(&self) -> PathBuf {
+        self.home.join("vault.live")
+    }
+
+    /// What was kept since this reader looked last, by whichever process.
+    pub(crate) fn live_read(&self, reader: &mut Reader) -> Result<Vec<KeptValue>, LocalError> {
+        if disk::mark(&self.live_file())? == reader.mark {
+            return Ok(Vec::new());
+        }
+        let _lock = disk::lock(&self.home)?;
+        self.live_read_locked(reader)
+    }
+
+    /// Keeps values, and gives what others have kept since this reader looked last.
+    pub(crate) fn live_keep(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<Vec<KeptValue>, LocalError> {
+        let _lock = disk::lock(&self.home)?;
+        self.live_keep_locked(reader, values, now_s)
+    }
+
+    /// The same, for whoever holds the lock.
+    pub(super) fn live_keep_locked(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<Vec<KeptValue>, LocalError> {
+        let path = self.live_file();
+        let others = self.live_read_locked(reader)?;
+        if let Some(key) = &reader.key {
+            let added = framed(key, values)?;
+            let bytes = reader.mark.bytes() + added.len() as u64;
+            // Behind a frame whose writing was cut off, nothing would be read.
+            if reader.read == reader.mark.bytes() && bytes <= reader.grows_to {
+                disk::append(&path, &added)?;
+                (reader.mark, reader.read) = (disk::mark(&path)?, bytes);
+                return Ok(others);
+            }
+        }
+        self.live_write_anew(reader, values, now_s)?;
+        Ok(others)
+    }
+
+    /// Without what has lapsed, and without a last frame whose writing was cut off.
+    fn live_write_anew(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<(), LocalError> {
+        let path = self.live_file();
+        let mut kept = match &reader.key {
+            Some(key) => frames(&disk::read_from(&path, HEAD_BYTES as u64, FILE_BYTES_MAX)?, key).0,
+            None => Vec::new(),
+        };
+        kept.retain(|value| value.until_s > now_s);
+        kept.extend(values.iter().cloned());
+        let key = reader.key.clone().map_or_else(|| seal::random().map(Key::new), Ok)?;
+        let mut whole = head(&self.vault_key()?, &key)?;
+        whole.extend_from_slice(&framed(&key, &kept)?);
+        let bytes = whole.len() as u64;
+        if bytes > FILE_BYTES_MAX {
+            return Err(LocalError::FullOfLive);
+        }
+        disk::write(&self.home, &path, &whole)?;
+        *reader = Reader { mark: disk::mark(&path)?, read: bytes, key: Some(key), grows_to: WHOLE_BYTES.max(2 * bytes) };
+        Ok(())
+    }
+
+    /// Seals the file's key under these keys of the vault. Under the lock: under both while the vault is sealed anew, so that either opens it however that
+    /// is cut off, and then under the new one alone.
+    pub(super) fn live_rekey(&self, from: &Key, (one, other): (&Key, &Key)) -> Result<(), LocalError> {
+        let path = self.live_file();
+        let mut whole = disk::read_from(&path, 0, FILE_BYTES_MAX)?;
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let key = self.live_key_under(from, &whole)?;
+        let sealed = [MAGIC, &sealed_under(one, &key[..])?, &sealed_under(other, &key[..])?].concat();
+        whole.get_mut(..HEAD_BYTES).ok_or_else(|| LocalError::Sealed(path.clone()))?.copy_from_slice(&sealed);
+        disk::write(&self.home, &path, &whole)
+    }
+
+    fn live_read_locked(&self, reader: &mut Reader) -> Result<Vec<KeptValue>, LocalError> {
+        let path = self.live_file();
+        let mark = disk::mark(&path)?;
+        if mark == Mark::default() {
+            *reader = Reader::default();
+            return Ok(Vec::new());
+        }
+        // Another file: it was written anew, and is read from its beginning.
+        if !mark.is_same_file(&reader.mark) || reader.key.is_none() {
+            let head = disk::read_from(&path, 0, HEAD_BYTES as u64)?;
+            let key = self.live_key_under(&self.vault_key()?, &head)?;
+            *reader = Reader { read: HEAD_BYTES as u64, key: Some(key), ..Reader::default() };
+        }
+        let key = reader.key.as_ref().ok_or_else(|| LocalError::Sealed(path.clone()))?;
+        let (values, good) = frames(&disk::read_from(&path, reader.read, FILE_BYTES_MAX)?, key);
+        (reader.mark, reader.read) = (mark, reader.read + good as u64);
+        Ok(values)
+    }
+
+    /// The vault's key: of one that does not exist yet, it is made, empty.
+    fn vault_key(&self) -> Result<Key, LocalError> {
+        let (known, entries) = self.read()?;
+        if let Some((_, key)) = known {
+            return Ok(key);
+        }
+        let (head, key) = self.first()?;
+        self.write(head, &key, &entries)?;
+        Ok(key)
+    }
+
+    fn live_key_under(&self, vault: &Key, head: &[u8]) -> Result<Key, LocalError> {
+        let sealed = head.strip_prefix(MAGIC).unwrap_or_default().chunks_exact(SEALED_KEY_BYTES).take(2);
+        let key = sealed.filter_map(|sealed| opened(vault, sealed)).find_map(|key| <[u8; KEY_BYTES]>::try_from(key.as_slice()).ok());
+        key.map(Key::new).ok_or_else(|| LocalError::Sealed(self.live_file()))
+    }
+}
+
+fn head(vault: &Key, key: &Key) -> Result<Vec<u8>, LocalError> {
+    Ok([MAGIC, &sealed_under(vault, &key[..])?, &sealed_under(vault, &key[..])?].concat())
+}
+
+fn sealed_under(key: &Key, plain: &[u8]) -> Result<Vec<u8>, LocalError> {
+    let nonce: [u8; NONCE_BYTES] = seal::random()?;
+    let cipher = XChaCha20Poly1305::new(key.as_slice().into());
+    let sealed = cipher.encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: MAGIC }).map_err(|_| LocalError::FullOfLive)?;
+    Ok([&nonce[..], &sealed].concat())
+}
+
+fn opened(key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+    let cipher = XChaCha20Poly1305::new(key.as_slice().into());
+    cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: MAGIC }).ok().map(Zeroizing::new)
+}
+
+fn framed(key: &Key, values: &[KeptValue]) -> Result<Vec<u8>, LocalError> {
+    let mut framed = Vec::new();
+    for value in values {
+        put(&mut framed, &sealed_under(key, &encoded(value))?);
+    }
+    Ok(framed)
+}
+
+/// All values that are whole, and how many bytes they take. A frame that does not open ends the file: its writing was cut off.
+fn frames(bytes: &[u8], key: &Key) -> (Vec<KeptValue>, usize) {
+    let (mut values, mut good, mut rest) = (Vec::new(), 0, bytes);
+    while let Some(value) = take(&mut rest).and_then(|frame| decoded(&opened(key, frame)?)) {
+        values.push(value);
+        good = bytes.len() - rest.len();
+    }
+    (values, good)
+}
+
+fn encoded(value: &KeptValue) -> Zeroizing<Vec<u8>> {
+    let size = value.credential.len() + value.hosts.iter().map(|host| host.len() + 4).sum::<usize>() + value.secret.expose().len() + 64;
+    let mut to = Zeroizing::new(Vec::with_capacity(size));
+    put(&mut to, value.credential.as_bytes());
+    put(&mut to, &value.until_s.to_be_bytes());
+    put(&mut to, value.secret.expose());
+    value.hosts.iter().for_each(|host| put(&mut to, host.as_bytes()));
+    to
+}
+
+fn decoded(mut rest: &[u8]) -> Option<KeptValue> {
+    let text = |field: &[u8]| String::from_utf8(field.to_vec()).ok();
+    let credential = text(take(&mut rest)?)?;
+    let until_s = number(&mut rest)?;
+    let secret = Secret::new(take(&mut rest)?.to_vec()).ok()?;
+    let mut hosts = Vec::new();
+    while !rest.is_empty() {
+        hosts.push(text(take(&mut rest)?)?);
+    }
+    Some(KeptValue { credential, hosts, secret, until_s })
+}

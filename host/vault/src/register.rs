@@ -1,0 +1,263 @@
+//! Values that could still let somebody in, of a whole home: each with its credential, where it could, and until when.
+//!
+//! Every run of a home looks for those of them in what comes back to it that could let somebody in where it can reach. Values that were obtained or made
+//! (tokens, signatures), and those that were replaced in the vault, are kept sealed in the home until they lapse, so the next process looks for them as
+//! well. Values whose source is elsewhere are held in memory alone: the home keeps no copy of what its operator keeps elsewhere on purpose.
+//!
+//! INVARIANT: no value is forgotten before it has lapsed. Where there is no more room, no other one is made.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use effect::HostPattern;
+
+use crate::local::{KeptValue, Local, LocalError, Reader};
+use crate::secret::Secret;
+
+/// BOUND: values of one home that could let somebody in at a time.
+const VALUES_MAX: usize = 16_384;
+
+/// A value that is about to leave, or was given out.
+#[derive(Clone, Debug)]
+pub struct Outstanding {
+    /// Under which credential.
+    pub credential: String,
+    /// Where it could let somebody in. Where nothing is written, nobody knows: wherever the credential is used.
+    pub hosts: Vec<HostPattern>,
+    /// Until when, seconds since 1970; kept in the home until then. `None` for one whose source has it, which is held as long as the home is.
+    pub until_s: Option<u64>,
+    /// The value.
+    pub secret: Secret,
+}
+
+/// One of them, by the number that it has in this process.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// Counts them, from 1. One that is noted again for longer has a new number.
+    pub id: u64,
+    /// What it is.
+    pub value: Arc<Outstanding>,
+}
+
+/// See the module. Cheap to share.
+pub struct Register {
+    local: Local,
+    inner: Mutex<Inner>,
+    last: AtomicU64,
+    most: usize,
+}
+
+impl std::fmt::Debug for Register {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Register").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    values: BTreeMap<u64, Arc<Outstanding>>,
+    last: u64,
+    reader: Reader,
+}
+
+impl Inner {
+    /// Whether this value is known, for as long; otherwise it is put in, in place of one that lapses earlier.
+    fn put(&mut self, value: Outstanding) {
+        let is_it = |known: &Outstanding| known.credential == value.credential && known.secret.is(&value.secret);
+        let known = self.values.iter().find(|(_, known)| is_it(known)).map(|(id, known)| (*id, known.until_s, known.hosts == value.hosts));
+        match known {
+            Some((_, until_s, true)) if lasts(until_s) >= lasts(value.until_s) => return,
+            Some((id, _, true)) => drop(self.values.remove(&id)),
+            _ => {}
+        }
+        self.last += 1;
+        self.values.insert(self.last, Arc::new(value));
+    }
+
+    fn take_in(&mut self, kept: Vec<KeptValue>, now_s: u64) {
+        for value in kept.into_iter().filter(|value| value.until_s > now_s) {
+            let hosts = value.hosts.iter().filter_map(|host| host.parse().ok()).collect();
+            self.put(Outstanding { credential: value.credential, hosts, until_s: Some(value.until_s), secret: value.secret });
+        }
+    }
+}
+
+fn lasts(until_s: Option<u64>) -> u64 {
+    until_s.unwrap_or(u64::MAX)
+}
+
+impl Register {
+    /// Of the home that this vault is in. Opens nothing.
+    pub fn new(local: Local) -> Self {
+        Self::with_room(local, VALUES_MAX)
+    }
+
+    /// The same, for so many values.
+    pub fn with_room(local: Local, most: usize) -> Self {
+        Self { local, inner: Mutex::default(), last: AtomicU64::new(0), most }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what other processes of this home have kept. Waits for the disk.
+    ///
+    /// # Errors
+    /// What was kept does not open: nobody knows what is to be looked for.
+    pub fn look(&self, now_s: u64) -> Result<(), LocalError> {
+        let mut inner = self.lock();
+        let kept = self.local.live_read(&mut inner.reader)?;
+        inner.take_in(kept, now_s);
+        self.last.store(inner.last, Ordering::Release);
+        Ok(())
+    }
+
+    /// Notes values before they leave. They are on disk, where they are kept, when this returns. Waits for the disk.
+    ///
+    /// # Errors
+    /// No room, or they can't be kept: then they must not leave.
+    pub fn note(&self, values: Vec<Outstanding>, now_s: u64) -> Result<(), LocalError> {
+        let mut inner = self.lock();
+        let is_known = |value: &&Outstanding| {
+            inner.values.values().any(|known| {
+                known.credential == value.credential
+                    && known.secret.is(&value.secret)
+                    && known.hosts == value.hosts
+                    && lasts(known.until_s) >= lasts(value.until_s)
+            })
+        };
+        let new: Vec<Outstanding> = values.iter().filter(|value| !is_known(value)).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        inner.values.retain(|_, known| lasts(known.until_s) > now_s);
+        if inner.values.len() + new.len() > self.most {
+            return Err(LocalError::FullOfLive);
+        }
+        let kept: Vec<KeptValue> = new.iter().filter_map(kept).collect();
+        if !kept.is_empty() {
+            let others = self.local.live_keep(&mut inner.reader, &kept, now_s)?;
+            inner.take_in(others, now_s);
+        }
+        new.into_iter().for_each(|value| inner.put(value));
+        self.last.store(inner.last, Ordering::Release);
+        Ok(())
+    }
+
+    /// The number of the last one: whether anything is new, without waiting for anybody.
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Those with higher numbers that have not lapsed.
+    pub fn after(&self, id: u64, now_s: u64) -> Vec<Registered> {
+        let inner = self.lock();
+        let new = inner.values.range(id + 1..).filter(|(_, value)| lasts(value.until_s) > now_s);
+        new.map(|(id, value)| Registered { id: *id, value: Arc::clone(value) }).collect()
+    }
+}
+
+fn kept(value: &Outstanding) -> Option<KeptValue> {
+    let hosts = value.hosts.iter().map(ToString::to_string).collect();
+    Some(KeptValue { credential: value.credential.clone(), hosts, secret: value.secret.clone(), until_s: value.until_s? })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files of its own")]
+mod tests {
+    use super::*;
+    use crate::local::KeySource;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn value(text: &str, until_s: Option<u64>) -> Outstanding {
+        Outstanding { credential: "key".to_owned(), hosts: vec!["api.test".parse().unwrap()], until_s, secret: secret(text) }
+    }
+
+    fn found(register: &Register, now_s: u64) -> Vec<String> {
+        register.after(0, now_s).iter().map(|it| String::from_utf8(it.value.secret.expose().to_vec()).unwrap()).collect()
+    }
+
+    /// As the next process of the home has it.
+    fn next(folder: &tempfile::TempDir, now_s: u64) -> Vec<String> {
+        let register = Register::new(Local::new(folder.path()));
+        register.look(now_s).unwrap();
+        found(&register, now_s)
+    }
+
+    #[test]
+    fn a_value_that_was_made_is_known_to_the_next_process_until_it_lapses_and_one_of_another_source_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::new(Local::new(folder.path()));
+        register.note(vec![value("token-of-an-hour", Some(3600)), value("from-elsewhere", None)], 1).unwrap();
+        assert_eq!(found(&register, 1), ["token-of-an-hour", "from-elsewhere"]);
+        assert_eq!(next(&folder, 3599), ["token-of-an-hour"]);
+        assert!(next(&folder, 3600).is_empty());
+        let file = std::fs::read(folder.path().join("vault.live")).unwrap();
+        assert!(!file.windows(8).any(|window| window == b"token-of"), "never in clear");
+    }
+
+    #[test]
+    fn where_there_is_no_room_no_other_value_is_noted_and_none_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::with_room(Local::new(folder.path()), 2);
+        register.note(vec![value("token-number-1", Some(10))], 1).unwrap();
+        register.note(vec![value("token-number-2", Some(20))], 1).unwrap();
+        assert!(matches!(register.note(vec![value("token-number-3", Some(30))], 1), Err(LocalError::FullOfLive)));
+        assert_eq!(found(&register, 1), ["token-number-1", "token-number-2"], "none is forgotten for want of room");
+        register.note(vec![value("token-number-2", Some(15))], 1).unwrap();
+        assert_eq!(found(&register, 16), ["token-number-2"], "one that is known takes no room, and keeps its longer time");
+        register.note(vec![value("token-number-3", Some(30))], 10).unwrap();
+        assert_eq!(found(&register, 10), ["token-number-2", "token-number-3"], "what has lapsed makes room");
+    }
+
+    #[test]
+    fn what_is_replaced_given_up_or_revoked_in_the_vault_is_looked_for_and_what_is_in_use_is_not_kept_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = Local::new(folder.path());
+        let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        local.set("key", secret("first-value"), 1).unwrap();
+        assert!(next(&folder, now_s).is_empty());
+        local.set("key", secret("second-value"), 2).unwrap();
+        assert_eq!(next(&folder, now_s), ["first-value"]);
+        local.stage("key", secret("third-value")).unwrap();
+        local.unstage("key").unwrap();
+        local.revoke("key").unwrap();
+        assert_eq!(next(&folder, now_s), ["first-value", "third-value", "second-value"]);
+        assert!(next(&folder, now_s + 31 * 24 * 3600).is_empty());
+    }
+
+    #[test]
+    fn a_process_sees_what_another_one_kept_meanwhile_and_a_vault_that_is_sealed_anew_keeps_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (Register::new(Local::new(folder.path())), Register::new(Local::new(folder.path())));
+        one.note(vec![value("token-number-1", Some(100))], 1).unwrap();
+        other.note(vec![value("token-number-2", Some(100))], 1).unwrap();
+        one.look(1).unwrap();
+        assert_eq!(found(&one, 1), ["token-number-1", "token-number-2"]);
+        Local::new(folder.path()).rekey(&KeySource::File).unwrap();
+        one.note(vec![value("token-number-3", Some(100))], 1).unwrap();
+        assert_eq!(next(&folder, 1), ["token-number-1", "token-number-2", "token-number-3"]);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_while_it_was_written_loses_the_last_value_alone_and_a_changed_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::new(Local::new(folder.path()));
+        register.note(vec![value("token-number-1", Some(100))], 1).unwrap();
+        register.note(vec![value("token-number-2", Some(100))], 1).unwrap();
+        let path = folder.path().join("vault.live");
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+        assert_eq!(next(&folder, 1), ["token-number-1"]);
+        let again = Register::new(Local::new(folder.path()));
+        again.note(vec![value("token-number-3", Some(100))], 1).unwrap();
+        assert_eq!(next(&folder, 1), ["token-number-1", "token-number-3"], "nothing is written behind what is broken");
+        std::fs::write(&path, b"bailiwick live 1\nsomething else").unwrap();
+        assert!(matches!(Register::new(Local::new(folder.path())).look(1), Err(LocalError::Sealed(_))));
+    }
+}
