@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use effect::record::{HostAnswered, HostAsked, HostPurpose, Record};
+use effect::record::{HostAnswered, HostAsked, HostPurpose};
 use tests::asks::{Ran, asks, assert_nowhere, config, set};
 use tests::oauth::Endpoint;
 use tests::program::Program;

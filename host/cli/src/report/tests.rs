@@ -71,6 +71,7 @@ fn http() -> TouchedHttp {
         failed: 1,
         peers: Vec::new(),
         resource: text("GET https://a.example/"),
+        sent: 0,
         statuses: [(200, 2)].into(),
         unknown: 0,
     }
