@@ -56,6 +56,12 @@ pub fn target() -> PathBuf {
     root().join(shared.unwrap_or_else(|| PathBuf::from("target")))
 }
 
+/// Whether some bytes are in others, which may be the segments of a record: many megabytes.
+#[must_use]
+pub fn contains(all: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(all, part).is_some()
+}
+
 fn search(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(BESIDES.iter().map(PathBuf::from));
