@@ -172,7 +172,7 @@ impl Scripted {
                 let kind = Self::stat(&path)?.kind;
                 self.next_file += 1;
                 self.files.insert(FileId(self.next_file), path);
-                FileAnswer::Opened { file: FileId(self.next_file), kind }
+                FileAnswer::Opened { file: FileId(self.next_file), kind, real: None }
             }
             FileAsk::Read { file, offset, len } => {
                 let path = self.files.get(&file).ok_or(FileFault::Invalid)?;

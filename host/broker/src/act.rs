@@ -122,6 +122,9 @@ impl Act {
                 .await
                 .map_err(|reason| nothing(HttpFault::Denied, Some(reason)))?;
             let wash = self.leased.wash(&made).map_err(|_| nothing(HttpFault::Denied, credential.map(unfit)))?;
+            if let Some(name) = credential {
+                self.gate.lease_begins(name).map_err(|_| nothing(HttpFault::Denied, None))?;
+            }
             let response = pool.send_noting(request, &|going| self.gate.sending(permit.op(), going)).await?;
             Ok(Sent { response, wash, version, token })
         };

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
-use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, Reason, Stop};
+use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, Stop};
 use gate::{Clock, Looked, Standing, TakeOver};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -27,6 +29,8 @@ enum Thing {
 struct Open {
     mount: usize,
     thing: Thing,
+    /// The path by which it was opened, as the guest would say it; nothing where it is too long to be kept.
+    said: Option<String>,
 }
 
 /// One run's view of its mounts.
@@ -208,12 +212,22 @@ impl Files {
         if self.count_open() as u64 >= self.standing.limits.files_open {
             return Err(FileFault::TooManyOpen.into());
         }
+        let said = joined(self.said(open.dir), open.path.as_str());
         let thing = open_at(&dir, open)?;
         let kind = if matches!(thing, Thing::Dir(_)) { FileKind::Directory } else { FileKind::File };
         let file = FileId(self.next);
         self.next += 1;
-        self.open.insert(file.0, Open { mount, thing });
-        Ok(FileAnswer::Opened { file, kind })
+        let real = self.standing.grants.files.get(mount).and_then(|grant| real_path(grant, &thing)).filter(|real| said.as_ref() != Some(real));
+        self.open.insert(file.0, Open { mount, thing, said });
+        Ok(FileAnswer::Opened { file, kind, real })
+    }
+
+    /// The path by which something was opened that is open, or a mount's own.
+    fn said(&self, file: FileId) -> Option<String> {
+        match self.open.get(&file.0) {
+            Some(open) => open.said.clone(),
+            None => self.mount_of(file).and_then(|mount| Some(self.standing.grants.files.get(mount)?.guest.clone())),
+        }
     }
 
     /// Opens again what a run had open when it was cut off, outermost directory first.
@@ -227,18 +241,20 @@ impl Files {
             next = open.dir.0;
         }
         let mut parent = match self.open.get(&next) {
-            Some(Open { thing: Thing::Dir(dir), mount }) => Some((*mount, Arc::clone(dir))),
+            Some(Open { thing: Thing::Dir(dir), mount, .. }) => Some((*mount, Arc::clone(dir))),
             Some(Open { thing: Thing::File { .. }, .. }) => return Err(FileFault::NotDirectory.into()),
             None => self.mount_of(FileId(next)).and_then(|mount| Some((mount, Arc::clone(self.mounts.get(mount)?)))),
         };
+        let mut said = self.said(FileId(next));
         for (id, open) in chain.into_iter().rev() {
             let (mount, dir) = parent.take().ok_or(FileFault::Invalid)?;
             let thing = open_at(&dir, &open)?;
+            said = joined(said, open.path.as_str());
             if let Thing::Dir(dir) = &thing {
                 parent = Some((mount, Arc::clone(dir)));
             }
             if !self.closed.contains(&id) {
-                self.open.insert(id, Open { mount, thing });
+                self.open.insert(id, Open { mount, thing, said: said.clone() });
             }
         }
         Ok(())
@@ -314,6 +330,29 @@ impl Files {
         entries.sort_unstable_by(|left, right| left.name.as_bytes().cmp(right.name.as_bytes()));
         Ok(FileAnswer::List { entries, unreadable }.into())
     }
+}
+
+/// A path beneath another one, as the record has it. BOUND: a guest can walk `d/../d/..` for ever.
+fn joined(dir: Option<String>, path: &str) -> Option<String> {
+    let mut whole = dir?;
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if !whole.ends_with('/') {
+            whole.push('/');
+        }
+        whole.push_str(part);
+    }
+    (whole.len() <= effect::GUEST_PATH_BYTES_MAX).then_some(whole)
+}
+
+/// Where something that was opened in a mount lies, as the guest would say it: by the kernel's own word (proc(5)), which has no links in it.
+fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
+    let fd = match thing {
+        Thing::File { file, .. } => file.as_raw_fd(),
+        Thing::Dir(dir) => dir.as_raw_fd(),
+    };
+    let real = rustix::fs::readlink(format!("/proc/self/fd/{fd}"), Vec::new()).ok()?.into_string().ok()?;
+    let beneath = Path::new(&real).strip_prefix(&grant.host).ok()?;
+    joined(Some(grant.guest.clone()), beneath.to_str()?)
 }
 
 /// Opens what is at a path, if it is a regular file or a directory.

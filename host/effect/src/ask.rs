@@ -301,6 +301,45 @@ impl HttpAsk {
         }
         put(to, &self.body);
     }
+
+    /// The request of which these are the canonical bytes ([`Ask::canonical_bytes`]).
+    pub fn from_canonical_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        if fields.next()? != b"http" {
+            return None;
+        }
+        let _function = fields.next()?;
+        let method = Method::new(fields.text()?).ok()?;
+        let (scheme, host) = (fields.text()?, fields.text()?);
+        let port = u16::from_be_bytes(fields.next()?.try_into().ok()?);
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let target = format!("{scheme}://{host}:{port}{}", fields.text()?).parse().ok()?;
+        let count = u64::from_be_bytes(fields.next()?.try_into().ok()?);
+        let mut headers = Vec::new();
+        for _ in 0..count {
+            headers.push(Header { name: fields.text()?.to_owned(), value: fields.next()?.to_vec() });
+        }
+        let mut timeout = || Some(fields.text()?.parse().ok());
+        let timeouts = HttpTimeouts { connect_ms: timeout()?, first_byte_ms: timeout()?, between_bytes_ms: timeout()? };
+        let body = Bytes::copy_from_slice(fields.next()?);
+        fields.0.is_empty().then_some(Self { method, target, headers, body, timeouts })
+    }
+}
+
+/// Fields, each preceded by its length.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (len, rest) = self.0.split_first_chunk::<8>()?;
+        let (field, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
+        self.0 = rest;
+        Some(field)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.next()?).ok()
+    }
 }
 
 /// A call that nothing can allow in this version, or words that could not be parsed into an ask.
@@ -314,4 +353,26 @@ pub struct ClosedAsk {
     pub what: SafeText,
     /// Whether it was not well formed, rather than not to be had.
     pub malformed: bool,
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_back_from_its_canonical_bytes_and_from_no_part_of_them() {
+        for url in ["http://a.test/x?y=1", "https://[::1]:8443/", "http://127.0.0.1:80/a%20b"] {
+            let ask = HttpAsk {
+                method: Method::new("POST").unwrap(),
+                target: url.parse().unwrap(),
+                headers: vec![Header { name: "x-a".to_owned(), value: b"\xff".to_vec() }],
+                body: Bytes::from_static(b"body\0"),
+                timeouts: HttpTimeouts { connect_ms: Some(7), ..HttpTimeouts::default() },
+            };
+            let bytes = Ask::Http(ask.clone()).canonical_bytes();
+            assert_eq!(HttpAsk::from_canonical_bytes(&bytes), Some(ask), "{url}");
+            assert!((0..bytes.len()).all(|len| HttpAsk::from_canonical_bytes(&bytes[..len]).is_none()), "{url}");
+        }
+    }
 }

@@ -21,8 +21,8 @@ mod form;
 mod parts;
 
 pub use parts::{
-    AgentRef, AnswerClass, AskedFor, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose, MetIn, Object, Sent, Settled,
-    Tls, Touch,
+    AgentRef, AnswerClass, AskedFor, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose, MetIn,
+    Object, Sent, Settled, Tls, Touch,
 };
 
 /// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
@@ -32,6 +32,18 @@ impl Record {
     /// The bytes that are hashed and kept.
     pub fn to_bytes(&self) -> Vec<u8> {
         canon::to_vec(self)
+    }
+}
+
+impl Answered {
+    /// Whether anything of the request left the host. Of what is unknown nobody can say.
+    pub fn was_sent(&self) -> bool {
+        self.outcome == AnswerClass::Response || self.sent.is_some_and(|sent| sent.bytes() > 0)
+    }
+
+    /// Whether it was refused after its intent: nothing was sent then.
+    pub fn was_refused(&self) -> bool {
+        !self.was_sent() && matches!(self.outcome, AnswerClass::RefusedAddress | AnswerClass::RefusedCredential)
     }
 }
 
@@ -57,12 +69,15 @@ records! {
     }
     /// An ask was refused; no effect follows.
     Refused {
-        /// How many alike this record stands for: 1, but for the one that counts those after the first hundred.
+        /// How many alike this record stands for: 1, but for those that count what came after the first hundred.
         alike: u64,
-        /// What was asked.
+        /// What was asked; [`AskedFor::several`] is its resource where the record counts.
         ask: AskedFor,
-        /// When, milliseconds since 1970.
+        /// When, milliseconds since 1970; the last, where the record counts.
         at: u64,
+        /// What it counts, where it stands for several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counted: Option<Counted>,
         /// `refused`.
         kind: Kind,
         /// Which operation; 0 for an observation.
@@ -217,7 +232,7 @@ records! {
         /// Form of this body.
         v: u32,
     }
-    /// A run may use a credential from now on: with the first request that takes it along, and until the run ends.
+    /// A run uses a credential from now on: there is a value, and the first request takes it along. Until the run ends.
     LeaseIssued {
         /// When, milliseconds since 1970.
         at: u64,

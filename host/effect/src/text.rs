@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Text that came from a guest or a server, at most `max` bytes of it, without anything that a terminal, a log reader or a
 /// person could take for something else: control characters, bidirectional overrides and invisible characters are written
 /// as `\u{..}`, a backslash as `\\`. What was cut is said with `…[+N bytes]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SafeText(String);
 
@@ -25,6 +25,26 @@ impl SafeText {
     pub fn from_bytes(bytes: &[u8], max: usize) -> Self {
         let kept = bytes.get(..max).unwrap_or(bytes);
         Self(escape(&String::from_utf8_lossy(kept), bytes.len() - kept.len()))
+    }
+
+    /// The same in at most `max` bytes and what is said in the place of the rest: of a name, its beginning and its end tell most. What is left out
+    /// is named by its digest, so that two that differ there stay two.
+    pub fn shortened(&self, max: usize) -> Self {
+        if self.0.len() <= max {
+            return self.clone();
+        }
+        let (mut front, mut back) = (max / 2, self.0.len() - max / 2);
+        while !self.0.is_char_boundary(front) {
+            front -= 1;
+        }
+        while !self.0.is_char_boundary(back) {
+            back += 1;
+        }
+        let part = |range| self.0.get(range).unwrap_or_default();
+        let left_out = part(front..back);
+        let digest = crate::Digest::of(left_out.as_bytes()).hex();
+        let digest = digest.get(..16).unwrap_or_default();
+        Self(format!("{}…[{} bytes, {digest}]…{}", part(0..front), left_out.len(), part(back..self.0.len())))
     }
 
     /// The escaped text.
@@ -72,6 +92,16 @@ mod tests {
     fn escape_codes_newlines_and_bidi_overrides_do_not_survive() {
         let safe = SafeText::new("a\u{1b}[31m\nb\u{202e}c\0\\", 100);
         assert_eq!(safe.as_str(), "a\\u{1b}[31m\\u{a}b\\u{202e}c\\u{0}\\\\");
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_keeps_both_ends_and_stays_told_from_others() {
+        let long = |letter: &str| SafeText::new(&format!("/begin/{}/end", letter.repeat(500)), 1000);
+        let short = long("ä").shortened(101);
+        assert!(short.as_str().starts_with("/begin/ä") && short.as_str().ends_with("ä/end"), "{short}");
+        assert!(short.as_str().len() < 150, "{short}");
+        assert_ne!(short, long("ö").shortened(101));
+        assert_eq!(long("a").shortened(10_000), long("a"));
     }
 
     #[test]

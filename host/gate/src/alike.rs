@@ -1,49 +1,82 @@
-//! Counts refusals that are alike, so that a guest can't fill the log by asking in vain.
+//! Counts refusals that are alike, so that a guest can't fill the log by asking in vain, and loses none of their names.
+//!
+//! The first of each kind are written one by one. What comes after them goes into a table of names, each with how often it was asked
+//! for; when the table is full it is written as records that count, and begun anew.
+//!
+//! INVARIANT: when the table is full depends on what was asked alone, never on why it was refused: a rebuild, which does not know the
+//! reason of what has no record of its own, empties it at the same moments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use effect::record::AskedFor;
-use effect::{Ask, Digest, Reason};
+use effect::record::{AskedFor, Counted, CountedName};
+use effect::{Ask, Reason, SafeText};
 
 /// BOUND: so many refusals alike are written one by one; those after them are counted.
 pub const ALIKE_MAX: u64 = 100;
+/// BOUND: kinds of refusal (function, host, reason) of which the first are written one by one; of any other, none is.
+const KINDS_MAX: usize = 1000;
+/// BOUND: names in the table.
+const NAMES_MAX: usize = 250;
+/// BOUND: bytes of the names in the table, as they are at most in JSON: together they fit into the body of one record.
+const NAMES_BYTES_MAX: usize = 40_000;
+/// BOUND: bytes of one name. What is longer keeps its beginning and its end.
+const NAME_BYTES_MAX: usize = 4096;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Kind {
     function: &'static str,
     host: String,
     code: &'static str,
 }
 
-/// What a counted record says.
+/// A record that counts refusals alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
+pub(crate) struct Several {
     pub(crate) alike: u64,
     pub(crate) ask: AskedFor,
-    pub(crate) params: Digest,
+    pub(crate) counted: Counted,
     pub(crate) reason: Reason,
 }
 
 #[derive(Clone, Debug)]
-struct Tally {
-    written: u64,
-    counted: u64,
-    last: Counted,
+struct Written {
+    times: u64,
+    reason: Reason,
+}
+
+/// One name in the table, with how often it was refused for which reason.
+#[derive(Clone, Debug)]
+struct Name {
+    kind: Kind,
+    ask: AskedFor,
+    reason: Reason,
+    times: u64,
+    first_ms: u64,
+    /// Its place among all that was counted.
+    last: u64,
 }
 
 /// Refusals of one run, by function, host and reason.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Alike {
-    seen: BTreeMap<Key, Tally>,
+    written: BTreeMap<Kind, Written>,
+    names: Vec<Name>,
+    places: HashMap<(Kind, AskedFor), usize>,
+    /// Names without regard to the reason: these decide when the table is full.
+    distinct: HashSet<AskedFor>,
+    bytes: usize,
+    counted: u64,
 }
 
 /// What to do with a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
     /// Write it.
     One,
     /// It was counted.
     Counted,
+    /// It was counted, and the table was full before: these are to be written.
+    Full(Vec<Several>),
 }
 
 pub(crate) fn host_of(ask: &Ask) -> String {
@@ -54,46 +87,111 @@ pub(crate) fn host_of(ask: &Ask) -> String {
 }
 
 impl Alike {
-    /// Notes a refusal of this ask.
-    pub(crate) fn note(&mut self, ask: &Ask, counted: Counted) -> Write {
-        let key = Key { function: ask.function(), host: host_of(ask), code: counted.reason.code() };
-        let tally = self.seen.entry(key).or_insert_with(|| Tally { written: 0, counted: 0, last: counted });
-        if tally.written < ALIKE_MAX {
-            tally.written += 1;
-            Write::One
-        } else {
-            tally.counted += 1;
-            Write::Counted
+    /// Notes a refusal of this ask, which is named so, at this time.
+    pub(crate) fn note(&mut self, ask: &Ask, named: &AskedFor, reason: &Reason, at_ms: u64) -> Write {
+        let kind = Kind { function: ask.function(), host: host_of(ask), code: reason.code() };
+        if self.is_kind_full(&kind) {
+            return self.count(kind, named, reason, at_ms);
         }
+        self.written.entry(kind).or_insert_with(|| Written { times: 0, reason: reason.clone() }).times += 1;
+        Write::One
     }
 
     /// Whether a refusal of this ask for this reason would only be counted.
     pub(crate) fn is_full(&self, ask: &Ask, reason: &Reason) -> bool {
-        let key = Key { function: ask.function(), host: host_of(ask), code: reason.code() };
-        self.seen.get(&key).is_some_and(|tally| tally.written >= ALIKE_MAX)
+        self.is_kind_full(&Kind { function: ask.function(), host: host_of(ask), code: reason.code() })
     }
 
-    /// A rebuild can't know for which reason an unwritten refusal was refused; it is counted where it may have been.
-    pub(crate) fn count_unwritten(&mut self, ask: &Ask) -> bool {
-        let (function, host) = (ask.function(), host_of(ask));
-        let full = |key: &Key, tally: &Tally| key.function == function && key.host == host && tally.written >= ALIKE_MAX;
-        match self.seen.iter_mut().find(|(key, tally)| full(key, tally)) {
-            Some((_, tally)) => {
-                tally.counted += 1;
-                true
-            }
-            None => false,
+    fn is_kind_full(&self, kind: &Kind) -> bool {
+        match self.written.get(kind) {
+            Some(written) => written.times >= ALIKE_MAX,
+            None => self.written.len() >= KINDS_MAX,
         }
     }
 
-    /// How many were counted and not written.
-    pub(crate) fn unwritten(&self) -> u64 {
-        self.seen.values().map(|tally| tally.counted).sum()
+    /// A rebuild can't know for which reason an unwritten refusal was refused; it is counted where it may have been. Nothing where it must
+    /// have had a record of its own.
+    pub(crate) fn count_unwritten(&mut self, ask: &Ask, named: &AskedFor) -> Option<Write> {
+        let (function, host) = (ask.function(), host_of(ask));
+        let of_it = |kind: &Kind| kind.function == function && kind.host == host;
+        let full = self.written.iter().find(|(kind, written)| of_it(kind) && written.times >= ALIKE_MAX);
+        let (kind, reason) = match full {
+            Some((kind, written)) => (kind.clone(), written.reason.clone()),
+            None if self.written.len() >= KINDS_MAX => {
+                let reason = Reason::NothingGranted;
+                (Kind { function, host, code: reason.code() }, reason)
+            }
+            None => return None,
+        };
+        Some(self.count(kind, named, &reason, 0))
     }
 
-    /// The counted records, for the end of the run.
-    pub(crate) fn counted(&self) -> Vec<Counted> {
-        let some = self.seen.values().filter(|tally| tally.counted > 0);
-        some.map(|tally| Counted { alike: tally.counted, ..tally.last.clone() }).collect()
+    fn count(&mut self, kind: Kind, named: &AskedFor, reason: &Reason, at_ms: u64) -> Write {
+        let ask = bounded(named);
+        let bytes = json_bytes(&ask);
+        let is_new = !self.distinct.contains(&ask);
+        let is_full = is_new && (self.distinct.len() >= NAMES_MAX || self.bytes + bytes > NAMES_BYTES_MAX);
+        let full = if is_full { self.take() } else { Vec::new() };
+        if self.distinct.insert(ask.clone()) {
+            self.bytes += bytes;
+        }
+        self.counted += 1;
+        let next = self.names.len();
+        let place = *self.places.entry((kind.clone(), ask.clone())).or_insert(next);
+        match self.names.get_mut(place) {
+            Some(name) => {
+                name.times += 1;
+                name.last = self.counted;
+            }
+            None => {
+                let (reason, last) = (reason.clone(), self.counted);
+                self.names.push(Name { kind, ask, reason, times: 1, first_ms: at_ms, last });
+            }
+        }
+        if full.is_empty() { Write::Counted } else { Write::Full(full) }
     }
+
+    /// How many were counted and not written one by one.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.counted
+    }
+
+    /// What the table holds, as records that count; it is empty then.
+    pub(crate) fn take(&mut self) -> Vec<Several> {
+        self.places.clear();
+        self.distinct.clear();
+        self.bytes = 0;
+        let mut of_kind: BTreeMap<Kind, Vec<Name>> = BTreeMap::new();
+        for name in self.names.drain(..) {
+            of_kind.entry(name.kind.clone()).or_default().push(name);
+        }
+        of_kind.into_values().filter_map(several).collect()
+    }
+}
+
+/// One record over the names of one kind.
+fn several(names: Vec<Name>) -> Option<Several> {
+    let first = names.first()?;
+    let (reason, since) = (first.reason.clone(), first.first_ms);
+    let ask = AskedFor { resolved: None, resource: AskedFor::several(), ..first.ask.clone() };
+    let last = (0..).zip(&names).max_by_key(|(_, name)| name.last).map_or(0, |(place, _)| place);
+    let alike = names.iter().map(|name| name.times).sum();
+    let named = |name: Name| CountedName { resolved: name.ask.resolved, resource: name.ask.resource, times: name.times };
+    let counted = Counted { last, names: names.into_iter().map(named).collect(), since };
+    Some(Several { alike, ask, counted, reason })
+}
+
+/// The name as it has room in the table.
+fn bounded(named: &AskedFor) -> AskedFor {
+    let text = |text: &SafeText| match text.as_str().len() {
+        0..=NAME_BYTES_MAX => text.clone(),
+        _ => text.shortened(NAME_BYTES_MAX),
+    };
+    AskedFor { resolved: named.resolved.as_ref().map(text), resource: text(&named.resource), ..named.clone() }
+}
+
+/// At most: what stands around a name, and each backslash and quote twice.
+fn json_bytes(ask: &AskedFor) -> usize {
+    let of = |text: &SafeText| text.as_str().len() + text.as_str().bytes().filter(|byte| matches!(byte, b'\\' | b'"')).count();
+    48 + of(&ask.resource) + ask.resolved.as_ref().map_or(0, of)
 }

@@ -93,7 +93,7 @@ pub(crate) fn mark(ask: &FileAsk) -> [u8; 8] {
 
 #[derive(Serialize, Deserialize)]
 enum Small<'a> {
-    Opened(FileId, FileKind),
+    Opened(FileId, FileKind, Option<std::borrow::Cow<'a, str>>),
     Stat(FileStat),
     List(std::borrow::Cow<'a, [Entry]>, u64),
     Link(std::borrow::Cow<'a, str>),
@@ -113,7 +113,7 @@ pub(crate) fn put_look(to: &mut Vec<u8>, ask: &FileAsk, looked: &Looked) {
             put_bytes(to, bytes);
             return;
         }
-        FileAnswer::Opened { file, kind } => Small::Opened(*file, *kind),
+        FileAnswer::Opened { file, kind, real } => Small::Opened(*file, *kind, real.as_deref().map(Into::into)),
         FileAnswer::Stat(stat) => Small::Stat(*stat),
         FileAnswer::List { entries, unreadable } => Small::List(entries.into(), *unreadable),
         FileAnswer::Link(target) => Small::Link(target.into()),
@@ -130,7 +130,7 @@ pub(crate) fn take_look(from: &mut Cursor) -> Option<([u8; 8], Looked)> {
     let looked = match from.u8()? {
         RAW => FileAnswer::Bytes(from.bytes()?).into(),
         SMALL => match serde_json::from_slice(&from.bytes()?).ok()? {
-            Small::Opened(file, kind) => FileAnswer::Opened { file, kind }.into(),
+            Small::Opened(file, kind, real) => FileAnswer::Opened { file, kind, real: real.map(std::borrow::Cow::into_owned) }.into(),
             Small::Stat(stat) => FileAnswer::Stat(stat).into(),
             Small::List(entries, unreadable) => FileAnswer::List { entries: entries.into_owned(), unreadable }.into(),
             Small::Link(target) => FileAnswer::Link(target.into_owned()).into(),

@@ -8,6 +8,8 @@ use effect::{Binding, Grants, Rate, Reason, SafeText, canon};
 /// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
+    /// That it has begun is on the record: a value was there, and went along.
+    pub begun: bool,
     /// Requests that took it along, or were to.
     pub uses: u64,
     /// Nothing is done under it any more.

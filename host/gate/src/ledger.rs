@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effect::record::{AnswerClass, AskedFor, Kind, Record};
+use effect::record::{AnswerClass, Answered, AskedFor, Kind, Record};
 use effect::{Outcome, RunId, SafeText};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,8 @@ pub struct Totals {
 pub struct OpenRun {
     /// The agent's name.
     pub agent: SafeText,
+    /// Acts to which a response came.
+    pub answered: u64,
     /// Acts that were permitted.
     pub asked: u64,
     /// When it was opened, milliseconds since 1970.
@@ -53,8 +55,12 @@ pub struct OpenRun {
     pub(crate) own_last: u64,
     /// Acts that are not over, by operation.
     pub pending: BTreeMap<u64, Pending>,
-    /// Refusals, counted ones too.
+    /// What was refused at once, counted ones too.
     pub refused: u64,
+    /// Acts that were refused after their intent.
+    pub refused_later: u64,
+    /// Acts of which something left the host.
+    pub sent: u64,
     /// Largest operation so far.
     last_op: u64,
 }
@@ -177,6 +183,7 @@ impl Ledger {
                 self.totals.opened += 1;
                 let open = OpenRun {
                     agent: opened.agent.name.clone(),
+                    answered: 0,
                     asked: 0,
                     at: opened.at,
                     by: opened.by.clone(),
@@ -186,6 +193,8 @@ impl Ledger {
                     own_last: 0,
                     pending: BTreeMap::new(),
                     refused: 0,
+                    refused_later: 0,
+                    sent: 0,
                     last_op: 0,
                 };
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
@@ -238,13 +247,12 @@ impl OpenRun {
                 self.pending.remove(&refused.op);
                 self.last_op = self.last_op.max(refused.op);
             }
-            Record::Answered(answered) => match (self.pending.get_mut(&answered.op), answered.outcome) {
-                (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
-                (Some(pending), class) if class.has_answer() => pending.stage = Stage::Answered,
-                (Some(pending), AnswerClass::Unknown) => pending.stage = Stage::Unknown,
-                (Some(_), _) => drop(self.pending.remove(&answered.op)),
-                (None, _) => return Err(OrderFaultKind::NoIntent),
-            },
+            Record::Answered(answered) => {
+                self.sent += u64::from(answered.was_sent());
+                self.answered += u64::from(answered.outcome.has_answer());
+                self.refused_later += u64::from(answered.was_refused());
+                self.answer(answered)?;
+            }
             Record::Received(received) => {
                 let answered = self.pending.remove(&received.op).is_some_and(|pending| pending.stage != Stage::Asked);
                 if !answered {
@@ -281,6 +289,19 @@ impl OpenRun {
             Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {}
         }
         Ok(Goes::On)
+    }
+}
+
+impl OpenRun {
+    fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
+        match (self.pending.get_mut(&answered.op), answered.outcome) {
+            (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
+            (Some(pending), class) if class.has_answer() => pending.stage = Stage::Answered,
+            (Some(pending), AnswerClass::Unknown) => pending.stage = Stage::Unknown,
+            (Some(_), _) => drop(self.pending.remove(&answered.op)),
+            (None, _) => return Err(OrderFaultKind::NoIntent),
+        }
+        Ok(())
     }
 }
 

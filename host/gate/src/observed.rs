@@ -38,6 +38,7 @@ struct Reading {
 #[derive(Clone, Debug)]
 struct Seen {
     path: String,
+    real: Option<String>,
     what: Touch,
     amount: u64,
     times: u64,
@@ -49,8 +50,13 @@ struct Seen {
 #[derive(Clone, Debug)]
 struct Open {
     path: String,
+    /// Where it really lies, where that is elsewhere.
+    real: Option<String>,
     size: Option<u64>,
 }
+
+/// What sums are kept by: the path, where links led, what was done.
+type Place = (String, Option<String>, Touch);
 
 /// SECURITY: a guest can walk `d/../d/../…` from descriptor to descriptor for ever; the path of the last must not grow with it, and what
 /// it opens there must still be named by its end. Two long paths that end alike are told apart by the digest of what was left out.
@@ -69,17 +75,27 @@ fn bounded(path: String) -> String {
     format!("…[{from} bytes, {}]{end}", digest.get(..16).unwrap_or_default())
 }
 
+/// The path that an ask says, where it says one.
+fn said(ask: &FileAsk) -> Option<&str> {
+    match ask {
+        FileAsk::Open(open) => Some(open.path.as_str()),
+        FileAsk::StatAt { path, .. } | FileAsk::ReadLink { path, .. } => Some(path.as_str()),
+        FileAsk::Change { path, .. } => path.as_ref().map(|path| path.as_str()),
+        FileAsk::Read { .. } | FileAsk::Stat { .. } | FileAsk::Close { .. } | FileAsk::List { .. } => None,
+    }
+}
+
 /// What was looked at since the last record.
 #[derive(Clone, Debug)]
 pub(crate) struct Aggregate {
     open: BTreeMap<u64, Open>,
     seen: Vec<Seen>,
-    places: HashMap<(String, Touch), usize>,
+    places: HashMap<Place, usize>,
 }
 
 impl Aggregate {
     pub(crate) fn new(grants: &Grants) -> Self {
-        let mounts = grants.files.iter().map(|mount| Open { path: mount.guest.clone(), size: None });
+        let mounts = grants.files.iter().map(|mount| Open { path: mount.guest.clone(), real: None, size: None });
         Self { open: (1..).zip(mounts).collect(), seen: Vec::new(), places: HashMap::new() }
     }
 
@@ -99,12 +115,19 @@ impl Aggregate {
         }
     }
 
-    /// How an ask is named on the record: what it asks for, as the guest sees it.
+    /// How an ask is named on the record: in the guest's own words, with where a path leads beside them.
     pub(crate) fn named(&self, ask: &Ask) -> AskedFor {
         let named = asked_for(ask);
-        match ask {
-            Ask::File(file) => AskedFor { resource: SafeText::new(&self.path_of(file), PATH_BYTES_MAX), ..named },
-            Ask::Http(_) | Ask::Credential(_) | Ask::Closed(_) => named,
+        let Ask::File(file) = ask else { return named };
+        let whole = SafeText::new(&self.path_of(file), PATH_BYTES_MAX);
+        match said(file) {
+            None => AskedFor { resource: whole, ..named },
+            Some(said) => {
+                let resource = SafeText::new(&bounded(said.to_owned()), PATH_BYTES_MAX);
+                // SECURITY: an absolute path leads nowhere in a mount, and is not shown as if it did.
+                let resolved = (!said.starts_with('/')).then_some(whole).filter(|whole| *whole != resource);
+                AskedFor { resolved, resource, ..named }
+            }
         }
     }
 
@@ -123,16 +146,18 @@ impl Aggregate {
     /// Notes one look that was not refused.
     pub(crate) fn note(&mut self, ask: &FileAsk, answer: &FileAnswer) {
         match (ask, answer) {
-            (FileAsk::Open(_), FileAnswer::Opened { file, kind }) => {
+            (FileAsk::Open(_), FileAnswer::Opened { file, kind, real }) => {
                 let path = self.path_of(ask);
                 let what = if *kind == FileKind::File { Touch::File } else { Touch::Look };
-                self.touch(&path, what).times += 1;
-                self.open.insert(file.0, Open { path, size: None });
+                let open = Open { path, real: real.clone().map(bounded), size: None };
+                self.touch((open.path.clone(), open.real.clone(), what)).times += 1;
+                self.open.insert(file.0, open);
             }
             (FileAsk::Read { file, offset, len }, FileAnswer::Bytes(bytes)) => {
                 let path = self.path_of(ask);
-                let size = self.open.get(&file.0).and_then(|open| open.size);
-                let seen = self.touch(&path, Touch::File);
+                let open = self.open.get(&file.0);
+                let (size, real) = (open.and_then(|open| open.size), open.and_then(|open| open.real.clone()));
+                let seen = self.touch((path, real, Touch::File));
                 seen.amount += bytes.len() as u64;
                 seen.reading.note(*offset, bytes, size, bytes.len() < usize::try_from(*len).unwrap_or(usize::MAX));
             }
@@ -142,9 +167,10 @@ impl Aggregate {
                     open.size = Some(stat.size);
                 }
             }
-            (FileAsk::List { .. }, FileAnswer::List { entries, unreadable }) => {
+            (FileAsk::List { dir }, FileAnswer::List { entries, unreadable }) => {
                 let path = self.path_of(ask);
-                let seen = self.touch(&path, Touch::Listing);
+                let real = self.open.get(&dir.0).and_then(|open| open.real.clone());
+                let seen = self.touch((path, real, Touch::Listing));
                 seen.times += 1;
                 seen.amount += entries.len() as u64;
                 seen.untold += unreadable;
@@ -161,18 +187,22 @@ impl Aggregate {
             // A look that failed is a look: it tells whether something is there.
             _ => {
                 let path = self.path_of(ask);
-                self.touch(&path, Touch::Look).times += 1;
+                self.touch((path, None, Touch::Look)).times += 1;
             }
         }
     }
 
-    fn touch(&mut self, path: &str, what: Touch) -> &mut Seen {
+    fn touch(&mut self, of: Place) -> &mut Seen {
         let next = self.seen.len();
-        let place = *self.places.entry((path.to_owned(), what)).or_insert(next);
-        if place == next {
-            let (listing, reading) = (None, Reading::default());
-            self.seen.push(Seen { path: path.to_owned(), what, amount: 0, times: 0, untold: 0, listing, reading });
-        }
+        let place = match self.places.get(&of) {
+            Some(place) => *place,
+            None => {
+                self.places.insert(of.clone(), next);
+                let ((path, real, what), listing, reading) = (of, None, Reading::default());
+                self.seen.push(Seen { path, real, what, amount: 0, times: 0, untold: 0, listing, reading });
+                next
+            }
+        };
         // INVARIANT: `places` only names places in `seen`; both are emptied together.
         #[expect(clippy::indexing_slicing, reason = "the place was made above or earlier")]
         &mut self.seen[place]
@@ -245,7 +275,8 @@ impl Seen {
             Some(hash) => (Some(Digest::from_bytes(hash.finalize().into())), self.times == 1),
             None => self.reading.finish(),
         };
-        let path = SafeText::new(&self.path, PATH_BYTES_MAX);
-        Object { amount: self.amount, digest, path, times: self.times, untold: self.untold, what: self.what, whole }
+        let text = |path: &String| SafeText::new(path, PATH_BYTES_MAX);
+        let (path, real) = (text(&self.path), self.real.as_ref().map(text));
+        Object { amount: self.amount, digest, path, real, times: self.times, untold: self.untold, what: self.what, whole }
     }
 }

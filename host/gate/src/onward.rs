@@ -82,12 +82,14 @@ impl RunGate {
         let state = &mut at.gate;
         held.inner.next_op = state.next_op;
         held.inner.kept_bytes = state.kept_bytes;
+        held.inner.requests_bytes = state.requests_bytes;
         held.inner.alike = state.alike.clone();
         held.inner.progress = state.progress.clone();
         held.inner.observed = state.observed.clone();
         for owed in state.owed.drain(..) {
             match owed {
                 Owed::Objects(objects) => held.write_objects(objects)?,
+                Owed::Several(several) => held.write_several(several)?,
                 Owed::Refusal(ask, reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
             }
         }
@@ -97,14 +99,7 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let state = OpState {
-            answered,
-            going: None,
-            responded: answered,
-            redactions: 0,
-            seen: act.seen.clone(),
-            source: crate::run::source_of(&act.ask),
-        };
+        let state = OpState { answered, responded: answered, seen: act.seen.clone(), source: crate::run::source_of(&act.ask), ..OpState::default() };
         self.lock().inner.ops.insert(act.op.0, state);
     }
 

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use effect::record::{AgentRef, EngineRef, RunOpened, VERSION};
+use effect::record::{AgentRef, EngineRef, Record, RunOpened, VERSION};
 use effect::{Digest, Grants, Limits, RunId, SafeText, canon};
 use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
 
+use crate::err::LoadError;
 use crate::kept::in_pieces;
 use crate::keyed::Keyed;
 
@@ -89,6 +90,22 @@ impl Opening {
             seed: Digest::from_bytes(self.seed),
         });
         std::iter::once(kept).chain(in_pieces(self.input.as_bytes())).collect()
+    }
+
+    /// What a run was opened with, from its first record and what is kept sealed beside it.
+    ///
+    /// # Errors
+    /// The record is another one, or what is kept is not what it says, is forgotten, or can't be read.
+    pub fn load(reader: &journal::Reader, record: &journal::Record) -> Result<Self, LoadError> {
+        let run = record.run;
+        let opened = match Record::parse(&record.body) {
+            Ok(Record::RunOpened(opened)) => opened,
+            Ok(_) => return Err(LoadError::Order { seq: record.seq }),
+            Err(cause) => return Err(LoadError::Body { seq: record.seq, cause }),
+        };
+        let read = |cause| LoadError::Read { run, cause: Arc::new(cause) };
+        let payloads: Vec<_> = (0..record.payloads()).map(|number| reader.payload(record, number).map_err(read)).collect::<Result<_, _>>()?;
+        Self::from_record(opened, &payloads).ok_or(LoadError::Payload { seq: record.seq })
     }
 
     /// What a run was opened with, from its record and what is kept beside it. Nothing where one is not what the other says.

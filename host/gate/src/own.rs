@@ -117,6 +117,10 @@ impl RunGate {
     pub fn host_ask(&self, ask: &HostAsk<'_>) -> Result<HostPending, Stop> {
         let mut held = self.lock();
         held.check_unbroken()?;
+        // Where the value itself goes along, the lease begins; at a server that keeps values it is only asked for.
+        if !matches!(ask.purpose, HostPurpose::VaultLogin | HostPurpose::VaultRead) {
+            held.lease_begins(ask.credential)?;
+        }
         held.inner.own_last += 1;
         let number = held.inner.own_last;
         let record = HostAsked {

@@ -66,6 +66,8 @@ pub struct Recorded {
     pub(crate) counted: u64,
     pub(crate) settled: Vec<Settled>,
     pub(crate) kept_bytes: u64,
+    /// What is kept of requests beside their intents.
+    pub(crate) requests_bytes: u64,
     last_op: u64,
     answers_are_kept: bool,
     looks_are_kept: bool,
@@ -148,6 +150,7 @@ impl Recorded {
             counted: 0,
             settled: Vec::new(),
             kept_bytes: 0,
+            requests_bytes: 0,
             last_op: 0,
             answers_are_kept: true,
             looks_are_kept: true,
@@ -243,6 +246,7 @@ impl Recorded {
         }
         match record {
             Record::Asked(asked) => {
+                self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
                 self.known.insert(asked.op, Known::Asked);
                 if let (Some(name), false) = (&asked.bounds.credential, asked.again) {
                     self.leases.entry(name.clone()).or_default().uses += 1;
@@ -274,7 +278,7 @@ impl Recorded {
             Record::Received(received) => {
                 self.known.insert(received.op, Known::Received);
             }
-            Record::LeaseIssued(issued) => drop(self.leases.entry(issued.credential.to_string()).or_default()),
+            Record::LeaseIssued(issued) => self.leases.entry(issued.credential.to_string()).or_default().begun = true,
             Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
             Record::LeaseProbed(_)
             | Record::HostAsked(_)
@@ -294,8 +298,8 @@ impl Recorded {
     }
 
     fn refused(&mut self, seq: u64, refused: Refused) {
-        // A counted record may stand for one refusal only; it stands for no ask in particular.
-        if refused.params == self.keyed.digest(b"") {
+        // A record that counts stands for no ask in particular.
+        if refused.counted.is_some() {
             self.counted += refused.alike;
             return;
         }

@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     trace: Trace,
     pub(crate) observed: Aggregate,
     pub(crate) kept_bytes: u64,
+    /// What is kept of requests beside their intents.
+    pub(crate) requests_bytes: u64,
     /// What the run has written, over all processes that went on with it.
     pub(crate) recorded_bytes: u64,
     resumable: bool,
@@ -74,8 +76,11 @@ pub(crate) struct Inner {
 }
 
 /// An act that was permitted and whose end the guest has not seen.
+#[derive(Default)]
 pub(crate) struct OpState {
     pub(crate) answered: bool,
+    /// The credential that goes along.
+    pub(crate) credential: Option<String>,
     /// To whom it went, once it was handed to a connection, and how many bytes of it.
     pub(crate) going: Option<(SocketAddr, Sent)>,
     /// A response came: what the guest is given of it is put on the record at its end.
@@ -295,6 +300,7 @@ impl Inner {
             trace: Trace::default(),
             observed: Aggregate::new(&opening.standing.grants),
             kept_bytes: 0,
+            requests_bytes: 0,
             recorded_bytes: 0,
             resumable: opening.standing.durable,
             progress: ProgressSlot::default(),

@@ -4,7 +4,7 @@ use effect::record::{AnswerClass, Object, Settled};
 use effect::{Act, Ask, Door, FileAsk, FileId, FileOpen, HttpFault, OpId, Reason, Stop, Timeline};
 use sha2::Sha256;
 
-use crate::alike::Alike;
+use crate::alike::{Alike, Several};
 use crate::kept::Looked;
 use crate::observed::Aggregate;
 use crate::trace::ProgressSlot;
@@ -53,6 +53,7 @@ pub struct TakeOver {
 pub struct GateState {
     pub(crate) alike: Alike,
     pub(crate) kept_bytes: u64,
+    pub(crate) requests_bytes: u64,
     pub(crate) next_op: u64,
     pub(crate) observed: Aggregate,
     pub(crate) owed: Vec<Owed>,
@@ -65,6 +66,7 @@ pub struct GateState {
 pub(crate) enum Owed {
     Objects(Vec<Object>),
     Refusal(Box<Ask>, Reason),
+    Several(Vec<Several>),
 }
 
 /// An act whose end the guest has not seen.

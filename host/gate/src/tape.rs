@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use effect::record::Object;
 use effect::{Act, Ask, ClosedAsk, Divergence, Event, FileOpen, OpId, Reason, Release, Stop};
 
-use crate::alike::{Alike, Counted};
+use crate::alike::{Alike, Several, Write};
 use crate::observed::Aggregate;
 use crate::recorded::{Recorded, RecordedAsk};
 use crate::takeover::{Owed, Seen};
@@ -68,6 +68,8 @@ pub(crate) struct Tape {
     next_op: u64,
     mono_ns: u64,
     alike: Alike,
+    /// How many refusals stood in tables that were full.
+    tabled: u64,
     sum: Aggregate,
     progress: ProgressSlot,
     ops: BTreeMap<u64, TapeOp>,
@@ -93,6 +95,7 @@ impl Tape {
             next_op: 1,
             mono_ns: 0,
             alike: Alike::default(),
+            tabled: 0,
             sum,
             progress: ProgressSlot::default(),
             ops: BTreeMap::new(),
@@ -207,19 +210,20 @@ impl Tape {
             Some(next) if next == op.0 => {
                 let recorded = self.matched(&ask)?;
                 if let Some(reason) = recorded.reason {
-                    self.count(&ask, reason);
+                    self.count(&ask, &reason);
                 }
             }
             // What was refused often enough has no record of its own, only the number that it took.
             Some(_) => {
-                if !self.alike.count_unwritten(&ask) {
+                if !self.count_unwritten(&ask) {
                     return Err(self.diverged(rebuilt()));
                 }
             }
             None => {
-                let answered = self.recorded.delivered.iter().skip(self.at.delivered).any(|one| one.release.op == op);
+                // Numbers are given out in order: where the record has anything of this one or a later one, this was asked.
+                let happened = self.recorded.delivered.iter().skip(self.at.delivered).any(|one| one.release.op >= op);
                 let counted = self.recorded.counted > self.alike.unwritten();
-                if !((answered || counted) && self.alike.count_unwritten(&ask)) {
+                if !((happened || counted) && self.count_unwritten(&ask)) {
                     if self.at.object < self.recorded.objects.len() {
                         self.close_sums()?;
                     }
@@ -232,9 +236,36 @@ impl Tape {
         Ok(Step::Served(op))
     }
 
-    fn count(&mut self, ask: &Ask, reason: Reason) {
-        let params = effect::Digest::from_bytes([0; 32]);
-        self.alike.note(ask, Counted { alike: 1, ask: self.sum.named(ask), params, reason });
+    /// When it was then does not matter here: what is written of it is on the record, or is written by whoever goes on.
+    fn count(&mut self, ask: &Ask, reason: &Reason) {
+        match self.alike.note(ask, &self.sum.named(ask), reason, self.now_ms()) {
+            Write::Full(several) => self.emptied(several),
+            Write::One | Write::Counted => {}
+        }
+    }
+
+    fn count_unwritten(&mut self, ask: &Ask) -> bool {
+        match self.alike.count_unwritten(ask, &self.sum.named(ask)) {
+            Some(Write::Full(several)) => {
+                self.emptied(several);
+                true
+            }
+            Some(Write::One | Write::Counted) => true,
+            None => false,
+        }
+    }
+
+    /// The table of what is only counted was written here; what of that the record does not have is owed to it.
+    fn emptied(&mut self, several: Vec<Several>) {
+        let written: u64 = several.iter().map(|it| it.alike).sum();
+        self.tabled += written;
+        if self.tabled > self.recorded.counted && self.mode == Mode::Resume {
+            self.owed.push(Owed::Several(several));
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.recorded.opening().opened_unix_ns + self.mono_ns) / 1_000_000
     }
 
     pub(crate) fn refuse(&mut self, closed: &ClosedAsk) -> Result<Step<()>, Stop> {
@@ -250,12 +281,12 @@ impl Tape {
     /// A refusal whose reason does not depend on anything but the ask and what was seen.
     fn refusal(&mut self, ask: &Ask, reason: Reason) -> Result<(), Stop> {
         if self.alike.is_full(ask, &reason) {
-            self.count(ask, reason);
+            self.count(ask, &reason);
             return Ok(());
         }
         if self.next_ask().is_some() {
             self.matched(ask)?;
-            self.count(ask, reason);
+            self.count(ask, &reason);
             return Ok(());
         }
         self.close_sums()?;

@@ -15,12 +15,14 @@
 //! - Nothing is read back that was not in a batch with its trailer.
 //! - Secrets are in payloads only, sealed with a key that can be forgotten.
 //!
-//! Files of a home: `journal/*.seg` (the truth), `journal.key`, `journal.pub`, `home.key`, `keys` (run keys), `journal.index` (derived),
+//! Files of a home: `journal/*.seg` (the truth), `journal.key`, `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and
+//! other `journal.*` (derived),
 //! `lock`.
 
 #![forbid(unsafe_code)]
 
 mod chain;
+mod derived;
 mod disk;
 mod err;
 mod frame;
@@ -47,6 +49,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use derived::{Derived, Forged, Mark};
 pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, OpenError, ReadError, Step};
 pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 pub use ids::{LogId, LogIdError, Position, log_run};

@@ -10,15 +10,18 @@ use std::path::{Path, PathBuf};
 
 use effect::{Digest, RunId};
 
+use crate::derived::{Derived, Mark};
 use crate::err::{Fault, FaultKind, ReadError};
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
-use crate::keys::{HomeKey, KeyFile};
+use crate::index::Index;
+use crate::keys::{HomeKey, KeyFile, load_public};
 use crate::note::Checkpoint;
 use crate::payload::{self, Place};
 use crate::scan::{Batch, Found, Scanner};
 use crate::segment::{self, has_later_batch, written_after};
 use crate::tree::leaf_hash;
+use crate::walk::end_of_checkpoint;
 use crate::wire::wide;
 
 /// A record that was read back.
@@ -83,6 +86,20 @@ impl Reader {
         }
     }
 
+    /// A file that was derived from this log; nothing where the home's key is not here.
+    pub fn derived(&self, name: &str) -> Option<Derived> {
+        Derived::open(&self.home, name, self.log)
+    }
+
+    /// The summary that the home's holder handed over last, and the first record that is not in it; nothing where there is none, it is not of this
+    /// log, or the home's key is not here.
+    pub fn snapshot(&self) -> Option<(Vec<u8>, Position)> {
+        let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
+        let key = load_public(&self.home)?;
+        let stands = end_of_checkpoint(&self.folder, &key, &index.checkpoint) == Some(index.next);
+        index.snapshot.filter(|_| stands).map(|snapshot| (snapshot.bytes, snapshot.unfolded))
+    }
+
     /// The log's name.
     pub fn log(&self) -> LogId {
         self.log
@@ -95,7 +112,7 @@ impl Reader {
 
     /// The records from a place on, which must be one that the journal gave.
     pub fn records_from(&self, from: Position) -> Records {
-        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None, last: None }
+        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None, last: None, mark: None }
     }
 
     /// The records from this index on. Reads the rest of one segment to find it.
@@ -192,9 +209,16 @@ pub struct Records {
     only: Option<RunId>,
     /// The last record of that run: the next one names it.
     last: Option<Digest>,
+    /// The end of the batch that was read last.
+    mark: Option<Mark>,
 }
 
 impl Records {
+    /// The end of a batch, when all records up to it have been given out.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark.filter(|_| self.ready.is_empty())
+    }
+
     /// Reads the next batch; false at the end of the log.
     fn more(&mut self) -> Result<bool, ReadError> {
         loop {
@@ -275,6 +299,7 @@ impl Records {
             at.index += 1;
         }
         self.at = Position { offset: batch.end(), ..at };
+        self.mark = Some(Mark { checkpoint: signed, next: self.at });
         Ok(true)
     }
 }

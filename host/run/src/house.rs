@@ -316,7 +316,16 @@ impl House {
     /// The record can't be written.
     pub fn close(&self) -> Result<(), RunError> {
         self.inner.gate.snapshot(Snapshot::Always)?;
-        self.inner.journal.clone().close().map_err(|_| RunError::RecordBroken)
+        self.inner.journal.clone().close().map_err(|_| RunError::RecordBroken)?;
+        self.index();
+        Ok(())
+    }
+
+    /// Brings the index of what was touched up to date. It is derived: where that fails, the next reader does it.
+    pub(crate) fn index(&self) {
+        if let Ok(reader) = self.inner.journal.reader() {
+            let _ = gate::catch_up(&reader, self.inner.journal.size());
+        }
     }
 
     /// Where the values of credentials are.

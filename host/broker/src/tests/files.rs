@@ -308,6 +308,6 @@ async fn a_file_read_from_start_to_end_is_on_the_record_with_its_digest() {
     let object = format!(r#"{{"amount":150000,"digest":"{digest}","path":"/src/big","times":1,"what":"file","whole":true}}"#);
     assert!(bodies.contains(&object), "{bodies}");
     assert!(bodies.contains("leaves-mount"));
-    let touched = gate::Touched::of_run(&home.journal.reader().unwrap(), gate.opening().run).unwrap();
+    let touched = gate::Touched::of_run(&home.journal.reader().unwrap(), gate.opening().run, journal::Position::start()).unwrap();
     assert_eq!((touched.files.len(), touched.files[0].amount, touched.refused.len()), (1, 150_000, 1));
 }

@@ -13,8 +13,46 @@ pub struct AskedFor {
     pub capability: SafeText,
     /// Interface and function.
     pub function: SafeText,
-    /// In one line, without what may be secret.
+    /// Where a path of a mount leads, as the guest sees it from its root; absent where it leads nowhere, or where it was asked for so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<SafeText>,
+    /// In one line, in the guest's own words, without what may be secret.
     pub resource: SafeText,
+}
+
+impl AskedFor {
+    /// What it is about: where it leads, or else what was said.
+    pub fn object(&self) -> &SafeText {
+        self.resolved.as_ref().unwrap_or(&self.resource)
+    }
+
+    /// Of what a record that stands for several asks counts, and what names each of them beside.
+    pub fn several() -> SafeText {
+        SafeText::new("*", 1)
+    }
+}
+
+/// What a record that stands for several refusals counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Which of the names was asked for last.
+    pub last: u64,
+    /// Each name that was asked for, in the order in which they were first asked for.
+    pub names: Vec<CountedName>,
+    /// When the first of them was asked for, milliseconds since 1970.
+    pub since: u64,
+}
+
+/// One name among those that a record counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedName {
+    /// As in [`AskedFor::resolved`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<SafeText>,
+    /// As in [`AskedFor::resource`].
+    pub resource: SafeText,
+    /// How often.
+    pub times: u64,
 }
 
 /// How an act ended.
@@ -148,6 +186,9 @@ pub struct Object {
     pub digest: Option<Digest>,
     /// As the guest sees it.
     pub path: SafeText,
+    /// Where it really lay when it was opened, where links led elsewhere than its path says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<SafeText>,
     /// How often.
     pub times: u64,
     /// Names of a listing that are not UTF-8: WASI has no way to tell a guest of them, so they were left out.

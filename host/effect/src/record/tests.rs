@@ -12,7 +12,7 @@ fn digest() -> Digest {
 }
 
 fn ask() -> AskedFor {
-    AskedFor { capability: text("http"), function: text("f"), resource: text("GET https://a.test/") }
+    AskedFor { capability: text("http"), function: text("f"), resolved: Some(text("r")), resource: text("GET https://a.test/") }
 }
 
 fn one_of_each() -> Vec<Record> {
@@ -33,7 +33,7 @@ fn one_of_each() -> Vec<Record> {
     ];
     let one = |event| DeliveredOne { bytes: 1, empty: 2, event, mono_ns: 3, op: 4 };
     let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied))];
-    let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), times: 1, untold: 2, what: Touch::File, whole: true };
+    let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), real: Some(text("/src/b")), times: 1, untold: 2, what: Touch::File, whole: true };
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
     let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned(), ..Bounds::default() };
     vec![
@@ -42,6 +42,7 @@ fn one_of_each() -> Vec<Record> {
             alike: 1,
             ask: ask(),
             at: 1,
+            counted: Some(Counted { last: 0, names: vec![CountedName { resolved: None, resource: text("n"), times: 2 }], since: 1 }),
             kind: Kind::Refused,
             op: 1,
             params: digest(),

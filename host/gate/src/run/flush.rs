@@ -1,19 +1,17 @@
 //! What a run looks at, is let see and says, and its end: noted while it is locked, and written in order.
 
 use effect::record::{Delivered, Kind, Object, Observed, Record, RunClosed, VERSION};
-use effect::{Ask, Event, FileAsk, OpId, Release, SafeText, Stop};
+use effect::{Ask, Event, FileAsk, OpId, Release, Stop};
 use sha2::Digest as _;
 
 use super::{Closing, Held, OpState};
-use crate::alike::Counted;
 use crate::ask::Settling;
 use crate::kept::{Looked, in_pieces, put_look};
 use crate::log::Appended;
-use crate::takeover::Seen;
 use crate::trace::content_bytes;
 
 /// BOUND: payloads of one record together.
-const PAYLOAD_RECORD_BYTES: usize = 24 << 20;
+pub(super) const PAYLOAD_RECORD_BYTES: usize = 24 << 20;
 
 /// When buffers are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,17 +127,7 @@ impl Held<'_> {
         // A run that ends before it was taken over from its record leaves acts behind that nobody knows the end of.
         let left = self.shared().book.unanswered(self.run()).into_iter().filter(|op| !ops.contains(op)).collect::<Vec<_>>();
         for op in left {
-            self.inner.ops.insert(
-                op,
-                OpState {
-                    answered: false,
-                    going: None,
-                    responded: false,
-                    redactions: 0,
-                    seen: Seen::default(),
-                    source: SafeText::new("", 0),
-                },
-            );
+            self.inner.ops.insert(op, OpState::default());
             self.settle(OpId(op), Settling::unknown())?;
             self.inner.ops.remove(&op);
         }
@@ -152,11 +140,8 @@ impl Held<'_> {
             self.inner.trace.said(claim);
         }
         self.flush(Moment::Guest)?;
-        for counted in self.inner.alike.counted() {
-            // It stands for no ask in particular, and is known by that.
-            let params = self.keyed(b"");
-            self.write_refused(OpId(0), Counted { params, ..counted })?;
-        }
+        let several = self.inner.alike.take();
+        self.write_several(several)?;
         let output = closing.output.as_ref().map(|output| self.keyed(output));
         let kept = closing.output.as_deref().filter(|output| output.len() <= PAYLOAD_RECORD_BYTES).unwrap_or_default();
         let record = RunClosed {

@@ -6,7 +6,7 @@ use policy::Facts;
 use sha2::Digest as _;
 
 use super::{Held, Moment, OpState, Shared, Tally};
-use crate::alike::{Counted, Write};
+use crate::alike::{Several, Write};
 use crate::ask::Settling;
 use crate::log::{Appended, Entry};
 
@@ -81,20 +81,17 @@ impl Held<'_> {
 
     /// Puts a record into the log, or to those that are to go there together.
     pub(crate) fn put(&mut self, record: impl Into<Record>, payloads: Vec<Vec<u8>>) -> Result<(), Stop> {
-        let record = record.into();
-        let entry = Entry { body: record.to_bytes(), payloads, ends: record.kind() == Kind::RunClosed };
+        let entry = with_payloads(record.into(), payloads);
         match &mut self.inner.together {
-            Some(together) => together.push((record, entry)),
-            None => drop(self.append(vec![(record, entry)])?),
+            Some(together) => together.push(entry),
+            None => drop(self.append(vec![entry])?),
         }
         Ok(())
     }
 
     /// Puts one record into the log, whose durability somebody waits for.
     pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<Appended, Stop> {
-        let record = record.into();
-        let entry = Entry { body: record.to_bytes(), ..Entry::default() };
-        self.append(vec![(record, entry)])
+        self.append(vec![with_payloads(record.into(), Vec::new())])
     }
 
     pub(super) fn append(&mut self, records: Vec<(Record, Entry)>) -> Result<Appended, Stop> {
@@ -124,23 +121,35 @@ impl Held<'_> {
     }
 
     pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
-        let asked = self.inner.observed.named(ask);
+        let named = self.inner.observed.named(ask);
         self.inner.tally.refused += 1;
-        let params = self.keyed(&ask.canonical_bytes());
-        let counted = Counted { alike: 1, ask: asked, params, reason };
-        if self.inner.alike.note(ask, counted.clone()) == Write::Counted {
-            return Ok(());
+        let at = self.now_ms();
+        match self.inner.alike.note(ask, &named, &reason, at) {
+            Write::Counted => return Ok(()),
+            Write::Full(several) => return self.write_several(several),
+            Write::One => {}
         }
         // Those that are only counted are not told one by one either.
-        self.shared().watcher.on_refused(&counted.ask, &counted.reason);
+        self.shared().watcher.on_refused(&named, &reason);
         self.flush(moment)?;
-        self.write_refused(op, counted)
+        let params = self.keyed(&ask.canonical_bytes());
+        let record = Refused { alike: 1, ask: named, at, counted: None, kind: Kind::Refused, op: op.0, params, reason, v: VERSION };
+        self.put(record, Vec::new())
     }
 
-    pub(super) fn write_refused(&mut self, op: OpId, counted: Counted) -> Result<(), Stop> {
-        let Counted { alike, ask, params, reason } = counted;
-        let record = Refused { alike, ask, at: self.now_ms(), kind: Kind::Refused, op: op.0, params, reason, v: VERSION };
-        self.put(record, Vec::new())
+    /// Records that count stand for no ask in particular, and are known by that. All of them or none: a rebuild must not find a part.
+    pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
+        let (at, params) = (self.now_ms(), self.keyed(b""));
+        let record = |Several { alike, ask, counted, reason }: Several| -> Record {
+            Refused { alike, ask, at, counted: Some(counted), kind: Kind::Refused, op: 0, params, reason, v: VERSION }.into()
+        };
+        let records: Vec<_> = several.into_iter().map(record).map(|record| with_payloads(record, Vec::new())).collect();
+        match &mut self.inner.together {
+            _ if records.is_empty() => {}
+            Some(together) => together.extend(records),
+            None => drop(self.append(records)?),
+        }
+        Ok(())
     }
 
     pub(crate) fn settle(&mut self, op: OpId, how: Settling) -> Result<(), Stop> {
@@ -158,10 +167,11 @@ impl Held<'_> {
             self.inner.tally.refused += 1;
             let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
             let function = if how.class == AnswerClass::RefusedCredential { "vault#place" } else { "net#dial" };
-            let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resource: what };
+            let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resolved: None, resource: what };
             self.shared().watcher.on_refused(&ask, reason);
         }
         let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.going).unzip();
+        let credential = self.inner.ops.get(&op.0).and_then(|state| state.credential.clone());
         let record = Answered {
             at: self.now_ms(),
             credential_version: how.head.credential_version,
@@ -176,6 +186,9 @@ impl Held<'_> {
             tls: how.head.tls,
             v: VERSION,
         };
+        if let Some(name) = credential.filter(|_| record.was_sent()) {
+            self.lease_begins(&name)?;
+        }
         self.put(record, Vec::new())
     }
 
@@ -191,6 +204,11 @@ impl Held<'_> {
     }
 }
 
+pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, Entry) {
+    let entry = Entry { body: record.to_bytes(), payloads, ends: record.kind() == Kind::RunClosed };
+    (record, entry)
+}
+
 /// Where an answer comes from.
 pub(crate) fn source_of(act: &Act) -> SafeText {
     match act {
@@ -200,5 +218,6 @@ pub(crate) fn source_of(act: &Act) -> SafeText {
 }
 
 pub(crate) fn asked_for(ask: &Ask) -> AskedFor {
-    AskedFor { capability: SafeText::new(ask.capability(), 64), function: SafeText::new(ask.function(), 128), resource: ask.resource() }
+    let text = |text| SafeText::new(text, 128);
+    AskedFor { capability: text(ask.capability()), function: text(ask.function()), resolved: None, resource: ask.resource() }
 }

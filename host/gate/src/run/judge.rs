@@ -2,17 +2,17 @@
 
 use std::sync::PoisonError;
 
-use effect::record::{Asked as AskedRecord, Kind, Record, VERSION};
+use effect::record::{Asked as AskedRecord, Kind, VERSION};
 use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpFault, OpId, Reason, SafeText, Stop};
 
 use policy::Facts;
 
-use super::held::{Repeat, asked_for, source_of};
+use super::flush::PAYLOAD_RECORD_BYTES;
+use super::held::{Repeat, asked_for, source_of, with_payloads};
 use super::{Held, OpState};
 use crate::ask::{Asked, Pending, Permit};
+use crate::kept::in_pieces;
 use crate::lease;
-use crate::log::Entry;
-use crate::takeover::Seen;
 
 impl Held<'_> {
     pub(crate) fn judge(&mut self, op: OpId, act: Act, repeat: Repeat) -> Result<Asked, Stop> {
@@ -27,6 +27,7 @@ impl Held<'_> {
             }
         };
         self.flush(repeat.moment())?;
+        let canonical = ask.canonical_bytes();
         let asked = AskedRecord {
             again: repeat == Repeat::Again,
             ask: asked_for(&ask),
@@ -34,18 +35,36 @@ impl Held<'_> {
             bounds: bounds.clone(),
             kind: Kind::Asked,
             op: op.0,
-            params: self.keyed(&ask.canonical_bytes()),
+            params: self.keyed(&canonical),
             v: VERSION,
         };
-        let lease = self.lease(&bounds, repeat);
-        let appended = self.append(lease.into_iter().chain([asked.into()]).map(with_entry).collect())?;
+        let request = self.kept_request(&ask, canonical, repeat);
+        if let (Some(name), Repeat::No) = (&bounds.credential, repeat) {
+            self.inner.leases.entry(name.clone()).or_default().uses += 1;
+        }
+        let appended = self.append(vec![with_payloads(asked.into(), request)])?;
         self.inner.tally.asked += 1;
-        self.inner
-            .ops
-            .insert(op.0, OpState { answered: false, going: None, responded: false, redactions: 0, seen: Seen::default(), source });
+        self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::default() });
         let Ok(act) = Act::try_from(sent.unwrap_or(ask)) else { return Err(Stop::RecordBroken) };
         let permit = Permit::new(act, bounds, self.gate.clone(), op);
         Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
+    }
+
+    /// A request as the guest asked it, to be kept beside its intent: as many bytes of all of them as of what a run is given. A run goes on without
+    /// them as it would with them, so what is more is left out.
+    ///
+    /// SECURITY: an act on a credential may have a value in it that the guest has found: nothing of that is kept.
+    fn kept_request(&mut self, ask: &Ask, canonical: Vec<u8>, repeat: Repeat) -> Vec<Vec<u8>> {
+        let inner = &mut self.inner;
+        let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
+        let has_room = bytes <= self.gate.0.opening.standing.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
+        match (ask, repeat) {
+            (Ask::Http(_), Repeat::No) if has_room => {
+                inner.requests_bytes = bytes;
+                in_pieces(&canonical).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Whether an act may happen, and what is then sent, where that is not what was asked to the letter.
@@ -89,19 +108,4 @@ impl Held<'_> {
         let taken = shared.book.rates.lock().unwrap_or_else(PoisonError::into_inner).take(&wanted, now_ns);
         taken.map_err(|of| Reason::OverLimit(SafeText::new(&format!("rate of {of}"), 128)))
     }
-
-    /// Counts a use, and gives the record of the lease that begins with it.
-    fn lease(&mut self, bounds: &Bounds, repeat: Repeat) -> Option<Record> {
-        let name = bounds.credential.as_ref()?;
-        let is_new = !self.inner.leases.contains_key(name);
-        self.inner.leases.entry(name.clone()).or_default().uses += u64::from(repeat == Repeat::No);
-        let opening = &self.shared().opening;
-        let binding = opening.standing.grants.credentials.iter().find(|binding| is_new && binding.name == *name);
-        binding.map(|binding| lease::issued(opening.run, binding, self.now_ms()).into())
-    }
-}
-
-fn with_entry(record: Record) -> (Record, Entry) {
-    let entry = Entry { body: record.to_bytes(), ..Entry::default() };
-    (record, entry)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, VERSION};
 use effect::{OpId, SafeText, Stop};
 
-use super::RunGate;
+use super::{Held, RunGate};
 use crate::lease;
 
 impl RunGate {
@@ -31,7 +31,15 @@ impl RunGate {
         Ok(ended)
     }
 
-    /// Whether the run has had a lease of this credential.
+    /// There is a value of this credential, and a request is about to take it along: with the first, the lease begins.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn lease_begins(&self, credential: &str) -> Result<(), Stop> {
+        self.lock().lease_begins(credential)
+    }
+
+    /// Whether the run has asked for anything under this credential.
     pub fn has_lease(&self, credential: &str) -> bool {
         self.lock().inner.leases.contains_key(credential)
     }
@@ -71,5 +79,17 @@ impl RunGate {
             version: Some(version),
         };
         held.put(record, Vec::new())
+    }
+}
+
+impl Held<'_> {
+    pub(crate) fn lease_begins(&mut self, credential: &str) -> Result<(), Stop> {
+        let opening = &self.shared().opening;
+        let (run, bindings) = (opening.run, &opening.standing.grants.credentials);
+        let Some(issued) = bindings.iter().find(|binding| binding.name == credential).map(|it| lease::issued(run, it, self.now_ms())) else {
+            return Ok(());
+        };
+        let lease = self.inner.leases.entry(credential.to_owned()).or_default();
+        if std::mem::replace(&mut lease.begun, true) { Ok(()) } else { self.put(issued, Vec::new()) }
     }
 }

@@ -54,6 +54,7 @@ impl Tape {
             gate: GateState {
                 alike: self.alike.clone(),
                 kept_bytes: self.recorded.kept_bytes,
+                requests_bytes: self.recorded.requests_bytes,
                 next_op: self.next_op,
                 observed: self.sum.clone(),
                 owed: std::mem::take(&mut self.owed),

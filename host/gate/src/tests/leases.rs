@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use effect::record::Record;
 use effect::{
-    Act, Binding, CredentialAsk, CredentialStep, Engagement, Grants, Header, HttpFault, Limits, May, Placement, Scheme, Source, Tier,
+    Act, Binding, CredentialAsk, CredentialStep, Engagement, Grants, Header, HttpFault, Limits, May, Placement, Reason, SafeText, Scheme,
+    Source, Tier,
 };
 
 use super::kit::{MemoryLog, ask, fold, gate_on, grants, http_ask, now, opening, recorded, run_id};
-use crate::{AnswerHead, Asked, Gate, Nobody, Resuming, RunGate, lease_id};
+use crate::{AnswerHead, Asked, Gate, NoAnswer, Nobody, Resuming, RunGate, Touched, TouchedLease, TouchedTotals, lease_id};
 
 fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
     let mut grants = grants();
@@ -44,7 +46,7 @@ fn of_kind(log: &MemoryLog, kind: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_lease_begins_with_the_first_use_and_is_on_the_record_before_its_intent() {
+fn a_lease_begins_with_the_first_use_that_takes_a_value_along() {
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|key| key.uses = Some(9)));
     assert!(of_kind(&log, "lease-issued").is_empty());
@@ -52,11 +54,33 @@ fn a_lease_begins_with_the_first_use_and_is_on_the_record_before_its_intent() {
     let issued = of_kind(&log, "lease-issued");
     assert_eq!(issued.len(), 1, "one for each run and credential");
     assert!(issued[0].contains(&format!("\"lease\":\"{}\"", lease_id(run_id(), "key"))) && issued[0].contains("\"uses\":9"), "{issued:?}");
-    let order: Vec<usize> = ["lease-issued", "asked"]
+    let order: Vec<usize> = ["asked", "lease-issued", "answered"]
         .map(|kind| log.bodies().iter().position(|body| body.contains(&format!("\"kind\":\"{kind}\""))).unwrap())
         .into();
-    assert!(order[0] < order[1]);
+    assert!(order.is_sorted(), "{order:?}");
     fold(&log.leaves());
+}
+
+#[test]
+fn no_lease_begins_where_there_is_no_value() {
+    let log = MemoryLog::default();
+    let gate = open(&gate_on(&log), with_key(|_| {}));
+    let Asked::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
+    let op = pending.op();
+    let refused = Some(Reason::CredentialUnavailable(SafeText::new("key", 64)));
+    now(pending.durable()).unwrap().unanswered(NoAnswer { fault: HttpFault::Denied, peer: None, refused }).unwrap();
+    gate.abandon(op).unwrap();
+    assert!(of_kind(&log, "lease-issued").is_empty());
+    let mut touched = Touched::default();
+    log.leaves().iter().for_each(|leaf| touched.take(run_id(), leaf.seq, &Record::parse(&leaf.body).unwrap()));
+    let TouchedLease { asked, refused, sent, .. } = touched.leases[0];
+    assert_eq!((asked, refused, sent), (1, 1, 0));
+    assert_eq!(touched.credentials, Vec::<String>::new());
+    let TouchedTotals { asked, refused, sent, answered, .. } = touched.totals;
+    assert_eq!((asked, refused, sent, answered), (1, 1, 0, 0));
+    // The next has one, and takes it along.
+    assert_eq!(use_it(&gate), None);
+    assert_eq!(of_kind(&log, "lease-issued").len(), 1);
 }
 
 #[test]
@@ -96,7 +120,7 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|_| ()));
     assert_eq!(use_it(&gate), None);
-    let by = effect::SafeText::new("alice", 64);
+    let by = SafeText::new("alice", 64);
     assert!(gate.revoke(Some("other"), &by).unwrap().is_empty());
     assert_eq!(gate.revoke(Some("key"), &by).unwrap(), ["key"]);
     assert!(gate.revoke(None, &by).unwrap().is_empty(), "once");
@@ -118,7 +142,7 @@ fn uses_are_counted_over_a_crash() {
     let record = recorded(&log.leaves());
     assert_eq!(record.leases()["key"].uses, 1);
     let resuming =
-        Resuming { by: effect::SafeText::new("bob", 9), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
+        Resuming { by: SafeText::new("bob", 9), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
     let again = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken; what is asked now is another operation.

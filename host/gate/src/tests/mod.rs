@@ -1,11 +1,13 @@
 //! Runs of a made-up guest in a made-up world, recorded, cut off, gone on with and rebuilt.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod alike;
 mod gate;
 mod guest;
 mod kit;
 mod leases;
 mod order;
 mod rebuild;
+mod touched;
 mod words;
 mod world;

@@ -120,7 +120,7 @@ impl World {
                 let file = FileId(self.next_file);
                 self.next_file += 1;
                 self.paths.insert(file.0, path);
-                FileAnswer::Opened { file, kind: FileKind::File }.into()
+                FileAnswer::Opened { file, kind: FileKind::File, real: None }.into()
             }
             FileAsk::Read { offset, len, .. } => {
                 let content = Bytes::from(path.repeat(3));

@@ -118,7 +118,7 @@ impl Guest {
 
     fn opened(&mut self, ask: FileAsk) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
         Ok(match self.world.observe(ask)? {
-            FileAnswer::Opened { file, kind } => {
+            FileAnswer::Opened { file, kind, .. } => {
                 self.hold_file(file);
                 Ok(self.push(Descriptor { file, kind })?)
             }

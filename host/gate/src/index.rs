@@ -1,0 +1,275 @@
+//! An index of what was touched, beside the log: for each run and each stretch of records the sums that a question adds up, so that a
+//! question about a million records reads none of them.
+//!
+//! It says nothing that the log does not say, and is no proof: a file that does not stand on the log is made anew (`journal::Derived`), and
+//! `audit verify` never reads it. Whoever reads past its end and may write adds to it: a reader, or the home's holder.
+
+use std::collections::HashMap;
+
+use effect::record::Record;
+use effect::{Digest, RunId, SafeText};
+use journal::{Derived, Mark, Position, ReadError, Reader, log_run};
+use serde::{Deserialize, Serialize};
+
+use crate::touched::{Line, Lines, Touched};
+
+/// The name of the file: `journal.touched`.
+const NAME: &str = "touched";
+/// So many records past the end are worth a block.
+const WORTH: u64 = 4096;
+/// BOUND: so many rows or records are summed up before a block is written, at the next end of a batch.
+const BLOCK_ROWS_MAX: usize = 60_000;
+const BLOCK_RECORDS_MAX: u64 = 65_536;
+
+/// A run in a stretch of records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Where the first of its records in the stretch is.
+    pub at: Place,
+    /// Whether it ended there.
+    pub ended: bool,
+    /// What it was opened as, where it was opened there.
+    pub opened: Option<Opened>,
+    /// How many of its records are there.
+    pub records: u64,
+    /// Which.
+    pub run: RunId,
+}
+
+/// A position, in a form that can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place(u32, u64, u64);
+
+impl From<Position> for Place {
+    fn from(at: Position) -> Self {
+        Self(at.segment, at.offset, at.index)
+    }
+}
+
+impl From<Place> for Position {
+    fn from(Place(segment, offset, index): Place) -> Self {
+        Self { segment, offset, index }
+    }
+}
+
+/// What a question needs of a run's first record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The agent's name.
+    pub agent: SafeText,
+    /// The component.
+    pub component: Digest,
+    /// The configuration.
+    pub config: Option<Digest>,
+}
+
+/// The front of a block: what can be told without its lines.
+#[derive(Default, Serialize, Deserialize)]
+struct Front {
+    parts: Vec<Part>,
+    /// Names of credentials that were changed.
+    credentials: Vec<SafeText>,
+}
+
+/// Whoever goes through the record by its index: first the blocks, then what comes after them.
+pub(crate) trait Visitor {
+    /// What was told so far is not to be believed: all of it comes again.
+    fn begin_anew(&mut self);
+    /// A run has records in the next stretch.
+    fn part(&mut self, part: &Part);
+    /// The value of a credential was changed.
+    fn credential(&mut self, name: &SafeText);
+    /// A run touched this.
+    fn line(&mut self, run: RunId, line: Line);
+    /// Whether lines are wanted at all.
+    fn wants_lines(&self) -> bool {
+        true
+    }
+}
+
+/// Goes through the whole record.
+///
+/// # Errors
+/// The log can't be read.
+pub(crate) fn visit(reader: &Reader, visitor: &mut dyn Visitor) -> Result<(), ReadError> {
+    let mut derived = reader.derived(NAME);
+    let lines = match derived.as_mut().map(|derived| blocks(derived, visitor)) {
+        Some(Some(lines)) => lines,
+        // There is no index, or it is no good.
+        Some(None) => {
+            visitor.begin_anew();
+            if let Some(derived) = &mut derived {
+                derived.forget();
+            }
+            Lines::default()
+        }
+        None => Lines::default(),
+    };
+    rest(reader, (derived, lines), visitor)
+}
+
+/// Brings the index up to the end of a log of so many records, if that is worth it.
+///
+/// # Errors
+/// The log can't be read.
+pub fn catch_up(reader: &Reader, size: u64) -> Result<(), ReadError> {
+    let Some(mut derived) = reader.derived(NAME) else { return Ok(()) };
+    if size.saturating_sub(derived.mark().map_or(0, |mark| mark.next().index)) < WORTH {
+        return Ok(());
+    }
+    let lines = match derived.read_last() {
+        Ok(Some(block)) => decode(&block).map(|(.., lines)| lines),
+        Ok(None) | Err(_) => None,
+    };
+    let lines = lines.unwrap_or_else(|| {
+        derived.forget();
+        Lines::default()
+    });
+    rest(reader, (Some(derived), lines), &mut Nobody)
+}
+
+struct Nobody;
+
+impl Visitor for Nobody {
+    fn begin_anew(&mut self) {}
+    fn part(&mut self, _part: &Part) {}
+    fn credential(&mut self, _name: &SafeText) {}
+    fn line(&mut self, _run: RunId, _line: Line) {}
+}
+
+/// Tells the blocks; what is under way at their end. Nothing, where one is no good.
+fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<Lines> {
+    let mut lines = Lines::default();
+    while let Some(block) = derived.read().ok()? {
+        let (front, body, open) = decode(&block)?;
+        front.parts.iter().for_each(|part| visitor.part(part));
+        front.credentials.iter().for_each(|name| visitor.credential(name));
+        if visitor.wants_lines() {
+            let mut body = body;
+            while !body.is_empty() {
+                let ((part, line), rest) = postcard::take_from_bytes::<(u32, Line)>(body).ok()?;
+                visitor.line(front.parts.get(usize::try_from(part).ok()?)?.run, line);
+                body = rest;
+            }
+        }
+        lines = open;
+    }
+    Some(lines)
+}
+
+/// A block: its front, the bytes of its lines, and what is under way at its end.
+fn decode(block: &[u8]) -> Option<(Front, &[u8], Lines)> {
+    let (front, rest) = postcard::take_from_bytes(block).ok()?;
+    let (body, rest) = postcard::take_from_bytes::<&[u8]>(rest).ok()?;
+    Some((front, body, postcard::from_bytes(rest).ok()?))
+}
+
+/// What comes after the blocks: told, and summed up for further blocks.
+fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), visitor: &mut dyn Visitor) -> Result<(), ReadError> {
+    let from = derived.as_ref().and_then(Derived::mark).map_or_else(Position::start, |mark| mark.next());
+    let mut records = reader.records_from(from);
+    let mut block = Block::default();
+    while let Some(record) = records.next() {
+        let record = record?;
+        let part = Part::of(&record);
+        // A kind that this version does not know is nothing that it could sum up.
+        if let Ok(body) = Record::parse(&record.body) {
+            let part = part.with(&body);
+            visitor.part(&part);
+            block.add(part);
+            if let Record::CredentialChanged(changed) = &body {
+                visitor.credential(&changed.credential);
+                block.front.credentials.push(changed.credential.clone());
+            }
+            lines.take(record.run, record.seq, &body, &mut |line| {
+                if derived.is_some() {
+                    block.line(record.run, line.clone());
+                }
+                visitor.line(record.run, line);
+            });
+        } else {
+            visitor.part(&part);
+            block.add(part);
+        }
+        if let (true, Some(mark)) = (block.is_full(), records.mark()) {
+            write(&mut derived, std::mem::take(&mut block), &lines, mark);
+        }
+    }
+    if let (true, Some(mark)) = (block.records >= WORTH, records.mark()) {
+        write(&mut derived, block, &lines, mark);
+    }
+    Ok(())
+}
+
+/// Where it can't be written, it is not: the next reader reads what this one has read.
+fn write(derived: &mut Option<Derived>, block: Block, lines: &Lines, mark: Mark) {
+    let written = match (derived.as_mut(), block.encode(lines)) {
+        (Some(derived), Some(bytes)) => derived.append(&bytes, mark),
+        _ => false,
+    };
+    if !written {
+        *derived = None;
+    }
+}
+
+impl Part {
+    fn of(record: &journal::Record) -> Self {
+        Self { at: record.at.into(), ended: record.ends, opened: None, records: 1, run: record.run }
+    }
+
+    fn with(self, record: &Record) -> Self {
+        let Record::RunOpened(opened) = record else { return self };
+        let (agent, component) = (opened.agent.name.clone(), opened.agent.digest);
+        Self { opened: Some(Opened { agent, component, config: opened.config }), ..self }
+    }
+}
+
+/// A block in the making.
+#[derive(Default)]
+struct Block {
+    front: Front,
+    places: HashMap<RunId, usize>,
+    sums: HashMap<RunId, Touched>,
+    rows: usize,
+    records: u64,
+}
+
+impl Block {
+    fn add(&mut self, part: Part) {
+        self.records += 1;
+        if part.run == log_run() {
+            return;
+        }
+        let next = self.front.parts.len();
+        let place = *self.places.entry(part.run).or_insert(next);
+        match self.front.parts.get_mut(place) {
+            Some(here) => {
+                here.ended = part.ended;
+                here.opened = here.opened.take().or(part.opened);
+                here.records += 1;
+            }
+            None => self.front.parts.push(part),
+        }
+    }
+
+    fn line(&mut self, run: RunId, line: Line) {
+        self.rows += 1;
+        self.sums.entry(run).or_insert_with(Touched::unbounded).add(line);
+    }
+
+    fn is_full(&self) -> bool {
+        self.records >= BLOCK_RECORDS_MAX || self.rows >= BLOCK_ROWS_MAX
+    }
+
+    fn encode(mut self, lines: &Lines) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        for (at, part) in (0u32..).zip(&self.front.parts) {
+            for line in self.sums.remove(&part.run).map(Touched::into_lines).into_iter().flatten() {
+                body = postcard::to_extend(&(at, line), body).ok()?;
+            }
+        }
+        let bytes = postcard::to_extend(&self.front, Vec::new()).ok()?;
+        let bytes = postcard::to_extend(&body, bytes).ok()?;
+        postcard::to_extend(lines, bytes).ok()
+    }
+}

@@ -1,0 +1,364 @@
+//! Asks the record what was touched: by whom, where, under which credential, since when. A name that no record has is told from one of which
+//! there is nothing to say.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+
+use effect::{FilesGrant, Grants, RunId, SafeText};
+use journal::{ReadError, Reader, log_run};
+use serde::{Deserialize, Serialize};
+
+use crate::index::{Opened, Part, Visitor, visit};
+use crate::opening::Opening;
+use crate::touched::{Line, Only, Touched, hosts_of, lies_in, normal};
+
+/// BOUND: names of one kind that are remembered, to find one that was meant.
+const NAMES_MAX: usize = 10_000;
+/// BOUND: runs of which it is read what they were granted.
+const GRANTED_MAX: usize = 10_000;
+
+/// What is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Of runs of this agent.
+    pub agent: Option<String>,
+    /// Under this credential.
+    pub credential: Option<String>,
+    /// This file, or what lies beneath this folder.
+    pub file: Option<FileName>,
+    /// At this host.
+    pub host: Option<String>,
+    /// Of this run.
+    pub run: Option<RunId>,
+    /// Of runs that were opened then or later, milliseconds since 1970.
+    pub since_ms: Option<u64>,
+}
+
+/// A file as a person names it: by the path of the guest's, by the host's, or from a mount on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileName {
+    /// As it was said.
+    pub said: String,
+    /// What that is on this host: as an absolute path, and with all links followed, where there is anything.
+    pub here: Vec<PathBuf>,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was touched.
+    pub touched: Touched,
+    /// Where it was looked for.
+    pub searched: Searched,
+    /// A name in the question that is nowhere on the record.
+    pub unknown: Option<Unknown>,
+}
+
+/// How much was searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Searched {
+    /// When the first run was opened, milliseconds since 1970.
+    pub from_ms: Option<u64>,
+    /// Records.
+    pub records: u64,
+    /// Runs.
+    pub runs: u64,
+    /// When the last run was opened.
+    pub to_ms: Option<u64>,
+}
+
+/// A name that no record has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// Of what kind of thing.
+    pub what: &'static str,
+    /// As it was asked for.
+    pub name: String,
+    /// Names of that kind that the record has.
+    pub known: Vec<String>,
+}
+
+/// Asks the record.
+///
+/// # Errors
+/// The log can't be read.
+pub fn search(reader: &Reader, question: &Question) -> Result<Found, ReadError> {
+    let mut granted = Granted::default();
+    if question.file.is_some() || question.host.is_some() || question.credential.is_some() {
+        granted = Granted::read(reader)?;
+    }
+    let only = Only {
+        credential: question.credential.clone(),
+        files: question.file.as_ref().map(|file| file.guest_paths(&granted.mounts)),
+        host: question.host.as_deref().map(host_name),
+    };
+    let mut searching = Searching::new(question, &only);
+    visit(reader, &mut searching)?;
+    let Searching { names, searched, touched, .. } = searching;
+    let unknown = names.unknown(question, &only, &granted);
+    Ok(Found { touched, searched, unknown })
+}
+
+/// A question on its way through the record.
+struct Searching<'a> {
+    question: &'a Question,
+    only: &'a Only,
+    names: Names,
+    left_out: HashSet<RunId>,
+    seen: HashSet<RunId>,
+    searched: Searched,
+    touched: Touched,
+}
+
+impl<'a> Searching<'a> {
+    fn new(question: &'a Question, only: &'a Only) -> Self {
+        let (names, left_out, seen) = (Names::default(), HashSet::new(), HashSet::new());
+        Self { question, only, names, left_out, seen, searched: Searched::default(), touched: Touched::only(only.clone()) }
+    }
+
+    /// Whether what a run touched is asked for. What belongs to no run was touched by none.
+    fn takes(&self, run: RunId) -> bool {
+        run != log_run() && !self.left_out.contains(&run)
+    }
+
+    fn leaves_out(&self, run: RunId, opened: &Opened) -> bool {
+        let Question { agent, run: only, since_ms, .. } = self.question;
+        agent.as_deref().is_some_and(|agent| opened.agent.as_str() != agent)
+            || only.is_some_and(|only| run != only)
+            || since_ms.is_some_and(|since| run.unix_ms() < since)
+    }
+}
+
+impl Visitor for Searching<'_> {
+    fn begin_anew(&mut self) {
+        *self = Self::new(self.question, self.only);
+    }
+
+    fn part(&mut self, part: &Part) {
+        if let Some(opened) = &part.opened {
+            remember(&mut self.names.agents, opened.agent.as_str());
+            if self.leaves_out(part.run, opened) {
+                self.left_out.insert(part.run);
+            }
+        }
+        if !self.takes(part.run) {
+            return;
+        }
+        let searched = &mut self.searched;
+        searched.records += part.records;
+        if self.seen.insert(part.run) {
+            searched.runs += 1;
+            searched.from_ms.get_or_insert(part.run.unix_ms());
+            searched.to_ms = searched.to_ms.max(Some(part.run.unix_ms()));
+        }
+    }
+
+    fn credential(&mut self, name: &SafeText) {
+        remember(&mut self.names.credentials, name.as_str());
+    }
+
+    fn line(&mut self, run: RunId, line: Line) {
+        self.names.note_line(&line, self.only);
+        if self.takes(run) {
+            self.touched.add(line);
+        }
+    }
+}
+
+/// Every run that the record has, in the order in which they began, each with where it begins and what it was opened as.
+///
+/// # Errors
+/// The log can't be read.
+pub fn runs(reader: &Reader) -> Result<Vec<Part>, ReadError> {
+    let mut runs = Runs::default();
+    visit(reader, &mut runs)?;
+    Ok(runs.0)
+}
+
+#[derive(Default)]
+struct Runs(Vec<Part>, HashMap<RunId, usize>);
+
+impl Visitor for Runs {
+    fn begin_anew(&mut self) {
+        *self = Self::default();
+    }
+
+    fn part(&mut self, part: &Part) {
+        if part.run == log_run() {
+            return;
+        }
+        let next = self.0.len();
+        let place = *self.1.entry(part.run).or_insert(next);
+        match self.0.get_mut(place) {
+            Some(here) => {
+                here.ended = part.ended;
+                here.records += part.records;
+            }
+            None => self.0.push(part.clone()),
+        }
+    }
+
+    fn credential(&mut self, _name: &SafeText) {}
+
+    fn line(&mut self, _run: RunId, _line: Line) {}
+
+    fn wants_lines(&self) -> bool {
+        false
+    }
+}
+
+/// A host as a record has it: in lower case, without the dot at its end.
+fn host_name(said: &str) -> String {
+    said.trim_end_matches('.').to_ascii_lowercase()
+}
+
+impl FileName {
+    /// Every path of a guest's that it can stand for.
+    fn guest_paths(&self, mounts: &BTreeSet<(String, PathBuf)>) -> Vec<String> {
+        let mut paths = BTreeSet::new();
+        if self.said.starts_with('/') {
+            paths.insert(normal(&self.said));
+        }
+        for (guest, host) in mounts {
+            if !self.said.starts_with('/') {
+                paths.insert(normal(&format!("{guest}/{}", self.said)));
+            }
+            for here in &self.here {
+                let here = normal(&here.to_string_lossy());
+                let host = normal(&host.to_string_lossy());
+                if let Some(rest) = here.strip_prefix(&host).filter(|_| lies_in(&here, &host)) {
+                    paths.insert(normal(&format!("{guest}/{rest}")));
+                }
+            }
+        }
+        if paths.is_empty() {
+            paths.insert(normal(&self.said));
+        }
+        paths.into_iter().collect()
+    }
+}
+
+/// What runs were granted, as far as it can be read: it is kept sealed, and forgotten with its run.
+#[derive(Debug, Default)]
+struct Granted {
+    credentials: BTreeSet<String>,
+    hosts: Vec<effect::HostPattern>,
+    mounts: BTreeSet<(String, PathBuf)>,
+}
+
+impl Granted {
+    fn read(reader: &Reader) -> Result<Self, ReadError> {
+        let (mut granted, mut seen) = (Self::default(), HashSet::new());
+        for part in runs(reader)? {
+            let Some(opened) = &part.opened else { continue };
+            // Runs of one agent under one configuration were granted the same.
+            let grants = (opened.config, opened.component, opened.agent.clone(), opened.config.is_none().then_some(part.run));
+            if seen.len() < GRANTED_MAX
+                && seen.insert(grants)
+                && let Ok(opening) = Opening::load(reader, &reader.fetch(part.at.into())?)
+            {
+                granted.add(&opening.standing.grants);
+            }
+        }
+        Ok(granted)
+    }
+
+    fn add(&mut self, grants: &Grants) {
+        self.credentials.extend(grants.credentials.iter().map(|binding| binding.name.clone()));
+        for grant in &grants.http {
+            if self.hosts.len() < NAMES_MAX && !self.hosts.contains(&grant.host) {
+                self.hosts.push(grant.host.clone());
+            }
+        }
+        let mount = |mount: &FilesGrant| (mount.guest.clone(), mount.host.clone());
+        self.mounts.extend(grants.files.iter().map(mount));
+    }
+}
+
+/// Names that the record has.
+#[derive(Debug, Default)]
+struct Names {
+    agents: BTreeSet<String>,
+    credentials: BTreeSet<String>,
+    hosts: BTreeSet<String>,
+    /// Whether any run, searched or not, touched what was asked for.
+    host_is_met: bool,
+    file_is_met: bool,
+}
+
+fn remember(names: &mut BTreeSet<String>, name: &str) {
+    if names.len() < NAMES_MAX && !names.contains(name) {
+        names.insert(name.to_owned());
+    }
+}
+
+impl Names {
+    fn note_line(&mut self, line: &Line, only: &Only) {
+        match line {
+            Line::File(_) => self.file_is_met |= only.files.is_some() && only.takes(line),
+            Line::Http(act) => {
+                act.credential.iter().for_each(|name| remember(&mut self.credentials, name));
+                self.note_host(act.resource.as_str(), only);
+            }
+            Line::Act(act) => act.credential.iter().for_each(|name| remember(&mut self.credentials, name)),
+            Line::Own(own) => {
+                remember(&mut self.credentials, own.credential.as_str());
+                self.note_host(own.resource.as_str(), only);
+            }
+            Line::Lease(lease) => remember(&mut self.credentials, lease.credential.as_str()),
+            Line::Refused(refused) => {
+                refused.credential.iter().for_each(|name| remember(&mut self.credentials, name));
+                self.file_is_met |= only.files.is_some() && refused.function.as_str().starts_with("wasi:filesystem/") && only.takes(line);
+                self.note_host(refused.resource.as_str(), only);
+            }
+        }
+    }
+
+    fn note_host(&mut self, resource: &str, only: &Only) {
+        if let Some((host, with_port)) = hosts_of(resource) {
+            remember(&mut self.hosts, host);
+            self.host_is_met |= only.host.as_ref().is_some_and(|only| only == host || only == with_port);
+        }
+    }
+
+    /// What of a question the record has never heard of.
+    fn unknown(&self, question: &Question, only: &Only, granted: &Granted) -> Option<Unknown> {
+        let unknown = |what, name: &str, known: &BTreeSet<String>| {
+            Some(Unknown { what, name: name.to_owned(), known: known.iter().cloned().collect() })
+        };
+        if let Some(agent) = question.agent.as_ref().filter(|agent| !self.agents.contains(*agent)) {
+            return unknown("agent", agent, &self.agents);
+        }
+        if let Some(name) = &question.credential
+            && !self.credentials.contains(name)
+            && !granted.credentials.contains(name)
+        {
+            return unknown("credential", name, &self.credentials.union(&granted.credentials).cloned().collect());
+        }
+        if let Some(host) = &question.host
+            && !self.host_is_met
+            && !granted.covers(&host_name(host))
+        {
+            return unknown("host", host, &self.hosts);
+        }
+        match (&question.file, &only.files) {
+            (Some(file), Some(paths)) if !self.file_is_met && !granted.has(paths) => {
+                unknown("file", &file.said, &granted.mounts.iter().map(|(guest, _)| guest.clone()).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Granted {
+    fn covers(&self, host: &str) -> bool {
+        let url = format!("- -://{host}/");
+        let plain = hosts_of(&url).map_or(host, |(plain, _)| plain);
+        plain.parse().is_ok_and(|host: effect::Host| self.hosts.iter().any(|pattern| pattern.matches(&host)))
+    }
+
+    /// Whether one of these paths lies in a mount, or has one beneath it.
+    fn has(&self, paths: &[String]) -> bool {
+        self.mounts.iter().any(|(guest, _)| paths.iter().any(|path| lies_in(path, guest) || lies_in(guest, path)))
+    }
+}

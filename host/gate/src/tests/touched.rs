@@ -1,0 +1,153 @@
+//! What was touched is filtered before it is summed up, and asked, refused, sent and answered are four numbers.
+
+use effect::record::{AnswerClass, Answered, Asked, AskedFor, Kind, Object, Observed, Received, Record, Refused, Touch, VERSION};
+use effect::{Bounds, Digest, HttpFault, Reason, RunId, SafeText};
+
+use crate::{Only, Touched};
+
+fn text(text: &str) -> SafeText {
+    SafeText::new(text, 1000)
+}
+
+fn run(n: u8) -> RunId {
+    RunId::from_parts(1, [n; 10])
+}
+
+fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
+    let ask = AskedFor { capability: text("http"), function: text("f"), resolved: None, resource: text(resource) };
+    let bounds = Bounds { credential: credential.map(str::to_owned), ..Bounds::default() };
+    Asked { again: false, ask, at: 1, bounds, kind: Kind::Asked, op, params: Digest::of(b""), v: VERSION }.into()
+}
+
+fn answered(op: u64, outcome: AnswerClass) -> Record {
+    let (is_response, refused) = (outcome == AnswerClass::Response, outcome == AnswerClass::RefusedCredential);
+    Answered {
+        at: 1,
+        credential_version: None,
+        fault: (!is_response).then_some(HttpFault::Unreachable),
+        kind: Kind::Answered,
+        op,
+        outcome,
+        peer: is_response.then(|| "127.0.0.1:80".parse().unwrap()),
+        reason: refused.then(|| Reason::CredentialUnavailable(text("alpha"))),
+        status: is_response.then_some(200),
+        tls: None,
+        v: VERSION,
+    }
+    .into()
+}
+
+fn received(op: u64, bytes: u64) -> Record {
+    let (digest, source) = (Digest::of(b""), text("s"));
+    Received { bytes, digest, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
+}
+
+fn refused(function: &str, resource: &str, resolved: Option<&str>, reason: Reason) -> Record {
+    let ask = AskedFor { capability: text("c"), function: text(function), resolved: resolved.map(text), resource: text(resource) };
+    Refused { alike: 1, ask, at: 1, counted: None, kind: Kind::Refused, op: 0, params: Digest::of(b""), reason, v: VERSION }.into()
+}
+
+fn files(paths: &[&str]) -> Record {
+    let object =
+        |path: &&str| Object { amount: 1, digest: None, path: text(path), real: None, times: 1, untold: 0, what: Touch::File, whole: false };
+    let objects = paths.iter().map(object).collect();
+    Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }.into()
+}
+
+/// Two runs: one under `alpha`, which has no value the second time, one under `beta`, both at the same resource.
+fn sum(only: Only) -> Touched {
+    const R: &str = "GET http://a.test/x";
+    let one = [asked(1, R, Some("alpha")), answered(1, AnswerClass::Response), received(1, 7)];
+    let two = [
+        asked(1, R, Some("beta")),
+        answered(1, AnswerClass::Response),
+        received(1, 100),
+        asked(2, R, Some("alpha")),
+        answered(2, AnswerClass::RefusedCredential),
+        asked(3, "GET http://b.test/", None),
+        answered(3, AnswerClass::Failed),
+        refused("wasi:http/outgoing-handler#handle", "GET http://c.test/", None, Reason::HostNotGranted),
+        refused("wasi:filesystem/types#open-at", "/etc/passwd", None, Reason::LeavesMount),
+        refused("wasi:filesystem/types#open-at", "../b", Some("/src/../b"), Reason::LeavesMount),
+        files(&["/src/a", "/src/d/../a", "/srcs/a"]),
+    ];
+    let mut touched = Touched::only(only);
+    (1..).zip(&one).for_each(|(seq, record)| touched.take(run(1), seq, record));
+    (1..).zip(&two).for_each(|(seq, record)| touched.take(run(2), seq, record));
+    touched
+}
+
+#[test]
+fn a_credential_is_not_shown_with_what_another_one_did_at_the_same_place() {
+    let touched = sum(Only { credential: Some("alpha".to_owned()), ..Only::default() });
+    let [row] = &touched.http[..] else { panic!("{touched:?}") };
+    assert_eq!((row.asked, row.refused, row.sent, row.answered, row.bytes), (2, 1, 1, 1, 7));
+    assert_eq!((touched.leases.len(), touched.refused.len(), touched.files.len()), (2, 1, 0));
+    let touched = sum(Only { credential: Some("beta".to_owned()), ..Only::default() });
+    assert_eq!((touched.http[0].asked, touched.http[0].bytes, touched.refused.len()), (1, 100, 0));
+    // Without a filter both are there, each in its row.
+    let touched = sum(Only::default());
+    assert_eq!(touched.http.iter().filter(|row| row.resource.as_str().contains("a.test")).count(), 2);
+    assert_eq!(touched.credentials, ["alpha", "beta"]);
+}
+
+#[test]
+fn asked_refused_sent_and_answered_are_four_numbers() {
+    let totals = sum(Only::default()).totals;
+    assert_eq!((totals.asked, totals.refused, totals.sent, totals.answered), (5, 2, 2, 2));
+    assert_eq!((totals.refusals, totals.bytes), (4, 107));
+    let touched = sum(Only { host: Some("b.test".to_owned()), ..Only::default() });
+    let row = &touched.http[0];
+    assert_eq!((row.asked, row.refused, row.sent, row.answered, row.failed), (1, 0, 0, 0, 1));
+}
+
+#[test]
+fn a_host_is_shown_with_what_was_refused_there_and_without_files() {
+    let touched = sum(Only { host: Some("c.test".to_owned()), ..Only::default() });
+    assert_eq!((touched.http.len(), touched.refused.len(), touched.files.len(), touched.leases.len()), (0, 1, 0, 0));
+}
+
+#[test]
+fn every_spelling_of_a_file_finds_it_and_a_folder_what_is_beneath_it() {
+    let of = |path: &str| sum(Only { files: Some(vec![path.to_owned()]), ..Only::default() });
+    assert_eq!(of("/src/a").files.len(), 2);
+    assert_eq!(of("/src").files.len(), 2);
+    assert_eq!((of("/srcs").files.len(), of("/src/a").http.len()), (1, 0));
+    assert_eq!(of("/etc").refused.len(), 1, "as it was asked");
+    assert_eq!(of("/b").refused.len(), 1, "where it leads");
+}
+
+#[test]
+fn a_file_is_found_by_where_it_lies_when_a_link_led_there() {
+    let object = |path: &str, real: Option<&str>| Object {
+        amount: 1,
+        digest: None,
+        path: text(path),
+        real: real.map(text),
+        times: 1,
+        untold: 0,
+        what: Touch::File,
+        whole: false,
+    };
+    let objects = vec![object("/src/link", Some("/src/deep/a")), object("/src/other", None)];
+    let record = Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }.into();
+    for name in ["/src/link", "/src/deep/a", "/src/deep"] {
+        let mut touched = Touched::only(Only { files: Some(vec![name.to_owned()]), ..Only::default() });
+        touched.take(run(1), 1, &record);
+        assert_eq!(touched.files.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn rows_are_bounded_and_what_has_none_is_counted() {
+    let mut touched = Touched::default();
+    for n in 0..20_000 {
+        touched.take(run(1), n, &refused("wasi:http/x", &format!("GET http://{n}.test/"), None, Reason::HostNotGranted));
+    }
+    assert_eq!((touched.refused.len(), touched.more.refused), (10_000, 10_000));
+    assert_eq!((touched.totals.refusals, touched.totals.asked), (20_000, 20_000));
+    let mut both = Touched::default();
+    both.join(&touched);
+    both.join(&touched);
+    assert_eq!((both.totals.refusals, both.more.refused), (40_000, 20_000));
+}

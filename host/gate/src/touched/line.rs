@@ -1,0 +1,225 @@
+//! What each record says was touched, in lines that can be added up in any grouping: by run, by resource, or under a filter.
+
+use std::collections::BTreeMap;
+
+use effect::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
+use effect::{Reason, RunId, SafeText};
+use serde::{Deserialize, Serialize};
+
+use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
+use crate::lease::lease_id;
+
+/// Something that was touched, once or so many times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Line {
+    /// An object of a mount.
+    File(TouchedFile),
+    /// A request over HTTP.
+    Http(TouchedHttp),
+    /// An act on a credential.
+    Act(TouchedAct),
+    /// What the host asked on its own behalf.
+    Own(TouchedOwn),
+    /// A run's use of a credential.
+    Lease(TouchedLease),
+    /// A refusal.
+    Refused(TouchedRefusal),
+}
+
+/// An act whose end is not on the record yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Open {
+    credential: Option<String>,
+    is_http: bool,
+    resource: SafeText,
+}
+
+/// Goes through records in the log's order and says what each touched. An answer names its act by a number alone, so acts that are under
+/// way are remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    open: BTreeMap<(RunId, u64), Open>,
+    /// Requests of the host's own, by number.
+    own: BTreeMap<(RunId, u64), TouchedOwn>,
+}
+
+impl Lines {
+    /// Takes one record in, and gives each line to `to`.
+    pub fn take(&mut self, run: RunId, seq: u64, record: &Record, to: &mut dyn FnMut(Line)) {
+        match record {
+            Record::Observed(observed) => observed.objects.iter().map(TouchedFile::of).map(Line::File).for_each(to),
+            Record::Asked(asked) => self.asked(run, asked, to),
+            Record::Answered(answered) => self.answered(run, seq, answered, to),
+            Record::Received(received) => {
+                if let Some(open) = self.open.remove(&(run, received.op)).filter(|open| open.is_http) {
+                    to(open.http(|act| act.bytes = received.bytes));
+                }
+            }
+            Record::Refused(refused) => refusals(run, seq, refused, to),
+            Record::HostAsked(asked) => self.host_asked(run, asked, to),
+            Record::HostAnswered(answered) => self.host_answered(run, answered, to),
+            Record::RunClosed(_) => {
+                forget(&mut self.open, run);
+                forget(&mut self.own, run);
+            }
+            Record::LeaseRevoked(revoked) => {
+                to(Line::Lease(TouchedLease { revoked: true, ..TouchedLease::of(revoked.lease.clone(), revoked.credential.clone()) }));
+            }
+            Record::LeaseProbed(probed) => {
+                let probe = TouchedProbe { refused: probed.refused, status: probed.status, version: probed.version };
+                let lease = TouchedLease::of(lease_id(run, probed.credential.as_str()), probed.credential.clone());
+                to(Line::Lease(TouchedLease { probes: vec![probe], ..lease }));
+            }
+            Record::Delivered(_)
+            | Record::Said(_)
+            | Record::RunOpened(_)
+            | Record::RunResumed(_)
+            | Record::ConfigTrusted(_)
+            | Record::RollbackAccepted(_)
+            | Record::Recovered(_)
+            | Record::LeaseIssued(_)
+            | Record::ValueMet(_)
+            | Record::CredentialChanged(_) => {}
+        }
+    }
+
+    fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(Line)) {
+        let is_http = asked.ask.capability.as_str() == "http";
+        let open = Open { credential: asked.bounds.credential.clone(), is_http, resource: asked.ask.resource.clone() };
+        match is_http {
+            true => to(open.http(|act| act.asked = 1)),
+            false => to(open.act(|act| act.asked = 1)),
+        }
+        if !asked.again {
+            open.lease(run, to, |lease| lease.asked = 1);
+        }
+        self.open.insert((run, asked.op), open);
+    }
+
+    fn answered(&mut self, run: RunId, seq: u64, answered: &Answered, to: &mut dyn FnMut(Line)) {
+        let is_over = !answered.outcome.has_answer();
+        let key = (run, answered.op);
+        let Some(open) = (if is_over { self.open.remove(&key) } else { self.open.get(&key).cloned() }) else { return };
+        if !open.is_http {
+            to(open.act(|act| act.answered(answered)));
+        } else {
+            to(open.http(|act| http(act, answered)));
+        }
+        open.lease(run, to, |lease| {
+            lease.sent = u64::from(answered.was_sent());
+            lease.refused = u64::from(answered.was_refused());
+        });
+        if let Some(reason) = &answered.reason {
+            to(Line::Refused(TouchedRefusal {
+                alike: 1,
+                code: reason.code().to_owned(),
+                credential: open.credential.or_else(|| credential_of(reason)),
+                function: SafeText::new("wasi:http/outgoing-handler#handle", 64),
+                intended: true,
+                reason: reason.to_string(),
+                resolved: None,
+                resource: open.resource,
+                run,
+                seq,
+            }));
+        }
+    }
+}
+
+impl Lines {
+    fn host_asked(&mut self, run: RunId, asked: &HostAsked, to: &mut dyn FnMut(Line)) {
+        let row = TouchedOwn::of(asked);
+        to(Line::Own(TouchedOwn { asked: 1, ..row.clone() }));
+        self.own.insert((run, asked.number), row);
+    }
+
+    fn host_answered(&mut self, run: RunId, answered: &HostAnswered, to: &mut dyn FnMut(Line)) {
+        if let Some(mut row) = self.own.remove(&(run, answered.number)) {
+            row.answered(answered);
+            to(Line::Own(row));
+        }
+    }
+}
+
+/// What an answer says of its request.
+fn http(act: &mut TouchedHttp, answered: &Answered) {
+    act.sent = u64::from(answered.was_sent());
+    act.sent_bytes = answered.sent.map_or(0, Sent::bytes);
+    act.peers.extend(answered.peer.map(|peer| peer.to_string()));
+    match answered.outcome {
+        AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone => {
+            act.answered = 1;
+            act.statuses.extend(answered.status.map(|status| (status, 1)));
+        }
+        AnswerClass::RefusedAddress | AnswerClass::RefusedCredential => act.refused = 1,
+        AnswerClass::Failed | AnswerClass::Abandoned => act.failed = 1,
+        AnswerClass::Unknown => act.unknown = 1,
+    }
+}
+
+/// Forgets what is under way in a run.
+fn forget<T>(open: &mut BTreeMap<(RunId, u64), T>, run: RunId) {
+    let mut after = open.split_off(&(run, 0));
+    after.retain(|(of, _), _| *of != run);
+    open.append(&mut after);
+}
+
+impl Open {
+    fn http(&self, count: impl FnOnce(&mut TouchedHttp)) -> Line {
+        let mut act = TouchedHttp::new(self.resource.clone(), self.credential.clone());
+        count(&mut act);
+        Line::Http(act)
+    }
+
+    fn act(&self, count: impl FnOnce(&mut TouchedAct)) -> Line {
+        let mut act = TouchedAct::new(self.resource.clone(), self.credential.clone());
+        count(&mut act);
+        Line::Act(act)
+    }
+
+    fn lease(&self, run: RunId, to: &mut dyn FnMut(Line), count: impl FnOnce(&mut TouchedLease)) {
+        if let Some(name) = &self.credential {
+            let mut lease = TouchedLease::of(lease_id(run, name), SafeText::new(name, 64));
+            count(&mut lease);
+            to(Line::Lease(lease));
+        }
+    }
+}
+
+/// A refusal, or each of those that a record counts, under its own name.
+fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(Line)) {
+    let one = |alike: u64, resolved: &Option<SafeText>, resource: &SafeText| {
+        Line::Refused(TouchedRefusal {
+            alike,
+            code: refused.reason.code().to_owned(),
+            credential: credential_of(&refused.reason),
+            function: refused.ask.function.clone(),
+            intended: false,
+            reason: refused.reason.to_string(),
+            resolved: resolved.clone(),
+            resource: resource.clone(),
+            run,
+            seq,
+        })
+    };
+    match &refused.counted {
+        None => to(one(refused.alike, &refused.ask.resolved, &refused.ask.resource)),
+        Some(Counted { names, .. }) => names.iter().map(|name| one(name.times, &name.resolved, &name.resource)).for_each(to),
+    }
+}
+
+/// The credential that a refusal was about.
+fn credential_of(reason: &Reason) -> Option<String> {
+    match reason {
+        Reason::CredentialNotBound(name)
+        | Reason::CredentialExpired(name)
+        | Reason::CredentialRevoked(name)
+        | Reason::CredentialUnavailable(name)
+        | Reason::CredentialUseNotGranted(name)
+        | Reason::CredentialNotGranted(name)
+        | Reason::PlaceholderMisplaced(name) => Some(name.to_string()),
+        // These say the name in the course of a sentence.
+        Reason::CredentialElsewhere(text) | Reason::CredentialUnfit(text) => text.as_str().split('`').nth(1).map(str::to_owned),
+        _ => None,
+    }
+}

@@ -1,0 +1,136 @@
+//! What is to be summed up, where somebody does not want everything: asked before anything is added, so that no sum has a part of another.
+
+use super::{Line, TouchedRefusal};
+
+/// A filter. Whoever asks for a host is not shown files, and the other way round.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    /// Requests under this credential, leases of it, refusals about it.
+    pub credential: Option<String>,
+    /// What lies at or beneath one of these, as [`normal`] has them.
+    pub files: Option<Vec<String>>,
+    /// Requests to this host.
+    pub host: Option<String>,
+}
+
+impl Only {
+    /// Whether a line is to be added.
+    pub fn takes(&self, line: &Line) -> bool {
+        match line {
+            Line::File(file) => {
+                let names = [Some(&file.path), file.real.as_ref()];
+                self.takes_files() && names.into_iter().flatten().any(|path| self.takes_path(path.as_str()))
+            }
+            Line::Http(act) => self.takes_acts() && self.takes_host(act.resource.as_str()) && self.takes_credential(act.credential.as_deref()),
+            Line::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_credential(act_of(act.resource.as_str())),
+            Line::Own(own) => {
+                self.takes_acts() && self.takes_host(own.resource.as_str()) && self.takes_credential(Some(own.credential.as_str()))
+            }
+            Line::Lease(lease) => self.takes_acts() && self.takes_lease(lease.credential.as_str()),
+            Line::Refused(refused) => self.takes_refusal(refused),
+        }
+    }
+
+    fn takes_acts(&self) -> bool {
+        self.files.is_none() || self.host.is_some() || self.credential.is_some()
+    }
+
+    fn takes_files(&self) -> bool {
+        self.files.is_some() || (self.host.is_none() && self.credential.is_none())
+    }
+
+    fn takes_path(&self, path: &str) -> bool {
+        let Some(files) = &self.files else { return true };
+        let path = normal(path);
+        files.iter().any(|file| lies_in(&path, file))
+    }
+
+    fn takes_host(&self, resource: &str) -> bool {
+        self.host.as_ref().is_none_or(|host| hosts_of(resource).is_some_and(|(plain, port)| plain == host || port == host))
+    }
+
+    fn takes_credential(&self, name: Option<&str>) -> bool {
+        self.credential.as_deref().is_none_or(|only| name == Some(only))
+    }
+
+    /// A lease is of no host: it is left out where only a host is asked for.
+    fn takes_lease(&self, name: &str) -> bool {
+        self.takes_credential(Some(name)) && (self.host.is_none() || self.credential.is_some())
+    }
+
+    fn takes_refusal(&self, refused: &TouchedRefusal) -> bool {
+        let function = refused.function.as_str();
+        if function.starts_with("wasi:filesystem/") {
+            let said = [Some(&refused.resource), refused.resolved.as_ref()];
+            return self.takes_files() && said.into_iter().flatten().any(|path| self.takes_path(path.as_str()));
+        }
+        let is_http = function.starts_with("wasi:http/");
+        self.takes_acts()
+            && self.takes_credential(refused.credential.as_deref())
+            && (self.host.is_none() || (is_http && self.takes_host(refused.resource.as_str())))
+    }
+}
+
+/// The credential in `STEP NAME`.
+fn act_of(resource: &str) -> Option<&str> {
+    resource.split_once(' ').map(|(_, name)| name)
+}
+
+/// The host in `METHOD scheme://host:port/path`: alone, and with its port.
+pub fn hosts_of(resource: &str) -> Option<(&str, &str)> {
+    let (_, rest) = resource.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some((host, authority)),
+        _ => Some((authority, authority)),
+    }
+}
+
+/// A path of a mount with `.`, `..`, doubled slashes and one at its end taken out, by its letters alone: two spellings of one file are the
+/// same then, unless a link is among them.
+pub fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            // Above the root there is nothing; a relative path keeps what leads out of it.
+            ".." if path.starts_with('/') => {}
+            part => parts.push(part),
+        }
+    }
+    let front = if path.starts_with('/') { "/" } else { "" };
+    format!("{front}{}", parts.join("/"))
+}
+
+/// Whether a path is this one or lies beneath it.
+pub fn lies_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hosts_of, lies_in, normal};
+
+    #[test]
+    fn the_host_of_a_request_is_found_beside_a_port_and_in_brackets() {
+        assert_eq!(hosts_of("GET https://a.example/x?y"), Some(("a.example", "a.example")));
+        assert_eq!(hosts_of("GET http://127.0.0.1:8080/"), Some(("127.0.0.1", "127.0.0.1:8080")));
+        assert_eq!(hosts_of("GET http://[::1]/"), Some(("[::1]", "[::1]")));
+        assert_eq!(hosts_of("/src/a"), None);
+    }
+
+    #[test]
+    fn all_spellings_of_a_path_are_one() {
+        for path in ["/src/a", "/src/./a", "/src/b/../a", "//src//a/", "/../src/a"] {
+            assert_eq!(normal(path), "/src/a", "{path}");
+        }
+        assert_eq!((normal("../a/"), normal("a/../../b"), normal("/")), ("../a".into(), "../b".into(), "/".into()));
+    }
+
+    #[test]
+    fn a_folder_has_what_is_beneath_it_and_not_what_begins_alike() {
+        assert!(lies_in("/src/a", "/src") && lies_in("/src", "/src") && lies_in("/src", "/"));
+        assert!(!lies_in("/srcs/a", "/src") && !lies_in("/s", "/src"));
+    }
+}

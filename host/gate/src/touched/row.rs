@@ -1,0 +1,241 @@
+//! The rows of a sum: one object, resource, lease or refusal each, and how two rows of the same become one.
+
+use std::collections::BTreeMap;
+
+use effect::record::{Object, Touch};
+use effect::{RunId, SafeText};
+use serde::{Deserialize, Serialize};
+
+/// BOUND: addresses named for one resource.
+const PEERS_MAX: usize = 16;
+/// BOUND: old values named for one lease.
+const PROBES_MAX: usize = 64;
+
+/// How often something without a row was touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// As [`Touched::acts`].
+    pub acts: u64,
+    /// As [`Touched::files`].
+    pub files: u64,
+    /// As [`Touched::http`].
+    pub http: u64,
+    /// As [`Touched::leases`].
+    pub leases: u64,
+    /// As [`Touched::own`].
+    pub own: u64,
+    /// As [`Touched::refused`].
+    pub refused: u64,
+}
+
+/// Requests in numbers, whether they have rows or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedTotals {
+    /// Responses that came.
+    pub answered: u64,
+    /// Requests that the guest asked for, those that were refused at once and repetitions after a crash too.
+    pub asked: u64,
+    /// Bytes of bodies that the guest was given.
+    pub bytes: u64,
+    /// Requests that were refused: at once, or when an address or a credential turned out to be none that they may have.
+    pub refused: u64,
+    /// Refusals of any kind.
+    pub refusals: u64,
+    /// Requests of which something left the host.
+    pub sent: u64,
+    /// Bytes of them.
+    pub sent_bytes: u64,
+}
+
+/// One object of a mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedFile {
+    /// Bytes read, or names listed.
+    pub amount: u64,
+    /// As the guest saw it.
+    pub path: SafeText,
+    /// Where it really lay when it was opened, where links led elsewhere.
+    pub real: Option<SafeText>,
+    /// How often.
+    pub times: u64,
+    /// Names in it that are not UTF-8, and of which no guest can be told.
+    pub untold: u64,
+    /// What was done.
+    pub what: Touch,
+}
+
+/// One resource that was asked for under one credential, or under none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedHttp {
+    /// Responses that came.
+    pub answered: u64,
+    /// How often it was asked for and not refused at once, repetitions after a crash too.
+    pub asked: u64,
+    /// Bytes of bodies that the guest was given.
+    pub bytes: u64,
+    /// The name of the credential that went along, or was to.
+    pub credential: Option<String>,
+    /// Answers that never came, or came to nothing.
+    pub failed: u64,
+    /// Addresses that were really spoken to.
+    pub peers: Vec<String>,
+    /// Asks that were refused after their intent: an address or a credential turned out to be none that they may have.
+    pub refused: u64,
+    /// Method and URL, without the values in its query.
+    pub resource: SafeText,
+    /// How often something left the host.
+    pub sent: u64,
+    /// Bytes that were sent: request lines, header fields and bodies.
+    pub sent_bytes: u64,
+    /// How often each status came.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Asks of which nobody knows whether they had an effect.
+    pub unknown: u64,
+}
+
+/// One run's use of one credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedLease {
+    /// Asks under it.
+    pub asked: u64,
+    /// The credential's name.
+    pub credential: SafeText,
+    /// The run and the credential.
+    pub lease: SafeText,
+    /// Old values that were tried at their target.
+    pub probes: Vec<TouchedProbe>,
+    /// Asks under it that were refused, for instance because there was no value.
+    pub refused: u64,
+    /// Whether it was ended before its run.
+    pub revoked: bool,
+    /// Requests that took the value along.
+    pub sent: u64,
+}
+
+/// An old value that was tried at its target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedProbe {
+    /// Whether it was refused.
+    pub refused: bool,
+    /// Of the response; none where none came.
+    pub status: Option<u16>,
+    /// Which value.
+    pub version: u64,
+}
+
+/// One refusal, or several alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchedRefusal {
+    /// How many it stands for.
+    pub alike: u64,
+    /// The stable code.
+    pub code: String,
+    /// The credential that it was about.
+    pub credential: Option<String>,
+    /// Interface and function.
+    pub function: SafeText,
+    /// Whether it was refused only after its intent.
+    pub intended: bool,
+    /// Why, for people.
+    pub reason: String,
+    /// Where a path leads, where that is not what was said.
+    pub resolved: Option<SafeText>,
+    /// What was asked for, in the guest's words.
+    pub resource: SafeText,
+    /// Which run.
+    pub run: RunId,
+    /// The number in the run of the first that it stands for.
+    pub seq: u64,
+}
+
+/// Adds what is new of these, up to the bound.
+pub(super) fn add_peers(peers: &mut Vec<String>, new: &[String]) {
+    for peer in new {
+        if peers.len() < PEERS_MAX && !peers.contains(peer) {
+            peers.push(peer.clone());
+        }
+    }
+}
+
+impl TouchedFile {
+    pub(super) fn of(object: &Object) -> Self {
+        let Object { amount, times, untold, what, .. } = *object;
+        Self { amount, path: object.path.clone(), real: object.real.clone(), times, untold, what }
+    }
+}
+
+impl TouchedHttp {
+    pub(super) fn new(resource: SafeText, credential: Option<String>) -> Self {
+        let (peers, statuses) = (Vec::new(), BTreeMap::new());
+        Self { answered: 0, asked: 0, bytes: 0, credential, failed: 0, peers, refused: 0, resource, sent: 0, sent_bytes: 0, statuses, unknown: 0 }
+    }
+
+    pub(super) fn join(&mut self, other: &Self) {
+        self.answered += other.answered;
+        self.asked += other.asked;
+        self.bytes += other.bytes;
+        self.failed += other.failed;
+        self.refused += other.refused;
+        self.sent += other.sent;
+        self.unknown += other.unknown;
+        self.sent_bytes += other.sent_bytes;
+        add_peers(&mut self.peers, &other.peers);
+        other.statuses.iter().for_each(|(status, times)| *self.statuses.entry(*status).or_default() += times);
+    }
+}
+
+impl TouchedLease {
+    pub(super) fn of(lease: SafeText, credential: SafeText) -> Self {
+        Self { asked: 0, credential, lease, probes: Vec::new(), refused: 0, revoked: false, sent: 0 }
+    }
+
+    pub(super) fn join(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.refused += other.refused;
+        self.revoked |= other.revoked;
+        self.sent += other.sent;
+        let room = PROBES_MAX.saturating_sub(self.probes.len());
+        self.probes.extend(other.probes.iter().take(room).cloned());
+    }
+}
+
+impl TouchedRefusal {
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        (self.run, &self.function, &self.reason, self.intended) == (other.run, &other.function, &other.reason, other.intended)
+            && (&self.resource, &self.resolved) == (&other.resource, &other.resolved)
+    }
+}
+
+impl TouchedTotals {
+    pub(super) fn add(&mut self, act: &TouchedHttp) {
+        self.answered += act.answered;
+        self.asked += act.asked;
+        self.bytes += act.bytes;
+        self.refused += act.refused;
+        self.sent += act.sent;
+        self.sent_bytes += act.sent_bytes;
+    }
+
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.answered += other.answered;
+        self.asked += other.asked;
+        self.bytes += other.bytes;
+        self.refused += other.refused;
+        self.refusals += other.refusals;
+        self.sent += other.sent;
+        self.sent_bytes += other.sent_bytes;
+        self
+    }
+}
+
+impl More {
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.acts += other.acts;
+        self.files += other.files;
+        self.http += other.http;
+        self.leases += other.leases;
+        self.own += other.own;
+        self.refused += other.refused;
+        self
+    }
+}

@@ -1,0 +1,225 @@
+//! Files that others derive from the log, to be spared reading all of it: blocks, each over the records since the block before it.
+//!
+//! Each block is authenticated with the home's key, names the block before it, and is bound to a checkpoint of the log: a file that is forged,
+//! put together from others, or ahead of its log is none. It is derived: losing it costs a walk through the log. `verify` never reads one.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use effect::Digest;
+use rustix::fs::{FlockOperation, OFlags};
+
+use crate::ids::{LogId, Position};
+use crate::keys::{HomeKey, load_public};
+use crate::mac::{Mac, same};
+use crate::note::Checkpoint;
+use crate::segment;
+use crate::walk::end_of_checkpoint;
+use crate::wire::{Fields, narrow, wide};
+
+const MAGIC: [u8; 8] = *b"BWDRV\0\0\x01";
+const HEAD_BYTES: usize = 136;
+const TAG_BYTES: usize = 32;
+/// BOUND: a larger block is neither written nor read.
+const BLOCK_BYTES_MAX: u64 = 256 << 20;
+
+/// The end of a batch: up to where something that was derived speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub(crate) checkpoint: Checkpoint,
+    /// Where the next batch begins.
+    pub(crate) next: Position,
+}
+
+impl Mark {
+    /// Where reading goes on.
+    pub fn next(&self) -> Position {
+        self.next
+    }
+}
+
+/// One block, not yet read.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u64,
+    body_bytes: usize,
+    mark: Mark,
+}
+
+/// A derived file as it was found: the blocks that stand on this log.
+pub struct Derived {
+    path: PathBuf,
+    mac: Mac,
+    file: Option<File>,
+    places: Vec<Place>,
+    /// Whatever lies after the last block is no part of it.
+    end: u64,
+    read: usize,
+    tag: [u8; TAG_BYTES],
+}
+
+/// A block that is not what this home wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a derived file is not what this home wrote")]
+pub struct Forged;
+
+impl Derived {
+    /// The file of that name; empty where there is none that fits. Nothing where the home's key is not here.
+    pub(crate) fn open(home: &Path, name: &str, log: LogId) -> Option<Self> {
+        let mac = HomeKey::load(home).ok()?.index;
+        let path = home.join(format!("journal.{name}"));
+        let mut derived = Self { path, mac, file: None, places: Vec::new(), end: 0, read: 0, tag: [0; TAG_BYTES] };
+        if let Ok(file) = open(&derived.path, OpenOptions::new().read(true)) {
+            derived.find(&file, log);
+            derived.file = Some(file);
+        }
+        let key = load_public(home)?;
+        let folder = segment::folder(home);
+        let stands = |mark: &Mark| end_of_checkpoint(&folder, &key, &mark.checkpoint) == Some(mark.next.offset);
+        if derived.places.last().is_some_and(|last| !stands(&last.mark)) {
+            derived.forget();
+        }
+        Some(derived)
+    }
+
+    /// Finds the blocks by what their heads say.
+    fn find(&mut self, file: &File, log: LogId) {
+        let Ok(len) = file.metadata().map(|meta| meta.len()) else { return };
+        while let Some(place) = place(file, self.end).filter(|place| place.mark.checkpoint.log == log) {
+            let end = self.end + wide(HEAD_BYTES + place.body_bytes + TAG_BYTES);
+            if end > len {
+                break;
+            }
+            self.places.push(place);
+            self.end = end;
+        }
+    }
+
+    /// Up to where its last block speaks.
+    pub fn mark(&self) -> Option<Mark> {
+        self.places.last().map(|last| last.mark)
+    }
+
+    /// The next block, from the first on.
+    ///
+    /// # Errors
+    /// It is not what this home wrote: then nothing of the file is to be believed, and it is empty from now on.
+    pub fn read(&mut self) -> Result<Option<Vec<u8>>, Forged> {
+        let before = (self.read > 0).then_some(self.tag);
+        self.take(before)
+    }
+
+    /// The last block alone: what it says of how things stood at its end.
+    ///
+    /// # Errors
+    /// As [`Derived::read`].
+    pub fn read_last(&mut self) -> Result<Option<Vec<u8>>, Forged> {
+        self.read = self.places.len().saturating_sub(1);
+        self.take(None)
+    }
+
+    fn take(&mut self, before: Option<[u8; TAG_BYTES]>) -> Result<Option<Vec<u8>>, Forged> {
+        let Some(place) = self.places.get(self.read).copied() else { return Ok(None) };
+        let Some((body, tag)) = self.block(place, before) else {
+            self.forget();
+            return Err(Forged);
+        };
+        self.read += 1;
+        self.tag = tag;
+        Ok(Some(body))
+    }
+
+    fn block(&self, place: Place, before: Option<[u8; TAG_BYTES]>) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
+        let mut bytes = vec![0; HEAD_BYTES + place.body_bytes + TAG_BYTES];
+        self.file.as_ref()?.read_exact_at(&mut bytes, place.at).ok()?;
+        let tag = *bytes.last_chunk::<TAG_BYTES>()?;
+        bytes.truncate(HEAD_BYTES + place.body_bytes);
+        let named = bytes.get(16..16 + TAG_BYTES)?;
+        let follows = if place.at == 0 { named == [0; TAG_BYTES] } else { before.is_none_or(|before| named == before) };
+        if !follows || !same(&self.mac.of(&bytes), &tag) {
+            return None;
+        }
+        bytes.drain(..HEAD_BYTES);
+        Some((bytes, tag))
+    }
+
+    /// Nothing of it is believed; the next block is its first.
+    pub fn forget(&mut self) {
+        (self.end, self.read, self.tag) = (0, 0, [0; TAG_BYTES]);
+        self.places.clear();
+    }
+
+    /// Adds a block, up to a mark behind the last one. All blocks must have been read, or the last. Gives `false` where somebody else is at it, or the
+    /// home may not be written: then things stay as they are.
+    pub fn append(&mut self, body: &[u8], mark: Mark) -> bool {
+        if wide(body.len()) > BLOCK_BYTES_MAX || self.read != self.places.len() {
+            return false;
+        }
+        let bytes = self.encode(body, &mark);
+        let Some(tag) = bytes.last_chunk::<TAG_BYTES>().copied() else { return false };
+        if self.write(&bytes).is_err() {
+            return false;
+        }
+        self.places.push(Place { at: self.end, body_bytes: body.len(), mark });
+        self.read += 1;
+        self.end += wide(bytes.len());
+        self.tag = tag;
+        true
+    }
+
+    fn encode(&self, body: &[u8], mark: &Mark) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEAD_BYTES + body.len() + TAG_BYTES);
+        let checkpoint = &mark.checkpoint;
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&wide(body.len()).to_le_bytes());
+        out.extend_from_slice(&self.tag);
+        out.extend_from_slice(&checkpoint.log.to_bytes());
+        out.extend_from_slice(checkpoint.root.as_bytes());
+        let numbers = [checkpoint.size, u64::from(checkpoint.segment), checkpoint.start, checkpoint.bytes, mark.next.offset];
+        numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+        out.extend_from_slice(body);
+        let tag = self.mac.of(&out);
+        out.extend_from_slice(&tag);
+        out
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let file = open(&self.path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Somebody else has added to it since it was read: that is theirs, and as good.
+        if place(&file, self.end).is_some_and(|place| place.mark.next.index > self.mark().map_or(0, |mark| mark.next.index) && self.end > 0) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        file.set_len(self.end)?;
+        file.write_all_at(bytes, self.end)
+    }
+}
+
+/// SECURITY: what lies there under this name need not be a file of ours: no link is followed, and no pipe is waited for.
+#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0)).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// The head of the block that begins here, as it says.
+fn place(file: &File, at: u64) -> Option<Place> {
+    let mut head = [0; HEAD_BYTES];
+    file.read_exact_at(&mut head, at).ok()?;
+    let mut fields = Fields::new(&head);
+    if fields.array()? != MAGIC {
+        return None;
+    }
+    let body_bytes = fields.int64().filter(|bytes| *bytes <= BLOCK_BYTES_MAX)?;
+    let _before: [u8; TAG_BYTES] = fields.array()?;
+    let of = LogId::from_bytes(fields.array()?);
+    let root = Digest::from_bytes(fields.array()?);
+    let [size, segment, start, bytes, next] = [fields.int64()?, fields.int64()?, fields.int64()?, fields.int64()?, fields.int64()?];
+    let segment = u32::try_from(segment).ok()?;
+    let checkpoint = Checkpoint { log: of, size, root, segment, start, bytes };
+    let mark = Mark { checkpoint, next: Position { segment, offset: next, index: size } };
+    Some(Place { at, body_bytes: narrow(body_bytes), mark })
+}
