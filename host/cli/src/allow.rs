@@ -68,7 +68,7 @@ mod tests {
 
     fn ask(capability: &str, resource: &str) -> AskedFor {
         let text = |text: &str| SafeText::new(text, 1024);
-        AskedFor { capability: text(capability), function: text("f"), resource: text(resource) }
+        AskedFor { capability: text(capability), function: text("f"), resolved: None, resource: text(resource) }
     }
 
     #[test]

@@ -84,6 +84,20 @@ pub(crate) enum CliError {
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; it has {last}")]
     NoSuchRecord { run: RunId, seq: u64, last: u64 },
+    #[error("no record names the {what} `{}`", safe(name))]
+    NotOnRecord { what: &'static str, name: String, near: Vec<String> },
+    #[error("what lies sealed can't be shown: {0}")]
+    NotShown(gate::Missing),
+    #[error("record {seq} has no body: requests, answers, inputs and outputs have one")]
+    HasNoBody { seq: u64 },
+    #[error("a whole run has no such thing: say which record, RUN/SEQ")]
+    OfOneRecord,
+    #[error("one record has no such thing: say the run alone")]
+    OfAWholeRun,
+    #[error("bytes as they are can't be shown on a terminal")]
+    RawToTerminal,
+    #[error("the vault holds more than can be starred")]
+    TooManyValues,
     #[error("`{}` is no lease: write RUN/NAME, as `bailiwick audit touched` has it", safe(.0))]
     NotALease(String),
     #[error("run `{0}` has ended already")]
@@ -177,13 +191,19 @@ impl CliError {
             | Self::ArgumentsForAgent { .. } => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
             Self::NotALease(_)
+            | Self::NotOnRecord { .. }
+            | Self::NotShown(_)
+            | Self::HasNoBody { .. }
+            | Self::OfOneRecord
+            | Self::OfAWholeRun
+            | Self::RawToTerminal
             | Self::NotGoing(_)
             | Self::NotAMoment(_)
             | Self::NotAKind { .. }
             | Self::PublicKey { .. }
             | Self::NoHome { .. } => exit::USAGE,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
-            Self::HolderGone | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
+            Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }
     }
 
@@ -194,6 +214,7 @@ impl CliError {
                 std::iter::once("it asks for:".to_owned()).chain(untrusted.authority.iter().map(|line| format!("  {line}"))).collect()
             }
             (Self::NotAccepted { difference, .. }, _) => crate::verb::accept::told(difference),
+            (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
             (Self::NotAdmitted { reasons, .. }, _) => reasons.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
@@ -219,6 +240,8 @@ impl CliError {
             }
             Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),
             Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
+            Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
+            Self::NotOnRecord { .. } => Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is"),
             Self::NotGoing(_) => Some("`bailiwick ps` shows runs that have not ended, and what waits to be settled"),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
             Self::Run(RunError::Record(OpenError::Behind { .. })) => {

@@ -1,6 +1,6 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Touch};
+use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, Touch};
 use effect::{Claim, SafeText};
 
 use crate::log::Shown;
@@ -57,7 +57,7 @@ fn record(record: &Record) -> String {
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
-            format!("{} {}: {}{times}", function(&refused.ask.function), refused.ask.resource, safe(&refused.reason.to_string()))
+            format!("{} {}: {}{times}", function(&refused.ask.function), refused_names(refused), safe(&refused.reason.to_string()))
         }
         Record::Answered(answered) => {
             let status = answered.status.map_or_else(|| answer(answered.outcome).to_owned(), |status| status.to_string());
@@ -114,6 +114,22 @@ fn host_answered(ended: &HostAnswered) -> String {
     let sent = ended.sent.map_or_else(|| "nothing sent".to_owned(), |sent| format!("{} sent", bytes(sent.bytes())));
     let reason = ended.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
     format!("the host, number {}: {status}{peer}, {sent}, {} received{reason}", ended.number, bytes(ended.bytes))
+}
+
+/// What was refused: as it was said, and where that leads; of many, the first, the last, and how many names there are.
+fn refused_names(refused: &Refused) -> String {
+    let named = |resource: &SafeText, resolved: &Option<SafeText>| match resolved {
+        Some(resolved) => format!("{resource} (that is {resolved})"),
+        None => resource.to_string(),
+    };
+    let Some(counted) = &refused.counted else { return named(&refused.ask.resource, &refused.ask.resolved) };
+    let last = usize::try_from(counted.last).ok().and_then(|last| counted.names.get(last));
+    let names: Vec<String> = counted.names.first().into_iter().chain(last).map(|name| named(&name.resource, &name.resolved)).collect();
+    match (counted.names.len() as u64, names.as_slice()) {
+        (1, [name, ..]) => name.clone(),
+        (all, [first, last]) => format!("{} names, first {first}, last {last}", count(all)),
+        _ => refused.ask.resource.to_string(),
+    }
 }
 
 fn credential_change(change: CredentialChange) -> &'static str {

@@ -1,10 +1,8 @@
 //! Reading the record back: runs by a part of their id, records as people and programs see them.
 
-use std::collections::BTreeSet;
-
 use effect::RunId;
 use effect::record::Record;
-use journal::{Reader, log_run};
+use journal::{Position, Reader, log_run};
 use run::Place;
 
 use crate::err::CliError;
@@ -65,32 +63,37 @@ const LATEST: &str = "latest";
 
 /// The run that is meant: a whole id, enough of its beginning or its end, or the word for the one that was begun last.
 pub(crate) fn run_id(reader: &Reader, text: &str) -> Result<RunId, CliError> {
-    if let Ok(run) = text.parse() {
-        return Ok(run);
+    run(reader, text).map(|(run, _)| run)
+}
+
+/// The same, with the place of its first record: what lies before it need not be read.
+pub(crate) fn run(reader: &Reader, text: &str) -> Result<(RunId, Position), CliError> {
+    let runs = gate::runs(reader)?;
+    let place = |part: &gate::Part| (part.run, Position::from(part.at));
+    let none = || CliError::NoSuchRun(text.to_owned());
+    if let Ok(run) = text.parse::<RunId>() {
+        return runs.iter().find(|part| part.run == run).map(place).ok_or_else(none);
     }
     let part = text.to_ascii_uppercase();
     if part.is_empty() || part.len() > 26 || !part.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(CliError::NotARun(text.to_owned()));
     }
-    let (mut found, mut latest) = (BTreeSet::new(), None);
-    for record in reader.records() {
-        let record = record?;
-        // A run's first record names it; the rest need not be looked at.
-        if record.seq == 1 && record.run != log_run() {
-            let id = record.run.to_string();
-            if id.starts_with(&part) || id.ends_with(&part) {
-                found.insert(record.run);
-            }
-            latest = Some(record.run);
-        }
-    }
     if text == LATEST {
-        return latest.ok_or_else(|| CliError::NoSuchRun(text.to_owned()));
+        return runs.last().map(place).ok_or_else(none);
     }
-    let mut runs = found.iter().copied();
-    match (runs.next(), runs.next()) {
-        (Some(run), None) => Ok(run),
-        (None, _) => Err(CliError::NoSuchRun(text.to_owned())),
-        (Some(_), Some(_)) => Err(CliError::SeveralRuns { text: text.to_owned(), runs: found.into_iter().take(10).collect() }),
+    let is_meant = |run: RunId| {
+        let id = run.to_string();
+        id.starts_with(&part) || id.ends_with(&part)
+    };
+    let found: Vec<(RunId, Position)> = runs.iter().filter(|part| is_meant(part.run)).map(place).collect();
+    match found.as_slice() {
+        [found] => Ok(*found),
+        [] => Err(none()),
+        several => {
+            let mut runs: Vec<RunId> = several.iter().map(|(run, _)| *run).collect();
+            runs.sort_unstable();
+            runs.truncate(10);
+            Err(CliError::SeveralRuns { text: text.to_owned(), runs })
+        }
     }
 }

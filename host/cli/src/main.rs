@@ -17,6 +17,7 @@ mod place;
 mod report;
 mod sarif;
 mod screen;
+mod sealed;
 mod signals;
 mod verb;
 mod words;

@@ -78,7 +78,7 @@ fn unescaped_quotes(text: &str) -> String {
 
 fn head(report: &Report) -> String {
     let agent = &report.agent;
-    let refused: u64 = report.evidence.touched.refused.iter().map(|refused| refused.alike).sum();
+    let refused = report.evidence.touched.totals.refusals;
     let refused = if refused == 0 { String::new() } else { format!(", {}", many(refused, "refusal", "refusals")) };
     // A component without a manifest has no version.
     let version = if agent.version.as_str() == "-" { String::new() } else { format!(" {}", agent.version) };
@@ -166,23 +166,28 @@ fn more(all: usize, shown: usize) -> Option<String> {
 fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
-    let credentials = &evidence.touched.credentials;
-    let named = if credentials.is_empty() {
-        "none".to_owned()
-    } else {
-        credentials.iter().map(|name| lease(evidence, name)).collect::<Vec<_>>().join(", ")
-    };
+    let leases: Vec<String> = leases(evidence);
+    let named = if leases.is_empty() { "none".to_owned() } else { leases.join(", ") };
     lines.push(format!("  {:<12} {named}", "credentials"));
     lines.extend(refusals(evidence));
     lines
 }
 
-fn lease(evidence: &Evidence, name: &str) -> String {
-    match evidence.touched.leases.iter().find(|lease| lease.credential.as_str() == name) {
-        Some(lease) if lease.revoked => format!("{} ×{}, revoked", safe(name), count(lease.uses)),
-        Some(lease) => format!("{} ×{}", safe(name), count(lease.uses)),
-        None => safe(name),
+/// Each credential with how often it went along, and how often it was asked for and did not. Shards have a lease each.
+fn leases(evidence: &Evidence) -> Vec<String> {
+    let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
+    for lease in &evidence.touched.leases {
+        let (sent, refused, revoked) = by_name.entry(lease.credential.as_str()).or_default();
+        *sent += lease.sent;
+        *refused += lease.refused;
+        *revoked |= lease.revoked;
     }
+    let one = |(name, (sent, refused, revoked)): (&str, (u64, u64, bool))| {
+        let refused = if refused > 0 { format!(", {} refused", count(refused)) } else { String::new() };
+        let revoked = if revoked { ", revoked" } else { "" };
+        format!("{} ×{}{refused}{revoked}", safe(name), count(sent))
+    };
+    by_name.into_iter().map(one).collect()
 }
 
 fn record(report: &Report) -> Vec<String> {
@@ -261,30 +266,37 @@ pub(crate) fn owner<'m>(path: &str, mounts: &'m [String]) -> Option<&'m str> {
 
 fn network(evidence: &Evidence) -> Vec<String> {
     let http = &evidence.touched.http;
-    let asked: u64 = http.iter().map(|one| one.asked).sum();
     let granted = if evidence.http_granted { "" } else { "none granted, " };
-    let received: u64 = http.iter().map(|one| one.bytes).sum();
-    let mut lines = vec![match asked {
-        0 => format!("  {:<12} {granted}0 asked", "network"),
-        _ => format!("  {:<12} {granted}{} asked, {} received", "network", count(asked), bytes(received)),
-    }];
+    let totals = &evidence.touched.totals;
+    let counts = match totals.asked {
+        0 => "0 asked".to_owned(),
+        asked => {
+            let [asked, refused, sent, answered] = [asked, totals.refused, totals.sent, totals.answered].map(count);
+            format!("{asked} asked, {refused} refused, {sent} sent, {answered} answered, {} received", bytes(totals.bytes))
+        }
+    };
+    let mut lines = vec![format!("  {:<12} {granted}{counts}", "network")];
     for one in http.iter().take(LINES_MAX) {
         let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status} ×{}", count(*times))).collect();
         let mut line = format!("               {}  {}", one.resource, statuses.join(", "));
-        for (number, word) in [(one.failed, "failed"), (one.unknown, "unknown")] {
+        for (number, word) in [(one.refused, "refused"), (one.failed, "failed"), (one.unknown, "unknown")] {
             if number > 0 {
                 line.push_str(&format!("  {} {word}", count(number)));
             }
         }
         lines.push(line);
     }
-    lines.extend(more(http.len(), LINES_MAX));
+    lines.extend(more(rows_and_more(http.len(), evidence.touched.more.http), LINES_MAX));
     lines
+}
+
+fn rows_and_more(rows: usize, more: u64) -> usize {
+    rows.saturating_add(usize::try_from(more).unwrap_or(usize::MAX))
 }
 
 fn refusals(evidence: &Evidence) -> Vec<String> {
     let refused = &evidence.touched.refused;
-    let sum: u64 = refused.iter().map(|one| one.alike).sum();
+    let sum = evidence.touched.totals.refusals;
     if sum == 0 {
         return vec![format!("  {:<12} 0", "refused")];
     }
@@ -293,7 +305,7 @@ fn refusals(evidence: &Evidence) -> Vec<String> {
         let label = if at == 0 { format!("refused {}", count(sum)) } else { String::new() };
         lines.push(format!("  {label:<12} {}", refusal(one, &evidence.mounts)));
     }
-    lines.extend(more(refused.len(), LINES_MAX));
+    lines.extend(more(rows_and_more(refused.len(), evidence.touched.more.refused), LINES_MAX));
     lines
 }
 
@@ -303,13 +315,11 @@ fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
     format!("{} {what}: {}{times}   bailiwick show {}/{}", function(&one.function), safe(&one.reason), one.run, one.seq)
 }
 
-/// `/src/../etc/passwd` as `../etc/passwd in /src`.
+/// `/src/../etc/passwd` as `../etc/passwd in /src`. What leads nowhere in a mount is not said to lie in one.
 fn in_mount(one: &TouchedRefusal, mounts: &[String]) -> Option<String> {
-    if !one.function.as_str().starts_with("wasi:filesystem/") {
-        return None;
-    }
-    let mount = owner(one.resource.as_str(), mounts)?;
-    let path = one.resource.as_str().strip_prefix(mount.trim_end_matches('/'))?.trim_start_matches('/');
+    let resolved = one.resolved.as_ref()?;
+    let mount = owner(resolved.as_str(), mounts)?;
+    let path = resolved.as_str().strip_prefix(mount.trim_end_matches('/'))?.trim_start_matches('/');
     let mount = SafeText::new(mount, 4096);
     Some(if path.is_empty() { mount.to_string() } else { format!("{path} in {mount}") })
 }

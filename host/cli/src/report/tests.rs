@@ -3,7 +3,7 @@
 
 use effect::record::AgentRef;
 use effect::{Digest, Limits, Location, RunId, Severity};
-use gate::{TouchedFile, TouchedHttp};
+use gate::{Line, TouchedHttp, TouchedFile, TouchedLease};
 use run::{Claims, RecordEvidence};
 
 use std::slice::from_ref;
@@ -15,7 +15,7 @@ fn text(text: &str) -> SafeText {
 }
 
 fn report() -> Report {
-    let file = |path: &str, amount, what| TouchedFile { amount, path: text(path), times: 1, untold: 0, what };
+    let file = |path: &str, amount, what| TouchedFile { amount, path: text(path), real: None, times: 1, untold: 0, what };
     let finding = |severity, rule: &str, line| Finding {
         evidence: Vec::new(),
         excerpt: Some(text("ghp_… (40)")),
@@ -30,15 +30,18 @@ fn report() -> Report {
     let refused = TouchedRefusal {
         alike: 1,
         code: "leaves-mount".to_owned(),
+        credential: None,
         function: text("wasi:filesystem/types#open-at"),
+        intended: false,
         reason: "leaves its mount".to_owned(),
-        resource: text("/src/../etc/passwd"),
+        resolved: Some(text("/src/../etc/passwd")),
+        resource: text("../etc/passwd"),
         run,
         seq: 17,
     };
     let mut touched = Touched::default();
     touched.files = vec![file("/src/app.py", 18_249_000, Touch::File), file("/src", 12, Touch::Listing), file("/srcs/no", 5, Touch::File)];
-    touched.refused = vec![refused];
+    touched.add(Line::Refused(refused));
     Report {
         run,
         agent: AgentRef { digest: Digest::from_bytes([0x4c; 32]), name: text("leak-scan"), version: text("0.1.0") },
@@ -63,18 +66,21 @@ fn report() -> Report {
     }
 }
 
-fn http() -> TouchedHttp {
-    TouchedHttp {
-        asked: 3,
+fn http() -> Line {
+    Line::Http(TouchedHttp {
+        answered: 2,
+        asked: 4,
         bytes: 1500,
-        credentials: Vec::new(),
+        credential: Some("key".to_owned()),
         failed: 1,
         peers: Vec::new(),
+        refused: 1,
         resource: text("GET https://a.example/"),
-        sent: 0,
+        sent: 2,
+        sent_bytes: 0,
         statuses: [(200, 2)].into(),
         unknown: 0,
-    }
+    })
 }
 
 #[test]
@@ -100,11 +106,11 @@ HOST EVIDENCE
 #[test]
 fn requests_are_listed_with_what_came_of_them() {
     let mut report = report();
-    report.evidence.touched.http.push(http());
+    report.evidence.touched.add(http());
     report.evidence.http_granted = true;
     let lines = lines(from_ref(&report), false);
-    assert!(lines.contains(&"  network      3 asked, 1.5 kB received".to_owned()), "{lines:#?}");
-    assert!(lines.contains(&"               GET https://a.example/  200 ×2  1 failed".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"  network      4 asked, 1 refused, 2 sent, 2 answered, 1.5 kB received".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"               GET https://a.example/  200 ×2  1 refused  1 failed".to_owned()), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("files_scanned")), "a command's output is not repeated: {lines:#?}");
 }
 
@@ -114,6 +120,24 @@ fn what_an_agent_returns_can_not_draw_on_the_terminal() {
     report.claims.output = Some(Value::String("\u{1b}[2Jgone".to_owned()));
     report.outcome = Outcome::Failed { code: text("x"), message: text("\u{1b}[31m") };
     assert!(lines(from_ref(&report), true).iter().all(|line| !line.contains('\u{1b}')));
+}
+
+#[test]
+fn a_credential_without_a_value_is_not_said_to_have_gone_along() {
+    let mut report = report();
+    let lease = TouchedLease {
+        asked: 2,
+        credential: text("alpha"),
+        lease: text("R/alpha"),
+        probes: Vec::new(),
+        refused: 2,
+        revoked: false,
+        sent: 0,
+    };
+    report.evidence.touched.add(Line::Lease(lease.clone()));
+    report.evidence.touched.add(Line::Lease(TouchedLease { credential: text("beta"), lease: text("R/beta"), refused: 0, sent: 2, ..lease }));
+    let lines = lines(from_ref(&report), false);
+    assert!(lines.contains(&"  credentials  alpha ×0, 2 refused, beta ×2".to_owned()), "{lines:#?}");
 }
 
 #[test]
@@ -127,7 +151,7 @@ fn a_path_belongs_to_the_longest_mount_that_it_lies_in() {
 #[test]
 fn a_report_that_crossed_the_socket_reads_the_same() {
     let mut report = report();
-    report.evidence.touched.http.push(http());
+    report.evidence.touched.add(http());
     let told = run::Event::Closed { report: Box::new(report.clone()) };
     let again: run::Event = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
     let run::Event::Closed { report: again } = again else { panic!("it was a report: {again:?}") };

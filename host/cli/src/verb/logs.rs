@@ -43,8 +43,8 @@ struct Line<'a> {
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let reader = log::reader(&place)?;
-    let run = log::run_id(&reader, &args.run)?;
-    let mut records = reader.of_run(run);
+    let (run, from) = log::run(&reader, &args.run)?;
+    let mut records = reader.of_run_from(run, from);
     let mut seen = false;
     loop {
         // Asked before it is read: what was said until the end is there then.

@@ -1,13 +1,13 @@
 //! `ps`: runs that have not ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
 use ::run::Holder;
 use effect::{RunId, SafeText};
 use gate::{Ledger, OpenRun, Stage};
-use journal::{Reader, log_run};
+use journal::{Position, Reader};
 use serde::Serialize;
 
 use crate::err::CliError;
@@ -42,8 +42,13 @@ struct Row {
     /// Milliseconds since 1970.
     opened_ms: u64,
     state: State,
+    /// What was asked for, refused or not.
     asked: u64,
     refused: u64,
+    /// Of which something left the host.
+    sent: u64,
+    /// To which a response came.
+    answered: u64,
     /// What waits to be settled.
     unsettled: Vec<Unsettled>,
 }
@@ -100,27 +105,16 @@ async fn on_record(home: &Path, going: &HashSet<RunId>) -> Result<Ledger, CliErr
     }
 }
 
-/// Folds what belongs to runs that have not ended, and keeps nothing of those that have. Takes each run it meets out of `unseen`.
+/// The fold of the log: what the home's holder kept of it last, and what came after that. Takes each run it meets out of `unseen`.
 fn open_runs(reader: &Reader, unseen: &mut HashSet<RunId>) -> Result<Ledger, CliError> {
-    let mut open: HashMap<RunId, Vec<(u64, Vec<u8>)>> = HashMap::new();
-    for record in reader.records() {
+    let kept = reader.snapshot().and_then(|(bytes, from)| Some((Ledger::from_snapshot(&bytes)?, from)));
+    let (mut ledger, from) = kept.unwrap_or_else(|| (Ledger::new(), Position::start()));
+    unseen.retain(|run| ledger.open_run(*run).is_none());
+    for record in reader.records_from(from) {
         let record = record?;
         unseen.remove(&record.run);
-        if record.run == log_run() {
-            continue;
-        }
-        if record.ends {
-            open.remove(&record.run);
-        } else {
-            open.entry(record.run).or_default().push((record.seq, record.body));
-        }
-    }
-    let mut ledger = Ledger::new();
-    for (run, records) in open {
-        for (seq, body) in records {
-            // What is out of order is for `audit verify` to say.
-            let _ = ledger.fold(run, seq, &body);
-        }
+        // What is out of order is for `audit verify` to say.
+        let _ = ledger.fold(record.run, record.seq, &record.body);
     }
     Ok(ledger)
 }
@@ -142,7 +136,8 @@ fn row(run: RunId, open: &OpenRun, is_going: bool) -> Row {
         (false, true, false) => State::CutOffForGood,
     };
     let (agent, by) = (open.agent.clone(), open.by.clone());
-    Row { run, agent, by, opened_ms: open.at, state, asked: open.asked, refused: open.refused, unsettled }
+    let (asked, refused) = (open.asked + open.refused, open.refused + open.refused_later);
+    Row { run, agent, by, opened_ms: open.at, state, asked, refused, sent: open.sent, answered: open.answered, unsettled }
 }
 
 fn print(rows: &[Row]) -> Result<(), CliError> {
@@ -150,7 +145,7 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
         out::words("no run is open");
         return Ok(());
     }
-    let mut table = vec![["RUN", "AGENT", "BY", "OPENED", "ASKED", "STATE"].map(str::to_owned).to_vec()];
+    let mut table = vec![["RUN", "AGENT", "BY", "OPENED", "ASKED", "REFUSED", "SENT", "ANSWERED", "STATE"].map(str::to_owned).to_vec()];
     for row in rows {
         let state = match row.state {
             State::Running => "running".to_owned(),
@@ -161,9 +156,13 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
                 format!("needs settling: {}", list.join("; "))
             }
         };
-        let cells =
-            [row.run.to_string(), row.agent.to_string(), row.by.to_string(), words::utc(row.opened_ms), words::count(row.asked), state];
-        table.push(cells.to_vec());
+        let counts = [row.asked, row.refused, row.sent, row.answered].map(words::count);
+        let cells: Vec<String> = [row.run.to_string(), row.agent.to_string(), row.by.to_string(), words::utc(row.opened_ms)]
+            .into_iter()
+            .chain(counts)
+            .chain([state])
+            .collect();
+        table.push(cells);
     }
     words::table(&table).iter().try_for_each(|line| out::line(line))
 }
@@ -206,7 +205,7 @@ mod tests {
 
     fn state(resource: &str, answer: Option<AnswerClass>, is_going: bool) -> State {
         let run = RunId::from_parts(1, [0; 10]);
-        let ask = AskedFor { capability: text("http"), function: text("f"), resource: text(resource) };
+        let ask = AskedFor { capability: text("http"), function: text("f"), resolved: None, resource: text(resource) };
         let params = Digest::from_bytes([0; 32]);
         let asked = Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, v: VERSION };
         let answered = answer.map(|outcome| Answered {

@@ -1,23 +1,47 @@
-//! `show`: the records of one run, or one record in full.
+//! `show`: the records of a run, one of them in full, and what lies sealed beside them.
 
 use std::collections::BTreeMap;
 
 use effect::Reason;
 use effect::record::{AskedFor, Record};
+use journal::{Position, Reader};
 use serde::Serialize;
 
 use crate::allow::what_would_allow;
 use crate::err::CliError;
 use crate::log::{self, Shown};
+use crate::sealed::Stars;
 use crate::{exit, line, out, place, words};
 
-/// Show the records of a run, or one of them in full
+mod beside;
+
+use beside::Beside;
+
+/// Show the records of a run, one of them in full, or what lies sealed beside them
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A run, or a record of it by its number
     #[arg(value_name = "RUN[/SEQ]")]
     what: String,
+    /// Each record with all that lies sealed beside it: input, grants, requests, answers, output
+    #[arg(long, group = "part")]
+    full: bool,
+    /// The body of one record: of a request, where the record is its intent, or else of the answer
+    #[arg(long, group = "part")]
+    body: bool,
+    /// The input of the run and its arguments
+    #[arg(long, group = "part")]
+    input: bool,
+    /// What the run was granted
+    #[arg(long, group = "part")]
+    grants: bool,
+    /// Each answer that the run was given, whole
+    #[arg(long, group = "part")]
+    answers: bool,
+    /// With `--body` or `--input`: the bytes as they are, for a file or a pipe
+    #[arg(long, requires = "part", conflicts_with = "json")]
+    raw: bool,
     /// Print JSON: a document a line, or the one record
     #[arg(long)]
     json: bool,
@@ -27,7 +51,13 @@ const EXAMPLES: &str = "\
 Examples:
   bailiwick show 01K8M3                  all of a run; the first or last letters of its id are enough
   bailiwick show 01K8M3/17               one record: for a refusal why, and what would have allowed it
-  bailiwick show 01K8M3 --json";
+  bailiwick show 01K8M3/17 --body        the body of that request or answer
+  bailiwick show 01K8M3/18 --body --raw > answer.bin
+  bailiwick show 01K8M3 --full           everything that is kept
+  bailiwick show 01K8M3 --grants
+  bailiwick show 01K8M3 --json
+
+What lies sealed is opened with the key of this home. Values of the vault are starred.";
 
 #[derive(Serialize)]
 struct Full<'a> {
@@ -35,35 +65,82 @@ struct Full<'a> {
     shown: &'a Shown,
     /// For a refusal, from the agent's own words.
     would_have_allowed: Option<Vec<String>>,
+    /// What lies sealed beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<serde_json::Value>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
-    let reader = log::reader(&place::place()?)?;
+    let place = place::place()?;
+    let reader = log::reader(&place)?;
     let (run, seq) = match args.what.split_once('/') {
         Some((run, seq)) => (run, Some(seq.parse::<u64>().map_err(|_| CliError::NotARun(args.what.clone()))?)),
         None => (args.what.as_str(), None),
     };
-    let run = log::run_id(&reader, run)?;
+    let (run, from) = log::run(&reader, run)?;
+    let is_bare = !(args.full || args.body || args.input || args.grants || args.answers);
+    let sealed = || Ok::<_, CliError>(Beside { reader: &reader, run, from, stars: Stars::of(&place)? });
+    match seq {
+        Some(seq) if args.body => return sealed()?.body(seq, args.raw, args.json),
+        Some(_) if args.input || args.grants || args.answers => return Err(CliError::OfAWholeRun),
+        None if args.body => return Err(CliError::OfOneRecord),
+        None if args.input => return sealed()?.input(args.raw, args.json),
+        None if args.grants => return sealed()?.grants(args.json),
+        None if args.answers => return sealed()?.answers(args.json),
+        _ => {}
+    }
+    if args.raw {
+        return Err(CliError::OfOneRecord);
+    }
+    let beside = if is_bare && seq.is_none() { None } else { Some(sealed()?) };
+    records(&reader, &Wanted { run, from, seq, beside, json: args.json })
+}
+
+struct Wanted<'a> {
+    run: effect::RunId,
+    from: Position,
+    seq: Option<u64>,
+    /// What lies beside the records is shown, too.
+    beside: Option<Beside<'a>>,
+    json: bool,
+}
+
+fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
     let mut last = 0;
     let mut asked = BTreeMap::new();
-    for record in reader.of_run(run) {
+    let given = wanted.beside.as_ref().map(Beside::given).transpose()?;
+    for record in reader.of_run_from(wanted.run, wanted.from) {
         let record = record?;
         last = record.seq;
         let shown = Shown::new(&record);
-        match seq {
-            Some(seq) if seq == record.seq => return full(&shown, refusal(&shown, &asked), args.json),
+        let beside = || wanted.beside.as_ref().zip(given.as_ref());
+        match wanted.seq {
+            Some(seq) if seq == record.seq => {
+                let kept = beside().map(|(beside, given)| beside.heads(&record, &shown, given));
+                return one(&shown, refusal(&shown, &asked), kept.unwrap_or_default(), wanted.json);
+            }
             Some(_) => {
                 if let Some(Record::Asked(it)) = shown.known {
                     asked.insert(it.op, it.ask);
                 }
             }
-            None if args.json => out::json_line(&shown)?,
-            None => out::line(&line::of(&shown, line::Column::Seq))?,
+            None if wanted.json => {
+                let sealed = beside().and_then(|(beside, given)| beside.document(&record, &shown, given));
+                out::json_line(&Full { shown: &shown, would_have_allowed: None, sealed })?;
+            }
+            None => {
+                out::line(&line::of(&shown, line::Column::Seq))?;
+                let lines = beside().map(|(beside, given)| beside.whole(&record, &shown, given)).unwrap_or_default();
+                lines.iter().try_for_each(|line| out::line(&format!("        {line}")))?;
+            }
+        }
+        if record.ends {
+            break;
         }
     }
-    match (seq, last) {
-        (_, 0) => Err(CliError::NoSuchRun(run.to_string())),
-        (Some(seq), last) => Err(CliError::NoSuchRecord { run, seq, last }),
+    match (wanted.seq, last) {
+        (_, 0) => Err(CliError::NoSuchRun(wanted.run.to_string())),
+        (Some(seq), last) => Err(CliError::NoSuchRecord { run: wanted.run, seq, last }),
         (None, _) => Ok(exit::DONE),
     }
 }
@@ -77,10 +154,10 @@ fn refusal<'a>(shown: &'a Shown, asked: &'a BTreeMap<u64, AskedFor>) -> Option<(
     }
 }
 
-fn full(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, json: bool) -> Result<u8, CliError> {
+fn one(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, kept: beside::Kept, json: bool) -> Result<u8, CliError> {
     let would_have_allowed = refused.map(|(ask, reason)| what_would_allow(ask, reason));
     if json {
-        out::json(&Full { shown, would_have_allowed })?;
+        out::json(&Full { shown, would_have_allowed, sealed: kept.document })?;
         return Ok(exit::DONE);
     }
     let run = shown.run.map_or_else(|| "the log's own".to_owned(), |run| run.to_string());
@@ -95,6 +172,7 @@ fn full(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, json: bool) -> Res
     }
     let text = serde_json::to_string_pretty(&shown.record).unwrap_or_default();
     text.lines().try_for_each(|line| out::line(&words::safe(line)))?;
+    kept.lines.iter().try_for_each(|line| out::line(line))?;
     if let (Some((_, reason)), Some(allow)) = (refused, would_have_allowed) {
         out::line(&format!("refused because {}", words::safe(&reason.to_string())))?;
         out::line("what would have allowed it, made from the agent's own words: nobody has checked that it should be")?;

@@ -22,7 +22,7 @@ impl Only {
                 self.takes_files() && names.into_iter().flatten().any(|path| self.takes_path(path.as_str()))
             }
             Line::Http(act) => self.takes_acts() && self.takes_host(act.resource.as_str()) && self.takes_credential(act.credential.as_deref()),
-            Line::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_credential(act_of(act.resource.as_str())),
+            Line::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_act(act.resource.as_str()),
             Line::Own(own) => {
                 self.takes_acts() && self.takes_host(own.resource.as_str()) && self.takes_credential(Some(own.credential.as_str()))
             }
@@ -53,6 +53,12 @@ impl Only {
         self.credential.as_deref().is_none_or(|only| name == Some(only))
     }
 
+    /// `STEP NAME` is about a credential; `*` stands for all.
+    fn takes_act(&self, resource: &str) -> bool {
+        let name = resource.split_once(' ').map(|(_, name)| name);
+        name == Some("*") || self.takes_credential(name)
+    }
+
     /// A lease is of no host: it is left out where only a host is asked for.
     fn takes_lease(&self, name: &str) -> bool {
         self.takes_credential(Some(name)) && (self.host.is_none() || self.credential.is_some())
@@ -69,11 +75,6 @@ impl Only {
             && self.takes_credential(refused.credential.as_deref())
             && (self.host.is_none() || (is_http && self.takes_host(refused.resource.as_str())))
     }
-}
-
-/// The credential in `STEP NAME`.
-fn act_of(resource: &str) -> Option<&str> {
-    resource.split_once(' ').map(|(_, name)| name)
 }
 
 /// The host in `METHOD scheme://host:port/path`: alone, and with its port.

@@ -1,6 +1,7 @@
 //! `audit`: the record across runs, and the proof that it is whole.
 
 mod accept_rollback;
+mod diff;
 mod show;
 mod touched;
 mod verify;
@@ -21,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   bailiwick audit show --kind refused --since 1d
   bailiwick audit touched --host api.example.com
+  bailiwick audit diff 01K8M3 01K8M9
   bailiwick audit verify
   bailiwick audit verify /backup/bailiwick --key journal.pub";
 
@@ -28,6 +30,7 @@ Examples:
 enum Verb {
     Show(show::Args),
     Touched(touched::Args),
+    Diff(diff::Args),
     Verify(verify::Args),
     AcceptRollback(accept_rollback::Args),
 }
@@ -36,6 +39,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     match &args.verb {
         Verb::Show(args) => show::run(args),
         Verb::Touched(args) => touched::run(args),
+        Verb::Diff(args) => diff::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::AcceptRollback(args) => accept_rollback::run(args).await,
     }

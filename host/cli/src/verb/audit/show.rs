@@ -58,11 +58,11 @@ const KINDS: &[Kind] = &[
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let reader = log::reader(&place::place()?)?;
-    let run = args.run.as_deref().map(|run| log::run_id(&reader, run)).transpose()?;
+    let run = args.run.as_deref().map(|run| log::run(&reader, run)).transpose()?;
     let since = args.since.as_deref().map(since).transpose()?;
     let kind = args.kind.as_deref().map(kind).transpose()?;
     let records = match run {
-        Some(run) => reader.of_run(run),
+        Some((run, from)) => reader.of_run_from(run, from),
         None => reader.records(),
     };
     for record in records {

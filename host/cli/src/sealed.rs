@@ -1,0 +1,117 @@
+//! What lies sealed beside the record, made fit to be shown: with the values of the vault starred, and without anything that a terminal obeys.
+//!
+//! SECURITY: what the guest was given went through the scrubber when it came. What it sent did not, and a value may have been put into the
+//! vault since. So all of it goes through the values that the vault has now; where the vault can't be opened, nothing is shown.
+
+use effect::Header;
+use run::Place;
+use serde_json::{Value, json};
+use vault::{LocalError, Scrubber, Secret};
+
+use crate::err::CliError;
+use crate::{place, words};
+
+/// BOUND: bytes of one thing that are shown to people; `--raw` and `--json` have all of it.
+const SHOWN_BYTES_MAX: usize = 64 << 10;
+/// Bytes in a line of hexadecimal.
+const HEX_COLUMNS: usize = 16;
+
+/// Takes values out.
+pub(crate) struct Stars(Scrubber);
+
+impl Stars {
+    /// With the values that the vault of this home has now.
+    pub(crate) fn of(place: &Place) -> Result<Self, CliError> {
+        let vault = run::local_vault(place, place::passphrase_file().as_deref());
+        let mut values: Vec<Secret> = Vec::new();
+        for listed in vault.list()? {
+            values.extend(there(vault.get(&listed.name))?);
+            values.extend(there(vault.staged(&listed.name))?);
+        }
+        Scrubber::new(values.iter()).map(Self).map_err(|_| CliError::TooManyValues)
+    }
+
+    /// The same bytes with stars in the place of values.
+    pub(crate) fn out_of(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut clean = bytes.to_vec();
+        let _ = self.0.scrub(&mut clean);
+        clean
+    }
+
+    /// The same for text.
+    pub(crate) fn out_of_text(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.out_of(text.as_bytes())).into_owned()
+    }
+
+    /// The same for header fields, one in each line of text.
+    pub(crate) fn fields(&self, fields: &[Header]) -> Vec<(String, String)> {
+        let value = |field: &Header| String::from_utf8_lossy(&self.out_of(&field.value)).into_owned();
+        fields.iter().map(|field| (self.out_of_text(&field.name), value(field))).collect()
+    }
+}
+
+/// A value that is not there, or may not be used any more, has nothing that could be starred.
+fn there(got: Result<(Secret, u64), LocalError>) -> Result<Option<Secret>, CliError> {
+    match got {
+        Ok((value, _)) => Ok(Some(value)),
+        Err(err) if is_absent(&err) => Ok(None),
+        Err(err) => Err(err.into()),
+    }
+}
+
+fn is_absent(err: &LocalError) -> bool {
+    matches!(err, LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::NotStaged(_))
+}
+
+/// Bytes in lines that are safe to print: as text where they are, else in hexadecimal.
+pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
+    let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
+    let whole = |text: &str| text.lines().map(words::safe).collect::<Vec<_>>();
+    let mut lines = match str::from_utf8(shown) {
+        Ok(text) => whole(text),
+        // The bound may fall within a letter.
+        Err(err) if err.error_len().is_none() && shown.len() < bytes.len() => {
+            whole(&String::from_utf8_lossy(shown.get(..err.valid_up_to()).unwrap_or_default()))
+        }
+        Err(_) => shown.chunks(HEX_COLUMNS).zip(0..).map(|(chunk, row)| hex_line(row * HEX_COLUMNS, chunk)).collect(),
+    };
+    if bytes.len() > shown.len() {
+        lines.push(format!("… and {} more; `--raw` and `--json` have all of it", words::bytes((bytes.len() - shown.len()) as u64)));
+    }
+    lines
+}
+
+/// `00000010  de ad be ef …  |....|`
+fn hex_line(at: usize, chunk: &[u8]) -> String {
+    let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+    let letter = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+    let letters: String = chunk.iter().map(letter).collect();
+    format!("{at:08x}  {:<47}  |{letters}|", hex.join(" "))
+}
+
+/// Bytes in a document: as text where they are, else in hexadecimal.
+pub(crate) fn document(bytes: &[u8]) -> Value {
+    match str::from_utf8(bytes) {
+        Ok(text) => json!({ "bytes": bytes.len(), "text": text }),
+        Err(_) => json!({ "bytes": bytes.len(), "hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_shown_without_what_a_terminal_obeys_and_the_rest_in_hexadecimal() {
+        assert_eq!(lines(b"a\x1b[31m\nb\n"), ["a\\u{1b}[31m", "b"]);
+        assert_eq!(lines(b"\xff\x00A"), [format!("00000000  {:<47}  |..A|", "ff 00 41")]);
+    }
+
+    #[test]
+    fn what_is_large_is_cut_and_says_so_also_within_a_letter() {
+        let text = format!("{}ä", "x".repeat(SHOWN_BYTES_MAX - 1));
+        let shown = lines(text.as_bytes());
+        assert_eq!(shown.len(), 2);
+        assert!(shown[1].starts_with("… and 1 B more"), "{}", shown[1]);
+    }
+}

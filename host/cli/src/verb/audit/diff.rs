@@ -1,0 +1,206 @@
+//! `audit diff`: what two runs touched differently, and under which differences they ran.
+
+use std::collections::BTreeMap;
+
+use effect::RunId;
+use effect::record::Record;
+use gate::{Opening, Touched, TouchedHttp};
+use journal::{Position, Reader};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::report::outcome_word;
+use crate::words::{bytes, count, function, safe};
+use crate::{exit, line, log, out, place};
+
+/// Show what two runs touched differently
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run
+    #[arg(value_name = "RUN")]
+    first: String,
+    /// The run that it is compared with
+    #[arg(value_name = "RUN")]
+    second: String,
+    /// Print the differences as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick audit diff 01K8M3 01K8M9
+  bailiwick audit diff 01K8M3 latest --json
+
+Lines with - are of the first run alone, with + of the second alone, with ~ of both, and differ.";
+
+/// Something that differs.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Difference {
+    what: &'static str,
+    name: String,
+    first: Option<String>,
+    second: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    first: RunId,
+    second: RunId,
+    /// Each with what was in the first and in the second run; absent where there was nothing.
+    differences: Vec<Difference>,
+    /// What could not be compared, since it was forgotten or was too much to be kept.
+    unknown: Vec<String>,
+}
+
+/// What is compared of a run, by what it is and its name.
+struct Side {
+    facts: BTreeMap<(&'static str, String), String>,
+    unknown: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let reader = log::reader(&place::place()?)?;
+    let (first, second) = (log::run(&reader, &args.first)?, log::run(&reader, &args.second)?);
+    let (left, right) = (Side::of(&reader, first)?, Side::of(&reader, second)?);
+    let unknown = [left.unknown, right.unknown].concat();
+    let document = Document { first: first.0, second: second.0, differences: differences(left.facts, right.facts), unknown };
+    if args.json {
+        out::json(&document)?;
+        return Ok(exit::DONE);
+    }
+    document.differences.iter().try_for_each(|one| out::line(&in_words(one)))?;
+    document.unknown.iter().for_each(|what| out::words(what));
+    if document.differences.is_empty() {
+        out::words("nothing differs of what could be compared");
+    }
+    Ok(exit::DONE)
+}
+
+fn differences(left: BTreeMap<(&'static str, String), String>, mut right: BTreeMap<(&'static str, String), String>) -> Vec<Difference> {
+    let mut all = Vec::new();
+    for ((what, name), first) in left {
+        let second = right.remove(&(what, name.clone()));
+        if second.as_ref() != Some(&first) {
+            all.push(Difference { what, name, first: Some(first), second });
+        }
+    }
+    all.extend(right.into_iter().map(|((what, name), second)| Difference { what, name, first: None, second: Some(second) }));
+    all.sort_by(|left, right| (left.what, &left.name).cmp(&(right.what, &right.name)));
+    all
+}
+
+fn in_words(one: &Difference) -> String {
+    let name = safe(&one.name);
+    let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+    match (&one.first, &one.second) {
+        (Some(first), Some(second)) => format!("~ {}{name}: {} -> {}", one.what, safe(first), safe(second)),
+        (Some(first), None) => format!("- {}{name}: {}", one.what, safe(first)),
+        (None, second) => format!("+ {}{name}: {}", one.what, safe(second.as_deref().unwrap_or_default())),
+    }
+}
+
+impl Side {
+    fn of(reader: &Reader, (run, from): (RunId, Position)) -> Result<Self, CliError> {
+        let mut side = Self { facts: BTreeMap::new(), unknown: Vec::new() };
+        let mut touched = Touched::default();
+        for record in reader.of_run_from(run, from) {
+            let record = record?;
+            let Ok(body) = Record::parse(&record.body) else {
+                side.unknown.push(format!("record {} of run {run} is of a kind that this version does not know", record.seq));
+                continue;
+            };
+            match &body {
+                Record::RunOpened(opened) => {
+                    side.fact("agent", "", format!("{} {} {}", opened.agent.name, opened.agent.version, opened.agent.digest));
+                    side.fact("configuration", "", opened.config.map_or_else(|| "none".to_owned(), |digest| digest.to_string()));
+                    side.fact("host", "", format!("{} {}", opened.engine.host, opened.engine.profile));
+                    side.json("limit", &opened.limits);
+                    side.opening(reader, &record);
+                }
+                Record::RunClosed(closed) => side.fact("outcome", "", outcome_word(&closed.outcome).to_owned()),
+                _ => {}
+            }
+            touched.take(run, record.seq, &body);
+            if record.ends {
+                break;
+            }
+        }
+        side.touched(&touched, run);
+        Ok(side)
+    }
+
+    fn fact(&mut self, what: &'static str, name: impl Into<String>, value: String) {
+        self.facts.insert((what, name.into()), value);
+    }
+
+    /// Each field of something that can be written as JSON.
+    fn json(&mut self, what: &'static str, value: &impl Serialize) {
+        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(value) {
+            fields.into_iter().for_each(|(name, value)| self.fact(what, name, value.to_string()));
+        }
+    }
+
+    fn opening(&mut self, reader: &Reader, record: &journal::Record) {
+        match Opening::load(reader, record) {
+            Ok(opening) => {
+                self.json("grants", &opening.standing.grants);
+                self.fact("input", "", effect::Digest::of(opening.input.as_bytes()).to_string());
+                self.fact("arguments", "", effect::Digest::of(opening.args.join("\0").as_bytes()).to_string());
+            }
+            Err(_) => self.unknown.push(format!("input and grants of run {} can't be opened: forgotten, or no key here", record.run)),
+        }
+    }
+
+    fn touched(&mut self, touched: &Touched, run: RunId) {
+        for file in &touched.files {
+            self.fact(line::touch(file.what), file.path.to_string(), format!("{} times, {}", count(file.times), bytes(file.amount)));
+        }
+        for act in &touched.http {
+            let with = act.credential.as_ref().map_or_else(String::new, |name| format!(" with {name}"));
+            self.fact("request", format!("{}{with}", act.resource), http_words(act));
+        }
+        for act in &touched.acts {
+            let counts = format!("{} asked, {} done, {} not done, {} failed", act.asked, act.done, act.not_done, act.failed);
+            self.fact("act", act.resource.to_string(), counts);
+        }
+        for own in &touched.own {
+            let name = format!("{} of {}: {}", own.purpose.as_str(), own.credential, own.resource);
+            self.fact("host asked", name, format!("{} asked, {} failed", own.asked, own.failed));
+        }
+        for lease in &touched.leases {
+            let counts = format!("{} asked, {} refused, {} sent", count(lease.asked), count(lease.refused), count(lease.sent));
+            self.fact("credential", lease.credential.to_string(), counts);
+        }
+        for refused in &touched.refused {
+            let name = format!("{} {}: {}", function(&refused.function), refused.resource, refused.reason);
+            self.fact("refused", name, format!("{} times", count(refused.alike)));
+        }
+        if touched.more != gate::More::default() {
+            self.unknown.push(format!("run {run} touched more than is compared by name"));
+        }
+    }
+}
+
+fn http_words(act: &TouchedHttp) -> String {
+    let statuses: Vec<String> = act.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
+    let [asked, refused, sent, answered] = [act.asked, act.refused, act.sent, act.answered].map(count);
+    format!("{asked} asked, {refused} refused, {sent} sent, {answered} answered {}, {}", statuses.join(" "), bytes(act.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_run_has_alone_and_what_differs_is_told_apart() {
+        let side = |facts: &[(&'static str, &str, &str)]| {
+            facts.iter().map(|(what, name, value)| ((*what, (*name).to_owned()), (*value).to_owned())).collect()
+        };
+        let left = side(&[("file", "/a", "1 times"), ("file", "/b", "2 times"), ("outcome", "", "DONE")]);
+        let right = side(&[("file", "/b", "3 times"), ("file", "/c", "1 times"), ("outcome", "", "DONE")]);
+        let told: Vec<String> = differences(left, right).iter().map(in_words).collect();
+        assert_eq!(told, ["- file /a: 1 times", "~ file /b: 2 times -> 3 times", "+ file /c: 1 times"]);
+    }
+}

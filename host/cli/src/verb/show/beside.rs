@@ -1,0 +1,264 @@
+//! What lies sealed beside the records of a run, in words and as documents.
+
+use std::collections::BTreeMap;
+
+use effect::record::Record;
+use effect::{HttpAsk, RunId};
+use gate::{Given, Missing, Opening, request, sealed};
+use journal::{Position, Reader};
+use serde_json::{Value, json};
+
+use crate::err::CliError;
+use crate::log::Shown;
+use crate::sealed::{Stars, document, lines};
+use crate::{exit, out, words};
+
+/// A run, with what takes values out of what is shown.
+pub(super) struct Beside<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) run: RunId,
+    /// Where the run begins.
+    pub(super) from: Position,
+    pub(super) stars: Stars,
+}
+
+/// Answers of the run, by operation.
+pub(super) type Answers = BTreeMap<u64, Given>;
+
+/// What is shown of one record besides itself.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) lines: Vec<String>,
+    pub(super) document: Option<Value>,
+}
+
+impl Beside<'_> {
+    pub(super) fn given(&self) -> Result<Answers, CliError> {
+        Ok(gate::given(self.reader, self.run, self.from)?)
+    }
+
+    /// The record of that number.
+    fn record(&self, seq: u64) -> Result<(journal::Record, Shown), CliError> {
+        let mut last = 0;
+        for record in self.reader.of_run_from(self.run, self.from) {
+            let record = record?;
+            last = record.seq;
+            if record.seq == seq {
+                let shown = Shown::new(&record);
+                return Ok((record, shown));
+            }
+        }
+        match last {
+            0 => Err(CliError::NoSuchRun(self.run.to_string())),
+            last => Err(CliError::NoSuchRecord { run: self.run, seq, last }),
+        }
+    }
+
+    fn opening(&self) -> Result<Opening, CliError> {
+        let (record, _) = self.record(1)?;
+        Opening::load(self.reader, &record).map_err(|_| CliError::NotShown(Missing::Forgotten))
+    }
+
+    /// The body that belongs to one record.
+    pub(super) fn body(&self, seq: u64, raw: bool, as_json: bool) -> Result<u8, CliError> {
+        let (record, shown) = self.record(seq)?;
+        let bytes = match &shown.known {
+            Some(Record::Asked(_)) => request(self.reader, &record).map_err(CliError::NotShown)?.body.to_vec(),
+            Some(Record::Answered(answered)) => self.answer_to(answered.op)?,
+            Some(Record::Received(received)) => self.answer_to(received.op)?,
+            Some(Record::RunOpened(_)) => self.opening()?.input.into_bytes(),
+            Some(Record::RunClosed(_)) => sealed(self.reader, &record).map_err(CliError::NotShown)?,
+            _ => return Err(CliError::HasNoBody { seq }),
+        };
+        print(&self.stars.out_of(&bytes), raw, as_json)
+    }
+
+    fn answer_to(&self, op: u64) -> Result<Vec<u8>, CliError> {
+        match self.given()?.remove(&op) {
+            Some(given) if !given.is_cut => Ok(given.body),
+            _ => Err(CliError::NotShown(Missing::NotKept)),
+        }
+    }
+
+    pub(super) fn input(&self, raw: bool, as_json: bool) -> Result<u8, CliError> {
+        let opening = self.opening()?;
+        if as_json {
+            out::json(&json!({ "args": self.args(&opening), "input": document(&self.stars.out_of(opening.input.as_bytes())) }))?;
+            return Ok(exit::DONE);
+        }
+        if !raw {
+            let args = self.args(&opening).iter().map(|arg| format!("arg    {}", words::safe(arg))).collect::<Vec<_>>();
+            args.iter().try_for_each(|line| out::line(line))?;
+        }
+        print(&self.stars.out_of(opening.input.as_bytes()), raw, false)
+    }
+
+    fn args(&self, opening: &Opening) -> Vec<String> {
+        opening.args.iter().map(|arg| self.stars.out_of_text(arg)).collect()
+    }
+
+    pub(super) fn grants(&self, as_json: bool) -> Result<u8, CliError> {
+        let grants = self.grants_text(&self.opening()?);
+        if as_json {
+            out::json(&serde_json::from_str::<Value>(&grants).unwrap_or(Value::String(grants)))?;
+        } else {
+            grants.lines().try_for_each(|line| out::line(&words::safe(line)))?;
+        }
+        Ok(exit::DONE)
+    }
+
+    fn grants_text(&self, opening: &Opening) -> String {
+        self.stars.out_of_text(&serde_json::to_string_pretty(&opening.standing.grants).unwrap_or_default())
+    }
+
+    pub(super) fn answers(&self, as_json: bool) -> Result<u8, CliError> {
+        for (op, given) in self.given()? {
+            if as_json {
+                out::json_line(&json!({ "op": op, "answer": self.answer_document(&given, Bodies::Shown) }))?;
+            } else {
+                out::line(&format!("op {op}"))?;
+                self.answer_lines(&given, Bodies::Shown).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
+            }
+        }
+        Ok(exit::DONE)
+    }
+
+    /// A record's request or answer without its body, and where to find that.
+    pub(super) fn heads(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Kept {
+        self.kept(record, shown, given, Bodies::Named)
+    }
+
+    /// All that lies beside a record.
+    pub(super) fn whole(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Vec<String> {
+        self.kept(record, shown, given, Bodies::Shown).lines
+    }
+
+    pub(super) fn document(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Option<Value> {
+        self.kept(record, shown, given, Bodies::Shown).document
+    }
+
+    fn kept(&self, record: &journal::Record, shown: &Shown, given: &Answers, bodies: Bodies) -> Kept {
+        match &shown.known {
+            Some(Record::Asked(asked)) if asked.ask.capability.as_str() == "http" => match request(self.reader, record) {
+                Ok(ask) => Kept { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
+                Err(missing) => self.missing("request", missing),
+            },
+            Some(Record::Answered(answered)) => match given.get(&answered.op) {
+                Some(given) => Kept { lines: self.answer_lines(given, bodies), document: Some(self.answer_document(given, bodies)) },
+                None => Kept::default(),
+            },
+            Some(Record::RunOpened(_)) if bodies == Bodies::Shown => match Opening::load(self.reader, record) {
+                Ok(opening) => self.opened(&opening),
+                Err(_) => self.missing("input and grants", Missing::Forgotten),
+            },
+            Some(Record::RunClosed(closed)) if bodies == Bodies::Shown && closed.output.is_some() => match sealed(self.reader, record) {
+                Ok(output) => {
+                    let output = self.stars.out_of(&output);
+                    Kept { lines: titled("output", lines(&output)), document: Some(json!({ "output": document(&output) })) }
+                }
+                Err(missing) => self.missing("output", missing),
+            },
+            _ => Kept::default(),
+        }
+    }
+
+    fn missing(&self, what: &str, missing: Missing) -> Kept {
+        Kept { lines: vec![format!("{what}: {missing}")], document: Some(json!({ "missing": missing.to_string() })) }
+    }
+
+    fn opened(&self, opening: &Opening) -> Kept {
+        let input = self.stars.out_of(opening.input.as_bytes());
+        let grants = self.grants_text(opening);
+        let mut all: Vec<String> = self.args(opening).iter().map(|arg| format!("arg {}", words::safe(arg))).collect();
+        all.extend(titled("input", lines(&input)));
+        all.extend(titled("grants", grants.lines().map(words::safe).collect()));
+        let grants: Value = serde_json::from_str(&grants).unwrap_or(Value::String(grants));
+        Kept { lines: all, document: Some(json!({ "args": self.args(opening), "input": document(&input), "grants": grants })) }
+    }
+
+    fn url(&self, ask: &HttpAsk) -> String {
+        let target = &ask.target;
+        self.stars.out_of_text(&format!("{}://{}{}", target.scheme.as_str(), target.authority(), target.path_and_query()))
+    }
+
+    fn request_lines(&self, ask: &HttpAsk, bodies: Bodies) -> Vec<String> {
+        let mut all = vec![format!("> {} {}", ask.method, words::safe(&self.url(ask)))];
+        all.extend(self.stars.fields(&ask.headers).iter().map(|(name, value)| format!("> {}: {}", words::safe(name), words::safe(value))));
+        all.extend(self.body_lines("request", &ask.body, bodies));
+        all
+    }
+
+    fn request_document(&self, ask: &HttpAsk, bodies: Bodies) -> Value {
+        let body = self.body_document(&ask.body, bodies);
+        json!({ "request": { "method": ask.method, "url": self.url(ask), "headers": self.stars.fields(&ask.headers), "body": body } })
+    }
+
+    fn answer_lines(&self, given: &Given, bodies: Bodies) -> Vec<String> {
+        let mut all = Vec::new();
+        let field = |(name, value): &(String, String)| format!("< {}: {}", words::safe(name), words::safe(value));
+        if let Some(head) = &given.head {
+            all.push(format!("< {}", head.status));
+            all.extend(self.stars.fields(&head.headers).iter().map(field));
+        }
+        all.extend(self.body_lines("answer", &given.body, bodies));
+        all.extend(self.stars.fields(&given.trailers).iter().map(field));
+        match (given.is_cut, given.is_whole) {
+            (true, _) => all.push("not all of the answer was kept".to_owned()),
+            (false, false) => all.push("the agent was not given the answer to its end".to_owned()),
+            (false, true) => {}
+        }
+        all
+    }
+
+    fn answer_document(&self, given: &Given, bodies: Bodies) -> Value {
+        let head = given.head.as_ref();
+        json!({
+            "status": head.map(|head| head.status),
+            "headers": head.map(|head| self.stars.fields(&head.headers)),
+            "body": self.body_document(&given.body, bodies),
+            "trailers": self.stars.fields(&given.trailers),
+            "whole": given.is_whole,
+            "kept": !given.is_cut,
+        })
+    }
+
+    fn body_lines(&self, what: &str, body: &[u8], bodies: Bodies) -> Vec<String> {
+        match bodies {
+            _ if body.is_empty() => Vec::new(),
+            Bodies::Named => vec![format!("{what} body of {}: `--body` shows it", words::bytes(body.len() as u64))],
+            Bodies::Shown => titled(&format!("{what} body"), lines(&self.stars.out_of(body))),
+        }
+    }
+
+    fn body_document(&self, body: &[u8], bodies: Bodies) -> Value {
+        match bodies {
+            Bodies::Named => json!({ "bytes": body.len() }),
+            Bodies::Shown => document(&self.stars.out_of(body)),
+        }
+    }
+}
+
+/// Whether bodies are shown, or only said to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bodies {
+    Named,
+    Shown,
+}
+
+fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
+    std::iter::once(format!("{title}:")).chain(lines.into_iter().map(|line| format!("  {line}"))).collect()
+}
+
+/// SECURITY: a terminal is never sent bytes as they are.
+fn print(bytes: &[u8], raw: bool, as_json: bool) -> Result<u8, CliError> {
+    if as_json {
+        out::json(&document(bytes))?;
+    } else if raw && out::is_terminal() {
+        return Err(CliError::RawToTerminal);
+    } else if raw {
+        out::bytes(bytes)?;
+    } else {
+        lines(bytes).iter().try_for_each(|line| out::line(line))?;
+    }
+    Ok(exit::DONE)
+}
