@@ -19,6 +19,7 @@ mod credentials;
 mod day_one;
 mod demo;
 mod ending;
+mod evidence;
 mod exchanges;
 mod exposure;
 mod files;

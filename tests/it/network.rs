@@ -90,7 +90,7 @@ async fn all_refused(cases: &[(&str, Vec<String>, usize)], paths: &[&str]) -> Ve
         let (report, records) = done(&host, order).await;
         assert_eq!(asked(&records).count(), 0, "{guest} {args:?}: {:?}", log_lines(&records));
         assert_eq!(refused(&records).count(), *asks, "{guest} {args:?}: {:?}", codes(&records));
-        assert_eq!(report.evidence.touched.refused.len(), *asks);
+        assert_eq!(report.evidence.touched.totals.refusals, *asks as u64);
         assert_eq!(lines(&report).iter().filter(|line| line["answer"]["status"].is_number()).count(), 0, "{guest} {args:?}");
         all.extend(refused(&records).map(|refused| (refused.ask.resource.to_string(), refused.reason.code().to_owned())));
     }
@@ -317,7 +317,7 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
     let bad = |code| (AnswerClass::RefusedAddress, Some(code));
     assert_eq!(outcomes, [bad("address-not-granted"), bad("address-not-granted"), bad("address-never"), (AnswerClass::Response, None)]);
     assert_eq!(codes(&records), ["host-not-granted"]);
-    assert_eq!(report.evidence.touched.refused.len(), 4);
+    assert_eq!(report.evidence.touched.totals.refusals, 4);
     assert!(!names.asked().iter().any(|name| name.contains("ungranted")), "{:?}", names.asked());
     assert_eq!((server.counts().accepted, server.heard().len()), (1, 1));
     // The guest can't tell which of them exist: it is told one word for all.

@@ -110,7 +110,7 @@ pub(crate) fn ask() {
         let began = Instant::now();
         let report = runtime.block_on(host.run(order.clone()));
         let taken = began.elapsed();
-        assert_eq!(report.evidence.touched.leases[0].uses, u64::from(ASKS), "{report:?}");
+        assert_eq!(report.evidence.touched.leases[0].sent, u64::from(ASKS), "{report:?}");
         let after = state();
         written.set((after.0 - before.0, after.1 - before.1));
         before = after;

@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod audit;
 mod broker;
 mod density;
 mod http;
@@ -54,7 +55,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|row| row == name);
     println!("| what | measured | at most | how |\n|---|---|---|---|");
-    let rows: [(&str, fn()); 13] = [
+    let rows: [(&str, fn()); 14] = [
         ("spawn", spawn::spawn),
         ("call", spawn::call),
         ("http", http::http),
@@ -65,6 +66,7 @@ fn main() {
         ("ask", broker::ask),
         ("revoke", broker::revoke),
         ("slow", broker::slow),
+        ("audit", audit::audit),
         ("scan", agents::scan),
         ("python", agents::python),
         ("watch", agents::watch),

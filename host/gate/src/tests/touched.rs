@@ -1,6 +1,6 @@
 //! What was touched is filtered before it is summed up, and asked, refused, sent and answered are four numbers.
 
-use effect::record::{AnswerClass, Answered, Asked, AskedFor, Kind, Object, Observed, Received, Record, Refused, Touch, VERSION};
+use effect::record::{AnswerClass, Answered, Asked, AskedFor, Kind, Object, Observed, Received, Record, Refused, Sent, Touch, VERSION};
 use effect::{Bounds, Digest, HttpFault, Reason, RunId, SafeText};
 
 use crate::{Only, Touched};
@@ -30,6 +30,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
         outcome,
         peer: is_response.then(|| "127.0.0.1:80".parse().unwrap()),
         reason: refused.then(|| Reason::CredentialUnavailable(text("alpha"))),
+        sent: is_response.then_some(Sent { body: 2, head: 3 }),
         status: is_response.then_some(200),
         tls: None,
         v: VERSION,
@@ -95,7 +96,7 @@ fn a_credential_is_not_shown_with_what_another_one_did_at_the_same_place() {
 fn asked_refused_sent_and_answered_are_four_numbers() {
     let totals = sum(Only::default()).totals;
     assert_eq!((totals.asked, totals.refused, totals.sent, totals.answered), (5, 2, 2, 2));
-    assert_eq!((totals.refusals, totals.bytes), (4, 107));
+    assert_eq!((totals.refusals, totals.bytes, totals.sent_bytes), (4, 107, 10));
     let touched = sum(Only { host: Some("b.test".to_owned()), ..Only::default() });
     let row = &touched.http[0];
     assert_eq!((row.asked, row.refused, row.sent, row.answered, row.failed), (1, 0, 0, 0, 1));

@@ -1,0 +1,133 @@
+//! Reading a record of a million records: what was touched, what is open, what the last run did.
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use effect::record::{
+    AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Kind, Received, Record, RunClosed, RunOpened, Sent, VERSION,
+};
+use effect::{Bounds, Digest, Limits, Outcome, RunId, SafeText};
+use journal::{Entry, Journal};
+use tests::host::{bailiwick, place};
+
+use crate::{median, row};
+
+const RUNS: u64 = 1000;
+const ASKS: u64 = 333;
+/// Times that each verb is measured.
+const TIMES: usize = 5;
+/// The verb is given so much address space, in KiB, and fails with more.
+const MEMORY_KIB: u64 = 256 << 10;
+
+fn text(text: &str) -> SafeText {
+    SafeText::new(text, 200)
+}
+
+fn opened(run: RunId, at: u64) -> Record {
+    let zero = Digest::from_bytes([0; 32]);
+    RunOpened {
+        agent: AgentRef { digest: zero, name: text("bench"), version: text("1.0.0") },
+        at,
+        by: text("bench"),
+        config: None,
+        durable: true,
+        engine: EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") },
+        grants: zero,
+        input: zero,
+        kind: Kind::RunOpened,
+        limits: Limits::default(),
+        parent: None,
+        run,
+        seed: zero,
+        v: VERSION,
+    }
+    .into()
+}
+
+fn exchange(op: u64, at: u64) -> [Record; 3] {
+    let resource = text(&format!("GET https://api-{}.example.com/v1/items/{}?page", op % 7, op % 50));
+    let ask = AskedFor { capability: text("http"), function: text("wasi:http/outgoing-handler#handle"), resolved: None, resource };
+    let bounds = Bounds { credential: Some("key".to_owned()), rule: "http[0]".to_owned(), ..Bounds::default() };
+    let params = Digest::from_bytes([1; 32]);
+    let answered = Answered {
+        at,
+        credential_version: Some(1),
+        fault: None,
+        kind: Kind::Answered,
+        op,
+        outcome: AnswerClass::Response,
+        peer: Some(([127, 0, 0, 1], 443).into()),
+        reason: None,
+        sent: Some(Sent { body: 0, head: 300 }),
+        status: Some(200),
+        tls: None,
+        v: VERSION,
+    };
+    let source = text("https://api.example.com:443");
+    let received = Received { bytes: 1000, digest: params, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true };
+    [Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, v: VERSION }.into(), answered.into(), received.into()]
+}
+
+/// A home with a thousand runs of a thousand records each.
+fn grow(home: &run::Place) {
+    let (journal, _) = Journal::open(&home.home, Some(&home.state), journal::Options::default()).unwrap();
+    for number in 0..RUNS {
+        let at = 1_800_000_000_000 + number;
+        let run = RunId::from_parts(at, [7; 10]);
+        journal.open_run_key(run).unwrap();
+        let mut records = vec![opened(run, at)];
+        records.extend((1..=ASKS).flat_map(|op| exchange(op, at)));
+        let outcome = Outcome::Done;
+        records.push(RunClosed { active_ms: 1, at, kind: Kind::RunClosed, outcome, output: None, peak_memory: 1, v: VERSION }.into());
+        let last = records.len() - 1;
+        let entry = |(n, record): (usize, Record)| Entry { ends: n == last, ..Entry::new(run, record.to_bytes()) };
+        journal.append_all(records.into_iter().enumerate().map(entry).collect()).unwrap();
+        if number % 50 == 0 {
+            journal.durable().wait_blocking().unwrap();
+        }
+    }
+    journal.durable().wait_blocking().unwrap();
+    journal.close().unwrap();
+    // The first opening folds what has no snapshot, and leaves one, and the index.
+    run::House::open(home, &tests::host::options()).unwrap().close().unwrap();
+}
+
+/// Runs a verb within the bound of its memory.
+fn verb(home: &run::Place, args: &[&str]) -> (Duration, Output) {
+    let began = Instant::now();
+    let output = Command::new("sh")
+        .args(["-c", &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\"")])
+        .arg(bailiwick())
+        .args(args)
+        .env("BAILIWICK_HOME", &home.home)
+        .env("BAILIWICK_STATE", &home.state)
+        .output()
+        .unwrap();
+    let took = began.elapsed();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    (took, output)
+}
+
+/// What was touched over a million records, what is open, and the last run: with the index, and once without.
+pub(crate) fn audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = place(folder.path());
+    grow(&home);
+    let (nothing, _) = verb(&home, &["--version"]);
+    for (args, bound) in [
+        (&["audit", "touched", "--json"][..], "1 s, 256 MiB"),
+        (&["audit", "touched", "--credential", "key", "--host", "api-3.example.com", "--json"][..], "1 s, 256 MiB"),
+        (&["ps"][..], "100 ms"),
+        (&["show", "latest"][..], "100 ms"),
+    ] {
+        let mut times: Vec<Duration> = (0..TIMES).map(|_| verb(&home, args).0).collect();
+        let took = median(&mut times);
+        let ratio = took.as_secs_f64() / nothing.as_secs_f64();
+        row(&format!("`{}` over {} records", args.join(" "), RUNS * (3 * ASKS + 2)), &format!("{took:.1?} ({ratio:.1}×)"), bound, "`--version`");
+    }
+    let (_, with) = verb(&home, &["audit", "touched", "--json"]);
+    std::fs::remove_file(home.home.join("journal.touched")).unwrap();
+    let (took, without) = verb(&home, &["audit", "touched", "--json"]);
+    assert_eq!(with.stdout, without.stdout, "the index says what the log says");
+    row("the same where the index is made first", &format!("{took:.1?}"), "-", "");
+}
