@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use effect::record::{Delivered, DeliveredEvent, Record};
-use effect::{Event, Header, HttpAsk, HttpHead, RunId};
+use effect::{Event, Header, HttpAsk, HttpHead, Reason, RunId};
 use journal::{Position, ReadError, Reader};
 
 use crate::kept::{Cursor, take_event};
@@ -24,6 +24,9 @@ pub enum Missing {
     /// It is not what its record says.
     #[error("it is not what its record says")]
     Damaged,
+    /// The host found the value of a credential in it, which may be one that the vault does not have.
+    #[error("it held the value of a credential, and is not shown")]
+    HeldValue,
 }
 
 /// An answer, as far as the guest was given it.
@@ -33,6 +36,8 @@ pub struct Given {
     pub body: Vec<u8>,
     /// Status and fields.
     pub head: Option<HttpHead>,
+    /// The request to which it would have been the answer held the value of a credential.
+    pub held_value: bool,
     /// Whether it came to its end.
     pub is_whole: bool,
     /// Whether any of it was more than is kept.
@@ -75,9 +80,15 @@ pub fn given(reader: &Reader, run: RunId, from: Position) -> Result<BTreeMap<u64
     let mut all = BTreeMap::new();
     for record in reader.of_run_from(run, from) {
         let record = record?;
-        if let Ok(Record::Delivered(delivered)) = Record::parse(&record.body) {
-            let content = sealed(reader, &record).unwrap_or_default();
-            take(&mut all, &delivered, &mut Cursor::new(Bytes::from(content)));
+        match Record::parse(&record.body) {
+            Ok(Record::Delivered(delivered)) => {
+                let content = sealed(reader, &record).unwrap_or_default();
+                take(&mut all, &delivered, &mut Cursor::new(Bytes::from(content)));
+            }
+            Ok(Record::Answered(answered)) if answered.reason == Some(Reason::SecretInRequest) => {
+                all.entry(answered.op).or_default().held_value = true;
+            }
+            Ok(_) | Err(_) => {}
         }
         if record.ends {
             break;

@@ -48,6 +48,12 @@ struct Place {
     mark: Mark,
 }
 
+impl Place {
+    fn end(&self) -> u64 {
+        self.at.saturating_add(wide(HEAD_BYTES + self.body_bytes + TAG_BYTES))
+    }
+}
+
 /// A derived file as it was found: the blocks that stand on this log.
 pub struct Derived {
     path: PathBuf,
@@ -88,12 +94,11 @@ impl Derived {
     fn find(&mut self, file: &File, log: LogId) {
         let Ok(len) = file.metadata().map(|meta| meta.len()) else { return };
         while let Some(place) = place(file, self.end).filter(|place| place.mark.checkpoint.log == log) {
-            let end = self.end + wide(HEAD_BYTES + place.body_bytes + TAG_BYTES);
-            if end > len {
+            if place.end() > len {
                 break;
             }
             self.places.push(place);
-            self.end = end;
+            self.end = place.end();
         }
     }
 
@@ -188,8 +193,9 @@ impl Derived {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let file = open(&self.path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // Somebody else has added to it since it was read: that is theirs, and as good.
-        if place(&file, self.end).is_some_and(|place| place.mark.next.index > self.mark().map_or(0, |mark| mark.next.index) && self.end > 0) {
+        // Somebody else has added to it since it was read: that is theirs, and as good. What lies there in part only was cut off in the middle.
+        let len = file.metadata()?.len();
+        if self.end > 0 && place(&file, self.end).is_some_and(|place| place.end() <= len) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         file.set_len(self.end)?;

@@ -92,7 +92,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     if args.raw {
         return Err(CliError::OfOneRecord);
     }
-    let beside = if is_bare && seq.is_none() { None } else { Some(sealed()?) };
+    let beside = match (is_bare, seq) {
+        (true, None) => None,
+        // The record itself can be shown without what lies sealed.
+        (true, Some(_)) => sealed().inspect_err(|err| out::words(&format!("what lies sealed is not shown: {err}"))).ok(),
+        (false, _) => Some(sealed()?),
+    };
     records(&reader, &Wanted { run, from, seq, beside, json: args.json })
 }
 

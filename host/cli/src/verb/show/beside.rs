@@ -63,7 +63,7 @@ impl Beside<'_> {
     pub(super) fn body(&self, seq: u64, raw: bool, as_json: bool) -> Result<u8, CliError> {
         let (record, shown) = self.record(seq)?;
         let bytes = match &shown.known {
-            Some(Record::Asked(_)) => request(self.reader, &record).map_err(CliError::NotShown)?.body.to_vec(),
+            Some(Record::Asked(asked)) => self.request(&record, asked.op, &self.given()?).map_err(CliError::NotShown)?.body.to_vec(),
             Some(Record::Answered(answered)) => self.answer_to(answered.op)?,
             Some(Record::Received(received)) => self.answer_to(received.op)?,
             Some(Record::RunOpened(_)) => self.opening()?.input.into_bytes(),
@@ -71,6 +71,13 @@ impl Beside<'_> {
             _ => return Err(CliError::HasNoBody { seq }),
         };
         print(&self.stars.out_of(&bytes), raw, as_json)
+    }
+
+    fn request(&self, record: &journal::Record, op: u64, given: &Answers) -> Result<HttpAsk, Missing> {
+        match given.get(&op) {
+            Some(given) if given.held_value => Err(Missing::HeldValue),
+            _ => request(self.reader, record),
+        }
     }
 
     fn answer_to(&self, op: u64) -> Result<Vec<u8>, CliError> {
@@ -139,7 +146,7 @@ impl Beside<'_> {
 
     fn kept(&self, record: &journal::Record, shown: &Shown, given: &Answers, bodies: Bodies) -> Kept {
         match &shown.known {
-            Some(Record::Asked(asked)) if asked.ask.capability.as_str() == "http" => match request(self.reader, record) {
+            Some(Record::Asked(asked)) if asked.ask.capability.as_str() == "http" => match self.request(record, asked.op, given) {
                 Ok(ask) => Kept { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
                 Err(missing) => self.missing("request", missing),
             },
