@@ -35,7 +35,7 @@ fn names(log: &MemoryLog) -> BTreeMap<String, u64> {
             Some(counted) => {
                 assert_eq!(one.ask.resource.as_str(), "*", "a record that counts names nothing as if it were all");
                 assert_eq!(counted.names.iter().map(|name| name.times).sum::<u64>(), one.alike);
-                assert!(counted.last < counted.names.len() as u64 && counted.since <= one.at, "{counted:?}");
+                assert!(counted.last < counted.names.len() as u64, "{counted:?}");
                 counted.names.iter().for_each(|name| *names.entry(name.resource.to_string()).or_default() += name.times);
             }
         }
@@ -64,6 +64,7 @@ fn after_a_hundred_refusals_alike_every_further_name_is_still_on_the_record() {
     let told: Vec<_> = counted.names.iter().map(|name| (name.resource.as_str(), name.times)).collect();
     assert_eq!(told, [("../../../home/me/.ssh/id_ed25519", 1), ("../b", 2)]);
     assert_eq!(counted.last, 1);
+    assert!(counted.since < all.last().unwrap().at);
     assert_eq!(counted.names[0].resolved.as_ref().unwrap().as_str(), "/src/../../../home/me/.ssh/id_ed25519");
 }
 
@@ -128,7 +129,7 @@ fn names_that_are_only_counted_are_neither_lost_nor_counted_twice_when_a_run_is_
     vain(&mut replay, 900).unwrap();
     now(gate.close(ended())).unwrap();
     let (all, ends) = (names(&whole), whole.ends());
-    let cuts = ends.iter().rev().skip(1).step_by(7).take(40);
+    let cuts = ends.iter().rev().skip(1).step_by(29).take(12);
     for cut in cuts {
         let log = MemoryLog::with(whole.leaves()[..*cut].to_vec());
         let resuming = Resuming { by: SafeText::new("bob", 10), settled: Vec::new(), leases: Default::default(), recorded_bytes: 0 };
