@@ -213,7 +213,7 @@ async fn bytes_that_a_request_sent_are_on_the_record_and_none_where_nothing_was(
         let report = done(&host, order).await;
         let records = host.records(report.run);
         let sent = answered(&records).map(|answered| answered.sent).next().unwrap();
-        (sent, report.evidence.touched.http[0].sent)
+        (sent, report.evidence.touched.http[0].sent_bytes)
     };
     let body = "x".repeat(70_000);
     let (sent, touched) = sends(server.port(), &server.url("/a?query=of-some-length"), &body).await;
