@@ -154,7 +154,8 @@ async fn a_file_is_found_by_every_name_that_it_has_and_a_folder_with_what_is_in_
     let place = host.place();
     let found = |name: &str| -> Vec<String> {
         let touched = document(&place, &["audit", "touched", "--file", name, "--json"]);
-        let mut files: Vec<String> = touched["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect();
+        let mut files: Vec<String> =
+            touched["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect();
         files.sort();
         files.dedup();
         files
@@ -164,7 +165,10 @@ async fn a_file_is_found_by_every_name_that_it_has_and_a_folder_with_what_is_in_
         assert_eq!(found(name), ["/src/d/a.txt"], "{name}");
     }
     for folder in ["/src/d", "/src/d/", "d", "d/", &on_host("d")] {
-        assert!(found(folder).iter().all(|path| path.starts_with("/src/d")) && found(folder).contains(&"/src/d/a.txt".to_owned()), "{folder}");
+        assert!(
+            found(folder).iter().all(|path| path.starts_with("/src/d")) && found(folder).contains(&"/src/d/a.txt".to_owned()),
+            "{folder}"
+        );
     }
     assert!(found("/src").contains(&"/src/b.txt".to_owned()));
 }
@@ -201,7 +205,10 @@ async fn what_two_runs_did_differently_is_told_and_what_is_the_same_is_not() {
     let place = host.place();
     let told = data(&place, &["audit", "diff", &one, &other]);
     assert!(told.lines().any(|line| line.starts_with("- request POST") && line.contains("/first")), "{told}");
-    assert!(told.lines().any(|line| line.starts_with("+ request POST") && line.contains("/second: 2 asked, 0 refused, 2 sent, 2 answered")), "{told}");
+    assert!(
+        told.lines().any(|line| line.starts_with("+ request POST") && line.contains("/second: 2 asked, 0 refused, 2 sent, 2 answered")),
+        "{told}"
+    );
     assert!(!told.contains("/same") && told.contains("~ input"), "{told}");
     assert_eq!(document(&place, &["audit", "diff", &one, &one, "--json"])["differences"], json!([]));
 }

@@ -217,7 +217,8 @@ impl Files {
         let kind = if matches!(thing, Thing::Dir(_)) { FileKind::Directory } else { FileKind::File };
         let file = FileId(self.next);
         self.next += 1;
-        let real = self.standing.grants.files.get(mount).and_then(|grant| real_path(grant, &thing)).filter(|real| said.as_ref() != Some(real));
+        let real =
+            self.standing.grants.files.get(mount).and_then(|grant| real_path(grant, &thing)).filter(|real| said.as_ref() != Some(real));
         self.open.insert(file.0, Open { mount, thing, said });
         Ok(FileAnswer::Opened { file, kind, real })
     }

@@ -241,7 +241,9 @@ impl CliError {
             Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),
             Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
             Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
-            Self::NotOnRecord { .. } => Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is"),
+            Self::NotOnRecord { .. } => {
+                Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
+            }
             Self::NotGoing(_) => Some("`bailiwick ps` shows runs that have not ended, and what waits to be settled"),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
             Self::Run(RunError::Record(OpenError::Behind { .. })) => {

@@ -99,7 +99,13 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let state = OpState { answered, responded: answered, seen: act.seen.clone(), source: crate::run::source_of(&act.ask), ..OpState::default() };
+        let state = OpState {
+            answered,
+            responded: answered,
+            seen: act.seen.clone(),
+            source: crate::run::source_of(&act.ask),
+            ..OpState::default()
+        };
         self.lock().inner.ops.insert(act.op.0, state);
     }
 

@@ -104,7 +104,8 @@ impl Opening {
             Err(cause) => return Err(LoadError::Body { seq: record.seq, cause }),
         };
         let read = |cause| LoadError::Read { run, cause: Arc::new(cause) };
-        let payloads: Vec<_> = (0..record.payloads()).map(|number| reader.payload(record, number).map_err(read)).collect::<Result<_, _>>()?;
+        let payloads: Vec<_> =
+            (0..record.payloads()).map(|number| reader.payload(record, number).map_err(read)).collect::<Result<_, _>>()?;
         Self::from_record(opened, &payloads).ok_or(LoadError::Payload { seq: record.seq })
     }
 

@@ -94,7 +94,11 @@ impl Touched {
     pub(crate) fn into_lines(self) -> impl Iterator<Item = Line> {
         let files = self.files.into_iter().map(Line::File);
         let acts = self.http.into_iter().map(Line::Http).chain(self.acts.into_iter().map(Line::Act));
-        files.chain(acts).chain(self.own.into_iter().map(Line::Own)).chain(self.leases.into_iter().map(Line::Lease)).chain(self.refused.into_iter().map(Line::Refused))
+        files
+            .chain(acts)
+            .chain(self.own.into_iter().map(Line::Own))
+            .chain(self.leases.into_iter().map(Line::Lease))
+            .chain(self.refused.into_iter().map(Line::Refused))
     }
 
     /// Takes one record in, in the log's order.
@@ -187,7 +191,13 @@ impl Touched {
     /// Whether nothing was touched.
     pub fn is_empty(&self) -> bool {
         let Self { acts, files, http, leases, own, refused, more, .. } = self;
-        acts.is_empty() && own.is_empty() && files.is_empty() && http.is_empty() && leases.is_empty() && refused.is_empty() && *more == More::default()
+        acts.is_empty()
+            && own.is_empty()
+            && files.is_empty()
+            && http.is_empty()
+            && leases.is_empty()
+            && refused.is_empty()
+            && *more == More::default()
     }
 
     fn add_credential(&mut self, act: &TouchedHttp) {

@@ -123,7 +123,12 @@ pub(crate) fn audit() {
         let mut times: Vec<Duration> = (0..TIMES).map(|_| verb(&home, args).0).collect();
         let took = median(&mut times);
         let ratio = took.as_secs_f64() / nothing.as_secs_f64();
-        row(&format!("`{}` over {} records", args.join(" "), RUNS * (3 * ASKS + 2)), &format!("{took:.1?} ({ratio:.1}×)"), bound, "`--version`");
+        row(
+            &format!("`{}` over {} records", args.join(" "), RUNS * (3 * ASKS + 2)),
+            &format!("{took:.1?} ({ratio:.1}×)"),
+            bound,
+            "`--version`",
+        );
     }
     let (_, with) = verb(&home, &["audit", "touched", "--json"]);
     std::fs::remove_file(home.home.join("journal.touched")).unwrap();

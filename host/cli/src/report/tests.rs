@@ -3,7 +3,7 @@
 
 use effect::record::AgentRef;
 use effect::{Digest, Limits, Location, RunId, Severity};
-use gate::{Line, TouchedHttp, TouchedFile, TouchedLease};
+use gate::{Line, TouchedFile, TouchedHttp, TouchedLease};
 use run::{Claims, RecordEvidence};
 
 use std::slice::from_ref;
@@ -135,7 +135,13 @@ fn a_credential_without_a_value_is_not_said_to_have_gone_along() {
         sent: 0,
     };
     report.evidence.touched.add(Line::Lease(lease.clone()));
-    report.evidence.touched.add(Line::Lease(TouchedLease { credential: text("beta"), lease: text("R/beta"), refused: 0, sent: 2, ..lease }));
+    report.evidence.touched.add(Line::Lease(TouchedLease {
+        credential: text("beta"),
+        lease: text("R/beta"),
+        refused: 0,
+        sent: 2,
+        ..lease
+    }));
     let lines = lines(from_ref(&report), false);
     assert!(lines.contains(&"  credentials  alpha ×0, 2 refused, beta ×2".to_owned()), "{lines:#?}");
 }

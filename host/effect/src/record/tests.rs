@@ -33,7 +33,16 @@ fn one_of_each() -> Vec<Record> {
     ];
     let one = |event| DeliveredOne { bytes: 1, empty: 2, event, mono_ns: 3, op: 4 };
     let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied))];
-    let object = Object { amount: 1, digest: Some(digest()), path: text("/src/a"), real: Some(text("/src/b")), times: 1, untold: 2, what: Touch::File, whole: true };
+    let object = Object {
+        amount: 1,
+        digest: Some(digest()),
+        path: text("/src/a"),
+        real: Some(text("/src/b")),
+        times: 1,
+        untold: 2,
+        what: Touch::File,
+        whole: true,
+    };
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
     let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned(), ..Bounds::default() };
     vec![

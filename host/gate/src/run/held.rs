@@ -167,7 +167,8 @@ impl Held<'_> {
             self.inner.tally.refused += 1;
             let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
             let function = if how.class == AnswerClass::RefusedCredential { "vault#place" } else { "net#dial" };
-            let ask = AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resolved: None, resource: what };
+            let ask =
+                AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resolved: None, resource: what };
             self.shared().watcher.on_refused(&ask, reason);
         }
         let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.going).unzip();

@@ -86,7 +86,8 @@ impl Held<'_> {
     pub(crate) fn lease_begins(&mut self, credential: &str) -> Result<(), Stop> {
         let opening = &self.shared().opening;
         let (run, bindings) = (opening.run, &opening.standing.grants.credentials);
-        let Some(issued) = bindings.iter().find(|binding| binding.name == credential).map(|it| lease::issued(run, it, self.now_ms())) else {
+        let Some(issued) = bindings.iter().find(|binding| binding.name == credential).map(|it| lease::issued(run, it, self.now_ms()))
+        else {
             return Ok(());
         };
         let lease = self.inner.leases.entry(credential.to_owned()).or_default();

@@ -74,7 +74,8 @@ fn what_was_asked_stands_as_it_was_asked_and_where_it_leads_beside_it() {
     let gate = open_on(&log, few());
     look(&gate, "/etc/passwd");
     look(&gate, "../etc/passwd");
-    let asked: Vec<_> = refused(&log).into_iter().map(|one| (one.ask.resource.to_string(), one.ask.resolved.map(|it| it.to_string()))).collect();
+    let asked: Vec<_> =
+        refused(&log).into_iter().map(|one| (one.ask.resource.to_string(), one.ask.resolved.map(|it| it.to_string()))).collect();
     assert_eq!(asked, [("/etc/passwd".to_owned(), None), ("../etc/passwd".to_owned(), Some("/src/../etc/passwd".to_owned()))]);
 }
 

@@ -141,8 +141,7 @@ fn uses_are_counted_over_a_crash() {
     assert_eq!(use_it(&gate), None);
     let record = recorded(&log.leaves());
     assert_eq!(record.leases()["key"].uses, 1);
-    let resuming =
-        Resuming { by: SafeText::new("bob", 9), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
+    let resuming = Resuming { by: SafeText::new("bob", 9), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
     let again = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken; what is asked now is another operation.

@@ -49,8 +49,16 @@ fn refused(function: &str, resource: &str, resolved: Option<&str>, reason: Reaso
 }
 
 fn files(paths: &[&str]) -> Record {
-    let object =
-        |path: &&str| Object { amount: 1, digest: None, path: text(path), real: None, times: 1, untold: 0, what: Touch::File, whole: false };
+    let object = |path: &&str| Object {
+        amount: 1,
+        digest: None,
+        path: text(path),
+        real: None,
+        times: 1,
+        untold: 0,
+        what: Touch::File,
+        whole: false,
+    };
     let objects = paths.iter().map(object).collect();
     Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }.into()
 }

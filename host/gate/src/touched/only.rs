@@ -21,7 +21,9 @@ impl Only {
                 let names = [Some(&file.path), file.real.as_ref()];
                 self.takes_files() && names.into_iter().flatten().any(|path| self.takes_path(path.as_str()))
             }
-            Line::Http(act) => self.takes_acts() && self.takes_host(act.resource.as_str()) && self.takes_credential(act.credential.as_deref()),
+            Line::Http(act) => {
+                self.takes_acts() && self.takes_host(act.resource.as_str()) && self.takes_credential(act.credential.as_deref())
+            }
             Line::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_act(act.resource.as_str()),
             Line::Own(own) => {
                 self.takes_acts() && self.takes_host(own.resource.as_str()) && self.takes_credential(Some(own.credential.as_str()))

@@ -167,7 +167,20 @@ impl TouchedFile {
 impl TouchedHttp {
     pub(super) fn new(resource: SafeText, credential: Option<String>) -> Self {
         let (peers, statuses) = (Vec::new(), BTreeMap::new());
-        Self { answered: 0, asked: 0, bytes: 0, credential, failed: 0, peers, refused: 0, resource, sent: 0, sent_bytes: 0, statuses, unknown: 0 }
+        Self {
+            answered: 0,
+            asked: 0,
+            bytes: 0,
+            credential,
+            failed: 0,
+            peers,
+            refused: 0,
+            resource,
+            sent: 0,
+            sent_bytes: 0,
+            statuses,
+            unknown: 0,
+        }
     }
 
     pub(super) fn join(&mut self, other: &Self) {

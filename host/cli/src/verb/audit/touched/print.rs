@@ -5,8 +5,8 @@ use gate::{Searched, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease
 
 use crate::err::CliError;
 use crate::line::touch;
-use crate::words::{bytes, count, function, many, safe, table, utc};
 use crate::out;
+use crate::words::{bytes, count, function, many, safe, table, utc};
 
 type Rows = Vec<Vec<String>>;
 
@@ -81,9 +81,8 @@ fn own(one: &TouchedOwn) -> Vec<String> {
     ]
 }
 
-const HTTP: &[&str] = &[
-    "ASKED", "REFUSED", "SENT", "ANSWERED", "STATUS", "FAILED", "UNKNOWN", "BYTES SENT", "RECEIVED", "CREDENTIAL", "PEERS", "REQUEST",
-];
+const HTTP: &[&str] =
+    &["ASKED", "REFUSED", "SENT", "ANSWERED", "STATUS", "FAILED", "UNKNOWN", "BYTES SENT", "RECEIVED", "CREDENTIAL", "PEERS", "REQUEST"];
 
 fn http(one: &TouchedHttp) -> Vec<String> {
     let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
