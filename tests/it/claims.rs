@@ -178,3 +178,15 @@ async fn numbers_that_are_none_have_the_same_bits_everywhere() {
     let host = TestHost::new();
     done(&host, host.order_of("not_a_number", &wat("not_a_number"), &[])).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_of_progress_are_the_same_for_every_reader_of_json() {
+    let host = TestHost::new();
+    let report = done(&host, host.order_of("progress", &wat("progress_of_huge_numbers"), &[])).await;
+    let records = host.records(report.run).into_iter();
+    let claims = records.filter_map(|record| if let Record::Said(said) = record { Some(said.claims) } else { None }).flatten();
+    let told: Vec<_> =
+        claims.filter_map(|claim| if let Claim::Progress(told) = claim { Some((told.done, told.total)) } else { None }).collect();
+    let most = (1_u64 << 53) - 1;
+    assert_eq!(told, [(most, most), (most, 5)], "what is above 2^53 is the largest number below, and the rest is as it was said");
+}

@@ -349,6 +349,10 @@ impl Timeline for Live {
         }
     }
 
+    fn poll_heard(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
+        self.acts.as_ref().map_or(Poll::Ready(()), |acts| acts.gate.poll_heard(ctx))
+    }
+
     fn jump(&mut self) -> Result<Release, Stop> {
         self.release(OpId(0), Event::Clock)
     }

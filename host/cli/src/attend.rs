@@ -178,7 +178,8 @@ fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
 fn number(report: &Report, showing: &Showing) -> u8 {
     let was_refused = !report.evidence.touched.refused.is_empty();
     let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
-    let found = |least| report.claims.findings.iter().any(|finding| finding.severity >= least);
+    // One for which there was no room may be as bad as any.
+    let found = |least| report.claims.findings_more > 0 || report.claims.findings.iter().any(|finding| finding.severity >= least);
     if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }
 }
 

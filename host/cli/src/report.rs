@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use effect::record::Touch;
 use effect::{Finding, Outcome, SafeText};
-use gate::{Touched, TouchedRefusal};
+use gate::{More, Touched, TouchedRefusal};
 use run::{Evidence, Report};
 use serde_json::{Value, json};
 
@@ -32,12 +32,14 @@ pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
     }
     lines.push(format!("AGENT CLAIMS (unverified)  {}", findings_sum(&findings)));
     lines.extend(finding_lines(findings));
+    lines.extend(reports.iter().filter(|report| report.claims.findings_more > 0).map(findings_left_out));
     for output in reports.iter().filter(|_| shows_output).filter_map(|report| report.claims.output.as_ref()) {
         let text = SafeText::new(&output.to_string(), OUTPUT_BYTES_MAX);
         lines.push(format!("  output       {}", unescaped_quotes(text.as_str())));
     }
     lines.push("HOST EVIDENCE".to_owned());
     lines.extend(joint(reports).iter().flat_map(evidence));
+    lines.extend(reports.iter().filter_map(left_out));
     lines.extend(reports.iter().flat_map(record));
     lines
 }
@@ -141,6 +143,20 @@ fn finding_lines(mut sorted: Vec<&Finding>) -> Vec<String> {
     let mut lines: Vec<String> = sorted.iter().take(FINDINGS_MAX).map(|finding| finding_line(finding)).collect();
     lines.extend(more(sorted.len(), FINDINGS_MAX));
     lines
+}
+
+fn findings_left_out(report: &Report) -> String {
+    let more = many(report.claims.findings_more, "finding", "findings");
+    format!("  … and {more} for which a report has no room: bailiwick logs {} --json", report.run)
+}
+
+/// What was touched and has no line in a report, which is held in memory; the record has it.
+fn left_out(report: &Report) -> Option<String> {
+    let More { files, http, refused, .. } = report.evidence.touched.more;
+    let parts = [(files, "look", "looks"), (http, "request", "requests"), (refused, "refusal", "refusals")];
+    let parts: Vec<String> = parts.iter().filter(|(number, ..)| *number > 0).map(|(number, one, more)| many(*number, one, more)).collect();
+    let more = parts.join(", ");
+    (!more.is_empty()).then(|| format!("  {:<12} and {more} more: bailiwick audit touched --run {}", "…", report.run))
 }
 
 fn finding_line(finding: &Finding) -> String {

@@ -30,6 +30,7 @@ fn run(first: &Report, reports: &[Report]) -> Value {
         "properties": {
             "unverified": "findings are the agent's claims; what it touched is on the record of the runs",
             "component": first.agent.digest,
+            "findingsLeftOut": reports.iter().map(|report| report.claims.findings_more).sum::<u64>(),
             "runs": reports.iter().map(on_record).collect::<Vec<_>>(),
         },
     });

@@ -63,6 +63,10 @@ impl Rates {
         if self.0.len() + wanted.len() > RATES_MAX {
             self.0.retain(|_, rest_ns| *rest_ns > now_ns);
         }
+        // SECURITY: a rate that can't be remembered is one that nobody keeps.
+        if self.0.len() + wanted.len() > RATES_MAX {
+            return Err(format!("one of more than {RATES_MAX} things at once"));
+        }
         let step = |rate: &Rate| u64::from(rate.seconds) * 1_000_000_000 / u64::from(rate.times);
         let rest = |of: &str| self.0.get(of).copied().unwrap_or(0).max(now_ns);
         let full = wanted.iter().find(|(of, rate)| rest(of) - now_ns > step(rate) * u64::from(rate.times - 1));
@@ -114,6 +118,20 @@ mod tests {
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(19), at(20), at(20), at(39), at(40)], [false, true, false, false, true]);
         assert_eq!([at(1000), at(1000), at(1000), at(1000)], [true, true, true, false], "no more than so many are saved up");
+    }
+
+    #[test]
+    fn more_rates_than_are_remembered_are_refused_and_those_at_rest_are_forgotten() {
+        let mut rates = Rates::default();
+        let one = |n: usize| [(format!("name {n}"), Rate { times: 1, seconds: 60 })];
+        let minute = 60 * 1_000_000_000;
+        for n in 0..RATES_MAX {
+            assert!(rates.take(&one(n), 1).is_ok());
+        }
+        assert!(rates.take(&one(RATES_MAX), 1).is_err_and(|of| of.contains("10000 things")));
+        assert!(rates.take(&one(0), 1).is_err(), "none of the others was forgotten for it");
+        assert!(rates.take(&one(RATES_MAX), 2 * minute).is_ok());
+        assert_eq!(rates.0.len(), 1, "those at rest went");
     }
 
     #[test]

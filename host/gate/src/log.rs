@@ -70,6 +70,16 @@ pub enum Durable {
     Decided(Result<(), RecordBroken>),
 }
 
+impl Durable {
+    /// Waits on this thread: for whoever has a thread of its own.
+    pub(crate) fn wait(self) -> Result<(), RecordBroken> {
+        match self {
+            Self::Ticket(ticket) => ticket.wait_blocking().map_err(RecordBroken::new),
+            Self::Decided(result) => result,
+        }
+    }
+}
+
 impl Future for Durable {
     type Output = Result<(), RecordBroken>;
 

@@ -249,6 +249,10 @@ impl<L: LiveWorld> Timeline for Replay<L> {
         self.live.poll_release(ctx)
     }
 
+    fn poll_heard(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
+        if self.tape.is_some() { Poll::Ready(()) } else { self.live.poll_heard(ctx) }
+    }
+
     fn jump(&mut self) -> Result<Release, Stop> {
         if let Some(tape) = &mut self.tape {
             match tape.jump()? {

@@ -8,6 +8,7 @@ mod leases;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use effect::record::{Record, Sent, Settled};
 use effect::{Act, Ask, Claim, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop};
@@ -19,7 +20,7 @@ use crate::gate::Book;
 use crate::kept::Looked;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
-use crate::log::Entry;
+use crate::log::{Durable, Entry};
 use crate::observed::Aggregate;
 use crate::opening::Opening;
 use crate::sum::Sum;
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) requests_bytes: u64,
     /// What the run has written, over all processes that went on with it.
     pub(crate) recorded_bytes: u64,
+    behind: Behind,
     resumable: bool,
     pub(crate) progress: ProgressSlot,
     pub(crate) leases: Leases,
@@ -73,6 +75,33 @@ pub(crate) struct Inner {
     pub(crate) settled: Vec<Settled>,
     pub(crate) tally: Tally,
     pub(crate) sum: Sum,
+}
+
+/// BOUND: what one run has written and may not be durable yet, before it waits for the disk.
+const BEHIND_BYTES_MAX: usize = 256 << 10;
+
+/// How far the disk is behind what a run writes.
+#[derive(Default)]
+struct Behind {
+    bytes: usize,
+    /// Resolves when all of it is durable.
+    last: Option<Durable>,
+}
+
+impl Behind {
+    fn note(&mut self, bytes: usize, durable: Durable) {
+        self.bytes += bytes;
+        self.last = Some(durable);
+    }
+
+    /// What to wait for, where it is too far.
+    fn take_if_far(&mut self) -> Option<Durable> {
+        if self.bytes <= BEHIND_BYTES_MAX {
+            return None;
+        }
+        self.bytes = 0;
+        self.last.take()
+    }
 }
 
 /// An act that was permitted and whose end the guest has not seen.
@@ -161,7 +190,21 @@ impl RunGate {
     /// # Errors
     /// Only what ends the run.
     pub fn looked(&self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
-        self.lock().looked(ask, looked)
+        self.lock().looked(ask, looked)?;
+        self.catch_up()
+    }
+
+    /// SECURITY: a guest that writes more records than the disk takes would keep all others waiting behind them. It waits itself, on its own
+    /// thread, and holds nothing meanwhile that anybody else needs.
+    fn catch_up(&self) -> Result<(), Stop> {
+        let last = self.lock().inner.behind.take_if_far();
+        match last.map(Durable::wait) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(broken)) => {
+                self.broke();
+                Err(broken.into())
+            }
+        }
     }
 
     /// Something that nothing can allow: refused, and on the record.
@@ -174,10 +217,12 @@ impl RunGate {
         let ask = Ask::Closed(ask);
         let facts = held.facts();
         match policy::decide(&self.0.opening.standing.grants, &facts, &ask) {
-            Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest),
+            Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
             // SECURITY: whoever decides must not be able to open what is closed.
-            Decision::Permit(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest),
+            Decision::Permit(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
         }
+        drop(held);
+        self.catch_up()
     }
 
     /// Notes a release, before the guest sees it, with how many looks before it found nothing.
@@ -185,7 +230,8 @@ impl RunGate {
     /// # Errors
     /// Only what ends the run.
     pub fn delivered(&self, release: &Release, empty: u64) -> Result<(), Stop> {
-        self.lock().delivered(release, empty)
+        self.lock().delivered(release, empty)?;
+        self.catch_up()
     }
 
     /// A request is handed to a connection, so it may have been sent from now on; or, with `None`, nothing of it was written after all.
@@ -217,7 +263,15 @@ impl RunGate {
             }
             held.flush_if_due()?;
         }
-        Ok(!held.inner.trace.is_empty())
+        let waits = !held.inner.trace.is_empty();
+        drop(held);
+        self.catch_up()?;
+        Ok(waits)
+    }
+
+    /// See [`Watcher::poll_room`].
+    pub fn poll_heard(&self, ctx: &mut Context<'_>) -> Poll<()> {
+        self.0.watcher.poll_room(ctx)
     }
 
     /// Writes what waits to be written. May be called at any moment.
@@ -302,6 +356,7 @@ impl Inner {
             kept_bytes: 0,
             requests_bytes: 0,
             recorded_bytes: 0,
+            behind: Behind::default(),
             resumable: opening.standing.durable,
             progress: ProgressSlot::default(),
             leases: Leases::new(),

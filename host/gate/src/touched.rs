@@ -55,16 +55,17 @@ pub struct Touched {
     room: Room,
 }
 
-/// How many rows there may be of each kind.
+/// How many rows there may be of each kind, and what more they may take in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     files: usize,
     rows: usize,
+    bytes: usize,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { files: FILES_MAX, rows: ROWS_MAX }
+        Self { files: FILES_MAX, rows: ROWS_MAX, bytes: usize::MAX }
     }
 }
 
@@ -85,9 +86,14 @@ impl Touched {
         Self { only: Some(only), ..Self::default() }
     }
 
+    /// A sum whose rows take so many bytes at most.
+    pub(crate) fn bounded(bytes: usize) -> Self {
+        Self { room: Room { bytes, ..Room::default() }, ..Self::default() }
+    }
+
     /// A sum over so few records that each has room.
     pub(crate) fn unbounded() -> Self {
-        Self { room: Room { files: usize::MAX, rows: usize::MAX }, ..Self::default() }
+        Self { room: Room { files: usize::MAX, rows: usize::MAX, bytes: usize::MAX }, ..Self::default() }
     }
 
     /// All rows, as lines that add up to the same.
@@ -113,6 +119,21 @@ impl Touched {
         if self.only.as_ref().is_some_and(|only| !only.takes(&line)) {
             return;
         }
+        let (bytes, rows, room) = (line.bytes(), self.rows(), self.room);
+        if room.bytes < bytes {
+            // What has a row is added to it; nothing new gets one.
+            self.room = Room { files: 0, rows: 0, ..room };
+        }
+        self.add_to_rows(line);
+        let left = if self.rows() > rows { room.bytes.saturating_sub(bytes) } else { room.bytes };
+        self.room = Room { bytes: left, ..room };
+    }
+
+    fn rows(&self) -> usize {
+        self.acts.len() + self.files.len() + self.http.len() + self.leases.len() + self.own.len() + self.refused.len()
+    }
+
+    fn add_to_rows(&mut self, line: Line) {
         match line {
             Line::File(file) => self.add_file(file),
             Line::Http(act) => {

@@ -1,5 +1,7 @@
 //! Somebody who looks on while a run goes: for drawing, never for deciding.
 
+use std::task::{Context, Poll};
+
 use effect::record::AskedFor;
 use effect::{Claim, Reason};
 
@@ -13,6 +15,12 @@ pub trait Watcher: Send + Sync {
     /// Something was refused.
     fn on_refused(&self, ask: &AskedFor, reason: &Reason) {
         let _ = (ask, reason);
+    }
+
+    /// Ready once there is room for more of what is said. What is refused is told only where there is room, and nobody waits for that.
+    fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
+        let _ = ctx;
+        Poll::Ready(())
     }
 
     /// What was kept is more than may be: the run goes on and can't be resumed any more.

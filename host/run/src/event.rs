@@ -1,10 +1,15 @@
 //! What is told of a run while it goes: for drawing, on this terminal or on the other end of the control socket.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
 use effect::record::AskedFor;
 use effect::{Claim, Progress, Reason, RunId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
+use crate::house::held;
 use crate::report::Report;
 
 /// One thing told. Crosses the control socket tagged from outside: a tag within would make serde read maps with numbers for keys as text.
@@ -47,10 +52,43 @@ pub enum Event {
     },
 }
 
-/// What is told, in order. Bounded by the run's own limits: `log-bytes`, and `asks` for refusals; progress is a slot.
+/// BOUND: what may wait to be taken, of what a run tells. A guest that says more waits for whoever listens; refusals beyond it are not told one
+/// by one, for the record and the report have them.
+const TOLD_BYTES_MAX: usize = 1 << 20;
+/// What each thing told counts, besides its text.
+const EVENT_BYTES: usize = 256;
+
+/// What waits to be taken.
+#[derive(Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    /// Who waits for room.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Waiting {
+    fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Acquire) > TOLD_BYTES_MAX
+    }
+
+    fn taken(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let waker = if self.is_full() { None } else { held(&self.waker).take() };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// What is told, in order.
 pub struct Events {
-    told: mpsc::UnboundedReceiver<Event>,
+    told: mpsc::UnboundedReceiver<(Event, usize)>,
     progress: watch::Receiver<Option<Progress>>,
+    waiting: Arc<Waiting>,
 }
 
 impl Events {
@@ -59,10 +97,11 @@ impl Events {
         loop {
             tokio::select! {
                 biased;
-                event = self.told.recv() => return event,
+                told = self.told.recv() => return self.taken(told),
                 changed = self.progress.changed() => {
                     if changed.is_err() {
-                        return self.told.recv().await;
+                        let told = self.told.recv().await;
+                        return self.taken(told);
                     }
                     let newest = self.progress.borrow_and_update().clone();
                     if let Some(progress) = newest {
@@ -72,18 +111,36 @@ impl Events {
             }
         }
     }
+
+    fn taken(&self, told: Option<(Event, usize)>) -> Option<Event> {
+        let (event, bytes) = told?;
+        self.waiting.taken(bytes);
+        Some(event)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        // Nobody listens any more: nobody waits for that either.
+        self.told.close();
+        self.waiting.bytes.store(0, Ordering::Release);
+        self.waiting.wake();
+    }
 }
 
 /// The other end: what the gate tells.
 pub(crate) struct Teller {
-    told: mpsc::UnboundedSender<Event>,
+    told: mpsc::UnboundedSender<(Event, usize)>,
     progress: watch::Sender<Option<Progress>>,
+    waiting: Arc<Waiting>,
 }
 
 pub(crate) fn channel() -> (Teller, Events) {
     let (told, told_here) = mpsc::unbounded_channel();
     let (progress, progress_here) = watch::channel(None);
-    (Teller { told, progress }, Events { told: told_here, progress: progress_here })
+    let waiting = Arc::<Waiting>::default();
+    let teller = Teller { told, progress, waiting: Arc::clone(&waiting) };
+    (teller, Events { told: told_here, progress: progress_here, waiting })
 }
 
 impl Teller {
@@ -99,7 +156,37 @@ impl Teller {
 
     /// Tells; when nobody listens any more, nothing is lost: the record has it.
     pub(crate) fn tell(&self, event: Event) {
-        let _ = self.told.send(event);
+        let bytes = event.bytes();
+        self.waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let _ = self.told.send((event, bytes));
+    }
+
+    /// Ready once there is room for more, or nobody listens any more.
+    pub(crate) fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
+        let has_room = || !self.waiting.is_full() || self.told.is_closed();
+        if has_room() {
+            return Poll::Ready(());
+        }
+        *held(&self.waiting.waker) = Some(ctx.waker().clone());
+        // It may have been taken meanwhile.
+        if has_room() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Event {
+    /// What it counts while it waits. The end of a run is bounded where it is made, and never waits for room.
+    fn bytes(&self) -> usize {
+        let text = match self {
+            Self::Said { claim: Claim::Stderr(text) | Claim::Stdout(text) } => text.as_str().len(),
+            Self::Said { claim: Claim::Finding(finding) } => effect::canon::to_vec(finding).len(),
+            Self::Refused { ask, .. } => ask.resource.as_str().len(),
+            Self::Said { claim: Claim::Progress(_) }
+            | Self::Opened { .. }
+            | Self::Progress { .. }
+            | Self::Closed { .. }
+            | Self::Failed { .. } => 0,
+        };
+        text + EVENT_BYTES
     }
 }
 
@@ -114,6 +201,71 @@ impl gate::Watcher for Teller {
     }
 
     fn on_refused(&self, ask: &AskedFor, reason: &Reason) {
-        self.tell(Event::Refused { ask: ask.clone(), reason: reason.clone() });
+        if !self.waiting.is_full() {
+            self.tell(Event::Refused { ask: ask.clone(), reason: reason.clone() });
+        }
+    }
+
+    fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
+        Self::poll_room(self, ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use effect::SafeText;
+    use gate::Watcher as _;
+
+    use super::*;
+
+    fn line(of: usize) -> Claim {
+        Claim::Stderr(SafeText::new(&"x".repeat(of), 1 << 16))
+    }
+
+    fn has_room(teller: &Teller) -> bool {
+        teller.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// Says lines until there is no room; gives how many.
+    fn until_full(teller: &Teller) -> usize {
+        let mut said = 0;
+        while has_room(teller) && said < 100_000 {
+            teller.on_said(&line(4000));
+            said += 1;
+        }
+        said
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_held_up_to_a_bound_and_whoever_says_more_waits() {
+        let (teller, mut events) = channel();
+        let said = until_full(&teller);
+        assert!((200..300).contains(&said), "{said}");
+        // Refusals are told only where there is room.
+        let asked = AskedFor { capability: SafeText::new("c", 8), function: SafeText::new("f", 8), resource: SafeText::new("r", 8) };
+        (0..1000).for_each(|_| teller.on_refused(&asked, &Reason::NotServed));
+        let room = poll_fn(|ctx| teller.poll_room(ctx));
+        let (_, first) = tokio::join!(room, events.next());
+        assert!(matches!(first, Some(Event::Said { .. })));
+        teller.tell(Event::Failed { exit: 1, message: "end".to_owned() });
+        drop(teller);
+        let mut rest = 0;
+        while let Some(event) = events.next().await {
+            assert!(!matches!(event, Event::Refused { .. }));
+            rest += 1;
+        }
+        assert_eq!(rest, said, "all lines, in order, and the end");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_whoever_has_gone() {
+        let (teller, events) = channel();
+        until_full(&teller);
+        let room = poll_fn(|ctx| teller.poll_room(ctx));
+        let ((), ()) = tokio::join!(room, async { drop(events) });
+        teller.on_said(&line(4000));
+        assert!(has_room(&teller));
     }
 }

@@ -35,6 +35,13 @@ pub struct Claims {
     pub output: Option<serde_json::Value>,
     /// What it found.
     pub findings: Vec<Finding>,
+    /// Findings for which there was no room here; the record has them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub findings_more: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What the host recorded.

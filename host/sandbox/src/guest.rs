@@ -104,6 +104,11 @@ impl Guest {
         Ok(())
     }
 
+    /// Waits until whoever listens has room for more of what is said. The guest sees nothing of it but that time passes.
+    pub(crate) async fn heard(&mut self) {
+        poll_fn(|ctx| self.world.poll_heard(ctx)).await;
+    }
+
     /// The guest lets go of an operation: what is still to come is broken off.
     pub(crate) fn let_go(&mut self, op: OpId) -> Result<(), Stop> {
         if self.ops.close(op) { self.world.abandon(op) } else { Ok(()) }

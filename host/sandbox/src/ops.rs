@@ -16,6 +16,8 @@ pub(crate) struct Op {
     pub(crate) fired: bool,
     /// Of everything that was released and not taken.
     pub(crate) held: Holding,
+    /// Of what is being sent.
+    sent: Option<Holding>,
 }
 
 /// All operations that the guest still holds.
@@ -25,7 +27,14 @@ pub(crate) struct Ops(BTreeMap<OpId, Op>);
 impl Ops {
     pub(crate) fn open(&mut self, op: OpId, account: &Account) {
         let held = account.nothing();
-        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, fired: false, held });
+        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, fired: false, held, sent: None });
+    }
+
+    /// Counts what is sent for an operation, until something of its answer is there or the guest lets go of it.
+    pub(crate) fn holds(&mut self, op: OpId, sent: Holding) {
+        if let Some(op) = self.0.get_mut(&op) {
+            op.sent = Some(sent);
+        }
     }
 
     pub(crate) fn get(&self, op: OpId) -> Option<&Op> {
@@ -44,6 +53,7 @@ impl Ops {
     /// Takes in a release. One for an operation the guest let go of changes nothing.
     pub(crate) fn release(&mut self, op: OpId, event: Event) -> Result<(), Stop> {
         let Some(op) = self.0.get_mut(&op) else { return Ok(()) };
+        op.sent = None;
         match event {
             Event::Head(head) => {
                 op.held.grow(size(&head.headers))?;

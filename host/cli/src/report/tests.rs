@@ -52,6 +52,7 @@ fn report() -> Report {
         claims: Claims {
             output: Some(serde_json::json!({"files_scanned": 1})),
             findings: vec![finding(Severity::High, "github-token", 3), finding(Severity::Critical, "private-key", 0)],
+            findings_more: 0,
         },
         evidence: Evidence {
             touched,
@@ -112,6 +113,21 @@ fn requests_are_listed_with_what_came_of_them() {
     assert!(lines.contains(&"  network      4 asked, 1 refused, 2 sent, 2 answered, 1.5 kB received".to_owned()), "{lines:#?}");
     assert!(lines.contains(&"               GET https://a.example/  200 ×2  1 refused  1 failed".to_owned()), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("files_scanned")), "a command's output is not repeated: {lines:#?}");
+}
+
+#[test]
+fn what_a_report_has_no_room_for_is_counted_with_where_it_stands() {
+    let mut report = report();
+    assert!(
+        !lines(from_ref(&report), false).iter().any(|line| line.contains('…') && line.contains("more")),
+        "control: nothing is left out"
+    );
+    report.claims.findings_more = 3;
+    report.evidence.touched.more = More { files: 2000, refused: 7, ..More::default() };
+    let shown = lines(from_ref(&report), false).join("\n");
+    for expected in ["3 findings", "2,000 looks, 7 refusals more", &format!("audit touched --run {}", report.run)] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
 }
 
 #[test]

@@ -81,11 +81,14 @@ impl Held<'_> {
 
     /// Puts a record into the log, or to those that are to go there together.
     pub(crate) fn put(&mut self, record: impl Into<Record>, payloads: Vec<Vec<u8>>) -> Result<(), Stop> {
-        let entry = with_payloads(record.into(), payloads);
-        match &mut self.inner.together {
-            Some(together) => together.push(entry),
-            None => drop(self.append(vec![entry])?),
+        let (record, entry) = with_payloads(record.into(), payloads);
+        if let Some(together) = &mut self.inner.together {
+            together.push((record, entry));
+            return Ok(());
         }
+        let bytes = bytes_of(&entry);
+        let appended = self.append(vec![(record, entry)])?;
+        self.inner.behind.note(bytes, appended.durable);
         Ok(())
     }
 
@@ -108,8 +111,7 @@ impl Held<'_> {
 
     /// What a run writes is counted. What became of an act, and how the run ended, always has room.
     fn count_recorded(&mut self, records: &[(Record, Entry)]) -> Result<(), Stop> {
-        let payloads = |entry: &Entry| entry.payloads.iter().map(Vec::len).sum::<usize>();
-        let bytes: usize = records.iter().map(|(_, entry)| entry.body.len() + payloads(entry) + FRAME_BYTES).sum();
+        let bytes: usize = records.iter().map(|(_, entry)| bytes_of(entry)).sum();
         self.inner.recorded_bytes = self.inner.recorded_bytes.saturating_add(bytes as u64);
         let over = self.inner.recorded_bytes > self.shared().opening.standing.limits.record_bytes;
         let owed = |kind| matches!(kind, Kind::Answered | Kind::Received | Kind::HostAnswered | Kind::RunResumed | Kind::RunClosed);
@@ -208,6 +210,11 @@ impl Held<'_> {
 pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, Entry) {
     let entry = Entry { body: record.to_bytes(), payloads, ends: record.kind() == Kind::RunClosed };
     (record, entry)
+}
+
+/// What a record takes in the log, roughly.
+fn bytes_of(entry: &Entry) -> usize {
+    entry.body.len() + entry.payloads.iter().map(Vec::len).sum::<usize>() + FRAME_BYTES
 }
 
 /// Where an answer comes from.

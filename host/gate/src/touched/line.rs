@@ -26,6 +26,27 @@ pub enum Line {
     Refused(TouchedRefusal),
 }
 
+/// What a row takes in memory besides its text, with its place in the table that finds it and the addresses that it may come to name.
+const ROW_BYTES: usize = 384;
+
+impl Line {
+    /// What a row of it takes in memory, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let text = match self {
+            Self::File(file) => file.path.as_str().len() + file.real.as_ref().map_or(0, |real| real.as_str().len()),
+            Self::Http(act) => act.resource.as_str().len(),
+            Self::Act(act) => act.resource.as_str().len(),
+            Self::Own(own) => own.resource.as_str().len(),
+            Self::Lease(lease) => lease.lease.as_str().len() + lease.credential.as_str().len(),
+            Self::Refused(refused) => {
+                let resolved = refused.resolved.as_ref().map_or(0, |resolved| resolved.as_str().len());
+                refused.resource.as_str().len() + resolved + refused.reason.len() + refused.function.as_str().len()
+            }
+        };
+        text + ROW_BYTES
+    }
+}
+
 /// An act whose end is not on the record yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Open {

@@ -1,5 +1,6 @@
 //! A client's end of the control socket.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -129,7 +130,8 @@ async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: wa
     let mut ended = false;
     loop {
         tokio::select! {
-            answer = answers.recv() => match answer {
+            // A run is told of as fast as it is listened to.
+            answer = async { poll_fn(|ctx| teller.poll_room(ctx)).await; answers.recv().await } => match answer {
                 Some(Ok(Answer::Event { event })) => {
                     ended |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
                     teller.pass_on(event);

@@ -60,7 +60,7 @@ fn claimed(finding: findings::Finding) -> Finding {
 }
 
 impl findings::Host for Guest {
-    fn report(&mut self, finding: findings::Finding) -> wasmtime::Result<Result<(), Refusal>> {
+    async fn report(&mut self, finding: findings::Finding) -> wasmtime::Result<Result<(), Refusal>> {
         let Some(bytes) = size_of(&finding) else {
             return Ok(Err(refusal(RefusalCode::Malformed, "a field is longer than 4,096 bytes, or a list longer than 64")));
         };
@@ -74,6 +74,7 @@ impl findings::Host for Guest {
         self.findings += 1;
         self.count_said(bytes)?;
         self.world.say(Claim::Finding(Box::new(finding)))?;
+        self.heard().await;
         Ok(Ok(()))
     }
 }

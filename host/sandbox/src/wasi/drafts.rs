@@ -54,11 +54,13 @@ impl Drafts {
         Ok(true)
     }
 
-    /// The guest called `handle`; the ask, if nothing is missing.
-    pub(crate) fn handle(&mut self, id: DraftId, ask: HttpAsk) -> Option<HttpAsk> {
-        let draft = self.all.get_mut(&id)?;
+    /// The guest called `handle`, for an ask of so many bytes without its body; the ask, if nothing is missing.
+    pub(crate) fn handle(&mut self, id: DraftId, ask: HttpAsk, bytes: usize) -> Result<Option<HttpAsk>, Stop> {
+        let Some(draft) = self.all.get_mut(&id) else { return Ok(None) };
+        // SECURITY: what waits for its body is held as well as the body.
+        draft.held.grow(bytes)?;
         draft.handled = Some(ask);
-        draft.complete()
+        Ok(draft.complete())
     }
 
     /// The guest finished the body; the ask, if nothing is missing.
@@ -79,7 +81,7 @@ impl Drafts {
     pub(crate) fn fail(&mut self, id: DraftId, fault: HttpFault) -> bool {
         let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.sent.is_none()) else { return false };
         draft.sent = Some(Err(fault));
-        draft.let_go_of_body();
+        draft.let_go();
         draft.open = false;
         true
     }
@@ -101,12 +103,14 @@ impl Draft {
             return None;
         }
         let mut ask = self.handled.take()?;
-        ask.body = self.let_go_of_body().into();
+        ask.body = self.let_go().into();
         Some(ask)
     }
 
-    fn let_go_of_body(&mut self) -> Vec<u8> {
-        self.held.shrink(self.body.len());
+    /// Gives the body; nothing is held any more.
+    fn let_go(&mut self) -> Vec<u8> {
+        self.held.shrink(usize::MAX);
+        self.handled = None;
         std::mem::take(&mut self.body)
     }
 }

@@ -8,7 +8,7 @@ use effect::{Act, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
-use super::fields::Fields;
+use super::fields::{Fields, size};
 use super::http_types::{FutureResponse, OutgoingBody, OutgoingRequest, RequestOptions};
 use super::output::OutputStream;
 use crate::bindings::wasi::http::outgoing_handler;
@@ -72,8 +72,11 @@ fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, 
 impl Guest {
     fn submit(&mut self, draft: DraftId, ask: Option<HttpAsk>) -> Result<(), Stop> {
         if let Some(ask) = ask {
+            // What is being sent is held until there is an answer.
+            let sent = self.account.hold(ask.body.len())?;
             let op = self.world.submit(Act::Http(ask))?;
             self.ops.open(op, &self.account);
+            self.ops.holds(op, sent);
             self.drafts.send(draft, op);
         }
         Ok(())
@@ -100,9 +103,10 @@ impl outgoing_handler::Host for Guest {
         let request = self.table.delete(request)?;
         let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
         let draft = request.draft;
+        let bytes = request.parts_bytes() + size(&request.headers.entries);
         match parsed(request, options) {
             Ok(ask) => {
-                let ask = self.drafts.handle(draft, ask);
+                let ask = self.drafts.handle(draft, ask, bytes)?;
                 self.submit(draft, ask)?;
                 Ok(Ok(self.push(FutureResponse { draft, taken: false })?))
             }

@@ -25,10 +25,16 @@ pub(crate) enum OutputStream {
 }
 
 impl Guest {
-    fn write_now(&mut self, stream: &Resource<OutputStream>, contents: &[u8]) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write_now(&mut self, stream: &Resource<OutputStream>, contents: &[u8]) -> wasmtime::Result<Result<(), StreamError>> {
         match *self.table.get(stream)? {
-            OutputStream::Stdout => self.print_out(contents)?,
-            OutputStream::Stderr => self.print_err(contents)?,
+            OutputStream::Stdout => {
+                self.print_out(contents)?;
+                self.heard().await;
+            }
+            OutputStream::Stderr => {
+                self.print_err(contents)?;
+                self.heard().await;
+            }
             OutputStream::Body(draft) => {
                 if !self.drafts.write(draft, contents, self.limits.request_bytes)? {
                     return Ok(Err(StreamError::Closed));
@@ -43,20 +49,20 @@ impl Guest {
         Ok(Ok(()))
     }
 
-    fn write_zeroes_now(&mut self, stream: &Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write_zeroes_now(&mut self, stream: &Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
         if len > WRITE_BYTES_MAX {
             return Err(wasmtime::Error::msg("more was written than `check-write` allows"));
         }
-        self.write_now(stream, &vec![0; usize::try_from(len)?])
+        self.write_now(stream, &vec![0; usize::try_from(len)?]).await
     }
 
-    fn spliced(
+    async fn spliced(
         &mut self,
         to: &Resource<OutputStream>,
         bytes: Result<bytes::Bytes, StreamError>,
     ) -> wasmtime::Result<Result<u64, StreamError>> {
         match bytes {
-            Ok(bytes) => Ok(self.write_now(to, &bytes)?.map(|()| bytes.len() as u64)),
+            Ok(bytes) => Ok(self.write_now(to, &bytes).await?.map(|()| bytes.len() as u64)),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -68,15 +74,19 @@ impl streams::HostOutputStream for Guest {
         Ok(Ok(WRITE_BYTES_MAX))
     }
 
-    fn write(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> wasmtime::Result<Result<(), StreamError>> {
         if contents.len() as u64 > WRITE_BYTES_MAX {
             return Err(wasmtime::Error::msg("more was written than `check-write` allows"));
         }
-        self.write_now(&stream, &contents)
+        self.write_now(&stream, &contents).await
     }
 
-    fn blocking_write_and_flush(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> wasmtime::Result<Result<(), StreamError>> {
-        self.write_now(&stream, &contents)
+    async fn blocking_write_and_flush(
+        &mut self,
+        stream: Resource<OutputStream>,
+        contents: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), StreamError>> {
+        self.write_now(&stream, &contents).await
     }
 
     fn flush(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<Result<(), StreamError>> {
@@ -93,17 +103,26 @@ impl streams::HostOutputStream for Guest {
         Ok(self.push(Pollable::Ready)?)
     }
 
-    fn write_zeroes(&mut self, stream: Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
-        self.write_zeroes_now(&stream, len)
+    async fn write_zeroes(&mut self, stream: Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
+        self.write_zeroes_now(&stream, len).await
     }
 
-    fn blocking_write_zeroes_and_flush(&mut self, stream: Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
-        self.write_zeroes_now(&stream, len)
+    async fn blocking_write_zeroes_and_flush(
+        &mut self,
+        stream: Resource<OutputStream>,
+        len: u64,
+    ) -> wasmtime::Result<Result<(), StreamError>> {
+        self.write_zeroes_now(&stream, len).await
     }
 
-    fn splice(&mut self, to: Resource<OutputStream>, from: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<u64, StreamError>> {
+    async fn splice(
+        &mut self,
+        to: Resource<OutputStream>,
+        from: Resource<InputStream>,
+        len: u64,
+    ) -> wasmtime::Result<Result<u64, StreamError>> {
         let bytes = self.read_now(&from, len)?;
-        self.spliced(&to, bytes)
+        self.spliced(&to, bytes).await
     }
 
     async fn blocking_splice(
@@ -113,7 +132,7 @@ impl streams::HostOutputStream for Guest {
         len: u64,
     ) -> wasmtime::Result<Result<u64, StreamError>> {
         let bytes = self.read_waiting(&from, len).await?;
-        self.spliced(&to, bytes)
+        self.spliced(&to, bytes).await
     }
 
     fn drop(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<()> {

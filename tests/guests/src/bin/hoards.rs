@@ -1,10 +1,17 @@
-//! Keeps what the host holds for it and never lets go. Arguments: of what (`bodies`, `parts`, `fields`, `listings`, `answers`), and for
-//! the last the URL.
+//! Keeps what the host holds for it and never lets go. Arguments: of what (`bodies`, `parts`, `fields`, `listings`, `unfinished` requests, what is
+//! `sent`, `answers`), and for the last three the URL.
 
 use std::mem::forget;
 
-use guests::{arg, get, json, mount, say, send};
-use wasip2::http::types::{Fields, OutgoingRequest};
+use guests::{arg, finished, get, json, mount, request, say, send};
+use wasip2::http::outgoing_handler::handle;
+use wasip2::http::types::{Fields, Method, OutgoingRequest};
+
+fn with_header(url: &str, value: &[u8]) -> OutgoingRequest {
+    let headers = Fields::new();
+    headers.append("x-long", value).expect("a long value is a value");
+    request(&Method::Post, url, headers)
+}
 
 fn main() {
     let what = arg(1);
@@ -34,6 +41,12 @@ fn main() {
                 forget(fields);
             }
             "listings" => forget(mount().read_directory().expect("it can be listed")),
+            "unfinished" => {
+                let request = with_header(&arg(2), &block);
+                let body = request.body().expect("the body is taken once");
+                forget((handle(request, None).expect("it waits for its body"), body));
+            }
+            "sent" => forget(finished(request(&Method::Post, &arg(2), Fields::new()), &[b's'; 64 * 1024])),
             "answers" => forget(send(get(&arg(2))).expect("it answers")),
             other => panic!("no kind `{other}`"),
         }
