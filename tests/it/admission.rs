@@ -197,7 +197,7 @@ async fn whatever_becomes_of_the_compiler_is_said_and_nothing_is_kept() {
     };
     let killed = load("kill -9 $$");
     assert!(killed.contains("the compiler was stopped (signal: 9 (SIGKILL))"), "{killed}");
-    assert!(killed.contains("may take 2048 MiB and 30 s"), "{killed}");
+    assert!(killed.contains("may take 2048 MiB (all that one of this size may need) and 30 s"), "{killed}");
     let starved = load("kill -XCPU $$");
     assert!(starved.contains("SIGXCPU"), "{starved}");
     let refused = load("printf 'bad\\033[31m\\n' >&2; exit 1");
@@ -388,7 +388,7 @@ fn the_compiler_is_shut_in_before_it_reads_a_byte() {
         .args(["-f", "-e", "trace=read,prlimit64,setrlimit,seccomp,prctl,openat,socket,execve", "-o"])
         .arg(&log)
         .arg(bailiwick())
-        .args(["compile-component", &wasm.len().to_string()])
+        .args(["compile-component", &wasm.len().to_string(), &(2u64 << 30).to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use effect::{LIMITS, Limits, Outcome, SafeText};
+use effect::{LIMITS, Limits, Outcome};
 use run::RunOrder;
 use serde_json::json;
 use tests::bombs;
@@ -16,6 +16,7 @@ use crate::ending::{done, ended, limit, lines, not_started, refusals, trapped};
 const HIT_BY: &[(&str, &str)] = &[
     ("active-timeout", "l15_a_guest_that_never_ends_is_ended"),
     ("asks", "asking_is_counted"),
+    ("compile-memory", "a_compiler_takes_no_more_memory_than_its_limit"),
     ("concurrent", "requests_under_way_are_counted"),
     ("files-open", "open_files_are_counted"),
     ("findings", "findings_are_counted"),
@@ -172,10 +173,10 @@ async fn what_the_host_holds_is_counted_together() {
     }
     let port = server([&b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 60000\r\n\r\n"[..], &[b'x'; 60_000]].concat());
     let url = format!("http://127.0.0.1:{port}/");
-    for kind in ["bodies", "parts", "fields", "listings", "answers"] {
+    for kind in ["bodies", "parts", "fields", "listings", "unfinished", "sent", "answers"] {
         let mut order = host.order("hoards", &[kind, &url]);
         mount(&mut order, "/src", tree.path());
-        loopback(&mut order, port, &["GET"], &["/**"]);
+        loopback(&mut order, port, &["GET", "POST"], &["/**"]);
         order.limits.held_bytes = 1 << 20;
         // Far more than are needed: what ends it is what they hold.
         order.limits.handles = 100_000;
@@ -296,17 +297,6 @@ async fn what_is_said_is_counted() {
         let said: usize = crate::claims::said(&host, report.run).iter().map(|line| line.as_str().len()).sum();
         assert!(said <= 64 << 10, "{args:?}: {said}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
-    // A world that counts nothing: the gate's own count is behind another wall.
-    let prepared = tests::host::prepared("floods_log");
-    let (world, _steps) = tests::scripted::Scripted::new(1, Vec::new(), usize::MAX);
-    let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();
-    let start = sandbox::Start { args, limits: Limits { log_bytes: 64 << 10, ..Limits::default() }, ..sandbox::Start::default() };
-    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<SafeText>()).await.unwrap();
-    assert_eq!(ended.outcome, Outcome::Limit { limit: SafeText::new("log-bytes", 64) });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -446,4 +436,15 @@ async fn l15_tables_are_counted() {
         assert_eq!(err.exit(), 4, "{component}: {}", err.chain());
         assert!(err.chain().contains("the engine has no place for it"), "{component}: {}", err.chain());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compiler_takes_no_more_memory_than_its_limit() {
+    let host = TestHost::without_cache();
+    let mut order = host.order_of("functions", &bombs::functions(5000), &[]);
+    order.limits.compile_memory_bytes = 160 << 20;
+    let Err(err) = host.house.start(order.clone()).await else { panic!("it was compiled") };
+    assert!(err.chain().contains("may take 160 MiB (the limit `compile-memory`"), "{}", err.chain());
+    order.limits.compile_memory_bytes = Limits::default().compile_memory_bytes;
+    done(&host, order).await;
 }

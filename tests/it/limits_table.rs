@@ -10,6 +10,7 @@ const ENDS: &str = "The run ends: `limit`, exit 5.";
 /// What becomes of a run that reaches it.
 fn when_hit(limit: &str) -> &'static str {
     match limit {
+        "compile-memory" => "The component is not compiled and the run is not started: exit 1.",
         "concurrent" => "The request is refused as `over-limit`; the guest gets `connection-limit-reached` and goes on.",
         "files-open" => "The guest gets `quota` and goes on.",
         "findings" => "The finding is refused as `over-limit`; the agent is told and goes on.",

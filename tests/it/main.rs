@@ -22,6 +22,7 @@ mod ending;
 mod evidence;
 mod exchanges;
 mod exposure;
+mod fair;
 mod files;
 mod golden;
 mod guests_have_tests;

@@ -106,6 +106,17 @@ impl TestHost {
         Self { house, folder }
     }
 
+    /// An empty home that nothing was compiled for.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    pub fn without_cache() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place { home: folder.path().join("home"), state: folder.path().join("state") };
+        let house = House::open(&place, &options()).expect("the home is free");
+        Self { house, folder }
+    }
+
     /// Where it is.
     pub fn place(&self) -> Place {
         self.house.place().clone()

@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::mounts::{Mounts, is_pseudo};
-use crate::pread::{read_at, waiting};
+use crate::pread::read_at;
 
 /// BOUND: one read, whatever was asked.
 const READ_BYTES_MAX: u32 = 64 << 10;
@@ -109,10 +109,6 @@ impl Files {
     /// # Errors
     /// A limit that ends the run.
     pub(crate) fn look(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
-        if self.mounts.may_wait() { waiting(|| self.look_now(ask)) } else { self.look_now(ask) }
-    }
-
-    fn look_now(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
         if let FileAsk::List { dir } = ask {
             return self.list(*dir);
         }

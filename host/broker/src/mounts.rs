@@ -28,24 +28,10 @@ const PSEUDO: &[u64] = &[
     0x5A3C_69F0, // apparmorfs
 ];
 
-/// File systems that may keep whoever looks waiting for as long as they like.
-const SLOW: &[u64] = &[
-    0x6573_5546, // FUSE
-    0x6969,      // NFS
-    0xFF53_4D42, // CIFS
-    0xFE53_4D42, // SMB2
-    0x0102_1997, // 9p
-    0x00C3_6400, // Ceph
-    0x5346_414F, // AFS
-    0x4750_4653, // GPFS
-    0x0BD0_0BD0, // Lustre
-];
-
 /// Open folders, in the order of the grants. Cheap to clone: runs of one agent share them.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
     dirs: Arc<[Arc<Dir>]>,
-    may_wait: bool,
 }
 
 /// A folder that was granted and can't be opened.
@@ -82,19 +68,12 @@ impl Mounts {
     /// # Errors
     /// The first that can't be opened, or is no folder.
     pub fn open(grants: &Grants) -> Result<Self, MountError> {
-        let mut may_wait = false;
-        let mut open = |grant: &effect::FilesGrant| {
+        let open = |grant: &effect::FilesGrant| {
             let dir = open_dir(&grant.host).map_err(|cause| MountError { guest: grant.guest.clone(), host: grant.host.clone(), cause })?;
-            may_wait |= is_of(&dir, SLOW);
             Ok(Arc::new(dir))
         };
-        let dirs = grants.files.iter().map(&mut open).collect::<Result<_, _>>()?;
-        Ok(Self { dirs, may_wait })
-    }
-
-    /// Whether a look may take as long as a network or another program likes.
-    pub(crate) fn may_wait(&self) -> bool {
-        self.may_wait
+        let dirs = grants.files.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { dirs })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,12 +1,10 @@
-//! Reading a regular file at a place, at once where the page is in memory.
+//! Reading a regular file at a place. It may wait for the disk: guests have threads of their own for that.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Up to `len` bytes; fewer only at the end. `size` is how long the file was when it was opened: a hint, so that a small file does not
 /// take a large buffer.
@@ -29,7 +27,7 @@ pub(crate) fn read_at(file: &File, offset: u64, len: u32, size: u64) -> io::Resu
             buffer.resize(len, 0);
             continue;
         };
-        match read_once(file, room, offset.saturating_add(filled as u64)) {
+        match file.read_at(room, offset.saturating_add(filled as u64)) {
             Ok(0) => break,
             Ok(more) => filled += more,
             Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
@@ -38,20 +36,4 @@ pub(crate) fn read_at(file: &File, offset: u64, len: u32, size: u64) -> io::Resu
     }
     buffer.truncate(filled);
     Ok(buffer.into())
-}
-
-fn read_once(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
-    match preadv2(file, &mut [IoSliceMut::new(room)], at, ReadWriteFlags::NOWAIT) {
-        // What is there may end where the page cache does: only an ordinary read tells the end of a file.
-        Ok(0) => file.read_at(room, at),
-        Ok(more) => Ok(more),
-        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => waiting(|| file.read_at(room, at)),
-        Err(err) => Err(err.into()),
-    }
-}
-
-/// Lets the runtime go on with other runs while this thread waits for the disk, where it can.
-pub(crate) fn waiting<T>(read: impl FnOnce() -> T) -> T {
-    let can = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if can { tokio::task::block_in_place(read) } else { read() }
 }

@@ -68,9 +68,14 @@ fn wants_json() -> bool {
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {
-    // Two at least: one may be busy with a guest while the other hears that it is to end.
+    // Input and output only: guests compute on threads of their own. Two at least: one may be busy with an answer while the other hears of an end.
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(CliError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .on_thread_start(sandbox::answer_promptly)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
     let code = runtime.block_on(verb::run(cli.verb));
     // Nothing that is left over may keep the shell waiting.
     runtime.shutdown_background();
@@ -83,8 +88,9 @@ fn compile_child() -> Option<ExitCode> {
     if arguments.next()? != verb::COMPILE_COMPONENT {
         return None;
     }
-    let bytes = arguments.next().and_then(|bytes| bytes.to_str()?.parse().ok()).unwrap_or(0);
-    Some(match sandbox::compile_child(bytes) {
+    let mut number = || arguments.next().and_then(|number| number.to_str()?.parse().ok()).unwrap_or(0);
+    let (component_bytes, memory_bytes) = (number(), number());
+    Some(match sandbox::compile_child(component_bytes, memory_bytes) {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             out::words(&err.to_string());

@@ -67,12 +67,13 @@ limits! {
     // In alphabetical order: the struct goes onto the record as it stands.
     active_timeout_ms "active-timeout" Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while a person is asked.";
     asks "asks" Count 100_000, 10_000_000, "Each is a durable record that others wait for; a run that asks more often than that is no longer looked through by anybody.";
+    compile_memory_bytes "compile-memory" Bytes 8 * GIB, 64 * GIB, "Address space of the process that compiles the component: never more than the machine has free, nor than a component of its size can need.";
     concurrent "concurrent" Count 16, 1024, "Requests under way at once: enough to keep a server busy, too few to flood one.";
     files_open "files-open" Count 256, 4096, "Descriptors of the host that one run may hold; the usual soft limit of a process is 1,024.";
     findings "findings" Count 10_000, 1_000_000, "More findings than anybody reads.";
     handles "handles" Count 4096, 100_000, "Live component handles and table entries: each costs the host some 100 bytes (CVE-2026-27204).";
     header_bytes "header-bytes" Bytes 32 * KIB, MIB, "Header fields of one request or response; common servers accept 8 to 16 KiB.";
-    held_bytes "held-bytes" Bytes 64 * MIB, GIB, "What the host holds for one run at a time, all together: request bodies that are not finished, answers that were not read, header fields, listings.";
+    held_bytes "held-bytes" Bytes 64 * MIB, GIB, "What the host holds for one run at a time, all together: request bodies until they are answered, answers that were not read, header fields, listings.";
     hostcall_bytes "hostcall-bytes" Bytes 4 * MIB, 64 * MIB, "What a guest may hand over in one call; the host copies it before it can look at it.";
     input_bytes "input-bytes" Bytes 8 * MIB, 16 * MIB, "Input is copied into the guest and kept with the run.";
     instances "instances" Count 64, 128, "Core instances in one component; a componentize-py component has 14.";

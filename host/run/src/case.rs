@@ -80,8 +80,8 @@ impl Case {
     pub async fn play(&self, place: &Place, options: &HouseOptions, component: Digest) -> Result<Rebuilt, RunError> {
         let load = |cause| RunError::Load { run: self.run, cause };
         let recorded = Recorded::from_leaves(self.run, self.leaves.iter().map(Kept::leaf)).map_err(load)?;
-        let stack_bytes = recorded.opening().standing.limits.stack_bytes;
-        play(recorded, &prepared(place, options, component, stack_bytes).await?).await
+        let limits = recorded.opening().standing.limits.clone();
+        play(recorded, &prepared(place, options, component, &limits).await?).await
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker::{LiveHandle, SystemClock};
 use effect::record::{ConfigTrusted, Kind, Record, Recovered, VERSION};
-use effect::{Digest, RunId, SafeText};
+use effect::{Digest, Limits, RunId, SafeText};
 use gate::{Clock as _, Gate, Ledger, Snapshot};
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
@@ -98,6 +98,10 @@ pub(crate) struct Workshop {
     prepared: Mutex<HashMap<(Digest, u64), Slot>>,
 }
 
+/// BOUND: components that are kept ready, and networks, in a process that goes on for long. What is not kept is made again.
+const PREPARED_MAX: usize = 16;
+const NETWORKS_MAX: usize = 16;
+
 /// A component that is being made ready, or is: whoever comes second waits for the first, and compiles nothing.
 type Slot = Arc<Mutex<Option<Prepared>>>;
 
@@ -129,6 +133,16 @@ impl Workshop {
         Ok(engine)
     }
 
+    /// SECURITY: a holder lives as long as anybody runs something in its home, and each component that is kept ready has its code in memory.
+    fn slot(&self, of: (Digest, u64)) -> Slot {
+        let mut prepared = held(&self.prepared);
+        if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&of) {
+            // Those that are being made ready stay; what a run has of another stays with the run.
+            prepared.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(prepared.entry(of).or_default())
+    }
+
     /// A component that was made ready before. Never blocks: one that is being made ready just now is not ready.
     pub(crate) fn ready(&self, digest: Digest, stack_bytes: u64) -> Option<Prepared> {
         let slot = held(&self.prepared).get(&(digest, stack_bytes)).cloned()?;
@@ -136,8 +150,9 @@ impl Workshop {
     }
 
     /// A component of the home, compiled where it must be. Blocks while it compiles.
-    pub(crate) fn prepare(&self, digest: Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
-        let slot = Arc::clone(held(&self.prepared).entry((digest, stack_bytes)).or_default());
+    pub(crate) fn prepare(&self, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
+        let stack_bytes = limits.stack_bytes;
+        let slot = self.slot((digest, stack_bytes));
         let mut slot = held(&slot);
         if let Some(prepared) = &*slot {
             return Ok(prepared.clone());
@@ -145,7 +160,10 @@ impl Workshop {
         let engine = self.engine(stack_bytes)?;
         let compiled = match self.cache.kept(&engine, digest) {
             Some(kept) => kept,
-            None => self.cache.load(&engine, digest, &package::store::get(&self.home, digest)?)?,
+            None => {
+                let component = package::store::get(&self.home, digest)?;
+                self.cache.load_within(&engine, (digest, &component), limits.compile_memory_bytes)?
+            }
         };
         let prepared = Prepared::new(&engine, &compiled)?;
         *slot = Some(prepared.clone());
@@ -341,7 +359,11 @@ impl House {
         let own = policy::address::OwnListeners::default();
         let config = NetworkConfig { resolvers: order.resolvers.clone(), roots: order.roots.clone(), own };
         let network = Network::new(&config).map_err(RunError::Network)?;
-        held(&self.inner.networks).insert(order.clone(), network.clone());
+        let mut networks = held(&self.inner.networks);
+        if networks.len() >= NETWORKS_MAX {
+            networks.clear();
+        }
+        networks.insert(order.clone(), network.clone());
         Ok(network)
     }
 }

@@ -125,7 +125,7 @@ impl House {
         order.check_grants()?;
         order.check_input()?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
-        let prepared = self.prepare(order.agent.digest, order.limits.stack_bytes).await?;
+        let prepared = self.prepare(order.agent.digest, &order.limits).await?;
         let mounts = Mounts::open(&order.grants)?;
         let opened_unix_ns = self.inner.clock.unix_ns();
         let run = new_run_id(opened_unix_ns)?;
@@ -166,7 +166,7 @@ impl House {
             return Err(load(gate::LoadError::NotKept));
         }
         let limits = &opening.standing.limits;
-        let prepared = self.prepare(opening.standing.agent.digest, limits.stack_bytes).await?;
+        let prepared = self.prepare(opening.standing.agent.digest, limits).await?;
         let mounts = Mounts::open(&opening.standing.grants)?;
         let network = needs_network(&opening.standing.grants).then(|| self.network(network)).transpose()?;
         let (teller, events) = event::channel();
@@ -182,13 +182,13 @@ impl House {
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (teller, events)))
     }
 
-    pub(crate) async fn prepare(&self, digest: effect::Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
-        if let Some(prepared) = self.inner.workshop.ready(digest, stack_bytes) {
+    pub(crate) async fn prepare(&self, digest: effect::Digest, limits: &effect::Limits) -> Result<Prepared, RunError> {
+        if let Some(prepared) = self.inner.workshop.ready(digest, limits.stack_bytes) {
             return Ok(prepared);
         }
-        let house = self.clone();
+        let (house, limits) = (self.clone(), limits.clone());
         // Compiling waits for a child process.
-        let prepared = tokio::task::spawn_blocking(move || house.inner.workshop.prepare(digest, stack_bytes)).await;
+        let prepared = tokio::task::spawn_blocking(move || house.inner.workshop.prepare(digest, &limits)).await;
         prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
     }
 
@@ -385,7 +385,7 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         outcome: closing.outcome,
         active_ms: closing.active_ms,
         waited_ms: 0,
-        claims: Claims { output: output_value(closing.output, entry), findings: sum.findings },
+        claims: Claims { output: output_value(closing.output, entry), findings: sum.findings, findings_more: sum.findings_more },
         evidence: Evidence {
             touched: sum.touched,
             mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),

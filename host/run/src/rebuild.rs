@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use broker::{Live, Mounts, SystemClock};
-use effect::{Digest, Divergence, Outcome, RunId, SafeText, Stop};
+use effect::{Digest, Divergence, Limits, Outcome, RunId, SafeText, Stop};
 use gate::{Recorded, Replay};
 use sandbox::Prepared;
 
@@ -35,14 +35,15 @@ pub struct Rebuilt {
 /// A run that is not there or can't be rebuilt; a component that can't be run.
 pub async fn rebuild(place: &Place, options: &HouseOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
     let recorded = load(&journal::Reader::open(&place.home)?, rebuilding.run)?;
-    let (digest, stack_bytes) = component_of(&recorded, rebuilding);
-    play(recorded, &prepared(place, options, digest, stack_bytes).await?).await
+    let (digest, limits) = component_of(&recorded, rebuilding);
+    play(recorded, &prepared(place, options, digest, &limits).await?).await
 }
 
 /// A component of the home, made ready without the home's lock.
-pub(crate) async fn prepared(place: &Place, options: &HouseOptions, digest: Digest, stack_bytes: u64) -> Result<Prepared, RunError> {
+pub(crate) async fn prepared(place: &Place, options: &HouseOptions, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
     let workshop = Workshop::new(place, &HouseOptions { slots: 1, ..options.clone() })?;
-    let prepared = tokio::task::spawn_blocking(move || workshop.prepare(digest, stack_bytes)).await;
+    let limits = limits.clone();
+    let prepared = tokio::task::spawn_blocking(move || workshop.prepare(digest, &limits)).await;
     prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
 }
 
@@ -53,8 +54,8 @@ impl House {
     /// As there.
     pub async fn rebuild(&self, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
         let recorded = load(&self.inner.journal.reader()?, rebuilding.run)?;
-        let (digest, stack_bytes) = component_of(&recorded, rebuilding);
-        let prepared = self.prepare(digest, stack_bytes).await?;
+        let (digest, limits) = component_of(&recorded, rebuilding);
+        let prepared = self.prepare(digest, &limits).await?;
         play(recorded, &prepared).await
     }
 }
@@ -63,9 +64,9 @@ fn load(reader: &journal::Reader, run: RunId) -> Result<Recorded, RunError> {
     Recorded::load(reader, run).map_err(|cause| RunError::Load { run, cause })
 }
 
-fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, u64) {
+fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, Limits) {
     let standing = &recorded.opening().standing;
-    (rebuilding.with.unwrap_or(standing.agent.digest), standing.limits.stack_bytes)
+    (rebuilding.with.unwrap_or(standing.agent.digest), standing.limits.clone())
 }
 
 pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {

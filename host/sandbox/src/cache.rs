@@ -26,8 +26,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// `key` is the home's, for this purpose alone. `compiler` with its arguments is started to compile; the last argument
-    /// that it gets is the component's size.
+    /// `key` is the home's, for this purpose alone. `compiler` with its arguments is started to compile; the last arguments
+    /// that it gets are the component's size and the memory that it may take.
     pub fn new(folder: PathBuf, key: [u8; 32], compiler: PathBuf, compiler_arguments: Vec<String>) -> Self {
         Self { folder, key, compiler, compiler_arguments }
     }
@@ -42,18 +42,26 @@ impl Cache {
         self.load_kept(engine, &self.path(engine, digest))?.ok()
     }
 
-    /// The compiled component: from the folder where it is there and genuine, else compiled anew and kept. Blocks while it
-    /// compiles.
+    /// [`Cache::load_within`], under the limit `compile-memory` as it is where nobody has configured another.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(&self, engine: &Engine, digest: Digest, component: &[u8]) -> Result<Component, SandboxError> {
+        self.load_within(engine, (digest, component), effect::Limits::default().compile_memory_bytes)
+    }
+
+    /// The compiled component: from the folder where it is there and genuine, else compiled anew, in so much memory at most, and kept. Blocks
+    /// while it compiles.
     ///
     /// # Errors
     /// What the compiler said; a folder that can't be written.
-    pub fn load(&self, engine: &Engine, digest: Digest, component: &[u8]) -> Result<Component, SandboxError> {
+    pub fn load_within(&self, engine: &Engine, (digest, component): (Digest, &[u8]), memory_max: u64) -> Result<Component, SandboxError> {
         if let Some(kept) = self.kept(engine, digest) {
             return Ok(kept);
         }
         let path = self.path(engine, digest);
         let arguments: Vec<&str> = self.compiler_arguments.iter().map(String::as_str).collect();
-        let compiled = compile(&self.compiler, &arguments, component)?;
+        let compiled = compile(&self.compiler, &arguments, component, memory_max)?;
         // The compiler knows no pool: here its sizes are compared. What has no place is not kept. And nothing is read back: another
         // process may be writing the same just now.
         let loaded = take(engine, &compiled).map_err(|err| CompileError::NoPlace(SafeText::new(&format!("{err:#}"), 2048)))?;

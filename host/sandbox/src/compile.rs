@@ -1,10 +1,11 @@
 //! Compiles a component in a process of its own, which may do nothing but compute.
 //!
 //! The compiler is not hardened against what it compiles (its maintainers say so), so it gets a child process that can't open,
-//! connect or start anything, and whose memory and time grow with the size of the component. What comes back is checked by
+//! connect or start anything, and whose memory and time are bounded by the size of the component, a limit of the run and what the machine has. What comes back is checked by
 //! nobody: it is kept only under the home's key (see `cache`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,11 +13,15 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
+use crate::crew::compute_as_others;
 use crate::engine;
+use crate::machine::available_bytes;
 
 /// BOUND: memory and processor seconds of the child: a floor, and so much more for each byte of the component.
 const MEMORY_FLOOR: u64 = 2 << 30;
 const MEMORY_PER_BYTE: u64 = 200;
+/// Of its address space, what the child reserves and never touches: stacks of threads, arenas of the allocator.
+const RESERVED_UNUSED: u64 = 1 << 30;
 const SECONDS_FLOOR: u64 = 30;
 const BYTES_PER_SECOND: u64 = 100 << 10;
 /// BOUND: what the child may give back: a floor, and so much for each byte. What is usual is three to ten times as much.
@@ -40,7 +45,7 @@ pub enum CompileError {
     #[error("the engine has no place for it: {0}")]
     NoPlace(effect::SafeText),
     /// The child was ended at one of its limits, or crashed.
-    #[error("the compiler was stopped ({how}): a component of {bytes} bytes may take {memory_mib} MiB and {seconds} s")]
+    #[error("the compiler was stopped ({how}): for a component of {bytes} bytes it may take {memory_mib} MiB ({bound}) and {seconds} s")]
     Stopped {
         /// Signal or status.
         how: String,
@@ -48,6 +53,8 @@ pub enum CompileError {
         bytes: u64,
         /// Address space it may take.
         memory_mib: u64,
+        /// Why not more.
+        bound: MemoryBound,
         /// Processor time it may take.
         seconds: u64,
     },
@@ -56,8 +63,33 @@ pub enum CompileError {
     Jail(String),
 }
 
-fn memory_max(bytes: u64) -> u64 {
-    MEMORY_FLOOR.saturating_add(bytes.saturating_mul(MEMORY_PER_BYTE))
+/// What bounds the memory of the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryBound {
+    /// No component of this size needs more.
+    Size,
+    /// The limit `compile-memory`.
+    Limit,
+    /// What the machine, or the control group of the host, has left.
+    Machine,
+}
+
+impl fmt::Display for MemoryBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Size => "all that one of this size may need",
+            Self::Limit => "the limit `compile-memory`; raise it for an agent that is trusted to need more",
+            Self::Machine => "all that this machine has free",
+        })
+    }
+}
+
+/// What the child may take, and what it is that bounds it.
+fn memory_max(bytes: u64, limit: u64, available: Option<u64>) -> (u64, MemoryBound) {
+    let size = MEMORY_FLOOR.saturating_add(bytes.saturating_mul(MEMORY_PER_BYTE));
+    let machine = available.map_or(u64::MAX, |available| available.saturating_add(RESERVED_UNUSED));
+    let bounds = [(size, MemoryBound::Size), (limit, MemoryBound::Limit), (machine, MemoryBound::Machine)];
+    bounds.into_iter().min_by_key(|(bytes, _)| *bytes).unwrap_or((limit, MemoryBound::Limit))
 }
 
 fn seconds_max(bytes: u64) -> u64 {
@@ -66,24 +98,25 @@ fn seconds_max(bytes: u64) -> u64 {
 
 /// Starts `program` with `arguments`, whose `main` must do nothing but call [`compile_child`], and hands it the component.
 #[expect(clippy::disallowed_methods, reason = "door: the compiler's child process")]
-pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8]) -> Result<Vec<u8>, CompileError> {
+pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8], limit: u64) -> Result<Vec<u8>, CompileError> {
+    let bytes = u64::try_from(component.len()).unwrap_or(u64::MAX);
+    let (memory, bound) = memory_max(bytes, limit, available_bytes());
     let mut child = Command::new(program)
         .args(arguments)
-        .arg(component.len().to_string())
+        .args([bytes.to_string(), memory.to_string()])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(CompileError::Process)?;
-    let bytes = u64::try_from(component.len()).unwrap_or(u64::MAX);
     let compiled_max = COMPILED_FLOOR.saturating_add(bytes.saturating_mul(COMPILED_PER_BYTE));
     let spoken = speak(&mut child, component, compiled_max);
     let status = child.wait().map_err(CompileError::Process)?;
     let (compiled, complaint) = spoken.map_err(CompileError::Process)?;
     let stopped = |how| {
-        let (memory_mib, seconds) = (memory_max(bytes) >> 20, seconds_max(bytes));
-        CompileError::Stopped { how, bytes, memory_mib, seconds }
+        let (memory_mib, seconds) = (memory >> 20, seconds_max(bytes));
+        CompileError::Stopped { how, bytes, memory_mib, bound, seconds }
     };
     if compiled.len() as u64 > compiled_max {
         return Err(stopped(format!("it gave back more than {} MiB", compiled_max >> 20)));
@@ -129,8 +162,9 @@ fn speak(child: &mut Child, component: &[u8], compiled_max: u64) -> io::Result<(
 ///
 /// # Errors
 /// What the compiler or the system said; the caller prints it on standard error and exits with 1.
-pub fn compile_child(component_bytes: u64) -> Result<(), CompileError> {
-    limit_self(component_bytes)?;
+pub fn compile_child(component_bytes: u64, memory_bytes: u64) -> Result<(), CompileError> {
+    compute_as_others();
+    limit_self(component_bytes, memory_bytes)?;
     // The engine is made first: it asks the system about the machine, and then never again.
     let engine = engine::compiler().map_err(|err| CompileError::Jail(format!("{err:#}")))?;
     shut_self_in()?;
@@ -141,12 +175,12 @@ pub fn compile_child(component_bytes: u64) -> Result<(), CompileError> {
     io::stdout().lock().write_all(&compiled).map_err(CompileError::Process)
 }
 
-fn limit_self(component_bytes: u64) -> Result<(), CompileError> {
+fn limit_self(component_bytes: u64, memory_bytes: u64) -> Result<(), CompileError> {
     let limit = |what, most| {
         let both = Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(what, both).map_err(|err| CompileError::Jail(err.to_string()))
     };
-    limit(Resource::As, memory_max(component_bytes))?;
+    limit(Resource::As, memory_bytes)?;
     limit(Resource::Cpu, seconds_max(component_bytes))?;
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, 0)
@@ -192,4 +226,26 @@ fn shut_self_in() -> Result<(), CompileError> {
     let filter = SeccompFilter::new(rules, denied, SeccompAction::Allow, arch).map_err(jail)?;
     let program: BpfProgram = filter.try_into().map_err(jail)?;
     seccompiler::apply_filter(&program).map_err(|err| CompileError::Jail(err.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MEMORY_FLOOR, MemoryBound, RESERVED_UNUSED, memory_max};
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn memory_of_the_compiler_is_bounded_by_the_limit_and_by_the_machine() {
+        let large = 128 << 20;
+        for (bytes, limit, available, expected) in [
+            (0, 8 * GIB, Some(100 * GIB), (MEMORY_FLOOR, MemoryBound::Size)),
+            (large, 8 * GIB, Some(100 * GIB), (8 * GIB, MemoryBound::Limit)),
+            (large, 64 * GIB, Some(100 * GIB), (MEMORY_FLOOR + 200 * large, MemoryBound::Size)),
+            (large, 64 * GIB, Some(3 * GIB), (3 * GIB + RESERVED_UNUSED, MemoryBound::Machine)),
+            (large, 8 * GIB, None, (8 * GIB, MemoryBound::Limit)),
+            (u64::MAX, u64::MAX - 1, None, (u64::MAX - 1, MemoryBound::Limit)),
+        ] {
+            assert_eq!(memory_max(bytes, limit, available), expected, "{bytes} {limit} {available:?}");
+        }
+    }
 }

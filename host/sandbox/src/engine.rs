@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::crew::crew;
 use crate::err::SandboxError;
 
 /// How long a guest computes before others get their turn.
@@ -129,7 +130,9 @@ fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let batch = DECOMMIT_BATCH.min(slots);
     // Slots that wait to be cleaned, or that a thread is cleaning just now, are nobody's: the runs that were let in find others.
-    let threads = thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX).max(2));
+    let cores = thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX).max(2));
+    // The crew has as many threads in front as at the back, and substitutes for those that are in long calls.
+    let threads = cores.saturating_mul(3);
     let places = slots.saturating_add(batch.saturating_mul(threads.saturating_add(1)));
     let times = |many: u32| places.saturating_mul(many);
     pool.total_component_instances(places)
@@ -208,6 +211,7 @@ impl Ticker {
             while watch.strong_count() > 0 {
                 thread::sleep(TICK);
                 engine.increment_epoch();
+                crew().watch();
                 shared.store(millis(started.elapsed()), Ordering::Relaxed);
             }
         });

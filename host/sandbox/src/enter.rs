@@ -2,14 +2,18 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use effect::{Limits, Outcome, SafeText, Stop, World};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wasmtime::component::{ComponentType, Lift};
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::admit::{EntryPoint, Prepared, YIELD_TICKS};
+use crate::crew::crew;
 use crate::err::SandboxError;
 use crate::guest::Guest;
 use crate::wasi::cli::Exit;
@@ -70,10 +74,12 @@ struct Failure {
     message: String,
 }
 
-/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to the words for the record).
+/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to the words for the record). It computes on threads of its own kind;
+/// the caller's runtime only waits for it.
 ///
 /// # Errors
-/// Only when nothing could run at all; the world is lost with it, so nothing must have been recorded in it yet but its opening.
+/// Only when nothing could run at all; the world is lost with it, so nothing must have been recorded in it yet but its opening. Or when the
+/// host's own code failed in it.
 #[expect(clippy::disallowed_methods, reason = "door: active time is measured where the guest is entered; no guest sees it")]
 pub async fn enter(
     prepared: &Prepared,
@@ -83,7 +89,7 @@ pub async fn enter(
 ) -> Result<Ended, SandboxError> {
     let mut stop = pin!(stop);
     // Whoever waits for a place has not run yet, and can be told to end all the same.
-    let _slot = tokio::select! {
+    let slot = tokio::select! {
         biased;
         by = &mut stop => return Ok(never_entered(world, by)),
         slot = prepared.engine.slot() => slot?,
@@ -91,37 +97,78 @@ pub async fn enter(
     let entered = Instant::now();
     let spent = start.spent;
     let active_max = Duration::from_millis(start.limits.active_timeout_ms).saturating_sub(spent);
-    let (call_bytes, call_limit) = bytes_a_call(prepared.entry, &start.limits);
-    let handles = start.limits.handles;
-    let mut store = Store::new(&prepared.engine.inner, Guest::new(world, start, prepared.entry));
+    let (_, call_limit) = bytes_a_call(prepared.entry, &start.limits);
+    let guest = Guest::new(world, start, prepared.entry);
+    // Also a caller that goes away ends the guest: what it holds then is dropped.
+    let (cut_off, is_cut_off) = oneshot::channel::<()>();
+    let (ended, mut end) = oneshot::channel();
+    let used_up = Arc::new(AtomicBool::new(false));
+    let inside = inside(prepared.clone(), guest, Arc::clone(&used_up), (slot, is_cut_off));
+    let job = crew().start(Box::pin(async move { drop(ended.send(inside.await)) }), used_up);
+
+    let cut = tokio::select! {
+        biased;
+        by = &mut stop => Some(Cut::Stopped(by)),
+        () = tokio::time::sleep(active_max) => Some(Cut::ActiveTime),
+        end = &mut end => return finish(end, None, (spent, entered.elapsed(), call_limit)),
+    };
+    job.ends();
+    drop(cut_off);
+    let end = end.await;
+    finish(end, cut, (spent, entered.elapsed(), call_limit))
+}
+
+/// What is left of a guest that is over: its data, and what it returned unless it was cut off.
+type End = (Guest, Option<wasmtime::Result<Returned>>);
+
+/// The guest's own life. Its place in the pool is free again when all that it had of the pool is.
+async fn inside(
+    prepared: Prepared,
+    guest: Guest,
+    used_up: Arc<AtomicBool>,
+    (_slot, is_cut_off): (OwnedSemaphorePermit, oneshot::Receiver<()>),
+) -> End {
+    let (call_bytes, _) = bytes_a_call(prepared.entry, &guest.limits);
+    let handles = guest.limits.handles;
+    let mut store = Store::new(&prepared.engine.inner, guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
     store.set_max_component_handles(usize::try_from(handles).unwrap_or(usize::MAX));
     store.set_epoch_deadline(YIELD_TICKS);
-    store.epoch_deadline_async_yield_and_update(YIELD_TICKS);
-
+    store.epoch_deadline_callback(move |_| {
+        used_up.store(true, Ordering::Release);
+        Ok(UpdateDeadline::Yield(YIELD_TICKS))
+    });
     let called = {
-        let call = pin!(call(&mut store, prepared));
+        let call = pin!(call(&mut store, &prepared));
         tokio::select! {
             biased;
-            by = &mut stop => Err(Cut::Stopped(by)),
-            () = tokio::time::sleep(active_max) => Err(Cut::ActiveTime),
-            called = call => Ok(called),
+            _ = is_cut_off => None,
+            called = call => Some(called),
         }
     };
-    let mut guest = store.into_data();
+    (store.into_data(), called)
+}
+
+fn finish(
+    end: Result<End, oneshot::error::RecvError>,
+    cut: Option<Cut>,
+    (spent, inside, call_limit): (Duration, Duration, &'static str),
+) -> Result<Ended, SandboxError> {
+    let (mut guest, called) = end.map_err(|_| SandboxError::Lost)?;
     let said = guest.say_open_lines();
-    let (outcome, stop, output) = match called {
-        Err(Cut::Stopped(by)) => (Outcome::Stopped { by }, Some(Stop::Stopped), Bytes::new()),
-        Err(Cut::ActiveTime) => (limit("active-timeout"), Some(Stop::Limit("active-timeout")), Bytes::new()),
-        Ok(Ok(returned)) => judge(returned, &mut guest),
-        Ok(Err(err)) => explain(&err, &mut guest, call_limit),
+    let (outcome, stop, output) = match (cut, called) {
+        (Some(Cut::ActiveTime), _) => (limit("active-timeout"), Some(Stop::Limit("active-timeout")), Bytes::new()),
+        (Some(Cut::Stopped(by)), _) => (Outcome::Stopped { by }, Some(Stop::Stopped), Bytes::new()),
+        (None, Some(Ok(returned))) => judge(returned, &mut guest),
+        (None, Some(Err(err))) => explain(&err, &mut guest, call_limit),
+        (None, None) => return Err(SandboxError::Lost),
     };
     let (outcome, stop) = match said {
         Err(stop) if outcome == Outcome::Done => (outcome_of(&stop), Some(stop)),
         _ => (outcome, stop),
     };
-    Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + entered.elapsed(), world: guest.world })
+    Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + inside, world: guest.world })
 }
 
 fn never_entered(world: Box<dyn World>, by: SafeText) -> Ended {

@@ -11,12 +11,14 @@ mod admit;
 mod cache;
 mod clock;
 mod compile;
+mod crew;
 mod engine;
 mod enter;
 mod err;
 mod guest;
 mod holding;
 mod limiter;
+mod machine;
 mod ops;
 mod printed;
 mod wasi;
@@ -38,7 +40,8 @@ mod bindings {
 
 pub use admit::{EntryPoint, Prepared};
 pub use cache::Cache;
-pub use compile::{CompileError, compile_child};
+pub use compile::{CompileError, MemoryBound, compile_child};
+pub use crew::answer_promptly;
 pub use engine::{Engine, EngineOptions, Footprint, profile};
 pub use enter::{CredentialInfo, Ended, Start, enter};
 pub use err::SandboxError;

@@ -7,7 +7,7 @@ use crate::world::{Still, WAITS, assembled};
 
 const AGENTS: u32 = 10_000;
 
-fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }

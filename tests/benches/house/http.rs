@@ -18,7 +18,7 @@ use crate::{median, pairs, row};
 const ASKS: usize = 31 * IN_FLIGHT;
 const IN_FLIGHT: usize = 64;
 
-async fn server() -> u16 {
+pub(crate) async fn server() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

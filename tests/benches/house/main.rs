@@ -12,6 +12,7 @@ mod agents;
 mod audit;
 mod broker;
 mod density;
+mod fair;
 mod http;
 mod spawn;
 mod startup;
@@ -55,12 +56,14 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|row| row == name);
     println!("| what | measured | at most | how |\n|---|---|---|---|");
-    let rows: [(&str, fn()); 14] = [
+    let rows: [(&str, fn()); 16] = [
         ("spawn", spawn::spawn),
         ("call", spawn::call),
         ("http", http::http),
         ("rebuild", http::rebuild),
         ("density", density::density),
+        ("crowd", fair::crowd),
+        ("names", fair::names),
         ("startup", startup::startup),
         ("stop", startup::stop),
         ("ask", broker::ask),

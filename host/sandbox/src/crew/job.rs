@@ -1,0 +1,206 @@
+//! One guest as the crew sees it: a future, whose turn it is, and how much it has computed of late.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::{Place, crew, now};
+
+/// What was computed so long ago counts a third of what is computed now.
+const MEMORY: Duration = Duration::from_millis(500);
+/// BOUND: what a guest may have computed of late and still go to the front when it is woken: a quarter of one core.
+const FRONT_WOKEN: Duration = Duration::from_millis(125);
+/// BOUND: the same for one that has used up its slice, so that a short piece of work is done at once and no loop stays in front.
+const FRONT_USED_UP: Duration = Duration::from_millis(5);
+
+/// Why a guest waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// What it waited for has come.
+    Woken,
+    /// It could go on, and others have their turn first.
+    UsedUp,
+}
+
+/// Where it is: nowhere but in these.
+mod stage {
+    pub(super) const WAITS: u8 = 0;
+    pub(super) const QUEUED: u8 = 1;
+    pub(super) const COMPUTES: u8 = 2;
+    /// It was woken while it computed.
+    pub(super) const WOKEN: u8 = 3;
+    pub(super) const OVER: u8 = 4;
+}
+
+/// What was computed, less the longer ago it was.
+struct Recent {
+    computed: Duration,
+    at: Instant,
+}
+
+/// One guest.
+pub(crate) struct Job {
+    guest: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    stage: AtomicU8,
+    /// Timers of the guest's world are this runtime's.
+    runtime: Handle,
+    used_up: Arc<AtomicBool>,
+    /// It is to end: that takes no time, and is not kept waiting.
+    ends: AtomicBool,
+    recent: Mutex<Recent>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Job {
+    pub(super) fn new(guest: Pin<Box<dyn Future<Output = ()> + Send>>, used_up: Arc<AtomicBool>, at: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            guest: Mutex::new(Some(guest)),
+            stage: AtomicU8::new(stage::QUEUED),
+            runtime: Handle::current(),
+            used_up,
+            ends: AtomicBool::new(false),
+            recent: Mutex::new(Recent { computed: Duration::ZERO, at }),
+        })
+    }
+
+    /// The guest is told to end by what it is polled for next: it goes to the front for that.
+    pub(crate) fn ends(&self) {
+        self.ends.store(true, Ordering::Release);
+    }
+
+    fn recent(&self, now: Instant) -> Duration {
+        let recent = held(&self.recent);
+        let age = now.saturating_duration_since(recent.at).as_secs_f64() / MEMORY.as_secs_f64();
+        recent.computed.mul_f64((-age).exp())
+    }
+
+    fn computed(&self, more: Duration, now: Instant) {
+        let computed = self.recent(now) + more;
+        *held(&self.recent) = Recent { computed, at: now };
+    }
+
+    pub(super) fn place(&self, turn: Turn, now: Instant) -> Place {
+        let most = if turn == Turn::Woken { FRONT_WOKEN } else { FRONT_USED_UP };
+        if self.ends.load(Ordering::Acquire) || self.recent(now) <= most { Place::Front } else { Place::Back }
+    }
+
+    /// Smaller for whoever has computed less of late. What is kept of the past fades for all alike, so the order of those that wait stays as
+    /// it is, and whoever waits long enough comes before whoever has computed meanwhile: the logarithm of a fading number is a line.
+    pub(super) fn key(&self, now: Instant, began: Instant) -> u64 {
+        const STEPS: f64 = 1_000_000.0;
+        let recent = self.recent(now).max(Duration::from_micros(1)).as_secs_f64() / 1e-6;
+        let line = recent.ln() + now.saturating_duration_since(began).as_secs_f64() / MEMORY.as_secs_f64();
+        // Positive, and far below 2^53 for as long as any process lives.
+        (line * STEPS) as u64
+    }
+
+    /// The guest's turn; `computed` says how much it has computed then. Gives why it waits for the next one; nothing where it waits for something
+    /// else, or has ended.
+    pub(super) fn poll(self: &Arc<Self>, computed: impl FnOnce() -> Duration) -> Option<Turn> {
+        self.stage.store(stage::COMPUTES, Ordering::Release);
+        let waker = Waker::from(Arc::clone(self));
+        let entered = self.runtime.enter();
+        let mut guest = held(&self.guest);
+        let polled = guest.as_mut().map(|guest| {
+            // A fault of the host's own code in one run is that run's end; whoever waits for it finds it gone.
+            catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(&mut Context::from_waker(&waker)))).unwrap_or(Poll::Ready(()))
+        });
+        let over = !matches!(polled, Some(Poll::Pending));
+        if over {
+            *guest = None;
+        }
+        drop((guest, entered));
+        self.computed(computed(), now());
+        if over {
+            self.stage.store(stage::OVER, Ordering::Release);
+            return None;
+        }
+        let used_up = self.used_up.swap(false, Ordering::AcqRel);
+        match self.stage.compare_exchange(stage::COMPUTES, stage::WAITS, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => None,
+            Err(_) => {
+                self.stage.store(stage::QUEUED, Ordering::Release);
+                Some(if used_up { Turn::UsedUp } else { Turn::Woken })
+            }
+        }
+    }
+
+    /// It never gets a turn: whoever waits for its end finds it gone.
+    pub(super) fn give_up(&self) {
+        self.stage.store(stage::OVER, Ordering::Release);
+        let guest = held(&self.guest).take();
+        drop(guest);
+    }
+}
+
+impl Wake for Job {
+    fn wake(self: Arc<Self>) {
+        loop {
+            let (from, to) = match self.stage.load(Ordering::Acquire) {
+                stage::WAITS => (stage::WAITS, stage::QUEUED),
+                stage::COMPUTES => (stage::COMPUTES, stage::WOKEN),
+                _ => return,
+            };
+            if self.stage.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                if to == stage::QUEUED {
+                    crew().queue(self, Turn::Woken);
+                }
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes moments of its own")]
+mod tests {
+    use super::*;
+
+    fn job(at: Instant) -> Arc<Job> {
+        Job::new(Box::pin(async {}), Arc::default(), at)
+    }
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn a_guest_that_was_woken_is_in_front_and_one_that_computes_on_is_not() {
+        let at = Instant::now();
+        let job = job(at);
+        assert_eq!([job.place(Turn::Woken, at), job.place(Turn::UsedUp, at)], [Place::Front; 2], "it begins in front");
+        job.computed(6 * MS, at);
+        assert_eq!([job.place(Turn::Woken, at), job.place(Turn::UsedUp, at)], [Place::Front, Place::Back]);
+        job.computed(200 * MS, at);
+        assert_eq!(job.place(Turn::Woken, at), Place::Back, "waiting again and again is no way round");
+        let later = at + 1000 * MS;
+        assert_eq!(job.place(Turn::Woken, later), Place::Front, "what is long ago is forgotten");
+        job.computed(1000 * MS, later);
+        job.ends();
+        assert_eq!(job.place(Turn::UsedUp, later), Place::Front, "to be told to end takes no turn of others");
+    }
+
+    #[tokio::test]
+    async fn whoever_has_computed_least_comes_first_and_nobody_waits_for_ever() {
+        let began = Instant::now();
+        let (busy, quiet) = (job(began), job(began));
+        busy.computed(400 * MS, began);
+        quiet.computed(10 * MS, began);
+        let waits = busy.key(began, began);
+        assert!(quiet.key(began, began) < waits);
+        // The quiet one goes on at a fifth of a core: it is overtaken by the one that has waited since.
+        let mut at = began;
+        for _ in 0..400 {
+            at += 10 * MS;
+            quiet.computed(2 * MS, at);
+        }
+        assert!(waits < quiet.key(at, began));
+    }
+}

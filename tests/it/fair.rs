@@ -1,0 +1,268 @@
+//! Nobody starves the rest: guests compute on threads of their own, and what the host holds for one of them is bounded.
+
+use std::process::Output;
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use effect::{
+    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, Grants, Limits, OpId, Outcome, Release, SafeText, Stop, Timeline,
+};
+use sandbox::{Ended, Start};
+use tests::guests::guest;
+use tests::host::{TestHost, mount, prepared};
+use tests::program::{Program, config};
+
+use crate::ending::{done, lines, trapped};
+
+/// Lets through whoever waits at it once it is open.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let open = self.open.lock().unwrap();
+        drop(self.opened.wait_while(open, |open| !*open).unwrap());
+    }
+}
+
+/// A world in which nothing happens, and a host call takes until somebody opens a gate.
+struct Slow {
+    gate: Arc<Gate>,
+    threads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Door for Slow {
+    fn submit(&mut self, _: Act) -> Result<OpId, Stop> {
+        Ok(OpId(1))
+    }
+    fn observe(&mut self, _: FileAsk) -> Result<FileAnswer, Stop> {
+        Ok(FileAnswer::Fault(FileFault::NotFound))
+    }
+    fn refuse(&mut self, _: ClosedAsk) -> Result<(), Stop> {
+        Ok(())
+    }
+    fn read_on(&mut self, _: OpId) {}
+    fn abandon(&mut self, _: OpId) -> Result<(), Stop> {
+        Ok(())
+    }
+    fn say(&mut self, _: Claim) -> Result<(), Stop> {
+        self.threads.lock().unwrap().push(std::thread::current().name().unwrap_or_default().to_owned());
+        self.gate.pass();
+        Ok(())
+    }
+}
+
+impl Timeline for Slow {
+    fn mono_ns(&self) -> u64 {
+        0
+    }
+    fn opened_unix_ns(&self) -> u64 {
+        0
+    }
+    fn seed(&self) -> [u8; 32] {
+        [0; 32]
+    }
+    fn timer(&mut self, _: u64) -> Result<OpId, Stop> {
+        Ok(OpId(1))
+    }
+    fn look(&mut self) -> Result<Option<Release>, Stop> {
+        Ok(None)
+    }
+    fn poll_release(&mut self, _: &mut Context<'_>) -> Poll<Result<Release, Stop>> {
+        Poll::Pending
+    }
+    fn jump(&mut self) -> Result<Release, Stop> {
+        Ok(Release { op: OpId(0), event: Event::Clock, mono_ns: 0 })
+    }
+}
+
+/// A guest that makes one host call, which takes until the gate is open.
+async fn calls(gate: &Arc<Gate>, threads: &Arc<Mutex<Vec<String>>>) -> Ended {
+    let world = Slow { gate: Arc::clone(gate), threads: Arc::clone(threads) };
+    let args = ["floods_log", "1"].map(str::to_owned).to_vec();
+    let start = Start { args, limits: Limits::default(), ..Start::default() };
+    sandbox::enter(&prepared("floods_log"), start, Box::new(world), std::future::pending::<SafeText>()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_compute_on_threads_that_input_and_output_do_not_share() {
+    let (gate, threads) = (Arc::<Gate>::default(), Arc::default());
+    gate.open();
+    assert_eq!(calls(&gate, &threads).await.outcome, Outcome::Done);
+    assert_eq!(*threads.lock().unwrap(), ["guest"], "and not on a thread of the runtime that waits for it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn host_calls_that_take_long_keep_no_other_guest_from_its_turn() {
+    let (closed, threads) = (Arc::<Gate>::default(), Arc::<Mutex<Vec<String>>>::default());
+    // More than there are threads, in front and at the back.
+    let many = 4 * std::thread::available_parallelism().map_or(2, usize::from) + 4;
+    let slow: Vec<_> = (0..many)
+        .map(|_| {
+            let (closed, threads) = (Arc::clone(&closed), Arc::clone(&threads));
+            tokio::spawn(async move { calls(&closed, &threads).await.outcome })
+        })
+        .collect();
+    let all_inside = async {
+        while threads.lock().unwrap().len() < many {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_inside).await.expect("each has a thread, though none of them comes back");
+    let open = Arc::<Gate>::default();
+    open.open();
+    let other = tokio::time::timeout(Duration::from_secs(60), calls(&open, &Arc::default())).await;
+    assert_eq!(other.expect("another guest has its turn").outcome, Outcome::Done);
+    closed.open();
+    for slow in slow {
+        assert_eq!(slow.await.unwrap(), Outcome::Done);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_hostile_guests_of_ten_kinds_leave_ten_honest_ones_their_turn() {
+    let host = TestHost::new();
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..5000 {
+        std::fs::write(folder.path().join(format!("{n:0>40}")), "x").unwrap();
+    }
+    let kinds: [(&str, &[&str]); 10] = [
+        ("spins_forever", &[]),
+        ("fills_memory_forever", &[]),
+        ("calls_host_many_times", &["1000000000"]),
+        ("calls_host_many_times", &["1000000000", "wall"]),
+        ("asks_huge_random", &["65536", "secure", "1000000000"]),
+        ("lists_big_directory", &[".", "1000000000"]),
+        ("spins_on_the_clock", &["1000000000"]),
+        ("floods_log", &["1000000000", "1000"]),
+        ("fills_record", &["changes"]),
+        ("asks_new_hosts", &["1000000000"]),
+    ];
+    let mut hostile = Vec::new();
+    for (guest, args) in kinds {
+        let mut order = host.order(guest, args);
+        mount(&mut order, "/src", folder.path());
+        order.limits.active_timeout_ms = 600_000;
+        order.limits.asks = 10_000_000;
+        order.limits.log_bytes = 256 << 20;
+        hostile.push((guest, host.start(order).await));
+    }
+    let mut honest = Vec::new();
+    for _ in 0..10 {
+        honest.push(host.start(host.order("measures_its_waits", &["nap", "20", "10"])).await);
+    }
+    for running in honest {
+        let report = tests::host::report(running).await;
+        assert_eq!(report.outcome, Outcome::Done);
+        assert_eq!(lines(&report)[0]["waits_us"].as_array().unwrap().len(), 20);
+    }
+    for (guest, running) in hostile {
+        running.stop("test");
+        let outcome = tests::host::report(running).await.outcome;
+        // Some come to a limit of their own before.
+        assert!(matches!(outcome, Outcome::Stopped { .. } | Outcome::Limit { .. } | Outcome::Done), "{guest}: {outcome:?}");
+    }
+}
+
+/// Bytes that the program may have for itself, in KiB: what it takes while nothing is held, its guest's memory, and 64 MiB.
+const DATA_KIB: u64 = 320 << 10;
+
+/// Runs a guest in the program, which may have no more data than that: it is ended by the system where it holds more.
+fn bounded(name: &str, args: &[&str], limits: &str, data_kib: u64) -> (Program, Output) {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = config(name, &guest(name), &Grants::default());
+    let text =
+        format!("{agent}limits = {limits}\n\n[[agents.{name}.files]]\nguest = \"/src\"\nhost = {:?}\nmode = \"read\"\n", folder.path());
+    let program = Program::new(&text);
+    // Compiling is another matter.
+    tests::host::compiled(&std::fs::read(guest(name)).unwrap());
+    let script = format!("ulimit -d {data_kib}; exec \"$@\"");
+    let words: Vec<&str> = ["run", name, "--trust", "--json", "--"].into_iter().chain(args.iter().copied()).collect();
+    let output = program.command(&["/bin/sh", "-c", &script, "sh"], &words).output().unwrap();
+    (program, output)
+}
+
+fn report_of(output: &Output) -> serde_json::Value {
+    let report = serde_json::from_slice(&output.stdout);
+    report.unwrap_or_else(|err| panic!("{err}: {:?} {}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn an_agent_that_is_refused_ever_new_hosts_is_held_in_bounded_memory() {
+    let (_program, output) = bounded("asks_new_hosts", &["200000", "60"], "{ asks = 1000000 }", DATA_KIB);
+    let report = report_of(&output);
+    assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{report}");
+    let refused = report["evidence"]["refused"].as_array().unwrap();
+    let listed: u64 = refused.iter().map(|one| one["alike"].as_u64().unwrap()).sum();
+    let more = report["evidence"]["touched"]["more"]["refused"].as_u64().unwrap();
+    assert_eq!(listed + more, 200_000, "each is counted, with a row of its own or without");
+    assert!((1000..20_000).contains(&refused.len()), "{}", refused.len());
+}
+
+#[test]
+fn an_agent_that_looks_at_ever_new_names_is_held_in_bounded_memory() {
+    let (_program, output) = bounded("looks_at_new_names", &["300000", "200"], "{}", DATA_KIB);
+    let report = report_of(&output);
+    assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{report}");
+    let touched = &report["evidence"]["touched"];
+    let files = touched["files"].as_array().unwrap();
+    let listed: u64 = files.iter().filter(|file| file["what"] == "look").map(|file| file["times"].as_u64().unwrap()).sum();
+    assert_eq!(listed + touched["more"]["files"].as_u64().unwrap(), 300_000, "each is counted, with a line of its own or without");
+    assert!((1000..60_000).contains(&files.len()), "{}", files.len());
+}
+
+#[test]
+fn what_a_guest_says_is_held_once_and_goes_on_as_it_is_read() {
+    let (program, output) = bounded("floods_log", &["600000", "100"], "{ log-bytes = \"128MiB\" }", DATA_KIB);
+    let report = report_of(&output);
+    assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{}", String::from_utf8_lossy(&output.stderr).len());
+    let told = String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.starts_with("floods_log: xxx")).count();
+    assert_eq!(told, 600_000, "each line was passed on");
+    drop(program);
+}
+
+#[test]
+fn a_program_without_room_for_what_it_holds_would_have_been_ended() {
+    let (_program, output) = bounded("floods_log", &["10", "100"], "{ log-bytes = \"1MiB\" }", 16 << 10);
+    assert!(!output.status.success(), "the bound of these tests holds: with 16 MiB nothing runs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_goes_too_far_is_told_so_or_ended() {
+    let host = TestHost::new();
+    let ok = serde_json::json!({ "ok": "()" });
+    for (what, most) in [("path", 16_383), ("authority", 16_384 - 1), ("method", 16_384)] {
+        for (many, is_taken) in [(most - 10, true), (most + 2, false)] {
+            let report = done(&host, host.order("goes_too_far", &[what, &many.to_string()])).await;
+            assert_eq!(lines(&report)[0]["came"] == ok, is_taken, "{what} {many}: {}", lines(&report)[0]);
+        }
+    }
+    let report = done(&host, host.order("goes_too_far", &["fields", "1024"])).await;
+    assert_eq!(lines(&report)[0]["came"], ok);
+    crate::ending::limit(&host, host.order("goes_too_far", &["fields", "1025"]), "header-bytes").await;
+    for what in ["write", "zeroes"] {
+        done(&host, host.order("goes_too_far", &[what, "65536"])).await;
+        let words = trapped(&host, host.order("goes_too_far", &[what, "65537"])).await;
+        assert!(words.contains("more was written than `check-write` allows"), "{what}: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
+    // A world that counts nothing: the gate's own count is behind another wall.
+    let prepared = prepared("floods_log");
+    let (world, _steps) = tests::scripted::Scripted::new(1, Vec::new(), usize::MAX);
+    let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();
+    let start = Start { args, limits: Limits { log_bytes: 64 << 10, ..Limits::default() }, ..Start::default() };
+    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<SafeText>()).await.unwrap();
+    assert_eq!(ended.outcome, Outcome::Limit { limit: SafeText::new("log-bytes", 64) });
+}
