@@ -179,14 +179,15 @@ const DATA_KIB: u64 = 320 << 10;
 /// Runs a guest in the program, which may have no more data than that: it is ended by the system where it holds more.
 fn bounded(name: &str, args: &[&str], limits: &str, data_kib: u64) -> (Program, Output) {
     let folder = tempfile::tempdir().unwrap();
-    let agent = config(name, &guest(name), &Grants::default());
+    let (wasm, name) = (guest(name), name.replace('_', "-"));
+    let agent = config(&name, &wasm, &Grants::default());
     let text =
         format!("{agent}limits = {limits}\n\n[[agents.{name}.files]]\nguest = \"/src\"\nhost = {:?}\nmode = \"read\"\n", folder.path());
     let program = Program::new(&text);
     // Compiling is another matter.
-    tests::host::compiled(&std::fs::read(guest(name)).unwrap());
+    tests::host::compiled(&std::fs::read(wasm).unwrap());
     let script = format!("ulimit -d {data_kib}; exec \"$@\"");
-    let words: Vec<&str> = ["run", name, "--trust", "--json", "--"].into_iter().chain(args.iter().copied()).collect();
+    let words: Vec<&str> = ["run", &name, "--trust", "--json", "--"].into_iter().chain(args.iter().copied()).collect();
     let output = program.command(&["/bin/sh", "-c", &script, "sh"], &words).output().unwrap();
     (program, output)
 }
@@ -225,7 +226,7 @@ fn what_a_guest_says_is_held_once_and_goes_on_as_it_is_read() {
     let (program, output) = bounded("floods_log", &["600000", "100"], "{ log-bytes = \"128MiB\" }", DATA_KIB);
     let report = report_of(&output);
     assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{}", String::from_utf8_lossy(&output.stderr).len());
-    let told = String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.starts_with("floods_log: xxx")).count();
+    let told = String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.starts_with("floods-log: xxx")).count();
     assert_eq!(told, 600_000, "each line was passed on");
     drop(program);
 }
