@@ -244,7 +244,12 @@ mod tests {
         let said = until_full(&teller);
         assert!((200..300).contains(&said), "{said}");
         // Refusals are told only where there is room.
-        let asked = AskedFor { capability: SafeText::new("c", 8), function: SafeText::new("f", 8), resource: SafeText::new("r", 8) };
+        let asked = AskedFor {
+            capability: SafeText::new("c", 8),
+            function: SafeText::new("f", 8),
+            resolved: None,
+            resource: SafeText::new("r", 8),
+        };
         (0..1000).for_each(|_| teller.on_refused(&asked, &Reason::NotServed));
         let room = poll_fn(|ctx| teller.poll_room(ctx));
         let (_, first) = tokio::join!(room, events.next());
