@@ -52,3 +52,4 @@ mod touched;
 mod trial;
 mod turns;
 mod verbs;
+mod washed;

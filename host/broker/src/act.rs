@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use effect::record::Tls;
-use effect::{Act as Asked, Event, HttpAsk, HttpFault, HttpHead, Limits, OpId, Reason, SafeText, Stop};
+use effect::{Act as Asked, Event, Header, HttpAsk, HttpFault, HttpHead, Limits, OpId, Reason, SafeText, Stop};
 use gate::{AnswerHead, NoAnswer, Pending, Permit, RunGate, Seen};
 use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
 use sha2::{Digest as _, Sha256};
@@ -36,6 +36,8 @@ struct Body {
     credential: Option<String>,
     /// What it goes through, where a credential went along with anything.
     wash: Option<Wash>,
+    /// What came after it.
+    trailers: Vec<Header>,
     /// What the guest has seen already: so many bytes, with this digest.
     skip: Option<Seen>,
 }
@@ -96,7 +98,7 @@ impl Act {
                 return Ok(Err(told(fault)));
             }
         };
-        let Sent { response: Response { mut head, peer, tls, body }, wash, version, token } = sent;
+        let Sent { response: Response { mut head, peer, tls, body }, mut wash, version, token } = sent;
         if wash.is_some() && leased::is_opaque(&head) {
             permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
             return Ok(Err(told(HttpFault::Protocol)));
@@ -105,10 +107,10 @@ impl Act {
         if let (401, Some(name), Some(token)) = (head.status, &credential, &token) {
             self.leased.not_taken(name, token);
         }
-        if let Some(wash) = &wash {
-            self.gate.redacted(op, wash.fields(&mut head.headers));
+        if let Some(wash) = &mut wash {
+            self.gate.redacted(op, wash.head(&mut head.headers));
         }
-        Ok(self.head(op, head).map(|skip| Body { reader: body, credential, wash, skip }))
+        Ok(self.head(op, head).map(|skip| Body { reader: body, credential, wash, trailers: Vec::new(), skip }))
     }
 
     /// Sends it, with its credential, unless the lease is ended meanwhile.
@@ -150,30 +152,24 @@ impl Act {
     /// The next piece as the guest may see it; empty where all of it is held back.
     async fn next(&self, op: OpId, body: &mut Body) -> Option<Result<bytes::Bytes, HttpFault>> {
         let piece = body.reader.next().await;
+        if piece.is_none() {
+            body.trailers.extend(body.reader.take_trailers());
+        }
         let Some(wash) = &mut body.wash else { return piece };
-        let (out, hits, is_end) = match piece {
+        let is_over = piece.is_none();
+        let (out, hits) = match piece {
             Some(Err(fault)) => return Some(Err(fault)),
-            Some(Ok(piece)) => {
-                let (out, hits) = wash.piece(piece);
-                (out, hits, false)
-            }
-            None => {
-                let (out, hits) = wash.rest();
-                // Asked once more, nothing is held back, and that is the end.
-                let is_end = out.is_empty();
-                (out, hits, is_end)
-            }
+            Some(Ok(piece)) => wash.piece(&piece),
+            None => wash.rest(&mut body.trailers),
         };
         self.gate.redacted(op, hits);
-        (!is_end).then_some(Ok(out))
-    }
-
-    fn trailers(&self, op: OpId, body: &mut Body) -> Vec<effect::Header> {
-        let mut trailers = body.reader.take_trailers();
-        if let Some(wash) = &body.wash {
-            self.gate.redacted(op, wash.fields(&mut trailers));
+        match out {
+            // Asked once more, nothing is held back, and that is the end.
+            Ok(out) if is_over && out.is_empty() => None,
+            Ok(out) => Some(Ok(out)),
+            // What is packed in it can't be shown: the server is not understood.
+            Err(_) => Some(Err(HttpFault::Protocol)),
         }
-        trailers
     }
 
     /// Hands the body on, piece by piece as the guest reads; gives back the last event.
@@ -203,7 +199,7 @@ impl Act {
             };
             let (credit, mut piece) = match next {
                 None if skipping.is_some() => return Event::Failed(HttpFault::Incomplete),
-                None => return Event::End(self.trailers(op, &mut body)),
+                None => return Event::End(body.trailers),
                 Some(Err(fault)) => return Event::Failed(fault),
                 Some(Ok(next)) => next,
             };

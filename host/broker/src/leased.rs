@@ -198,7 +198,7 @@ impl Leased {
         if self.bindings.is_empty() {
             return Ok(None);
         }
-        let made = if made.is_empty() { None } else { Some(Scrubber::of_few(made).map_err(|_| Unknown)?) };
+        let made = if made.is_empty() { None } else { Some(Scrubber::new(made).map_err(|_| Unknown)?) };
         Ok(Some(Wash::new(Arc::clone(self), made)))
     }
 
@@ -239,7 +239,7 @@ fn leaves(binding: &Binding) -> bool {
 
 fn scrubbed(known: &Scrubber, text: &SafeText) -> SafeText {
     let mut bytes = text.as_str().as_bytes().to_vec();
-    if known.scrub(&mut bytes) == 0 {
+    if known.scrub(&mut bytes).places == 0 {
         return text.clone();
     }
     SafeText::from_bytes(&bytes, bytes.len())

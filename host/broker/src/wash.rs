@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use effect::Header;
-use vault::{Scrubber, Scrubbing};
+use vault::{PackedError, Scrubber, Scrubbing};
 
 use crate::leased::Leased;
 
@@ -12,58 +12,46 @@ use crate::leased::Leased;
 pub(crate) struct Wash {
     leased: Arc<Leased>,
     stream: Scrubbing,
-    /// What was made for this request alone, and the stream that is looked through for it first.
-    made: Option<(Scrubber, Scrubbing)>,
+    /// What was made for this request alone.
+    made: Option<Scrubber>,
+    is_over: bool,
     told: u64,
 }
 
 impl Wash {
     pub(crate) fn new(leased: Arc<Leased>, made: Option<Scrubber>) -> Self {
-        Self { leased, stream: Scrubbing::default(), made: made.map(|scrubber| (scrubber, Scrubbing::default())), told: 0 }
+        Self { leased, stream: Scrubbing::default(), made, is_over: false, told: 0 }
     }
 
-    /// Header fields or trailers; how many secrets were in them.
-    pub(crate) fn fields(&self, fields: &mut [Header]) -> u64 {
-        let known = self.leased.scrubber();
-        let scrubbers: Vec<&Scrubber> = known.as_deref().into_iter().chain(self.made.iter().map(|(made, _)| made)).collect();
-        let mut hits = 0;
-        for field in fields {
-            let mut name = std::mem::take(&mut field.name).into_bytes();
-            for scrubber in &scrubbers {
-                hits += scrubber.scrub(&mut name) + scrubber.scrub(&mut field.value);
-            }
-            // A star is a letter of names, too.
-            field.name = String::from_utf8_lossy(&name).into_owned();
-        }
-        hits
+    /// The header fields; how many secrets were in them.
+    pub(crate) fn head(&mut self, fields: &mut [Header]) -> u64 {
+        self.with_known(|stream, known| stream.head(known, fields));
+        self.more()
     }
 
     /// A piece of the body: what of it, and of what was held back, may be given out; and how many secrets that is more.
-    pub(crate) fn piece(&mut self, piece: Bytes) -> (Bytes, u64) {
-        let piece = match &mut self.made {
-            Some((scrubber, stream)) => stream.push(scrubber, &piece),
-            None => piece,
-        };
-        self.last(&piece, false)
+    pub(crate) fn piece(&mut self, piece: &Bytes) -> (Result<Bytes, PackedError>, u64) {
+        let out = self.with_known(|stream, known| stream.push(known, piece));
+        (out, self.more())
     }
 
-    /// What was held back, at the end of the body; nothing, once it was given out.
-    pub(crate) fn rest(&mut self) -> (Bytes, u64) {
-        let piece = self.made.as_mut().map_or_else(Bytes::new, |(_, stream)| stream.finish());
-        self.last(&piece, true)
-    }
-
-    fn last(&mut self, piece: &Bytes, is_end: bool) -> (Bytes, u64) {
-        let Some(known) = self.leased.scrubber() else { return (piece.clone(), self.more()) };
-        let mut out = self.stream.push(&known, piece).to_vec();
-        if is_end {
-            out.extend_from_slice(&self.stream.finish());
+    /// What was held back, at the end of the body, together with the trailers; nothing, once it was given out.
+    pub(crate) fn rest(&mut self, trailers: &mut [Header]) -> (Result<Bytes, PackedError>, u64) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return (Ok(Bytes::new()), 0);
         }
-        (out.into(), self.more())
+        let out = self.with_known(|stream, known| stream.finish(known, trailers));
+        (out, self.more())
+    }
+
+    fn with_known<T>(&mut self, look: impl FnOnce(&mut Scrubbing, &[&Scrubber]) -> T) -> T {
+        let known = self.leased.scrubber();
+        let known: Vec<&Scrubber> = known.as_deref().into_iter().chain(&self.made).collect();
+        look(&mut self.stream, &known)
     }
 
     fn more(&mut self) -> u64 {
-        let hits = self.stream.hits() + self.made.as_ref().map_or(0, |(_, stream)| stream.hits());
+        let hits = self.stream.hits().places;
         hits - std::mem::replace(&mut self.told, hits)
     }
 }

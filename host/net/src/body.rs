@@ -95,7 +95,7 @@ impl BodyReader {
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
                     self.trailers = fields(&trailers);
-                    self.trailers.retain(|field| !matches!(field.name.as_str(), "content-length" | "host" | "set-cookie"));
+                    self.trailers.retain(|field| !is_of_the_head(&field.name));
                 }
             }
         }
@@ -117,6 +117,13 @@ impl BodyReader {
             }
         }
     }
+}
+
+/// Whether a field says how a message is read, where it goes or who may see it: after the body it comes too late to be obeyed, and who merges
+/// trailers into the head would be told something else than was judged (RFC 9110 section 6.5.1).
+fn is_of_the_head(name: &str) -> bool {
+    const NAMES: &[&str] = &["age", "authorization", "cache-control", "expires", "host", "location", "retry-after", "set-cookie", "vary"];
+    name.starts_with("content-") || name.ends_with("-authenticate") || name.starts_with("access-control-") || NAMES.contains(&name)
 }
 
 impl Live {

@@ -25,6 +25,6 @@ pub use keyring::KeyringError;
 pub use local::{KeySource, Listed, Local, LocalError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
 pub use place::{Outgoing, PlaceError, Placed, bearer, place};
 pub use register::{Outstanding, Register, Registered};
-pub use scrub::{Scrubber, Scrubbing, TooManyForms};
+pub use scrub::{Hits, PackedError, Scrubber, Scrubbing, TooManyForms};
 pub use secret::{Secret, UnfitError, VALUE_BYTES_MAX, VALUE_BYTES_MIN};
 pub use source::{SourceError, Value, Vault, login_secret};

@@ -63,6 +63,38 @@ async fn status_fields_body_and_trailers_come_back() {
 }
 
 #[tokio::test]
+async fn trailers_that_belong_into_the_head_are_left_out() {
+    for name in [
+        "content-length",
+        "content-encoding",
+        "content-type",
+        "content-range",
+        "host",
+        "set-cookie",
+        "location",
+        "www-authenticate",
+        "proxy-authenticate",
+        "authorization",
+        "cache-control",
+        "vary",
+        "access-control-allow-origin",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "upgrade",
+        "te",
+        "trailer",
+        "proxy-connection",
+        "http2-settings",
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-a: 1\r\n{name}: 2\r\nx-b: 3\r\n\r\n");
+        let server = Server::saying(&text, Then::Listen).await;
+        let whole = fetch(&pool(), get_from(&server, "/")).await.unwrap();
+        assert_eq!(whole.trailers, [header("x-a", "1"), header("x-b", "3")], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn responses_without_a_body_have_none() {
     let server = Server::answering(|_, request| {
         let status = if request.starts_with("HEAD") { "200 OK" } else { "304 Not Modified" };

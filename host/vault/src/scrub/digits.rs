@@ -1,0 +1,234 @@
+//! Runs of digits that stand for bytes: base 64 in both alphabets and over line breaks, hexadecimal with whatever programs write between the bytes,
+//! and bytes as decimal numbers in a list. What surrounds a run does not matter: bytes are put together from each digit on with which one may begin.
+
+use std::ops::Range;
+
+use super::escape::number;
+use super::view::{Chars, View};
+
+/// No digit of base 64.
+const NONE: u8 = 64;
+/// What each byte is in base 64.
+const SEXTETS: [u8; 256] = sextets();
+/// What each byte is in a run of hexadecimal or decimal numbers.
+const KINDS: [Kind; 256] = kinds();
+/// One of so many letters in a row is looked at. A run of base 64 has that many on one line, at least.
+const STEP: usize = 8;
+/// BOUND: white space at a line break within base 64.
+const BREAK_BYTES_MAX: usize = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    Hex,
+    Between,
+}
+
+const fn sextets() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NONE; 256];
+    let mut at = 0;
+    while at < alphabet.len() {
+        table[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    table[b'-' as usize] = 62;
+    table[b'_' as usize] = 63;
+    table
+}
+
+const fn kinds() -> [Kind; 256] {
+    let mut table = [Kind::Other; 256];
+    let mut at = 0;
+    while at < 256 {
+        if (at as u8).is_ascii_hexdigit() {
+            table[at] = Kind::Hex;
+        }
+        at += 1;
+    }
+    let between = b" \t\r\n:-,;._|xX'\"[]+";
+    at = 0;
+    while at < between.len() {
+        table[between[at] as usize] = Kind::Between;
+        at += 1;
+    }
+    table
+}
+
+fn sextet(text: &[u8], at: usize) -> Option<u8> {
+    let digit = SEXTETS.get(usize::from(*text.get(at)?))?;
+    (*digit != NONE).then_some(*digit)
+}
+
+fn kind(text: &[u8], at: usize) -> Kind {
+    text.get(at).and_then(|byte| KINDS.get(usize::from(*byte))).copied().unwrap_or(Kind::Other)
+}
+
+/// The longest stretch around a place in which every byte passes, not beginning before `floor`.
+fn around(floor: usize, at: usize, is_in: impl Fn(usize) -> bool) -> Range<usize> {
+    let (mut start, mut end) = (at, at + 1);
+    while start > floor && is_in(start - 1) {
+        start -= 1;
+    }
+    while is_in(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// All views of runs of base 64 that are long enough to hold a value of so many bytes, and do not end before `from`.
+pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut look: impl FnMut(&View<'_>)) {
+    let digits_min = (shortest * 8).div_ceil(6);
+    // The last line may be a short one: the line before it is looked at again.
+    let (mut floor, mut at) = (0, from.saturating_sub(BREAK_BYTES_MAX + STEP));
+    while at < text.len() {
+        if sextet(text, at).is_none() {
+            at += STEP;
+            continue;
+        }
+        let run = Lines::around(text, floor, at);
+        (floor, at) = (run.end, run.end + STEP - 1);
+        if run.digits >= digits_min {
+            let digits = run.digits(text);
+            for skipped in 0..4 {
+                look(&View::Digits { bytes: from_sextets(&digits.bytes, skipped), digits: &digits, skipped, bits: 6 });
+            }
+        }
+    }
+}
+
+/// Base 64 over several lines.
+struct Lines {
+    start: usize,
+    end: usize,
+    digits: usize,
+}
+
+impl Lines {
+    fn around(text: &[u8], floor: usize, at: usize) -> Self {
+        let is_in = |at: usize| sextet(text, at).is_some();
+        let line = around(floor, at, is_in);
+        let mut lines = Self { start: line.start, end: line.end, digits: line.len() };
+        while let Some(next) = after_break(text, lines.end).filter(|next| is_in(*next)) {
+            let line = around(next, next, is_in);
+            lines.digits += line.len();
+            lines.end = line.end;
+        }
+        while let Some(last) = before_break(text, lines.start, floor).filter(|last| is_in(*last)) {
+            let line = around(floor, last, |at| at <= last && is_in(at));
+            lines.digits += line.len();
+            lines.start = line.start;
+        }
+        lines
+    }
+
+    fn digits(&self, text: &[u8]) -> Chars {
+        let mut chars = Chars::with_capacity(self.digits);
+        let mut at = self.start;
+        while at < self.end {
+            let line = around(at, at, |at| sextet(text, at).is_some());
+            chars.copy(text, line.clone());
+            at = after_break(text, line.end).unwrap_or(self.end);
+        }
+        chars.bytes.iter_mut().for_each(|byte| *byte = SEXTETS.get(usize::from(*byte)).copied().unwrap_or(NONE));
+        chars
+    }
+}
+
+/// Where the next line begins, if one ends here.
+fn after_break(text: &[u8], end: usize) -> Option<usize> {
+    let blanks = text.get(end..)?.iter().take(BREAK_BYTES_MAX).take_while(|byte| byte.is_ascii_whitespace()).count();
+    text.get(end..end + blanks)?.iter().any(|byte| matches!(byte, b'\n' | b'\r')).then_some(end + blanks)
+}
+
+/// Where the line before ends: its last byte.
+fn before_break(text: &[u8], start: usize, floor: usize) -> Option<usize> {
+    let before = text.get(floor..start)?;
+    let blanks = before.iter().rev().take(BREAK_BYTES_MAX).take_while(|byte| byte.is_ascii_whitespace()).count();
+    let is_break = before.iter().rev().take(blanks).any(|byte| matches!(byte, b'\n' | b'\r'));
+    is_break.then(|| start.checked_sub(blanks + 1)).flatten().filter(|last| *last >= floor)
+}
+
+fn from_sextets(digits: &[u8], skipped: usize) -> Vec<u8> {
+    let digits = digits.get(skipped..).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
+    let (whole, rest) = digits.as_chunks::<4>();
+    for [a, b, c, d] in whole {
+        bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+    }
+    match rest {
+        [a, b, c] => bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2]),
+        [a, b] => bytes.push(a << 2 | b >> 4),
+        _ => {}
+    }
+    bytes
+}
+
+/// All views of runs of hexadecimal digits, and of lists of numbers, that are long enough for a value of so many bytes, and do not end before `from`.
+pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl FnMut(&View<'_>)) {
+    // A byte has two hexadecimal digits, or a decimal one and something beside it.
+    let bytes_min = shortest * 2 - 1;
+    let (mut floor, mut at) = (0, from);
+    while at < text.len() {
+        if kind(text, at) == Kind::Other {
+            at += bytes_min;
+            continue;
+        }
+        let run = around(floor, at, |at| kind(text, at) != Kind::Other);
+        (floor, at) = (run.end, run.end + bytes_min);
+        if run.len() < bytes_min {
+            continue;
+        }
+        let digits = nibbles(text, run.clone());
+        if digits.bytes.len() >= shortest * 2 {
+            for skipped in 0..2 {
+                let pairs = digits.bytes.get(skipped..).unwrap_or_default().as_chunks::<2>().0;
+                let bytes = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+                look(&View::Digits { bytes, digits: &digits, skipped, bits: 4 });
+            }
+        }
+        let list = decimals(text, run);
+        if list.bytes.len() >= shortest {
+            look(&View::Chars(list));
+        }
+    }
+}
+
+/// The digits of a run, without what stands between, and without the nought of `0x`.
+fn nibbles(text: &[u8], run: Range<usize>) -> Chars {
+    let mut chars = Chars::with_capacity(run.len());
+    let mut at = run.start;
+    while at < run.end {
+        if kind(text, at) == Kind::Hex {
+            let digits = around(at, at, |at| at < run.end && kind(text, at) == Kind::Hex);
+            chars.copy(text, digits.clone());
+            at = digits.end;
+            continue;
+        }
+        if matches!(text.get(at), Some(b'x' | b'X')) && at > run.start && text.get(at - 1) == Some(&b'0') {
+            chars.take_back(at);
+        }
+        at += 1;
+    }
+    for byte in &mut chars.bytes {
+        *byte = char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default();
+    }
+    chars
+}
+
+/// The numbers up to 255 of a list, as bytes.
+fn decimals(text: &[u8], run: Range<usize>) -> Chars {
+    let mut chars = Chars::default();
+    let mut at = run.start;
+    while at < run.end {
+        let Some((value, digits)) = text.get(at..run.end).and_then(|rest| number(rest, 10)) else {
+            at += 1;
+            continue;
+        };
+        if let Ok(byte) = u8::try_from(value) {
+            chars.put(&[byte], at..at + digits);
+        }
+        at += digits;
+    }
+    chars
+}

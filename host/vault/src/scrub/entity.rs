@@ -1,0 +1,103 @@
+//! Characters as HTML and XML write them: by number, or by name.
+
+use super::escape::{Decoded, number};
+
+/// Names of characters in ASCII (HTML, section 13.5), and what they stand for.
+const NAMES: &[(&[u8], u8)] = &[
+    (b"Hat", b'^'),
+    (b"NewLine", b'\n'),
+    (b"QUOT", b'"'),
+    (b"Tab", b'\t'),
+    (b"UnderBar", b'_'),
+    (b"VerticalLine", b'|'),
+    (b"amp", b'&'),
+    (b"apos", b'\''),
+    (b"ast", b'*'),
+    (b"bsol", b'\\'),
+    (b"colon", b':'),
+    (b"comma", b','),
+    (b"commat", b'@'),
+    (b"dollar", b'$'),
+    (b"equals", b'='),
+    (b"excl", b'!'),
+    (b"grave", b'`'),
+    (b"gt", b'>'),
+    (b"lbrace", b'{'),
+    (b"lbrack", b'['),
+    (b"lcub", b'{'),
+    (b"lowbar", b'_'),
+    (b"lpar", b'('),
+    (b"lsqb", b'['),
+    (b"lt", b'<'),
+    (b"midast", b'*'),
+    (b"num", b'#'),
+    (b"percnt", b'%'),
+    (b"period", b'.'),
+    (b"plus", b'+'),
+    (b"quest", b'?'),
+    (b"quot", b'"'),
+    (b"rbrace", b'}'),
+    (b"rbrack", b']'),
+    (b"rcub", b'}'),
+    (b"rpar", b')'),
+    (b"rsqb", b']'),
+    (b"semi", b';'),
+    (b"sol", b'/'),
+    (b"verbar", b'|'),
+    (b"vert", b'|'),
+    (b"AMP", b'&'),
+    (b"GT", b'>'),
+    (b"LT", b'<'),
+];
+/// Names of the characters from U+00A0 to U+00FF, in order.
+const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para \
+middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave \
+Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc \
+atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash \
+ugrave uacute ucirc uuml yacute thorn yuml";
+/// BOUND: bytes of the longest of these names.
+const NAME_BYTES_MAX: usize = 12;
+
+/// The character at the beginning of a text that begins with `&`. An ampersand that is escaped itself may begin one as well.
+pub(super) fn decoded(text: &[u8]) -> Option<Decoded> {
+    let mut at = 1;
+    let mut found = one(text.get(at..)?)?;
+    while found.len == 1 && found.bytes.first() == Some(&b'&') {
+        let Some(next) = text.get(at + found.taken..).and_then(one) else { break };
+        at += found.taken;
+        found = next;
+    }
+    found.taken += at;
+    Some(found)
+}
+
+/// What comes after the ampersand.
+fn one(text: &[u8]) -> Option<Decoded> {
+    match text {
+        [b'#', b'x' | b'X', digits @ ..] => numbered(digits, 16, 2),
+        [b'#', digits @ ..] => numbered(digits, 10, 1),
+        name => named(name),
+    }
+}
+
+/// The semicolon may be missing; browsers take the number as well.
+fn numbered(text: &[u8], base: u32, before: usize) -> Option<Decoded> {
+    let (number, digits) = number(text, base)?;
+    let end = usize::from(text.get(digits) == Some(&b';'));
+    Decoded::letter(number, before + digits + end)
+}
+
+fn named(text: &[u8]) -> Option<Decoded> {
+    let letters = text.iter().take(NAME_BYTES_MAX).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let name = text.get(..letters)?;
+    if text.get(letters) != Some(&b';') {
+        // These five were taken without a semicolon before there was a standard, and still are.
+        let old = |(name, byte): &(&[u8], u8)| (text.starts_with(name)).then(|| Decoded::byte(*byte, name.len()));
+        return NAMES.iter().filter(|(name, _)| matches!(*name, b"amp" | b"AMP" | b"lt" | b"gt" | b"quot")).find_map(old);
+    }
+    if let Some((_, byte)) = NAMES.iter().find(|(known, _)| *known == name) {
+        return Some(Decoded::byte(*byte, letters + 1));
+    }
+    let latin = (0xa0_u32..).zip(LATIN.split(' ')).find(|(_, known)| known.as_bytes() == name)?;
+    Decoded::letter(latin.0, letters + 1)
+}

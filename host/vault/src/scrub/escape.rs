@@ -1,0 +1,146 @@
+//! Escapes of one character each: percent, HTML entities and backslashes, as programs write them in any mixture.
+//!
+//! Escapes of escapes of the same kind are decoded at once: `%2541` and `&amp;#65;` are an `A`, and of several backslashes none is left. So it does not
+//! matter where in a run of them a text begins. A value that has such letters itself is looked for as this makes it, too.
+
+use memchr::memchr3_iter;
+
+use super::entity;
+use super::view::Chars;
+
+/// BOUND: digits of a number that stands for a character; more than ordinary programs write.
+const DIGITS_MAX: usize = 10;
+
+/// What an escape stands for, and how many bytes it takes.
+pub(super) struct Decoded {
+    pub(super) bytes: [u8; 4],
+    pub(super) len: usize,
+    pub(super) taken: usize,
+}
+
+impl Decoded {
+    pub(super) fn byte(byte: u8, taken: usize) -> Self {
+        Self { bytes: [byte, 0, 0, 0], len: 1, taken }
+    }
+
+    pub(super) fn letter(number: u32, taken: usize) -> Option<Self> {
+        let mut bytes = [0; 4];
+        let len = char::from_u32(number)?.encode_utf8(&mut bytes).len();
+        Some(Self { bytes, len, taken })
+    }
+
+    fn nothing(taken: usize) -> Self {
+        Self { bytes: [0; 4], len: 0, taken }
+    }
+}
+
+/// A text without its escapes; nothing, if it has none.
+pub(super) fn unescaped(text: &[u8]) -> Option<Chars> {
+    let mut chars: Option<Chars> = None;
+    let mut done = 0;
+    for at in memchr3_iter(b'%', b'&', b'\\', text) {
+        if at < done {
+            continue;
+        }
+        let Some(found) = text.get(at..).and_then(escape) else { continue };
+        let chars = chars.get_or_insert_with(|| Chars::with_capacity(text.len()));
+        chars.copy(text, done..at);
+        chars.put(found.bytes.get(..found.len).unwrap_or_default(), at..at + found.taken);
+        done = at + found.taken;
+    }
+    chars.map(|mut chars| {
+        chars.copy(text, done..text.len());
+        chars
+    })
+}
+
+/// The same for what a form holds, where a plus sign is a blank; nothing, if the text has no such sign beside escapes.
+pub(super) fn unescaped_form(text: &[u8]) -> Option<Chars> {
+    memchr::memchr(b'+', text)?;
+    memchr::memchr(b'%', text)?;
+    let blanks: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    unescaped(&blanks)
+}
+
+fn escape(text: &[u8]) -> Option<Decoded> {
+    match text.first()? {
+        b'%' => percent(text),
+        b'&' => entity::decoded(text),
+        _ => backslashes(text),
+    }
+}
+
+/// RFC 3986, a percent sign that is escaped itself as often as it may be; and `%uXXXX`, as old JavaScript writes it.
+fn percent(text: &[u8]) -> Option<Decoded> {
+    let mut at = 1;
+    while text.get(at..at + 2) == Some(b"25") && (hex(text, at + 2, 2).is_some() || is_unit(text, at + 2)) {
+        at += 2;
+    }
+    match hex(text, at, 2) {
+        Some(byte) => Some(Decoded::byte(u8::try_from(byte).ok()?, at + 2)),
+        None if is_unit(text, at) => Decoded::letter(hex(text, at + 1, 4)?, at + 5),
+        None => None,
+    }
+}
+
+fn is_unit(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at), Some(b'u' | b'U')) && hex(text, at + 1, 4).is_some()
+}
+
+/// What JSON, JavaScript, C, Python and Rust write behind backslashes, however many of them there are.
+fn backslashes(text: &[u8]) -> Option<Decoded> {
+    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
+    let Some(letter) = text.get(slashes) else { return Some(Decoded::nothing(slashes)) };
+    let numbered = match letter {
+        b'u' => unit(text, slashes),
+        b'U' => hex(text, slashes + 1, 8).and_then(|number| Decoded::letter(number, slashes + 9)),
+        b'x' => hex(text, slashes + 1, 2).and_then(|byte| Some(Decoded::byte(u8::try_from(byte).ok()?, slashes + 3))),
+        b'0'..=b'3' => octal(text, slashes),
+        _ => None,
+    };
+    let control = match letter {
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        b'b' => Some(8),
+        b'f' => Some(12),
+        b'"' | b'\'' | b'/' => Some(*letter),
+        _ => None,
+    };
+    numbered.or_else(|| control.map(|byte| Decoded::byte(byte, slashes + 1))).or_else(|| Some(Decoded::nothing(slashes)))
+}
+
+fn octal(text: &[u8], slashes: usize) -> Option<Decoded> {
+    let digits = str::from_utf8(text.get(slashes..slashes + 3)?).ok()?;
+    Some(Decoded::byte(u8::from_str_radix(digits, 8).ok()?, slashes + 3))
+}
+
+/// `uXXXX` or `u{X…}` after backslashes; a letter of two units of UTF-16 in two such.
+fn unit(text: &[u8], slashes: usize) -> Option<Decoded> {
+    if text.get(slashes + 1) == Some(&b'{') {
+        let (number, digits) = number(text.get(slashes + 2..)?, 16)?;
+        let end = slashes + 2 + digits;
+        return (text.get(end) == Some(&b'}')).then(|| Decoded::letter(number, end + 1))?;
+    }
+    let (first, end) = (hex(text, slashes + 1, 4)?, slashes + 5);
+    if !(0xd800..0xdc00).contains(&first) {
+        return Decoded::letter(first, end);
+    }
+    let more = text.get(end..)?.iter().take_while(|byte| **byte == b'\\').count();
+    let second = (text.get(end + more) == Some(&b'u')).then(|| hex(text, end + more + 1, 4))??;
+    let pair = char::decode_utf16([u16::try_from(first).ok()?, u16::try_from(second).ok()?]).next()?.ok()?;
+    Decoded::letter(u32::from(pair), end + more + 5)
+}
+
+/// So many hexadecimal digits at a place.
+pub(super) fn hex(text: &[u8], at: usize, digits: usize) -> Option<u32> {
+    text.get(at..at + digits)?.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
+}
+
+/// A number of any length at the beginning of a text, and how many digits it has.
+pub(super) fn number(text: &[u8], base: u32) -> Option<(u32, usize)> {
+    let digits = text.iter().take(DIGITS_MAX).map_while(|digit| char::from(*digit).to_digit(base));
+    let (number, digits) =
+        digits.fold((0_u32, 0), |(number, digits), digit| (number.saturating_mul(base).saturating_add(digit), digits + 1));
+    (digits > 0).then_some((number, digits))
+}

@@ -1,0 +1,152 @@
+//! Values in header fields and trailers: in a name, in a value, and spread over several of them, or over these and a body.
+//!
+//! Names come in lower case, so letters of either case are the same there.
+
+use std::ops::Range;
+
+use effect::Header;
+
+use super::joins;
+use super::look::Look;
+use super::marks::Hits;
+use super::set::Set;
+
+/// Where a part stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// The name of a field.
+    Name(usize),
+    /// The value of a field.
+    Value(usize),
+    /// What of the body is still there.
+    Body,
+    /// What was given out before: it can't be changed any more.
+    Earlier,
+}
+
+/// Some bytes of an answer.
+struct Part {
+    place: Place,
+    bytes: Vec<u8>,
+}
+
+/// What is to become stars.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Star {
+    pub(super) place: Place,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) tag: u64,
+}
+
+/// The parts of an answer in their order.
+#[derive(Default)]
+pub(super) struct Parts(Vec<Part>);
+
+impl Parts {
+    pub(super) fn with(mut self, place: Place, bytes: &[u8]) -> Self {
+        if !bytes.is_empty() {
+            self.0.push(Part { place, bytes: bytes.to_vec() });
+        }
+        self
+    }
+
+    pub(super) fn with_fields(self, fields: &[Header]) -> Self {
+        fields
+            .iter()
+            .enumerate()
+            .fold(self, |parts, (at, field)| parts.with(Place::Name(at), field.name.as_bytes()).with(Place::Value(at), &field.value))
+    }
+
+    /// The values one after the other, as a reader might put them together.
+    pub(super) fn values(&self) -> Vec<u8> {
+        self.0.iter().filter(|part| matches!(part.place, Place::Value(_))).flat_map(|part| part.bytes.iter().copied()).collect()
+    }
+
+    /// The same parts, given out.
+    pub(super) fn earlier(self) -> Self {
+        Self(self.0.into_iter().map(|part| Part { place: Place::Earlier, ..part }).collect())
+    }
+
+    pub(super) fn and(mut self, earlier: &Self) -> Self {
+        self.0.extend(earlier.0.iter().map(|part| Part { place: part.place, bytes: part.bytes.clone() }));
+        self
+    }
+
+    /// Everything of a value that is in one part alone, or in neighbours.
+    pub(super) fn whole(&self, exact: &Look<'_>, folded: &Look<'_>) -> Vec<Star> {
+        let mut stars = Vec::new();
+        for part in &self.0 {
+            let found = match part.place {
+                Place::Name(_) => folded.through(&part.bytes),
+                Place::Value(_) => exact.through(&part.bytes),
+                Place::Body | Place::Earlier => continue,
+            };
+            stars.extend(found.into_iter().map(|found| Star { place: part.place, start: found.start, end: found.end, tag: found.tag }));
+        }
+        if self.0.len() > 1 {
+            self.in_a_row(exact, |place| !matches!(place, Place::Name(_)), &mut stars);
+            self.in_a_row(folded, |place| matches!(place, Place::Name(_)), &mut stars);
+            self.in_a_row(folded, |_| true, &mut stars);
+        }
+        stars
+    }
+
+    fn in_a_row(&self, look: &Look<'_>, is_in: impl Fn(Place) -> bool, stars: &mut Vec<Star>) {
+        let parts: Vec<&Part> = self.0.iter().filter(|part| is_in(part.place)).collect();
+        let row: Vec<u8> = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+        for found in look.through(&row) {
+            let mut begin = 0;
+            for part in &parts {
+                let (start, end) = (found.start.saturating_sub(begin), found.end.saturating_sub(begin).min(part.bytes.len()));
+                if start < end {
+                    stars.push(Star { place: part.place, start, end, tag: found.tag });
+                }
+                begin += part.bytes.len();
+            }
+        }
+    }
+
+    /// Everything of a value that is in pieces, wherever these are.
+    pub(super) fn pieces(&self, texts: &Set, names: &Set) -> Vec<Star> {
+        let star = |parts: &[&Part], (at, range, tag): (usize, Range<usize>, u64)| {
+            parts.get(at).map(|part| Star { place: part.place, start: range.start, end: range.end, tag })
+        };
+        let mut stars = Vec::new();
+        let values: Vec<&Part> = self.0.iter().filter(|part| !matches!(part.place, Place::Name(_))).collect();
+        let exact: Vec<&[u8]> = values.iter().map(|part| part.bytes.as_slice()).collect();
+        stars.extend(joins::pieces(texts, &exact).into_iter().filter_map(|piece| star(&values, piece)));
+        let all: Vec<&Part> = self.0.iter().collect();
+        if all.iter().any(|part| matches!(part.place, Place::Name(_))) {
+            let lowered: Vec<Vec<u8>> = all.iter().map(|part| part.bytes.to_ascii_lowercase()).collect();
+            let folded: Vec<&[u8]> = lowered.iter().map(Vec::as_slice).collect();
+            stars.extend(joins::pieces(names, &folded).into_iter().filter_map(|piece| star(&all, piece)));
+        }
+        stars
+    }
+}
+
+/// Writes stars into fields, and counts them.
+pub(super) fn write(mut stars: Vec<Star>, fields: &mut [Header], hits: &mut Hits) {
+    stars.sort_unstable();
+    stars.dedup();
+    let mut last: Option<(Place, usize)> = None;
+    for Star { place, start, end, tag } in stars {
+        let (Place::Name(at) | Place::Value(at)) = place else { continue };
+        let Some(field) = fields.get_mut(at) else { continue };
+        if matches!(place, Place::Name(_)) {
+            let mut name = std::mem::take(&mut field.name).into_bytes();
+            name.get_mut(start..end).into_iter().flatten().for_each(|byte| *byte = b'*');
+            // A star is a letter of names, too.
+            field.name = String::from_utf8_lossy(&name).into_owned();
+        } else {
+            field.value.get_mut(start..end).into_iter().flatten().for_each(|byte| *byte = b'*');
+        }
+        let is_new = last.is_none_or(|(other, other_end)| other != place || start >= other_end);
+        if is_new {
+            hits.places += 1;
+            hits.count(tag);
+        }
+        last = Some((place, last.filter(|_| !is_new).map_or(end, |(_, other)| other.max(end))));
+    }
+}

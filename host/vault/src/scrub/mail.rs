@@ -1,0 +1,59 @@
+//! Quoted-printable (RFC 2045, section 6.7), and text in units of two or four bytes (UTF-16, UTF-32).
+
+use memchr::{memchr, memchr_iter};
+
+use super::escape::hex;
+use super::view::Chars;
+
+/// A text without the escapes and soft line breaks of quoted-printable; nothing, if it has none.
+pub(super) fn unquoted(text: &[u8]) -> Option<Chars> {
+    let mut chars: Option<Chars> = None;
+    let mut done = 0;
+    for at in memchr_iter(b'=', text).filter(|at| hex(text, at + 1, 2).is_some() || soft_break(text, *at).is_some()) {
+        if at < done {
+            continue;
+        }
+        let chars = chars.get_or_insert_with(|| Chars::with_capacity(text.len()));
+        chars.copy(text, done..at);
+        done = match (soft_break(text, at), hex(text, at + 1, 2).and_then(|byte| u8::try_from(byte).ok())) {
+            (Some(end), _) => end,
+            (None, Some(byte)) => {
+                chars.put(&[byte], at..at + 3);
+                at + 3
+            }
+            (None, None) => at,
+        };
+    }
+    chars.map(|mut chars| {
+        chars.copy(text, done..text.len());
+        chars
+    })
+}
+
+/// Where the line goes on after an equals sign at its end.
+fn soft_break(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    match rest.get(blanks..)? {
+        [b'\r', b'\n', ..] => Some(at + 3 + blanks),
+        [b'\n' | b'\r', ..] => Some(at + 2 + blanks),
+        _ => None,
+    }
+}
+
+/// A text without its NUL bytes, if they stand where wide characters have them: UTF-16 and UTF-32 of ASCII, in both orders.
+pub(super) fn narrowed(text: &[u8]) -> Option<Chars> {
+    let first = memchr(0, text)?;
+    let is_wide = |at: &usize| [2, 4].iter().all(|more| text.get(at + more) == Some(&0));
+    if !memchr_iter(0, text).any(|at| is_wide(&at)) {
+        return None;
+    }
+    let mut chars = Chars::with_capacity(text.len());
+    let mut done = 0;
+    for at in std::iter::once(first).chain(memchr_iter(0, text).skip(1)) {
+        chars.copy(text, done..at);
+        done = at + 1;
+    }
+    chars.copy(text, done..text.len());
+    Some(chars)
+}

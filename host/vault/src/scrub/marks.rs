@@ -1,0 +1,83 @@
+//! Which bytes of a text become stars, and how many values that hides.
+
+use std::collections::BTreeMap;
+
+/// What was found: in how many places, and how often under which tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Stretches of stars.
+    pub places: u64,
+    /// How often a value with this tag was found.
+    pub of: BTreeMap<u64, u64>,
+}
+
+impl Hits {
+    pub(super) fn count(&mut self, tag: u64) {
+        *self.of.entry(tag).or_default() += 1;
+    }
+
+    pub(super) fn add(&mut self, more: &Self) {
+        self.places += more.places;
+        more.of.iter().for_each(|(tag, times)| *self.of.entry(*tag).or_default() += times);
+    }
+}
+
+/// Places in the bytes of a text that are still there; see the module.
+#[derive(Default)]
+pub(super) struct Marks {
+    pub(super) hits: Hits,
+    /// In order, and apart from each other.
+    stretches: Vec<(usize, usize)>,
+    /// Where the last value of each tag ends: a text that is looked through again shows the same ones.
+    ends: BTreeMap<u64, usize>,
+}
+
+impl Marks {
+    /// More of them, each with the tag of what is there.
+    pub(super) fn add(&mut self, found: impl IntoIterator<Item = (usize, usize, u64)>) {
+        let mut all: Vec<(usize, usize, bool)> = self.stretches.drain(..).map(|(start, end)| (start, end, false)).collect();
+        let known = all.len();
+        for (start, end, tag) in found {
+            let last = self.ends.entry(tag).or_default();
+            if start >= *last {
+                self.hits.count(tag);
+            }
+            *last = end.max(*last);
+            all.push((start, end, true));
+        }
+        if all.len() > known {
+            all.sort_unstable();
+        }
+        let mut is_new = false;
+        for (start, end, new) in all {
+            match self.stretches.last_mut() {
+                Some(last) if start < last.1 => {
+                    // What was counted by itself and is now one with another counts no more.
+                    self.hits.places -= u64::from(is_new && !new);
+                    (last.1, is_new) = (end.max(last.1), is_new && new);
+                }
+                _ => {
+                    self.hits.places += u64::from(new);
+                    self.stretches.push((start, end));
+                    is_new = new;
+                }
+            }
+        }
+    }
+
+    /// Writes the stars into the first bytes, which are then no longer there.
+    pub(super) fn take(&mut self, text: &mut [u8]) {
+        let gone = text.len();
+        for (start, end) in &self.stretches {
+            text.get_mut(*start..gone.min(*end)).into_iter().flatten().for_each(|byte| *byte = b'*');
+        }
+        self.stretches.retain_mut(|(start, end)| {
+            (*start, *end) = (start.saturating_sub(gone), end.saturating_sub(gone));
+            *end > 0
+        });
+        self.ends.retain(|_, end| {
+            *end = end.saturating_sub(gone);
+            *end > 0
+        });
+    }
+}

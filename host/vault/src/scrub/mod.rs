@@ -1,0 +1,147 @@
+//! Takes secrets out of what comes back: every byte of every form in which one is recognised becomes `*`, so that lengths stay what they were.
+//!
+//! A text is looked through as it stands, and as it reads when it is decoded: percent-encoding, HTML entities, escapes with backslashes, quoted-printable,
+//! wide characters, base 64 over line breaks and at any offset, hexadecimal and decimal bytes with whatever stands between them, and up to three of these on
+//! top of one another ([`look::NESTING_MAX`]). It never guesses: what does not decode to one of these secrets passes unharmed, however much it looks like one.
+//!
+//! SECURITY: only whole values are found, so nobody learns a value part by part.
+
+mod digits;
+mod entity;
+mod escape;
+mod fields;
+mod forms;
+mod inflate;
+mod joins;
+mod look;
+mod mail;
+mod marks;
+mod packed;
+mod set;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+pub use marks::Hits;
+pub use packed::PackedError;
+pub use stream::Scrubbing;
+
+use look::Look;
+use marks::Marks;
+use set::Set;
+
+use crate::secret::Secret;
+
+/// BOUND: forms of values in one scrubber, some 20 of each value, and some 200 bytes each.
+const FORMS_MAX: usize = 1 << 18;
+
+/// What was to be found is more than is looked for. Says nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secrets of this run have more forms than can be looked for")]
+pub struct TooManyForms;
+
+/// Values that are looked for. They come and go while answers are looked through.
+#[derive(Default)]
+pub struct Scrubber(RwLock<Known>);
+
+/// The values as they are while somebody looks.
+type Reading<'a> = RwLockReadGuard<'a, Known>;
+
+struct Known {
+    texts: Set,
+    names: Set,
+    /// Another number whenever a value was added.
+    state: u64,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { texts: Set::for_texts(), names: Set::for_names(), state: 0 }
+    }
+}
+
+impl std::fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scrubber({} forms)", self.reading().texts.len())
+    }
+}
+
+impl Scrubber {
+    /// For these secrets, all under one tag.
+    ///
+    /// # Errors
+    /// More forms than are looked for.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, TooManyForms> {
+        let scrubber = Self::default();
+        secrets.into_iter().try_for_each(|secret| scrubber.insert(secret, 0))?;
+        Ok(scrubber)
+    }
+
+    /// One value more. What is put in twice has to be taken out twice.
+    ///
+    /// # Errors
+    /// More forms than are looked for; then none of this value is.
+    pub fn insert(&self, secret: &Secret, tag: u64) -> Result<(), TooManyForms> {
+        static STATES: AtomicU64 = AtomicU64::new(1);
+        let (texts, names) = (forms::in_texts(secret.expose()), forms::in_names(secret.expose()));
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.texts.len() + known.names.len() + texts.len() + names.len() > FORMS_MAX {
+            return Err(TooManyForms);
+        }
+        texts.iter().for_each(|form| known.texts.insert(form, tag));
+        names.iter().for_each(|form| known.names.insert(form, tag));
+        known.state = STATES.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A value that lets nobody in any more.
+    pub fn remove(&self, secret: &Secret, tag: u64) {
+        let (texts, names) = (forms::in_texts(secret.expose()), forms::in_names(secret.expose()));
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        texts.iter().for_each(|form| known.texts.remove(form, tag));
+        names.iter().for_each(|form| known.names.remove(form, tag));
+    }
+
+    /// Whether nothing is looked for.
+    pub fn is_empty(&self) -> bool {
+        self.reading().texts.len() == 0
+    }
+
+    /// Whether any of them is in a text.
+    pub fn finds(&self, text: &[u8]) -> bool {
+        self.find(text).places > 0
+    }
+
+    /// Which of them are in a text, and how often.
+    pub fn find(&self, text: &[u8]) -> Hits {
+        self.marks(text).hits
+    }
+
+    /// All of a text at once; what was found.
+    pub fn scrub(&self, text: &mut [u8]) -> Hits {
+        let mut marks = self.marks(text);
+        marks.take(text);
+        marks.hits
+    }
+
+    fn marks(&self, text: &[u8]) -> Marks {
+        let mut marks = Marks::default();
+        let known = self.reading();
+        if let Some(look) = Look::new([&known.texts], false) {
+            marks.add(look.through(text).into_iter().map(|found| (found.start, found.end, found.tag)));
+        }
+        marks
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<'a>(all: &[&'a Self]) -> Vec<Reading<'a>> {
+        all.iter().map(|scrubber| scrubber.reading()).collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! One answer that is looked through as it comes: its header fields, its body piece by piece, its trailers, and what is spread over these.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use effect::Header;
+
+use super::fields::{self, Parts, Place, Star};
+use super::look::Look;
+use super::marks::{Hits, Marks};
+use super::packed::{Packed, PackedError};
+use super::{Reading, Scrubber};
+
+/// How many times as long as its value a form may be: two encodings of eight letters a byte on top of one another.
+pub(super) const SPREAD_MAX: usize = 64;
+/// The same for long values, of which so long a form would keep a stream from going on.
+const SPREAD_OF_LONG: usize = 8;
+/// BOUND: bytes by which the form of a long value may be longer than that.
+const SPREAD_BYTES_MAX: usize = 16 << 10;
+
+/// One answer that is scrubbed.
+///
+/// SECURITY: the last bytes are held back until more comes, always as many, whatever they are. Were it only where a form may have begun, whoever sees the
+/// pieces could have a server try one letter after the other.
+#[derive(Default)]
+pub struct Scrubbing {
+    /// What is packed in the body is looked through before the body is.
+    packed: Packed,
+    held: BytesMut,
+    /// So many of the held bytes were given out before the body: the end of the head.
+    context: usize,
+    /// So many of the held bytes were looked through, for what was known then.
+    looked: usize,
+    states: Vec<u64>,
+    /// How much is held back.
+    hold: usize,
+    marks: Marks,
+    head: Parts,
+    /// Whether what of the body may end a value that the head began was looked through.
+    is_joined: bool,
+}
+
+impl std::fmt::Debug for Scrubbing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scrubbing").field("held", &self.held.len()).finish_non_exhaustive()
+    }
+}
+
+impl Scrubbing {
+    /// For what comes out of something packed.
+    pub(super) fn within(packed: Packed) -> Self {
+        Self { packed, ..Self::default() }
+    }
+
+    /// The header fields, before anything of the body.
+    pub fn head(&mut self, known: &[&Scrubber], head: &mut [Header]) {
+        let known = Scrubber::read(known);
+        let parts = Parts::default().with_fields(head);
+        fields::write(spread(&known, &parts), head, &mut self.marks.hits);
+        self.hold = self.hold.max(hold(&known));
+        let values = parts.values();
+        self.held.extend_from_slice(values.get(values.len().saturating_sub(self.hold)..).unwrap_or_default());
+        self.context = self.held.len();
+        self.head = parts.earlier();
+    }
+
+    /// Takes a piece in, and gives out what is certain.
+    ///
+    /// # Errors
+    /// Something packed that can't be given out; nothing of this body is after that.
+    pub fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Bytes, PackedError> {
+        let piece = self.unpack(|packed| packed.push(known, piece))?;
+        let known = Scrubber::read(known);
+        self.held.extend_from_slice(&piece);
+        self.look(&known);
+        let body = self.held.get(self.context..).unwrap_or_default();
+        if !self.is_joined && body.len() > self.hold {
+            self.is_joined = true;
+            let stars = spread(&known, &Parts::default().and(&self.head).with(Place::Body, body));
+            self.mark(&stars);
+        }
+        Ok(self.give(self.held.len().saturating_sub(self.hold)))
+    }
+
+    /// The rest, at the end of the body, with the trailers that come after it.
+    ///
+    /// # Errors
+    /// As [`Scrubbing::push`].
+    pub fn finish(&mut self, known: &[&Scrubber], trailers: &mut [Header]) -> Result<Bytes, PackedError> {
+        let piece = self.unpack(|packed| packed.finish(known))?;
+        let known = Scrubber::read(known);
+        self.held.extend_from_slice(&piece);
+        self.look(&known);
+        if !(self.is_joined && trailers.is_empty()) {
+            let body = self.held.get(self.context..).unwrap_or_default();
+            let stars = spread(&known, &Parts::default().and(&self.head).with(Place::Body, body).with_fields(trailers));
+            self.mark(&stars);
+            fields::write(stars, trailers, &mut self.marks.hits);
+        }
+        Ok(self.give(self.held.len()))
+    }
+
+    fn unpack(&mut self, step: impl FnOnce(&mut Packed) -> Result<Vec<u8>, PackedError>) -> Result<Vec<u8>, PackedError> {
+        let given = step(&mut self.packed);
+        self.marks.hits.add(&std::mem::take(&mut self.packed.hits));
+        given
+    }
+
+    /// What was found so far.
+    pub fn hits(&self) -> &Hits {
+        &self.marks.hits
+    }
+
+    fn look(&mut self, known: &[Reading<'_>]) {
+        self.hold = self.hold.max(hold(known));
+        let states: Vec<u64> = known.iter().map(|known| known.state).collect();
+        let from = if states == self.states { self.looked } else { 0 };
+        (self.states, self.looked) = (states, self.held.len());
+        if let Some(look) = Look::new(known.iter().map(|known| &known.texts), false) {
+            let found = look.through_from(&self.held, from);
+            self.marks.add(found.into_iter().map(|found| (found.start, found.end, found.tag)));
+        }
+    }
+
+    fn mark(&mut self, stars: &[Star]) {
+        let body = stars.iter().filter(|star| star.place == Place::Body);
+        self.marks.add(body.map(|star| (self.context + star.start, self.context + star.end, star.tag)));
+    }
+
+    fn give(&mut self, bytes: usize) -> Bytes {
+        let mut out = self.held.split_to(bytes);
+        self.marks.take(&mut out);
+        out.advance(bytes.min(self.context));
+        (self.context, self.looked) = (self.context.saturating_sub(bytes), self.looked.saturating_sub(bytes));
+        out.freeze()
+    }
+}
+
+/// Everything of a value in the parts of an answer.
+fn spread(known: &[Reading<'_>], parts: &Parts) -> Vec<Star> {
+    let exact = Look::new(known.iter().map(|known| &known.texts), false);
+    let folded = Look::new(known.iter().map(|known| &known.names), true);
+    let (Some(exact), Some(folded)) = (exact, folded) else { return Vec::new() };
+    let mut stars = parts.whole(&exact, &folded);
+    for known in known {
+        stars.extend(parts.pieces(&known.texts, &known.names));
+    }
+    stars
+}
+
+/// How much of a stream is held back for what is known.
+fn hold(known: &[Reading<'_>]) -> usize {
+    let longest = known.iter().filter_map(|known| known.texts.lengths()).map(|(_, longest)| longest).max().unwrap_or(0);
+    (longest * SPREAD_MAX).min(longest * SPREAD_OF_LONG + SPREAD_BYTES_MAX)
+}

@@ -1,0 +1,100 @@
+//! Names and values of header fields and trailers, and values that are spread over these and a body.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use effect::Header;
+
+use super::*;
+
+const VALUE: &str = "Tok_Zm9vYmFyBAZquux4711";
+
+fn header(name: &str, value: &str) -> Header {
+    Header { name: name.to_ascii_lowercase(), value: value.as_bytes().to_vec() }
+}
+
+/// A whole answer as it is given out, on one line.
+fn answer(head: &[(&str, &str)], body: &[&str], trailers: &[(&str, &str)]) -> String {
+    let (known, mut stream) = (scrubber(&[VALUE, "plain-value-2"]), Scrubbing::default());
+    let fields = |fields: &[(&str, &str)]| fields.iter().map(|(name, value)| header(name, value)).collect::<Vec<_>>();
+    let (mut head, mut trailers) = (fields(head), fields(trailers));
+    stream.head(&[&known], &mut head);
+    let mut out: Vec<u8> = body.iter().flat_map(|piece| stream.push(&[&known], piece.as_bytes()).unwrap()).collect();
+    out.extend(stream.finish(&[&known], &mut trailers).unwrap());
+    let lines = |fields: &[Header]| fields.iter().map(|field| format!("{}: {}\n", field.name, shown(&field.value))).collect::<String>();
+    format!("{}\n{}\n{}", lines(&head), shown(&out), lines(&trailers))
+}
+
+fn stars(bytes: usize) -> String {
+    "*".repeat(bytes)
+}
+
+#[test]
+fn a_value_as_the_name_of_a_field_is_taken_out_whatever_its_case_was() {
+    let bytes = VALUE.as_bytes();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    let twice = URL_SAFE_NO_PAD.encode(STANDARD_NO_PAD.encode(bytes));
+    for name in
+        [VALUE.to_owned(), URL_SAFE_NO_PAD.encode(bytes), hex, VALUE.replace('_', "%5f"), twice.trim_end_matches(['4', 'x']).to_owned()]
+    {
+        for (before, after) in [("", ""), ("x-", "-y")] {
+            let name = format!("{before}{name}{after}");
+            for out in [answer(&[(&name, "1")], &["body"], &[]), answer(&[], &["body"], &[(&name, "1")])] {
+                let longest = out.split(|letter| letter != '*').map(str::len).max().unwrap();
+                assert!(longest + 4 >= name.len() - before.len() - after.len(), "{name}: {out}");
+            }
+        }
+    }
+    assert_eq!(answer(&[("x-request-id", "1")], &["body"], &[("x-tok_zm9v", "2")]), "x-request-id: 1\n\nbody\nx-tok_zm9v: 2\n");
+}
+
+#[test]
+fn a_value_in_pieces_over_several_fields_is_taken_out() {
+    let (one, rest) = VALUE.split_at(9);
+    let (two, three) = rest.split_at(6);
+    let (a, b, c) = (stars(9), stars(6), stars(8));
+    // In order, in any order, with others between, at the ends of longer fields.
+    assert_eq!(answer(&[("a", one), ("b", rest)], &[], &[]), format!("a: {a}\nb: {}\n\n\n", stars(14)));
+    assert_eq!(answer(&[("b", rest), ("date", "today"), ("a", one)], &[], &[]), format!("b: {}\ndate: today\na: {a}\n\n\n", stars(14)));
+    assert_eq!(
+        answer(&[("c", &format!("{three} z")), ("d", "1"), ("b", two), ("a", &format!("x {one}"))], &[], &[]),
+        format!("c: {c} z\nd: 1\nb: {b}\na: x {a}\n\n\n")
+    );
+    assert_eq!(answer(&[(one, "1"), ("x", "2"), (rest, "3")], &[], &[]), format!("{a}: 1\nx: 2\n{}: 3\n\n\n", stars(14)));
+    // A part alone tells that nothing is whole.
+    assert_eq!(answer(&[("a", one), ("b", two)], &[three], &[]), format!("a: {one}\nb: {two}\n\n{c}\n"));
+    assert_eq!(answer(&[("a", one), ("b", two)], &["other"], &[]), format!("a: {one}\nb: {two}\n\nother\n"));
+}
+
+#[test]
+fn the_end_of_a_value_that_the_head_began_is_taken_out_of_the_body() {
+    let (one, two) = VALUE.split_at(12);
+    let hidden = stars(11);
+    for body in [vec![two], vec!["Zqu", "ux4711"].into_iter().chain([""]).collect()] {
+        let body: Vec<&str> = if body.len() == 1 { body } else { vec![&two[..4], &two[4..]] };
+        for head in [vec![("a", one)], vec![("a", one), ("date", "today"), ("content-length", "11")]] {
+            let out = answer(&head, &body, &[]);
+            assert!(out.ends_with(&format!("\n\n{hidden}\n")), "{out}");
+        }
+    }
+    let long = format!("{two}{}", " more".repeat(1000));
+    assert!(answer(&[("a", one), ("date", "today")], &[&long], &[]).contains(&format!("\n\n{hidden} more more")));
+    assert!(answer(&[("a", &one[1..])], &[&long], &[]).contains(&format!("\n\n{two} more more")));
+}
+
+#[test]
+fn a_value_over_body_and_trailers_is_taken_out_of_both() {
+    let (one, rest) = VALUE.split_at(9);
+    let (two, three) = rest.split_at(6);
+    let (a, b, c) = (stars(9), stars(6), stars(8));
+    let long = format!("{}{one}", "more ".repeat(1000));
+    for body in [one, &long] {
+        let out = answer(&[], &[body], &[("x", rest)]);
+        assert!(out.ends_with(&format!("{a}\nx: {}\n", stars(14))), "{out}");
+        let out = answer(&[], &[body], &[("y", "1"), ("x", three), ("z", two)]);
+        assert!(out.ends_with(&format!("{a}\ny: 1\nx: {c}\nz: {b}\n")), "{out}");
+    }
+    assert_eq!(answer(&[], &["body"], &[("y", one), ("x", rest)]), format!("\nbody\ny: {a}\nx: {}\n", stars(14)));
+    assert_eq!(answer(&[("h", one)], &[two], &[("x", three)]), format!("h: {one}\n\n{b}\nx: {c}\n"));
+    assert_eq!(answer(&[("h", one)], &["body"], &[("x", rest)]), format!("h: {one}\n\nbody\nx: {}\n", stars(14)));
+    assert_eq!(answer(&[], &["body"], &[("x", one), ("y", two)]), format!("\nbody\nx: {one}\ny: {two}\n"));
+}

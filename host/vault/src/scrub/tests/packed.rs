@@ -1,0 +1,90 @@
+//! What is packed in a body. The bodies are written by Python (`gzip`, `zlib`, `zipfile`).
+
+use super::*;
+use crate::scrub::PackedError;
+use miniz_oxide::deflate::compress_to_vec;
+
+fn rows(file: &str) -> impl Iterator<Item = (&str, Vec<u8>)> {
+    let bytes = |hex: &str| (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    file.lines().map(move |line| line.split_once('\t').map(|(name, hex)| (name, bytes(hex))).unwrap())
+}
+
+/// What of a body is given out, and how it ends.
+fn given(known: &Scrubber, body: &[u8], piece: usize) -> (Vec<u8>, Result<(), PackedError>, u64) {
+    let (mut stream, mut out) = (Scrubbing::default(), Vec::new());
+    let mut step = |given: Result<bytes::Bytes, PackedError>| given.map(|bytes| out.extend(bytes));
+    let mut done = body.chunks(piece).try_for_each(|piece| step(stream.push(&[known], piece)));
+    if done.is_ok() {
+        done = step(stream.finish(&[known], &mut []));
+    } else {
+        assert!(stream.push(&[known], b"more").is_err() && stream.finish(&[known], &mut []).is_err(), "it does not go on");
+    }
+    (out, done, stream.hits().places)
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    [b"\x1f\x8b\x08\0\0\0\0\0\0\xff", compress_to_vec(text, 6).as_slice(), &[0; 8]].concat()
+}
+
+/// The value that Python wrote into these files.
+const VALUE: &str = "s3cr/t+\"v&l'<>\\ ~=?ü.";
+
+#[test]
+fn each_form_that_python_makes_is_taken_out() {
+    let known = scrubber(&[VALUE]);
+    let missed: Vec<&str> = rows(include_str!("python.txt")).filter(|(_, text)| !known.finds(text)).map(|(name, _)| name).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+    for (name, text) in rows(include_str!("python.txt")) {
+        let whole = washed(&known, &text, text.len());
+        assert!([1, 13].iter().all(|piece| washed(&known, &text, *piece) == whole), "{name}");
+        assert_eq!(scrubber(&["s3cr/t+\"v&l'<>\\ ~=?ü!"]).find(&text).places, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_body_ends_where_a_value_is_in_something_packed() {
+    let known = scrubber(&[VALUE]);
+    for (name, body) in rows(include_str!("packed.txt")) {
+        for piece in [1, 10, 1000] {
+            let (out, done, hits) = given(&known, &body, piece);
+            assert_eq!(done, Err(PackedError::Secret), "{name} in pieces of {piece}");
+            assert!(hits > 0 && !known.finds(&out) && out.len() < body.len(), "{name} in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn a_packed_body_without_a_value_passes_unharmed() {
+    let known = scrubber(&[VALUE]);
+    for (name, body) in rows(include_str!("clean.txt")) {
+        for piece in [1, 10, 100_000] {
+            assert_eq!(given(&known, &body, piece), (body.clone(), Ok(()), 0), "{name} in pieces of {piece}");
+        }
+    }
+    // Nothing is held back for good while it comes.
+    let all: Vec<u8> = (0..=255).collect();
+    let body = gzip(&noise(400_000, &all));
+    let mut stream = Scrubbing::default();
+    let early: usize = body.chunks(5_000).map(|piece| stream.push(&[&known], piece).unwrap().len()).sum();
+    assert!(early > body.len() - 50_000, "{early} of {}", body.len());
+}
+
+#[test]
+fn a_bomb_ends_the_body() {
+    let known = scrubber(&[VALUE]);
+    let bomb = gzip(&vec![0; 64 << 20]);
+    assert_eq!(given(&known, &bomb, 5_000).1, Err(PackedError::TooMuch));
+    let twice = gzip(&bomb);
+    assert_eq!(given(&known, &twice, 5_000).1, Err(PackedError::TooMuch));
+    let small = gzip(&vec![0; 3 << 20]);
+    assert_eq!(given(&known, &small, 5_000), (small, Ok(()), 0));
+}
+
+#[test]
+fn a_body_of_nothing_but_false_starts_ends() {
+    let known = scrubber(&[VALUE]);
+    let start = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff".as_slice(), &[7; 6]].concat();
+    assert_eq!(given(&known, &start.repeat(1000), 999).1, Err(PackedError::Broken));
+    let few = start.repeat(20);
+    assert_eq!(given(&known, &few, 999), (few, Ok(()), 0));
+}

@@ -1,0 +1,83 @@
+//! What servers show of a credential's value in places and forms of their own: through the whole host, nothing of it reaches the guest or the record.
+
+use effect::record::Record;
+use effect::{Binding, Placement, Scheme, Source};
+use run::{Report, RunOrder};
+use tests::host::{TestHost, loopback, printed};
+use tests::seen::lines;
+use tests::server::{CHUNKED, Server, Step, chunk};
+use vault::{Local, Secret};
+
+use crate::ending::done;
+
+const CANARY: &str = "Canary.8f3aQ_z~k7-Xy";
+
+/// A run with a credential whose server answers so.
+async fn run(answer: &[u8]) -> (TestHost, Report) {
+    let host = TestHost::new();
+    Local::new(&host.place().home).set("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    let server = Server::doing(vec![Step::Say(answer.to_vec())]).await;
+    let mut order: RunOrder = host.order("get", &[&server.url("/a")]);
+    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    order.grants.http[0].credential = Some("inventory".to_owned());
+    let hosts = vec!["127.0.0.1".parse().unwrap()];
+    order.grants.credentials.push(Binding { scheme: Scheme::Http, ..Binding::new("inventory", hosts, Placement::Bearer, Source::Local) });
+    let report = done(&host, order).await;
+    (host, report)
+}
+
+/// How many values were taken out, once nothing of any of these parts is in what the guest was given.
+fn redactions(host: &TestHost, report: &Report, parts: &[&str]) -> u64 {
+    let reader = journal::Reader::open(&host.place().home).unwrap();
+    for leaf in gate::leaves(&reader, report.run) {
+        let payloads = leaf.unwrap().payloads;
+        for part in parts {
+            let is_there = |payload: &[u8]| payload.to_ascii_lowercase().windows(part.len()).any(|window| window == part.as_bytes());
+            assert!(!payloads.iter().any(|payload| is_there(payload)), "{part}");
+        }
+    }
+    host.records(report.run).iter().map(|record| if let Record::Received(received) = record { received.redactions } else { 0 }).sum()
+}
+
+fn plain(head: &str, body: &[u8]) -> Vec<u8> {
+    [format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_in_names_of_fields_or_in_pieces_over_an_answer_reaches_nobody() {
+    let lower = CANARY.to_ascii_lowercase();
+    let (one, two) = CANARY.split_at(9);
+    let (one_lower, two_lower) = lower.split_at(9);
+    let trailers = |body: &str, trailers: &str| [CHUNKED, &chunk(body.as_bytes()), format!("0\r\n{trailers}\r\n").as_bytes()].concat();
+    let answers: [(Vec<u8>, &[&str]); 6] = [
+        (plain(&format!("{CANARY}: 1\r\n"), b"ok"), &[&lower]),
+        (plain(&format!("x-a: {one}\r\ndate: today\r\nx-b: {two}\r\n"), b"ok"), &[one_lower, two_lower]),
+        (plain(&format!("x-a: {one}\r\n"), two.as_bytes()), &[two_lower]),
+        (trailers(one, &format!("x-a: {two}\r\n")), &[one_lower, two_lower]),
+        (trailers("ok", &format!("x-a: {one}\r\nx-b: {two}\r\n")), &[one_lower, two_lower]),
+        (trailers("ok", &format!("{CANARY}: 1\r\n")), &[&lower]),
+    ];
+    for (answer, parts) in answers {
+        let (host, report) = run(&answer).await;
+        assert_eq!(lines(&report)[0]["answer"]["status"], 200, "{}", printed(&report));
+        assert!(redactions(&host, &report, parts) > 0, "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_packed_without_saying_so_ends_where_a_value_is_in_it_and_passes_where_none_is() {
+    for (body, holds) in [(HOLDS, true), (HOLDS_NONE, false)] {
+        let body: Vec<u8> = (0..body.len()).step_by(2).map(|at| u8::from_str_radix(&body[at..at + 2], 16).unwrap()).collect();
+        for head in ["", "content-type: text/plain\r\n", "content-encoding: identity\r\n"] {
+            let (host, report) = run(&plain(head, &body)).await;
+            assert_eq!(lines(&report)[0]["answer"]["err"].is_string(), holds, "{}", printed(&report));
+            assert_eq!(redactions(&host, &report, &[]) > 0, holds, "{}", printed(&report));
+        }
+    }
+}
+
+/// By gzip of Python: an object with the value in it twice.
+const HOLDS: &str = "1f8b0800000000000203ab56ca4bcc4d55b252cacc2b4bcd2bc92faa54d2512ac9cf4ecd038a3927e6251655ea59a4192706c657d5659beb4680a413d31333714ad70200f31f869a52000000";
+/// The same with another value.
+const HOLDS_NONE: &str =
+    "1f8b0800000000000203ab56ca4bcc4d55b252cacc2b4bcd2bc92faa54d2512ac9cf4ecd038ae5a72924e6e59764a416010513d31333d1046b01fd2b29d13e000000";
