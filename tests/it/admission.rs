@@ -120,7 +120,7 @@ async fn mutated_components_are_refused_or_run_to_some_end() {
             }
             let mut order = host.order_of(name, &bytes, &[]);
             order.limits.active_timeout_ms = 200;
-            match host.house.start(order).await {
+            match host.house.start(order, run::own_principal()).await {
                 Ok(running) => drop(tests::host::report(running).await),
                 Err(RunError::Sandbox(_)) => {}
                 Err(err) => panic!("{name} {seed}: {err}"),

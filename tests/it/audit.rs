@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use effect::record::{AnswerClass, Answered, Kind, Record, VERSION};
-use effect::{Outcome, RunId, SafeText};
+use effect::{Outcome, RunId};
 use gate::{Ledger, OrderFault, OrderFaultKind};
 use journal::{Journal, Options, PublicKey, Report, verify};
 use run::{House, NetworkOrder, RunError};
@@ -150,7 +150,7 @@ async fn l11_a_home_put_back_to_an_earlier_day_is_refused() {
 fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    fs::create_dir_all(&place.state).unwrap();
+    home::make_folder(&place.state).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     // The first record of a real run, and then one that can't follow.
     let opened = runtime.block_on(async {
@@ -228,7 +228,7 @@ async fn l10_a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_a
         let run = reader.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
         let intents = asked(&records(&place.home, run)).count();
         assert_eq!(intents, full_at);
-        let running = house.resume(run, SafeText::new("tester", 16), None, &NetworkOrder::default()).await.unwrap();
+        let running = house.resume(run, run::own_principal(), None, &NetworkOrder::default()).await.unwrap();
         let report = report(running).await;
         assert_eq!(report.outcome, Outcome::Done, "{report:?}");
         assert_eq!(printed(&report).lines().filter(|line| line.contains("\"status\":200")).count(), 6);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use effect::{Outcome, SafeText};
+use effect::Outcome;
 use run::{Event, House, HouseOptions, Place, Report, RunOrder};
 use tokio::process::{Child, Command};
 
@@ -43,7 +43,7 @@ async fn live(place: &Place, folder: &Path) -> u8 {
     let order: RunOrder = serde_json::from_slice(&std::fs::read(folder.join("order.json")).unwrap()).unwrap();
     let nothing_to_compile = HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 4, passphrase_file: None };
     let started = match House::open(place, &nothing_to_compile) {
-        Ok(house) => house.start(order).await,
+        Ok(house) => house.start(order, run::own_principal()).await,
         Err(err) => Err(err),
     };
     let mut running = match started {
@@ -78,6 +78,6 @@ pub(crate) async fn killed_and_resumed(child: &mut Child, place: &Place) -> (Hou
     let house = House::open(place, &tests::host::options()).unwrap();
     let records = journal::Reader::open(&place.home).unwrap();
     let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
-    let running = house.resume(run, SafeText::new("tester", 16), None, &run::NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), None, &run::NetworkOrder::default()).await.unwrap();
     (house, tests::host::report(running).await)
 }

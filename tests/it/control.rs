@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use effect::record::{AnswerClass, Record};
-use effect::{Outcome, SafeText};
-use run::{Holder, House, Place, RunError, RunOrder, Running};
+use effect::{Means, Outcome, Stopping};
+use run::{Holder, House, Place, RunError, RunOrder, Running, own_principal};
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::seen::{answered, asked};
 use tests::server::{CHUNKED, Server, Step, chunk, response};
@@ -44,10 +44,10 @@ impl Two {
     async fn stopped(&self, running: Running) -> Vec<Record> {
         let run = running.run;
         assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == run));
-        assert!(self.there.stop(run, "somebody else", None).await.unwrap());
+        assert!(self.there.stop(run, None).await.unwrap());
         let report = report(running).await;
-        assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("somebody else", 64) });
-        assert!(!self.there.stop(run, "somebody else", None).await.unwrap(), "it has ended");
+        assert_eq!(report.outcome, Outcome::Stopped(Stopping { by: own_principal(), means: Means::Stop }));
+        assert!(!self.there.stop(run, None).await.unwrap(), "it has ended");
         let records = records(&self.place.home, run);
         assert!(matches!(records.last(), Some(Record::RunClosed(_))), "{:?}", records.last());
         records
@@ -157,7 +157,7 @@ async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
         tokio::task::yield_now().await;
     }
     let Some(Record::RunClosed(closed)) = records(&two.place.home, others).pop() else { panic!("it was not closed") };
-    assert_eq!(closed.outcome, Outcome::Stopped { by: SafeText::new("its client went away", 64) });
+    assert_eq!(closed.outcome, Outcome::Stopped(Stopping { by: own_principal(), means: Means::ClientGone }));
     assert_eq!(two.there.going().await.unwrap().len(), 1);
     two.stopped(own).await;
     two.leave().await;
@@ -248,8 +248,8 @@ async fn what_the_socket_does_not_understand_changes_nothing() {
     let socket = two.place.home.join("host.sock");
     let size = || journal::Reader::open(&two.place.home).unwrap().records().count();
     let before = size();
-    let unknown_run = "{\"verb\":\"stop\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"by\":\"x\"}\n";
-    let no_such = "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"by\":\"x\",\"settled\":null,\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
+    let unknown_run = "{\"verb\":\"stop\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"means\":\"stop\"}\n";
+    let no_such = "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"settled\":null,\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
     let cases: [(&str, &str); 9] = [
         ("", ""),
         ("\n", "\"exit\":2"),

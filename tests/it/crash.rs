@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use effect::record::Record;
-use effect::{Outcome, RunId, SafeText};
+use effect::{Outcome, RunId};
 use gate::Ledger;
 use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder, Word};
 use tests::dice::{Dice, server};
@@ -101,7 +101,7 @@ impl Lane {
     }
 
     async fn resume(&self, house: &House, run: RunId, settled: Option<Word>) -> Result<Report, RunError> {
-        let running = house.resume(run, SafeText::new("tester", 16), settled, &NetworkOrder::default()).await?;
+        let running = house.resume(run, run::own_principal(), settled, &NetworkOrder::default()).await?;
         Ok(report(running).await)
     }
 

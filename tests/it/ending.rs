@@ -51,7 +51,7 @@ pub(crate) async fn trapped(host: &TestHost, order: RunOrder) -> String {
 pub(crate) async fn not_started(host: &TestHost, order: RunOrder) -> RunError {
     let before = entries(host);
     let name = order.agent.name.clone();
-    let Err(err) = host.house.start(order).await else { panic!("{name} was started") };
+    let Err(err) = host.house.start(order, run::own_principal()).await else { panic!("{name} was started") };
     assert_eq!(entries(host), before, "{name} is on the record");
     honest(host).await;
     err

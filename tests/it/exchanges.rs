@@ -18,6 +18,10 @@ use crate::rotation::text_of;
 const FIRST: &str = "refresh-token-number-0";
 const NEXT: &str = "refresh-token-number-1";
 
+fn stopping() -> effect::Stopping {
+    effect::Stopping { by: run::own_principal(), means: effect::Means::Stop }
+}
+
 fn refreshing(server: &Server) -> Binding {
     let oauth2 = Oauth2 {
         client_id: "tester".to_owned(),
@@ -88,10 +92,10 @@ async fn a_run_that_is_stopped_while_a_token_is_refreshed_loses_no_refresh_token
     let (issuer, api) = (issuer(&turn).await, Server::doing(vec![Step::Say(response(200, b"ok"))]).await);
     let running = host.start(order(&host, &api, refreshing(&issuer), &[&api.url("/")])).await;
     issuer.until(|counts| counts.heard == 1).await;
-    running.stop("a test");
+    running.stop(stopping());
     turn.add_permits(1);
     let report = tests::host::report(running).await;
-    assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("a test", 64) });
+    assert_eq!(report.outcome, Outcome::Stopped(stopping()));
     assert_eq!(api.heard().len(), 0, "nothing was sent under it");
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
@@ -103,8 +107,8 @@ async fn a_lease_that_is_revoked_while_its_token_is_refreshed_loses_no_refresh_t
     let (issuer, api) = (issuer(&turn).await, Server::doing(vec![Step::Say(response(200, b"ok"))]).await);
     let running = host.start(order(&host, &api, refreshing(&issuer), &[&api.url("/"), &api.url("/")])).await;
     issuer.until(|counts| counts.heard == 1).await;
-    let revoking = Revoking { agent: None, by: SafeText::new("alice", 16), credential: None, run: None };
-    assert_eq!(host.house.revoke(&revoking).unwrap().len(), 1);
+    let revoking = Revoking { agent: None, credential: None, run: None };
+    assert_eq!(host.house.revoke(&revoking, &run::own_principal()).unwrap().len(), 1);
     turn.add_permits(1);
     let report = tests::host::report(running).await;
     let records = host.records(report.run);
@@ -232,7 +236,7 @@ async fn a_request_that_was_dropped_tells_what_was_sent_of_it_and_to_whom() {
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
     let running = host.start(order).await;
     server.until(|counts| counts.heard == 1).await;
-    running.stop("a test");
+    running.stop(stopping());
     let report = tests::host::report(running).await;
     let records = host.records(report.run);
     let ended = answered(&records).next().unwrap();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use effect::record::Record;
-use effect::{Outcome, SafeText};
-use run::{House, NetworkOrder, RunError};
+use effect::Outcome;
+use run::{House, NetworkOrder};
 use tests::host::{TestHost, loopback, options, place, records, report};
 use tests::program::{Program, config};
 use tests::seen::asked;
@@ -29,7 +29,7 @@ async fn a_key_of_compiled_components_that_was_cut_is_made_anew_and_one_open_to_
     }
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
     let Err(err) = open() else { panic!("it is open to others") };
-    assert!(matches!(err, RunError::CacheKey(_)), "{}", err.chain());
+    assert!(matches!(home::Exposed::of(&err), Some(home::Exposed::Mode { mode: 0o640, .. })), "{}", err.chain());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,7 +62,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     let (Some(Record::RunOpened(opened)), Some(last)) = (before.first(), asked(&before).last()) else { panic!("{before:?}") };
     let spent = last.at - opened.at;
     assert!(spent >= 300, "the first answer took so long: {spent}");
-    let running = house.resume(run, SafeText::new("tester", 16), None, &NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), None, &NetworkOrder::default()).await.unwrap();
     let report = report(running).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     assert!(report.active_ms >= spent, "{} of {spent}", report.active_ms);

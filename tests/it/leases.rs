@@ -1,7 +1,7 @@
 //! Leases of credentials while runs go on: they end when somebody says so, at once, with everything that goes on under them.
 
 use effect::record::{Kind, Record};
-use effect::{Binding, HttpFault, Placement, Reason, SafeText, Scheme, Sigv4, Source};
+use effect::{Binding, HttpFault, Placement, Reason, Scheme, Sigv4, Source};
 use run::{Event, Revoking, RunOrder};
 use serde_json::{Value, json};
 use tests::host::{TestHost, loopback, printed};
@@ -35,7 +35,7 @@ fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
 }
 
 fn revoking(credential: Option<&str>) -> Revoking {
-    Revoking { agent: None, by: SafeText::new("alice", 16), credential: credential.map(str::to_owned), run: None }
+    Revoking { agent: None, credential: credential.map(str::to_owned), run: None }
 }
 
 /// Connections to a port of this machine that stand, by the kernel's own table (proc(5)): what `ss` shows.
@@ -66,7 +66,7 @@ async fn a_revoked_lease_ends_its_stream_and_closes_its_connection() {
     // It has told of the first piece, and waits for the next.
     server.until(|counts| counts.heard == 2).await;
     assert!(connections(server.port()) >= 1, "something streams");
-    let ended = host.house.revoke(&revoking(Some("inventory"))).unwrap();
+    let ended = host.house.revoke(&revoking(Some("inventory")), &run::own_principal()).unwrap();
     assert_eq!(ended, [gate::lease_id(running.run, "inventory")]);
     let report = tests::host::report(running).await;
     let records = host.records(report.run);
@@ -86,8 +86,8 @@ async fn who_waits_for_an_answer_under_a_revoked_lease_is_refused_and_so_is_what
     let (one, other) = (server.url("/1"), server.url("/2"));
     let running = host.start(order(&host, "get", server.port(), &[&one, &other])).await;
     server.until(|counts| counts.heard == 1).await;
-    assert_eq!(host.house.revoke(&revoking(None)).unwrap().len(), 1);
-    assert!(host.house.revoke(&revoking(None)).unwrap().is_empty(), "it ends once");
+    assert_eq!(host.house.revoke(&revoking(None), &run::own_principal()).unwrap().len(), 1);
+    assert!(host.house.revoke(&revoking(None), &run::own_principal()).unwrap().is_empty(), "it ends once");
     let report = tests::host::report(running).await;
     let records = host.records(report.run);
     let late: Vec<&str> = records
@@ -115,7 +115,7 @@ async fn a_kept_connection_is_closed_with_its_lease() {
     let told = std::sync::Arc::clone(&seen);
     let beside = Server::answering(move |_, _| {
         let before = connections(port);
-        let ended = house.revoke(&revoking(Some("inventory"))).unwrap().len();
+        let ended = house.revoke(&revoking(Some("inventory")), &run::own_principal()).unwrap().len();
         told.lock().unwrap().push((before, ended, connections(port)));
         vec![Step::Say(response(200, b"ok"))]
     })
@@ -143,7 +143,7 @@ async fn leases_of_other_runs_agents_and_credentials_stay() {
     let revoke = |change: &dyn Fn(&mut Revoking)| {
         let mut what = revoking(None);
         change(&mut what);
-        host.house.revoke(&what).unwrap()
+        host.house.revoke(&what, &run::own_principal()).unwrap()
     };
     assert!(revoke(&|what| what.agent = Some("other".to_owned())).is_empty());
     assert!(revoke(&|what| what.credential = Some("other".to_owned())).is_empty());
@@ -152,7 +152,7 @@ async fn leases_of_other_runs_agents_and_credentials_stay() {
     assert!(first.evidence.touched.leases[0].revoked);
     assert_eq!(revoke(&|what| what.agent = Some("get".to_owned())), [gate::lease_id(other.run, "inventory")]);
     assert!(tests::host::report(other).await.evidence.touched.leases[0].revoked);
-    assert!(host.house.revoke(&Revoking { run: Some(first.run), ..revoking(None) }).is_err(), "it does not go on");
+    assert!(host.house.revoke(&Revoking { run: Some(first.run), ..revoking(None) }, &run::own_principal()).is_err(), "it does not go on");
     // A run that is started later has its own.
     let report = done(&host, order(&host, "get", server.port(), &[&server.url("/ok")])).await;
     assert_eq!(lines(&report)[0]["answer"]["status"], 200);

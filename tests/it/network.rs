@@ -259,7 +259,7 @@ async fn grants_that_lead_to_a_metadata_service_start_nothing() {
     for grant in hosts.map(|host| granted(host, Vec::new())).into_iter().chain(wide) {
         let mut order = order.clone();
         order.grants.http.push(grant.clone());
-        let Err(err) = host.house.start(order).await else { panic!("{grant:?}") };
+        let Err(err) = host.house.start(order, run::own_principal()).await else { panic!("{grant:?}") };
         assert_eq!(err.exit(), 2, "{}", err.chain());
         assert!(matches!(err, run::RunError::Grant(_)), "{}", err.chain());
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use effect::record::Record;
-use effect::{Binding, May, Method, Outcome, Placement, Rotation, RotationSet, RunId, SafeText, Scheme, Source};
+use effect::{Binding, May, Method, Outcome, Placement, Rotation, RotationSet, RunId, Scheme, Source};
 use run::{House, NetworkOrder, Report, RunError, RunOrder, Word};
 use serde_json::{Value, json};
 use tests::host::{TestHost, mount, options, place, records};
@@ -303,7 +303,7 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     let (server, run, vault) = cut_off_while_setting(folder.path()).await;
     let place = place(folder.path());
     let house = House::open(&place, &options()).unwrap();
-    let resume = async |word| house.resume(run, SafeText::new("tester", 16), word, &NetworkOrder::default()).await;
+    let resume = async |word| house.resume(run, run::own_principal(), word, &NetworkOrder::default()).await;
     for _ in 0..2 {
         let ended = match resume(None).await {
             Ok(running) => tests::host::report(running).await.outcome,

@@ -44,7 +44,7 @@ async fn a_guest_that_traps_leaves_the_others_alone() {
         crate::ending::trapped(&host, host.order("panics_with_message", &["one of many"])).await;
     }
     assert!(matches!(tests::host::report(spins).await.outcome, Outcome::Limit { .. }));
-    waits.stop("test");
+    waits.stop(effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
     assert!(matches!(tests::host::report(waits).await.outcome, Outcome::Stopped { .. }));
 }
 
@@ -75,4 +75,17 @@ async fn each_run_starts_from_a_seed_of_its_own() {
         let report = done(&host, host.order("random_and_clock", &[])).await;
         assert!(seen.insert(tests::host::printed(&report).to_owned()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_of_a_socket_on_an_object_that_is_none_ends_the_guest() {
+    let host = TestHost::new();
+    for way in ["tcp", "tcp-listen", "udp", "udp-send", "udp-receive", "names"] {
+        let report = host.run(host.order("forges_sockets", &[way])).await;
+        let Outcome::Trapped { message } = &report.outcome else { panic!("{way}: {:?}", report.outcome) };
+        assert!(message.as_str().contains("wrong type") || message.as_str().contains("never handed out"), "{way}: {message}");
+        assert!(!tests::host::printed(&report).contains("survived"), "{way}");
+    }
+    let report = done(&host, host.order("forges_sockets", &["none"])).await;
+    assert!(tests::host::printed(&report).contains("survived"), "the control");
 }

@@ -71,7 +71,7 @@ fn end(program: &Program, run: &str) -> String {
 fn ctrl_c_and_sigterm_end_a_run_cleanly_and_are_on_the_record() {
     let program = waits();
     for agent in ["waits-for-ever", "spins-forever"] {
-        for (signal, code, by) in [(Signal::INT, 130, "Ctrl-C"), (Signal::TERM, 143, "SIGTERM")] {
+        for (signal, code, by) in [(Signal::INT, 130, "ctrl-c"), (Signal::TERM, 143, "sigterm")] {
             let terminal = Terminal::waiting(&program, agent);
             let run = terminal.run.clone();
             terminal.signal(signal);
@@ -112,14 +112,14 @@ fn a_holder_stays_for_the_runs_of_others_until_it_is_told_twice() {
     holder.signal(Signal::INT);
     let line = holder.until("staying until runs of others have ended");
     assert!(line.contains(&second), "{line}");
-    assert!(end(&program, &first).contains("Ctrl-C"));
+    assert!(end(&program, &first).contains("ctrl-c"));
     let listed = program.run(&["ps", "--json"]);
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed.pointer("/0/run"), Some(&Value::from(second.as_str())), "{listed}");
     holder.signal(Signal::INT);
     assert_eq!(holder.ends(), 130);
     assert_eq!(client.ends(), 130);
-    assert!(end(&program, &second).contains("Ctrl-C"));
+    assert!(end(&program, &second).contains("ctrl-c"));
 }
 
 #[test]

@@ -7,19 +7,20 @@ use std::path::Path;
 use tests::tools::root;
 
 /// The rooms, from the ground up: each may use those before it.
-const ROOMS: &[&str] = &["effect", "journal", "policy", "package", "gate", "vault", "net", "broker", "sandbox", "run", "cli"];
+const ROOMS: &[&str] = &["effect", "home", "journal", "policy", "package", "gate", "vault", "net", "broker", "sandbox", "run", "cli"];
 
 /// What a room may use of ours where that is less than everything before it.
 const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("effect", &[]),
-    ("journal", &["effect"]),
+    ("home", &[]),
+    ("journal", &["effect", "home"]),
     ("policy", &["effect"]),
-    ("package", &["effect", "policy"]),
+    ("package", &["effect", "home", "policy"]),
     ("gate", &["effect", "journal", "policy"]),
-    ("vault", &["effect"]),
+    ("vault", &["effect", "home"]),
     ("net", &["effect", "policy"]),
     ("broker", &["effect", "gate", "vault", "net"]),
-    ("sandbox", &["effect"]),
+    ("sandbox", &["effect", "home"]),
 ];
 
 /// What of others' only these rooms may use.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::{Limits, Outcome, SafeText};
+use effect::{Limits, Outcome};
 use sandbox::{Ended, Prepared, Start, enter};
 use tests::scripted::{Scripted, Step};
 
@@ -23,7 +23,7 @@ async fn run(prepared: &Prepared, arguments: &[&str], seed: u64, record: Vec<Ste
     let (world, steps) = Scripted::new(seed, record, steps_max);
     let args = std::iter::once("guest").chain(arguments.iter().copied()).map(str::to_owned).collect();
     let start = Start { args, input: Bytes::new(), limits: Limits::default(), mounts: vec!["/src".to_owned()], ..Start::default() };
-    let ended = enter(prepared, start, Box::new(world), std::future::pending::<SafeText>()).await.expect("it can be entered");
+    let ended = enter(prepared, start, Box::new(world), std::future::pending::<effect::Stopping>()).await.expect("it can be entered");
     let steps = Arc::clone(&steps).lock().expect("no step panics").clone();
     (ended, steps)
 }

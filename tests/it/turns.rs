@@ -1,11 +1,15 @@
 //! Guests take turns: none that computes, waits or spins keeps another from its own, and each can be told to end.
 
-use effect::{Outcome, SafeText};
+use effect::{Means, Outcome, SafeText, Stopping};
 use serde_json::json;
 use tests::host::TestHost;
 use tests::wat::wat;
 
 use crate::ending::{done, honest, lines};
+
+fn stopping() -> Stopping {
+    Stopping { by: run::own_principal(), means: Means::Stop }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guests_that_compute_for_ever_leave_the_others_their_turn() {
@@ -19,9 +23,9 @@ async fn guests_that_compute_for_ever_leave_the_others_their_turn() {
     // Six spinners on two workers: an honest guest ends all the same, and so do they when they are told to.
     honest(&host).await;
     for running in spinning {
-        running.stop("test");
+        running.stop(stopping());
         let report = tests::host::report(running).await;
-        assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("test", 64) });
+        assert_eq!(report.outcome, Outcome::Stopped(stopping()));
     }
     honest(&host).await;
 }
@@ -39,12 +43,12 @@ async fn a_run_that_waits_for_a_place_can_be_stopped() {
     };
     let inside = host.start(spins()).await;
     let waits = host.start(spins()).await;
-    waits.stop("test");
+    waits.stop(stopping());
     let report = tests::host::report(waits).await;
-    assert_eq!(report.outcome, Outcome::Stopped { by: SafeText::new("test", 64) });
+    assert_eq!(report.outcome, Outcome::Stopped(stopping()));
     assert_eq!(host.house.going().len(), 1, "the other one is still inside");
     let next = host.start(host.order_of("does_nothing", &wat("does_nothing"), &[])).await;
-    inside.stop("test");
+    inside.stop(stopping());
     tests::host::report(inside).await;
     assert_eq!(tests::host::report(next).await.outcome, Outcome::Done, "whoever waited has its turn");
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use effect::record::{AgentRef, Record};
 use effect::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, RunId, SafeText};
@@ -42,7 +42,7 @@ pub fn options() -> HouseOptions {
 
 /// Compiled components that all tests of a machine share: what is tested is not the compiler.
 fn shared_cache() -> PathBuf {
-    tools::target().join("tests-cache")
+    tools::target().join("tests-compiled")
 }
 
 /// A guest, ready to be entered without a house.
@@ -74,19 +74,45 @@ pub struct TestHost {
 }
 
 /// Home and second state beneath a folder, with the components that were compiled before.
+///
+/// # Panics
+/// When there is no room for them.
 pub fn place(folder: &Path) -> Place {
     let place = Place { home: folder.join("home"), state: folder.join("state") };
-    std::fs::create_dir_all(&place.home).expect("a home");
-    static FIRST: Mutex<()> = Mutex::new(());
-    let _one = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
-    std::fs::create_dir_all(shared_cache()).expect("a cache");
-    if !place.home.join("cache").exists() {
-        std::os::unix::fs::symlink(shared_cache(), place.home.join("cache")).expect("the shared cache");
-        let key = place.home.join("cache.key");
+    home::make_folder(&place.home).expect("a home");
+    let key = place.home.join("cache.key");
+    if !key.exists() {
         std::fs::write(&key, [1; 32]).expect("its key");
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
     }
+    share(&shared_cache(), &place.home.join("cache"));
     place
+}
+
+/// Gives what was compiled in this home to the tests that come.
+pub fn give_back(place: &Place) {
+    share(&place.home.join("cache"), &shared_cache());
+}
+
+/// Links what one cache has and the other lacks; the code of each last, since it says that the rest is there.
+fn share(from: &Path, to: &Path) {
+    let Ok(entries) = std::fs::read_dir(from) else { return };
+    if home::make_folder(to).is_err() {
+        return;
+    }
+    let mut files: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "cwasm" || extension == "mac"));
+    files.sort();
+    for file in files {
+        // Another test may have given it meanwhile.
+        let _ = file.file_name().map(|name| std::fs::hard_link(&file, to.join(name)));
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        give_back(self.house.place());
+    }
 }
 
 impl Default for TestHost {
@@ -149,7 +175,6 @@ impl TestHost {
         RunOrder {
             agent: AgentRef { digest, name: SafeText::new(name, 64), version: SafeText::new("0.0.0", 16) },
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-            by: SafeText::new("tester", 16),
             config: None,
             durable: false,
             grants: Grants::default(),
@@ -166,7 +191,7 @@ impl TestHost {
     /// # Panics
     /// When it does not start.
     pub async fn start(&self, order: RunOrder) -> Running {
-        self.house.start(order).await.expect("the run starts")
+        self.house.start(order, run::own_principal()).await.expect("the run starts")
     }
 
     /// Runs to the end.

@@ -17,6 +17,12 @@ pub struct Program {
     place: Place,
 }
 
+impl Drop for Program {
+    fn drop(&mut self) {
+        host::give_back(&self.place);
+    }
+}
+
 impl Program {
     /// Writes the configuration.
     ///
@@ -90,6 +96,10 @@ pub fn agent(name: &str) -> PathBuf {
 fn build(name: &str) -> PathBuf {
     let folder = tools::target().join("tests-built");
     std::fs::create_dir_all(folder.join("config")).expect("a folder");
+    // What an earlier version has left there may be open to others.
+    if home::check(&agents_home()).and_then(|()| home::check(&folder.join("state"))).is_err() {
+        [agents_home(), folder.join("state")].iter().for_each(|home| drop(std::fs::remove_dir_all(home)));
+    }
     let source = tools::root().join("agents").join(name);
     let config = format!("[agents.{name}]\ncomponent = {:?}\n", source.display().to_string());
     let file = folder.join("config").join(format!("{name}.toml"));

@@ -6,19 +6,17 @@ use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _};
 use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, Stop};
 use gate::{Clock, Looked, Standing, TakeOver};
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::mounts::{Mounts, is_pseudo};
+use crate::beneath::{self, End};
+use crate::mounts::Mounts;
 use crate::pread::read_at;
 
 /// BOUND: one read, whatever was asked.
 const READ_BYTES_MAX: u32 = 64 << 10;
-/// BOUND: names in a target that is given out.
-const LINK_BYTES_MAX: usize = 4096;
 
 /// Something that is open.
 enum Thing {
@@ -50,7 +48,7 @@ pub(crate) struct Files {
 }
 
 /// A look that did not work: refused, or a plain fault.
-enum Not {
+pub(crate) enum Not {
     Refused(Reason),
     Fault(FileFault),
 }
@@ -65,8 +63,6 @@ impl From<io::Error> for Not {
     fn from(err: io::Error) -> Self {
         let Some(code) = err.raw_os_error() else {
             return match err.kind() {
-                // cap-std's own word for a path that leaves.
-                io::ErrorKind::PermissionDenied => Self::Refused(Reason::LeavesMount),
                 io::ErrorKind::NotFound => Self::Fault(FileFault::NotFound),
                 io::ErrorKind::NotADirectory => Self::Fault(FileFault::NotDirectory),
                 io::ErrorKind::InvalidInput => Self::Fault(FileFault::Invalid),
@@ -126,21 +122,20 @@ impl Files {
             FileAsk::Stat { file } => self.stat(*file),
             FileAsk::StatAt { dir, path, follow } => {
                 let (_, dir) = self.dir(*dir, ask)?;
-                let meta = if *follow { dir.metadata(path.as_str()) } else { dir.symlink_metadata(path.as_str()) }?;
-                let kind = kind_of(&meta);
-                if path.as_str().ends_with('/') && kind != FileKind::Directory {
+                let found = beneath::find(&dir, path.as_str(), end(*follow))?;
+                let meta = Metadata::from_file(&found)?;
+                if path.as_str().ends_with('/') && kind_of(&meta) != FileKind::Directory {
                     return Err(FileFault::NotDirectory.into());
                 }
                 Ok(FileAnswer::Stat(self.stat_of(&meta)))
             }
             FileAsk::ReadLink { dir, path } => {
                 let (_, dir) = self.dir(*dir, ask)?;
-                let target = dir.read_link(path.as_str())?;
-                match target.to_str() {
-                    Some(target) if target.len() <= LINK_BYTES_MAX => Ok(FileAnswer::Link(target.to_owned())),
-                    Some(_) => Err(FileFault::NameTooLong.into()),
-                    None => Err(FileFault::Invalid.into()),
+                let link = beneath::find(&dir, path.as_str(), End::AsItIs)?;
+                if kind_of(&Metadata::from_file(&link)?) != FileKind::Link {
+                    return Err(FileFault::Invalid.into());
                 }
+                beneath::target(&link).map(FileAnswer::Link)
             }
             FileAsk::Close { file } => {
                 let before = self.before.contains_key(&file.0) && self.closed.insert(file.0);
@@ -354,35 +349,22 @@ fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
 
 /// Opens what is at a path, if it is a regular file or a directory.
 ///
-/// SECURITY: looked at before it is opened, since opening a device can do something; opened so that a FIFO put there meanwhile does not
-/// hang; looked at again once it is open, since only that tells what was opened.
+/// SECURITY: held before it is opened, since opening a device can do something, and a FIFO hangs; what is opened is what was held.
 fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, Not> {
     let path = open.path.as_str();
-    let before = if open.follow { dir.metadata(path) } else { dir.symlink_metadata(path) }?;
-    let expected = kind_of(&before);
-    match expected {
-        FileKind::Link => return Err(FileFault::Loop.into()),
-        FileKind::Other => return Err(Not::Refused(Reason::NotRegular)),
-        FileKind::File if open.directory || path.ends_with('/') => return Err(FileFault::NotDirectory.into()),
-        FileKind::File | FileKind::Directory => {}
-    }
-    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    if !open.follow {
-        flags |= OFlags::NOFOLLOW;
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-    let file = dir.open_with(path, &options)?.into_std();
-    if is_pseudo(&file) {
-        return Err(Not::Refused(Reason::NotRegular));
-    }
-    let meta = Metadata::from_file(&file)?;
+    let found = beneath::find(dir, path, end(open.follow))?;
+    let meta = Metadata::from_file(&found)?;
     match kind_of(&meta) {
-        FileKind::File if !open.directory => Ok(Thing::File { file, size: meta.len() }),
-        FileKind::File => Err(FileFault::NotDirectory.into()),
-        FileKind::Directory => Ok(Thing::Dir(Arc::new(Dir::from_std_file(file)))),
-        FileKind::Link | FileKind::Other => Err(Not::Refused(Reason::NotRegular)),
+        FileKind::Link => Err(FileFault::Loop.into()),
+        FileKind::Other => Err(Not::Refused(Reason::NotRegular)),
+        FileKind::File if open.directory || path.ends_with('/') => Err(FileFault::NotDirectory.into()),
+        FileKind::File => Ok(Thing::File { file: beneath::open(&found, false)?, size: meta.len() }),
+        FileKind::Directory => Ok(Thing::Dir(Arc::new(Dir::from_std_file(beneath::open(&found, true)?)))),
     }
+}
+
+fn end(follow: bool) -> End {
+    if follow { End::Followed } else { End::AsItIs }
 }
 
 fn kind_of(meta: &Metadata) -> FileKind {

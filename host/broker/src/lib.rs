@@ -7,6 +7,7 @@
 //! - INVARIANT: nothing that was opened here lies outside of its mount, or is anything but a regular file or a directory.
 
 mod act;
+mod beneath;
 mod clock;
 mod files;
 mod finishing;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::{Act as Asks, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, OpId, Outcome, Release, SafeText, Stop, Timeline};
+use effect::{Act as Asks, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, OpId, Outcome, Principal, Release, Stop, Timeline};
 use gate::{Asked, Clock, LiveWorld, Looked, Onward, Opening, Pending, RunGate, Seen, TakeOver};
 use net::{Network, Pool};
 use tokio::runtime::Handle;
@@ -103,7 +103,7 @@ impl LiveHandle {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn revoke(&self, credential: Option<&str>, by: &SafeText) -> Result<Vec<String>, Stop> {
+    pub fn revoke(&self, credential: Option<&str>, by: &Principal) -> Result<Vec<String>, Stop> {
         let Some((gate, leased, pool)) = &self.acts else { return Ok(Vec::new()) };
         let ended = gate.revoke(credential, by)?;
         for name in &ended {

@@ -1,7 +1,6 @@
 //! The folders of the host that a run may look into, held open from before its start.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +25,20 @@ const PSEUDO: &[u64] = &[
     0x4249_4E4D, // binfmt_misc
     0x1980_0202, // mqueue
     0x5A3C_69F0, // apparmorfs
+    0x4341_5D53, // smackfs
+    0x6573_5543, // fusectl
+    0x6759_6969, // rpc_pipefs
+    0x6E66_7364, // nfsd
+    0x0765_5821, // resctrl
+    0xABBA_1974, // xenfs
+    0x9FA2,      // usbdevfs
+    0x9FA1,      // openpromfs
+    0x6E73_6673, // nsfs
+    0x5049_5045, // pipefs
+    0x534F_434B, // sockfs
+    0x0904_1934, // anon_inodefs
+    0x5345_434D, // secretmem
+    0x0187,      // autofs: what is there is mounted by looking at it
 ];
 
 /// Open folders, in the order of the grants. Cheap to clone: runs of one agent share them.
@@ -94,16 +107,25 @@ fn open_dir(host: &Path) -> Result<Dir, MountFault> {
         return Err(MountFault::Moved(real));
     }
     let dir = Dir::open_ambient_dir(host, cap_std::ambient_authority())?;
-    if is_of(&dir, PSEUDO) { Err(MountFault::Pseudo) } else { Ok(dir) }
+    let asked = rustix::fs::fstatfs(&dir).map_err(io::Error::from);
+    let kind = asked.and_then(|found| u64::try_from(found.f_type).map_err(|_| io::ErrorKind::Unsupported.into()));
+    judge(kind)?;
+    Ok(dir)
 }
 
-/// Whether something that is open lies on one of these file systems.
-fn is_of(open: impl AsFd, kinds: &[u64]) -> bool {
-    // One that can't be asked what it is gives no file either.
-    rustix::fs::fstatfs(open).is_ok_and(|found| u64::try_from(found.f_type).is_ok_and(|kind| kinds.contains(&kind)))
+/// SECURITY: one that can't be asked what it is is not opened.
+fn judge(kind: io::Result<u64>) -> Result<(), MountFault> {
+    if PSEUDO.contains(&kind?) { Err(MountFault::Pseudo) } else { Ok(()) }
 }
 
-/// Whether something that was opened beneath a mount is a view of the system itself: another file system may lie beneath a folder.
-pub(crate) fn is_pseudo(open: impl AsFd) -> bool {
-    is_of(open, PSEUDO)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_can_not_be_asked_what_it_is_is_no_mount() {
+        assert!(matches!(judge(Err(io::ErrorKind::Unsupported.into())), Err(MountFault::System(_))));
+        assert!(matches!(judge(Ok(0x9FA0)), Err(MountFault::Pseudo)));
+        assert!(judge(Ok(0xEF53)).is_ok(), "the control: ext4");
+    }
 }

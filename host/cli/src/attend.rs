@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use effect::{RunId, Severity};
+use effect::{Means, RunId, Severity, Stopping};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, Word};
+use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, Word, own_principal};
 
 use crate::err::CliError;
-use crate::exit::{self, CTRL_C, Strictness};
+use crate::exit::{self, Strictness};
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{out, place, report, sarif, words};
+use crate::{out, report, sarif};
 
 /// How the end of a run is shown.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Beginning {
     async fn begin(self, holder: &Holder) -> Result<Running, RunError> {
         match self {
             Self::Start(order) => holder.start(*order).await,
-            Self::Resume { run, word, network } => holder.resume(run, place::by(), word, network).await,
+            Self::Resume { run, word, network } => holder.resume(run, word, network).await,
         }
     }
 }
@@ -88,13 +88,12 @@ impl Attended<'_> {
     async fn all(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> (Vec<Report>, Option<CliError>) {
         let begun = self.begin(holder, beginnings, signals).await;
         if let Err(err) = &begun {
-            let by = if let CliError::EndedEarly { name } = err { name } else { "another shard, which could not begin" };
-            self.going.iter().for_each(|going| going.running.stop(by));
+            self.stop(if let CliError::EndedEarly { means } = err { *means } else { Means::ShardFailed });
         }
         while self.going.iter().any(|going| going.ended.is_none()) {
             tokio::select! {
                 (at, event) = next(&mut self.going) => self.take(at, event),
-                name = signals.next() => self.end(holder, name),
+                means = signals.next() => self.end(holder, means),
             }
         }
         let (mut reports, mut failed) = (Vec::new(), begun.err());
@@ -113,7 +112,7 @@ impl Attended<'_> {
             // A component that was never compiled takes a while, in which nothing is on the record yet.
             let running = tokio::select! {
                 running = beginning.begin(holder) => running?,
-                name = signals.next() => return Err(CliError::EndedEarly { name }),
+                means = signals.next() => return Err(CliError::EndedEarly { means }),
             };
             self.going.push(Going { running, ended: None });
         }
@@ -124,7 +123,7 @@ impl Attended<'_> {
         let ended = match event {
             Some(Event::Opened { run }) => return self.screen.step(&format!("run {run}")),
             Some(Event::Said { claim }) => return self.screen.said(self.agent, &claim),
-            Some(Event::Progress { progress }) => return self.screen.progress(&progress),
+            Some(Event::Progress { progress }) => return self.screen.progress(self.agent, &progress),
             Some(Event::Refused { ask, reason }) => return self.screen.refused(&ask, &reason),
             Some(Event::Closed { report }) => Ok(*report),
             Some(Event::Failed { exit, message }) => Err(CliError::Failed { exit, message }),
@@ -135,13 +134,19 @@ impl Attended<'_> {
         }
     }
 
+    /// Tells each to end, in the name of this process.
+    fn stop(&self, means: Means) {
+        let stopping = Stopping { by: own_principal(), means };
+        self.going.iter().for_each(|going| going.running.stop(stopping.clone()));
+    }
+
     /// The second time, everything that goes on in this process.
-    fn end(&mut self, holder: &Holder, name: &'static str) {
-        self.going.iter().for_each(|going| going.running.stop(name));
+    fn end(&mut self, holder: &Holder, means: Means) {
+        self.stop(means);
         if std::mem::replace(&mut self.told_to_end, true)
             && let Holder::Here(house, _) = holder
         {
-            house.stop_all(name);
+            house.stop_all(means);
         }
     }
 }
@@ -160,8 +165,10 @@ fn show(reports: &[Report], showing: &Showing) -> Result<u8, CliError> {
     if showing.json {
         out::json(&report::documents(reports))?;
     } else {
-        for text in reports.iter().filter(|_| !showing.is_agent).filter_map(|report| report.claims.output.as_ref()?.as_str()) {
-            output(text)?;
+        for report in reports.iter().filter(|_| !showing.is_agent) {
+            if let Some(text) = report.claims.output.as_ref().and_then(|output| output.as_str()) {
+                out::guest(report.agent.name.as_str(), text)?;
+            }
         }
         report::lines(reports, showing.is_agent).iter().for_each(|line| out::words(line));
     }
@@ -183,14 +190,6 @@ fn number(report: &Report, showing: &Showing) -> u8 {
     if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }
 }
 
-/// What a command printed: as it is for another program, without what a terminal obeys for a person.
-fn output(text: &str) -> Result<(), CliError> {
-    if out::is_terminal() {
-        return text.lines().try_for_each(|line| out::line(&words::safe(line)));
-    }
-    out::bytes(text.as_bytes())
-}
-
 /// Leaves the home. A holder waits for the runs of others, says so, and ends them when it is told a second time.
 pub(crate) async fn leave(holder: Holder, signals: &mut Signals) -> Result<(), CliError> {
     let house = match &holder {
@@ -200,14 +199,14 @@ pub(crate) async fn leave(holder: Holder, signals: &mut Signals) -> Result<(), C
     let others = house.as_ref().map(run::House::going).unwrap_or_default();
     if !others.is_empty() {
         let names: Vec<String> = others.iter().map(|(run, agent)| format!("{agent} ({run})")).collect();
-        out::words(&format!("staying until runs of others have ended: {}; {CTRL_C} ends them", names.join(", ")));
+        out::words(&format!("staying until runs of others have ended: {}; {} ends them", names.join(", "), Means::CtrlC));
     }
     let mut leaving = std::pin::pin!(holder.leave());
     loop {
         tokio::select! {
             left = &mut leaving => return Ok(left?),
-            name = signals.next() => if let Some(house) = &house {
-                house.stop_all(name);
+            means = signals.next() => if let Some(house) = &house {
+                house.stop_all(means);
             },
         }
     }

@@ -1,9 +1,11 @@
 //! What goes wrong at the command line, and the one place that says so.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use effect::RunId;
+use home::Exposed;
 use package::trust::Untrusted;
 use package::{ConfigError, Refused, TrustError};
 
@@ -47,8 +49,8 @@ pub(crate) enum CliError {
     Run(#[from] run::RunError),
     #[error("the run could not go on: {}", safe(message))]
     Failed { exit: u8, message: String },
-    #[error("ended by {name} before it began")]
-    EndedEarly { name: &'static str },
+    #[error("ended by {means} before it began")]
+    EndedEarly { means: effect::Means },
     #[error("the process that holds the home went away without a word")]
     HolderGone,
     #[error("the record can't be read")]
@@ -80,6 +82,8 @@ pub(crate) enum CliError {
     NotARun(String),
     #[error("no run is called `{}`", safe(.0))]
     NoSuchRun(String),
+    #[error("{0}, in what can be read of the record; it may be in what can't")]
+    Unread(Box<CliError>),
     #[error("several runs are called `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; it has {last}")]
@@ -120,6 +124,8 @@ pub(crate) enum CliError {
     NoCases,
     #[error("`{}` is no name of a case: letters, digits, `-` and `_`", safe(.0))]
     NotACaseName(String),
+    #[error("the home can't be used")]
+    Home(#[source] io::Error),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
     #[error("could not start")]
@@ -163,6 +169,9 @@ impl CliError {
     /// The number that the program ends with.
     pub(crate) fn exit(&self) -> u8 {
         use package::build::BuildError;
+        if Exposed::of(self).is_some() {
+            return exit::USAGE;
+        }
         match self {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
             Self::Build(BuildError::Component(_) | BuildError::Freeze(_)) => exit::REFUSED,
@@ -175,11 +184,11 @@ impl CliError {
             Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
-            Self::EndedEarly { name } if *name == exit::CTRL_C => exit::INTERRUPTED,
-            Self::EndedEarly { .. } => exit::TERMINATED,
+            Self::EndedEarly { means } => exit::of_means(*means),
             Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
             Self::Read(_) => exit::RECORD,
             Self::Accept(journal::OpenError::Held { .. }) => exit::HOST,
+            Self::Accept(journal::OpenError::Whole) => exit::USAGE,
             Self::Accept(_) => exit::RECORD,
             Self::File { .. }
             | Self::NotAFile(_)
@@ -202,6 +211,8 @@ impl CliError {
             | Self::NotAKind { .. }
             | Self::PublicKey { .. }
             | Self::NoHome { .. } => exit::USAGE,
+            Self::Home(_) => exit::HOST,
+            Self::Unread(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }
@@ -221,7 +232,14 @@ impl CliError {
     }
 
     /// What to do next, where that is plain.
-    fn help(&self) -> Option<&'static str> {
+    fn help(&self) -> Option<Cow<'static, str>> {
+        match Exposed::of(self) {
+            Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
+            None => self.advice().map(Cow::Borrowed),
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
         use journal::{OpenError, ReadError};
         use package::project::ProjectError;
         use run::RunError;
@@ -250,7 +268,7 @@ impl CliError {
                 Some("if you put back an older copy of the home, say `bailiwick audit accept-rollback`; if not, somebody else did")
             }
             Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Read(ReadError::Fault(_)) => {
-                Some("`bailiwick audit verify` names the first place that is wrong; restore the home from a copy")
+                Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside")
             }
             Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
                 Some("find out, then `--settle did` or `--settle did-not`, with `--op` where there are several")
@@ -279,7 +297,10 @@ impl CliError {
 
     /// Says it: what, why (each cause once), and what to do.
     pub(crate) fn print(&self) {
-        self.lines().iter().for_each(|line| out::words(line));
+        for line in self.lines() {
+            // A command that mends something stays one line, so that it can be copied.
+            if line.starts_with("help: ") { out::command(&line) } else { out::words(&line) }
+        }
     }
 
     /// Each cause that says something new, a line each, safe to print.

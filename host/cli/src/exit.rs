@@ -1,6 +1,6 @@
 //! With which number the program ends: one table for scripts, the same for every verb.
 
-use effect::Outcome;
+use effect::{Means, Outcome};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -27,9 +27,6 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// SIGTERM, and `stop`.
 pub(crate) const TERMINATED: u8 = 143;
 
-/// What Ctrl-C is called on the record.
-pub(crate) const CTRL_C: &str = "Ctrl-C";
-
 /// Whether refusals that an agent survived count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strictness {
@@ -47,23 +44,31 @@ pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Stric
         Outcome::Failed { .. } | Outcome::Trapped { .. } if was_refused => REFUSED,
         Outcome::Failed { .. } | Outcome::Trapped { .. } => AGENT,
         Outcome::Limit { .. } => LIMIT,
-        Outcome::Stopped { by } if by.as_str() == CTRL_C => INTERRUPTED,
-        Outcome::Stopped { .. } => TERMINATED,
+        Outcome::Stopped(stopping) => of_means(stopping.means),
         Outcome::Unsettled { .. } => UNSETTLED,
         Outcome::RecordBroken => RECORD,
         Outcome::HostFailed { .. } => HOST,
     }
 }
 
+/// The number for how a run, or what comes before one, was ended.
+pub(crate) fn of_means(means: Means) -> u8 {
+    match means {
+        Means::CtrlC => INTERRUPTED,
+        Means::Sigterm | Means::Sighup | Means::Stop | Means::ClientGone | Means::ShardFailed => TERMINATED,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use effect::SafeText;
+    use effect::{Principal, SafeText, Stopping};
 
     use super::*;
 
     #[test]
     fn each_end_has_its_number() {
         let text = |text: &str| SafeText::new(text, 64);
+        let stopped = |means| Outcome::Stopped(Stopping { by: Principal::new(1000, Some("alice")), means });
         let failed = Outcome::Failed { code: text("x"), message: text("y") };
         let cases = [
             (Outcome::Done, false, DONE),
@@ -72,9 +77,9 @@ mod tests {
             (failed, true, REFUSED),
             (Outcome::Trapped { message: text("unreachable") }, false, AGENT),
             (Outcome::Limit { limit: text("memory") }, true, LIMIT),
-            (Outcome::Stopped { by: text(CTRL_C) }, false, INTERRUPTED),
-            (Outcome::Stopped { by: text("SIGTERM") }, false, TERMINATED),
-            (Outcome::Stopped { by: text("alice with `stop`") }, true, TERMINATED),
+            (stopped(Means::CtrlC), false, INTERRUPTED),
+            (stopped(Means::Sigterm), false, TERMINATED),
+            (stopped(Means::Stop), true, TERMINATED),
             (Outcome::Unsettled { op: 3 }, false, UNSETTLED),
             (Outcome::RecordBroken, false, RECORD),
             (Outcome::HostFailed { message: text("z") }, false, HOST),

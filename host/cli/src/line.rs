@@ -103,6 +103,11 @@ fn record(record: &Record) -> String {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             format!("the record was taken as it is, by {}: {} records, {was}", accepted.by, count(accepted.now_size))
         }
+        Record::Reanchored(it) => {
+            let was = it.was_size.map_or_else(|| "none were remembered".to_owned(), |size| format!("{} were remembered", count(size)));
+            let kept = format!("{} records are whole, {was}, {} set aside in {}", count(it.now_size), bytes(it.bytes), it.aside);
+            format!("by {}: {}: {kept} ({})", it.by, it.reason, it.what)
+        }
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }
 }

@@ -1,11 +1,14 @@
 //! Reading the record back: runs by a part of their id, records as people and programs see them.
 
+use std::sync::{Mutex, PoisonError};
+
 use effect::RunId;
 use effect::record::Record;
-use journal::{Position, Reader, log_run};
+use journal::{Damage, Position, Reader, log_run};
 use run::Place;
 
 use crate::err::CliError;
+use crate::{exit, out, words};
 
 /// A record with its place.
 #[derive(serde::Serialize)]
@@ -54,8 +57,56 @@ impl Shown {
     }
 }
 
+/// Readers of this process: what they pass over is told when its verb is done.
+static READERS: Mutex<Vec<Reader>> = Mutex::new(Vec::new());
+
+/// A reader of what is whole. What it has to pass over is told at the end, and is what the program ends with.
 pub(crate) fn reader(place: &Place) -> Result<Reader, CliError> {
-    Ok(Reader::open(&place.home)?)
+    let reader = Reader::of_what_is_whole(&place.home, Some(&place.state))?;
+    READERS.lock().unwrap_or_else(PoisonError::into_inner).push(reader.clone());
+    Ok(reader)
+}
+
+/// What could not be read of the record so far, each part once.
+pub(crate) fn damage() -> Vec<Damage> {
+    let readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all: Vec<Damage> = Vec::new();
+    for damage in readers.iter().flat_map(Reader::damage) {
+        if !all.contains(&damage) {
+            all.push(damage);
+        }
+    }
+    all
+}
+
+/// What was damaged has been set aside.
+pub(crate) fn forget_damage() {
+    READERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// A part that could not be read, in words.
+pub(crate) fn damage_words(damage: &Damage) -> String {
+    let until = match damage.until {
+        Some(until) => format!("whole again from record {} on", until.index),
+        None => "nothing whole follows".to_owned(),
+    };
+    format!("{}; {until}", damage.fault)
+}
+
+/// How a verb ends that had to pass over something: what it shows is whole, and is not everything.
+pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
+    let damage = damage();
+    if damage.is_empty() {
+        return ended;
+    }
+    out::words("the record is damaged: what is shown is whole, and is not all there was");
+    damage.iter().for_each(|damage| out::words(&format!("  not read: {}", words::safe(&damage_words(damage)))));
+    out::words("help: put a whole copy back, or `bailiwick audit reanchor --reason TEXT` sets it aside");
+    match ended {
+        Ok(exit::DONE) => Ok(exit::RECORD),
+        Err(err @ (CliError::NoSuchRun(_) | CliError::NoSuchRecord { .. })) => Err(CliError::Unread(Box::new(err))),
+        ended => ended,
+    }
 }
 
 /// What stands for the run that was begun last.

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use effect::SafeText;
 use run::{HouseOptions, Place};
 
 use crate::err::CliError;
@@ -18,8 +17,15 @@ fn set(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The home and its second state.
+/// The home and its second state, if no other user can reach either.
 pub(crate) fn place() -> Result<Place, CliError> {
+    let place = located()?;
+    home::check(&place.home).and_then(|()| home::check(&place.state)).map_err(CliError::Home)?;
+    Ok(place)
+}
+
+/// Where the home and its second state are, or would be.
+pub(crate) fn located() -> Result<Place, CliError> {
     let folder = |own: &'static str, xdg: &'static str, beneath: &str| {
         if let Some(own) = set(own) {
             return std::path::absolute(own).map_err(CliError::file("find", Path::new(".")));
@@ -53,14 +59,6 @@ pub(crate) fn passphrase_file() -> Option<PathBuf> {
 /// Where built components are kept.
 pub(crate) fn build_cache(place: &Place) -> PathBuf {
     place.home.join("build")
-}
-
-/// Who says it: for the record, not for any decision.
-pub(crate) fn by() -> SafeText {
-    match set("USER") {
-        Some(user) => SafeText::from_bytes(user.as_encoded_bytes(), 64),
-        None => SafeText::new(&format!("uid {}", rustix::process::getuid().as_raw()), 64),
-    }
 }
 
 /// Seconds since 1970.

@@ -8,6 +8,7 @@ use gate::{More, Touched, TouchedRefusal};
 use run::{Evidence, Report};
 use serde_json::{Value, json};
 
+use crate::out;
 use crate::screen::severity;
 use crate::words::{bytes, count, digest, function, many, safe, seconds, short_hex};
 
@@ -20,7 +21,7 @@ const OUTPUT_BYTES_MAX: usize = 600;
 
 /// The report of a run, or of the shards of one, a line each, safe to print.
 pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = reports.first().map(|first| begins(first.agent.name.as_str())).into_iter().collect();
     for report in reports {
         lines.push(head(report));
         let run = report.run.to_string();
@@ -42,6 +43,11 @@ pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
     lines.extend(reports.iter().filter_map(left_out));
     lines.extend(reports.iter().flat_map(record));
     lines
+}
+
+/// Where the report begins: no line of a guest's can begin like this one, since each begins with its name.
+fn begins(agent: &str) -> String {
+    format!("HOST REPORT, in which no line is the agent's own: its lines begin with `{}`", out::mark(agent).trim_end())
 }
 
 /// What the shards of a run did together: they were granted the same.
@@ -103,7 +109,7 @@ pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
         Outcome::Failed { .. } => "FAILED",
         Outcome::Trapped { .. } => "TRAPPED",
         Outcome::Limit { .. } => "LIMIT REACHED",
-        Outcome::Stopped { .. } => "STOPPED",
+        Outcome::Stopped(_) => "STOPPED",
         Outcome::Unsettled { .. } => "UNSETTLED",
         Outcome::RecordBroken => "RECORD BROKEN",
         Outcome::HostFailed { .. } => "HOST FAILED",
@@ -117,7 +123,7 @@ pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
         Outcome::Failed { code, message } => Some(format!("the agent says: {code}: {message}")),
         Outcome::Trapped { message } => Some(format!("trap: {message}")),
         Outcome::Limit { limit } => Some(format!("the limit `{limit}` was reached")),
-        Outcome::Stopped { by } => Some(format!("stopped by {by}")),
+        Outcome::Stopped(stopping) => Some(format!("stopped by {stopping}")),
         Outcome::Unsettled { op } => Some(format!(
             "nobody knows whether operation {op} happened: find out, then `bailiwick resume RUN --settle did` or `--settle did-not`"
         )),

@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effect::{Finding, Location, Severity};
+use effect::{Finding, Location, Outcome, SafeText, Severity};
 use run::Report;
 use serde_json::{Value, json};
 
-use crate::report::owner;
+use crate::report::{outcome_words, owner};
+use crate::words::many;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
@@ -26,6 +27,7 @@ fn run(first: &Report, reports: &[Report]) -> Value {
         "tool": { "driver": driver(first, rules.values().copied()) },
         "automationDetails": { "id": format!("{}/{}", first.agent.name, first.run) },
         "columnKind": "unicodeCodePoints",
+        "invocations": [invocation(reports)],
         "results": results.collect::<Vec<_>>(),
         "properties": {
             "unverified": "findings are the agent's claims; what it touched is on the record of the runs",
@@ -41,6 +43,28 @@ fn run(first: &Report, reports: &[Report]) -> Value {
         run.insert("taxonomies".to_owned(), Value::Array(taxonomies));
     }
     run
+}
+
+/// Whether everything was searched, and what was not: a document without findings is no all-clear where something is told here.
+fn invocation(reports: &[Report]) -> Value {
+    let notifications: Vec<Value> = reports.iter().flat_map(not_searched).collect();
+    let done = reports.iter().all(|report| report.outcome == Outcome::Done);
+    json!({ "executionSuccessful": done, "toolExecutionNotifications": notifications })
+}
+
+fn not_searched(report: &Report) -> Vec<Value> {
+    let mounts = &report.evidence.mounts;
+    let notification = |level: &str, text: String| json!({ "level": level, "message": { "text": text } });
+    let at = |uri: &SafeText, text: String| {
+        let location = Location { column: 0, line: 0, uri: uri.clone() };
+        json!({ "level": "warning", "message": { "text": text }, "locations": [{ "physicalLocation": physical(&location, mounts) }] })
+    };
+    let ended = outcome_words(&report.outcome).map(|words| notification("error", format!("run {} ended early: {words}", report.run)));
+    let refused = report.evidence.touched.refused.iter().filter(|one| one.function.as_str().starts_with("wasi:filesystem/"));
+    let refused = refused.map(|one| at(&one.resource, format!("not searched: {} (×{})", one.reason, one.alike)));
+    let untold = report.evidence.touched.files.iter().filter(|file| file.untold > 0);
+    let untold = untold.map(|file| at(&file.path, format!("not searched: {} that are not UTF-8", many(file.untold, "name", "names"))));
+    ended.into_iter().chain(refused).chain(untold).collect()
 }
 
 /// Where a run is on the record.

@@ -82,17 +82,20 @@ impl Screen {
     /// What an agent says. Its words are escaped already.
     pub(crate) fn said(&mut self, agent: &str, claim: &Claim) {
         match claim {
-            Claim::Stderr(text) | Claim::Stdout(text) => self.line(&format!("{agent}: {text}")),
+            Claim::Stderr(text) | Claim::Stdout(text) => match &self.bar {
+                Some(bar) => bar.suspend(|| out::guest_words(agent, text.as_str())),
+                None => out::guest_words(agent, text.as_str()),
+            },
             // In the report, sorted, where it is not taken for something that the host says.
             Claim::Finding(_) => {}
-            Claim::Progress(progress) => self.progress(progress),
+            Claim::Progress(progress) => self.progress(agent, progress),
         }
     }
 
-    pub(crate) fn progress(&mut self, progress: &Progress) {
+    pub(crate) fn progress(&mut self, agent: &str, progress: &Progress) {
         // Lines of progress in a file help nobody: the record has them.
         let Some(bar) = self.bar() else { return };
-        bar.set_message(progress.what.to_string());
+        bar.set_message(format!("{}{}", out::mark(agent), progress.what));
         bar.set_position(progress.done);
         if progress.total > 0 {
             bar.set_length(progress.total);

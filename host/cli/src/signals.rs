@@ -1,10 +1,10 @@
 //! Ctrl-C, SIGTERM, and a terminal that was closed: told to the run, never the death of a process that is writing the record.
 
+use effect::Means;
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::err::CliError;
-use crate::exit::CTRL_C;
 
 /// From when this is made, the three signals are words and no longer an end.
 pub(crate) struct Signals {
@@ -24,16 +24,16 @@ impl Signals {
     }
 
     /// One that has come already.
-    pub(crate) fn pending(&mut self) -> Option<&'static str> {
+    pub(crate) fn pending(&mut self) -> Option<Means> {
         self.next().now_or_never()
     }
 
-    /// The name of the next one, as the record has it. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    /// The next one, as the record has it. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Means {
         tokio::select! {
-            _ = self.interrupt.recv() => CTRL_C,
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = self.interrupt.recv() => Means::CtrlC,
+            _ = self.terminate.recv() => Means::Sigterm,
+            _ = self.hang_up.recv() => Means::Sighup,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::principal::Stopping;
 use crate::text::SafeText;
 
 /// How a run ended; goes onto `run-closed` and decides the exit code.
@@ -28,10 +29,7 @@ pub enum Outcome {
         limit: SafeText,
     },
     /// Somebody ended it: `stop`, Ctrl-C, SIGTERM.
-    Stopped {
-        /// By which means.
-        by: SafeText,
-    },
+    Stopped(Stopping),
     /// An act's outcome is unknown and must be settled.
     Unsettled {
         /// The operation.

@@ -12,6 +12,7 @@ use crate::decision::{Bounds, Reason};
 use crate::ids::{Digest, RunId};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
+use crate::principal::{Actor, Principal};
 use crate::release::HttpFault;
 use crate::text::SafeText;
 use crate::{ParseError, canon};
@@ -178,7 +179,7 @@ records! {
         /// When, milliseconds since 1970.
         at: u64,
         /// Who started it.
-        by: SafeText,
+        by: Principal,
         /// Digest of the configuration file it was resolved from.
         config: Option<Digest>,
         /// Whether it can be resumed after a crash.
@@ -207,7 +208,7 @@ records! {
         /// When, milliseconds since 1970.
         at: u64,
         /// Who resumed it.
-        by: SafeText,
+        by: Principal,
         /// `run-resumed`.
         kind: Kind,
         /// What a person said of operations whose outcome was unknown.
@@ -324,7 +325,7 @@ records! {
         /// When, milliseconds since 1970.
         at: u64,
         /// Who.
-        by: SafeText,
+        by: Principal,
         /// The credential's name.
         credential: SafeText,
         /// `lease-revoked`.
@@ -358,7 +359,7 @@ records! {
         /// When, milliseconds since 1970.
         at: u64,
         /// Who.
-        by: SafeText,
+        by: Actor,
         /// What was done.
         change: CredentialChange,
         /// The credential's name.
@@ -375,7 +376,7 @@ records! {
         /// When, milliseconds since 1970.
         at: u64,
         /// Who.
-        by: SafeText,
+        by: Principal,
         /// What.
         config: Digest,
         /// `config-trusted`.
@@ -390,7 +391,7 @@ records! {
         /// When, milliseconds since 1970.
         at: u64,
         /// Who.
-        by: SafeText,
+        by: Principal,
         /// `rollback-accepted`.
         kind: Kind,
         /// The root over what is there.
@@ -403,6 +404,35 @@ records! {
         was_root: Option<Digest>,
         /// How many records were remembered.
         was_size: Option<u64>,
+    }
+    /// A person had a damaged part of the record set aside; the record goes on from what is whole before it.
+    Reanchored {
+        /// The folder in the home that the damaged part is kept in.
+        aside: SafeText,
+        /// When, milliseconds since 1970.
+        at: u64,
+        /// Who.
+        by: Principal,
+        /// How much was set aside.
+        bytes: u64,
+        /// SHA-256 over what was set aside.
+        digest: Digest,
+        /// `reanchored`.
+        kind: Kind,
+        /// The root over what is whole.
+        now_root: Digest,
+        /// How many records are whole.
+        now_size: u64,
+        /// Why, in the person's words.
+        reason: SafeText,
+        /// Form of this body.
+        v: u32,
+        /// The root that was remembered.
+        was_root: Option<Digest>,
+        /// How many records were remembered.
+        was_size: Option<u64>,
+        /// What was wrong, and where.
+        what: SafeText,
     }
     /// A torn batch was cut off when the log was opened.
     Recovered {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use effect::record::{Kind, Record, RunResumed, Settled, VERSION};
-use effect::{RunId, SafeText, Stop};
+use effect::{Principal, RunId, Stop};
 
 use crate::clock::Clock;
 use crate::err::RecordBroken;
@@ -75,7 +75,7 @@ pub struct Gate {
 #[derive(Clone, Debug)]
 pub struct Resuming {
     /// Who.
-    pub by: SafeText,
+    pub by: Principal,
     /// Operations whose outcome was unknown, and whether they happened.
     pub settled: Vec<Settled>,
     /// What became of its leases, by the credential's name.

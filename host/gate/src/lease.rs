@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use effect::record::{Kind, LeaseIssued, LeaseRevoked, VERSION};
-use effect::{Binding, Grants, Rate, Reason, SafeText, canon};
+use effect::{Binding, Grants, Principal, Rate, Reason, SafeText, canon};
 
 /// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) fn issued(run: effect::RunId, binding: &Binding, at: u64) -> LeaseIss
     }
 }
 
-pub(crate) fn revoked(run: effect::RunId, credential: &str, by: &SafeText, at: u64) -> LeaseRevoked {
+pub(crate) fn revoked(run: effect::RunId, credential: &str, by: &Principal, at: u64) -> LeaseRevoked {
     LeaseRevoked {
         at,
         by: by.clone(),

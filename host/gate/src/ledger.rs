@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use effect::record::{AnswerClass, Answered, AskedFor, Kind, Record};
-use effect::{Outcome, RunId, SafeText};
+use effect::{Outcome, Principal, RunId, SafeText};
 use serde::{Deserialize, Serialize};
 
 /// The fold.
@@ -44,7 +44,7 @@ pub struct OpenRun {
     /// When it was opened, milliseconds since 1970.
     pub at: u64,
     /// Who started it.
-    pub by: SafeText,
+    pub by: Principal,
     /// Whether it can be resumed after a crash.
     pub durable: bool,
     /// Its last record.
@@ -176,7 +176,7 @@ impl Ledger {
         self.totals.records += 1;
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
-            Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => return Ok(()),
+            Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Reanchored(_) | Record::Recovered(_) => return Ok(()),
             // By a person it is of the log's own life, by an agent of its run's.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
@@ -286,7 +286,7 @@ impl OpenRun {
             | Record::ValueMet(_)
             | Record::LeaseProbed(_)
             | Record::CredentialChanged(_) => {}
-            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {}
+            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Reanchored(_) | Record::Recovered(_) => {}
         }
         Ok(Goes::On)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use effect::record::{AgentRef, EngineRef, Record, RunOpened, VERSION};
-use effect::{Digest, Grants, Limits, RunId, SafeText, canon};
+use effect::{Digest, Grants, Limits, Principal, RunId, SafeText, canon};
 use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ pub struct Opening {
     /// Its arguments, for an agent that is a command.
     pub args: Vec<String>,
     /// Who started it.
-    pub by: SafeText,
+    pub by: Principal,
     /// JSON.
     pub input: String,
     /// Wall time at the moment of opening, nanoseconds since 1970.

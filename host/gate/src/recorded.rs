@@ -186,7 +186,7 @@ impl Recorded {
         self.closed.as_ref().is_some_and(|closed| match closed.outcome {
             Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. } => true,
             Outcome::Limit { .. }
-            | Outcome::Stopped { .. }
+            | Outcome::Stopped(_)
             | Outcome::Unsettled { .. }
             | Outcome::RecordBroken
             | Outcome::HostFailed { .. } => false,
@@ -285,7 +285,7 @@ impl Recorded {
             | Record::HostAnswered(_)
             | Record::ValueMet(_)
             | Record::CredentialChanged(_) => {}
-            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Recovered(_) => {
+            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Reanchored(_) | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }
         }

@@ -1,10 +1,11 @@
 //! Every change of a file goes through here, so that a test can make any one of them fail.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use home::Access;
 use rustix::fs::FallocateFlags;
 
 /// The changes a journal makes to a disk. What it only reads, it reads directly.
@@ -31,9 +32,10 @@ pub(crate) trait Disk: Send + Sync {
 pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
-    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
     fn create(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
+        let file = home::open(path, Access::Make)?;
+        file.set_len(0)?;
+        Ok(file)
     }
 
     fn allocate(&self, file: &File, bytes: u64) -> io::Result<()> {
@@ -57,9 +59,8 @@ impl Disk for RealDisk {
         Ok(rustix::fs::fdatasync(file)?)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::fsync(File::open(path)?)?)
+        home::sync_folder(path)
     }
 
     #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
@@ -106,11 +107,20 @@ pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], how: Replace) 
     }
 }
 
-/// A file's content, or nothing when there is no file. BOUND: a longer file is an error, not an allocation.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
-pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+/// The content of a file of the home, or nothing when there is no file.
+pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    read(home::open(path, Access::Read), bytes_max)
+}
+
+/// The same of a file that may be a copy, which an auditor was handed.
+pub(crate) fn read_handed(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    read(home::open_handed(path), bytes_max)
+}
+
+/// BOUND: a longer file is an error, not an allocation.
+fn read(file: io::Result<File>, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     use std::io::Read as _;
-    let file = match File::open(path) {
+    let file = match file {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };

@@ -234,12 +234,6 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// Others than the owner may read a key.
-    #[error("the key `{}` is readable by others", path.display())]
-    KeyExposed {
-        /// The file.
-        path: PathBuf,
-    },
     /// The system gave no randomness.
     #[error("no randomness for a new key")]
     NoRandomness,
@@ -269,6 +263,9 @@ pub enum OpenError {
     /// What was accepted could not be put on the record.
     #[error("could not put it on the record")]
     Unrecorded(#[source] AppendError),
+    /// Nothing is damaged.
+    #[error("the record is whole: there is nothing to set aside")]
+    Whole,
     /// The thread that writes could not be started.
     #[error("could not start the writer")]
     Thread(#[source] io::Error),

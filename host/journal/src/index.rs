@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 
 use effect::{Digest, RunId};
 
-use crate::disk::{Disk, Replace, read_bounded, replace};
+use crate::disk::{Disk, Replace, read_own, replace};
 use crate::ids::{LogId, Position};
 use crate::mac::{Mac, same};
 use crate::note::Checkpoint;
+use crate::stamp::{Patrol, STAMP_BYTES, Stamp};
 use crate::tree::Tree;
 use crate::walk::Head;
 use crate::wire::{Fields, wide};
 
-const MAGIC: [u8; 8] = *b"BWIDX\0\0\x01";
+const MAGIC: [u8; 8] = *b"BWIDX\0\0\x02";
 /// BOUND: a larger file is not read.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 const HEAD_BYTES: usize = 64;
@@ -41,6 +42,10 @@ pub(crate) struct Index {
     pub(crate) heads: HashMap<RunId, Head>,
     /// How many slots the file of run keys had.
     pub(crate) key_slots: u64,
+    /// What each segment's file was when this was written.
+    pub(crate) stamps: Vec<Stamp>,
+    /// Up to where what is older was read again lately.
+    pub(crate) patrol: Patrol,
     pub(crate) snapshot: Option<Snapshot>,
 }
 
@@ -67,6 +72,10 @@ impl Index {
             // Zero is no slot.
             put(&head.slot.map_or(0, |slot| slot.saturating_add(1)).to_le_bytes());
         }
+        put(&wide(self.stamps.len()).to_le_bytes());
+        self.stamps.iter().for_each(|stamp| put(&stamp.encode()));
+        put(&u64::from(self.patrol.segment).to_le_bytes());
+        put(&self.patrol.offset.to_le_bytes());
         if let Some(snapshot) = &self.snapshot {
             put(&u64::from(snapshot.unfolded.segment).to_le_bytes());
             put(&snapshot.unfolded.offset.to_le_bytes());
@@ -93,9 +102,11 @@ impl Index {
         let edge = (0..fields.count(32)?).map(|_| fields.array()).collect::<Option<Vec<_>>>()?;
         let tree = Tree::from_edge(size, edge)?;
         let heads = (0..fields.count(HEAD_BYTES)?).map(|_| head(&mut fields)).collect::<Option<HashMap<_, _>>>()?;
+        let stamps = (0..fields.count(STAMP_BYTES)?).map(|_| Stamp::decode(&mut fields)).collect::<Option<Vec<_>>>()?;
+        let patrol = Patrol { segment: u32::try_from(fields.int64()?).ok()?, offset: fields.int64()? };
         let snapshot = if fields.is_empty() { None } else { Some(snapshot(fields)?) };
         let checkpoint = Checkpoint { log, size, root: tree.root(), segment, start, bytes };
-        Some(Self { checkpoint, next, tree, heads, key_slots, snapshot })
+        Some(Self { checkpoint, next, tree, heads, key_slots, stamps, patrol, snapshot })
     }
 
     pub(crate) fn write(&self, disk: &dyn Disk, home: &Path, mac: &Mac) -> io::Result<()> {
@@ -104,7 +115,7 @@ impl Index {
 
     /// The index of a home, or nothing when it is missing, damaged or was not written with this home's key.
     pub(crate) fn read(home: &Path, mac: &Mac) -> Option<Self> {
-        Self::decode(&read_bounded(&path(home), FILE_BYTES_MAX).ok()??, mac)
+        Self::decode(&read_own(&path(home), FILE_BYTES_MAX).ok()??, mac)
     }
 }
 
@@ -142,6 +153,8 @@ mod tests {
             tree,
             heads: HashMap::from([(RunId::from_bytes([2; 16]), head)]),
             key_slots: 1,
+            stamps: Vec::new(),
+            patrol: Patrol::start(),
             snapshot: Some(Snapshot { unfolded: Position { segment: 1, offset: 64, index: 3 }, bytes: vec![7; 9] }),
         }
     }

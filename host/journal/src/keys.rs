@@ -8,16 +8,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use effect::RunId;
+use home::Access;
 use zeroize::Zeroizing;
 
-use crate::disk::{Disk, Replace, read_bounded, replace};
+use crate::disk::{Disk, Replace, read_handed, read_own, replace};
 use crate::err::OpenError;
 use crate::mac::{Mac, derive};
 use crate::note::{NoteSigner, PublicKey};
@@ -128,9 +129,8 @@ impl KeyFile {
     }
 
     /// Opened for reading alone, or nothing when no run ever had a key.
-    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
     pub(crate) fn open(home: &Path) -> io::Result<Option<Self>> {
-        match File::open(run_keys_path(home)) {
+        match home::open(&run_keys_path(home), Access::Read) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
             file => Ok(Some(Self(file?))),
         }
@@ -219,11 +219,7 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
 fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     let io = |cause| OpenError::Io { path: path.to_owned(), cause };
     let missing = || OpenError::Key { path: path.to_owned() };
-    let bytes = Zeroizing::new(read_bounded(path, 32).map_err(io)?.ok_or_else(missing)?);
-    // SECURITY: a key that others may read is one they may have read.
-    if std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o077 != 0 {
-        return Err(OpenError::KeyExposed { path: path.to_owned() });
-    }
+    let bytes = Zeroizing::new(read_own(path, 32).map_err(io)?.ok_or_else(missing)?);
     bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| missing())
 }
 
@@ -247,7 +243,7 @@ pub(crate) fn load(disk: &dyn Disk, home: &Path, has_log: bool) -> Result<(NoteS
     let path = public_path(home);
     let text = format!("{}\n", signer.public());
     // The public half is derived: a missing or foreign one is put right.
-    if read_bounded(&path, 4096).ok().flatten().as_deref() != Some(text.as_bytes()) {
+    if read_own(&path, 4096).ok().flatten().as_deref() != Some(text.as_bytes()) {
         replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
     }
     Ok((signer, HomeKey::load(home)?))
@@ -255,7 +251,7 @@ pub(crate) fn load(disk: &dyn Disk, home: &Path, has_log: bool) -> Result<(NoteS
 
 /// The public key kept in a folder.
 pub(crate) fn load_public(folder: &Path) -> Option<PublicKey> {
-    let bytes = read_bounded(&public_path(folder), 4096).ok()??;
+    let bytes = read_handed(&public_path(folder), 4096).ok()??;
     String::from_utf8(bytes).ok()?.parse().ok()
 }
 
@@ -278,11 +274,13 @@ mod tests {
 
     #[test]
     fn a_key_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("home.key");
         std::fs::write(&path, [1; 32]).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(HomeKey::load(dir.path()), Err(OpenError::KeyExposed { .. })));
+        let err = HomeKey::load(dir.path()).err().unwrap();
+        assert!(matches!(home::Exposed::of(&err), Some(home::Exposed::Mode { mode: 0o640, .. })), "{err:?}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert!(HomeKey::load(dir.path()).is_ok());
     }

@@ -16,8 +16,8 @@
 //! - Secrets are in payloads only, sealed with a key that can be forgotten.
 //!
 //! Files of a home: `journal/*.seg` (the truth), `journal.key`, `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and
-//! other `journal.*` (derived),
-//! `lock`.
+//! other `journal.*` (derived), `journal.damaged` (a reader has found damage: the next opening reads everything), `set-aside-*` (damaged
+//! parts), `lock`.
 
 #![forbid(unsafe_code)]
 
@@ -36,8 +36,11 @@ mod open;
 mod payload;
 mod queue;
 mod read;
+mod reanchor;
+mod salvage;
 mod scan;
 mod segment;
+mod stamp;
 mod state;
 mod ticket;
 mod tree;
@@ -58,6 +61,8 @@ pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
 pub use open::{AcceptedRollback, Opened, accept_rollback};
 pub use payload::Payload;
 pub use read::{Reader, Record, Records};
+pub use reanchor::{Reanchored, aside_now, reanchor};
+pub use salvage::Damage;
 pub use state::{Remembered, remembered, state_path};
 pub use ticket::Ticket;
 pub use verify::{Evidence, Report, SignerEvidence, verify};

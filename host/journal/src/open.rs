@@ -1,14 +1,14 @@
 //! Opening a home: lock, keys, index, what follows the index, second state; cutting what was never acknowledged.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use effect::{Digest, RunId};
+use home::Access;
 use rustix::fs::FlockOperation;
 
 use crate::chain::{Chain, Chains};
@@ -22,7 +22,9 @@ use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
 use crate::mac::Mac;
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
 use crate::queue::Queue;
+use crate::salvage;
 use crate::segment::{self, SEGMENT_BYTES_MAX};
+use crate::stamp::{Patrol, is_whole_up_to, stamps};
 use crate::state::{Remembered, StateFile, remembered, state_path};
 use crate::ticket::Herald;
 use crate::tree::Tree;
@@ -99,14 +101,12 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
 }
 
 /// Makes the home if need be and locks it. Gives the folder of the segments.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
-fn hold(home: &Path) -> Result<(File, PathBuf), OpenError> {
+pub(crate) fn hold(home: &Path) -> Result<(File, PathBuf), OpenError> {
     let folder = segment::folder(home);
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(&folder).map_err(io_at(&folder))?;
+    home::make_folder(home).map_err(io_at(home))?;
+    home::make_folder(&folder).map_err(io_at(&folder))?;
     let path = home.join("lock");
-    let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let lock = lock.map_err(io_at(&path))?;
+    let lock = home::open(&path, Access::Make).map_err(io_at(&path))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok((lock, folder)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Held { home: home.to_owned() }),
@@ -114,7 +114,7 @@ fn hold(home: &Path) -> Result<(File, PathBuf), OpenError> {
     }
 }
 
-fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     |cause| OpenError::Io { path, cause }
 }
@@ -139,6 +139,7 @@ struct Recovered {
     note: Option<String>,
     end: End,
     snapshot: Option<Snapshot>,
+    patrol: Patrol,
     key_slots: u64,
     rebuilt: bool,
     frames: u64,
@@ -183,11 +184,13 @@ fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<Known>, Ope
 fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &Mac, state: Option<Known>) -> Result<Recovered, OpenError> {
     let mut walker = Walker::new(key, Signatures::Last, Vec::from_iter(state));
     let mut from = Position::start();
+    let mut walked = Patrol::start();
     let mut trusted = None;
     if let Some(index) = Index::read(home, mac).filter(|index| index.checkpoint.log == key.log()) {
-        let fits = end_of_checkpoint(folder, key, &index.checkpoint) == Some(index.next);
+        let patrol = rely_on(home, folder, key, &index);
         let Checkpoint { size, root, segment, .. } = index.checkpoint;
-        if fits {
+        if let Some(reached) = patrol {
+            walked = reached;
             from = Position { segment, offset: index.next, index: size };
             walker.tree = index.tree.clone();
             walker.heads = index.heads.clone();
@@ -203,6 +206,10 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
         }
     }
     let end = walk(folder, numbers, from, &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
+    if trusted.is_none() {
+        // All of it was read, and is whole.
+        salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
+    }
     if let Some(known) = walker.unmet() {
         let (log, size, root) = (key.log(), walker.tree.size(), walker.tree.root());
         return Err(OpenError::Behind { log, size, root, known: known.size, from: known.from });
@@ -214,6 +221,7 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
         rebuilt: trusted.is_none() && walker.tree.size() > 0,
         key_slots: trusted.as_ref().map_or(0, |index| index.key_slots),
         snapshot: trusted.and_then(|index| index.snapshot),
+        patrol: walked,
         note: walker.last_note,
         frames: walker.frames,
         tree: walker.tree,
@@ -222,8 +230,22 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
     })
 }
 
+/// Whether what an index vouches for may be left unread: no reader has found damage, its checkpoint is there, and no segment before it was
+/// written to since. Gives how far what is older has been read again.
+pub(crate) fn rely_on(home: &Path, folder: &Path, key: &PublicKey, index: &Index) -> Option<Patrol> {
+    let end = Patrol { segment: index.checkpoint.segment, offset: index.next };
+    if salvage::is_marked(home) || end_of_checkpoint(folder, key, &index.checkpoint) != Some(index.next) {
+        return None;
+    }
+    let now = stamps(folder, end.segment).ok()?;
+    let (last, before) = now.split_last()?;
+    let (last_was, before_were) = index.stamps.get(..now.len())?.split_last()?;
+    // The last one goes on being written to after an index, which a crash leaves behind: its checksums are looked at then.
+    let whole = before == before_were && (last == last_was || is_whole_up_to(folder, key.log(), end));
+    if whole { index.patrol.go_on(folder, key.log(), end) } else { None }
+}
+
 /// Opens the segment that grows: cuts its torn end, gives it its space back, and makes sure that its last batch is on the disk.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
 fn take_tail(
     disk: &dyn Disk,
     folder: &Path,
@@ -241,7 +263,7 @@ fn take_tail(
     let path = segment::path(folder, number);
     let end = found.end.at.offset;
     let settle = || -> io::Result<Tail> {
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = home::open(&path, Access::Write)?;
         if found.end.torn_bytes > 0 {
             disk.truncate(&file, end)?;
         }
@@ -312,19 +334,20 @@ impl Start {
             heads: found.heads,
             last: found.last,
             snapshot: found.snapshot,
-            index_is_old: found.rebuilt || found.frames > 0,
+            patrol: found.patrol,
+            // Also where nothing is written: opening has touched the last segment, and has read on elsewhere.
+            index_is_old: true,
         };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         Ok(Journal::new(shared, thread.map_err(OpenError::Thread)?, self.lock))
     }
 
     /// Opens the file of run keys, and finds the slots of open runs that were opened after the index.
-    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
     fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64), OpenError> {
         let path = keys::run_keys_path(&self.home);
         let mut open = || -> io::Result<(File, u64)> {
             let is_new = !std::fs::exists(&path)?;
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            let file = home::open(&path, Access::Make)?;
             if is_new {
                 self.disk.sync_folder(&self.home)?;
             }

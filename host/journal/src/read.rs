@@ -17,9 +17,12 @@ use crate::ids::{LogId, Position};
 use crate::index::Index;
 use crate::keys::{HomeKey, KeyFile, load_public};
 use crate::note::Checkpoint;
+use crate::open::rely_on;
 use crate::payload::{self, Place};
+use crate::salvage::{Damage, Salvage, next_batch};
 use crate::scan::{Batch, Found, Scanner};
 use crate::segment::{self, has_later_batch, written_after};
+use crate::state::{remembered, state_path};
 use crate::tree::leaf_hash;
 use crate::walk::end_of_checkpoint;
 use crate::wire::wide;
@@ -73,6 +76,8 @@ pub struct Reader {
     home: PathBuf,
     folder: PathBuf,
     log: LogId,
+    /// Where it passes over what is damaged: what that was.
+    salvage: Option<Salvage>,
 }
 
 impl Reader {
@@ -80,7 +85,7 @@ impl Reader {
     pub fn open(home: &Path) -> Result<Self, ReadError> {
         let folder = segment::folder(home);
         match segment::open(&folder, 1, None) {
-            Ok((_, header)) => Ok(Self { home: home.to_owned(), folder, log: header.log }),
+            Ok((_, header)) => Ok(Self { home: home.to_owned(), folder, log: header.log, salvage: None }),
             Err(fault) if fault.what == FaultKind::SegmentMissing => Err(ReadError::NoLog { home: home.to_owned() }),
             Err(fault) => Err(ReadError::Fault(fault)),
         }
@@ -88,6 +93,9 @@ impl Reader {
 
     /// A file that was derived from this log; nothing where the home's key is not here.
     pub fn derived(&self, name: &str) -> Option<Derived> {
+        if !self.relies_on_index() {
+            return None;
+        }
         Derived::open(&self.home, name, self.log)
     }
 
@@ -96,8 +104,42 @@ impl Reader {
     pub fn snapshot(&self) -> Option<(Vec<u8>, Position)> {
         let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
         let key = load_public(&self.home)?;
+        if !self.relies_on_index() {
+            return None;
+        }
         let stands = end_of_checkpoint(&self.folder, &key, &index.checkpoint) == Some(index.next);
         index.snapshot.filter(|_| stands).map(|snapshot| (snapshot.bytes, snapshot.unfolded))
+    }
+
+    /// A reader that passes over what is damaged and gives everything else; [`Reader::damage`] says afterwards what it passed over. With a
+    /// folder of second state, an end that is missing is damage too. The records of one run are given up to the first that does not follow.
+    pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
+        let folder = segment::folder(home);
+        let io = |cause| ReadError::Io { path: folder.clone(), cause };
+        let numbers = segment::list(&folder).map_err(io)?;
+        let first = numbers.first().copied().ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
+        let header = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok());
+        let log = match header {
+            Some((_, header)) => header.log,
+            None => return Err(ReadError::Fault(segment::open(&folder, first, None).err().unwrap_or_else(|| no_header(first)))),
+        };
+        let known = state.and_then(|state| remembered(&state_path(state, log)).ok().flatten()).map(|known| known.size);
+        Ok(Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::new(known)) })
+    }
+
+    /// Whether what was summed up before may stand for records that are not read again: no segment was written to since. Whoever must not pass
+    /// anything over reads all of it anyway.
+    fn relies_on_index(&self) -> bool {
+        let relied = || {
+            let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
+            rely_on(&self.home, &self.folder, &load_public(&self.home)?, &index)
+        };
+        self.salvage.is_none() || relied().is_some()
+    }
+
+    /// What was passed over so far.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.salvage.as_ref().map(Salvage::damage).unwrap_or_default()
     }
 
     /// The log's name.
@@ -112,7 +154,7 @@ impl Reader {
 
     /// The records from a place on, which must be one that the journal gave.
     pub fn records_from(&self, from: Position) -> Records {
-        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None, last: None, mark: None }
+        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None, began: from, last: None, mark: None }
     }
 
     /// The records from this index on. Reads the rest of one segment to find it.
@@ -199,6 +241,10 @@ impl Reader {
     }
 }
 
+fn no_header(segment: u32) -> Fault {
+    Fault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::HeaderBroken }
+}
+
 /// Records in their order. After the last one it gives nothing, and goes on when there are more.
 pub struct Records {
     reader: Reader,
@@ -207,6 +253,8 @@ pub struct Records {
     scanner: Option<Scanner>,
     ready: VecDeque<Record>,
     only: Option<RunId>,
+    /// Where reading began.
+    began: Position,
     /// The last record of that run: the next one names it.
     last: Option<Digest>,
     /// The end of the batch that was read last.
@@ -216,11 +264,45 @@ pub struct Records {
 impl Records {
     /// The end of a batch, when all records up to it have been given out.
     pub fn mark(&self) -> Option<Mark> {
-        self.mark.filter(|_| self.ready.is_empty())
+        // What was read past damage says nothing of the whole.
+        self.mark.filter(|_| self.ready.is_empty() && self.reader.damage().is_empty())
     }
 
     /// Reads the next batch; false at the end of the log.
     fn more(&mut self) -> Result<bool, ReadError> {
+        let Some(salvage) = self.reader.salvage.clone() else { return self.step() };
+        loop {
+            let fault = match self.step() {
+                // Begun by whoever writes, since it was looked for.
+                Ok(false) if segment::path(&self.reader.folder, self.at.segment.saturating_add(1)).exists() => continue,
+                Ok(false) => match self.missing_end(&salvage)? {
+                    Some(fault) => fault,
+                    None => return Ok(false),
+                },
+                Err(ReadError::Fault(fault)) if !matches!(fault.what, FaultKind::ChainBroken { .. }) => fault,
+                read => return read,
+            };
+            let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
+            salvage.note(&self.reader.home, Damage { fault, until });
+            let Some(until) = until else { return Ok(false) };
+            self.scanner = None;
+            self.at = until;
+        }
+    }
+
+    /// At what seems to be the end: whether more is known to have been there.
+    fn missing_end(&self, salvage: &Salvage) -> Result<Option<Fault>, ReadError> {
+        let numbers = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?;
+        if numbers.iter().any(|number| *number > self.at.segment) {
+            let at = Position { segment: self.at.segment + 1, offset: 0, index: self.at.index };
+            return Ok(Some(Fault { at, what: FaultKind::SegmentMissing }));
+        }
+        let known = salvage.known.filter(|known| *known > self.at.index);
+        let behind = known.map(|known| Fault { at: self.at, what: FaultKind::Behind { size: self.at.index, known } });
+        Ok(behind.filter(|fault| !salvage.damage().iter().any(|damage| damage.fault == *fault)))
+    }
+
+    fn step(&mut self) -> Result<bool, ReadError> {
         loop {
             let mut scanner = match self.scanner.take() {
                 Some(scanner) => scanner,
@@ -291,9 +373,12 @@ impl Records {
             let view = batch.leaf(span).ok_or_else(malformed)?;
             if self.only.is_none_or(|only| only == view.head.run) {
                 let record = Record::new(at, batch.content(span), &view);
-                if self.only.is_some() && self.last.replace(record.leaf).is_some_and(|last| last != record.prev) {
+                let is_first = self.last.is_none() && self.reader.salvage.is_some() && self.began == Position::start();
+                let follows = self.last.map_or(!is_first || record.seq == 1, |last| last == record.prev);
+                if self.only.is_some() && !follows {
                     return Err(ReadError::Fault(Fault { at, what: FaultKind::ChainBroken { run: record.run } }));
                 }
+                self.last = Some(record.leaf);
                 self.ready.push_back(record);
             }
             at.index += 1;

@@ -11,7 +11,7 @@ use crate::disk::{Disk, write_whole};
 use crate::err::{Fault, FaultKind};
 use crate::frame::{HEADER_BYTES, Header, Parsed, TRAILER, parse};
 use crate::ids::{LogId, Position};
-use crate::note::PublicKey;
+use crate::note::{Checkpoint, PublicKey};
 use crate::wire::{narrow, wide};
 
 /// BOUND: no segment is longer, so that none can make a reader hold more.
@@ -27,15 +27,13 @@ pub(crate) fn path(folder: &Path, number: u32) -> PathBuf {
 }
 
 /// The numbers of the segments that are there, in order. A missing folder has none.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
 pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
-    let entries = match std::fs::read_dir(folder) {
+    let names = match home::list(folder) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+        names => names?,
     };
     let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
+    for name in names {
         let number = name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|text| text.parse().ok());
         numbers.extend(number.filter(|number| path(folder, *number).file_name() == Some(&name)));
     }
@@ -68,10 +66,8 @@ pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, bytes: u64)
 }
 
 /// Takes away what was left of laying out segments.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
 pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in home::list(folder)?.iter().map(|name| folder.join(name)) {
         if path.extension().is_some_and(|extension| extension == "new") {
             disk.remove(&path)?;
         }
@@ -79,15 +75,14 @@ pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
     Ok(())
 }
 
-/// A segment opened for reading, with a header that belongs to this log and number.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
+/// A segment opened for reading, with a header that belongs to this log and number. It may be a copy's: what it says is proved by signatures.
 pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, Header), Fault> {
     let fault = |what| Fault { at: Position { segment: number, offset: 0, index: 0 }, what };
     let unreadable = |cause: io::Error| match cause.kind() {
         io::ErrorKind::NotFound => fault(FaultKind::SegmentMissing),
         kind => fault(FaultKind::Unreadable(kind)),
     };
-    let file = File::open(path(folder, number)).map_err(unreadable)?;
+    let file = home::open_handed(&path(folder, number)).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.len() > SEGMENT_BYTES_MAX {
         return Err(fault(FaultKind::SegmentTooLong));
     }
@@ -174,8 +169,13 @@ pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<
 /// A trailer counts when its checksum, its place and, where there is a key, its signature fit, so that no text within a record can
 /// pass for one.
 pub(crate) fn has_later_batch(rest: &[u8], start: u64, segment: u32, log: LogId, key: Option<&PublicKey>) -> bool {
+    next_checkpoint(rest, start, segment, log, key).is_some()
+}
+
+/// The checkpoint of the first such batch.
+pub(crate) fn next_checkpoint(rest: &[u8], start: u64, segment: u32, log: LogId, key: Option<&PublicKey>) -> Option<Checkpoint> {
     let needle = [&[TRAILER], log.origin().as_bytes(), b"\n"].concat();
-    let Some(first) = needle.first().copied() else { return false };
+    let first = needle.first().copied()?;
     let mut from = 0;
     while let Some(found) = rest.get(from..).and_then(|rest| rest.iter().position(|byte| *byte == first)) {
         let kind = from + found;
@@ -188,16 +188,16 @@ pub(crate) fn has_later_batch(rest: &[u8], start: u64, segment: u32, log: LogId,
         let Some(note) = content.get(1..).and_then(|note| str::from_utf8(note).ok()) else { continue };
         let checked = match key {
             Some(key) => key.check(note),
-            None => crate::note::Checkpoint::read(note),
+            None => Checkpoint::read(note),
         };
-        let later = checked.is_ok_and(|checkpoint| {
+        let is_later = |checkpoint: &Checkpoint| {
             checkpoint.segment == segment
                 && checkpoint.start > start
                 && checkpoint.start.checked_add(checkpoint.bytes) == start.checked_add(wide(frame))
-        });
-        if later {
-            return true;
+        };
+        if let Some(checkpoint) = checked.ok().filter(is_later) {
+            return Some(checkpoint);
         }
     }
-    false
+    None
 }

@@ -4,14 +4,14 @@
 //! microsecond, where putting a new file in the old one's place for every batch would make each sync of the log wait for a second
 //! file. The line with the greatest size that is whole counts.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use effect::Digest;
+use home::Access;
 
-use crate::disk::{Disk, Replace, read_bounded, replace, write_whole};
+use crate::disk::{Disk, Replace, read_handed, replace, write_whole};
 use crate::ids::LogId;
 use crate::wire::{unhex, wide};
 
@@ -57,7 +57,7 @@ pub fn state_path(state: &Path, log: LogId) -> PathBuf {
 /// # Errors
 /// A file that is there and has no whole line is an error, not an absence.
 pub fn remembered(path: &Path) -> io::Result<Option<Remembered>> {
-    let Some(bytes) = read_bounded(path, FILE_BYTES_MAX)? else { return Ok(None) };
+    let Some(bytes) = read_handed(path, FILE_BYTES_MAX)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let best = text.split('\n').filter_map(Remembered::parse).max_by_key(|remembered| remembered.size);
     best.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
@@ -72,14 +72,13 @@ pub(crate) struct StateFile {
 
 impl StateFile {
     /// Opens the file, and makes or rewrites it so that both lines say this.
-    #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
     pub(crate) fn begin(disk: &dyn Disk, state: &Path, now: &Remembered) -> io::Result<Self> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
+        home::make_folder(state)?;
         let path = state_path(state, now.log);
         if remembered(&path).ok().flatten().as_ref() != Some(now) {
             replace(disk, &path, now.line().repeat(2).as_bytes(), Replace::Durable)?;
         }
-        Ok(Self { file: OpenOptions::new().write(true).open(&path)?, log: now.log, turn: false })
+        Ok(Self { file: home::open(&path, Access::Write)?, log: now.log, turn: false })
     }
 
     pub(crate) fn write(&mut self, disk: &dyn Disk, size: u64, root: Digest) -> io::Result<()> {

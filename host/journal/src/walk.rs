@@ -93,6 +93,8 @@ pub(crate) struct Walker<'k> {
     pub(crate) last_note: Option<String>,
     pub(crate) batches: u64,
     pub(crate) frames: u64,
+    /// The segment and the byte behind the last batch that holds.
+    pub(crate) next: (u32, u64),
 }
 
 /// Where the log ends.
@@ -116,6 +118,7 @@ impl<'k> Walker<'k> {
             last_note: None,
             batches: 0,
             frames: 0,
+            next: (1, Position::start().offset),
         }
     }
 
@@ -149,6 +152,7 @@ impl<'k> Walker<'k> {
         }
         self.frames += wide(batch.frames.len());
         self.batches += 1;
+        self.next = (segment, batch.end());
         let leaves = batch.frames.iter().filter(|span| span.is_leaf());
         for ((span, (_, hash)), index) in leaves.zip(&hashes).zip(before..) {
             if let Some(view) = batch.leaf(span) {

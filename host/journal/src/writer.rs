@@ -19,6 +19,7 @@ use crate::keys::SLOT_BYTES;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Meta, Pending};
 use crate::segment;
+use crate::stamp::{Patrol, stamps};
 use crate::state::StateFile;
 use crate::ticket::{Herald, lock};
 use crate::tree::Tree;
@@ -65,6 +66,7 @@ pub(crate) struct Writer {
     /// The last batch, unless the log is empty.
     pub(crate) last: Option<Checkpoint>,
     pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) patrol: Patrol,
     /// The index on the disk says less than it could.
     pub(crate) index_is_old: bool,
 }
@@ -218,12 +220,15 @@ impl Writer {
     /// An index that could not be written is one that opening does without.
     fn write_index(&mut self) {
         let Some(checkpoint) = self.last else { return };
+        let Ok(stamps) = stamps(&segment::folder(&self.home), self.tail.number) else { return };
         let index = Index {
             checkpoint,
             next: self.tail.end,
             tree: self.tree.clone(),
             heads: self.heads.clone(),
             key_slots: self.key_slots,
+            stamps,
+            patrol: self.patrol,
             snapshot: self.snapshot.clone(),
         };
         self.index_is_old = index.write(&*self.disk, &self.home, &self.shared.home.index).is_err();

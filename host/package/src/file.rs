@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::OFlags;
+use home::Access;
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 /// A file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,21 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     open_regular(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
+}
+
+/// All of a file of the home, unless it is longer than `max`.
+pub(crate) fn read_own(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    let file = home::open(path, Access::Read).map_err(failed("open", path))?;
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
+}
+
+/// A lock of the home, held until it is dropped.
+pub(crate) fn lock_own(path: &Path) -> Result<File, FileError> {
+    let file = home::open(path, Access::Make).map_err(failed("open", path))?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|err| failed("lock", path)(err.into()))?;
+    Ok(file)
 }
 
 /// Whether a regular file holds just these bytes. Compared piece by piece: memory for all of a large one would cost more than reading it.

@@ -65,7 +65,7 @@ pub fn put(home: &Path, component: &[u8]) -> Result<Digest, StoreError> {
 /// One that is not there, or was changed.
 pub fn get(home: &Path, digest: Digest) -> Result<Vec<u8>, StoreError> {
     let path = path(home, digest);
-    let bytes = match file::read(&path, COMPONENT_BYTES_MAX) {
+    let bytes = match file::read_own(&path, COMPONENT_BYTES_MAX) {
         Err(err) if err.is_absence() => return Err(StoreError::Absent(digest)),
         read => read?,
     };

@@ -6,11 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use effect::{Digest, SafeText};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Authored, Resolved, authority};
-use crate::file::{self, FileError, failed};
+use crate::file::{self, FileError};
 
 /// BOUND: bytes of the list; an entry has some 300.
 const LIST_BYTES_MAX: u64 = 4 << 20;
@@ -112,7 +111,7 @@ pub struct Said<'a> {
 pub fn trust(home: &Path, file: &Authored, resolved: &Resolved, said: Said<'_>) -> Result<Trusted, TrustError> {
     file::folder(home)?;
     // Held until the end: two that say it at once should both have said it.
-    let _lock = lock(home)?;
+    let _lock = file::lock_own(&home.join("trust.lock"))?;
     let mut list = load(home)?;
     let path = named(&file.file);
     list.trusted.retain(|entry| entry.path != path);
@@ -161,14 +160,6 @@ fn list_path(home: &Path) -> PathBuf {
     home.join("trust.toml")
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
-fn lock(home: &Path) -> Result<std::fs::File, FileError> {
-    let path = home.join("trust.lock");
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed("open", &path))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|err| failed("lock", &path)(err.into()))?;
-    Ok(file)
-}
-
 fn load(home: &Path) -> Result<List, TrustError> {
     let path = list_path(home);
     match file::check_own(&path) {
@@ -177,7 +168,7 @@ fn load(home: &Path) -> Result<List, TrustError> {
         Err(err) if err.is_absence() => return Ok(List::default()),
         Err(err) => return Err(err.into()),
     }
-    let bytes = file::read(&path, LIST_BYTES_MAX)?;
+    let bytes = file::read_own(&path, LIST_BYTES_MAX)?;
     let text = str::from_utf8(&bytes).map_err(|_| TrustError::NotText(path.clone()))?;
     toml::from_str(text).map_err(|cause| TrustError::Broken { file: path, cause: Box::new(cause) })
 }

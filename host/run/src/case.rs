@@ -47,7 +47,7 @@ impl Case {
     /// A run that is not like that, or can't be read.
     pub fn keep(place: &Place, run: RunId) -> Result<Self, RunError> {
         let load = |cause| RunError::Load { run, cause };
-        let reader = journal::Reader::open(&place.home)?;
+        let reader = journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?;
         let leaves = gate::leaves(&reader, run).collect::<Result<Vec<_>, _>>().map_err(load)?;
         let recorded = Recorded::from_leaves(run, leaves.iter().cloned().map(Ok)).map_err(load)?;
         if !recorded.is_kept() || !recorded.opening().standing.durable {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use effect::{Outcome, RunId, SafeText};
+use effect::{Outcome, RunId, Stopping};
 use gate::{Closing, Nobody, Resuming};
 
 use crate::err::RunError;
@@ -42,14 +42,14 @@ impl House {
     ///
     /// # Errors
     /// [`RunError::Unsettled`] where such a word is missing; the record can't be read or written.
-    pub async fn end(&self, run: RunId, by: &str, word: Option<Word>) -> Result<bool, RunError> {
-        if self.stop(run, by) {
+    pub async fn end(&self, run: RunId, stopping: Stopping, word: Option<Word>) -> Result<bool, RunError> {
+        if self.stop(run, &stopping) {
             return Ok(true);
         }
         let _taken = match self.take_cut_off(run) {
             Ok(taken) => taken,
             // It began to go on just now, or somebody else ends it.
-            Err(RunError::Running(_)) => return Ok(self.stop(run, by)),
+            Err(RunError::Running(_)) => return Ok(self.stop(run, &stopping)),
             Err(RunError::NoSuchRun(_)) => return Ok(false),
             Err(err) => return Err(err),
         };
@@ -60,11 +60,11 @@ impl House {
         if !acts.is_empty() {
             return Err(RunError::Unsettled { acts });
         }
-        let by = SafeText::new(by, 64);
-        let resuming = Resuming { by: by.clone(), settled, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
+        let by = stopping.by.clone();
+        let resuming = Resuming { by, settled, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
         let gate =
             self.inner.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).map_err(|_| RunError::RecordBroken)?;
-        let closing = Closing { active_ms: recorded.spent_ms(), outcome: Outcome::Stopped { by }, output: None, peak_memory: 0 };
+        let closing = Closing { active_ms: recorded.spent_ms(), outcome: Outcome::Stopped(stopping), output: None, peak_memory: 0 };
         gate.close(closing).await.map_err(|_| RunError::RecordBroken)?;
         Ok(true)
     }

@@ -1,6 +1,6 @@
 //! Whoever holds the home: this process, or one that it speaks to.
 
-use effect::{Digest, RunId, SafeText};
+use effect::{Digest, Means, RunId, SafeText, Stopping};
 
 use crate::control::client::Client;
 use crate::control::server::{Server, serve};
@@ -8,6 +8,7 @@ use crate::err::RunError;
 use crate::house::{House, HouseOptions, Place};
 use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
+use crate::principal::own_principal;
 use crate::revoke::{CredentialWord, Revoking};
 
 /// The one that can change something in a home.
@@ -42,6 +43,8 @@ impl Holder {
                 }
                 Err(RunError::Held(home)) => match Client::connect(place).await {
                     Ok(client) => return Ok(Self::There(HolderClient(client))),
+                    // One that is there and says nothing says nothing the next time either.
+                    Err(cause) if cause.kind() == std::io::ErrorKind::TimedOut => return Err(RunError::Holder(cause.to_string())),
                     Err(_) if turn < TURNS => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
                     Err(_) => return Err(RunError::Held(home)),
                 },
@@ -56,7 +59,7 @@ impl Holder {
     /// As there.
     pub async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
         match self {
-            Self::Here(house, _) => house.start(order).await,
+            Self::Here(house, _) => house.start(order, own_principal()).await,
             Self::There(client) => client.0.start(order).await,
         }
     }
@@ -65,10 +68,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there.
-    pub async fn resume(&self, run: RunId, by: SafeText, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
+    pub async fn resume(&self, run: RunId, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
         match self {
-            Self::Here(house, _) => house.resume(run, by, word, &network).await,
-            Self::There(client) => client.0.resume(run, by, word, network).await,
+            Self::Here(house, _) => house.resume(run, own_principal(), word, &network).await,
+            Self::There(client) => client.0.resume(run, word, network).await,
         }
     }
 
@@ -76,10 +79,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there, or a holder that does not answer.
-    pub async fn stop(&self, run: RunId, by: &str, word: Option<Word>) -> Result<bool, RunError> {
+    pub async fn stop(&self, run: RunId, word: Option<Word>) -> Result<bool, RunError> {
         match self {
-            Self::Here(house, _) => house.end(run, by, word).await,
-            Self::There(client) => client.0.stop(run, by, word).await,
+            Self::Here(house, _) => house.end(run, Stopping { by: own_principal(), means: Means::Stop }, word).await,
+            Self::There(client) => client.0.stop(run, word).await,
         }
     }
 
@@ -98,10 +101,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there.
-    pub async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
+    pub async fn record_trust(&self, config: Digest, path: &str) -> Result<(), RunError> {
         match self {
-            Self::Here(house, _) => house.record_trust(config, path, by).await,
-            Self::There(client) => client.0.record_trust(config, path, by).await,
+            Self::Here(house, _) => house.record_trust(config, path, own_principal()).await,
+            Self::There(client) => client.0.record_trust(config, path).await,
         }
     }
 
@@ -111,7 +114,7 @@ impl Holder {
     /// As there.
     pub async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
         match self {
-            Self::Here(house, _) => house.record_credential(&word).await,
+            Self::Here(house, _) => house.record_credential(&word, &own_principal()).await,
             Self::There(client) => client.0.record_credential(word).await,
         }
     }
@@ -122,7 +125,7 @@ impl Holder {
     /// As there.
     pub async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
         match self {
-            Self::Here(house, _) => house.take_back(&revoking, word.as_ref()).await,
+            Self::Here(house, _) => house.take_back(&revoking, word.as_ref(), &own_principal()).await,
             Self::There(client) => client.0.take_back(revoking, word).await,
         }
     }

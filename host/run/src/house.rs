@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker::{LiveHandle, SystemClock};
 use effect::record::{ConfigTrusted, Kind, Record, Recovered, VERSION};
-use effect::{Digest, Limits, RunId, SafeText};
+use effect::{Digest, Limits, Means, Principal, RunId, SafeText, Stopping};
 use gate::{Clock as _, Gate, Ledger, Snapshot};
+use home::Access;
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
 use sandbox::{Cache, Engine, EngineOptions, Prepared};
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::err::RunError;
 use crate::order::NetworkOrder;
+use crate::principal::own_principal;
 
 /// Where a home and its second state are.
 #[derive(Clone, Debug)]
@@ -86,7 +87,7 @@ impl Drop for Attending {
 pub(crate) struct Going {
     pub(crate) agent: SafeText,
     pub(crate) live: LiveHandle,
-    pub(crate) stop: watch::Sender<Option<SafeText>>,
+    pub(crate) stop: watch::Sender<Option<Stopping>>,
 }
 
 /// Engines, compiled components, linked components: also used without the home's lock, by an auditor.
@@ -186,8 +187,8 @@ fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
     let new = path.with_extension(format!("new{}", std::process::id()));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(home_err(&new))?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(home_err(&new))?;
+    let mut file = home::open(&new, Access::Make).map_err(home_err(&new))?;
+    file.set_len(0).and_then(|()| file.write_all(&key)).and_then(|()| file.sync_all()).map_err(home_err(&new))?;
     let linked = std::fs::hard_link(&new, path);
     std::fs::remove_file(&new).map_err(home_err(&new))?;
     match linked {
@@ -199,15 +200,12 @@ fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
 /// SECURITY: whoever can read this key can have the host run native code of their own.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
-    let mut file = match std::fs::File::open(path) {
+    let file = match home::open(path, Access::Read) {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(home_err(path))?,
     };
-    if file.metadata().map_err(home_err(path))?.permissions().mode() & 0o077 != 0 {
-        return Err(RunError::CacheKey(path.to_owned()));
-    }
     let mut key = Vec::new();
-    (&mut file).take(33).read_to_end(&mut key).map_err(home_err(path))?;
+    file.take(33).read_to_end(&mut key).map_err(home_err(path))?;
     match <[u8; 32]>::try_from(key) {
         Ok(key) => Ok(Some(key)),
         Err(_) => {
@@ -217,9 +215,10 @@ fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
-fn make_folder(path: &Path) -> Result<(), RunError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(home_err(path))
+/// Makes a folder for this user alone, once the way to it is known to be safe, and looks at all of it.
+fn private(path: &Path) -> Result<(), RunError> {
+    let made = home::check(path).and_then(|()| home::make_folder(path)).and_then(|()| home::check(path));
+    made.map_err(home_err(path))
 }
 
 impl House {
@@ -228,8 +227,8 @@ impl House {
     /// # Errors
     /// [`RunError::Held`] when another process has it; a record that is not what it should be.
     pub fn open(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
-        make_folder(&place.home)?;
-        make_folder(&place.state)?;
+        private(&place.home)?;
+        private(&place.state)?;
         let (journal, opened) = match Journal::open(&place.home, Some(&place.state), journal::Options::default()) {
             Ok(opened) => opened,
             Err(journal::OpenError::Held { .. }) => return Err(RunError::Held(place.home.clone())),
@@ -267,7 +266,7 @@ impl House {
     ///
     /// # Errors
     /// The record can't be written.
-    pub async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
+    pub async fn record_trust(&self, config: Digest, path: &str, by: Principal) -> Result<(), RunError> {
         let path = SafeText::new(path, 1024);
         let record = ConfigTrusted { at: self.inner.clock.unix_ms(), by, config, kind: Kind::ConfigTrusted, path, v: VERSION };
         Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
@@ -281,20 +280,21 @@ impl House {
     }
 
     /// Tells a run to end; whether there is such a run.
-    pub fn stop(&self, run: RunId, by: &str) -> bool {
+    pub fn stop(&self, run: RunId, stopping: &Stopping) -> bool {
         match held(&self.inner.going).get(&run) {
             Some(going) => {
-                going.stop.send_replace(Some(SafeText::new(by, 64)));
+                going.stop.send_replace(Some(stopping.clone()));
                 true
             }
             None => false,
         }
     }
 
-    /// Tells all runs to end.
-    pub fn stop_all(&self, by: &str) {
+    /// Tells all runs to end, in the name of this process.
+    pub fn stop_all(&self, means: Means) {
+        let stopping = Stopping { by: own_principal(), means };
         for going in held(&self.inner.going).values() {
-            going.stop.send_replace(Some(SafeText::new(by, 64)));
+            going.stop.send_replace(Some(stopping.clone()));
         }
     }
 

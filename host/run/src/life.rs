@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker::{Live, LiveParts, Mounts};
 use bytes::Bytes;
 use effect::record::{AskedFor, EngineRef, Settled};
-use effect::{Outcome, RunId, SafeText, Stop};
+use effect::{Outcome, Principal, RunId, SafeText, Stop, Stopping};
 use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing, Sum};
 use sandbox::{CredentialInfo, Ended, EntryPoint, Prepared, Start};
 use serde::{Deserialize, Serialize};
@@ -34,17 +34,17 @@ pub struct Running {
     pub run: RunId,
     /// What is told of it; [`Event::Closed`] or [`Event::Failed`] is the last.
     pub events: Events,
-    stop: watch::Sender<Option<SafeText>>,
+    stop: watch::Sender<Option<Stopping>>,
 }
 
 impl Running {
-    pub(crate) fn new(run: RunId, events: Events, stop: watch::Sender<Option<SafeText>>) -> Self {
+    pub(crate) fn new(run: RunId, events: Events, stop: watch::Sender<Option<Stopping>>) -> Self {
         Self { run, events, stop }
     }
 
     /// Tells it to end.
-    pub fn stop(&self, by: &str) {
-        self.stop.send_replace(Some(SafeText::new(by, 64)));
+    pub fn stop(&self, stopping: Stopping) {
+        self.stop.send_replace(Some(stopping));
     }
 }
 
@@ -104,7 +104,7 @@ struct Life {
     gate: RunGate,
     world: Replay<Live>,
     teller: Arc<Teller>,
-    stopped: watch::Receiver<Option<SafeText>>,
+    stopped: watch::Receiver<Option<Stopping>>,
     begun: Begun,
 }
 
@@ -121,7 +121,7 @@ impl House {
     ///
     /// # Errors
     /// Whatever keeps it from starting; nothing is on the record then.
-    pub async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
+    pub async fn start(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         order.check_grants()?;
         order.check_input()?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
@@ -140,7 +140,7 @@ impl House {
             limits: order.limits,
         };
         let standing = Arc::new(standing);
-        let opening = Opening { args: order.args, by: order.by, input: order.input, opened_unix_ns, parent: None, run, seed, standing };
+        let opening = Opening { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, standing };
         let network = needs_network(&opening.standing.grants).then(|| self.network(&order.network)).transpose()?;
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
@@ -155,7 +155,7 @@ impl House {
     ///
     /// # Errors
     /// A run that is not open, goes on already, or can't be rebuilt.
-    pub async fn resume(&self, run: RunId, by: SafeText, word: Option<Word>, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+    pub async fn resume(&self, run: RunId, by: Principal, word: Option<Word>, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
         let load = |cause| RunError::Load { run, cause };
         let recorded = self.recorded(run).await?;
@@ -293,12 +293,12 @@ impl Life {
         let mut stopped = self.stopped.clone();
         let stop = async move {
             // A sender that is gone asks for nothing any more.
-            match stopped.wait_for(Option::is_some).await.map(|by| by.clone()) {
-                Ok(by) => {
+            match stopped.wait_for(Option::is_some).await.map(|stopping| stopping.clone()) {
+                Ok(Some(stopping)) => {
                     handle.stop();
-                    by.unwrap_or_else(|| SafeText::new("stop", 64))
+                    stopping
                 }
-                Err(_) => std::future::pending().await,
+                Ok(None) | Err(_) => std::future::pending().await,
             }
         };
         let spent = match self.begun {

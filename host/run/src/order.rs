@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use effect::record::AgentRef;
-use effect::{Digest, Grants, Limits, SafeText};
+use effect::{Digest, Grants, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::err::RunError;
@@ -16,8 +16,6 @@ pub struct RunOrder {
     pub agent: AgentRef,
     /// Arguments of a command, without its name.
     pub args: Vec<String>,
-    /// Who.
-    pub by: SafeText,
     /// The configuration it was resolved from.
     pub config: Option<Digest>,
     /// Whether it is to be resumable though it only looks.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use broker::{Live, Mounts, SystemClock};
-use effect::{Digest, Divergence, Limits, Outcome, RunId, SafeText, Stop};
+use effect::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
 use gate::{Recorded, Replay};
 use sandbox::Prepared;
 
@@ -34,7 +34,7 @@ pub struct Rebuilt {
 /// # Errors
 /// A run that is not there or can't be rebuilt; a component that can't be run.
 pub async fn rebuild(place: &Place, options: &HouseOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
-    let recorded = load(&journal::Reader::open(&place.home)?, rebuilding.run)?;
+    let recorded = load(&journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?, rebuilding.run)?;
     let (digest, limits) = component_of(&recorded, rebuilding);
     play(recorded, &prepared(place, options, digest, &limits).await?).await
 }
@@ -77,7 +77,7 @@ pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebu
     let clock = Arc::new(SystemClock::new());
     let world =
         Replay::audit(recorded, Live::for_audit(&opening, mounts, clock)).map_err(|cause| RunError::Load { run: opening.run, cause })?;
-    let ended = sandbox::enter(prepared, start_of(&opening), Box::new(world), std::future::pending::<SafeText>()).await?;
+    let ended = sandbox::enter(prepared, start_of(&opening), Box::new(world), std::future::pending::<Stopping>()).await?;
     let divergence = match ended.stop {
         Some(Stop::Diverged(divergence)) => Some(*divergence),
         _ => {

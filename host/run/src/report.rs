@@ -1,7 +1,7 @@
 //! The two halves of a report: what the agent claims, and what the record shows.
 
 use effect::record::{AgentRef, Record};
-use effect::{Digest, Finding, Limits, Outcome, RunId, SafeText};
+use effect::{Digest, Finding, Limits, Outcome, Principal, RunId};
 use gate::{Sum, Touched};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Report {
     /// What ran.
     pub agent: AgentRef,
     /// Who started it.
-    pub by: SafeText,
+    pub by: Principal,
     /// How it ended.
     pub outcome: Outcome,
     /// Milliseconds it computed or waited inside a host call.

@@ -1,7 +1,7 @@
 //! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
 
 use effect::record::{CredentialChange, CredentialChanged, Kind, VERSION};
-use effect::{RunId, SafeText};
+use effect::{Actor, Principal, RunId, SafeText};
 use gate::Clock as _;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,6 @@ use crate::house::{House, held};
 pub struct Revoking {
     /// Of runs of this agent.
     pub agent: Option<String>,
-    /// Who says so.
-    pub by: SafeText,
     /// Of this credential.
     pub credential: Option<String>,
     /// Of this run.
@@ -26,8 +24,6 @@ pub struct Revoking {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialWord {
-    /// Who did it.
-    pub by: SafeText,
     /// What.
     pub change: CredentialChange,
     /// Its name.
@@ -42,7 +38,7 @@ impl House {
     ///
     /// # Errors
     /// A run that does not go on here; a record that can't be written.
-    pub fn revoke(&self, revoking: &Revoking) -> Result<Vec<SafeText>, RunError> {
+    pub fn revoke(&self, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
         let going = held(&self.inner.going);
         if let Some(run) = revoking.run
             && !going.contains_key(&run)
@@ -54,7 +50,7 @@ impl House {
         };
         let mut ended = Vec::new();
         for (run, going) in going.iter().filter(|(run, going)| is_meant(**run, &going.agent)) {
-            let names = going.live.revoke(revoking.credential.as_deref(), &revoking.by).map_err(|_| RunError::RecordBroken)?;
+            let names = going.live.revoke(revoking.credential.as_deref(), by).map_err(|_| RunError::RecordBroken)?;
             ended.extend(names.iter().map(|name| gate::lease_id(*run, name)));
         }
         Ok(ended)
@@ -65,10 +61,10 @@ impl House {
     ///
     /// # Errors
     /// As [`House::revoke`] and [`House::record_credential`].
-    pub async fn take_back(&self, revoking: &Revoking, word: Option<&CredentialWord>) -> Result<Vec<SafeText>, RunError> {
-        let ended = self.revoke(revoking)?;
+    pub async fn take_back(&self, revoking: &Revoking, word: Option<&CredentialWord>, by: &Principal) -> Result<Vec<SafeText>, RunError> {
+        let ended = self.revoke(revoking, by)?;
         if let Some(word) = word {
-            self.record_credential(word).await?;
+            self.record_credential(word, by).await?;
         }
         Ok(ended)
     }
@@ -77,10 +73,10 @@ impl House {
     ///
     /// # Errors
     /// The record can't be written.
-    pub async fn record_credential(&self, word: &CredentialWord) -> Result<(), RunError> {
+    pub async fn record_credential(&self, word: &CredentialWord, by: &Principal) -> Result<(), RunError> {
         let record = CredentialChanged {
             at: self.inner.clock.unix_ms(),
-            by: word.by.clone(),
+            by: Actor::User(by.clone()),
             change: word.change,
             credential: SafeText::new(&word.credential, 64),
             kind: Kind::CredentialChanged,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use effect::{
-    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, HttpFault, Limits, OpId, Outcome, Release, SafeText, Stop, Timeline,
+    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, HttpFault, Limits, OpId, Outcome, Release, Stop, Stopping, Timeline,
 };
 use sandbox::{Cache, Engine, EngineOptions, EntryPoint, Prepared, Start};
 
@@ -38,7 +38,7 @@ pub async fn schemas(place: &Place, options: &HouseOptions, component: Vec<u8>, 
         limits: Limits { active_timeout_ms: limits.active_timeout_ms.min(ACTIVE_MS_MAX), ..limits.clone() },
         ..Start::default()
     };
-    let ended = sandbox::enter(&prepared, start, Box::new(Nothing::default()), std::future::pending::<SafeText>()).await?;
+    let ended = sandbox::enter(&prepared, start, Box::new(Nothing::default()), std::future::pending::<Stopping>()).await?;
     Ok((ended.outcome == Outcome::Done).then(|| String::from_utf8_lossy(&ended.output).into_owned()))
 }
 

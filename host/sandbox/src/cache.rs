@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use effect::{Digest, SafeText};
+use home::Access;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use wasmtime::component::Component;
 
@@ -82,20 +83,10 @@ impl Cache {
     }
 
     /// SECURITY: what is loaded is what was authenticated: it is copied to where nobody else can write, hashed on the way, and sealed.
-    #[expect(clippy::disallowed_methods, reason = "door: the cache of compiled components")]
     fn load_kept(&self, engine: &Engine, path: &Path) -> Option<wasmtime::Result<Component>> {
-        let code: [u8; 32] = fs::read(path.with_extension("mac")).ok()?.try_into().ok()?;
-        let mut file = File::open(path).ok()?;
-        let private = File::from(memfd_create("compiled", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).ok()?);
+        let code = authentication_code(&path.with_extension("mac"))?;
         let mut hasher = self.hasher(path);
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            let read = file.read(&mut piece).ok()?;
-            let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
-            hasher.update(read);
-            (&private).write_all(read).ok()?;
-        }
-        fcntl_add_seals(&private, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE).ok()?;
+        let private = sealed_copy(&home::open(path, Access::Read).ok()?, &mut hasher).ok()?;
         // Compared in constant time by the type.
         if hasher.finalize() != blake3::Hash::from_bytes(code) {
             return None;
@@ -106,19 +97,42 @@ impl Cache {
     /// Writes the code last: a file without one, or with that of another writer's file, is compiled again.
     #[expect(clippy::disallowed_methods, reason = "door: the cache of compiled components")]
     fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
+        home::make_folder(&self.folder)?;
         let code = self.hasher(path).update(bytes).finalize();
         static WRITERS: AtomicU64 = AtomicU64::new(0);
         let put = |path: &Path, bytes: &[u8]| {
             let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
             let new = path.with_extension(format!("new{}-{writer}", std::process::id()));
-            let mut file = File::create(&new)?;
+            let mut file = home::open(&new, Access::Make)?;
+            // What a process of the same number left behind, when it was cut off.
+            file.set_len(0)?;
             file.write_all(bytes)?;
             fs::rename(&new, path)
         };
         put(path, bytes)?;
         put(&path.with_extension("mac"), code.as_bytes())
     }
+}
+
+/// BOUND: a file of another length is none.
+fn authentication_code(path: &Path) -> Option<[u8; 32]> {
+    let mut code = Vec::new();
+    home::open(path, Access::Read).ok()?.take(33).read_to_end(&mut code).ok()?;
+    code.try_into().ok()
+}
+
+/// A copy that only this process has, and that nobody can change any more.
+fn sealed_copy(mut file: &File, hasher: &mut blake3::Hasher) -> io::Result<File> {
+    let mut private = File::from(memfd_create("compiled", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = file.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
+        hasher.update(read);
+        private.write_all(read)?;
+    }
+    fcntl_add_seals(&private, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    Ok(private)
 }
 
 /// Only for bytes that a compiler of this host has just given.
@@ -136,4 +150,32 @@ fn take_file(engine: &Engine, sealed: &File) -> wasmtime::Result<Component> {
     // SAFETY: `deserialize_file` asks for the output of `precompile_component`, and that the file does not change while it is mapped: it
     // is authenticated, and sealed.
     unsafe { Component::deserialize_file(&engine.inner, path) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and opens what it made")]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_that_is_loaded_can_neither_be_written_nor_cut_nor_grown_by_anybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("compiled");
+        let file = home::open(&path, Access::Make).unwrap();
+        file.write_all_at(b"code", 0).unwrap();
+        assert!(file.set_len(4).is_ok(), "the control: the file in the home can be changed");
+        let mut hasher = blake3::Hasher::new();
+        let copy = sealed_copy(&file, &mut hasher).unwrap();
+        assert_eq!(hasher.finalize(), blake3::hash(b"code"));
+        assert!(copy.write_at(b"evil", 0).is_err() && copy.set_len(2).is_err() && copy.set_len(9).is_err());
+        // Nor through another descriptor, nor by taking the seals off.
+        let other = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let reopened = fs::OpenOptions::new().write(true).open(other);
+        assert!(reopened.is_err() || reopened.is_ok_and(|file| file.write_at(b"evil", 0).is_err()));
+        let mut bytes = [0; 4];
+        copy.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"code");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use effect::{Limits, Outcome, SafeText, Stop, World};
+use effect::{Limits, Outcome, SafeText, Stop, Stopping, World};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wasmtime::component::{ComponentType, Lift};
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -74,7 +74,7 @@ struct Failure {
     message: String,
 }
 
-/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to the words for the record). It computes on threads of its own kind;
+/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to who ordered it). It computes on threads of its own kind;
 /// the caller's runtime only waits for it.
 ///
 /// # Errors
@@ -85,13 +85,13 @@ pub async fn enter(
     prepared: &Prepared,
     start: Start,
     world: Box<dyn World>,
-    stop: impl Future<Output = SafeText> + Send,
+    stop: impl Future<Output = Stopping> + Send,
 ) -> Result<Ended, SandboxError> {
     let mut stop = pin!(stop);
     // Whoever waits for a place has not run yet, and can be told to end all the same.
     let slot = tokio::select! {
         biased;
-        by = &mut stop => return Ok(never_entered(world, by)),
+        stopping = &mut stop => return Ok(never_entered(world, stopping)),
         slot = prepared.engine.slot() => slot?,
     };
     let entered = Instant::now();
@@ -108,7 +108,7 @@ pub async fn enter(
 
     let cut = tokio::select! {
         biased;
-        by = &mut stop => Some(Cut::Stopped(by)),
+        stopping = &mut stop => Some(Cut::Stopped(stopping)),
         () = tokio::time::sleep(active_max) => Some(Cut::ActiveTime),
         end = &mut end => return finish(end, None, (spent, entered.elapsed(), call_limit)),
     };
@@ -159,7 +159,7 @@ fn finish(
     let said = guest.say_open_lines();
     let (outcome, stop, output) = match (cut, called) {
         (Some(Cut::ActiveTime), _) => (limit("active-timeout"), Some(Stop::Limit("active-timeout")), Bytes::new()),
-        (Some(Cut::Stopped(by)), _) => (Outcome::Stopped { by }, Some(Stop::Stopped), Bytes::new()),
+        (Some(Cut::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Stopped), Bytes::new()),
         (None, Some(Ok(returned))) => judge(returned, &mut guest),
         (None, Some(Err(err))) => explain(&err, &mut guest, call_limit),
         (None, None) => return Err(SandboxError::Lost),
@@ -171,14 +171,14 @@ fn finish(
     Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + inside, world: guest.world })
 }
 
-fn never_entered(world: Box<dyn World>, by: SafeText) -> Ended {
-    let (outcome, stop) = (Outcome::Stopped { by }, Some(Stop::Stopped));
+fn never_entered(world: Box<dyn World>, stopping: Stopping) -> Ended {
+    let (outcome, stop) = (Outcome::Stopped(stopping), Some(Stop::Stopped));
     Ended { outcome, stop, output: Bytes::new(), peak_memory: 0, active: Duration::ZERO, world }
 }
 
 /// What ends a call from outside.
 enum Cut {
-    Stopped(SafeText),
+    Stopped(Stopping),
     ActiveTime,
 }
 
@@ -241,7 +241,8 @@ fn outcome_of(stop: &Stop) -> Outcome {
     match stop {
         Stop::Limit(name) => limit(name),
         Stop::RecordBroken => Outcome::RecordBroken,
-        Stop::Stopped => Outcome::Stopped { by: SafeText::new("stop", 64) },
+        // Whoever stops the world has `stop` resolve first, with a name.
+        Stop::Stopped => Outcome::HostFailed { message: SafeText::new("the run was stopped without an order", 64) },
         Stop::Unsettled(op) => Outcome::Unsettled { op: op.0 },
         Stop::Diverged(divergence) => Outcome::HostFailed { message: SafeText::new(&divergence.to_string(), 4096) },
         Stop::Stuck => Outcome::Trapped { message: SafeText::new(&stop.to_string(), 256) },

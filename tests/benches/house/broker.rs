@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use effect::{Binding, Placement, SafeText, Scheme, Source};
+use effect::{Binding, Placement, Scheme, Source};
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Bytes;
 use hyper::service::service_fn;
@@ -150,8 +150,8 @@ pub(crate) fn revoke() {
                 let running = host.start(order(&host, "get", server.port(), &[&server.url("/")])).await;
                 server.until(|counts| counts.steps >= 1).await;
                 let began = Instant::now();
-                let what = Revoking { agent: None, by: SafeText::new("b", 1), credential: Some("inventory".to_owned()), run: None };
-                assert_eq!(host.house.revoke(&what).unwrap().len(), 1);
+                let what = Revoking { agent: None, credential: Some("inventory".to_owned()), run: None };
+                assert_eq!(host.house.revoke(&what, &run::own_principal()).unwrap().len(), 1);
                 tests::host::report(running).await;
                 began.elapsed()
             })
@@ -214,7 +214,7 @@ pub(crate) fn slow() {
         let figure = format!("{} MiB ({:.0} KiB each)", grown >> 20, grown as f64 / SLOW as f64 / 1024.0);
         row("RSS growth with 5,000 slow answers coming in at once, 5 runs", &figure, "1 GiB", "the server in the same process included");
         for running in runs {
-            running.stop("bench");
+            running.stop(effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
             tests::host::report(running).await;
         }
     });

@@ -28,7 +28,7 @@ pub(crate) fn density() {
     let wait = |prepared: Arc<sandbox::Prepared>| async move {
         let limits = effect::Limits { active_timeout_ms: 3_600_000, ..effect::Limits::default() };
         let start = sandbox::Start { limits, ..sandbox::Start::default() };
-        let never = std::future::pending::<effect::SafeText>();
+        let never = std::future::pending::<effect::Stopping>();
         drop(sandbox::enter(&prepared, start, Box::new(Still::default()), never).await);
     };
     runtime.block_on(async {

@@ -96,7 +96,7 @@ fn spawned<F: Future<Output = ()> + Send + 'static>(of: Spawned<impl Fn(Arc<Inst
         many(&runtime, AT_ONCE, || {
             let (house, order) = (host.house.clone(), order.clone());
             async move {
-                let report = tests::host::report(house.start(order).await.unwrap()).await;
+                let report = tests::host::report(house.start(order, run::own_principal()).await.unwrap()).await;
                 assert_eq!(report.outcome, effect::Outcome::Done);
             }
         })
@@ -145,7 +145,7 @@ pub(crate) fn call() {
         || {
             timed(&mut || {
                 let start = sandbox::Start::default();
-                let never = std::future::pending::<effect::SafeText>();
+                let never = std::future::pending::<effect::Stopping>();
                 let ended = runtime.block_on(sandbox::enter(&prepared, start, Box::new(Still::default()), never)).unwrap();
                 assert_eq!(ended.outcome, effect::Outcome::Done);
             })

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use effect::{RunId, SafeText};
+use effect::RunId;
 use journal::Journal;
 use tests::host::{TestHost, bailiwick, place};
 
@@ -82,7 +82,7 @@ pub(crate) fn stop() {
                 let running = holder.start(order).await.unwrap();
                 let run: RunId = running.run;
                 let began = Instant::now();
-                assert!(client.stop(run, SafeText::new("stop", 8).as_str(), None).await.unwrap());
+                assert!(client.stop(run, None).await.unwrap());
                 tests::host::report(running).await;
                 began.elapsed()
             })

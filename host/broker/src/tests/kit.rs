@@ -76,7 +76,7 @@ pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
     };
     Opening {
         args: Vec::new(),
-        by: text("alice"),
+        by: effect::Principal::new(1000, Some("alice")),
         input: "{}".to_owned(),
         opened_unix_ns: SystemClock::new().unix_ns(),
         parent: None,

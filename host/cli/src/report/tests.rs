@@ -45,7 +45,7 @@ fn report() -> Report {
     Report {
         run,
         agent: AgentRef { digest: Digest::from_bytes([0x4c; 32]), name: text("leak-scan"), version: text("0.1.0") },
-        by: text("alice"),
+        by: effect::Principal::new(1000, Some("alice")),
         outcome: Outcome::Done,
         active_ms: 1840,
         waited_ms: 0,
@@ -87,7 +87,8 @@ fn http() -> Line {
 #[test]
 fn claims_stand_above_evidence() {
     let expected = "\
-leak-scan 0.1.0  sha256:4c4c4c4c4c4c…   run 01KNTQGG4070W1R70W1R70W1R7   by alice   DONE, 1 refusal, 1.84 s (0 s waiting for people)
+HOST REPORT, in which no line is the agent's own: its lines begin with `leak-scan:`
+leak-scan 0.1.0  sha256:4c4c4c4c4c4c…   run 01KNTQGG4070W1R70W1R70W1R7   by alice (uid 1000)   DONE, 1 refusal, 1.84 s (0 s waiting for people)
 AGENT CLAIMS (unverified)  2 findings (1 critical, 1 high)
   critical     private-key  /src/app.py  GitHub token  ghp_… (40)
   high         github-token  /src/app.py:3:9  GitHub token  ghp_… (40)

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let (config, digest, authority) = (&configured.authored.file, obtained.component.digest, lock::authority(&effective.grants));
     let mut lock = Lock::load(config)?;
     let difference = lock.difference(&args.agent, digest, &authority);
-    let accepted = Accepted { authority: authority.clone(), by: place::by().to_string(), digest, when: place::now_s() };
+    let accepted = Accepted { authority: authority.clone(), by: ::run::own_principal().to_string(), digest, when: place::now_s() };
     lock.accept(config, &args.agent, accepted)?;
     let pinned = Pinned { agent: args.agent, digest, authority, difference };
     if args.json {

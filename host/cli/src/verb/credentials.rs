@@ -4,8 +4,6 @@ mod enter;
 mod list;
 mod review;
 
-use std::path::Path;
-
 use ::run::{CredentialWord, Holder, Place, Revoking};
 use effect::SafeText;
 use effect::record::CredentialChange;
@@ -180,15 +178,12 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
 }
 
 fn word(credential: String, change: CredentialChange, version: Option<u64>) -> CredentialWord {
-    CredentialWord { by: place::by(), change, credential, version }
+    CredentialWord { change, credential, version }
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: the home, for its first secret")]
 async fn set(place: &Place, vault: &Local, name: String, change: CredentialChange) -> Result<(), CliError> {
     let secret = Secret::of_text(std::mem::take(&mut *enter::value(&name)?)).map_err(LocalError::from)?;
-    std::os::unix::fs::DirBuilderExt::mode(std::fs::DirBuilder::new().recursive(true), 0o700)
-        .create(&place.home)
-        .map_err(CliError::file("make", Path::new(&place.home)))?;
+    home::make_folder(&place.home).map_err(CliError::Home)?;
     let version = vault.set(&name, secret, place::now_s())?;
     out::words(&format!("{name} is set, version {version}"));
     record(place, word(name, change, Some(version)), None).await.map(drop)
@@ -213,7 +208,7 @@ async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliErr
         (run, credential) = (Some(of.to_owned()), Some(name.to_owned()));
     }
     let run = run.map(|run| log::run_id(&log::reader(place)?, &run)).transpose()?;
-    let revoking = Revoking { agent: what.agent, by: place::by(), credential: credential.clone(), run };
+    let revoking = Revoking { agent: what.agent, credential: credential.clone(), run };
     let whole = credential.filter(|_| revoking.agent.is_none() && revoking.run.is_none());
     let Some(name) = whole else { return told(&record_revoking(place, revoking).await?) };
     vault.revoke(&name)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use home::Exposed;
 use run::Place;
 use serde::Serialize;
 
@@ -34,7 +35,7 @@ struct Finding {
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
-    let place = place::place()?;
+    let place = place::located()?;
     let found = [engine(), home(&place), descriptors(), tool("rustup", "agents in Rust: https://rustup.rs"), wasm_target(), python()];
     if args.json {
         out::json(&found)?;
@@ -70,10 +71,15 @@ fn home(place: &Place) -> Finding {
         let there = path.ancestors().find(|path| path.exists());
         there.is_some_and(|there| rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok())
     };
-    let ok = writable(&place.home) && writable(&place.state);
-    let words = match ok {
-        true => place.home.display().to_string(),
-        false => format!("`{}` or `{}` can't be written", place.home.display(), place.state.display()),
+    let private = home::check(&place.home).and_then(|()| home::check(&place.state));
+    let ok = private.is_ok() && writable(&place.home) && writable(&place.state);
+    let words = match private {
+        Ok(()) if ok => place.home.display().to_string(),
+        Ok(()) => format!("`{}` or `{}` can't be written", place.home.display(), place.state.display()),
+        Err(err) => match Exposed::of(&err) {
+            Some(exposed) => format!("{exposed}; `{}` mends it", exposed.mend()),
+            None => err.to_string(),
+        },
     };
     Finding { what: "home", ok, needed: true, words }
 }

@@ -45,15 +45,19 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let reader = log::reader(&place)?;
     let (run, from) = log::run(&reader, &args.run)?;
     let mut records = reader.of_run_from(run, from);
-    let mut seen = false;
+    let (mut seen, mut agent) = (false, String::new());
     loop {
         // Asked before it is read: what was said until the end is there then.
         let last = !args.follow || !goes_on(&place, run).await;
         for record in records.by_ref() {
             let record = record?;
             seen = true;
-            if let Ok(Record::Said(said)) = Record::parse(&record.body) {
-                said.claims.iter().try_for_each(|claim| print(record.seq, claim, args.json))?;
+            let body = Record::parse(&record.body);
+            if let Ok(Record::RunOpened(opened)) = &body {
+                agent = opened.agent.name.to_string();
+            }
+            if let Ok(Record::Said(said)) = body {
+                said.claims.iter().try_for_each(|claim| print(&agent, record.seq, claim, args.json))?;
             }
             if record.ends {
                 return Ok(exit::DONE);
@@ -77,6 +81,6 @@ async fn goes_on(place: &Place, run: RunId) -> bool {
     }
 }
 
-fn print(seq: u64, claim: &Claim, json: bool) -> Result<(), CliError> {
-    if json { out::json_line(&Line { seq, claim }) } else { out::line(&line::claim(claim)) }
+fn print(agent: &str, seq: u64, claim: &Claim, json: bool) -> Result<(), CliError> {
+    if json { out::json_line(&Line { seq, claim }) } else { out::guest(agent, &format!("{}\n", line::claim(claim))) }
 }

@@ -26,6 +26,7 @@ use ::run::Word;
 
 use crate::cli::Verb;
 use crate::err::CliError;
+use crate::log;
 
 /// The hidden verb: the compiler's child process.
 pub(crate) const COMPILE_COMPONENT: &str = "compile-component";
@@ -65,6 +66,10 @@ impl WordArgs {
 
 /// Does what was asked for. The number is the program's.
 pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
+    log::judged(done(verb).await)
+}
+
+async fn done(verb: Verb) -> Result<u8, CliError> {
     match verb {
         Verb::Run(args) => run::run(args).await,
         Verb::Trust(args) => trust::run(args).await,

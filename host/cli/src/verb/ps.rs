@@ -1,17 +1,16 @@
 //! `ps`: runs that have not ended.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::Duration;
 
-use ::run::Holder;
-use effect::{RunId, SafeText};
+use ::run::{Holder, Place};
+use effect::{Principal, RunId, SafeText};
 use gate::{Ledger, OpenRun, Stage};
 use journal::{Position, Reader};
 use serde::Serialize;
 
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{exit, log, out, place, words};
 
 /// Show runs that have not ended
 #[derive(Debug, clap::Args)]
@@ -38,7 +37,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 struct Row {
     run: RunId,
     agent: SafeText,
-    by: SafeText,
+    by: Principal,
     /// Milliseconds since 1970.
     opened_ms: u64,
     state: State,
@@ -77,7 +76,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         Some(holder) => holder.going().await.unwrap_or_default().into_iter().map(|(run, _)| run).collect(),
         None => HashSet::new(),
     };
-    let open = on_record(&place.home, &going).await?;
+    let open = on_record(&place, &going).await?;
     let rows: Vec<Row> = open.open_runs().map(|(run, open)| row(run, open, going.contains(&run))).collect();
     if args.json {
         out::json(&rows)?;
@@ -88,13 +87,13 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes.
-async fn on_record(home: &Path, going: &HashSet<RunId>) -> Result<Ledger, CliError> {
+async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliError> {
     let mut looks = 1;
     loop {
         let mut unseen = going.clone();
-        let open = match Reader::open(home) {
+        let open = match log::reader(place) {
             // A home in which nothing ran has no runs.
-            Err(journal::ReadError::NoLog { .. }) => Ledger::new(),
+            Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
             reader => open_runs(&reader?, &mut unseen)?,
         };
         if looks == LOOKS || unseen.is_empty() {
@@ -183,7 +182,7 @@ mod tests {
         let zero = Digest::from_bytes([0; 32]);
         let agent = AgentRef { digest: zero, name: text("a"), version: text("1.0.0") };
         let engine = EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") };
-        let (limits, kind, by) = (Limits::default(), Kind::RunOpened, text("b"));
+        let (limits, kind, by) = (Limits::default(), Kind::RunOpened, Principal::new(1000, Some("b")));
         let opened = RunOpened {
             agent,
             at: 1,

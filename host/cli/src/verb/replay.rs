@@ -137,6 +137,7 @@ impl Compared {
             | Record::CredentialChanged(_)
             | Record::ConfigTrusted(_)
             | Record::RollbackAccepted(_)
+            | Record::Reanchored(_)
             | Record::Recovered(_) => {}
         }
     }

@@ -106,8 +106,8 @@ impl Job<'_> {
             Some(signals) => signals,
             None => own.insert(Signals::new()?),
         };
-        if let Some(name) = signals.pending() {
-            return Err(CliError::EndedEarly { name });
+        if let Some(means) = signals.pending() {
+            return Err(CliError::EndedEarly { means });
         }
         let orders = self.orders(&obtained)?;
         obtained.keep(self.place)?;
@@ -147,7 +147,6 @@ impl Job<'_> {
         Ok(RunOrder {
             agent: obtained.reference(name),
             args: args.clone(),
-            by: place::by(),
             config: Some(self.trusted.digest()),
             durable: self.args.durable || self.agent.durable,
             grants: effective.grants,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ::run::Holder;
-use effect::{RunId, SafeText};
+use ::run::{Holder, own_principal};
+use effect::{Principal, RunId};
 use serde::Serialize;
 
 use super::WordArgs;
@@ -40,17 +40,16 @@ is closed; where something was under way of which nobody knows whether it happen
 #[derive(Serialize)]
 struct Stopped {
     run: RunId,
-    by: SafeText,
+    by: Principal,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let run = log::run_id(&log::reader(&place)?, &args.run)?;
-    let by = place::by();
     let mut signals = Signals::new()?;
     // Where nobody holds the home nothing goes on; then it is taken, to close a run that was cut off.
     let holder = Holder::find(&place, &place::house_options()).await?;
-    let told = holder.stop(run, &format!("{by} with `stop`"), args.word.word()).await;
+    let told = holder.stop(run, args.word.word()).await;
     let ended = match told {
         Ok(true) => wait(&holder, run).await,
         Ok(false) => Err(CliError::NotGoing(run)),
@@ -61,7 +60,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     left?;
     let words = format!("run {run} has ended");
     if args.json {
-        out::json(&Stopped { run, by })?
+        out::json(&Stopped { run, by: own_principal() })?
     } else {
         out::words(&words)
     }

@@ -1,6 +1,6 @@
 //! `trust`: says that a configuration may be used.
 
-use ::run::Holder;
+use ::run::{Holder, own_principal};
 use package::trust::{Said, trust};
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ Trust is for these bytes in this place: a file that was changed, or a copy elsew
 struct TrustedFile {
     file: String,
     digest: effect::Digest,
-    by: effect::SafeText,
+    by: effect::Principal,
     authority: Vec<String>,
 }
 
@@ -41,15 +41,17 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
     let authority = package::authority(&configured.resolved);
-    let (digest, by) = (configured.authored.digest, place::by());
+    let (digest, by) = (configured.authored.digest, own_principal());
     let file = configured.authored.file.to_string_lossy().into_owned();
     let mut signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
     // On the record first: what is not there is not trusted.
-    let recorded = holder.record_trust(digest, &file, by.clone()).await;
+    let recorded = holder.record_trust(digest, &file).await;
     let trusted = match recorded {
-        Ok(()) => trust(&place.home, &configured.authored, &configured.resolved, Said { when_s: place::now_s(), by: by.as_str() })
-            .map_err(CliError::from),
+        Ok(()) => {
+            let said = Said { when_s: place::now_s(), by: &by.to_string() };
+            trust(&place.home, &configured.authored, &configured.resolved, said).map_err(CliError::from)
+        }
         Err(err) => Err(err.into()),
     };
     if trusted.is_ok() {

@@ -11,8 +11,21 @@ fn digest() -> Digest {
     Digest::of(b"x")
 }
 
+fn user() -> Principal {
+    Principal::new(1000, Some("alice"))
+}
+
 fn ask() -> AskedFor {
     AskedFor { capability: text("http"), function: text("f"), resolved: Some(text("r")), resource: text("GET https://a.test/") }
+}
+
+fn closed(outcome: Outcome) -> Record {
+    RunClosed { active_ms: 1, at: 2, kind: Kind::RunClosed, outcome, output: None, peak_memory: 3, v: VERSION }.into()
+}
+
+fn changed(by: Actor) -> Record {
+    let (change, kind, credential) = (CredentialChange::Rotated, Kind::CredentialChanged, text("c"));
+    CredentialChanged { at: 1, by, change, credential, kind, v: VERSION, version: Some(2) }.into()
 }
 
 fn one_of_each() -> Vec<Record> {
@@ -107,7 +120,7 @@ fn one_of_each() -> Vec<Record> {
         RunOpened {
             agent: AgentRef { digest: digest(), name: text("n"), version: text("0.1.0") },
             at: 1,
-            by: text("alice"),
+            by: user(),
             config: None,
             durable: true,
             engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
@@ -121,22 +134,32 @@ fn one_of_each() -> Vec<Record> {
             v,
         }
         .into(),
-        RunResumed { at: 1, by: text("alice"), kind: Kind::RunResumed, settled: vec![Settled { did: true, op: 3 }], v }.into(),
-        RunClosed {
-            active_ms: 1,
-            at: 2,
-            kind: Kind::RunClosed,
-            outcome: Outcome::Failed { code: text("c"), message: text("m") },
-            output: None,
-            peak_memory: 3,
+        RunResumed { at: 1, by: user(), kind: Kind::RunResumed, settled: vec![Settled { did: true, op: 3 }], v }.into(),
+        closed(Outcome::Stopped(crate::Stopping { by: user(), means: crate::Means::CtrlC })),
+        closed(Outcome::Failed { code: text("c"), message: text("m") }),
+        ConfigTrusted { at: 1, by: user(), config: digest(), kind: Kind::ConfigTrusted, path: text("/p"), v }.into(),
+        changed(Actor::User(user())),
+        changed(Actor::Agent(text("rotates"))),
+        Recovered { at: 1, bytes: 2, kind: Kind::Recovered, v }.into(),
+        Reanchored {
+            aside: text("set-aside-0001"),
+            at: 1,
+            by: user(),
+            bytes: 2,
+            digest: digest(),
+            kind: Kind::Reanchored,
+            now_root: digest(),
+            now_size: 2,
+            reason: text("a failing disk"),
             v,
+            was_root: Some(digest()),
+            was_size: Some(3),
+            what: text("the frame is damaged"),
         }
         .into(),
-        ConfigTrusted { at: 1, by: text("alice"), config: digest(), kind: Kind::ConfigTrusted, path: text("/p"), v }.into(),
-        Recovered { at: 1, bytes: 2, kind: Kind::Recovered, v }.into(),
         RollbackAccepted {
             at: 1,
-            by: text("alice"),
+            by: user(),
             kind: Kind::RollbackAccepted,
             now_root: digest(),
             now_size: 2,

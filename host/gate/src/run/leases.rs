@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, VERSION};
-use effect::{OpId, SafeText, Stop};
+use effect::{Actor, OpId, Principal, SafeText, Stop};
 
 use super::{Held, RunGate};
 use crate::lease;
@@ -14,7 +14,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn revoke(&self, credential: Option<&str>, by: &SafeText) -> Result<Vec<String>, Stop> {
+    pub fn revoke(&self, credential: Option<&str>, by: &Principal) -> Result<Vec<String>, Stop> {
         let mut held = self.lock();
         let granted = self.opening().standing.grants.credentials.iter().map(|binding| binding.name.as_str());
         let names: BTreeSet<&str> = granted.filter(|name| credential.is_none_or(|only| only == *name)).collect();
@@ -71,7 +71,7 @@ impl RunGate {
         let mut held = self.lock();
         let record = CredentialChanged {
             at: held.now_ms(),
-            by: self.opening().standing.agent.name.clone(),
+            by: Actor::Agent(self.opening().standing.agent.name.clone()),
             change: CredentialChange::Rotated,
             credential: SafeText::new(credential, 64),
             kind: Kind::CredentialChanged,

@@ -151,7 +151,7 @@ pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
     };
     Opening {
         args: vec!["guest".to_owned()],
-        by: text("alice"),
+        by: effect::Principal::new(1000, Some("alice")),
         input: "{}".to_owned(),
         opened_unix_ns: 1_800_000_000_000_000_000,
         parent: None,

@@ -120,7 +120,7 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|_| ()));
     assert_eq!(use_it(&gate), None);
-    let by = SafeText::new("alice", 64);
+    let by = effect::Principal::new(1000, Some("alice"));
     assert!(gate.revoke(Some("other"), &by).unwrap().is_empty());
     assert_eq!(gate.revoke(Some("key"), &by).unwrap(), ["key"]);
     assert!(gate.revoke(None, &by).unwrap().is_empty(), "once");
@@ -141,7 +141,8 @@ fn uses_are_counted_over_a_crash() {
     assert_eq!(use_it(&gate), None);
     let record = recorded(&log.leaves());
     assert_eq!(record.leases()["key"].uses, 1);
-    let resuming = Resuming { by: SafeText::new("bob", 9), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
+    let resuming =
+        Resuming { by: effect::Principal::new(1001, Some("bob")), settled: Vec::new(), leases: record.leases().clone(), recorded_bytes: 0 };
     let again = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken; what is asked now is another operation.

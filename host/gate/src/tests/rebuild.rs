@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use effect::record::Settled;
-use effect::{Outcome, SafeText, Stop};
+use effect::{Means, Outcome, Principal, Stop, Stopping};
 
 use super::guest::Guest;
 use super::kit::{MemoryLog, few, fold, gate_on, now, open_on, recorded};
@@ -41,7 +41,7 @@ fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
     for times in 1..50 {
         let record = recorded(&log.leaves());
         let resuming =
-            Resuming { by: SafeText::new("bob", 10), settled: settled.clone(), leases: record.leases().clone(), recorded_bytes: 0 };
+            Resuming { by: Principal::new(1001, Some("bob")), settled: settled.clone(), leases: record.leases().clone(), recorded_bytes: 0 };
         let gate = gate_on(log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
         let record = recorded(&log.leaves());
         let mut replay = Replay::resume(record, World::new(Some(gate.clone()), chance + times as u64)).unwrap();
@@ -127,7 +127,7 @@ fn a_run_that_was_stopped_is_identical_as_far_as_it_goes() {
         let gate = open_on(&log, few());
         let mut replay = Replay::fresh(World::new(Some(gate.clone()), seed), &few());
         Guest::new(seed).run(&mut replay, STEPS / 2).unwrap();
-        let outcome = Outcome::Stopped { by: SafeText::new("stop", 10) };
+        let outcome = Outcome::Stopped(Stopping { by: Principal::new(1001, Some("bob")), means: Means::Stop });
         now(gate.close(Closing { active_ms: 1, outcome: outcome.clone(), output: None, peak_memory: 2 })).unwrap();
         let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 999)).unwrap();
         let stop = Guest::new(seed).run(&mut replay, STEPS * 100).unwrap_err();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use effect::record::Settled;
-use effect::{Door as _, Event, HttpFault, OpId, SafeText, Stop, Timeline as _};
+use effect::{Door as _, Event, HttpFault, OpId, Principal, Stop, Timeline as _};
 
 use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded};
 use super::world::World;
@@ -21,7 +21,7 @@ fn cut_off(method: &str) -> MemoryLog {
 
 /// Resumes it, and waits for the first thing that the guest is let see.
 fn resume(log: &MemoryLog, method: &str, settled: Vec<Settled>) -> Result<Event, Stop> {
-    let resuming = Resuming { by: SafeText::new("bob", 10), settled, leases: Default::default(), recorded_bytes: 0 };
+    let resuming = Resuming { by: Principal::new(1001, Some("bob")), settled, leases: Default::default(), recorded_bytes: 0 };
     let gate = gate_on(log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));

@@ -97,6 +97,7 @@ impl Lines {
             | Record::RunResumed(_)
             | Record::ConfigTrusted(_)
             | Record::RollbackAccepted(_)
+            | Record::Reanchored(_)
             | Record::Recovered(_)
             | Record::LeaseIssued(_)
             | Record::ValueMet(_)

@@ -74,7 +74,7 @@ fn try_with(fresh: &Path, home: &Path, at: usize, how: Failure) -> bool {
 fn fails_closed(how: Failure) {
     let dir = tempfile::tempdir().unwrap();
     let fresh = dir.path().join("fresh");
-    std::fs::create_dir(&fresh).unwrap();
+    home::make_folder(&fresh).unwrap();
     let mut at = 0;
     while try_with(&fresh, &dir.path().join(at.to_string()), at, how) {
         at += 1;

@@ -228,7 +228,7 @@ pub(crate) fn flip(path: &Path, at: usize, mask: u8) {
 
 /// Copies a home, which may be in use: what is written aside gets its name by a rename, and may be gone once it was listed.
 pub(crate) fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
+    home::make_folder(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

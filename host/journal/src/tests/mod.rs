@@ -7,4 +7,5 @@ mod failing;
 mod kit;
 mod opening;
 mod reading;
+mod salvage;
 mod tamper;

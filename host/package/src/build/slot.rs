@@ -1,15 +1,14 @@
 //! Where the component of one folder is kept, and by what it is known to be fresh.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use effect::Digest;
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{self, Inputs};
 use super::{BuildError, Frozen};
-use crate::file::{self, FileError, failed};
+use crate::file::{self, FileError};
 
 /// BOUND: bytes of a stamp; a path a file that the build hangs on.
 const STAMP_BYTES_MAX: u64 = 4 << 20;
@@ -60,13 +59,10 @@ impl Stamp {
 }
 
 impl Slot {
-    #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
     pub(super) fn open(cache: &Path, source: &Path) -> Result<Self, FileError> {
         let folder = folder(cache, source);
         file::folder(&folder)?;
-        let path = folder.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed("open", &path))?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|err| failed("lock", &path)(err.into()))?;
+        let lock = file::lock_own(&folder.join("lock"))?;
         Ok(Self { folder, _lock: lock })
     }
 

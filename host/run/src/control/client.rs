@@ -2,11 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use effect::{Digest, RunId, SafeText};
-use rustix::process::getuid;
+use effect::{Digest, Means, RunId, SafeText, Stopping};
+use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -43,9 +44,13 @@ impl Client {
     #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
     async fn dial(place: &Place) -> io::Result<Line> {
         let path = short_path(&place.home)?;
+        // SECURITY: a link in its place would lead to whatever listens elsewhere.
+        if !std::fs::symlink_metadata(&path.path)?.file_type().is_socket() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "what lies in its place is no socket"));
+        }
         let stream = UnixStream::connect(&path.path).await?;
         // SECURITY: an order is told only to a process of the same user, whoever has made the socket.
-        if stream.peer_cred()?.uid() != getuid().as_raw() {
+        if stream.peer_cred()?.uid() != geteuid().as_raw() {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket of the home is another user's"));
         }
         let (from, to) = stream.into_split();
@@ -80,12 +85,12 @@ impl Client {
         self.attended(&Wish::Run { order: Box::new(order) }).await
     }
 
-    pub(crate) async fn resume(&self, run: RunId, by: SafeText, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Wish::Resume { run, by, word, network }).await
+    pub(crate) async fn resume(&self, run: RunId, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
+        self.attended(&Wish::Resume { run, word, network }).await
     }
 
-    pub(crate) async fn stop(&self, run: RunId, by: &str, word: Option<Word>) -> Result<bool, RunError> {
-        let (_, answer) = self.wish(&Wish::Stop { run, by: by.to_owned(), word }).await?;
+    pub(crate) async fn stop(&self, run: RunId, word: Option<Word>) -> Result<bool, RunError> {
+        let (_, answer) = self.wish(&Wish::Stop { run, means: Means::Stop, word }).await?;
         Ok(matches!(answer, Answer::Done { done: true }))
     }
 
@@ -96,8 +101,8 @@ impl Client {
         }
     }
 
-    pub(crate) async fn record_trust(&self, config: Digest, path: &str, by: SafeText) -> Result<(), RunError> {
-        self.wish(&Wish::RecordTrust { config, path: path.to_owned(), by }).await.map(drop)
+    pub(crate) async fn record_trust(&self, config: Digest, path: &str) -> Result<(), RunError> {
+        self.wish(&Wish::RecordTrust { config, path: path.to_owned() }).await.map(drop)
     }
 
     pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
@@ -125,7 +130,7 @@ impl Client {
 }
 
 /// Passes on what is told of a run, and the wish to end it.
-async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<SafeText>>) {
+async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<Stopping>>) {
     let mut answers = lines(from);
     let mut ended = false;
     loop {
@@ -142,20 +147,20 @@ async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: wa
                     return;
                 }
             },
-            by = wished(&mut stopped), if !ended => {
+            means = wished(&mut stopped), if !ended => {
                 // A holder that is gone has ended the run too, and the other branch says so.
-                let _ = send(&mut to, &Wish::Stop { run, by, word: None }).await;
+                let _ = send(&mut to, &Wish::Stop { run, means, word: None }).await;
                 stopped = watch::channel(None).1;
             },
         }
     }
 }
 
-/// The words with which the run is to be ended, once somebody wants that. A `Running` that is dropped wants nothing any more.
-async fn wished(stopped: &mut watch::Receiver<Option<SafeText>>) -> String {
-    let by = stopped.wait_for(Option::is_some).await.map(|by| by.as_ref().map(ToString::to_string));
-    match by {
-        Ok(by) => by.unwrap_or_default(),
-        Err(_) => std::future::pending().await,
+/// By which means the run is to be ended, once somebody wants that. A `Running` that is dropped wants nothing any more.
+async fn wished(stopped: &mut watch::Receiver<Option<Stopping>>) -> Means {
+    let means = stopped.wait_for(Option::is_some).await.map(|stopping| stopping.as_ref().map(|stopping| stopping.means));
+    match means {
+        Ok(Some(means)) => means,
+        Ok(None) | Err(_) => std::future::pending().await,
     }
 }

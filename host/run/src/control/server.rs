@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use effect::RunId;
-use rustix::process::getuid;
+use effect::{Means, Principal, RunId, Stopping};
+use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
@@ -17,10 +17,17 @@ use super::{NAME, short_path};
 use crate::err::RunError;
 use crate::house::House;
 use crate::life::Running;
+use crate::principal::principal_of;
 
 /// BOUND: clients spoken to at once, and how long one may take to say what it wants: silent ones must not keep others out.
-const CLIENTS_MAX: usize = 256;
-const WISH_MAX: Duration = Duration::from_secs(30);
+#[derive(Clone, Copy)]
+struct Bounds {
+    clients_max: usize,
+    wish_max: Duration,
+}
+
+/// What holds for every holder.
+const BOUNDS: Bounds = Bounds { clients_max: 256, wish_max: Duration::from_secs(30) };
 /// How long it is waited where no client can be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
@@ -36,8 +43,12 @@ impl Drop for Server {
 }
 
 /// Binds the socket of a home whose lock is held: one that lies there is left over from a process that died.
-#[expect(clippy::disallowed_methods, reason = "door: the control socket")]
 pub(crate) fn serve(house: &House) -> io::Result<Server> {
+    serve_within(house, BOUNDS)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the control socket")]
+fn serve_within(house: &House, bounds: Bounds) -> io::Result<Server> {
     let home = house.place().home.clone();
     let path = short_path(&home)?;
     match std::fs::remove_file(home.join(NAME)) {
@@ -45,11 +56,11 @@ pub(crate) fn serve(house: &House) -> io::Result<Server> {
         _ => {}
     }
     let listener = UnixListener::bind(&path.path)?;
-    Ok(Server(tokio::spawn(accept(listener, house.clone()))))
+    Ok(Server(tokio::spawn(accept(listener, house.clone(), bounds))))
 }
 
-async fn accept(listener: UnixListener, house: House) {
-    let places = std::sync::Arc::new(Semaphore::new(CLIENTS_MAX));
+async fn accept(listener: UnixListener, house: House, bounds: Bounds) {
+    let places = std::sync::Arc::new(Semaphore::new(bounds.clients_max));
     loop {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
@@ -57,55 +68,60 @@ async fn accept(listener: UnixListener, house: House) {
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        // SECURITY: the folder's mode already keeps others out; this holds when somebody has widened it.
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == getuid().as_raw()) {
-            continue;
-        }
+        let Some(by) = stream.peer_cred().ok().and_then(|peer| client(peer.uid(), geteuid().as_raw())) else { continue };
         // Whoever is not welcomed looks for another holder.
         let Some(attending) = house.attend() else { continue };
         let house = house.clone();
         tokio::spawn(async move {
             // A client that goes away in the middle is told nothing more.
-            let _ = speak(stream, &house).await;
+            let _ = speak(stream, &house, by, bounds.wish_max).await;
             drop((place, attending));
         });
     }
 }
 
-async fn speak(stream: UnixStream, house: &House) -> io::Result<()> {
+/// The user behind a connection, as the kernel noted it when it was made (SO_PEERCRED, unix(7)); nothing for another user than this process's.
+///
+/// SECURITY: the folder's mode keeps others out already; this holds when somebody has widened it, and for an open descriptor that was handed
+/// on.
+fn client(peer: u32, own: u32) -> Option<Principal> {
+    (peer == own).then(|| principal_of(peer))
+}
+
+async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Duration) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     send(&mut to, &Answer::Welcome {}).await?;
     let mut wishes = lines(BufReader::new(from));
-    let wish = match tokio::time::timeout(WISH_MAX, wishes.recv()).await {
+    let wish = match tokio::time::timeout(wish_max, wishes.recv()).await {
         Ok(Some(Ok(wish))) => wish,
         Ok(None) | Err(_) => return Ok(()),
         Ok(Some(Err(err))) => return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}") }).await,
     };
     let answer = match wish {
-        Wish::Run { order } => match wanted(house.start(*order), &mut wishes).await {
-            Some(Ok(running)) => return attend(running, wishes, to).await,
+        Wish::Run { order } => match wanted(house.start(*order, by.clone()), &mut wishes).await {
+            Some(Ok(running)) => return attend(running, wishes, to, by).await,
             Some(Err(err)) => failed(&err),
             None => return Ok(()),
         },
-        Wish::Resume { run, by, word, network } => match wanted(house.resume(run, by, word, &network), &mut wishes).await {
-            Some(Ok(running)) => return attend(running, wishes, to).await,
+        Wish::Resume { run, word, network } => match wanted(house.resume(run, by.clone(), word, &network), &mut wishes).await {
+            Some(Ok(running)) => return attend(running, wishes, to, by).await,
             Some(Err(err)) => failed(&err),
             None => return Ok(()),
         },
-        Wish::Stop { run, by, word } => match house.end(run, &by, word).await {
+        Wish::Stop { run, means, word } => match house.end(run, Stopping { by, means }, word).await {
             Ok(done) => Answer::Done { done },
             Err(err) => failed(&err),
         },
         Wish::Going {} => Answer::Going { going: house.going() },
-        Wish::RecordCredential { word } => match house.record_credential(&word).await {
+        Wish::RecordCredential { word } => match house.record_credential(&word, &by).await {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Revoke { revoking, word } => match house.take_back(&revoking, word.as_ref()).await {
+        Wish::Revoke { revoking, word } => match house.take_back(&revoking, word.as_ref(), &by).await {
             Ok(leases) => Answer::Ended { leases },
             Err(err) => failed(&err),
         },
-        Wish::RecordTrust { config, path, by } => match house.record_trust(config, &path, by).await {
+        Wish::RecordTrust { config, path } => match house.record_trust(config, &path, by).await {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
@@ -127,20 +143,21 @@ fn failed(err: &RunError) -> Answer {
 }
 
 /// Tells a client of its run. A client that stops it, or goes away, ends it.
-async fn attend(mut running: Running, mut wishes: Wishes, mut to: OwnedWriteHalf) -> io::Result<()> {
+async fn attend(mut running: Running, mut wishes: Wishes, mut to: OwnedWriteHalf, by: Principal) -> io::Result<()> {
+    let stopping = |means| Stopping { by: by.clone(), means };
     let mut listening = true;
     loop {
         tokio::select! {
             event = running.events.next() => match event {
-                Some(event) => send(&mut to, &Answer::Event { event }).await.inspect_err(|_| running.stop("its client went away"))?,
+                Some(event) => send(&mut to, &Answer::Event { event }).await.inspect_err(|_| running.stop(stopping(Means::ClientGone)))?,
                 None => return Ok(()),
             },
             wish = wishes.recv(), if listening => match wish {
-                Some(Ok(Wish::Stop { run, by, .. })) if run_is(&running, run) => running.stop(&by),
+                Some(Ok(Wish::Stop { run, means, .. })) if run_is(&running, run) => running.stop(stopping(means)),
                 Some(Ok(_)) => {}
                 None | Some(Err(_)) => {
                     listening = false;
-                    running.stop("its client went away");
+                    running.stop(stopping(Means::ClientGone));
                 }
             },
         }
@@ -150,3 +167,6 @@ async fn attend(mut running: Running, mut wishes: Wishes, mut to: OwnedWriteHalf
 fn run_is(running: &Running, run: RunId) -> bool {
     running.run == run
 }
+
+#[cfg(test)]
+mod tests;

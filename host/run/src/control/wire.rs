@@ -1,6 +1,6 @@
 //! What is said over the socket.
 
-use effect::{Digest, RunId, SafeText};
+use effect::{Digest, Means, RunId, SafeText};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -14,15 +14,15 @@ use crate::revoke::{CredentialWord, Revoking};
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
 
-/// What a client wants; one a connection, but for `Stop`, which may follow a run.
+/// What a client wants; one a connection, but for `Stop`, which may follow a run. Nothing in here says who the client is: the kernel does.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Wish {
     Run { order: Box<RunOrder> },
-    Resume { run: RunId, by: SafeText, word: Option<Word>, network: NetworkOrder },
-    Stop { run: RunId, by: String, word: Option<Word> },
+    Resume { run: RunId, word: Option<Word>, network: NetworkOrder },
+    Stop { run: RunId, means: Means, word: Option<Word> },
     Going {},
-    RecordTrust { config: Digest, path: String, by: SafeText },
+    RecordTrust { config: Digest, path: String },
     RecordCredential { word: CredentialWord },
     Revoke { revoking: Revoking, word: Option<CredentialWord> },
 }

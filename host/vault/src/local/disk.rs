@@ -1,11 +1,12 @@
 //! The files of a vault: read whole, written whole, for their owner alone.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use home::Access;
+use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
 use super::err::LocalError;
@@ -21,33 +22,30 @@ pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 }
 
 /// Whoever holds it is the only one that changes the vault, of all processes.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn lock(home: &Path) -> Result<File, LocalError> {
     let path = home.join("vault.lock");
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed("open", &path))?;
+    let lock = home::open(&path, Access::Make).map_err(failed("open", &path))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|err| failed("lock", &path)(err.into()))?;
     Ok(lock)
 }
 
 /// `None` where it is not there.
 pub(super) fn read(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, LocalError> {
-    match read_plain(path, max) {
+    match home::open(path, Access::Read).and_then(|file| bounded(&file, max)) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        read => Ok(Some(read.map_err(failed("read", path))?.0)),
+        read => Ok(Some(read.map_err(failed("read", path))?)),
     }
 }
 
-/// Up to `max` bytes of a regular file, and its mode. Nobody waits for the other end of a pipe.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home, and secrets that the operator hands over in files")]
+/// Up to `max` bytes of a file that the operator hands over, and its mode. Nobody waits for the other end of a pipe.
 pub(crate) fn read_plain(path: &Path, max: u64) -> io::Result<(Zeroizing<Vec<u8>>, u32)> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
+    let file = home::open_handed(path)?;
+    Ok((bounded(&file, max)?, file.metadata()?.permissions().mode()))
+}
+
+fn bounded(file: &File, max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // Room for all of it: a buffer that grows leaves copies behind. What a small file says of its length is not asked, it may grow meanwhile.
-    let size = if max <= SMALL_BYTES { max } else { metadata.len().min(max) };
+    let size = if max <= SMALL_BYTES { max } else { file.metadata()?.len().min(max) };
     let mut bytes = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
     let mut length = 0;
     let mut file = file.take(max);
@@ -60,7 +58,7 @@ pub(crate) fn read_plain(path: &Path, max: u64) -> io::Result<(Zeroizing<Vec<u8>
         }
     }
     bytes.truncate(length);
-    Ok((bytes, metadata.permissions().mode()))
+    Ok(bytes)
 }
 
 /// Which file it is, and how long: another file under the same name, or a longer one, is told apart.
@@ -82,7 +80,6 @@ impl Mark {
 }
 
 /// Nothing's, where there is no file.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
     match fs::symlink_metadata(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Mark::default()),
@@ -94,10 +91,8 @@ pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
 }
 
 /// From there to its end; nothing, where there is no file.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn read_from(path: &Path, from: u64, max: u64) -> Result<Zeroizing<Vec<u8>>, LocalError> {
-    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits()).unwrap_or(0);
-    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let mut file = match home::open(path, Access::Read) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Zeroizing::default()),
         file => file.map_err(failed("open", path))?,
     };
@@ -108,10 +103,9 @@ pub(super) fn read_from(path: &Path, from: u64, max: u64) -> Result<Zeroizing<Ve
 }
 
 /// Adds to a file that is there; on disk when this returns.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
-    let mut file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(failed("write", path))
+    let mut file = home::open(path, Access::Write).map_err(failed("open", path))?;
+    file.seek(io::SeekFrom::End(0)).and_then(|_| file.write_all(bytes)).and_then(|()| file.sync_data()).map_err(failed("write", path))
 }
 
 /// For how long a value is looked for that was replaced is counted from now.
@@ -124,7 +118,7 @@ pub(super) fn now_s() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn write(home: &Path, path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     let new = home.join(format!("{NEW}{}", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed("make", &new))?;
+    let mut file = home::create_new(&new).map_err(failed("make", &new))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &new));
     let replaced = written.and_then(|()| fs::rename(&new, path).map_err(failed("replace", path)));
     if replaced.is_err() {
@@ -135,9 +129,8 @@ pub(super) fn write(home: &Path, path: &Path, bytes: &[u8]) -> Result<(), LocalE
     sync(home)
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 fn sync(home: &Path) -> Result<(), LocalError> {
-    File::open(home).and_then(|folder| folder.sync_all()).map_err(failed("sync", home))
+    home::sync_folder(home).map_err(failed("sync", home))
 }
 
 /// Takes away what a write left behind that did not end. Under the lock, where nobody else is writing.
@@ -156,10 +149,10 @@ pub(super) fn sweep_keys(home: &Path, kept: Option<&str>) -> Result<(), LocalErr
 #[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 fn remove(home: &Path, which: impl Fn(&str) -> bool) -> Result<(), LocalError> {
     let mut removed = false;
-    for entry in fs::read_dir(home).map_err(failed("list", home))? {
-        let entry = entry.map_err(failed("list", home))?;
-        if entry.file_name().to_str().is_some_and(&which) {
-            fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
+    for name in home::list(home).map_err(failed("list", home))? {
+        if name.to_str().is_some_and(&which) {
+            let path = home.join(&name);
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
             removed = true;
         }
     }

@@ -25,6 +25,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use home::Exposed;
 use zeroize::Zeroizing;
 
 pub(crate) use self::disk::read_plain;
@@ -344,13 +345,11 @@ impl Local {
     /// SECURITY: a key that others could have read protects nothing any more.
     fn key_in_file(&self, head: Head) -> Result<Key, LocalError> {
         let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
-        let (bytes, mode) = match read_plain(&path, KEY_BYTES as u64 + 1) {
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Err(LocalError::Sealed(self.file())),
-            read => read.map_err(disk::failed("read", &path))?,
+        let bytes = match disk::read(&path, KEY_BYTES as u64 + 1) {
+            Ok(None) => return Err(LocalError::Sealed(self.file())),
+            Err(err) if matches!(Exposed::of(&err), Some(Exposed::Mode { .. })) => return Err(LocalError::KeyIsOpen(path)),
+            read => read?.unwrap_or_default(),
         };
-        if mode & 0o077 != 0 {
-            return Err(LocalError::KeyIsOpen(path));
-        }
         exactly(&bytes).ok_or(LocalError::Key(path))
     }
 

@@ -45,7 +45,7 @@ impl From<journal::Remembered> for Remembered {
 fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
     let record = RollbackAccepted {
         at: place::now_s() * 1000,
-        by: place::by(),
+        by: ::run::own_principal(),
         kind: Kind::RollbackAccepted,
         now_root: accepted.now.root,
         now_size: accepted.now.size,

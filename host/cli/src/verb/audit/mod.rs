@@ -2,6 +2,7 @@
 
 mod accept_rollback;
 mod diff;
+mod reanchor;
 mod show;
 mod touched;
 mod verify;
@@ -33,6 +34,7 @@ enum Verb {
     Diff(diff::Args),
     Verify(verify::Args),
     AcceptRollback(accept_rollback::Args),
+    Reanchor(reanchor::Args),
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
@@ -42,5 +44,6 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         Verb::Diff(args) => diff::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::AcceptRollback(args) => accept_rollback::run(args).await,
+        Verb::Reanchor(args) => reanchor::run(args),
     }
 }

@@ -31,7 +31,8 @@ Examples:
   bailiwick audit show --run 01K8M3
 
 Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
-lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, recovered.";
+lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, \
+rollback-accepted, reanchored, recovered.";
 
 const KINDS: &[Kind] = &[
     Kind::RunOpened,
@@ -53,6 +54,7 @@ const KINDS: &[Kind] = &[
     Kind::CredentialChanged,
     Kind::ConfigTrusted,
     Kind::RollbackAccepted,
+    Kind::Reanchored,
     Kind::Recovered,
 ];
 

@@ -58,6 +58,8 @@ struct Document<'a> {
     touched: &'a Touched,
     /// Where it was looked for.
     searched: Searched,
+    /// What of the record could not be read: without that it is no all-clear.
+    incomplete: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
@@ -81,7 +83,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         return Err(not_on_record(unknown));
     }
     if args.json {
-        out::json(&Document { touched: &touched, searched })?;
+        let incomplete = log::damage().iter().map(log::damage_words).collect();
+        out::json(&Document { touched: &touched, searched, incomplete })?;
         return Ok(exit::DONE);
     }
     print::touched(&touched)?;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, RunId};
+use effect::record::Record;
+use effect::{Digest, Principal, RunId, SafeText};
 use gate::{Ledger, OrderFault};
 use journal::{Leaf, Position, PublicKey, SignerEvidence, log_run};
 use serde::Serialize;
@@ -57,6 +58,8 @@ struct Verified {
     /// The size that was remembered elsewhere, if that was given.
     state: Option<u64>,
     fault: Option<Fault>,
+    /// Damaged parts that were set aside, each by a person's decision.
+    reanchored: Vec<Reanchor>,
     /// A record that stands where it can't.
     order: Option<Order>,
 }
@@ -67,6 +70,18 @@ struct Fault {
     byte: u64,
     record: u64,
     what: String,
+}
+
+#[derive(Serialize)]
+struct Reanchor {
+    at: u64,
+    by: Principal,
+    reason: SafeText,
+    was_size: Option<u64>,
+    now_size: u64,
+    aside: SafeText,
+    /// Whether it is still there, as it was then.
+    kept: bool,
 }
 
 #[derive(Serialize)]
@@ -97,8 +112,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let mut ledger = Ledger::new();
     let mut order: Option<(Position, OrderFault)> = None;
     let mut own = false;
+    let mut reanchored = Vec::new();
     let mut each = |leaf: &Leaf<'_>| {
         own |= leaf.run == log_run();
+        if leaf.run == log_run()
+            && let Ok(Record::Reanchored(record)) = Record::parse(leaf.body)
+        {
+            reanchored.push(reanchor(&folder, record));
+        }
         if order.is_none()
             && let Err(fault) = ledger.fold(leaf.run, leaf.seq, leaf.body)
         {
@@ -107,6 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     };
     let report = journal::verify(&folder, key.as_ref(), state.as_deref(), &mut each);
     let mut result = result(report, order);
+    result.reanchored = reanchored;
     // The log's own records belong to no run.
     result.runs = result.runs.saturating_sub(usize::from(own));
     if args.json {
@@ -117,9 +139,15 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(if result.holds { exit::DONE } else { exit::RECORD })
 }
 
+fn reanchor(folder: &Path, record: effect::record::Reanchored) -> Reanchor {
+    let kept = journal::aside_now(folder, record.aside.as_str()) == Some((record.bytes, record.digest));
+    let effect::record::Reanchored { aside, at, by, reason, was_size, now_size, .. } = record;
+    Reanchor { at, by, reason, was_size, now_size, aside, kept }
+}
+
 /// What is remembered of this home's log. A home without a log has nothing to be verified.
 fn own_state(place: &run::Place) -> Result<Option<PathBuf>, CliError> {
-    match journal::Reader::open(&place.home) {
+    match journal::Reader::of_what_is_whole(&place.home, None) {
         Ok(reader) => Ok(Some(journal::state_path(&place.state, reader.log())).filter(|state| state.exists())),
         Err(err @ journal::ReadError::NoLog { .. }) => Err(err.into()),
         // What is wrong with it is said by the verifier.
@@ -158,6 +186,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>) -> Ver
         },
         state: report.evidence.state,
         fault,
+        reanchored: Vec::new(),
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -175,6 +204,13 @@ fn print(result: &Verified) -> Result<(), CliError> {
     }
     if let Some(order) = &result.order {
         out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
+    }
+    for it in &result.reanchored {
+        let was = it.was_size.map_or_else(|| "no".to_owned(), words::count);
+        let kept = if it.kept { "which is there as it was" } else { "which is NOT THERE as it was" };
+        let (at, now) = (words::utc(it.at), words::count(it.now_size));
+        out::line(&format!("  re-anchored {at} by {}: {}", it.by, it.reason))?;
+        out::line(&format!("              from {was} remembered records to {now} whole ones; the rest is in {}, {kept}", it.aside))?;
     }
     out::line(&format!("  log         {}", result.log.as_deref().unwrap_or("unknown")))?;
     let (size, batches) = (words::many(result.size, "record", "records"), words::many(result.batches, "batch", "batches"));

@@ -8,7 +8,7 @@ use vault::VALUE_BYTES_MAX;
 use zeroize::Zeroizing;
 
 use crate::err::CliError;
-use crate::{exit, out};
+use crate::out;
 
 /// One line, or one key in PEM: typed twice and unseen at a terminal, else as it comes.
 pub(super) fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
@@ -43,7 +43,7 @@ fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
     out::words("");
     restored.map_err(failed)?;
-    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { name: exit::CTRL_C }) }
+    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { means: effect::Means::CtrlC }) }
 }
 
 /// Up to the end of the line; false where it was broken off.

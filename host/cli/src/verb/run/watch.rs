@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use effect::Digest;
+use effect::{Digest, Means};
 use package::ComponentSource;
 use package::build::{self, State};
 
 use super::Job;
 use crate::agent;
 use crate::err::CliError;
-use crate::exit::{self, CTRL_C};
 use crate::signals::Signals;
-use crate::{out, place, words};
+use crate::{exit, out, place, words};
 
 /// How long nobody looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -40,10 +39,10 @@ pub(super) async fn watch(job: &Job<'_>) -> Result<u8, CliError> {
         // What changed in the folder since then is a change, and outside of it what changed since it was built.
         let built = seen(job, &written).and_then(|(_, built)| built);
         let ran = before.map(|before| built.filter(|built| built.source == before.source).unwrap_or(before));
-        out::words(&format!("watching {source}; {CTRL_C} ends"));
+        out::words(&format!("watching {source}; {} ends", Means::CtrlC));
         tokio::select! {
             () = changed(job, &written, ran) => {}
-            name = signals.next() => return Ok(if name == CTRL_C { exit::INTERRUPTED } else { exit::TERMINATED }),
+            means = signals.next() => return Ok(exit::of_means(means)),
         }
     }
 }
@@ -78,7 +77,7 @@ fn digest(file: &Path) -> Option<Digest> {
 fn written_here(job: &Job<'_>) -> Vec<PathBuf> {
     let real = |path: &Path| Some(path.parent()?.join(".").canonicalize().ok()?.join(path.file_name()?));
     let sarif =
-        job.args.sarif.iter().flat_map(|file| [std::path::absolute(file).ok(), std::path::absolute(file.with_extension("new")).ok()]);
+        job.args.sarif.iter().flat_map(|file| [std::path::absolute(file).ok(), std::path::absolute(out::beside(file)).ok()]);
     let outputs = ["/proc/self/fd/1", "/proc/self/fd/2"].iter().map(|file| Path::new(file).canonicalize().ok());
     sarif.flatten().filter_map(|file| real(&file)).chain(outputs.flatten()).collect()
 }

@@ -1,0 +1,78 @@
+//! The one way from a mount to what lies beneath it: found by the kernel without leaving the mount, held by a descriptor, and opened through
+//! that descriptor, so that nothing can be exchanged between two looks.
+//!
+//! SECURITY: a file system that is mounted somewhere beneath (`/proc`, a network's, another program's) is no part of the mount: no path
+//! enters it, whatever is to be done at its end. It is not even asked, so it can keep nobody waiting. Whoever means an agent to see it grants
+//! it as a mount of its own.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+
+use cap_std::fs::Dir;
+use effect::{FileFault, Reason};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use rustix::io::Errno;
+
+use crate::files::Not;
+
+/// BOUND: names in a target that is given out.
+const LINK_BYTES_MAX: usize = 4096;
+/// BOUND: how often the kernel may say that something was renamed meanwhile, so that it can't tell whether `..` left the mount.
+const TRIES_MAX: usize = 100;
+
+/// Whether a link at the end of a path is followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Followed,
+    AsItIs,
+}
+
+/// What is at a path, of whatever kind, without opening it (`O_PATH`, open(2)).
+pub(crate) fn find(dir: &Dir, path: &str, end: End) -> io::Result<File> {
+    let follow = if end == End::Followed { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..TRIES_MAX {
+        match openat2(dir, path, OFlags::PATH | OFlags::CLOEXEC | follow, Mode::empty(), within) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            found => return Ok(File::from(found?)),
+        }
+    }
+    Err(io::ErrorKind::Interrupted.into())
+}
+
+/// Opens what was found for reading: this very object, whatever lies at its path by now.
+pub(crate) fn open(found: &File, directory: bool) -> io::Result<File> {
+    let kind = if directory { OFlags::DIRECTORY } else { OFlags::empty() };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | kind;
+    Ok(File::from(rustix::fs::open(format!("/proc/self/fd/{}", found.as_raw_fd()), flags, Mode::empty())?))
+}
+
+/// Where a link that was found points.
+pub(crate) fn target(link: &File) -> Result<String, Not> {
+    tellable(readlinkat(link, "", Vec::new()).map_err(io::Error::from)?.as_bytes())
+}
+
+/// SECURITY: an absolute target names a place on the host, which the guest sees nothing of.
+fn tellable(target: &[u8]) -> Result<String, Not> {
+    match str::from_utf8(target) {
+        _ if target.first() == Some(&b'/') => Err(Not::Refused(Reason::LeavesMount)),
+        _ if target.len() > LINK_BYTES_MAX => Err(FileFault::NameTooLong.into()),
+        Ok(target) => Ok(target.to_owned()),
+        Err(_) => Err(FileFault::Invalid.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_is_too_long_absolute_or_no_text_is_not_told() {
+        let told = |target: &[u8]| tellable(target);
+        assert!(matches!(told(&vec![b'a'; LINK_BYTES_MAX + 1]), Err(Not::Fault(FileFault::NameTooLong))));
+        assert!(matches!(told(b"/etc/passwd"), Err(Not::Refused(Reason::LeavesMount))));
+        assert!(matches!(told(b"\xff"), Err(Not::Fault(FileFault::Invalid))));
+        assert!(told(&vec![b'a'; LINK_BYTES_MAX]).is_ok_and(|told| told.len() == LINK_BYTES_MAX), "the control");
+    }
+}

@@ -1,0 +1,113 @@
+//! `audit reanchor`: sets the damaged part of the record aside, so that the home goes on.
+
+use effect::record::{Kind, Reanchored, Record, RunClosed, VERSION};
+use effect::{Digest, Outcome, RunId, SafeText};
+use journal::{Entry, log_run};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, log, out, place, words};
+
+/// BOUND: bytes of the reason on the record.
+const REASON_BYTES_MAX: usize = 1024;
+
+/// Set the damaged part of the record aside, and go on from what is whole before it
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Why the record is damaged, as far as it is known; it goes onto the record
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Print what was set aside as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick audit verify                        names the first place that is wrong
+  bailiwick audit reanchor --reason 'bad disk'  and that is to be lived with
+
+Nothing is deleted: the damaged part, and everything after it, is kept in a folder of the home that the record names with its digest. Runs \
+that had not ended there are closed on the record, since nobody can say what they did. If a copy of the home is whole, put that back instead.";
+
+#[derive(Serialize)]
+struct Done {
+    what: String,
+    aside: String,
+    bytes: u64,
+    digest: Digest,
+    was: Option<Head>,
+    now: Head,
+    /// Runs that were closed, since the rest of what they did is in the part that was set aside.
+    closed: Vec<RunId>,
+}
+
+#[derive(Serialize)]
+struct Head {
+    size: u64,
+    root: Digest,
+}
+
+impl From<journal::Remembered> for Head {
+    fn from(it: journal::Remembered) -> Self {
+        Self { size: it.size, root: it.root }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    // A home without a log has nothing that could be damaged. What is wrong with one is what this is for.
+    if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
+        return Err(err);
+    }
+    let done = journal::reanchor(&place.home, Some(&place.state), |done| entries(done, &args.reason)).map_err(CliError::Accept)?;
+    log::forget_damage();
+    let done = Done {
+        what: done.what,
+        aside: done.aside,
+        bytes: done.bytes,
+        digest: done.digest,
+        was: done.was.map(Head::from),
+        now: done.now.into(),
+        closed: done.not_ended,
+    };
+    if args.json {
+        out::json(&done)?;
+        return Ok(exit::DONE);
+    }
+    let head = |head: &Head| format!("{}, root {}", words::many(head.size, "record", "records"), words::short_hex(&head.root));
+    out::words(&format!("damaged    {}", words::safe(&done.what)));
+    out::words(&format!("set aside  {} in {}", words::bytes(done.bytes), words::safe(&place.home.join(&done.aside).to_string_lossy())));
+    out::words(&format!("was        {}", done.was.as_ref().map_or_else(|| "not remembered".to_owned(), head)));
+    out::words(&format!("now        {}", head(&done.now)));
+    for run in &done.closed {
+        out::words(&format!("closed     run {run}, of which the rest is set aside"));
+    }
+    Ok(exit::DONE)
+}
+
+/// The record of it, and the end of each run of which the rest was set aside: none can go on, since its next act may have happened already.
+fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
+    let at = place::now_s() * 1000;
+    let record = Reanchored {
+        aside: SafeText::new(&done.aside, 64),
+        at,
+        by: ::run::own_principal(),
+        bytes: done.bytes,
+        digest: done.digest,
+        kind: Kind::Reanchored,
+        now_root: done.now.root,
+        now_size: done.now.size,
+        reason: SafeText::new(reason, REASON_BYTES_MAX),
+        v: VERSION,
+        was_root: done.was.map(|was| was.root),
+        was_size: done.was.map(|was| was.size),
+        what: SafeText::new(&done.what, 1024),
+    };
+    let closed =
+        RunClosed { active_ms: 0, at, kind: Kind::RunClosed, outcome: Outcome::RecordBroken, output: None, peak_memory: 0, v: VERSION };
+    let body = Record::from(closed).to_bytes();
+    let ends = done.not_ended.iter().map(|run| Entry { ends: true, ..Entry::new(*run, body.clone()) });
+    std::iter::once(Entry::new(log_run(), Record::from(record).to_bytes())).chain(ends).collect()
+}

@@ -1,0 +1,211 @@
+//! Why a file of a home is not used, and the command that mends it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs::FileType;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+/// What lies at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A device.
+    Device,
+}
+
+impl Kind {
+    pub(crate) fn of(kind: FileType) -> Self {
+        if kind.is_file() {
+            Self::File
+        } else if kind.is_dir() {
+            Self::Folder
+        } else if kind.is_symlink() {
+            Self::Link
+        } else if kind.is_fifo() {
+            Self::Fifo
+        } else if kind.is_socket() {
+            Self::Socket
+        } else {
+            Self::Device
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::File => "a regular file",
+            Self::Folder => "a folder",
+            Self::Link => "a symbolic link",
+            Self::Fifo => "a FIFO",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+        })
+    }
+}
+
+/// What makes a file of a home one that is not used. Comes as the inner error of an [`io::Error`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exposed {
+    /// It is another user's.
+    #[error("`{}` belongs to uid {owner}, and this process is uid {own}", path.display())]
+    Owner {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// The user of this process.
+        own: u32,
+    },
+    /// Other users have rights on it.
+    #[error("other users have rights on `{}` (mode {mode:04o})", path.display())]
+    Mode {
+        /// Which file or folder.
+        path: PathBuf,
+        /// All permission bits.
+        mode: u32,
+        /// A file or a folder.
+        kind: Kind,
+    },
+    /// A folder above it is another user's, who can put anything in its place.
+    #[error("`{}`, above it, belongs to uid {owner}, who can exchange what is beneath", path.display())]
+    OwnerAbove {
+        /// Which folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
+    /// A folder above it can be written by other users.
+    #[error("`{}`, above it, can be written by other users (mode {mode:04o})", path.display())]
+    ModeAbove {
+        /// Which folder.
+        path: PathBuf,
+        /// All permission bits.
+        mode: u32,
+    },
+    /// A link on the way to it.
+    #[error("`{}` is a symbolic link on the way to it", path.display())]
+    LinkAbove {
+        /// Which link.
+        path: PathBuf,
+        /// The whole path without links, where it can be told.
+        real: Option<PathBuf>,
+    },
+    /// Something else lies in its place.
+    #[error("`{}` is {kind}, where {expected} belongs", path.display())]
+    Kind {
+        /// Where.
+        path: PathBuf,
+        /// What is there.
+        kind: Kind,
+        /// What belongs there.
+        expected: Kind,
+    },
+}
+
+impl Exposed {
+    /// The one that lies at the bottom of an error, or of one of its causes.
+    pub fn of<'e>(err: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        let mut next = Some(err);
+        while let Some(err) = next {
+            let inner = err.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if let Some(found) = inner.and_then(|inner| inner.downcast_ref()).or_else(|| err.downcast_ref()) {
+                return Some(found);
+            }
+            next = err.source();
+        }
+        None
+    }
+
+    /// A command for a shell that mends it.
+    pub fn mend(&self) -> String {
+        match self {
+            // Root on the home of a user would leave files there that the user can't use.
+            Self::Owner { owner, own: 0, .. } => format!("sudo -u '#{owner}' bailiwick"),
+            Self::Owner { path, own, .. } => format!("sudo chown -R {own} {}", quoted(path)),
+            Self::Mode { path, kind: Kind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
+            Self::Mode { path, .. } => format!("chmod 600 {}", quoted(path)),
+            Self::OwnerAbove { .. } => "export BAILIWICK_HOME=~/.bailiwick BAILIWICK_STATE=~/.bailiwick-state".to_owned(),
+            Self::ModeAbove { path, .. } => format!("chmod go-w {}", quoted(path)),
+            Self::LinkAbove { path, real } => format!("export BAILIWICK_HOME={}", quoted(real.as_deref().unwrap_or(path))),
+            Self::Kind { path, kind: Kind::Folder | Kind::File, .. } => {
+                let mut aside = path.as_os_str().to_owned();
+                aside.push(".aside");
+                format!("mv {} {}", quoted(path), quoted(Path::new(&aside)))
+            }
+            Self::Kind { path, .. } => format!("rm {}", quoted(path)),
+        }
+    }
+}
+
+impl From<Exposed> for io::Error {
+    fn from(exposed: Exposed) -> Self {
+        Self::new(io::ErrorKind::PermissionDenied, exposed)
+    }
+}
+
+/// A path as one word of a shell. What does not print is written as `$'…'` has it (POSIX.1-2024), so that it can be shown and still be typed.
+fn quoted(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(plain) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    match str::from_utf8(bytes) {
+        Ok(text) if text.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ') => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => {
+            let mut word = String::from("$'");
+            for byte in bytes {
+                match byte {
+                    b'\'' | b'\\' => word.extend(['\\', char::from(*byte)]),
+                    b' '..=b'~' => word.push(char::from(*byte)),
+                    // Writing to a String can't fail.
+                    _ => drop(write!(word, "\\{byte:03o}")),
+                }
+            }
+            word.push('\'');
+            word
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::ffi::OsStr;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_path_stays_one_word_of_a_shell_whatever_is_in_it() {
+        for bytes in [&b"/a/b-c_1.2"[..], b"/a b", b"/it's", b"/a\nb'c\\", b"/\xff\x1b[31m", b"/\xc3\xa4", b"/$(x)`y`\"z\";&", b"/#~*?"] {
+            let word = quoted(Path::new(OsStr::from_bytes(bytes)));
+            assert!(word.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{word}");
+            let said = Command::new("bash").args(["-c", &format!("printf %s {word}")]).output().unwrap();
+            assert_eq!(said.stdout, bytes, "{word}");
+        }
+    }
+
+    #[test]
+    fn it_is_found_beneath_other_errors() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] io::Error);
+        let exposed = Exposed::Mode { path: "/x".into(), mode: 0o644, kind: Kind::File };
+        assert_eq!(Exposed::of(&Outer(exposed.clone().into())), Some(&exposed));
+        assert_eq!(Exposed::of(&Outer(io::ErrorKind::NotFound.into())), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! Opening files and folders of a home.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use crate::exposed::{Exposed, Kind};
+
+/// The permission bits of a mode.
+const PERMISSIONS: u32 = 0o7777;
+/// Those of other users.
+pub(crate) const OTHERS: u32 = 0o077;
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be read.
+    Read,
+    /// To be read and changed; it must be there.
+    Write,
+    /// To be read and changed; an empty one is made where there is none.
+    Make,
+}
+
+/// The user that this process acts as.
+pub(crate) fn own() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// A file of the home.
+///
+/// SECURITY: looked at before it is opened, since to open a device can do something; opened without following a link and without waiting for
+/// the other end of a FIFO; looked at again once it is open, since only that tells what was opened.
+///
+/// # Errors
+/// [`Exposed`] within, for what is not a regular file of this user alone; else what the system says.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn open(path: &Path, access: Access) -> io::Result<File> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => judge(path, &found, Kind::File)?,
+        Err(err) if access == Access::Make && err.kind() == io::ErrorKind::NotFound => {}
+        Err(err) => return Err(err),
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(access != Access::Read).create(access == Access::Make).truncate(false).mode(0o600);
+    let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC)).open(path)?;
+    judge(path, &file.metadata()?, Kind::File)?;
+    Ok(file)
+}
+
+/// A file of the home that is not there yet, for its owner alone.
+///
+/// # Errors
+/// What the system says; anything that lies there already.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// A regular file that may be anybody's: a copy of a home that was handed to an auditor. Links are followed; nothing else is opened.
+///
+/// # Errors
+/// [`Exposed`] within, for what is not a regular file; else what the system says.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn open_handed(path: &Path) -> io::Result<File> {
+    let regular = |found: &Metadata| match Kind::of(found.file_type()) {
+        Kind::File => Ok(()),
+        kind => Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::File }),
+    };
+    regular(&fs::metadata(path)?)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::CLOEXEC)).open(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn flags(flags: OFlags) -> i32 {
+    i32::try_from(flags.bits()).unwrap_or(0)
+}
+
+/// Makes a folder of the home for its owner alone, and those above it. One that is there stays as it is.
+///
+/// # Errors
+/// [`Exposed`] within, for what is not a folder of this user alone; else what the system says.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => DirBuilder::new().recursive(true).mode(0o700).create(path)?,
+        Err(err) => return Err(err),
+        Ok(_) => {}
+    }
+    judge(path, &fs::symlink_metadata(path)?, Kind::Folder)
+}
+
+/// The names in a folder of the home.
+///
+/// # Errors
+/// [`Exposed`] within, for a link or another thing in its place; else what the system says.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
+    let kind = Kind::of(fs::symlink_metadata(path)?.file_type());
+    if kind != Kind::Folder {
+        return Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::Folder }.into());
+    }
+    fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+}
+
+/// Returns when the names in a folder are on the disk.
+///
+/// # Errors
+/// What the system says.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let flags = flags(OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC);
+    OpenOptions::new().read(true).custom_flags(flags).open(path)?.sync_all()
+}
+
+/// Whether it is what belongs there, this user's, and nobody else's to use.
+pub(crate) fn judge(path: &Path, found: &Metadata, expected: Kind) -> io::Result<()> {
+    let (kind, own) = (Kind::of(found.file_type()), own());
+    let path = || path.to_owned();
+    if kind != expected {
+        return Err(Exposed::Kind { path: path(), kind, expected }.into());
+    }
+    if found.uid() != own {
+        return Err(Exposed::Owner { path: path(), owner: found.uid(), own }.into());
+    }
+    if found.mode() & OTHERS != 0 {
+        return Err(Exposed::Mode { path: path(), mode: found.mode() & PERMISSIONS, kind }.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and puts things in a file's place")]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    const ALL: [Access; 3] = [Access::Read, Access::Write, Access::Make];
+
+    fn refused(path: &Path, access: Access) -> Exposed {
+        let err = open(path, access).err().unwrap();
+        Exposed::of(&err).cloned().unwrap_or_else(|| unreachable!("{path:?}: {err}"))
+    }
+
+    #[test]
+    fn nothing_but_a_regular_file_is_opened_and_nothing_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), b"x").unwrap();
+        fs::set_permissions(at("file"), fs::Permissions::from_mode(0o600)).unwrap();
+        mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        symlink(at("file"), at("link")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        let _listener = UnixListener::bind(at("socket")).unwrap();
+        for access in ALL {
+            for (name, kind) in [("fifo", Kind::Fifo), ("link", Kind::Link), ("folder", Kind::Folder), ("socket", Kind::Socket)] {
+                let expected = Exposed::Kind { path: at(name), kind, expected: Kind::File };
+                assert_eq!(refused(&at(name), access), expected, "{access:?}");
+            }
+            assert!(matches!(refused(Path::new("/dev/null"), access), Exposed::Kind { kind: Kind::Device, .. }));
+            assert!(open(&at("file"), access).is_ok(), "the control");
+        }
+        assert!(open_handed(&at("link")).is_ok() && open_handed(&at("fifo")).is_err() && open_handed(Path::new("/dev/null")).is_err());
+        assert!(list(&at("link")).is_err() && list(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_others_have_rights_on_is_refused_with_each_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        drop(open(&path, Access::Make).unwrap());
+        for bit in 0..9 {
+            let mode = 0o600 | 1 << bit;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let is_others = mode & 0o077 != 0;
+            assert_eq!(open(&path, Access::Read).is_err(), is_others, "{mode:o}");
+            if is_others {
+                assert_eq!(refused(&path, Access::Write), Exposed::Mode { path: path.clone(), mode, kind: Kind::File });
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_user_is_refused() {
+        // Root may read it, and must not use it.
+        let path = Path::new("/etc/passwd");
+        let owner = fs::metadata(path).unwrap().uid();
+        let exposed = refused(path, Access::Read);
+        assert_eq!(matches!(exposed, Exposed::Owner { .. }), owner != own(), "{exposed:?}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Whether a folder is private: itself, what is in it, and the way to it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use crate::exposed::{Exposed, Kind};
+use crate::open::{judge, list, own};
+
+/// Write rights of other users.
+const OTHERS_WRITE: u32 = 0o022;
+/// Only the owner of a name in such a folder may rename or remove it (`/tmp`).
+const STICKY: u32 = 0o1000;
+/// A folder whose files are looked at as well: what is in the others is looked at when it is opened.
+const LOOKED_INTO: &str = "journal";
+/// The one socket of a home. Its mode is the file mode mask's; whoever speaks through it is asked by the kernel for its user.
+const SOCKET: &str = "host.sock";
+
+/// Whether a home, or the folder of its second state, is this user's alone, with everything in it, and no other user can exchange it. One that
+/// is not there yet is judged by the way to it.
+///
+/// # Errors
+/// [`Exposed`] within; else what the system says.
+pub fn check(folder: &Path) -> io::Result<()> {
+    let real = way(folder)?;
+    let found = match fs::symlink_metadata(&real) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if found.is_symlink() {
+        return Err(Exposed::LinkAbove { path: real, real: folder.canonicalize().ok() }.into());
+    }
+    judge(&real, &found, Kind::Folder)?;
+    contents(&real)?;
+    match contents(&real.join(LOOKED_INTO)) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        looked => looked,
+    }
+}
+
+fn contents(folder: &Path) -> io::Result<()> {
+    for name in list(folder)? {
+        let path = folder.join(&name);
+        let found = match fs::symlink_metadata(&path) {
+            // Gone since: another process of this user has just replaced it.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
+            found => found?,
+        };
+        match Kind::of(found.file_type()) {
+            Kind::Folder => judge(&path, &found, Kind::Folder)?,
+            Kind::Socket if name == SOCKET && found.uid() == own() => {}
+            _ => judge(&path, &found, Kind::File)?,
+        }
+    }
+    Ok(())
+}
+
+/// Each folder above: of this user or of root, and without write rights of others, but for those in which only owners rename (`/tmp`). Gives
+/// the path without the links that the system itself has.
+fn way(folder: &Path) -> io::Result<PathBuf> {
+    let (mut done, mut rest) = (PathBuf::new(), folder.components().peekable());
+    while let Some(component) = rest.next() {
+        done.push(component);
+        // The last is judged by the caller.
+        if rest.peek().is_none() {
+            break;
+        }
+        let found = match fs::symlink_metadata(&done) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(done.join(rest.collect::<PathBuf>())),
+            found => found?,
+        };
+        if found.is_symlink() {
+            if !is_of_the_system(&done, found.uid()) {
+                return Err(Exposed::LinkAbove { path: done, real: folder.canonicalize().ok() }.into());
+            }
+            let real = done.canonicalize()?;
+            done = way(&real)?;
+            above(&done)?;
+        } else {
+            above(&done)?;
+        }
+    }
+    Ok(done)
+}
+
+/// A link of root's in `/`, as systems lay themselves out with (`/home` to `/var/home`).
+fn is_of_the_system(link: &Path, owner: u32) -> bool {
+    let mut components = link.components();
+    let in_root = components.next() == Some(Component::RootDir) && components.count() == 1;
+    in_root && owner == 0
+}
+
+fn above(path: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    let (kind, mode) = (Kind::of(found.file_type()), found.mode());
+    if kind != Kind::Folder {
+        return Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::Folder }.into());
+    }
+    if found.uid() != 0 && found.uid() != own() {
+        return Err(Exposed::OwnerAbove { path: path.to_owned(), owner: found.uid() }.into());
+    }
+    if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
+        return Err(Exposed::ModeAbove { path: path.to_owned(), mode: mode & 0o7777 }.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and bends homes")]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+    use crate::open::make_folder;
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn refused(home: &Path) -> Exposed {
+        let err = check(home).unwrap_err();
+        Exposed::of(&err).cloned().unwrap_or_else(|| unreachable!("{err}"))
+    }
+
+    #[test]
+    fn a_home_that_others_have_rights_on_is_refused_and_its_command_mends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("a home");
+        assert!(check(&home).is_ok(), "one that is not there yet");
+        make_folder(&home.join("journal")).unwrap();
+        for name in ["keys", "journal/00000001.seg"] {
+            fs::write(home.join(name), b"").unwrap();
+            mode(&home.join(name), 0o600);
+        }
+        assert!(check(&home).is_ok(), "the control");
+        for (name, bits) in [("", 0o750), ("", 0o701), ("journal", 0o711), ("keys", 0o640), ("journal/00000001.seg", 0o604)] {
+            mode(&home.join(name), bits);
+            let exposed = refused(&home);
+            assert!(matches!(exposed, Exposed::Mode { mode, .. } if mode == bits), "{name}: {exposed:?}");
+            assert!(std::process::Command::new("sh").args(["-c", &exposed.mend()]).status().unwrap().success());
+            assert!(check(&home).is_ok(), "{name}: `{}` mends it", exposed.mend());
+        }
+    }
+
+    #[test]
+    fn a_link_anywhere_on_the_way_or_in_a_home_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real/home");
+        make_folder(&real).unwrap();
+        symlink(folder.path().join("real"), folder.path().join("link")).unwrap();
+        symlink(&real, folder.path().join("straight")).unwrap();
+        for (path, link) in [("link/home", "link"), ("straight", "straight"), ("link/not/there/yet", "link")] {
+            let exposed = refused(&folder.path().join(path));
+            assert!(matches!(&exposed, Exposed::LinkAbove { path, .. } if *path == folder.path().join(link)), "{exposed:?}");
+        }
+        assert!(refused(&folder.path().join("straight")).mend().ends_with("real/home"));
+        symlink("/etc/passwd", real.join("keys")).unwrap();
+        assert!(matches!(refused(&real), Exposed::Kind { kind: Kind::Link, .. }));
+        fs::remove_file(real.join("keys")).unwrap();
+        assert!(check(&real).is_ok(), "the control");
+    }
+
+    #[test]
+    fn a_folder_above_that_others_can_write_is_refused_and_one_like_tmp_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (above, home) = (folder.path().join("above"), folder.path().join("above/home"));
+        make_folder(&home).unwrap();
+        for bits in [0o770, 0o702, 0o777] {
+            mode(&above, bits);
+            assert_eq!(refused(&home), Exposed::ModeAbove { path: above.clone(), mode: bits });
+        }
+        for bits in [0o1777, 0o755, 0o700] {
+            mode(&above, bits);
+            assert!(check(&home).is_ok(), "{bits:o}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Setting the damaged part of a log aside, so that the home goes on: a person's decision, and on the record.
+//!
+//! The log is cut before the first batch that is damaged. That segment is kept as it was, and every later one with it, in a folder of the home
+//! that the record names with its digest; nothing is deleted. What is whole before the cut stays where it is and verifies as before.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use effect::{Digest, RunId};
+use home::Access;
+use sha2::{Digest as _, Sha256};
+
+use crate::disk::{Disk, RealDisk, Replace, read_own, replace};
+use crate::err::{Fault, FaultKind, OpenError};
+use crate::frame::HEADER_BYTES;
+use crate::ids::{Position, log_run};
+use crate::index::{self, Index};
+use crate::journal::{Entry, Options};
+use crate::keys;
+use crate::open::{hold, io_at, open_on};
+use crate::segment;
+use crate::state::{Remembered, StateFile, remembered, state_path};
+use crate::walk::{End, Signatures, Walker, walk};
+use crate::wire::wide;
+
+/// What such a folder is called; a number follows.
+const ASIDE: &str = "set-aside-";
+/// In the folder until the record says what it is: what was wrong, and where.
+const PENDING: &str = "pending";
+/// BOUND: bytes of that.
+const PENDING_BYTES_MAX: u64 = 4096;
+/// BOUND: how many such folders there can be.
+const FOLDERS_MAX: u32 = 9999;
+
+/// What setting a part aside has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reanchored {
+    /// The head that was remembered: of second state, else of the index.
+    pub was: Option<Remembered>,
+    /// The head of what is whole, from which the log goes on.
+    pub now: Remembered,
+    /// What was wrong, and where.
+    pub what: String,
+    /// The folder in the home that the damaged part is kept in.
+    pub aside: String,
+    /// How much that is.
+    pub bytes: u64,
+    /// SHA-256 over the files in that folder, in the order of their numbers.
+    pub digest: Digest,
+    /// Runs that had not ended where the log was cut: what they did since is in the part that was set aside.
+    pub not_ended: Vec<RunId>,
+}
+
+/// Sets the damaged part of a log aside. `record` makes what goes onto the record of it: of the log's own run, and the last record of each
+/// run that had not ended. It is durable before anything is remembered anew: until then the home stays refused, and this can be said again.
+///
+/// # Errors
+/// [`OpenError::Whole`] where nothing is damaged; else as [`crate::Journal::open`].
+pub fn reanchor(home: &Path, state: Option<&Path>, record: impl FnOnce(&Reanchored) -> Vec<Entry>) -> Result<Reanchored, OpenError> {
+    let done = set_aside(home, state)?;
+    let (journal, _) = open_on(Arc::new(RealDisk), home, None, Options::default())?;
+    let written = journal.append_all(record(&done)).map_err(OpenError::Unrecorded)?;
+    let durable = written.last().map_or(Ok(()), |last| last.ticket.wait_blocking());
+    durable.and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    let now = Remembered { log: done.now.log, size: journal.size(), root: journal.root() };
+    let (_lock, _) = hold(home)?;
+    if let Some(state) = state {
+        StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
+    }
+    let pending = home.join(&done.aside).join(PENDING);
+    RealDisk.remove(&pending).map_err(io_at(&pending))?;
+    Ok(done)
+}
+
+/// The size and digest of a part that was set aside, as it is now; nothing, where it is not there or has no such name.
+pub fn aside_now(home: &Path, name: &str) -> Option<(u64, Digest)> {
+    let number = name.strip_prefix(ASIDE).filter(|number| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit()))?;
+    let folder = home.join(format!("{ASIDE}{number}"));
+    Aside { name: name.to_owned(), folder, what: String::new() }.sum().ok().filter(|(bytes, _)| *bytes > 0)
+}
+
+/// The damage, and where the log is to be cut.
+struct Cut {
+    fault: Fault,
+    /// The segment with the first damaged batch, and where that begins.
+    segment: u32,
+    offset: u64,
+}
+
+fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError> {
+    let (_lock, folder) = hold(home)?;
+    segment::remove_unfinished(&RealDisk, &folder).map_err(io_at(&folder))?;
+    let numbers = segment::list(&folder).map_err(io_at(&folder))?;
+    let (signer, home_key) = keys::load(&RealDisk, home, true)?;
+    let key = signer.public();
+    let was = match state {
+        Some(state) => remembered(&state_path(state, key.log())).ok().flatten(),
+        None => None,
+    };
+    let was = was.or_else(|| {
+        let checkpoint = Index::read(home, &home_key.index)?.checkpoint;
+        Some(Remembered { log: checkpoint.log, size: checkpoint.size, root: checkpoint.root })
+    });
+    let mut walker = Walker::new(key, Signatures::Each, Vec::new());
+    let cut = find(&folder, &numbers, &mut walker, was);
+    let aside = Aside::of(home, cut.as_ref().map(|cut| &cut.fault))?.ok_or(OpenError::Whole)?;
+    if let Some(cut) = &cut {
+        aside.take(&folder, &numbers, cut)?;
+        // What was walked of the damaged batch does not count.
+        walker = Walker::new(key, Signatures::Each, Vec::new());
+        let numbers = segment::list(&folder).map_err(io_at(&folder))?;
+        walk(&folder, &numbers, Position::start(), &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
+    }
+    index_away(home)?;
+    crate::salvage::unmark(home).map_err(io_at(&crate::salvage::mark_path(home)))?;
+    let (bytes, digest) = aside.sum().map_err(io_at(&aside.folder))?;
+    let mut not_ended: Vec<RunId> =
+        walker.heads.iter().filter(|(run, head)| !head.ended && **run != log_run()).map(|(run, _)| *run).collect();
+    not_ended.sort_unstable();
+    let now = Remembered { log: key.log(), size: walker.tree.size(), root: walker.tree.root() };
+    Ok(Reanchored { was, now, what: aside.what, aside: aside.name, bytes, digest, not_ended })
+}
+
+/// Where the log is damaged: at the first fault, or where its end is no batch although more is remembered.
+fn find(folder: &Path, numbers: &[u32], walker: &mut Walker<'_>, was: Option<Remembered>) -> Option<Cut> {
+    let until_gap: Vec<u32> = (1u32..).zip(numbers).take_while(|(expected, found)| expected == *found).map(|(number, _)| number).collect();
+    match walk(folder, &until_gap, Position::start(), walker, &mut |_| {}) {
+        Err(fault) => {
+            let (segment, offset) = walker.next;
+            // A header that is damaged takes its whole segment with it.
+            let (segment, offset) = if fault.at.segment > segment { (fault.at.segment, 0) } else { (segment, offset) };
+            Some(Cut { fault, segment, offset })
+        }
+        Ok(_) if until_gap.len() < numbers.len() => {
+            let segment = u32::try_from(until_gap.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let fault = Fault { at: Position { segment, offset: 0, index: walker.tree.size() }, what: FaultKind::SegmentMissing };
+            Some(Cut { fault, segment, offset: 0 })
+        }
+        Ok(End { at, torn_bytes, .. }) => {
+            let known = was.map_or(0, |was| was.size);
+            let size = walker.tree.size();
+            let behind = torn_bytes > 0 && known > size;
+            behind.then(|| Cut { fault: Fault { at, what: FaultKind::Behind { size, known } }, segment: at.segment, offset: at.offset })
+        }
+    }
+}
+
+fn index_away(home: &Path) -> Result<(), OpenError> {
+    let index = index::path(home);
+    match RealDisk.remove(&index) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(io_at(&index)(cause)),
+        _ => Ok(()),
+    }
+}
+
+/// The folder that the damaged part is kept in.
+struct Aside {
+    name: String,
+    folder: PathBuf,
+    what: String,
+}
+
+impl Aside {
+    /// One that was begun and not recorded, or a new one for this fault; nothing, where there is neither.
+    fn of(home: &Path, fault: Option<&Fault>) -> Result<Option<Self>, OpenError> {
+        for number in 1..=FOLDERS_MAX {
+            let name = format!("{ASIDE}{number:04}");
+            let folder = home.join(&name);
+            let pending = folder.join(PENDING);
+            if !std::fs::exists(&folder).map_err(io_at(&folder))? {
+                let Some(fault) = fault else { return Ok(None) };
+                home::make_folder(&folder).map_err(io_at(&folder))?;
+                replace(&RealDisk, &pending, fault.to_string().as_bytes(), Replace::Durable).map_err(io_at(&pending))?;
+                RealDisk.sync_folder(home).map_err(io_at(home))?;
+                return Ok(Some(Self { name, folder, what: fault.to_string() }));
+            }
+            if let Some(what) = read_own(&pending, PENDING_BYTES_MAX).map_err(io_at(&pending))? {
+                return Ok(Some(Self { name, folder, what: String::from_utf8_lossy(&what).into_owned() }));
+            }
+        }
+        Err(io_at(home)(io::ErrorKind::StorageFull.into()))
+    }
+
+    /// Copies the segment that is cut, moves those after it, and cuts. Whenever this is cut off, it can be done again.
+    fn take(&self, folder: &Path, numbers: &[u32], cut: &Cut) -> Result<(), OpenError> {
+        // From the last one on, so that what is left has no gap.
+        for number in numbers.iter().rev().copied().filter(|number| *number > cut.segment) {
+            let from = segment::path(folder, number);
+            RealDisk.rename(&from, &segment::path(&self.folder, number)).map_err(io_at(&from))?;
+        }
+        let from = segment::path(folder, cut.segment);
+        if std::fs::exists(&from).map_err(io_at(&from))? {
+            self.take_cut(&from, cut).map_err(io_at(&from))?;
+        }
+        RealDisk.sync_folder(folder).and_then(|()| RealDisk.sync_folder(&self.folder)).map_err(io_at(folder))
+    }
+
+    fn take_cut(&self, from: &Path, cut: &Cut) -> io::Result<()> {
+        let to = segment::path(&self.folder, cut.segment);
+        if cut.offset <= wide(HEADER_BYTES) && cut.segment > 1 {
+            // Nothing of it is whole.
+            return RealDisk.rename(from, &to);
+        }
+        if !std::fs::exists(&to)? {
+            let mut bytes = Vec::new();
+            home::open(from, Access::Read)?.read_to_end(&mut bytes)?;
+            replace(&RealDisk, &to, &bytes, Replace::Durable)?;
+        }
+        if cut.offset <= wide(HEADER_BYTES) {
+            return RealDisk.remove(from);
+        }
+        let file = home::open(from, Access::Write)?;
+        RealDisk.truncate(&file, cut.offset)?;
+        RealDisk.sync(&file)
+    }
+
+    /// How many bytes there are, and their digest.
+    fn sum(&self) -> io::Result<(u64, Digest)> {
+        let (mut bytes, mut hasher) = (0, Sha256::new());
+        for number in segment::list(&self.folder)? {
+            bytes += hash(&home::open(&segment::path(&self.folder, number), Access::Read)?, &mut hasher)?;
+        }
+        Ok((bytes, Digest::from_bytes(hasher.finalize().into())))
+    }
+}
+
+fn hash(mut file: &File, hasher: &mut Sha256) -> io::Result<u64> {
+    let (mut piece, mut bytes) = (vec![0; 256 << 10], 0);
+    loop {
+        let read = file.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { return Ok(bytes) };
+        hasher.update(read);
+        bytes += wide(read.len());
+    }
+}

@@ -1,0 +1,95 @@
+//! What of a damaged log can still be read: finding the next whole batch behind a place that is damaged.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::disk::Disk as _;
+use crate::err::Fault;
+use crate::ids::{LogId, Position};
+use crate::scan::{Found, Scanner};
+use crate::segment::{self, next_checkpoint, written_after};
+use crate::ticket::lock;
+use crate::wire::wide;
+
+/// BOUND: places that are told one by one.
+const DAMAGES_MAX: usize = 1000;
+
+/// A part of a log that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it begins, and what is wrong there.
+    pub fault: Fault,
+    /// Where what is whole goes on; nothing, where nothing whole follows.
+    pub until: Option<Position>,
+}
+
+/// What a reader has passed over, and how long the log is known to have been before it began.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Salvage {
+    found: Arc<Mutex<Vec<Damage>>>,
+    pub(crate) known: Option<u64>,
+}
+
+impl Salvage {
+    pub(crate) fn new(known: Option<u64>) -> Self {
+        Self { known, ..Self::default() }
+    }
+
+    pub(crate) fn damage(&self) -> Vec<Damage> {
+        lock(&self.found).clone()
+    }
+
+    /// Notes a part once, however often it is read.
+    pub(crate) fn note(&self, home: &Path, damage: Damage) {
+        let mut found = lock(&self.found);
+        if found.len() < DAMAGES_MAX && !found.contains(&damage) {
+            mark(home, &damage.fault);
+            found.push(damage);
+        }
+    }
+}
+
+/// The next whole batch behind a place, in this segment or a later one.
+pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Result<Option<Position>> {
+    if let Ok((file, _)) = segment::open(folder, behind.segment, Some(log)) {
+        let rest = written_after(&file, behind.offset)?;
+        if let Some(checkpoint) = next_checkpoint(&rest, behind.offset, behind.segment, log, None) {
+            let mut scanner = Scanner::new(file, checkpoint.start);
+            if scanner.advance()? == Found::Batch {
+                let leaves = wide(scanner.batch().frames.iter().filter(|span| span.is_leaf()).count());
+                let index = checkpoint.size.saturating_sub(leaves);
+                return Ok(Some(Position { segment: behind.segment, offset: checkpoint.start, index }));
+            }
+        }
+    }
+    let later = segment::list(folder)?.into_iter().filter(|number| *number > behind.segment);
+    for number in later {
+        if let Ok((_, header)) = segment::open(folder, number, Some(log)) {
+            return Ok(Some(Position { segment: number, offset: Position::start().offset, index: header.first }));
+        }
+    }
+    Ok(None)
+}
+
+pub(crate) fn mark_path(home: &Path) -> PathBuf {
+    home.join("journal.damaged")
+}
+
+/// Has the next opening read everything. A reader that may not write here has told it to a person.
+fn mark(home: &Path, fault: &Fault) {
+    let made = home::open(&mark_path(home), home::Access::Make);
+    let _ = made.and_then(|file| crate::disk::write_whole(&crate::disk::RealDisk, &file, format!("{fault}\n").as_bytes(), 0));
+}
+
+pub(crate) fn is_marked(home: &Path) -> bool {
+    // What can't be looked at is not known to be absent.
+    std::fs::exists(mark_path(home)).unwrap_or(true)
+}
+
+pub(crate) fn unmark(home: &Path) -> io::Result<()> {
+    match crate::disk::RealDisk.remove(&mark_path(home)) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether segments are still as they were left: what opening looks at in place of reading them all again.
+//!
+//! The index keeps, of each segment, what the system said of its file when the index was written. A file that was written to since says
+//! otherwise, and then the log is read as a whole. What changes a disk beneath its file system (a failing disk) is not said by it: each
+//! opening reads a bounded piece of what it relies on, from where the one before stopped, so that all of it is read in turn.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use crate::frame::HEADER_BYTES;
+use crate::ids::LogId;
+use crate::scan::{Found, Scanner};
+use crate::segment;
+use crate::wire::{Fields, wide};
+
+/// BOUND: how much one opening reads of what it could rely on unread.
+const PATROL_BYTES: u64 = 2 << 20;
+/// How long a stamp is in the index.
+pub(crate) const STAMP_BYTES: usize = 48;
+
+/// What the system says of a file: any write changes it, and nobody can choose the moment of the last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp([u64; 6]);
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        let bits = |number: i64| number.cast_unsigned();
+        let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()].map(bits);
+        let [modified, modified_ns, changed, changed_ns] = times;
+        Self([found.ino(), found.len(), modified, modified_ns, changed, changed_ns])
+    }
+
+    pub(crate) fn encode(&self) -> [u8; STAMP_BYTES] {
+        let mut bytes = [0; STAMP_BYTES];
+        for (to, from) in bytes.chunks_exact_mut(8).zip(self.0) {
+            to.copy_from_slice(&from.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let mut numbers = [0; 6];
+        for number in &mut numbers {
+            *number = fields.int64()?;
+        }
+        Some(Self(numbers))
+    }
+}
+
+/// The stamps of the first segments, up to and with this one.
+pub(crate) fn stamps(folder: &Path, last: u32) -> io::Result<Vec<Stamp>> {
+    (1..=last).map(|number| Ok(Stamp::of(&std::fs::symlink_metadata(segment::path(folder, number))?))).collect()
+}
+
+/// A place in a log up to which everything was read lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patrol {
+    pub(crate) segment: u32,
+    pub(crate) offset: u64,
+}
+
+impl Patrol {
+    /// The beginning of a log.
+    pub(crate) fn start() -> Self {
+        Self { segment: 1, offset: wide(HEADER_BYTES) }
+    }
+
+    /// Reads on from here, and begins anew at the end; the place where it stopped, or nothing when what lies there is no batch.
+    pub(crate) fn go_on(self, folder: &Path, log: LogId, end: Self) -> Option<Self> {
+        let from = if (self.segment, self.offset) < (end.segment, end.offset) { self } else { Self::start() };
+        let until = if from.segment == end.segment { Some(end.offset) } else { None };
+        let reached = read_batches(folder, log, from, until, PATROL_BYTES)?;
+        match reached {
+            Reached::Bound(offset) => Some(Self { segment: from.segment, offset }),
+            Reached::End if from.segment < end.segment => Some(Self { segment: from.segment + 1, ..Self::start() }),
+            Reached::End => Some(Self::start()),
+        }
+    }
+}
+
+enum Reached {
+    /// So much was read.
+    Bound(u64),
+    /// There is nothing further in the segment, or nothing up to where it was to be read.
+    End,
+}
+
+/// Whether a segment is whole up to a place, by its checksums.
+pub(crate) fn is_whole_up_to(folder: &Path, log: LogId, end: Patrol) -> bool {
+    let from = Patrol { segment: end.segment, ..Patrol::start() };
+    matches!(read_batches(folder, log, from, Some(end.offset), u64::MAX), Some(Reached::End))
+}
+
+fn read_batches(folder: &Path, log: LogId, from: Patrol, until: Option<u64>, bytes_max: u64) -> Option<Reached> {
+    let (file, _) = segment::open(folder, from.segment, Some(log)).ok()?;
+    let mut scanner = Scanner::new(file, from.offset);
+    loop {
+        let at = scanner.at();
+        match until {
+            Some(until) if at == until => return Some(Reached::End),
+            Some(until) if at > until => return None,
+            _ if at - from.offset >= bytes_max => return Some(Reached::Bound(at)),
+            _ => {}
+        }
+        match scanner.advance().ok()? {
+            Found::Batch => {}
+            Found::End if until.is_none() => return Some(Reached::End),
+            Found::End | Found::Broken { .. } => return None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Clients that say nothing: how many there may be, and for how long.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and is a client of its own")]
+
+use std::path::Path;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
+
+use super::*;
+use crate::house::{HouseOptions, Place};
+
+/// So long only a wait without end is.
+const WITHOUT_END: Duration = Duration::from_secs(120);
+
+fn house(folder: &Path) -> House {
+    let place = Place { home: folder.join("home"), state: folder.join("state") };
+    let nothing_to_compile = HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 1, passphrase_file: None };
+    House::open(&place, &nothing_to_compile).unwrap()
+}
+
+async fn client(house: &House) -> BufReader<UnixStream> {
+    BufReader::new(UnixStream::connect(house.place().home.join(NAME)).await.unwrap())
+}
+
+async fn welcomed(client: &mut BufReader<UnixStream>) {
+    let mut line = String::new();
+    tokio::time::timeout(WITHOUT_END, client.read_line(&mut line)).await.unwrap().unwrap();
+    assert_eq!(line, "{\"welcome\":{}}\n");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_left_when_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(folder.path());
+    let _server = serve_within(&house, Bounds { wish_max: Duration::ZERO, ..BOUNDS }).unwrap();
+    let mut silent = client(&house).await;
+    let mut rest = Vec::new();
+    tokio::time::timeout(WITHOUT_END, silent.read_to_end(&mut rest)).await.unwrap().unwrap();
+    assert_eq!(rest, b"{\"welcome\":{}}\n", "it was welcomed, and then left");
+    // The control: with time, it may be silent as long as it likes.
+    drop(_server);
+    let _server = serve_within(&house, BOUNDS).unwrap();
+    let mut silent = client(&house).await;
+    welcomed(&mut silent).await;
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(silent.get_ref().try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn no_more_clients_are_spoken_to_at_once_than_there_are_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(folder.path());
+    let _server = serve_within(&house, Bounds { clients_max: 2, ..BOUNDS }).unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut one = client(&house).await;
+        welcomed(&mut one).await;
+        clients.push(one);
+    }
+    // Connected by the kernel, and spoken to by nobody: there is one thread, which has nothing else to do meanwhile.
+    let mut third = client(&house).await;
+    for _ in 0..5000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(third.get_ref().try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    // The control: it has its turn when another leaves.
+    clients.pop();
+    welcomed(&mut third).await;
+}

@@ -1,0 +1,57 @@
+//! The users of this machine: who this process is, and what the list of accounts calls a user id.
+//!
+//! What is not asked: name services beyond the list (LDAP, sssd). A name is shown beside the id and decides nothing, so a service that
+//! answers slowly, or lies, must not stand between an order and its record; the id alone is written then.
+//!
+//! SECURITY: `SUDO_UID`, `USER` and `LOGNAME` are claims of whoever started the process, so none of them is read: under `sudo` it is root who
+//! gives the order.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use effect::Principal;
+use rustix::process::geteuid;
+
+/// The list of accounts: passwd(5).
+const ACCOUNTS: &str = "/etc/passwd";
+/// BOUND: bytes of the list that are looked through.
+const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
+
+/// The user that this process acts as.
+pub fn own_principal() -> Principal {
+    principal_of(geteuid().as_raw())
+}
+
+/// A user by the id that the kernel gave.
+pub(crate) fn principal_of(uid: u32) -> Principal {
+    Principal::new(uid, name_in(Path::new(ACCOUNTS), uid).as_deref())
+}
+
+/// The first name with this id, as getpwuid(3) has it.
+#[expect(clippy::disallowed_methods, reason = "door: the list of accounts")]
+fn name_in(accounts: &Path, uid: u32) -> Option<String> {
+    let list = BufReader::new(std::fs::File::open(accounts).ok()?.take(ACCOUNTS_BYTES_MAX));
+    list.split(b'\n').map_while(Result::ok).find_map(|line| {
+        let line = String::from_utf8_lossy(&line);
+        let mut fields = line.split(':');
+        let (name, _password, id) = (fields.next()?, fields.next()?, fields.next()?);
+        (id.parse() == Ok(uid) && !name.is_empty()).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and writes files of its own")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_account_with_the_id_gives_the_name_and_a_broken_line_gives_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("accounts");
+        std::fs::write(&list, "root:x:0:0::/:/bin/sh\n:x:7:7\nbroken\n\u{ff}:x:8\nalice:x:1000:1000\nalias:x:1000:1000\n").unwrap();
+        let name = |uid| name_in(&list, uid);
+        assert_eq!([name(0), name(1000)].map(Option::unwrap), ["root", "alice"]);
+        assert_eq!([name(7), name(9)], [None, None]);
+        assert_eq!(name_in(&folder.path().join("none"), 0), None);
+    }
+}
