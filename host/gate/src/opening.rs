@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use effect::record::{AgentRef, EngineRef, Record, RunOpened, VERSION};
-use effect::{Digest, Grants, Limits, Principal, RunId, SafeText, canon};
+use effect::{Digest, Grants, Limits, Principal, RunId, canon};
 use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
 

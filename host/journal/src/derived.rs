@@ -3,13 +3,14 @@
 //! Each block is authenticated with the home's key, names the block before it, and is bound to a checkpoint of the log: a file that is forged,
 //! put together from others, or ahead of its log is none. It is derived: losing it costs a walk through the log. `verify` never reads one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use effect::Digest;
-use rustix::fs::{FlockOperation, OFlags};
+use home::Access;
+use rustix::fs::FlockOperation;
 
 use crate::ids::{LogId, Position};
 use crate::keys::{HomeKey, load_public};
@@ -77,7 +78,7 @@ impl Derived {
         let mac = HomeKey::load(home).ok()?.index;
         let path = home.join(format!("journal.{name}"));
         let mut derived = Self { path, mac, file: None, places: Vec::new(), end: 0, read: 0, tag: [0; TAG_BYTES] };
-        if let Ok(file) = open(&derived.path, OpenOptions::new().read(true)) {
+        if let Ok(file) = home::open(&derived.path, Access::Read) {
             derived.find(&file, log);
             derived.file = Some(file);
         }
@@ -191,7 +192,7 @@ impl Derived {
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let file = open(&self.path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
+        let file = home::open(&self.path, Access::Make)?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         // Somebody else has added to it since it was read: that is theirs, and as good. What lies there in part only was cut off in the middle.
         let len = file.metadata()?.len();
@@ -201,14 +202,6 @@ impl Derived {
         file.set_len(self.end)?;
         file.write_all_at(bytes, self.end)
     }
-}
-
-/// SECURITY: what lies there under this name need not be a file of ours: no link is followed, and no pipe is waited for.
-#[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
-fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0)).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 /// The head of the block that begins here, as it says.

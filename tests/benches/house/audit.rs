@@ -28,7 +28,7 @@ fn opened(run: RunId, at: u64) -> Record {
     RunOpened {
         agent: AgentRef { digest: zero, name: text("bench"), version: text("1.0.0") },
         at,
-        by: text("bench"),
+        by: effect::Principal::new(1000, Some("bench")),
         config: None,
         durable: true,
         engine: EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") },
