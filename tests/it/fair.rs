@@ -90,7 +90,7 @@ async fn calls(gate: &Arc<Gate>, threads: &Arc<Mutex<Vec<String>>>) -> Ended {
     let world = Slow { gate: Arc::clone(gate), threads: Arc::clone(threads) };
     let args = ["floods_log", "1"].map(str::to_owned).to_vec();
     let start = Start { args, limits: Limits::default(), ..Start::default() };
-    sandbox::enter(&prepared("floods_log"), start, Box::new(world), std::future::pending::<SafeText>()).await.unwrap()
+    sandbox::enter(&prepared("floods_log"), start, Box::new(world), std::future::pending::<effect::Stopping>()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +166,7 @@ async fn ten_hostile_guests_of_ten_kinds_leave_ten_honest_ones_their_turn() {
         assert_eq!(lines(&report)[0]["waits_us"].as_array().unwrap().len(), 20);
     }
     for (guest, running) in hostile {
-        running.stop("test");
+        running.stop(effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
         let outcome = tests::host::report(running).await.outcome;
         // Some come to a limit of their own before.
         assert!(matches!(outcome, Outcome::Stopped { .. } | Outcome::Limit { .. } | Outcome::Done), "{guest}: {outcome:?}");
@@ -264,6 +264,6 @@ async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
     let (world, _steps) = tests::scripted::Scripted::new(1, Vec::new(), usize::MAX);
     let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();
     let start = Start { args, limits: Limits { log_bytes: 64 << 10, ..Limits::default() }, ..Start::default() };
-    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<SafeText>()).await.unwrap();
+    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<effect::Stopping>()).await.unwrap();
     assert_eq!(ended.outcome, Outcome::Limit { limit: SafeText::new("log-bytes", 64) });
 }
