@@ -84,7 +84,7 @@ pub(crate) fn crowd() {
             let beside = runtime.block_on(honest(&host, what, port));
             let left = tasks.iter().filter(|task| !task.is_finished()).count();
             for run in runs {
-                host.house.stop(run, "bench");
+                host.house.stop(run, &effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
             }
             let outcomes: Vec<_> = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).collect();
             assert!(left >= 8, "most were there to the end: {outcomes:?}");
