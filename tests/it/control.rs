@@ -249,7 +249,8 @@ async fn what_the_socket_does_not_understand_changes_nothing() {
     let size = || journal::Reader::open(&two.place.home).unwrap().records().count();
     let before = size();
     let unknown_run = "{\"verb\":\"stop\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"means\":\"stop\"}\n";
-    let no_such = "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"settled\":null,\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
+    let no_such =
+        "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"settled\":null,\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
     let cases: [(&str, &str); 9] = [
         ("", ""),
         ("\n", "\"exit\":2"),

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::Record;
 use effect::Outcome;
+use effect::record::Record;
 use run::{House, NetworkOrder};
 use tests::host::{TestHost, loopback, options, place, records, report};
 use tests::program::{Program, config};

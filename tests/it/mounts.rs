@@ -75,9 +75,30 @@ fn a_file_system_mounted_beneath_a_mount_answers_nothing_whatever_is_asked() {
     }
     let tree = Tree::new();
     let beneath = [
-        "kernel", "kernel/", "kernel/.", "kernel/version", "kernel/self", "kernel/self/", "kernel/self/environ", "kernel/1/root",
-        "kernel/self/cwd", "kernel/self/fd/0", "kernel/../plain/file", "system", "system/kernel", "system/class/net", "memory",
-        "memory/file", "memory/link", "memory/../plain", "bound", "bound/file", "version", "root/etc/passwd", "tmp/file", "tmp/",
+        "kernel",
+        "kernel/",
+        "kernel/.",
+        "kernel/version",
+        "kernel/self",
+        "kernel/self/",
+        "kernel/self/environ",
+        "kernel/1/root",
+        "kernel/self/cwd",
+        "kernel/self/fd/0",
+        "kernel/../plain/file",
+        "system",
+        "system/kernel",
+        "system/class/net",
+        "memory",
+        "memory/file",
+        "memory/link",
+        "memory/../plain",
+        "bound",
+        "bound/file",
+        "version",
+        "root/etc/passwd",
+        "tmp/file",
+        "tmp/",
     ];
     for line in tree.asked(true, &beneath) {
         for way in WAYS {

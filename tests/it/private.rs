@@ -60,9 +60,17 @@ fn a_home_that_others_have_rights_on_is_refused_by_every_verb_with_the_command_t
     let (home, state) = (program.place().home.clone(), program.place().state.clone());
     let remembered = fs::read_dir(&state).unwrap().next().unwrap().unwrap().path();
     let bends = [
-        (home.clone(), 0o755), (home.clone(), 0o770), (home.clone(), 0o701), (state.clone(), 0o755), (home.join("journal"), 0o750),
-        (home.join("journal/00000001.seg"), 0o644), (home.join("keys"), 0o660), (home.join("home.key"), 0o604),
-        (home.join("trust.toml"), 0o640), (remembered, 0o644), (program.folder().to_owned(), 0o777),
+        (home.clone(), 0o755),
+        (home.clone(), 0o770),
+        (home.clone(), 0o701),
+        (state.clone(), 0o755),
+        (home.join("journal"), 0o750),
+        (home.join("journal/00000001.seg"), 0o644),
+        (home.join("keys"), 0o660),
+        (home.join("home.key"), 0o604),
+        (home.join("trust.toml"), 0o640),
+        (remembered, 0o644),
+        (program.folder().to_owned(), 0o777),
     ];
     for (path, bits) in bends {
         mode(&path, bits);
@@ -127,11 +135,10 @@ fn no_fifo_link_or_folder_in_place_of_a_file_of_a_home_makes_anything_wait() {
     for file in &files {
         let aside = kept.path().join("aside");
         fs::rename(file, &aside).unwrap();
-        let bends: [&dyn Fn(); 3] = [
-            &|| mknodat(CWD, file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
-            &|| symlink("/dev/zero", file).unwrap(),
-            &|| fs::create_dir(file).unwrap(),
-        ];
+        let bends: [&dyn Fn(); 3] =
+            [&|| mknodat(CWD, file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(), &|| symlink("/dev/zero", file).unwrap(), &|| {
+                fs::create_dir(file).unwrap()
+            }];
         for bend in bends {
             bend();
             for args in [&["run", "exits-with", "--trust", "--", "0"][..], &["trust"], &["credentials", "ls"], &["audit", "show"]] {

@@ -286,7 +286,11 @@ impl OpenRun {
             | Record::ValueMet(_)
             | Record::LeaseProbed(_)
             | Record::CredentialChanged(_) => {}
-            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Reanchored(_) | Record::Recovered(_) => {}
+            Record::RunOpened(_)
+            | Record::ConfigTrusted(_)
+            | Record::RollbackAccepted(_)
+            | Record::Reanchored(_)
+            | Record::Recovered(_) => {}
         }
         Ok(Goes::On)
     }

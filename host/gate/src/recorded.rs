@@ -285,7 +285,11 @@ impl Recorded {
             | Record::HostAnswered(_)
             | Record::ValueMet(_)
             | Record::CredentialChanged(_) => {}
-            Record::RunOpened(_) | Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Reanchored(_) | Record::Recovered(_) => {
+            Record::RunOpened(_)
+            | Record::ConfigTrusted(_)
+            | Record::RollbackAccepted(_)
+            | Record::Reanchored(_)
+            | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }
         }

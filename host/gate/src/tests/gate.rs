@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use effect::record::AskedFor;
 use effect::{
-    AskedPath, Claim, ClosedAsk, Event, FileAsk, FileFault, FileId, HttpFault, HttpHead, Limits, OpId, Outcome, Progress, Reason, Release,
-    Means, Principal, SafeText, Stop, Stopping,
+    AskedPath, Claim, ClosedAsk, Event, FileAsk, FileFault, FileId, HttpFault, HttpHead, Limits, Means, OpId, Outcome, Principal, Progress,
+    Reason, Release, SafeText, Stop, Stopping,
 };
 
 use super::kit::{MemoryLog, ask, few, fold, gate_on, grants, now, open_on, opening, recorded};
@@ -319,10 +319,12 @@ fn closing_a_run_that_was_never_taken_over_leaves_no_act_open() {
     let pending = permitted(&gate);
     let cut = MemoryLog::with(log.leaves());
     drop(pending);
-    let resuming = crate::Resuming { by: Principal::new(1001, Some("bob")), settled: Vec::new(), leases: Default::default(), recorded_bytes: 0 };
+    let resuming =
+        crate::Resuming { by: Principal::new(1001, Some("bob")), settled: Vec::new(), leases: Default::default(), recorded_bytes: 0 };
     let opening = recorded(&cut.leaves()).opening().clone();
     let gate = gate_on(&cut).resume_run(opening, &resuming, Arc::new(Nobody)).unwrap();
-    now(gate.close(Closing { outcome: Outcome::Stopped(Stopping { by: Principal::new(1001, None), means: Means::Stop }), ..ended() })).unwrap();
+    now(gate.close(Closing { outcome: Outcome::Stopped(Stopping { by: Principal::new(1001, None), means: Means::Stop }), ..ended() }))
+        .unwrap();
     fold(&cut.leaves());
     assert_eq!(count(&cut, r#""outcome":"unknown""#), 1);
 }

@@ -40,8 +40,12 @@ fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
     let mut settled = Vec::new();
     for times in 1..50 {
         let record = recorded(&log.leaves());
-        let resuming =
-            Resuming { by: Principal::new(1001, Some("bob")), settled: settled.clone(), leases: record.leases().clone(), recorded_bytes: 0 };
+        let resuming = Resuming {
+            by: Principal::new(1001, Some("bob")),
+            settled: settled.clone(),
+            leases: record.leases().clone(),
+            recorded_bytes: 0,
+        };
         let gate = gate_on(log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
         let record = recorded(&log.leaves());
         let mut replay = Replay::resume(record, World::new(Some(gate.clone()), chance + times as u64)).unwrap();

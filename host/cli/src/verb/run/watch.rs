@@ -76,8 +76,7 @@ fn digest(file: &Path) -> Option<Digest> {
 /// What this program writes itself, which is no change of the agent's source wherever it lies.
 fn written_here(job: &Job<'_>) -> Vec<PathBuf> {
     let real = |path: &Path| Some(path.parent()?.join(".").canonicalize().ok()?.join(path.file_name()?));
-    let sarif =
-        job.args.sarif.iter().flat_map(|file| [std::path::absolute(file).ok(), std::path::absolute(out::beside(file)).ok()]);
+    let sarif = job.args.sarif.iter().flat_map(|file| [std::path::absolute(file).ok(), std::path::absolute(out::beside(file)).ok()]);
     let outputs = ["/proc/self/fd/1", "/proc/self/fd/2"].iter().map(|file| Path::new(file).canonicalize().ok());
     sarif.flatten().filter_map(|file| real(&file)).chain(outputs.flatten()).collect()
 }
