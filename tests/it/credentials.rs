@@ -296,7 +296,7 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
         serde_json::from_str::<Value>(report["claims"]["output"].as_str().unwrap()).unwrap()["answer"].clone()
     };
     assert!(status(&run())["err"].is_string(), "nothing was set");
-    assert_eq!(with_stdin(&["credentials", "set", "inventory"], &format!("{value}\n")).status.code(), Some(0));
+    assert_eq!(with_stdin(&["credentials", "set", "--weak", "inventory"], &format!("{value}\n")).status.code(), Some(0));
     let output = run();
     let answer = status(&output);
     assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!(format!("in: Bearer {}", "*".repeat(value.len())))), "{answer}");
@@ -309,6 +309,10 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
     for (args, stdin, code) in [
         (&["credentials", "set", "Bad"][..], "long-enough", 2),
         (&["credentials", "set", "x"], "short", 2),
+        (&["credentials", "set", "x"], "correct-horse", 2),
+        (&["credentials", "rotate", "inventory"], "20261129", 2),
+        (&["credentials", "set", "x", "--weak"], "correct-horse", 0),
+        (&["credentials", "set", "x"], "8f3a51d0c27e4b96a1f0d93b5c6e7781", 0),
         (&["credentials", "set", "x"], "with\nline ends", 2),
         (&["credentials", "set", "x", "as-an-argument"], "", 2),
         (&["credentials", "revoke", "nobody"], "", 0),

@@ -21,7 +21,7 @@ fn when_hit(limit: &str) -> &'static str {
         "payload-bytes" => "The run goes on, and its report says that it can't be resumed.",
         "response-bytes" => "The body breaks off there: the guest gets `HTTP-response-body-size` and goes on.",
         "active-timeout" | "asks" | "handles" | "held-bytes" | "hostcall-bytes" | "instances" | "listing-entries" | "log-bytes"
-        | "memory" | "output-bytes" | "random-bytes" | "record-bytes" | "request-bytes" | "stack" | "tables" => ENDS,
+        | "memory" | "output-bytes" | "random-bytes" | "record-bytes" | "request-bytes" | "stack" | "tables" | "value-hits" => ENDS,
         other => panic!("say here what becomes of a run that reaches `{other}`"),
     }
 }

@@ -38,6 +38,7 @@ mod limits;
 mod limits_table;
 mod mounts;
 mod network;
+mod outstanding;
 mod placeholders;
 mod principals;
 mod private;

@@ -127,7 +127,7 @@ pub fn ran(program: &Program, output: &Output) -> Ran {
 pub fn set(program: &Program, name: &str, value: &str) {
     let file = program.folder().join("stdin");
     std::fs::write(&file, value).expect("a file");
-    let mut command: Command = program.command(&[], &["credentials", "set", name]);
+    let mut command: Command = program.command(&[], &["credentials", "set", "--weak", name]);
     let output = command.stdin(File::open(&file).expect("a file")).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::remove_file(file).expect("it is there");

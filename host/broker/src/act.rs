@@ -1,17 +1,18 @@
 //! One request, from its intent to the last piece of its answer, in a task of the host.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::Tls;
-use effect::{Act as Asked, Event, Header, HttpAsk, HttpFault, HttpHead, Limits, OpId, Reason, SafeText, Stop};
+use effect::record::{MetIn, Tls};
+use effect::{Act as Asked, Event, Header, Host, HttpAsk, HttpFault, HttpHead, Limits, OpId, Reason, SafeText, Stop};
 use gate::{AnswerHead, NoAnswer, Pending, Permit, RunGate, Seen};
 use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::inbox::{Ending, Inbox};
-use crate::leased::{self, Dressed, Leased};
+use crate::leased::{self, Dressed, Leased, Undressed};
 use crate::rotate;
 use crate::wash::Wash;
 
@@ -40,6 +41,23 @@ struct Body {
     trailers: Vec<Header>,
     /// What the guest has seen already: so many bytes, with this digest.
     skip: Option<Seen>,
+    /// What was found in it that has no business there.
+    met: Met,
+    /// Whether it is packed, or a slice: what is in it can't be seen.
+    is_opaque: bool,
+}
+
+/// Whose values were found in one answer that has no business there.
+struct Met {
+    /// Where the answer comes from.
+    host: Host,
+    names: BTreeSet<String>,
+}
+
+impl Met {
+    fn new(host: Host) -> Self {
+        Self { host, names: BTreeSet::new() }
+    }
 }
 
 impl Act {
@@ -66,7 +84,7 @@ impl Act {
                 ending.end(event);
             }
             Ok(Err(fault)) => ending.end(Event::Failed(fault)),
-            Err(Stop::RecordBroken) => self.inbox.end(Stop::RecordBroken),
+            Err(stop @ (Stop::RecordBroken | Stop::Limit(_))) => self.inbox.end(stop),
             // Nobody wants the answer any more.
             Err(_) => {}
         }
@@ -93,13 +111,15 @@ impl Act {
         let credential = permit.bounds().credential.clone();
         let sent = match self.sent(&permit, credential.as_deref()).await {
             Ok(sent) => sent,
-            Err(NetError { fault, reason, peer, detail: _ }) => {
+            Err(Unsent::Net(NetError { fault, reason, peer, detail: _ })) => {
                 permit.unanswered(NoAnswer { fault, peer, refused: reason })?;
                 return Ok(Err(told(fault)));
             }
+            Err(Unsent::Ends(stop)) => return Err(stop),
         };
-        let Sent { response: Response { mut head, peer, tls, body }, mut wash, version, token } = sent;
-        if wash.is_some() && leased::is_opaque(&head) {
+        let Sent { host, response: Response { mut head, peer, tls, body }, mut wash, version, token } = sent;
+        let is_opaque = leased::is_opaque(&head);
+        if wash.is_some() && is_opaque {
             permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
             return Ok(Err(told(HttpFault::Protocol)));
         }
@@ -107,32 +127,34 @@ impl Act {
         if let (401, Some(name), Some(token)) = (head.status, &credential, &token) {
             self.leased.not_taken(name, token);
         }
+        let mut met = Met::new(host);
         if let Some(wash) = &mut wash {
             self.gate.redacted(op, wash.head(&mut head.headers));
+            self.meet(op, wash, &mut met)?;
         }
-        Ok(self.head(op, head).map(|skip| Body { reader: body, credential, wash, trailers: Vec::new(), skip }))
+        Ok(self.head(op, head).map(|skip| Body { reader: body, credential, is_opaque, met, wash, trailers: Vec::new(), skip }))
     }
 
     /// Sends it, with its credential, unless the lease is ended meanwhile.
-    async fn sent(&self, permit: &Permit<Asked>, credential: Option<&str>) -> Result<Sent, NetError> {
-        let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(nothing(HttpFault::Unreachable, None)) };
+    async fn sent(&self, permit: &Permit<Asked>, credential: Option<&str>) -> Result<Sent, Unsent> {
+        let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else {
+            return Err(nothing(HttpFault::Unreachable, None).into());
+        };
         let mut request = wire(ask, permit, &self.gate.opening().standing.limits);
+        let covers = |request: &WireRequest| self.gate.still_covers(permit.bounds(), &request.method, &request.target);
         let exchange = async {
-            let Dressed { version, made, token } = self
-                .leased
-                .dress((permit.op(), credential), &mut request)
-                .await
-                .map_err(|reason| nothing(HttpFault::Denied, Some(reason)))?;
-            let wash = self.leased.wash(&made).map_err(|_| nothing(HttpFault::Denied, credential.map(unfit)))?;
+            let Dressed { version, token } = self.leased.dress((permit.op(), credential), &mut request, &covers).await?;
+            let host = request.target.host.clone();
+            let wash = self.leased.wash();
             if let Some(name) = credential {
-                self.gate.lease_begins(name).map_err(|_| nothing(HttpFault::Denied, None))?;
+                self.gate.lease_begins(name)?;
             }
             let response = pool.send_noting(request, &|going| self.gate.sending(permit.op(), going)).await?;
-            Ok(Sent { response, wash, version, token })
+            Ok::<_, Unsent>(Sent { host, response, wash, version, token })
         };
         tokio::select! {
             biased;
-            () = self.leased.ended(credential) => Err(nothing(HttpFault::Denied, credential.map(revoked))),
+            () = self.leased.ended(credential) => Err(Unsent::Net(nothing(HttpFault::Denied, credential.map(revoked)))),
             sent = exchange => sent,
         }
     }
@@ -155,6 +177,13 @@ impl Act {
         if piece.is_none() {
             body.trailers.extend(body.reader.take_trailers());
         }
+        // SECURITY: a value that another run obtained since this answer began is looked for from now on; where it can't be, nothing more is shown.
+        if body.wash.is_none() {
+            body.wash = self.leased.wash();
+        }
+        if self.leased.looked.is_blind() || body.is_opaque && body.wash.is_some() {
+            return piece.map(|_| Err(HttpFault::Incomplete));
+        }
         let Some(wash) = &mut body.wash else { return piece };
         let is_over = piece.is_none();
         let (out, hits) = match piece {
@@ -163,6 +192,10 @@ impl Act {
             None => wash.rest(&mut body.trailers),
         };
         self.gate.redacted(op, hits);
+        if let Err(stop) = self.meet(op, wash, &mut body.met) {
+            self.inbox.end(stop);
+            return Some(Err(HttpFault::Incomplete));
+        }
         match out {
             // Asked once more, nothing is held back, and that is the end.
             Ok(out) if is_over && out.is_empty() => None,
@@ -170,6 +203,16 @@ impl Act {
             // What is packed in it can't be shown: the server is not understood.
             Err(_) => Some(Err(HttpFault::Protocol)),
         }
+    }
+
+    /// Values that were found and have no business in this answer: each credential is counted once.
+    fn meet(&self, op: OpId, wash: &Wash, met: &mut Met) -> Result<(), Stop> {
+        for name in self.leased.looked.foreign(&met.host, wash.hits()) {
+            if met.names.insert(name.clone()) {
+                self.gate.value_met(op, &name, MetIn::Answer)?;
+            }
+        }
+        Ok(())
     }
 
     /// Hands the body on, piece by piece as the guest reads; gives back the last event.
@@ -261,9 +304,37 @@ impl Skipping {
 /// What came of a request, before any of it is on the record.
 struct Sent {
     response: Response,
+    host: Host,
     wash: Option<Wash>,
     version: Option<u64>,
     token: Option<vault::Secret>,
+}
+
+/// Why there is no response.
+enum Unsent {
+    Net(NetError),
+    Ends(Stop),
+}
+
+impl From<NetError> for Unsent {
+    fn from(err: NetError) -> Self {
+        Self::Net(err)
+    }
+}
+
+impl From<Stop> for Unsent {
+    fn from(stop: Stop) -> Self {
+        Self::Ends(stop)
+    }
+}
+
+impl From<Undressed> for Unsent {
+    fn from(why: Undressed) -> Self {
+        match why {
+            Undressed::Refused(reason) => Self::Net(nothing(HttpFault::Denied, Some(reason))),
+            Undressed::Ends(stop) => Self::Ends(stop),
+        }
+    }
 }
 
 fn nothing(fault: HttpFault, reason: Option<Reason>) -> NetError {
@@ -272,10 +343,6 @@ fn nothing(fault: HttpFault, reason: Option<Reason>) -> NetError {
 
 fn revoked(name: &str) -> Reason {
     Reason::CredentialRevoked(SafeText::new(name, 64))
-}
-
-fn unfit(name: &str) -> Reason {
-    Reason::CredentialUnfit(SafeText::new(&format!("`{name}` makes too much to be found again"), 256))
 }
 
 fn wire(ask: &HttpAsk, permit: &Permit<Asked>, limits: &Limits) -> WireRequest {

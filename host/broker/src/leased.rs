@@ -1,23 +1,30 @@
 //! The credentials of one run: what goes along with its requests, and what is taken out of everything that comes back to it.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use effect::{Binding, Claim, Header, OpId, Outcome, Placement, Reason, SafeText, Source};
+use effect::record::MetIn;
+use effect::{Binding, Claim, Header, HostPattern, HttpTarget, OpId, Outcome, Placement, Reason, SafeText, Stop};
 use gate::RunGate;
 use net::{Pool, Timeouts, WireRequest};
 use tokio::sync::watch;
-use vault::{Outgoing, Scrubber, Secret, Value, Vault};
+use vault::{Outgoing, Scrubber, Secret, SourceError, Value, Vault};
 
 use crate::finishing::Finishing;
+use crate::looked::{Looked, Unlooked, outstanding};
 use crate::remote::Servers;
+use crate::starred;
 use crate::tokens::Tokens;
 use crate::wash::Wash;
 
-/// BOUND: values of one run, older ones too; each takes part in every look at what comes back.
-const VALUES_MAX: usize = 64;
-/// BOUND: tokens that were obtained or made, the newest; older ones have run out.
-const TOKENS_MAX: usize = 16;
+/// For how long a source that gave no value is not asked again in vain, in nanoseconds.
+const IN_VAIN_NS: u64 = 60_000_000_000;
+/// For how long a signature over the time may let somebody in: services take 15 minutes at most, and clocks differ by some.
+const SIGNED_S: u64 = 20 * 60;
+/// For how long one that has no time in it is looked for: nobody says when it is no longer taken.
+const TIMELESS_S: u64 = 24 * 3600;
+/// By how much the clock of a server may be behind.
+const DRIFT_S: u64 = 5 * 60;
 
 /// See the module.
 pub(crate) struct Leased {
@@ -28,49 +35,53 @@ pub(crate) struct Leased {
     pub(crate) own: Option<Pool>,
     /// What is brought to its end, whoever lost interest.
     pub(crate) finishing: Finishing,
-    known: Mutex<Known>,
+    pub(crate) looked: Looked,
+    /// When a source gave no value for a credential that was only to be looked for.
+    in_vain: Mutex<BTreeMap<String, u64>>,
     tokens: Tokens,
     servers: Servers,
     /// Credentials of which the lease was ended.
     ended: watch::Sender<BTreeSet<String>>,
 }
 
-/// Values that may have gone along, older ones too: a server may give back what it was given before.
-#[derive(Default)]
-struct Known {
-    values: Vec<Secret>,
-    tokens: VecDeque<Secret>,
-    scrubber: Option<Arc<Scrubber>>,
+/// Why a request is not sent.
+#[derive(Debug)]
+pub(crate) enum Undressed {
+    /// It is refused.
+    Refused(Reason),
+    /// The run ends.
+    Ends(Stop),
 }
 
-/// A value that is not known to the scrubber must not leave.
-#[derive(Debug)]
-pub(crate) struct Unknown;
+impl From<Stop> for Undressed {
+    fn from(stop: Stop) -> Self {
+        Self::Ends(stop)
+    }
+}
 
 /// What was put into a request.
 #[derive(Default)]
 pub(crate) struct Dressed {
     /// Of the credential, where its source counts them.
     pub(crate) version: Option<u64>,
-    /// What was made for this request alone, to be taken out of its answer.
-    pub(crate) made: Vec<Secret>,
     /// The token that went along.
     pub(crate) token: Option<Secret>,
 }
 
 impl Leased {
     pub(crate) fn new(vault: Vault, gate: RunGate, own: Option<Pool>, finishing: Finishing) -> Self {
+        let looked = Looked::new(Arc::clone(vault.register()), &gate.opening().standing.grants);
         let bindings = gate.opening().standing.grants.credentials.clone();
         let (tokens, servers, ended) = (Tokens::default(), Servers::default(), watch::Sender::default());
-        Self { vault, bindings, gate, own, finishing, known: Mutex::default(), tokens, servers, ended }
+        Self { vault, bindings, gate, own, finishing, looked, in_vain: Mutex::default(), tokens, servers, ended }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn now_s(&self) -> u64 {
+        self.gate.clock().unix_ns() / 1_000_000_000
     }
 
     pub(crate) fn scrubber(&self) -> Option<Arc<Scrubber>> {
-        self.lock().scrubber.clone()
+        self.looked.scrubber(self.now_s())
     }
 
     /// Nothing more is done under the lease of this credential: whoever waits for an answer under it is told.
@@ -95,72 +106,121 @@ impl Leased {
 
     /// The value of a binding just now, from wherever it comes.
     pub(crate) async fn value(self: &Arc<Self>, binding: &Binding, op: OpId) -> Option<Value> {
-        self.value_within(binding, (op, Timeouts::default())).await
+        self.sourced(binding, (op, Timeouts::default())).await.ok().flatten()
     }
 
-    /// The same, for somebody who is less patient.
-    async fn value_within(self: &Arc<Self>, binding: &Binding, asking: (OpId, Timeouts)) -> Option<Value> {
+    /// The same, for somebody who may be less patient; an error where there may be one that could not be had.
+    async fn sourced(self: &Arc<Self>, binding: &Binding, asking: (OpId, Timeouts)) -> Result<Option<Value>, NotHad> {
         match self.vault.value(binding).await {
-            Ok(value) => Some(value),
-            Err(vault::SourceError::Remote) => self.servers.value(self, binding, asking).await,
-            Err(_) => None,
+            Ok(value) => Ok(Some(value)),
+            Err(SourceError::Remote) => self.servers.value(self, binding, asking).await.map(Some).ok_or(NotHad),
+            Err(err) if err.is_none() => Ok(None),
+            Err(_) => Err(NotHad),
         }
     }
 
     /// Puts the credential of that name into a request. Its value is asked for each time: one that was revoked is gone.
     ///
-    /// SECURITY: before anything leaves, the scrubber knows all that the run may use, also what another request takes along, or one of this run did
-    /// before the host was restarted. And what the guest itself has of them does not leave at all.
-    pub(crate) async fn dress(self: &Arc<Self>, (op, name): (OpId, Option<&str>), request: &mut WireRequest) -> Result<Dressed, Reason> {
-        if self.bindings.is_empty() {
-            return Ok(Dressed::default());
+    /// SECURITY: before anything leaves, all values are looked for that the run could be shown: what it may use itself, what another request took along, and
+    /// what runs of this home did before, in other processes too. And what the guest itself has of them leaves as stars.
+    pub(crate) async fn dress(
+        self: &Arc<Self>,
+        (op, name): (OpId, Option<&str>),
+        request: &mut WireRequest,
+        covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
+    ) -> Result<Dressed, Undressed> {
+        let unavailable = |name: &str| Undressed::Refused(Reason::CredentialUnavailable(SafeText::new(name, 64)));
+        let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name.unwrap_or("*")));
+        self.looked.look(self.now_s()).await.map_err(unlooked)?;
+        let values = self.values(name, &request.target, (op, request.timeouts)).await.map_err(|name| unavailable(&name))?;
+        let leave = values.iter().filter(|(binding, _)| leaves(binding));
+        let leave = leave.map(|(binding, value)| outstanding(&binding.name, reach(binding), None, &value.secret)).collect();
+        self.looked.note(leave, self.now_s()).await.map_err(unlooked)?;
+        if let Some(known) = self.scrubber() {
+            self.star((op, &*known), request, covers)?;
+            ask_for_plain(&mut request.headers);
         }
-        let shown = |name: &str| SafeText::new(name, 64);
-        let unavailable = |name: &str| Reason::CredentialUnavailable(shown(name));
-        let values = self.values(name, (op, request.timeouts)).await;
-        self.note(values.iter().filter(|(binding, _)| leaves(binding)).map(|(_, value)| &value.secret))
-            .map_err(|_| unavailable(name.unwrap_or("*")))?;
-        if self.scrubber().is_some_and(|known| holds_any(&known, request)) {
-            return Err(Reason::SecretInRequest);
-        }
-        ask_for_plain(&mut request.headers);
         let Some(name) = name else { return Ok(Dressed::default()) };
+        ask_for_plain(&mut request.headers);
         let of_it = values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target));
         let (binding, value) = of_it.ok_or_else(|| unavailable(name))?;
         let put = self.put((op, binding), &value.secret, request).await.map_err(|why| match why {
-            NotPut::Unfit(why) => Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256)),
+            NotPut::Unfit(why) => Undressed::Refused(Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256))),
             NotPut::Unavailable => unavailable(name),
+            NotPut::Unlooked(why) => unlooked(why),
         })?;
         Ok(Dressed { version: value.version, ..put })
     }
 
-    async fn values(self: &Arc<Self>, name: Option<&str>, asking: (OpId, Timeouts)) -> Vec<(&Binding, Value)> {
+    /// What of a request holds a value leaves as stars; whose it was is on the record and counted.
+    fn star(
+        &self,
+        (op, known): (OpId, &Scrubber),
+        request: &mut WireRequest,
+        covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
+    ) -> Result<(), Undressed> {
+        let held = starred::star(known, request);
+        let whose: BTreeSet<String> = held.0.iter().flat_map(|part| self.looked.whose(part)).collect();
+        for name in whose {
+            self.gate.value_met(op, &name, MetIn::Request)?;
+        }
+        // Where the path may not be what the stars make of it, there is nothing that could be sent.
+        if held.0.is_empty() || covers(request) { Ok(()) } else { Err(Undressed::Refused(Reason::SecretInRequest)) }
+    }
+
+    /// The values of all bindings of the run. One that could not be had lets nothing be sent to where it could come back from; its name is the error.
+    async fn values(
+        self: &Arc<Self>,
+        name: Option<&str>,
+        target: &HttpTarget,
+        asking: (OpId, Timeouts),
+    ) -> Result<Vec<(&Binding, Value)>, String> {
         let mut values = Vec::with_capacity(self.bindings.len());
         for binding in &self.bindings {
-            // What has to be started or asked for far away is not asked in vain.
-            let is_near = !matches!(binding.source, Source::Exec(_) | Source::Vault(_));
-            if (is_near || name == Some(&binding.name) || self.gate.has_lease(&binding.name))
-                && let Some(value) = self.value_within(binding, asking).await
-            {
-                values.push((binding, value));
+            let matters = name == Some(&binding.name) || binding.hosts.iter().any(|host| host.matches(&target.host));
+            if !matters && self.was_in_vain(&binding.name) {
+                continue;
+            }
+            match self.sourced(binding, asking).await {
+                Ok(value) => values.extend(value.map(|value| (binding, value))),
+                Err(NotHad) if matters => return Err(binding.name.clone()),
+                Err(NotHad) => self.in_vain(&binding.name),
             }
         }
-        values
+        Ok(values)
+    }
+
+    fn in_vain(&self, name: &str) {
+        let now_ns = self.gate.clock().mono_ns();
+        self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), now_ns);
+    }
+
+    fn was_in_vain(&self, name: &str) -> bool {
+        let at_ns = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        at_ns.is_some_and(|at_ns| self.gate.clock().mono_ns().saturating_sub(at_ns) < IN_VAIN_NS)
     }
 
     async fn put(self: &Arc<Self>, (op, binding): (OpId, &Binding), secret: &Secret, request: &mut WireRequest) -> Result<Dressed, NotPut> {
-        let now_unix_s = self.gate.clock().unix_ns() / 1_000_000_000;
         if let Placement::Oauth2(oauth2) = &binding.placement {
             let asking = (op, request.timeouts);
             let token = self.tokens.obtain(self, (binding, oauth2), secret, asking).await.ok_or(NotPut::Unavailable)?;
-            self.note_token(&token).map_err(|_| NotPut::Unavailable)?;
             vault::bearer(&token, &mut request.headers).map_err(NotPut::Unfit)?;
             return Ok(Dressed { token: Some(token), ..Dressed::default() });
         }
+        let now_s = self.now_s();
         let WireRequest { method, target, headers, body, .. } = request;
         let mut outgoing = Outgoing { method, target, headers, body };
-        let placed = vault::place(secret, &binding.placement, &mut outgoing, now_unix_s).map_err(NotPut::Unfit)?;
-        Ok(Dressed { made: placed.made, ..Dressed::default() })
+        let placed = vault::place(secret, &binding.placement, &mut outgoing, now_s).map_err(NotPut::Unfit)?;
+        let until_s = lapses(&binding.placement, now_s);
+        let made = placed.made.iter().map(|made| outstanding(&binding.name, binding.hosts.clone(), until_s, made)).collect();
+        self.looked.note(made, now_s).await.map_err(NotPut::Unlooked)?;
+        Ok(Dressed::default())
+    }
+
+    /// Notes values of a binding before they leave, or as they come.
+    pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unlooked> {
+        let values = secrets.iter().map(|secret| outstanding(&binding.name, reach(binding), None, secret)).collect();
+        self.looked.note(values, self.now_s()).await
     }
 
     /// A token was not taken: the next request has another.
@@ -168,47 +228,24 @@ impl Leased {
         self.tokens.forget(credential, token);
     }
 
-    pub(crate) fn note<'a>(&self, values: impl Iterator<Item = &'a Secret>) -> Result<(), Unknown> {
-        let mut known = self.lock();
-        let new: Vec<Secret> = values.filter(|value| !known.values.iter().any(|other| other.is(value))).cloned().collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        if known.values.len() + new.len() > VALUES_MAX {
-            return Err(Unknown);
-        }
-        known.values.extend(new);
-        known.rebuild()
-    }
-
-    fn note_token(&self, token: &Secret) -> Result<(), Unknown> {
-        let mut known = self.lock();
-        if known.tokens.iter().any(|other| other.is(token)) {
-            return Ok(());
-        }
-        if known.tokens.len() >= TOKENS_MAX {
-            known.tokens.pop_front();
-        }
-        known.tokens.push_back(token.clone());
-        known.rebuild()
-    }
-
-    /// What an answer goes through; nothing, in a run without credentials.
-    pub(crate) fn wash(self: &Arc<Self>, made: &[Secret]) -> Result<Option<Wash>, Unknown> {
-        if self.bindings.is_empty() {
-            return Ok(None);
-        }
-        let made = if made.is_empty() { None } else { Some(Scrubber::new(made).map_err(|_| Unknown)?) };
-        Ok(Some(Wash::new(Arc::clone(self), made)))
+    /// What an answer goes through; nothing, where there is nothing to be looked for.
+    pub(crate) fn wash(self: &Arc<Self>) -> Option<Wash> {
+        self.scrubber().map(|_| Wash::new(Arc::clone(self)))
     }
 
     /// What the agent says, without what it should not have.
     pub(crate) fn scrub_claim(&self, claim: Claim) -> Claim {
+        if self.looked.is_blind() {
+            return claim.map_texts(&|text| SafeText::new(&"*".repeat(text.as_str().len()), text.as_str().len()));
+        }
         self.scrubber().map_or(claim.clone(), |known| claim.map_texts(&|text| scrubbed(&known, text)))
     }
 
     /// What an agent returned, or how it failed.
     pub(crate) fn scrub_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
+        if self.looked.is_blind() {
+            output.fill(b'*');
+        }
         let Some(known) = self.scrubber() else { return };
         known.scrub(output);
         match outcome {
@@ -222,13 +259,36 @@ impl Leased {
 enum NotPut {
     Unfit(vault::PlaceError),
     Unavailable,
+    Unlooked(Unlooked),
 }
 
-impl Known {
-    fn rebuild(&mut self) -> Result<(), Unknown> {
-        let scrubber = Scrubber::new(self.values.iter().chain(&self.tokens)).map_err(|_| Unknown)?;
-        self.scrubber = Some(Arc::new(scrubber));
-        Ok(())
+/// A source that may have a value did not give it.
+struct NotHad;
+
+/// Where the value of a binding could let somebody in: also at the endpoint where tokens are had for it.
+fn reach(binding: &Binding) -> Vec<HostPattern> {
+    let mut hosts = binding.hosts.clone();
+    if let Placement::Oauth2(oauth2) = &binding.placement {
+        hosts.push(HostPattern::Exact(oauth2.token.host.clone()));
+    }
+    hosts
+}
+
+/// Until when what is made for one request could let somebody in. What is the value itself, written otherwise, is held as long as that.
+fn lapses(placement: &Placement, now_s: u64) -> Option<u64> {
+    match placement {
+        Placement::Jwt(jwt) => Some(now_s + jwt.lifetime_s + DRIFT_S),
+        Placement::Sigv4(_) => Some(now_s + SIGNED_S),
+        Placement::Hmac(hmac) if hmac.over.contains("{timestamp}") => Some(now_s + SIGNED_S),
+        Placement::Hmac(_) => Some(now_s + TIMELESS_S),
+        Placement::Bearer
+        | Placement::Basic { .. }
+        | Placement::Header { .. }
+        | Placement::Query { .. }
+        | Placement::Path { .. }
+        | Placement::Form { .. }
+        | Placement::Json { .. }
+        | Placement::Oauth2(_) => None,
     }
 }
 
@@ -243,11 +303,6 @@ fn scrubbed(known: &Scrubber, text: &SafeText) -> SafeText {
         return text.clone();
     }
     SafeText::from_bytes(&bytes, bytes.len())
-}
-
-fn holds_any(known: &Scrubber, request: &WireRequest) -> bool {
-    let header = |header: &Header| known.finds(header.name.as_bytes()) || known.finds(&header.value);
-    known.finds(request.target.path_and_query().as_bytes()) || request.headers.iter().any(header) || known.finds(&request.body)
 }
 
 /// SECURITY: what is packed or cut into slices can't be looked through, so whole answers are asked for, plainly. A server that packs or slices all the

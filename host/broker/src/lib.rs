@@ -14,11 +14,13 @@ mod finishing;
 mod inbox;
 mod leased;
 mod live;
+mod looked;
 mod mounts;
 mod own;
 mod pread;
 mod remote;
 mod rotate;
+mod starred;
 mod tokens;
 mod wash;
 

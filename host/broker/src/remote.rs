@@ -5,19 +5,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use effect::record::HostPurpose;
-use effect::{Binding, HttpTarget, Method, OpId, Source, VaultSource};
+use effect::{Binding, HostPattern, HttpTarget, Method, OpId, Source, VaultSource};
 use net::Timeouts;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use vault::{Secret, Value, remote};
 
 use crate::leased::Leased;
+use crate::looked::outstanding;
 use crate::own::{For, OwnRequest, patience};
 
 /// How long a value is used before it is asked for anew.
 const KEPT: Duration = Duration::from_secs(60);
 /// How long before its end a log-in is no longer used.
 const EARLY: Duration = Duration::from_secs(10);
+/// For how long a log-in is looked for that does not end, in seconds.
+const UNENDING_S: u64 = 30 * 24 * 3600;
 /// BOUND: the longest that one is used, also where the server says that it does not end.
 const LOGIN_KEPT_MAX: Duration = Duration::from_secs(3600);
 
@@ -78,7 +81,7 @@ impl Servers {
             return Some(kept.secret.clone());
         }
         let shown = vault::login_secret(&server.login).await.ok()?;
-        asking.leased.note(std::iter::once(&shown)).ok()?;
+        asking.note(&shown, None).await?;
         if remote::login_request(&server.login, &shown).ok()?.is_none() {
             return Some(shown);
         }
@@ -109,6 +112,13 @@ impl Asking {
         For { credential: &self.name, op: self.op, purpose }
     }
 
+    /// What lets the host in at the server is looked for in what comes back from there: until it ends, or as long as the home is held.
+    async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
+        let (now_s, host) = (self.leased.now_s(), HostPattern::Exact(self.source.server.address.host.clone()));
+        let until_s = lasts_s.map(|lasts_s| now_s.saturating_add(lasts_s));
+        self.leased.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], now_s).await.ok()
+    }
+
     async fn into_slot(self, shown: Secret, mut slot: OwnedMutexGuard<Option<Kept>>) -> Option<Secret> {
         let server = &self.source.server;
         let login = remote::login_request(&server.login, &shown).ok()??;
@@ -117,7 +127,8 @@ impl Asking {
         request.body = bytes::Bytes::copy_from_slice(login.body.expose());
         let answer = request.send(&self.leased, self.why(HostPurpose::VaultLogin)).await?;
         let login = remote::login_answer(answer.status, &answer.body).ok()?;
-        self.leased.note(std::iter::once(&login.token)).ok()?;
+        let lasts_s = if login.lease_s == 0 { UNENDING_S } else { login.lease_s };
+        self.note(&login.token, Some(lasts_s)).await?;
         // A lease of 0 s does not end.
         let lease = if login.lease_s == 0 { LOGIN_KEPT_MAX } else { Duration::from_secs(login.lease_s).min(LOGIN_KEPT_MAX) };
         *slot = Some(Kept { secret: login.token.clone(), until: now() + lease.saturating_sub(EARLY) });

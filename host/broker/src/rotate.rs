@@ -170,7 +170,8 @@ impl Rotating<'_> {
         body: Option<(Bytes, &Placement, &Secret)>,
     ) -> Option<OwnAnswer> {
         // SECURITY: the guest's own requests must not bring any of them back either.
-        self.leased.note(std::iter::once(under).chain(body.as_ref().map(|(_, _, new)| *new))).ok()?;
+        let both: Vec<&Secret> = std::iter::once(under).chain(body.as_ref().map(|(_, _, new)| *new)).collect();
+        self.leased.note(self.binding, &both).await.ok()?;
         let now_unix_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
         let (method, target) = self.binding.requests(step)?.into_iter().next()?;
         let mut request = OwnRequest::new(method, target, self.bounds.addresses.clone());

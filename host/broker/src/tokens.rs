@@ -12,12 +12,15 @@ use tokio::sync::OwnedMutexGuard;
 use vault::{Secret, oauth};
 
 use crate::leased::Leased;
+use crate::looked::outstanding;
 use crate::own::{For, OwnRequest, patience};
 
 /// How long before its end a token is no longer used, in seconds.
 const EARLY_S: u64 = 30;
 /// How long a token is used whose end the endpoint does not tell, in seconds.
 const UNTOLD_S: u64 = 300;
+/// For how long a token is looked for of which nobody says how long it is good, in seconds.
+const UNKNOWN_S: u64 = 24 * 3600;
 /// BOUND: the longest that one is used, in seconds.
 const LIFE_S_MAX: u64 = 3600;
 
@@ -94,8 +97,8 @@ impl Exchange {
         let _turn = leased.vault.turn(&binding.name).await;
         // Whoever had the turn before may have spent the refresh token that this request came with.
         let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value(binding, self.op).await?.secret) } else { None };
-        leased.note(fresh.iter()).ok()?;
         let secret = fresh.as_ref().unwrap_or(&self.secret);
+        leased.note(binding, &[secret]).await.ok()?;
         let (headers, body) = oauth::token_request(secret, oauth2);
         let mut request = OwnRequest::new(Method::new("POST").ok()?, oauth2.token.clone(), oauth2.token_addresses.clone());
         (request.headers, request.body) = (headers, body);
@@ -107,12 +110,15 @@ impl Exchange {
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
         let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
-            leased.note([&refresh].into_iter()).ok()?;
+            leased.note(binding, &[&refresh]).await.ok()?;
             // The one that was sent is worth nothing any more: without the new one, the next start would be locked out.
             // SECURITY: not where the credential was revoked while the endpoint was asked.
             let (local, name, spent) = (leased.vault.local().clone(), binding.name.clone(), secret.clone());
             tokio::task::spawn_blocking(move || local.replace(&name, &spent, refresh, now_s)).await.ok()?.ok()?;
         }
+        // SECURITY: looked for until it lapses, however long it is used; and where it can't be looked for, it is not used.
+        let until_s = now_s.saturating_add(token.lives_s(now_s).unwrap_or(UNKNOWN_S)).saturating_add(EARLY_S);
+        leased.looked.note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], now_s).await.ok()?;
         let life_s = token.expires_in_s.unwrap_or(UNTOLD_S).min(LIFE_S_MAX).saturating_sub(EARLY_S);
         Some(Obtained { access: token.access, until_unix_s: now_s + life_s })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use effect::Header;
-use vault::{PackedError, Scrubber, Scrubbing};
+use vault::{Hits, PackedError, Scrubber, Scrubbing};
 
 use crate::leased::Leased;
 
@@ -12,15 +12,13 @@ use crate::leased::Leased;
 pub(crate) struct Wash {
     leased: Arc<Leased>,
     stream: Scrubbing,
-    /// What was made for this request alone.
-    made: Option<Scrubber>,
     is_over: bool,
     told: u64,
 }
 
 impl Wash {
-    pub(crate) fn new(leased: Arc<Leased>, made: Option<Scrubber>) -> Self {
-        Self { leased, stream: Scrubbing::default(), made, is_over: false, told: 0 }
+    pub(crate) fn new(leased: Arc<Leased>) -> Self {
+        Self { leased, stream: Scrubbing::default(), is_over: false, told: 0 }
     }
 
     /// The header fields; how many secrets were in them.
@@ -44,9 +42,14 @@ impl Wash {
         (out, self.more())
     }
 
+    /// What was found so far.
+    pub(crate) fn hits(&self) -> &Hits {
+        self.stream.hits()
+    }
+
     fn with_known<T>(&mut self, look: impl FnOnce(&mut Scrubbing, &[&Scrubber]) -> T) -> T {
         let known = self.leased.scrubber();
-        let known: Vec<&Scrubber> = known.as_deref().into_iter().chain(&self.made).collect();
+        let known: Vec<&Scrubber> = known.as_deref().into_iter().collect();
         look(&mut self.stream, &known)
     }
 

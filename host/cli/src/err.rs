@@ -104,6 +104,12 @@ pub(crate) enum CliError {
     TooManyValues,
     #[error("`{}` is no lease: write RUN/NAME, as `bailiwick audit touched` has it", safe(.0))]
     NotALease(String),
+    #[error(
+        "the value of `{}` can be guessed: it has about {bits} bits, and one from a generator has 128; \
+         set one that nobody chose, or take this one with `--weak`",
+        safe(.name)
+    )]
+    WeakValue { name: String, bits: u32 },
     #[error("run `{0}` has ended already")]
     NotGoing(RunId),
     #[error("run `{0}` was told to end, and has not yet")]
@@ -206,6 +212,7 @@ impl CliError {
             | Self::OfOneRecord
             | Self::OfAWholeRun
             | Self::RawToTerminal
+            | Self::WeakValue { .. }
             | Self::NotGoing(_)
             | Self::NotAMoment(_)
             | Self::NotAKind { .. }

@@ -88,6 +88,7 @@ limits! {
     response_bytes "response-bytes" Bytes 8 * MIB, GIB, "One response body; it streams, so this is no memory but what a run may take in.";
     stack_bytes "stack" Bytes 512 * KIB, MIB, "The guest's call stack: wasmtime's own default, with 1 MiB and more left for the host's part of it.";
     table_elements "tables" Count 20_000, 1_000_000, "Elements of all tables together; a JavaScript component has 7,691.";
+    value_hits "value-hits" Count 8, 1000, "Requests of the guest that held the value of a credential, and answers that did from where it may not go, for each credential: whoever guesses values finds out no more than this.";
 }
 
 impl Limits {

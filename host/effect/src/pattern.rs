@@ -26,6 +26,15 @@ impl HostPattern {
             (Self::Under(_), Host::V4(_) | Host::V6(_)) => false,
         }
     }
+
+    /// Whether there is a host that both cover.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let within = |suffix: &str, other: &str| suffix == other || suffix.strip_suffix(other).is_some_and(|front| front.ends_with('.'));
+        match (self, other) {
+            (Self::Exact(host), pattern) | (pattern, Self::Exact(host)) => pattern.matches(host),
+            (Self::Under(one), Self::Under(other)) => within(one, other) || within(other, one),
+        }
+    }
 }
 
 impl FromStr for HostPattern {
@@ -224,6 +233,23 @@ mod tests {
     #[track_caller]
     fn host(pattern: &str, host: &str) -> bool {
         pattern.parse::<HostPattern>().unwrap().matches(&host.parse().unwrap())
+    }
+
+    #[test]
+    fn patterns_share_a_host_or_they_do_not() {
+        for (one, other, share) in [
+            ("a.test", "a.test", true),
+            ("a.test", "b.test", false),
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "*.sandbox.example.com", true),
+            ("*.example.com", "*.example.org", false),
+            ("*.example.com", "*.another-example.com", false),
+            ("127.0.0.1", "127.0.0.1", true),
+        ] {
+            let (one, other): (HostPattern, HostPattern) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!((one.overlaps(&other), other.overlaps(&one)), (share, share), "{one} {other}");
+        }
     }
 
     #[test]

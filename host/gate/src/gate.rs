@@ -1,5 +1,6 @@
 //! Opens, resumes and closes runs: what is there once in a home.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use effect::record::{Kind, Record, RunResumed, Settled, VERSION};
@@ -42,9 +43,9 @@ impl Book {
         self.ledger().open_run(run).into_iter().flat_map(|open| &open.own).copied().collect()
     }
 
-    /// The number of the last of them.
-    fn host_last(&self, run: RunId) -> u64 {
-        self.ledger().open_run(run).map_or(0, |open| open.own_last)
+    /// What a run that goes on counts from: its host's own requests, and how often values were met.
+    fn carried_over(&self, run: RunId) -> (u64, BTreeMap<String, u64>) {
+        self.ledger().open_run(run).map_or_else(Default::default, |open| (open.own_last, open.met.clone()))
     }
 
     /// All of these records, or none.
@@ -152,7 +153,7 @@ impl Gate {
         held.inner.recorded_bytes = resuming.recorded_bytes;
         held.inner.leases.clone_from(&resuming.leases);
         held.put(record, Vec::new())?;
-        held.inner.own_last = self.book.host_last(held.run());
+        (held.inner.own_last, held.inner.met) = self.book.carried_over(held.run());
         held.end_host_asks()?;
         drop(held);
         Ok(gate)

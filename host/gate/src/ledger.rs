@@ -49,6 +49,8 @@ pub struct OpenRun {
     pub durable: bool,
     /// Its last record.
     pub last_seq: u64,
+    /// How often the value of each credential was met where it has no business.
+    pub met: BTreeMap<String, u64>,
     /// Requests of the host's own that have no answer, by number.
     pub own: BTreeSet<u64>,
     /// The largest such number so far.
@@ -189,6 +191,7 @@ impl Ledger {
                     by: opened.by.clone(),
                     durable: opened.durable,
                     last_seq: seq,
+                    met: BTreeMap::new(),
                     own: BTreeSet::new(),
                     own_last: 0,
                     pending: BTreeMap::new(),
@@ -266,6 +269,7 @@ impl OpenRun {
                 self.own_last = asked.number;
                 self.own.insert(asked.number);
             }
+            Record::ValueMet(met) => drop(self.met.insert(met.credential.to_string(), met.times)),
             Record::HostAnswered(answered) => {
                 if !self.own.remove(&answered.number) {
                     return Err(OrderFaultKind::NoIntent);
@@ -283,7 +287,6 @@ impl OpenRun {
             | Record::RunResumed(_)
             | Record::LeaseIssued(_)
             | Record::LeaseRevoked(_)
-            | Record::ValueMet(_)
             | Record::LeaseProbed(_)
             | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)

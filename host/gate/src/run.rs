@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     resumable: bool,
     pub(crate) progress: ProgressSlot,
     pub(crate) leases: Leases,
+    /// How often the value of each credential was met where it has no business.
+    pub(crate) met: BTreeMap<String, u64>,
     /// Requests of the host's own that are under way: to whom, and what was handed to a connection of each.
     pub(crate) own: BTreeMap<u64, Option<(SocketAddr, Sent)>>,
     /// The number of the last one.
@@ -360,6 +362,7 @@ impl Inner {
             resumable: opening.standing.durable,
             progress: ProgressSlot::default(),
             leases: Leases::new(),
+            met: BTreeMap::new(),
             own: BTreeMap::new(),
             own_last: 0,
             settled: Vec::new(),

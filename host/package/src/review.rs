@@ -26,6 +26,8 @@ pub struct Facts {
 pub struct Known {
     /// Its last use on the record, seconds since 1970.
     pub last_used_s: Option<u64>,
+    /// How often its value was met where it has no business.
+    pub met: u64,
     /// Whether it was taken back.
     pub revoked: bool,
     /// When its value was set in the vault, seconds since 1970.
@@ -36,7 +38,7 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// In one word: `unused`, `over-broad`, `overdue`, `no-rotation`, `shared`, `two-environments`, `no-owner`, `agent-expired`, `clear-text`,
-    /// `revoked-yet-granted`.
+    /// `revoked-yet-granted`, `met`.
     pub code: &'static str,
     /// Its name.
     pub credential: String,
@@ -49,6 +51,7 @@ pub struct Fault {
 }
 
 const OFFBOARDING: (&str, &str) = ("NHI1:2025", "improper offboarding");
+const LEAKAGE: (&str, &str) = ("NHI2:2025", "secret leakage");
 const AUTHENTICATION: (&str, &str) = ("NHI4:2025", "insecure authentication");
 const OVERPRIVILEGED: (&str, &str) = ("NHI5:2025", "overprivileged NHI");
 const LONG_LIVED: (&str, &str) = ("NHI7:2025", "long-lived secrets");
@@ -79,6 +82,7 @@ impl Judged<'_> {
             self.environments(),
             self.same_value(),
             self.expired_agent(),
+            self.met(),
         ];
         found.into_iter().flatten().collect()
     }
@@ -90,6 +94,14 @@ impl Judged<'_> {
     fn holders(&self) -> Vec<&str> {
         let has = |grants: &effect::Grants| grants.credentials.iter().any(|binding| binding.name == self.binding.name);
         self.resolved.agents.iter().filter(|(_, agent)| has(&agent.grants)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn met(&self) -> Option<Fault> {
+        let met = self.facts.known.get(&self.binding.name).map_or(0, |known| known.met);
+        let why = format!(
+            "its value was met {met} times in requests of agents, or in answers from where it may not go: has it leaked, or is it guessed?"
+        );
+        (met > 0).then(|| self.fault("met", LEAKAGE, why))?
     }
 
     fn without_owner(&self) -> Option<Fault> {
@@ -150,7 +162,7 @@ impl Judged<'_> {
             return None;
         }
         let meets = |environment: &&Environment| {
-            environment.places.iter().any(|place| self.binding.hosts.iter().any(|host| overlap(host, &place.host)))
+            environment.places.iter().any(|place| self.binding.hosts.iter().any(|host| host.overlaps(&place.host)))
         };
         let environment = self.resolved.environments.iter().find(meets)?;
         let why = format!("it may be used in {} and in production: `environment` says in which one", environment.name);
@@ -179,36 +191,5 @@ impl Judged<'_> {
         let expired: Vec<&str> = self.holders().into_iter().filter(is_over).collect();
         (!expired.is_empty())
             .then(|| self.fault("agent-expired", OFFBOARDING, format!("{} expired, and it is still granted to it", expired.join(", "))))?
-    }
-}
-
-/// Whether some host is of both.
-fn overlap(one: &HostPattern, other: &HostPattern) -> bool {
-    match (one, other) {
-        (HostPattern::Exact(host), pattern) | (pattern, HostPattern::Exact(host)) => pattern.matches(host),
-        (HostPattern::Under(one), HostPattern::Under(other)) => {
-            one == other || one.ends_with(&format!(".{other}")) || other.ends_with(&format!(".{one}"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::overlap;
-
-    #[test]
-    fn patterns_share_a_host_or_they_do_not() {
-        for (one, other, share) in [
-            ("a.test", "a.test", true),
-            ("a.test", "b.test", false),
-            ("*.example.com", "a.example.com", true),
-            ("*.example.com", "example.com", false),
-            ("*.example.com", "*.sandbox.example.com", true),
-            ("*.example.com", "*.example.org", false),
-            ("127.0.0.1", "127.0.0.1", true),
-        ] {
-            let (Ok(one), Ok(other)) = (one.parse(), other.parse()) else { continue };
-            assert_eq!((overlap(&one, &other), overlap(&other, &one)), (share, share), "{one} {other}");
-        }
     }
 }

@@ -18,6 +18,7 @@ pub mod remote;
 mod scrub;
 mod secret;
 mod source;
+mod strength;
 
 pub use exec::ExecError;
 pub use harden::{Unhardened, harden};
@@ -28,3 +29,4 @@ pub use register::{Outstanding, Register, Registered};
 pub use scrub::{Hits, PackedError, Scrubber, Scrubbing, TooManyForms};
 pub use secret::{Secret, UnfitError, VALUE_BYTES_MAX, VALUE_BYTES_MIN};
 pub use source::{SourceError, Value, Vault, login_secret};
+pub use strength::STRONG_BITS;

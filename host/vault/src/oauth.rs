@@ -1,7 +1,7 @@
 //! How a token is asked for, and what comes back (RFC 6749). Nothing is sent here.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use effect::{Header, Oauth2, OauthGrant};
 use serde::Deserialize;
@@ -27,6 +27,25 @@ pub struct Token {
     pub refresh: Option<Secret>,
     /// How long the access token is good, in seconds, where the endpoint says so.
     pub expires_in_s: Option<u64>,
+}
+
+impl Token {
+    /// How many seconds the access token lets somebody in: as the endpoint says, or as the token itself does where it is a JWT (RFC 9068), the longer of
+    /// both. Nothing, where neither says so.
+    pub fn lives_s(&self, now_s: u64) -> Option<u64> {
+        #[derive(Deserialize)]
+        struct Claims {
+            exp: u64,
+        }
+        let claims = || {
+            let mut parts = self.access.expose().split(|byte| *byte == b'.');
+            let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(parts.nth(1)?).ok()?);
+            parts.next()?;
+            serde_json::from_slice::<Claims>(&claims).ok()
+        };
+        let own = claims().map(|claims| claims.exp.saturating_sub(now_s));
+        self.expires_in_s.max(own)
+    }
 }
 
 /// There is no token. Says nothing of what was sent or came back, but a code of RFC 6749.
@@ -212,6 +231,20 @@ mod tests {
         let text = token_answer(200, br#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"bearer","expires_in":"300"}"#).unwrap();
         assert_eq!(text.expires_in_s, Some(300));
         assert!(!format!("{text:?}").contains("2Yotn"));
+    }
+
+    #[test]
+    fn a_token_lives_as_long_as_the_endpoint_or_the_token_itself_says() {
+        let lives = |access: &str, expires: &str| {
+            let body = format!(r#"{{"access_token":"{access}","token_type":"Bearer"{expires}}}"#);
+            token_answer(200, body.as_bytes()).unwrap().lives_s(1000)
+        };
+        // Claims `{"exp":4600}`.
+        let jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjQ2MDB9.c2lnbmVk";
+        assert_eq!(lives("2YotnFZFEjr1zCsicMWpAA", ""), None);
+        assert_eq!(lives("2YotnFZFEjr1zCsicMWpAA", r#","expires_in":60"#), Some(60));
+        assert_eq!((lives(jwt, ""), lives(jwt, r#","expires_in":60"#)), (Some(3600), Some(3600)));
+        assert_eq!(lives(jwt, r#","expires_in":7200"#), Some(7200));
     }
 
     #[test]

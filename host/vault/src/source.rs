@@ -63,6 +63,18 @@ pub enum SourceError {
     Ending,
 }
 
+impl SourceError {
+    /// Whether it is certain that there is no value that could be sent; otherwise there may be one that could not be had.
+    pub fn is_none(&self) -> bool {
+        match self {
+            Self::Local(LocalError::Absent(_) | LocalError::Revoked(_)) | Self::NoVariable(_) | Self::Unfit(_) => true,
+            Self::File { cause, .. } => cause.kind() == io::ErrorKind::NotFound,
+            Self::Keyring { cause, .. } => matches!(cause, KeyringError::Absent),
+            Self::Local(_) | Self::Exec { .. } | Self::Remote | Self::Ending => false,
+        }
+    }
+}
+
 /// A value, just now.
 #[derive(Clone, Debug)]
 pub struct Value {

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 enum What {
     /// Set a value: from a prompt, or from standard input
     #[command(after_help = SET)]
-    Set(Named),
+    Set(Valued),
     /// Which there are; never a value
     #[command(after_help = LS)]
     Ls {
@@ -47,7 +47,7 @@ enum What {
     },
     /// Set a new value in place of one that is there; runs that go on use it with their next request
     #[command(after_help = ROTATE)]
-    Rotate(Named),
+    Rotate(Valued),
     /// Take a credential back, or end leases of runs that go on: at once, streams and connections too
     #[command(after_help = REVOKE)]
     Revoke(Revoke),
@@ -89,6 +89,15 @@ struct Named {
 }
 
 #[derive(Debug, clap::Args)]
+struct Valued {
+    /// As `[credentials.NAME]` has it
+    name: String,
+    /// Take a value that can be guessed
+    #[arg(long)]
+    weak: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct Revoke {
     /// Of this credential; without anything else, it may not be used any more at all
     #[arg(required_unless_present_any = ["agent", "run", "lease"])]
@@ -115,8 +124,9 @@ Examples:
 
 A value is never an argument: those are seen by everybody on the machine.";
 const SET: &str = "\
-Example:
-  bailiwick credentials set inventory";
+Examples:
+  bailiwick credentials set inventory
+  bailiwick credentials set pin --weak    a value that can be guessed: what is left of guessing is in docs/credentials.md";
 const LS: &str = "\
 Example:
   bailiwick credentials ls --json";
@@ -158,12 +168,12 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let vault = ::run::local_vault(&place, place::passphrase_file().as_deref());
     match args.what {
-        What::Set(Named { name }) => set(&place, &vault, name, CredentialChange::Set).await?,
-        What::Rotate(Named { name }) => {
-            vault.get(&name)?;
-            set(&place, &vault, name, CredentialChange::Rotated).await?;
+        What::Set(valued) => set(&place, &vault, valued, CredentialChange::Set).await?,
+        What::Rotate(valued) => {
+            vault.get(&valued.name)?;
+            set(&place, &vault, valued, CredentialChange::Rotated).await?;
         }
-        What::Ls { json } => list::all(&vault, json)?,
+        What::Ls { json } => list::all(&place, &vault, json)?,
         What::Show { name, config, json } => list::one(&place, &vault, &config, &name, json)?,
         What::Revoke(what) => revoke(&place, &vault, what).await?,
         What::Restore(Named { name }) => {
@@ -181,8 +191,12 @@ fn word(credential: String, change: CredentialChange, version: Option<u64>) -> C
     CredentialWord { change, credential, version }
 }
 
-async fn set(place: &Place, vault: &Local, name: String, change: CredentialChange) -> Result<(), CliError> {
+async fn set(place: &Place, vault: &Local, Valued { name, weak }: Valued, change: CredentialChange) -> Result<(), CliError> {
     let secret = Secret::of_text(std::mem::take(&mut *enter::value(&name)?)).map_err(LocalError::from)?;
+    let bits = secret.strength_bits();
+    if bits < ::vault::STRONG_BITS && !weak {
+        return Err(CliError::WeakValue { name, bits });
+    }
     home::make_folder(&place.home).map_err(CliError::Home)?;
     let version = vault.set(&name, secret, place::now_s())?;
     out::words(&format!("{name} is set, version {version}"));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, VERSION};
-use effect::{Actor, OpId, Principal, SafeText, Stop};
+use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, MetIn, VERSION, ValueMet};
+use effect::{Actor, Bounds, HttpGrant, HttpTarget, Method, OpId, Principal, SafeText, Stop};
 
 use super::{Held, RunGate};
 use crate::lease;
@@ -39,9 +39,29 @@ impl RunGate {
         self.lock().lease_begins(credential)
     }
 
-    /// Whether the run has asked for anything under this credential.
-    pub fn has_lease(&self, credential: &str) -> bool {
-        self.lock().inner.leases.contains_key(credential)
+    /// The value of a credential was met where it has no business: it is on the record and counted.
+    ///
+    /// # Errors
+    /// Once too often, or the record broke: the run ends.
+    pub fn value_met(&self, op: OpId, credential: &str, place: MetIn) -> Result<(), Stop> {
+        let mut held = self.lock();
+        held.check_unbroken()?;
+        let times = held.inner.met.entry(credential.to_owned()).or_default();
+        *times += 1;
+        let times = *times;
+        let (at, credential) = (held.now_ms(), SafeText::new(credential, 64));
+        held.put(ValueMet { at, credential, kind: Kind::ValueMet, op: op.0, place, times, v: VERSION }, Vec::new())?;
+        if times > self.opening().standing.limits.value_hits { Err(Stop::Limit("value-hits")) } else { Ok(()) }
+    }
+
+    /// Whether a request that was permitted by this rule would be under it with this target.
+    pub fn still_covers(&self, bounds: &Bounds, method: &Method, target: &HttpTarget) -> bool {
+        let grants = &self.opening().standing.grants;
+        let rule = |(n, grant): (usize, &HttpGrant)| {
+            format!("http[{n}]") == bounds.rule && grant.paths.iter().any(|path| path.matches(&target.path))
+        };
+        let is_bound = |name: &String| grants.credentials.iter().any(|binding| binding.covers(name, method, target));
+        grants.http.iter().enumerate().any(rule) && bounds.credential.as_ref().is_none_or(is_bound)
     }
 
     /// Puts it on the record that an old value was tried.

@@ -131,7 +131,7 @@ impl Local {
             return Ok(Vec::new());
         }
         // Another file: it was written anew, and is read from its beginning.
-        if !mark.is_same_file(&reader.mark) || reader.key.is_none() {
+        if !mark.is_same_file(&reader.mark) || mark.bytes() < reader.read || reader.key.is_none() {
             let head = disk::read_from(&path, 0, HEAD_BYTES as u64)?;
             let key = self.live_key_under(&self.vault_key()?, &head)?;
             *reader = Reader { read: HEAD_BYTES as u64, key: Some(key), ..Reader::default() };

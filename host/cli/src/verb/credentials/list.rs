@@ -19,22 +19,33 @@ struct Row {
     set_at: u64,
     revoked: bool,
     staged: bool,
+    /// How often it was met where it has no business, by the record.
+    met: u64,
 }
 
 impl From<Listed> for Row {
     fn from(it: Listed) -> Self {
-        Self { name: it.name, version: it.version, set_at: it.set_at, revoked: it.revoked, staged: it.staged }
+        Self { name: it.name, version: it.version, set_at: it.set_at, revoked: it.revoked, staged: it.staged, met: 0 }
     }
 }
 
-pub(super) fn all(vault: &Local, json: bool) -> Result<(), CliError> {
-    let rows: Vec<Row> = vault.list()?.into_iter().map(Row::from).collect();
+pub(super) fn all(place: &Place, vault: &Local, json: bool) -> Result<(), CliError> {
+    let uses = uses(place)?;
+    let mut rows: Vec<Row> = vault.list()?.into_iter().map(Row::from).collect();
+    rows.iter_mut().for_each(|row| row.met = uses.get(&row.name).map_or(0, |used| used.met));
     if json {
         return out::json(&rows);
     }
-    let head = ["NAME", "VERSION", "SET", "STATE"].map(str::to_owned).to_vec();
-    let cells =
-        |row: &Row| vec![row.name.clone(), row.version.to_string(), words::utc(row.set_at.saturating_mul(1000)), state(row).to_owned()];
+    let head = ["NAME", "VERSION", "SET", "MET", "STATE"].map(str::to_owned).to_vec();
+    let cells = |row: &Row| {
+        vec![
+            row.name.clone(),
+            row.version.to_string(),
+            words::utc(row.set_at.saturating_mul(1000)),
+            row.met.to_string(),
+            state(row).to_owned(),
+        ]
+    };
     let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
     words::table(&table).iter().try_for_each(|line| out::line(line))
 }
@@ -54,6 +65,8 @@ pub(super) struct Used {
     pub(super) agents: BTreeSet<String>,
     /// Milliseconds since 1970.
     pub(super) last_ms: Option<u64>,
+    /// How often its value was met where it has no business.
+    pub(super) met: u64,
     /// Asks under it.
     pub(super) times: u64,
 }
@@ -78,6 +91,7 @@ pub(super) fn uses(place: &Place) -> Result<std::collections::BTreeMap<String, U
                 used.last_ms = used.last_ms.max(Some(asked.at));
                 used.times += 1;
             }
+            Ok(Record::ValueMet(met)) => uses.entry(met.credential.to_string()).or_default().met += 1,
             // What a later version writes is no use that this one knows of.
             Ok(_) | Err(_) => {}
         }
@@ -97,7 +111,8 @@ struct Shown {
 }
 
 pub(super) fn one(place: &Place, vault: &Local, config: &ConfigArg, name: &str, json: bool) -> Result<(), CliError> {
-    let value = vault.list()?.into_iter().find(|it| it.name == name).map(Row::from);
+    let used = uses(place)?.remove(name).unwrap_or_default();
+    let value = vault.list()?.into_iter().find(|it| it.name == name).map(|it| Row { met: used.met, ..Row::from(it) });
     let configured = match Configured::load(config.config.as_deref(), place) {
         Err(CliError::Config(package::ConfigError::Absent(_))) => None,
         configured => Some(configured?.resolved),
@@ -109,7 +124,6 @@ pub(super) fn one(place: &Place, vault: &Local, config: &ConfigArg, name: &str, 
     let has = |agent: &package::ResolvedAgent| agent.grants.credentials.iter().any(|binding| binding.name == name);
     let agents = configured.iter().flat_map(|resolved| &resolved.agents).filter(|(_, agent)| has(agent));
     let granted_to = agents.map(|(agent, _)| agent.clone()).collect();
-    let used = uses(place)?.remove(name).unwrap_or_default();
     let shown = Shown { name: name.to_owned(), value, binding, granted_to, used };
     if json { out::json(&shown) } else { print(&shown) }
 }

@@ -18,7 +18,8 @@ pub(super) fn review(place: &Place, vault: &Local, config: &ConfigArg, json: boo
         (value.set_at_s, value.revoked) = (Some(listed.set_at), listed.revoked);
     }
     for (name, used) in uses {
-        known.entry(name).or_default().last_used_s = used.last_ms.map(|ms| ms / 1000);
+        let known = known.entry(name).or_default();
+        (known.last_used_s, known.met) = (used.last_ms.map(|ms| ms / 1000), used.met);
     }
     let alike = vault.alike()?;
     let faults = faults(&configured.resolved, &Facts { alike, known, now_s: place::now_s() });

@@ -1,0 +1,178 @@
+//! What is looked for in everything that comes back to one run: all values of the home that could still let somebody in where this run can reach.
+//!
+//! INVARIANT: a value is looked for before it leaves, and until it has lapsed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use effect::{Grants, Host, HostPattern, Reason, SafeText};
+use vault::{LocalError, Outstanding, Register, Scrubber, Secret};
+use zeroize::Zeroizing;
+
+/// See the module.
+pub(crate) struct Looked {
+    register: Arc<Register>,
+    /// The run's own credentials.
+    names: BTreeSet<String>,
+    /// Where it may ask.
+    hosts: Vec<HostPattern>,
+    taken: Mutex<Taken>,
+    /// Something could not be looked for: nothing more is shown.
+    is_blind: AtomicBool,
+}
+
+/// What is looked for.
+#[derive(Default)]
+struct Taken {
+    scrubber: Option<Arc<Scrubber>>,
+    /// The register's number up to which everything was taken.
+    up_to: u64,
+    values: BTreeMap<u64, Arc<Outstanding>>,
+}
+
+/// A value that can't be looked for must not leave. In words for the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unlooked {
+    /// Too many could still let somebody in.
+    Full,
+    /// What the home has kept does not open, or can't be added to.
+    Unkept,
+}
+
+impl Unlooked {
+    /// Why a request under this credential is not sent.
+    pub(crate) fn reason(self, credential: &str) -> Reason {
+        let why = match self {
+            Self::Full => "would be one value too many that could still let somebody in: no other is made until some have lapsed",
+            Self::Unkept => "can't be used: the home's list of values that could let somebody in (`vault.live`) can't be read or written",
+        };
+        Reason::CredentialUnfit(SafeText::new(&format!("`{credential}` {why}"), 256))
+    }
+}
+
+impl From<LocalError> for Unlooked {
+    fn from(err: LocalError) -> Self {
+        if matches!(err, LocalError::FullOfLive) { Self::Full } else { Self::Unkept }
+    }
+}
+
+impl Looked {
+    pub(crate) fn new(register: Arc<Register>, grants: &Grants) -> Self {
+        let names = grants.credentials.iter().map(|binding| binding.name.clone()).collect();
+        let hosts = grants.http.iter().map(|grant| grant.host.clone()).collect();
+        Self { register, names, hosts, taken: Mutex::default(), is_blind: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the run could be shown this value: it may use the credential, or may ask where the value lets somebody in.
+    fn reaches(&self, value: &Outstanding) -> bool {
+        self.names.contains(&value.credential) || value.hosts.iter().any(|there| self.hosts.iter().any(|here| here.overlaps(there)))
+    }
+
+    /// Takes in what other processes have kept. Waits for the disk.
+    pub(crate) async fn look(&self, now_s: u64) -> Result<(), Unlooked> {
+        let register = Arc::clone(&self.register);
+        let looked = tokio::task::spawn_blocking(move || register.look(now_s)).await;
+        looked.map_err(|_| Unlooked::Unkept)??;
+        self.take(now_s)
+    }
+
+    /// Notes values before they leave. Waits for the disk where they are kept.
+    pub(crate) async fn note(&self, values: Vec<Outstanding>, now_s: u64) -> Result<(), Unlooked> {
+        if !values.is_empty() {
+            let register = Arc::clone(&self.register);
+            let noted = tokio::task::spawn_blocking(move || register.note(values, now_s)).await;
+            noted.map_err(|_| Unlooked::Unkept)??;
+        }
+        self.take(now_s)
+    }
+
+    /// Looks for what is new, and no longer for what has lapsed.
+    fn take(&self, now_s: u64) -> Result<(), Unlooked> {
+        let mut taken = self.lock();
+        let (last, before) = (self.register.last(), taken.values.len());
+        let new = self.register.after(taken.up_to, now_s).into_iter().filter(|new| new.id <= last && self.reaches(&new.value));
+        let new: Vec<_> = new.map(|new| (new.id, new.value)).collect();
+        taken.values.retain(|_, value| value.until_s.is_none_or(|until_s| until_s > now_s));
+        taken.up_to = last;
+        if new.is_empty() && taken.values.len() == before {
+            return Ok(());
+        }
+        taken.values.extend(new);
+        let all = Scrubber::new(taken.values.values().map(|value| &value.secret));
+        let scrubber = all.map_err(|_| {
+            self.is_blind.store(true, Ordering::Release);
+            Unlooked::Full
+        })?;
+        taken.scrubber = (!taken.values.is_empty()).then(|| Arc::new(scrubber));
+        Ok(())
+    }
+
+    /// What everything is looked through for just now; nothing, where there is nothing to be looked for.
+    ///
+    /// SECURITY: also what another run of this home has obtained since an answer began.
+    pub(crate) fn scrubber(&self, now_s: u64) -> Option<Arc<Scrubber>> {
+        if self.register.last() != self.lock().up_to {
+            // What can't be looked for is met again by `is_blind`.
+            let _ = self.take(now_s);
+        }
+        self.lock().scrubber.clone()
+    }
+
+    /// Whether something could not be looked for: then nothing more is shown.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.is_blind.load(Ordering::Acquire)
+    }
+
+    /// Whose values are in a text.
+    pub(crate) fn whose(&self, text: &[u8]) -> BTreeSet<String> {
+        let taken: Vec<Arc<Outstanding>> = self.lock().values.values().cloned().collect();
+        let is_in = |value: &&Arc<Outstanding>| Scrubber::new([&value.secret]).is_ok_and(|scrubber| scrubber.finds(text));
+        taken.iter().filter(is_in).map(|value| value.credential.clone()).collect()
+    }
+
+    /// What has no business at this host, so that nobody there could have it from us.
+    pub(crate) fn foreign(&self, host: &Host) -> Option<Foreign> {
+        // Of a value of which nobody knows where it may go, nobody knows where it may not.
+        let has_business = |value: &Outstanding| value.hosts.is_empty() || value.hosts.iter().any(|pattern| pattern.matches(host));
+        let taken = self.lock();
+        let mut names: BTreeMap<String, Vec<&Secret>> = BTreeMap::new();
+        for value in taken.values.values().filter(|value| !has_business(value)) {
+            names.entry(value.credential.clone()).or_default().push(&value.secret);
+        }
+        let one = |(name, secrets): (String, Vec<&Secret>)| Some((name, Scrubber::new(secrets).ok()?));
+        let scrubbers: Vec<(String, Scrubber)> = names.into_iter().filter_map(one).collect();
+        (!scrubbers.is_empty()).then_some(Foreign { scrubbers, tail: Zeroizing::default() })
+    }
+}
+
+/// BOUND: bytes of an answer that are looked at again with the next piece, so that a value in two pieces is seen.
+const TAIL_BYTES: usize = 16 << 10;
+
+/// Values that have no business in one answer, by their credentials.
+pub(crate) struct Foreign {
+    scrubbers: Vec<(String, Scrubber)>,
+    tail: Zeroizing<Vec<u8>>,
+}
+
+impl Foreign {
+    /// Whose values came with this piece. Each credential is told once for an answer.
+    pub(crate) fn met(&mut self, piece: &[u8]) -> Vec<String> {
+        self.tail.extend_from_slice(piece);
+        let (met, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.scrubbers).into_iter().partition(|(_, scrubber)| scrubber.finds(&self.tail));
+        self.scrubbers = left;
+        let from = self.tail.len().saturating_sub(TAIL_BYTES);
+        self.tail.drain(..from);
+        met.into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+/// A value of that credential, to be noted.
+pub(crate) fn outstanding(credential: &str, hosts: Vec<HostPattern>, until_s: Option<u64>, secret: &Secret) -> Outstanding {
+    Outstanding { credential: credential.to_owned(), hosts, until_s, secret: secret.clone() }
+}
