@@ -15,7 +15,8 @@ pub(crate) fn star(known: &Scrubber, request: &mut WireRequest) -> Held {
     let mut held = Vec::new();
     for header in &mut request.headers {
         if known.finds(header.name.as_bytes()) {
-            held.push(std::mem::replace(&mut header.name, "*".repeat(header.name.len())).into_bytes());
+            let stars = "*".repeat(header.name.len());
+            held.push(std::mem::replace(&mut header.name, stars).into_bytes());
         }
         if known.finds(&header.value) {
             let stars = vec![b'*'; header.value.len()];

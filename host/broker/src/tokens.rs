@@ -109,6 +109,7 @@ impl Exchange {
         let answer = request.send(leased, For { credential: &binding.name, op: self.op, purpose: HostPurpose::Token }).await?;
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
         let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
+        let lives_s = token.lives_s(now_s).unwrap_or(UNKNOWN_S);
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
             leased.note(binding, &[&refresh]).await.ok()?;
             // The one that was sent is worth nothing any more: without the new one, the next start would be locked out.
@@ -117,7 +118,7 @@ impl Exchange {
             tokio::task::spawn_blocking(move || local.replace(&name, &spent, refresh, now_s)).await.ok()?.ok()?;
         }
         // SECURITY: looked for until it lapses, however long it is used; and where it can't be looked for, it is not used.
-        let until_s = now_s.saturating_add(token.lives_s(now_s).unwrap_or(UNKNOWN_S)).saturating_add(EARLY_S);
+        let until_s = now_s.saturating_add(lives_s).saturating_add(EARLY_S);
         leased.looked.note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], now_s).await.ok()?;
         let life_s = token.expires_in_s.unwrap_or(UNTOLD_S).min(LIFE_S_MAX).saturating_sub(EARLY_S);
         Some(Obtained { access: token.access, until_unix_s: now_s + life_s })
