@@ -117,29 +117,6 @@ async fn a_lease_that_is_revoked_while_its_token_is_refreshed_loses_no_refresh_t
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_that_runs_out_of_time_while_a_token_is_refreshed_loses_no_refresh_token() {
-    let (host, turn) = (TestHost::new(), Arc::new(Semaphore::new(0)));
-    let vault = vault(&host, FIRST);
-    let (issuer, api) = (issuer(&turn).await, Server::doing(vec![Step::Say(response(200, b"ok"))]).await);
-    let mut order = order(&host, &api, refreshing(&issuer), &[&api.url("/")]);
-    order.limits.active_timeout_ms = 1000;
-    let running = host.start(order).await;
-    issuer.until(|counts| counts.heard == 1).await;
-    // The limit ends the guest; the issuer answers after that.
-    let report = tokio::spawn(tests::host::report(running));
-    let run = loop {
-        match host.house.going().first() {
-            Some((run, _)) if answered(&host.records(*run)).any(|it| it.outcome == AnswerClass::Abandoned) => break *run,
-            _ => tokio::task::yield_now().await,
-        }
-    };
-    turn.add_permits(1);
-    let report = report.await.unwrap();
-    assert_eq!((report.run, &report.outcome), (run, &Outcome::Limit { limit: SafeText::new("active-timeout", 64) }));
-    assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
-}
-
 /// Two runs that come at once: each shows a refresh token that was not spent before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_runs_of_a_home_never_show_the_same_refresh_token() {
