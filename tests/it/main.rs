@@ -26,6 +26,7 @@ mod exposure;
 mod fair;
 mod files;
 mod golden;
+mod guesses;
 mod guests_have_tests;
 mod hello;
 mod holes;

@@ -146,6 +146,8 @@ impl Act {
             let Dressed { version, token } = self.leased.dress((permit.op(), credential), &mut request, &covers).await?;
             let host = request.target.host.clone();
             let wash = self.leased.wash();
+            // SECURITY: the run may have been stopped while a token or a value was waited for.
+            self.gate.check_going()?;
             if let Some(name) = credential {
                 self.gate.lease_begins(name)?;
             }

@@ -93,7 +93,9 @@ impl LiveHandle {
     /// Returns when what the host has begun for the run at the servers of others is over: it is brought to its end, and is on the record before the run's
     /// own end is.
     pub async fn finished(&self) {
-        if let Some((_, leased, _)) = &self.acts {
+        if let Some((gate, leased, _)) = &self.acts {
+            // Its guest has ended: nothing of its own is sent any more.
+            gate.stop();
             leased.finishing.finished().await;
         }
     }

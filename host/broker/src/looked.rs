@@ -141,7 +141,11 @@ impl Looked {
         let has_business = |value: &Outstanding| value.hosts.is_empty() || value.hosts.iter().any(|pattern| pattern.matches(host));
         let taken = self.lock();
         let mut names: BTreeMap<String, Vec<&Secret>> = BTreeMap::new();
-        for value in taken.values.values().filter(|value| !has_business(value)) {
+        let at_home: Vec<&Arc<Outstanding>> = taken.values.values().filter(|value| has_business(value)).collect();
+        // The same value may be known for other hosts as well: from a run whose binding said less.
+        let is_foreign =
+            |value: &&Arc<Outstanding>| !at_home.iter().any(|known| known.credential == value.credential && known.secret.is(&value.secret));
+        for value in taken.values.values().filter(is_foreign) {
             names.entry(value.credential.clone()).or_default().push(&value.secret);
         }
         let one = |(name, secrets): (String, Vec<&Secret>)| Some((name, Scrubber::new(secrets).ok()?));

@@ -295,6 +295,14 @@ impl RunGate {
         held.end_op(op, false)
     }
 
+    /// Whether anything may still be sent.
+    ///
+    /// # Errors
+    /// The run was stopped or has ended, or its record broke.
+    pub fn check_going(&self) -> Result<(), Stop> {
+        self.lock().check_open()
+    }
+
     /// No intent is written after this.
     pub fn stop(&self) {
         self.lock().inner.closed = true;
