@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use effect::{Grants, Host, HostPattern, Reason, SafeText};
-use vault::{LocalError, Outstanding, Register, Scrubber, Secret};
-use zeroize::Zeroizing;
+use vault::{Hits, LocalError, Outstanding, Register, Scrubber, Secret};
 
 /// See the module.
 pub(crate) struct Looked {
@@ -17,6 +16,8 @@ pub(crate) struct Looked {
     names: BTreeSet<String>,
     /// Where it may ask.
     hosts: Vec<HostPattern>,
+    /// Each value has the tag that the register knows it by.
+    scrubber: Arc<Scrubber>,
     taken: Mutex<Taken>,
     /// Something could not be looked for: nothing more is shown.
     is_blind: AtomicBool,
@@ -25,7 +26,6 @@ pub(crate) struct Looked {
 /// What is looked for.
 #[derive(Default)]
 struct Taken {
-    scrubber: Option<Arc<Scrubber>>,
     /// The register's number up to which everything was taken.
     up_to: u64,
     values: BTreeMap<u64, Arc<Outstanding>>,
@@ -61,7 +61,7 @@ impl Looked {
     pub(crate) fn new(register: Arc<Register>, grants: &Grants) -> Self {
         let names = grants.credentials.iter().map(|binding| binding.name.clone()).collect();
         let hosts = grants.http.iter().map(|grant| grant.host.clone()).collect();
-        Self { register, names, hosts, taken: Mutex::default(), is_blind: AtomicBool::new(false) }
+        Self { register, names, hosts, scrubber: Arc::default(), taken: Mutex::default(), is_blind: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -94,21 +94,22 @@ impl Looked {
     /// Looks for what is new, and no longer for what has lapsed.
     fn take(&self, now_s: u64) -> Result<(), Unlooked> {
         let mut taken = self.lock();
-        let (last, before) = (self.register.last(), taken.values.len());
-        let new = self.register.after(taken.up_to, now_s).into_iter().filter(|new| new.id <= last && self.reaches(&new.value));
-        let new: Vec<_> = new.map(|new| (new.id, new.value)).collect();
-        taken.values.retain(|_, value| value.until_s.is_none_or(|until_s| until_s > now_s));
-        taken.up_to = last;
-        if new.is_empty() && taken.values.len() == before {
-            return Ok(());
+        let last = self.register.last();
+        for new in self.register.after(taken.up_to, now_s).into_iter().filter(|new| new.id <= last && self.reaches(&new.value)) {
+            if self.scrubber.insert(&new.value.secret, new.id).is_err() {
+                self.is_blind.store(true, Ordering::Release);
+                return Err(Unlooked::Full);
+            }
+            taken.values.insert(new.id, new.value);
         }
-        taken.values.extend(new);
-        let all = Scrubber::new(taken.values.values().map(|value| &value.secret));
-        let scrubber = all.map_err(|_| {
-            self.is_blind.store(true, Ordering::Release);
-            Unlooked::Full
-        })?;
-        taken.scrubber = (!taken.values.is_empty()).then(|| Arc::new(scrubber));
+        taken.up_to = last;
+        taken.values.retain(|id, value| {
+            let is_live = value.until_s.is_none_or(|until_s| until_s > now_s);
+            if !is_live {
+                self.scrubber.remove(&value.secret, *id);
+            }
+            is_live
+        });
         Ok(())
     }
 
@@ -120,7 +121,7 @@ impl Looked {
             // What can't be looked for is met again by `is_blind`.
             let _ = self.take(now_s);
         }
-        self.lock().scrubber.clone()
+        (!self.lock().values.is_empty()).then(|| Arc::clone(&self.scrubber))
     }
 
     /// Whether something could not be looked for: then nothing more is shown.
@@ -130,49 +131,22 @@ impl Looked {
 
     /// Whose values are in a text.
     pub(crate) fn whose(&self, text: &[u8]) -> BTreeSet<String> {
-        let taken: Vec<Arc<Outstanding>> = self.lock().values.values().cloned().collect();
-        let is_in = |value: &&Arc<Outstanding>| Scrubber::new([&value.secret]).is_ok_and(|scrubber| scrubber.finds(text));
-        taken.iter().filter(is_in).map(|value| value.credential.clone()).collect()
+        let (hits, taken) = (self.scrubber.find(text), self.lock());
+        hits.of.keys().filter_map(|tag| taken.values.get(tag)).map(|value| value.credential.clone()).collect()
     }
 
-    /// What has no business at this host, so that nobody there could have it from us.
-    pub(crate) fn foreign(&self, host: &Host) -> Option<Foreign> {
+    /// Whose values were found that have no business at this host.
+    pub(crate) fn foreign(&self, host: &Host, hits: &Hits) -> BTreeSet<String> {
         // Of a value of which nobody knows where it may go, nobody knows where it may not.
         let has_business = |value: &Outstanding| value.hosts.is_empty() || value.hosts.iter().any(|pattern| pattern.matches(host));
         let taken = self.lock();
-        let mut names: BTreeMap<String, Vec<&Secret>> = BTreeMap::new();
-        let at_home: Vec<&Arc<Outstanding>> = taken.values.values().filter(|value| has_business(value)).collect();
-        // The same value may be known for other hosts as well: from a run whose binding said less.
-        let is_foreign =
-            |value: &&Arc<Outstanding>| !at_home.iter().any(|known| known.credential == value.credential && known.secret.is(&value.secret));
-        for value in taken.values.values().filter(is_foreign) {
-            names.entry(value.credential.clone()).or_default().push(&value.secret);
-        }
-        let one = |(name, secrets): (String, Vec<&Secret>)| Some((name, Scrubber::new(secrets).ok()?));
-        let scrubbers: Vec<(String, Scrubber)> = names.into_iter().filter_map(one).collect();
-        (!scrubbers.is_empty()).then_some(Foreign { scrubbers, tail: Zeroizing::default() })
-    }
-}
-
-/// BOUND: bytes of an answer that are looked at again with the next piece, so that a value in two pieces is seen.
-const TAIL_BYTES: usize = 16 << 10;
-
-/// Values that have no business in one answer, by their credentials.
-pub(crate) struct Foreign {
-    scrubbers: Vec<(String, Scrubber)>,
-    tail: Zeroizing<Vec<u8>>,
-}
-
-impl Foreign {
-    /// Whose values came with this piece. Each credential is told once for an answer.
-    pub(crate) fn met(&mut self, piece: &[u8]) -> Vec<String> {
-        self.tail.extend_from_slice(piece);
-        let (met, left): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.scrubbers).into_iter().partition(|(_, scrubber)| scrubber.finds(&self.tail));
-        self.scrubbers = left;
-        let from = self.tail.len().saturating_sub(TAIL_BYTES);
-        self.tail.drain(..from);
-        met.into_iter().map(|(name, _)| name).collect()
+        // The same value may be known for other hosts as well: from a run whose binding said otherwise.
+        let is_foreign = |value: &&Arc<Outstanding>| {
+            let mut same = taken.values.values().filter(|known| known.credential == value.credential && known.secret.is(&value.secret));
+            !same.any(|known| has_business(known))
+        };
+        let found = hits.of.keys().filter_map(|tag| taken.values.get(tag)).filter(is_foreign);
+        found.map(|value| value.credential.clone()).collect()
     }
 }
 
