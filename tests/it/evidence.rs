@@ -244,6 +244,15 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
         std::fs::write(&index, &bytes[..at(n)]).unwrap();
         assert_eq!(touched(), with, "cut at {}", at(n));
     }
+    // Whole and genuine, but of another home.
+    let other = TestHost::new();
+    let mut order = other.order("asks_listed", &[]);
+    order.input = ask(7000);
+    loopback(&mut order, 9, &["GET"], &["/**"]);
+    let _ = done(&other, order).await;
+    other.house.close().unwrap();
+    std::fs::copy(other.place().home.join("journal.touched"), &index).expect("the other home has an index");
+    assert_eq!((touched(), runs()), (with.clone(), shown.clone()), "of another home");
     // A pipe in its place is not waited for.
     std::fs::remove_file(&index).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &index, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
