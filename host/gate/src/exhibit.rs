@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use effect::record::{Delivered, DeliveredEvent, Record};
+use effect::record::{Delivered, DeliveredEvent, MetIn, Record};
 use effect::{Event, Header, HttpAsk, HttpHead, Reason, RunId};
 use journal::{Position, ReadError, Reader};
 
@@ -85,6 +85,7 @@ pub fn given(reader: &Reader, run: RunId, from: Position) -> Result<BTreeMap<u64
                 let content = sealed(reader, &record).unwrap_or_default();
                 take(&mut all, &delivered, &mut Cursor::new(Bytes::from(content)));
             }
+            Ok(Record::ValueMet(met)) if met.place == MetIn::Request => all.entry(met.op).or_default().held_value = true,
             Ok(Record::Answered(answered)) if answered.reason == Some(Reason::SecretInRequest) => {
                 all.entry(answered.op).or_default().held_value = true;
             }
