@@ -11,6 +11,7 @@
 mod admission;
 mod audit;
 mod authoring;
+mod building;
 mod child;
 mod claims;
 mod control;

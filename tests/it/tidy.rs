@@ -32,6 +32,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper", &["net"]),
     ("hyper-util", &["net"]),
     ("indicatif", &["cli"]),
+    ("landlock", &["sandbox"]),
     ("linux-keyutils", &["vault"]),
     ("rustls", &["net"]),
     ("seccompiler", &["sandbox"]),

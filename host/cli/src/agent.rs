@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use effect::record::AgentRef;
 use effect::{Digest, Grants, SafeText};
-use package::build::{Built, Order, Schemas};
+use package::build::{BuildError, Built, Frozen, Order, Schemas, SourcePin, Watcher};
 use package::{
     Authored, AuthoredManifest, Component, ComponentSource, Effective, Kind, Network, Refused, Resolved, ResolvedAgent, Trusted, config,
     trust,
@@ -15,6 +15,7 @@ use run::{NetworkOrder, Place};
 use crate::err::CliError;
 use crate::place;
 use crate::screen::Screen;
+use crate::signals::Signals;
 
 /// BOUND: bytes of a file of certificates; all public roots together have 250 KiB.
 const ROOTS_BYTES_MAX: u64 = 4 << 20;
@@ -74,13 +75,20 @@ pub(crate) struct Obtained {
     pub(crate) file: PathBuf,
     /// Whether the home has it.
     is_kept: bool,
+    /// What it was built from; nothing for a component that was not built here.
+    pub(crate) pin: Option<SourcePin>,
 }
 
 impl Obtained {
     fn new(place: &Place, bytes: Vec<u8>, file: PathBuf) -> Result<Self, CliError> {
         let looked = package::store::look(&place.home, &bytes);
         let (component, is_kept) = looked.map_err(|cause| CliError::Component { what: file.display().to_string(), cause })?;
-        Ok(Self { bytes, component, file, is_kept })
+        Ok(Self { bytes, component, file, is_kept, pin: None })
+    }
+
+    /// What a build left in the home.
+    fn built(place: &Place, frozen: &Frozen) -> Result<Self, CliError> {
+        Ok(Self { pin: Some(frozen.pin.clone()), ..Self::new(place, frozen.read()?, frozen.file.clone())? })
     }
 
     /// A component from a file, which is never built.
@@ -123,30 +131,38 @@ pub(crate) fn admit_early(name: &str, agent: &ResolvedAgent) -> Result<(), CliEr
     package::effective(Some(&manifest), &[], &agent.grants).map(drop).map_err(|reasons| refused(name, reasons))
 }
 
+/// What a build is held to, and who may end it.
+#[derive(Default)]
+pub(crate) struct Holding<'a> {
+    /// What was accepted of its source.
+    pub(crate) expected: Option<&'a SourcePin>,
+    pub(crate) signals: Option<&'a mut Signals>,
+}
+
 /// The component of an agent, built where its source changed.
 pub(crate) async fn obtain(
+    place: &Place,
+    who: (&str, &ResolvedAgent),
+    trusted: &Trusted,
+    screen: &mut Screen,
+) -> Result<Obtained, CliError> {
+    obtain_held(place, who, trusted, screen, Holding::default()).await
+}
+
+/// The same of a source that was accepted, or under signals that are words already.
+pub(crate) async fn obtain_held(
     place: &Place,
     (name, agent): (&str, &ResolvedAgent),
     trusted: &Trusted,
     screen: &mut Screen,
+    holding: Holding<'_>,
 ) -> Result<Obtained, CliError> {
     let folder = match &agent.component {
         ComponentSource::File(file) => return Obtained::read(place, file),
         ComponentSource::Folder(folder) => folder,
     };
-    let cache = place::build_cache(place);
-    let order = Order { folder, cache: &cache, trusted };
-    let mut begun = false;
-    let mut say = |line: &str| {
-        if !std::mem::replace(&mut begun, true) {
-            screen.step(&format!("building {name}"));
-        }
-        screen.tool(line);
-    };
-    // Blocks this thread for as long as a tool runs; others go on.
-    let built = tokio::task::block_in_place(|| package::build::build(&order, &mut say));
-    let raw = match built.inspect_err(|_| screen.show_tail())? {
-        Built::Fresh(frozen) => return Obtained::new(place, frozen.read()?, frozen.file),
+    let raw = match build(place, (name, folder), trusted, screen, holding)? {
+        Built::Fresh(frozen) => return Obtained::built(place, &frozen),
         Built::Raw(raw) => raw,
     };
     let looked = package::look(raw.component()).map_err(|cause| CliError::Component { what: name.to_owned(), cause })?;
@@ -160,7 +176,38 @@ pub(crate) async fn obtain(
     }
     let frozen = raw.freeze(schemas)?;
     screen.clear();
-    Obtained::new(place, frozen.read()?, frozen.file)
+    Obtained::built(place, &frozen)
+}
+
+fn build(
+    place: &Place,
+    (name, folder): (&str, &Path),
+    trusted: &Trusted,
+    screen: &mut Screen,
+    holding: Holding<'_>,
+) -> Result<Built, CliError> {
+    let (cache, helper) = (place::build_cache(place), place::build_helper());
+    let order = Order { folder, cache: &cache, trusted, expected: holding.expected, helper: &helper };
+    let (mut begun, mut signals, mut ended_by) = (false, holding.signals, None);
+    let mut say = |line: &str| {
+        if !std::mem::replace(&mut begun, true) {
+            screen.step(&format!("building {name}"));
+            if sandbox::landlock().is_none() {
+                screen.line(&format!("note: this kernel has no Landlock, so the build of {name} may read and write what you may"));
+            }
+        }
+        screen.tool(line);
+    };
+    let mut stop = || {
+        ended_by = ended_by.or_else(|| signals.as_mut()?.pending());
+        ended_by.is_some()
+    };
+    // Blocks this thread for as long as a tool runs; others go on.
+    let built = tokio::task::block_in_place(|| package::build::build(&order, &mut Watcher { say: &mut say, stop: &mut stop }));
+    match (built, ended_by) {
+        (Err(BuildError::Stopped), Some(name)) => Err(CliError::EndedEarly { name }),
+        (built, _) => Ok(built.inspect_err(|_| screen.show_tail())?),
+    }
 }
 
 /// How names are resolved and whom TLS believes, with the files read, for an agent that may make requests.

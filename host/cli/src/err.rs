@@ -158,6 +158,23 @@ fn vault_exit(err: &vault::LocalError) -> u8 {
     }
 }
 
+/// What somebody wrote is one thing, a tool that is missing or fails another.
+fn build_exit(err: &package::build::BuildError) -> u8 {
+    use package::build::BuildError;
+    match err {
+        BuildError::Component(_) | BuildError::Freeze(_) | BuildError::Unexpected { .. } => exit::REFUSED,
+        BuildError::LeadsOut { .. } | BuildError::Outside { .. } | BuildError::Toolchain { .. } | BuildError::NotFetched(_) => {
+            exit::REFUSED
+        }
+        BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. } => exit::USAGE,
+        BuildError::TooLong { .. } => exit::LIMIT,
+        BuildError::Stopped => exit::TERMINATED,
+        BuildError::File(_) | BuildError::Schemas(_) | BuildError::Changed(_) | BuildError::NotText => exit::HOST,
+        BuildError::NoTool { .. } | BuildError::NotFound(_) | BuildError::NotPython(_) | BuildError::NoToolchain(_) => exit::HOST,
+        BuildError::ToolFailed { .. } | BuildError::ToolSaid { .. } | BuildError::ToolComplained { .. } => exit::HOST,
+    }
+}
+
 impl CliError {
     /// A failure of the system at a path.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -174,17 +191,13 @@ impl CliError {
 
     /// The number that the program ends with.
     pub(crate) fn exit(&self) -> u8 {
-        use package::build::BuildError;
         if Exposed::of(self).is_some() {
             return exit::USAGE;
         }
         match self {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
-            Self::Build(BuildError::Component(_) | BuildError::Freeze(_)) => exit::REFUSED,
-            Self::Build(
-                BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. },
-            ) => exit::USAGE,
-            Self::Build(_) | Self::Store(_) => exit::HOST,
+            Self::Build(err) => build_exit(err),
+            Self::Store(_) => exit::HOST,
             Self::Component { .. } | Self::NotAdmitted { .. } | Self::NotAccepted { .. } => exit::REFUSED,
             Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
             Self::Vault(err) => vault_exit(err),
@@ -260,7 +273,11 @@ impl CliError {
             Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
             Self::NotAccepted { .. } => Some("look at what is other, then `bailiwick accept AGENT`"),
             Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
-            Self::Build(package::build::BuildError::NoTool { .. }) => {
+            Self::Build(package::build::BuildError::Unexpected { .. }) => Some("look at what is other, then `bailiwick accept AGENT`"),
+            Self::Build(package::build::BuildError::LeadsOut { .. } | package::build::BuildError::Outside { .. }) => {
+                Some("a build reads its project and nothing else: the agent's folder, its workspace, what lies beside `bailiwick.toml`")
+            }
+            Self::Build(package::build::BuildError::NoTool { .. } | package::build::BuildError::NotFound(_)) => {
                 Some("agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py")
             }
             Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),

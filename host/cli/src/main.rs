@@ -30,7 +30,7 @@ use crate::cli::Cli;
 use crate::err::CliError;
 
 fn main() -> ExitCode {
-    if let Some(code) = compile_child() {
+    if let Some(code) = compile_child().or_else(build_child) {
         return code;
     }
     // SECURITY: what guests and servers send, and values of credentials, go through this process's memory; it is neither dumped nor read by other
@@ -97,6 +97,24 @@ fn compile_child() -> Option<ExitCode> {
             ExitCode::from(1)
         }
     })
+}
+
+/// The processes between this program and a tool that builds an agent, started by `package`.
+fn build_child() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map_while(|word| word.into_string().ok()).collect();
+    let ended = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [verb::BUILD_KEEPER, worker, order] => sandbox::keep_workshop(worker, order),
+        [verb::BUILD_TOOL, order] => Err(sandbox::work(order)),
+        _ => return None,
+    };
+    Some(ended.map_or_else(
+        |err| {
+            let cause = std::error::Error::source(&err).map_or_else(String::new, |cause| format!(": {cause}"));
+            out::words(&words::safe(&format!("{err}{cause}")));
+            ExitCode::from(exit::HOST)
+        },
+        ExitCode::from,
+    ))
 }
 
 /// The usual soft limit on descriptors is what a program may have that uses `select`; this one does not. Runs, connections and the journal

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use package::build::Helper;
 use run::{HouseOptions, Place};
 
 use crate::err::CliError;
-use crate::verb::COMPILE_COMPONENT;
+use crate::verb::{BUILD_KEEPER, BUILD_TOOL, COMPILE_COMPONENT};
 
 /// How many runs may be inside at once.
 const SLOTS: u32 = 64;
@@ -50,6 +51,11 @@ pub(crate) fn house_options() -> HouseOptions {
     }
 }
 
+/// How tools that build agents are started here: by this very program, which restricts itself before it becomes the tool.
+pub(crate) fn build_helper() -> Helper {
+    Helper { program: PathBuf::from("/proc/self/exe"), keeper: BUILD_KEEPER.to_owned(), worker: BUILD_TOOL.to_owned() }
+}
+
 /// Where the passphrase of the vault is, should it be sealed under one. The file, never the passphrase: what is in the environment of a program,
 /// others see.
 pub(crate) fn passphrase_file() -> Option<PathBuf> {
@@ -65,17 +71,4 @@ pub(crate) fn build_cache(place: &Place) -> PathBuf {
 #[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
 pub(crate) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-/// A program of that name on the path.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    std::env::split_paths(&set("PATH")?).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
-/// Where the compiler of agents in Rust keeps what it links, one folder a target; nothing where there is no such compiler.
-#[expect(clippy::disallowed_methods, reason = "door: the compiler is asked where it is")]
-pub(crate) fn rust_libraries() -> Option<PathBuf> {
-    let output = std::process::Command::new(program("rustc")?).args(["--print", "sysroot"]).output().ok()?;
-    let sysroot = String::from_utf8(output.stdout).ok()?;
-    Some(Path::new(sysroot.trim()).join("lib/rustlib"))
 }

@@ -24,6 +24,7 @@ mod scope;
 mod signer;
 mod target;
 mod text;
+mod workshop;
 
 pub use ask::{Act, Ask, Class, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method};
 pub use claim::{Claim, Finding, LINE_BYTES_MAX, Location, Progress, Severity};
@@ -43,3 +44,4 @@ pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRO
 pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
 pub use target::{Host, HttpTarget, PATH_BYTES_MAX, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading};
+pub use workshop::{Workshop, WorkshopLimits};

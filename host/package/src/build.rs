@@ -1,31 +1,52 @@
 //! From a folder of source to a component with its manifest in it.
 //!
-//! Building runs its author's code with the operator's rights, so it takes the proof that the operator trusts the file which names the
-//! folder. Schemas come from the component itself, which only `sandbox` can run: so a build ends in [`Raw`], and
-//! [`Raw::freeze`] makes a component of it. What was frozen is kept, and built again only when one of its files changed.
+//! Building runs its author's code, so it takes the proof that the operator trusts the file which names the folder; and that code runs
+//! contained, on a copy of the source (`stage`), by tools that are found outside of the project. What a build can read of the project is
+//! what its [`SourcePin`] covers, and where one was accepted, they are compared before anything runs. Schemas come from the component itself,
+//! which only `sandbox` can run: so a build ends in [`Raw`], and [`Raw::freeze`] makes a component of it. What was frozen is kept, and built
+//! again only when something in its source changed.
 
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
-use serde::Deserialize;
+use effect::{Digest, SafeText};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::component::{self, COMPONENT_BYTES_MAX, ComponentError};
 use crate::file::{self, FileError};
 use crate::manifest::{self, AuthoredManifest, FrozenError, Manifest, ManifestError};
+use crate::tools::Tools;
 use crate::trust::Trusted;
 
 mod cargo;
 mod inputs;
 mod python;
 mod slot;
+mod stage;
 mod tool;
+mod toolchain;
+mod workplace;
 
-use inputs::Inputs;
+use inputs::{Nobody, Places};
 use slot::{Slot, Stamp};
+use stage::Stage;
+pub use tool::Watcher;
+pub use toolchain::{Rust, rust};
+use workplace::Workplace;
 
 /// The input to which an agent made with the SDK answers with its schemas.
 pub const SCHEMAS_INPUT: &str = r#"{"$schema":"bailiwick:schemas"}"#;
+
+/// How a tool is started so that it reaches nothing but what it was given: this program, and two words that it knows.
+#[derive(Clone, Debug)]
+pub struct Helper {
+    /// The program.
+    pub program: PathBuf,
+    /// The word for the process that ends everything when nobody waits for it any more.
+    pub keeper: String,
+    /// The word for the process that restricts itself and becomes the tool.
+    pub worker: String,
+}
 
 /// What is to be built.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +57,26 @@ pub struct Order<'a> {
     pub cache: &'a Path,
     /// That it may be built.
     pub trusted: &'a Trusted,
+    /// What was accepted of it: built is this or nothing, and in an empty folder, so that nothing gets in which an earlier source left.
+    pub expected: Option<&'a SourcePin>,
+    /// How its tools are started.
+    pub helper: &'a Helper,
+}
+
+/// Stands for everything that a component is made of: one to accept, whatever the bytes that come of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePin {
+    /// Of every file that the build can read of the project.
+    pub source: Digest,
+    /// By which tool.
+    pub tools: String,
+}
+
+impl SourcePin {
+    fn new(inside: Digest, outside: Digest, tools: String) -> Self {
+        Self { source: Digest::of(&[inside.as_bytes().as_slice(), outside.as_bytes()].concat()), tools }
+    }
 }
 
 /// What came of it.
@@ -54,6 +95,8 @@ pub struct Frozen {
     pub file: PathBuf,
     /// What was in it: check when you read it, or take [`Frozen::read`].
     pub digest: Digest,
+    /// What it was built from.
+    pub pin: SourcePin,
 }
 
 /// A component that was just built.
@@ -61,7 +104,7 @@ pub struct Frozen {
 pub struct Raw {
     component: Vec<u8>,
     manifest: Manifest,
-    inputs: Inputs,
+    stamp: Stamp,
     slot: Slot,
 }
 
@@ -109,7 +152,73 @@ pub enum BuildError {
         /// The bound.
         max: u64,
     },
-    /// A tool is not there, or can't be started.
+    /// A link in the source leads to something that is not source.
+    #[error("`{}` is a link to `{}`, which is not part of the source; put a copy there, or name what it means in `[build] sources`", link.display(), to.display())]
+    LeadsOut {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
+    /// The build needs something that lies elsewhere.
+    #[error("`{}` is needed and lies outside of the project ({})", path.display(), shown(project))]
+    Outside {
+        /// What.
+        path: PathBuf,
+        /// The folders of the project.
+        project: Vec<PathBuf>,
+    },
+    /// It is not what was accepted.
+    #[error("the source is {} ({}), and what was accepted is {} ({})", now.source, now.tools, was.source, was.tools)]
+    Unexpected {
+        /// What was accepted.
+        was: Box<SourcePin>,
+        /// What is there.
+        now: Box<SourcePin>,
+    },
+    /// A file that names a compiler can't be used.
+    #[error("`{}` can't be used: {why}", file.display())]
+    Toolchain {
+        /// Which file.
+        file: PathBuf,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The compiler that is named is not installed.
+    #[error("the Rust toolchain `{0}` is not installed; `rustup toolchain install {0} --target wasm32-wasip2`")]
+    NoToolchain(String),
+    /// A dependency comes from this machine, or would be fetched as the operator.
+    #[error("a build fetches from registries and public repositories only; this is neither: {0}")]
+    NotFetched(SafeText),
+    /// A path that is handed to a tool is not UTF-8.
+    #[error("a path of this build is not UTF-8")]
+    NotText,
+    /// A tool is not there.
+    #[error("`{0}` is not in any folder of PATH outside of the project")]
+    NotFound(&'static str),
+    /// componentize-py is not what pip installs.
+    #[error("`{}` does not name its Python by an absolute path; install componentize-py with pip, pipx or uv", .0.display())]
+    NotPython(PathBuf),
+    /// A tool took longer than it may.
+    #[error("`{tool}` was ended at the limit `build-time`: {minutes} minutes")]
+    TooLong {
+        /// Which.
+        tool: &'static str,
+        /// The limit.
+        minutes: u32,
+    },
+    /// The operator ended it.
+    #[error("the build was ended")]
+    Stopped,
+    /// A tool that runs nothing of the project failed.
+    #[error("`{tool}` failed: {said}")]
+    ToolComplained {
+        /// Which.
+        tool: &'static str,
+        /// Its words.
+        said: SafeText,
+    },
+    /// A tool can't be started.
     #[error("could not start `{tool}`; is it installed?")]
     NoTool {
         /// Which.
@@ -148,29 +257,145 @@ pub enum BuildError {
     Changed(PathBuf),
 }
 
-/// Builds a folder, or finds that nothing changed. Each line that a tool prints goes to `say`, safe to print.
+/// The folders of a project, in words.
+fn shown(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| format!("`{}`", folder.display())).collect::<Vec<_>>().join(", ")
+}
+
+/// What is to be built, and by what.
+enum Recipe {
+    Rust { plan: Box<cargo::Plan>, rust: Box<Rust> },
+    Python { module: String, places: Places, python: Box<python::Python> },
+}
+
+impl Recipe {
+    /// Asks the operator's tools, and runs nothing of the project.
+    fn find(folder: &Path, authored: &AuthoredManifest, tools: &Tools) -> Result<Self, BuildError> {
+        match (folder.join("Cargo.toml").is_file(), &authored.python) {
+            (true, None) => {
+                let (plan, rust) = cargo::plan(folder, &authored.sources, tools)?;
+                Ok(Self::Rust { plan: Box::new(plan), rust: Box::new(rust) })
+            }
+            (false, Some(module)) => {
+                let outside = declared(folder, &authored.sources, &project(folder, folder))?;
+                let places = Places { folder: folder.to_owned(), outside, stubs: Vec::new() };
+                Ok(Self::Python { module: module.clone(), places, python: Box::new(python::find(tools)?) })
+            }
+            (true, Some(_)) => Err(BuildError::TwoRecipes(folder.to_owned())),
+            (false, None) => Err(BuildError::NoRecipe(folder.to_owned())),
+        }
+    }
+
+    fn places(&self) -> &Places {
+        match self {
+            Self::Rust { plan, .. } => &plan.places,
+            Self::Python { places, .. } => places,
+        }
+    }
+
+    fn tools(&self) -> String {
+        match self {
+            Self::Rust { rust, .. } => rust.version.clone(),
+            Self::Python { python, .. } => format!("componentize-py {}", python.version),
+        }
+    }
+}
+
+/// The folders within which a build's source may lie: the agent's, its workspace, and the nearest one above with a configuration. SECURITY: a folder
+/// that holds the user's home is none, whatever lies in there.
+fn project(folder: &Path, root: &Path) -> Vec<PathBuf> {
+    let configured = folder.ancestors().find(|above| above.join(crate::config::FILE_NAME).is_file());
+    let mut project: Vec<PathBuf> = [Some(root), configured].into_iter().flatten().map(Path::to_owned).collect();
+    project.retain(|root| !crate::tools::holds_the_home(root));
+    project.push(folder.to_owned());
+    project.sort();
+    project.dedup();
+    project
+}
+
+/// What `[build] sources` names, without links.
+fn declared(folder: &Path, sources: &[PathBuf], project: &[PathBuf]) -> Result<Vec<PathBuf>, BuildError> {
+    let mut found = Vec::new();
+    for source in sources {
+        let path = folder.join(source);
+        let path = path.canonicalize().map_err(file::failed("find", &path))?;
+        if !project.iter().any(|root| path.starts_with(root)) {
+            return Err(BuildError::Outside { path, project: project.to_vec() });
+        }
+        found.push(path);
+    }
+    Ok(found)
+}
+
+/// Builds a folder, or finds that nothing changed.
 ///
 /// # Errors
-/// A folder that is no agent's, a tool that is missing or fails, a result that can't run here.
-pub fn build(order: &Order<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+/// A folder that is no agent's or not what was accepted, a tool that is missing or fails, a result that can't run here.
+pub fn build(order: &Order<'_>, watcher: &mut Watcher<'_>) -> Result<Built, BuildError> {
     let folder = order.folder.canonicalize().map_err(file::failed("find", order.folder))?;
     let authored = AuthoredManifest::load(&folder)?;
     let slot = Slot::open(order.cache, &folder)?;
-    let source = source(&folder, &authored)?;
-    if let Some(frozen) = slot.fresh(&source) {
+    let fresh = slot.fresh(&folder, |inside| with_sdk(&authored, inside));
+    if let Some(frozen) = fresh.filter(|frozen| order.expected.is_none_or(|expected| frozen.pin == *expected)) {
         return Ok(Built::Fresh(frozen));
     }
-    let cargo = folder.join("Cargo.toml").is_file();
-    let made = match (cargo, &authored.python) {
-        (true, None) => cargo::build(&folder, order.cache, say)?,
-        (false, Some(module)) => python::build(&folder, module, &slot, say)?,
-        (true, Some(_)) => return Err(BuildError::TwoRecipes(folder)),
-        (false, None) => return Err(BuildError::NoRecipe(folder)),
-    };
-    let component = file::read(&made.component, COMPONENT_BYTES_MAX)?;
+    let tools = Tools::outside_of(&folder);
+    let recipe = Recipe::find(&folder, &authored, &tools)?;
+    let work = Work { authored: &authored, folder: &folder, order, recipe: &recipe, slot: &slot, tools: &tools };
+    let (component, stamp) = work.run(watcher)?;
+    let component = file::read_here(&component, COMPONENT_BYTES_MAX)?;
     component::look(&component).map_err(BuildError::Component)?;
-    let inputs = Inputs { source, others: inputs::others(&made.others)?, paths: made.others };
-    Ok(Built::Raw(Box::new(Raw { component, manifest: authored.manifest, inputs, slot })))
+    Ok(Built::Raw(Box::new(Raw { component, manifest: authored.manifest, stamp, slot })))
+}
+
+/// One build, with what it works with.
+struct Work<'a> {
+    authored: &'a AuthoredManifest,
+    folder: &'a Path,
+    order: &'a Order<'a>,
+    recipe: &'a Recipe,
+    slot: &'a Slot,
+    tools: &'a Tools,
+}
+
+impl Work<'_> {
+    /// The component, and what it was made of.
+    fn run(&self, watcher: &mut Watcher<'_>) -> Result<(PathBuf, Stamp), BuildError> {
+        let workplace = Workplace::in_folder(&self.slot.folder);
+        let (stage, stamp) = self.take(&workplace)?;
+        workplace.prepare(self.order.expected.is_some())?;
+        let (folder, helper, tools) = (self.folder, self.order.helper, self.tools);
+        match self.recipe {
+            Recipe::Rust { plan, rust } => {
+                let job = cargo::Job { folder, helper, plan, rust, stage: &stage, tools, workplace: &workplace };
+                if !job.fetch(watcher)? {
+                    return Ok((job.build(watcher)?, stamp));
+                }
+                // There was no lock, and there is one now, which belongs to what is built.
+                let (stage, stamp) = self.take(&workplace)?;
+                Ok((cargo::Job { stage: &stage, ..job }.build(watcher)?, stamp))
+            }
+            Recipe::Python { module, python, .. } => {
+                let staged = stage.place(folder);
+                let job = python::Job { staged: &staged, helper, module, python, slot: self.slot, tools, workplace: &workplace };
+                Ok((job.build(watcher)?, stamp))
+            }
+        }
+    }
+
+    /// Copies the source to where it is built, makes its digest of just those bytes, and holds that to what was accepted.
+    fn take(&self, workplace: &Workplace) -> Result<(Stage, Stamp), BuildError> {
+        let places = self.recipe.places();
+        let mut stage = Stage::new(workplace.stage.clone())?;
+        let (inside, outside) = places.digests(&places.find(&[])?, &mut stage)?;
+        stage.finish()?;
+        let stamp = Stamp::new(places, (with_sdk(self.authored, inside), outside), &self.recipe.tools());
+        let now = stamp.pin();
+        match self.order.expected {
+            Some(was) if *was != now => Err(BuildError::Unexpected { was: Box::new(was.clone()), now: Box::new(now) }),
+            _ => Ok((stage, stamp)),
+        }
+    }
 }
 
 /// What was built of a folder, if nothing changed since: for those who only look. Builds nothing, so it needs no proof of trust.
@@ -179,41 +404,48 @@ pub fn build(order: &Order<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, Buil
 /// A folder that is no agent's.
 pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
-    let source = source(&folder, &AuthoredManifest::load(&folder)?)?;
-    Ok(Slot::open(cache, &folder)?.fresh(&source))
+    let authored = AuthoredManifest::load(&folder)?;
+    Ok(Slot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside)))
+}
+
+/// What a folder would be built from now. Builds nothing; asks the operator's tools which packages and which compiler are meant.
+///
+/// # Errors
+/// A folder that is no agent's, a tool that is missing.
+pub fn pin(folder: &Path) -> Result<SourcePin, BuildError> {
+    let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
+    let authored = AuthoredManifest::load(&folder)?;
+    let recipe = Recipe::find(&folder, &authored, &Tools::outside_of(&folder))?;
+    let (inside, outside) = recipe.places().digests(&recipe.places().find(&[])?, &mut Nobody)?;
+    Ok(Stamp::new(recipe.places(), (with_sdk(&authored, inside), outside), &recipe.tools()).pin())
 }
 
 /// What a folder's component hangs on, as it is now, but for these files; and the same as the last build met it, where that was of this source. For
-/// whoever watches a folder. Builds nothing.
+/// whoever watches a folder. Builds nothing, and starts nothing.
 ///
 /// # Errors
 /// A folder that is no agent's, or can't be read.
 pub fn states(folder: &Path, cache: &Path, but: &[PathBuf]) -> Result<(State, Option<State>), BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
-    let source = with_sdk(&authored, inputs::source(&folder, but)?);
-    let built = if but.is_empty() { source } else { with_sdk(&authored, inputs::source(&folder, &[])?) };
-    let (then, others) = slot::outside(cache, &folder, &built);
-    Ok((State { source, others }, then.map(|then| State { source, others: Some(then) })))
+    let stamp = slot::stamped(cache, &folder);
+    let places = stamp.as_ref().map_or_else(|| Places { folder: folder.clone(), ..Places::default() }, |stamp| stamp.places(&folder));
+    let digests = |but: &[PathBuf]| {
+        let (inside, outside) = places.digests(&places.find(but)?, &mut Nobody)?;
+        Ok::<_, BuildError>((with_sdk(&authored, inside), outside))
+    };
+    let (source, others) = digests(but)?;
+    let all = if but.is_empty() { source } else { digests(&[])?.0 };
+    let then = stamp.as_ref().filter(|stamp| stamp.inside == all).map(|stamp| State { source, others: Some(stamp.outside) });
+    Ok((State { source, others: stamp.is_some().then_some(others) }, then))
 }
 
-/// Everything in the folder, and what this host adds to an agent in Python.
-fn source(folder: &Path, authored: &AuthoredManifest) -> Result<Digest, BuildError> {
-    Ok(with_sdk(authored, inputs::source(folder, &[])?))
-}
-
+/// What this host adds to an agent in Python is part of what it is made of.
 fn with_sdk(authored: &AuthoredManifest, source: Digest) -> Digest {
     match authored.python {
         Some(_) => Digest::of(&[source.as_bytes().as_slice(), python::sdk_digest().as_bytes()].concat()),
         None => source,
     }
-}
-
-/// What a recipe made.
-struct Made {
-    component: PathBuf,
-    /// Files outside the folder on which it hangs.
-    others: Vec<PathBuf>,
 }
 
 impl Schemas {
@@ -245,7 +477,7 @@ impl Raw {
         let (input, output) = schemas.map_or((None, None), |schemas| (Some(schemas.input), Some(schemas.output)));
         let manifest = Manifest { input, output, ..self.manifest };
         let frozen = manifest::freeze(&self.component, &manifest).map_err(BuildError::Freeze)?;
-        self.slot.keep(&frozen, &Stamp::new(self.inputs, Digest::of(&frozen)))
+        self.slot.keep(&frozen, self.stamp)
     }
 }
 

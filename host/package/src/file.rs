@@ -48,9 +48,13 @@ pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 }
 
 /// Opens for reading without waiting for the other end of a pipe, and only a regular file.
-#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
 pub(crate) fn open_regular(path: &Path) -> Result<File, FileError> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    open_with(path, OFlags::NONBLOCK)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+fn open_with(path: &Path, flags: OFlags) -> Result<File, FileError> {
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed("open", path))?;
     let metadata = file.metadata().map_err(failed("look at", path))?;
     if metadata.is_file() { Ok(file) } else { Err(FileError::NotRegular(path.to_owned())) }
@@ -58,8 +62,17 @@ pub(crate) fn open_regular(path: &Path) -> Result<File, FileError> {
 
 /// All of a regular file, unless it is longer than `max`.
 pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    read_open(open_regular(path)?, path, max)
+}
+
+/// The same of a file that is no link: one that became a link since somebody looked is refused.
+pub(crate) fn read_here(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    read_open(open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)?, path, max)
+}
+
+fn read_open(file: File, path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    open_regular(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
 }
 

@@ -19,6 +19,7 @@ pub mod review;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tools;
 pub mod trust;
 pub mod wit;
 

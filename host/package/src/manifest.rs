@@ -4,7 +4,7 @@
 //! Everything here is a claim of the agent's author. It can narrow what an operator granted and never widen it; that is
 //! computed in [`crate::admission`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use effect::{ParseError, is_name};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,8 @@ pub struct AuthoredManifest {
     pub manifest: Manifest,
     /// `[build] python = "app"`: the module that componentize-py is given.
     pub python: Option<String>,
+    /// `[build] sources = ["../wit", "rules.json"]`: what the build reads besides what counts as source anyway, from the folder.
+    pub sources: Vec<PathBuf>,
 }
 
 /// `agent.toml` can't be used.
@@ -128,7 +130,8 @@ impl AuthoredManifest {
             input: None,
             output: None,
         };
-        Ok(Self { manifest, python: python(&root)? })
+        let (python, sources) = recipe(&root)?;
+        Ok(Self { manifest, python, sources })
     }
 }
 
@@ -174,12 +177,20 @@ fn declares(root: &Table<'_>) -> Result<Vec<Declared>, WrongError> {
 
 const CONTRADICTION: &str = "what only looks can't be destructive";
 
-fn python(root: &Table<'_>) -> Result<Option<String>, WrongError> {
-    let Some(build) = root.get("build") else { return Ok(None) };
+/// BOUND: entries of `[build] sources`.
+const SOURCES_MAX: usize = 64;
+
+fn recipe(root: &Table<'_>) -> Result<(Option<String>, Vec<PathBuf>), WrongError> {
+    let Some(build) = root.get("build") else { return Ok((None, Vec::new())) };
     let build = build.table(4)?;
-    build.only(&["python"], &[])?;
+    build.only(&["python", "sources"], &[])?;
     let form = ("a Python module", "letters, digits, underscores and dots, a letter first");
-    build.get("python").map(|value| value.checked(is_module, form)).transpose()
+    let python = build.get("python").map(|value| value.checked(is_module, form)).transpose()?;
+    let form = ("a path", "relative to the agent's folder, in one line");
+    let is_relative = |text: &str| !text.starts_with('/') && !text.contains('\0');
+    let sources = build.get("sources").map(|value| value.some_items(SOURCES_MAX)).transpose()?.unwrap_or_default();
+    let sources = sources.iter().map(|source| source.line(LINE_BYTES_MAX).and(source.checked(is_relative, form)).map(PathBuf::from));
+    Ok((python, sources.collect::<Result<_, _>>()?))
 }
 
 fn is_version(text: &str) -> bool {

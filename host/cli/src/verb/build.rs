@@ -2,6 +2,7 @@
 
 use effect::Digest;
 use package::ComponentSource;
+use package::build::SourcePin;
 use serde::Serialize;
 
 use super::ConfigArg;
@@ -31,7 +32,8 @@ Examples:
   bailiwick build leak-scan
   bailiwick build                        all of them
 
-Building runs the author's code on this machine, so it needs a trusted configuration. `run` builds by itself where a file has changed.";
+Building runs the author's code on this machine, without a network and without any file but the project's, so it needs a trusted \
+configuration. `run` builds by itself where a file has changed.";
 
 #[derive(Serialize)]
 struct BuiltAgent {
@@ -39,6 +41,8 @@ struct BuiltAgent {
     digest: Digest,
     bytes: u64,
     file: String,
+    /// What it was built from, as it can be accepted.
+    source: Option<SourcePin>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
@@ -68,7 +72,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         if !args.json {
             out::line(&format!("{name}  {digest}  {}  {}", words::bytes(bytes), words::safe(&file)))?;
         }
-        built.push(BuiltAgent { name: name.to_owned(), digest, bytes, file });
+        built.push(BuiltAgent { name: name.to_owned(), digest, bytes, file, source: obtained.pin });
     }
     if args.json {
         out::json(&built)?;

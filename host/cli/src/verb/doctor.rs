@@ -1,8 +1,9 @@
 //! `doctor`: whether this machine has what the host and the building of agents need.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use home::Exposed;
+use package::tools::Tools;
 use run::Place;
 use serde::Serialize;
 
@@ -36,7 +37,8 @@ struct Finding {
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::located()?;
-    let found = [engine(), home(&place), descriptors(), tool("rustup", "agents in Rust: https://rustup.rs"), wasm_target(), python()];
+    let tools = Tools::outside_of(&project());
+    let found = [engine(), home(&place), descriptors(), contained(), rustup(&tools), wasm_target(&tools), python(&tools)];
     if args.json {
         out::json(&found)?;
     } else {
@@ -92,19 +94,41 @@ fn descriptors() -> Finding {
     Finding { what: "descriptors", ok, needed: false, words }
 }
 
-fn tool(name: &'static str, without: &str) -> Finding {
-    let found = place::program(name);
-    let words = found.as_ref().map_or_else(|| format!("not on PATH; needed to build {without}"), |path| path.display().to_string());
+/// How far what a build runs is kept from the rest of the machine.
+fn contained() -> Finding {
+    let landlock = sandbox::landlock();
+    let words = match landlock {
+        Some(version) => format!("no network, no file but the project's; Landlock {version}"),
+        None => "no network; this kernel has no Landlock (Linux 5.13), so a build may read and write what you may".to_owned(),
+    };
+    Finding { what: "builds", ok: landlock.is_some(), needed: false, words }
+}
+
+/// What tools are not looked for in: the project of this folder, whose programs nobody trusts. Nothing of it is run or read.
+fn project() -> PathBuf {
+    let here = Path::new(".");
+    package::config::find(here).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_else(|| here.to_owned())
+}
+
+fn tool(name: &'static str, without: &str, tools: &Tools) -> Finding {
+    let found = tools.find(name);
+    let missing = || format!("not on PATH outside of this project; needed to build {without}");
+    let words = found.as_ref().map_or_else(missing, |path| path.display().to_string());
     Finding { what: name, ok: found.is_some(), needed: false, words }
 }
 
-fn wasm_target() -> Finding {
+fn rustup(tools: &Tools) -> Finding {
+    tool("rustup", "agents in Rust: https://rustup.rs", tools)
+}
+
+fn wasm_target(tools: &Tools) -> Finding {
     let what = "wasm32-wasip2";
-    let installed = place::rust_libraries().is_some_and(|libraries| libraries.join(what).is_dir());
+    let sysroot = package::build::rust(None, tools).map(|rust| rust.sysroot);
+    let installed = sysroot.is_ok_and(|sysroot| sysroot.join("lib/rustlib").join(what).is_dir());
     let words = if installed { "installed" } else { "not installed; `rustup target add wasm32-wasip2`, for agents in Rust" };
     Finding { what, ok: installed, needed: false, words: words.to_owned() }
 }
 
-fn python() -> Finding {
-    tool("componentize-py", "agents in Python: `pip install componentize-py`")
+fn python(tools: &Tools) -> Finding {
+    tool("componentize-py", "agents in Python: `pip install componentize-py`", tools)
 }

@@ -30,6 +30,9 @@ use crate::log;
 
 /// The hidden verb: the compiler's child process.
 pub(crate) const COMPILE_COMPONENT: &str = "compile-component";
+/// Two more: what ends a build that nobody waits for, and what contains itself and becomes a tool.
+pub(crate) const BUILD_KEEPER: &str = "keep-build";
+pub(crate) const BUILD_TOOL: &str = "build-tool";
 
 /// Which configuration.
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use effect::Severity;
 use package::{ResolvedAgent, Trusted};
 
 use super::ConfigArg;
-use crate::agent::{self, Configured, Obtained, TrustWord};
+use crate::agent::{self, Configured, Holding, Obtained, TrustWord};
 use crate::attend::{self, Beginning, Showing};
 use crate::err::CliError;
 use crate::exit::Strictness;
@@ -95,11 +95,12 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Builds, runs and reports. The number is the program's. Without `signals` they end the program while it builds, and the run from then on.
-    async fn once(&self, signals: Option<&mut Signals>) -> Result<u8, CliError> {
+    async fn once(&self, mut signals: Option<&mut Signals>) -> Result<u8, CliError> {
         let name = &self.args.agent;
         agent::admit_early(name, self.agent)?;
         let mut screen = Screen::new();
-        let obtained = agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen).await?;
+        let holding = Holding { expected: None, signals: signals.as_deref_mut() };
+        let obtained = agent::obtain_held(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?;
         drop(screen);
         let mut own = None;
         let signals = match signals {

@@ -1,23 +1,32 @@
 //! An agent in Rust: cargo, for `wasm32-wasip2`.
+//!
+//! Three steps. `plan` asks cargo which packages of the project are needed; nothing of the project runs for that. `fetch` has cargo bring what the
+//! lock names, with the network and without the project's code. `build` runs that code, contained and without a network.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BuildError, Made, tool};
+use super::inputs::CARGO_LOCK;
+use super::stage::Stage;
+use super::tool::{self, Watcher};
+use super::toolchain::Rust;
+use super::workplace::Workplace;
+use super::{BuildError, Helper};
 use crate::file;
+use crate::tools::{self, Tools};
+
+mod plan;
+pub(super) use plan::{Plan, plan};
 
 const CARGO: &str = "cargo";
 const TARGET: &str = "wasm32-wasip2";
 /// Where a workspace defines it, agents are built with it instead of `release`.
 const PROFILE: &str = "agent";
-/// BOUND: bytes of a workspace's `Cargo.toml`, and of cargo's list of files.
+/// BOUND: bytes of a manifest, and of a lock.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-
-#[derive(Deserialize)]
-struct Metadata {
-    workspace_root: PathBuf,
-}
+/// Sources of a lock that cargo would fetch from this machine, or as the operator.
+const NOT_FETCHED: &[&str] = &["git+file:", "git+ssh:", "registry+file:", "sparse+file:", "local-registry+", "directory+"];
 
 #[derive(Deserialize)]
 struct Message {
@@ -28,33 +37,161 @@ struct Message {
     filenames: Vec<PathBuf>,
 }
 
-pub(super) fn build(folder: &Path, cache: &Path, say: &mut dyn FnMut(&str)) -> Result<Made, BuildError> {
-    let manifest = folder.join("Cargo.toml");
-    let root = workspace_root(folder, say)?;
-    let mut command = tool::tool(CARGO, folder);
-    command.args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics", "--profile"]);
-    command.arg(if has_profile(&root) { PROFILE } else { "release" });
-    command.arg("--target-dir").arg(cache.join("cargo")).arg("--manifest-path").arg(&manifest);
-    command.arg("--config").arg(rustflags(&root));
-    if root.join("Cargo.lock").is_file() {
-        command.arg("--locked");
-    }
-    let printed = tool::output(CARGO, &mut command, say)?;
-    let component = artifact(&printed, &manifest)?;
-    let others = others(folder, &root, &component);
-    Ok(Made { component, others })
+/// One build.
+pub(super) struct Job<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) helper: &'a Helper,
+    pub(super) plan: &'a Plan,
+    pub(super) rust: &'a Rust,
+    pub(super) stage: &'a Stage,
+    pub(super) tools: &'a Tools,
+    pub(super) workplace: &'a Workplace,
 }
 
-fn workspace_root(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
-    let mut command = tool::tool(CARGO, folder);
-    command.args(["metadata", "--no-deps", "--format-version", "1"]);
-    let printed = tool::output(CARGO, &mut command, say)?;
-    let metadata: Metadata = serde_json::from_slice(&printed).map_err(|_| said("printed metadata of an unknown form"))?;
-    Ok(metadata.workspace_root)
+impl Job<'_> {
+    fn manifest(&self) -> PathBuf {
+        self.stage.place(&self.folder.join("Cargo.toml"))
+    }
+
+    fn staged_lock(&self) -> PathBuf {
+        self.stage.place(&self.plan.root).join(CARGO_LOCK)
+    }
+
+    /// Has cargo bring what the lock names, and write one where there is none. SECURITY: cargo runs as the operator here, with the network and
+    /// the registries that the operator configured, so it runs nothing of the project and sees no home: what git or ssh keep there would let
+    /// a manifest fetch what is the operator's alone.
+    /// Says whether it wrote one.
+    pub(super) fn fetch(&self, watcher: &mut Watcher<'_>) -> Result<bool, BuildError> {
+        let lock = self.staged_lock();
+        let had_lock = lock.is_file();
+        refuse_what_is_not_fetched(&lock)?;
+        if had_lock && file::holds(&self.workplace.fetched, &self.need()) {
+            return Ok(false);
+        }
+        let Some(cargo_home) = cargo_home() else { return Err(BuildError::NotFound("a home for cargo")) };
+        let arguments = ["fetch", "--target", TARGET, "--target", &self.rust.host, "--manifest-path"].map(str::to_owned);
+        let mut command = tools::command(&self.rust.cargo);
+        command.args(arguments).arg(self.manifest()).args(had_lock.then_some("--locked"));
+        command.env("HOME", self.workplace.home()).env("CARGO_HOME", cargo_home).env("RUSTC", &self.rust.rustc);
+        command.env("PATH", Workplace::path(&[], self.tools)?).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+        command.envs(tools::TO_FETCH.iter().filter_map(|name| Some((*name, tools::variable(name)?))));
+        tool::output(CARGO, &mut command, watcher)?;
+        refuse_what_is_not_fetched(&lock)?;
+        file::write(&self.workplace.fetched, &self.need())?;
+        if !had_lock {
+            // As cargo does where somebody builds by hand: the next build is of the same versions.
+            file::write(&self.plan.root.join(CARGO_LOCK), &file::read(&lock, FILE_BYTES_MAX)?)?;
+        }
+        Ok(!had_lock)
+    }
+
+    /// What has to be there before a build: it can't bring anything itself.
+    fn need(&self) -> Vec<u8> {
+        let lock = file::read(&self.staged_lock(), FILE_BYTES_MAX).unwrap_or_default();
+        format!("{} {}\n", self.rust.version, effect::Digest::of(&lock)).into_bytes()
+    }
+
+    /// Builds, contained. The component is in the workplace.
+    pub(super) fn build(&self, watcher: &mut Watcher<'_>) -> Result<PathBuf, BuildError> {
+        self.lay_out_cargo_home()?;
+        let root = self.stage.place(&self.plan.root);
+        let manifest = self.manifest();
+        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or(BuildError::NotText);
+        let profile = if has_profile(&root) { PROFILE } else { "release" };
+        let mut arguments = ["build", "--offline", "--locked", "--target", TARGET].map(str::to_owned).to_vec();
+        arguments.extend(["--message-format", "json-render-diagnostics", "--profile", profile].map(str::to_owned));
+        arguments.extend(["--target-dir".to_owned(), text(&self.workplace.target)?, "--manifest-path".to_owned(), text(&manifest)?]);
+        arguments.extend(["--config".to_owned(), self.rustflags(&root)]);
+        let read = [self.rust.sysroot.clone()].into_iter().chain(fetched()).collect();
+        let mut command = self.workplace.tool(self.helper, &self.rust.cargo, arguments, read)?;
+        let bin = self.rust.sysroot.join("bin");
+        command.env("PATH", Workplace::path(&[bin], self.tools)?).env("CARGO_HOME", self.workplace.cargo_home());
+        command.env("RUSTC", &self.rust.rustc).env("CARGO_TERM_COLOR", "never");
+        let printed = tool::output(CARGO, &mut command, watcher).inspect_err(|_| {
+            // It may have wanted what was fetched and is gone: then it is fetched again.
+            let _ = file::write(&self.workplace.fetched, b"");
+        })?;
+        self.artifact(&printed, &manifest)
+    }
+
+    /// A `CARGO_HOME` with what was fetched, and nothing else of the operator's: neither tokens nor programs that would be run.
+    fn lay_out_cargo_home(&self) -> Result<(), BuildError> {
+        let ours = self.workplace.cargo_home();
+        for folder in fetched() {
+            let link = ours.join(folder.file_name().unwrap_or_default());
+            std::os::unix::fs::symlink(&folder, &link).map_err(file::failed("make", &link))?;
+        }
+        let config = cargo_home().map(|home| sources_configured(&home)).unwrap_or_default();
+        Ok(file::write(&ours.join("config.toml"), config.to_string().as_bytes())?)
+    }
+
+    /// SIMD, which the engine always has; and no path of this machine in the component's messages.
+    fn rustflags(&self, root: &Path) -> String {
+        let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+        let registry = self.workplace.cargo_home().join("registry/src");
+        let mut flags = vec!["-C".to_owned(), "target-feature=+simd128".to_owned(), remap(root, "."), remap(&registry, "registry")];
+        flags.extend(fetched().iter().map(|folder| remap(&folder.join("src"), "registry")));
+        let list = toml::Value::Array(flags.into_iter().map(toml::Value::String).collect());
+        format!("target.{TARGET}.rustflags={list}")
+    }
+
+    /// The one component among what cargo says it made of this package. SECURITY: a build script can write where cargo does, so what it says is
+    /// a file of the target folder, or nothing.
+    fn artifact(&self, printed: &[u8], manifest: &Path) -> Result<PathBuf, BuildError> {
+        let messages = printed.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Message>(line).ok());
+        let ours = messages.filter(|message| message.reason == "compiler-artifact" && message.manifest_path == manifest);
+        let is_wasm = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "wasm");
+        let mut components: Vec<PathBuf> = ours.flat_map(|message| message.filenames).filter(is_wasm).collect();
+        let component = components.pop().ok_or_else(|| said("made no component; an agent is a `cdylib`, or one binary"))?;
+        if !components.is_empty() {
+            return Err(said("made more than one component; an agent is one"));
+        }
+        let real = component.canonicalize().map_err(file::failed("find", &component))?;
+        let target = self.workplace.target.canonicalize().map_err(file::failed("find", &self.workplace.target))?;
+        if real.starts_with(target) { Ok(real) } else { Err(said("named a component outside of its target folder")) }
+    }
 }
 
 fn said(said: &'static str) -> BuildError {
     BuildError::ToolSaid { tool: CARGO, said }
+}
+
+/// Where cargo keeps what it fetched.
+fn cargo_home() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(tools::variable("HOME")?).join(".cargo"));
+    tools::variable("CARGO_HOME").map(PathBuf::from).or_else(home).filter(|home| home.is_absolute())
+}
+
+/// The folders of it that a build may read.
+fn fetched() -> Vec<PathBuf> {
+    let folders = cargo_home().map(|home| ["registry", "git"].map(|name| home.join(name)));
+    folders.into_iter().flatten().filter_map(|folder| folder.canonicalize().ok()).collect()
+}
+
+/// Of the operator's configuration of cargo, where packages come from: without it those that were fetched from a mirror are not found.
+fn sources_configured(home: &Path) -> toml::Table {
+    let files = ["config.toml", "config"].map(|name| home.join(name));
+    let text = files.iter().find_map(|file| String::from_utf8(file::read(file, FILE_BYTES_MAX).ok()?).ok());
+    let mut config = text.and_then(|text| text.parse::<toml::Table>().ok()).unwrap_or_default();
+    config.retain(|key, _| key == "source" || key == "registries");
+    if let Some(toml::Value::Table(registries)) = config.get_mut("registries") {
+        for (_, registry) in registries.iter_mut() {
+            if let toml::Value::Table(registry) = registry {
+                // SECURITY: a token may stand beside it.
+                registry.retain(|key, _| key == "index");
+            }
+        }
+    }
+    config
+}
+
+fn refuse_what_is_not_fetched(lock: &Path) -> Result<(), BuildError> {
+    let Ok(bytes) = file::read(lock, FILE_BYTES_MAX) else { return Ok(()) };
+    let text = String::from_utf8_lossy(&bytes);
+    match text.lines().find(|line| line.starts_with("source") && NOT_FETCHED.iter().any(|source| line.contains(source))) {
+        Some(line) => Err(BuildError::NotFetched(effect::SafeText::new(line, 300))),
+        None => Ok(()),
+    }
 }
 
 fn has_profile(root: &Path) -> bool {
@@ -63,46 +200,18 @@ fn has_profile(root: &Path) -> bool {
     workspace.and_then(|workspace| workspace.get("profile")?.as_table()?.get(PROFILE).cloned()).is_some()
 }
 
-/// SIMD, which the engine always has; and no path of this machine in the component's messages.
-fn rustflags(root: &Path) -> String {
-    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec!["-C".to_owned(), "target-feature=+simd128".to_owned(), remap(root, ".")];
-    flags.extend(tool::cargo_home().map(|home| remap(&home.join("registry/src"), "registry")));
-    let list = toml::Value::Array(flags.into_iter().map(toml::Value::String).collect());
-    format!("target.{TARGET}.rustflags={list}")
-}
+#[cfg(test)]
+mod tests {
+    use super::sources_configured;
 
-/// The one component among what cargo says it made of this package.
-fn artifact(printed: &[u8], manifest: &Path) -> Result<PathBuf, BuildError> {
-    let messages = printed.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Message>(line).ok());
-    let ours = messages.filter(|message| message.reason == "compiler-artifact" && message.manifest_path == manifest);
-    let is_wasm = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "wasm");
-    let mut components: Vec<PathBuf> = ours.flat_map(|message| message.filenames).filter(is_wasm).collect();
-    let component = components.pop().ok_or_else(|| said("made no component; an agent is a `cdylib`, or one binary"))?;
-    if components.is_empty() { Ok(component) } else { Err(said("made more than one component; an agent is one")) }
-}
-
-/// What the component hangs on outside its folder: the workspace's files, and those of crates beside it.
-fn others(folder: &Path, root: &Path, component: &Path) -> Vec<PathBuf> {
-    let mut others: Vec<PathBuf> =
-        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml"].iter().map(|name| root.join(name)).collect();
-    for source in sources(component) {
-        let crate_manifest = source.ancestors().map(|folder| folder.join("Cargo.toml")).find(|manifest| manifest.is_file());
-        others.extend(crate_manifest);
-        others.push(source);
+    #[test]
+    fn of_the_operators_cargo_a_build_sees_where_packages_come_from_and_no_token() {
+        let home = tempfile::tempdir().unwrap_or_else(|err| unreachable!("{err}"));
+        let text = "[build]\nrustc-wrapper = \"evil\"\n[source.crates-io]\nreplace-with = \"mirror\"\n\
+                    [registries.own]\nindex = \"sparse+https://own.test/\"\ntoken = \"secret\"\n[registry]\ntoken = \"secret\"\n";
+        let written = crate::file::write(&home.path().join("config.toml"), text.as_bytes());
+        let seen = sources_configured(home.path()).to_string();
+        assert!(written.is_ok() && seen.contains("mirror") && seen.contains("own.test"), "{seen}");
+        assert!(!seen.contains("secret") && !seen.contains("evil"), "{seen}");
     }
-    // What lies in the folder is looked at there, but for what only a link within it leads to.
-    let is_there = |path: &PathBuf| path.starts_with(folder) && path.canonicalize().is_ok_and(|real| real == *path);
-    others.retain(|path| !is_there(path) || *path == root.join("Cargo.lock"));
-    others.sort();
-    others.dedup();
-    others
-}
-
-/// Cargo writes beside the component which sources of this machine went into it, as a rule of make: blanks in names behind a backslash.
-fn sources(component: &Path) -> Vec<PathBuf> {
-    let bytes = file::read(&component.with_extension("d"), FILE_BYTES_MAX).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes).replace("\\ ", "\0");
-    let (_, list) = text.split_once(": ").unwrap_or_default();
-    list.split_ascii_whitespace().map(|path| PathBuf::from(path.replace('\0', " "))).collect()
 }

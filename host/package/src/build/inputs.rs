@@ -1,7 +1,11 @@
-//! What a build hangs on, as digests of contents: times lie after a checkout.
+//! What a build reads: which files count as source, and their digest. Contents count, not times, which lie after a checkout.
+//!
+//! Only what is listed here is copied to where it is built (`stage`), so whatever a build can read of a project is in the digest.
 
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use effect::Digest;
 use sha2::{Digest as _, Sha256};
@@ -9,78 +13,190 @@ use sha2::{Digest as _, Sha256};
 use super::BuildError;
 use crate::file::{self, failed};
 
-/// BOUND: files in a folder of source.
-const FILES_MAX: u64 = 20_000;
+/// BOUND: files of one build's source.
+const FILES_MAX: usize = 20_000;
 /// BOUND: bytes of one file.
 const FILE_BYTES_MAX: u64 = 64 << 20;
-/// BOUND: bytes in a folder of source.
+/// BOUND: bytes of one build's source.
 const SOURCE_BYTES_MAX: u64 = 256 << 20;
 
-/// What tools leave behind at the top of a folder, and what holds no source. Cargo writes its lock file while it builds, so that one is looked at afterwards,
-/// among the files outside.
-const NO_SOURCE: &[&str] = &["Cargo.lock", "target", ".git", "node_modules", ".venv"];
-/// The same anywhere.
-const NEVER_SOURCE: &[&str] = &["__pycache__", ".pytest_cache", ".DS_Store"];
-/// How names end, or begin, of what editors keep beside a file while it is open.
+/// Folders that hold no source, at the top of an agent's folder or of a package.
+const NO_SOURCE: &[&str] = &["target", "node_modules", "cases"];
+/// Hidden ones hold none either, but for this one, which changes how a tool works elsewhere.
+const HIDDEN_SOURCE: &str = ".cargo";
+/// Files at the top of an agent's folder that count. Others there are reports, locks and notes, unless `[build] sources` names them.
+const TOP_ENDINGS: &[&str] = &["rs", "py", "pyi", "toml", "md", "txt", "wit"];
+const TOP_NAMES: &[&str] = &["rust-toolchain"];
+/// The operator's side of a project, which is trusted by itself.
+const NOT_AT_TOP: &[&str] = &[crate::config::FILE_NAME];
+/// Files that cargo writes before it builds; it belongs to what lies outside.
+pub(super) const CARGO_LOCK: &str = "Cargo.lock";
+/// What tools and editors leave behind, anywhere.
+const NEVER_SOURCE: &[&str] = &["__pycache__", ".pytest_cache", ".git", ".venv", ".DS_Store"];
 const OF_EDITORS: (&[&str], &[&str]) = (&["~", ".swp", ".swx", ".swo"], &[".#"]);
 
-/// What a component was built from.
+/// Where a build's source lies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Places {
+    /// The agent's folder, without links.
+    pub(super) folder: PathBuf,
+    /// Files and folders outside of it, or that count though their names don't tell it.
+    pub(super) outside: Vec<PathBuf>,
+    /// Files that have to be there for cargo to begin, and of which nothing is built.
+    pub(super) stubs: Vec<PathBuf>,
+}
+
+/// What lies at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Inputs {
-    /// Of everything in its folder.
-    pub(super) source: Digest,
-    /// Of the files outside.
-    pub(super) others: Digest,
-    /// Which these are.
-    pub(super) paths: Vec<PathBuf>,
+pub(super) enum Kind {
+    File {
+        is_program: bool,
+    },
+    /// A link and the file or folder among the source to which it leads; nothing where it leads nowhere.
+    Link(Option<PathBuf>),
+    Stub,
+    /// A pipe, a socket, a device: counts, and is not copied.
+    Other,
+    Absent,
 }
 
-/// The digest of everything in a folder, but for what tools leave behind, and for these files.
-pub(super) fn source(folder: &Path, but: &[PathBuf]) -> Result<Digest, BuildError> {
-    let mut files = Vec::new();
-    walk(folder, &mut files, folder)?;
-    files.retain(|file| !but.contains(file));
-    files.sort();
-    let mut sum = Sum::default();
-    for path in &files {
-        sum.add(path.strip_prefix(folder).unwrap_or(path), path)?;
-        if sum.bytes > SOURCE_BYTES_MAX {
-            return Err(BuildError::TooMuchSource { folder: folder.to_owned(), what: "bytes", max: SOURCE_BYTES_MAX });
-        }
+/// Everything that a build reads, by its path.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    items: BTreeMap<PathBuf, Kind>,
+}
+
+/// Who is handed each file while its digest is made.
+pub(super) trait Sink {
+    fn take(&mut self, path: &Path, kind: &Kind, bytes: &[u8]) -> Result<(), BuildError>;
+}
+
+/// For whoever wants the digest only.
+pub(super) struct Nobody;
+
+impl Sink for Nobody {
+    fn take(&mut self, _: &Path, _: &Kind, _: &[u8]) -> Result<(), BuildError> {
+        Ok(())
     }
-    Ok(sum.digest())
 }
 
-/// The digest of these files, in this order. One that is not there counts as that.
-pub(super) fn others(paths: &[PathBuf]) -> Result<Digest, BuildError> {
-    let mut sum = Sum::default();
-    paths.iter().try_for_each(|path| sum.add(path, path))?;
-    Ok(sum.digest())
-}
-
-#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
-fn walk(folder: &Path, files: &mut Vec<PathBuf>, top: &Path) -> Result<(), BuildError> {
-    // Not by recursion: how deep folders lie is not ours to say.
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).map_err(failed("list", &folder))? {
-            let entry = entry.map_err(failed("list", &folder))?;
-            let kind = entry.file_type().map_err(failed("look at", &folder))?;
-            let at_top = folder == top && NO_SOURCE.iter().any(|name| entry.file_name() == *name);
-            if at_top || is_left_behind(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else {
-                files.push(entry.path());
-            }
-            if files.len() as u64 + folders.len() as u64 > FILES_MAX {
-                return Err(BuildError::TooMuchSource { folder: top.to_owned(), what: "files", max: FILES_MAX });
+impl Places {
+    /// Lists everything, but for these files.
+    pub(super) fn find(&self, but: &[PathBuf]) -> Result<Found, BuildError> {
+        let mut found = Found::default();
+        found.walk(&self.folder, Some(&self.folder))?;
+        for path in &self.outside {
+            match std::fs::symlink_metadata(path) {
+                Ok(metadata) if metadata.is_dir() => found.walk(path, None)?,
+                Ok(metadata) => found.add(path.clone(), kind_of(&metadata))?,
+                Err(_) => found.add(path.clone(), Kind::Absent)?,
             }
         }
+        for stub in &self.stubs {
+            found.items.entry(stub.clone()).or_insert(Kind::Stub);
+        }
+        found.items.retain(|path, _| !but.contains(path));
+        found.follow_links()?;
+        Ok(found)
     }
-    Ok(())
+
+    /// The digest of what is in the folder, and of what is outside, in that order. Each file goes to `sink` as it is read for that.
+    pub(super) fn digests(&self, found: &Found, sink: &mut dyn Sink) -> Result<(Digest, Digest), BuildError> {
+        let (mut inside, mut outside, mut bytes) = (Sum::default(), Sum::default(), 0);
+        let lock = self.folder.join(CARGO_LOCK);
+        for (path, kind) in &found.items {
+            let sum = if path.starts_with(&self.folder) && *path != lock { &mut inside } else { &mut outside };
+            let content = sum.add(&relative(&self.folder, path), path, kind, &self.folder)?;
+            bytes += content.len() as u64;
+            if bytes > SOURCE_BYTES_MAX {
+                return Err(BuildError::TooMuchSource { folder: self.folder.clone(), what: "bytes", max: SOURCE_BYTES_MAX });
+            }
+            sink.take(path, kind, &content)?;
+        }
+        Ok((inside.digest(), outside.digest()))
+    }
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf, kind: Kind) -> Result<(), BuildError> {
+        if self.items.len() >= FILES_MAX {
+            let folder = path.parent().unwrap_or(&path).to_owned();
+            return Err(BuildError::TooMuchSource { folder, what: "files", max: FILES_MAX as u64 });
+        }
+        self.items.insert(path, kind);
+        Ok(())
+    }
+
+    /// Not by recursion: how deep folders lie is not ours to say.
+    #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
+    fn walk(&mut self, top: &Path, agent: Option<&Path>) -> Result<(), BuildError> {
+        let mut folders = vec![top.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).map_err(failed("list", &folder))? {
+                let entry = entry.map_err(failed("list", &folder))?;
+                let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+                let metadata = std::fs::symlink_metadata(&path).map_err(failed("look at", &path))?;
+                if is_left_behind(&name)
+                    || is_target(&name, &path)
+                    || folder == top && !counts_at_top(&name, &metadata, &path, agent.is_some())
+                {
+                    continue;
+                }
+                if metadata.is_dir() {
+                    folders.push(path);
+                } else {
+                    self.add(path, kind_of(&metadata))?;
+                }
+                if folders.len() > FILES_MAX {
+                    return Err(BuildError::TooMuchSource { folder: top.to_owned(), what: "folders", max: FILES_MAX as u64 });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// SECURITY: a link in a checkout may lead to the operator's own files. One that leads to nothing that is source by itself is refused.
+    fn follow_links(&mut self) -> Result<(), BuildError> {
+        let links: Vec<PathBuf> =
+            self.items.iter().filter(|(_, kind)| matches!(kind, Kind::Link(_))).map(|(path, _)| path.clone()).collect();
+        for link in links {
+            let to = link.canonicalize().ok();
+            if let Some(to) = &to
+                && !self.is_source(to)
+            {
+                return Err(BuildError::LeadsOut { link, to: to.clone() });
+            }
+            self.items.insert(link, Kind::Link(to));
+        }
+        Ok(())
+    }
+
+    /// Whether it is one of the files, or a folder of them.
+    fn is_source(&self, path: &Path) -> bool {
+        self.items.get(path).is_some_and(|kind| matches!(kind, Kind::File { .. }))
+            || self.items.range(path.to_owned()..).find(|(other, _)| *other != path).is_some_and(|(other, _)| other.starts_with(path))
+    }
+}
+
+fn kind_of(metadata: &std::fs::Metadata) -> Kind {
+    match () {
+        () if metadata.is_symlink() => Kind::Link(None),
+        () if metadata.is_file() => Kind::File { is_program: metadata.mode() & 0o100 != 0 },
+        () => Kind::Other,
+    }
+}
+
+fn counts_at_top(name: &str, metadata: &std::fs::Metadata, path: &Path, is_agents: bool) -> bool {
+    if metadata.is_dir() || metadata.is_symlink() && path.is_dir() {
+        return name == HIDDEN_SOURCE || !name.starts_with('.') && !NO_SOURCE.contains(&name);
+    }
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    !is_agents || (TOP_ENDINGS.contains(&ending) && !NOT_AT_TOP.contains(&name)) || TOP_NAMES.contains(&name)
+}
+
+/// Cargo marks what it builds into, wherever that lies.
+fn is_target(name: &str, path: &Path) -> bool {
+    name == "target" && path.join("CACHEDIR.TAG").is_file()
 }
 
 fn is_left_behind(name: &str) -> bool {
@@ -88,49 +204,46 @@ fn is_left_behind(name: &str) -> bool {
     NEVER_SOURCE.contains(&name) || ends.iter().any(|end| name.ends_with(end)) || begins.iter().any(|begin| name.starts_with(begin))
 }
 
-#[derive(Default)]
-struct Sum {
-    hash: Sha256,
-    bytes: u64,
+/// The way from a folder to a path, both without links: the same on every machine that has the project.
+pub(super) fn relative(folder: &Path, path: &Path) -> PathBuf {
+    let shared = folder.components().zip(path.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(shared)).collect()
 }
 
-impl Sum {
-    fn add(&mut self, name: &Path, path: &Path) -> Result<(), BuildError> {
-        self.field(name.as_os_str().as_bytes());
-        match std::fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_symlink() => {
-                self.field(b"link");
-                let target = std::fs::read_link(path).map_err(failed("read", path))?;
-                self.field(target.as_os_str().as_bytes());
-                // What it leads to may change while the link stays; where that is a folder, the tool names the files that it used.
-                if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-                    self.content(path)?;
-                }
-            }
-            Ok(metadata) if metadata.is_file() => {
-                self.field(b"file");
-                self.content(path)?;
-            }
-            Ok(_) => self.field(b"other"),
-            Err(_) => self.field(b"absent"),
-        }
-        Ok(())
-    }
+#[derive(Default)]
+struct Sum(Sha256);
 
-    fn content(&mut self, path: &Path) -> Result<(), BuildError> {
-        let bytes = file::read(path, FILE_BYTES_MAX)?;
-        self.bytes += bytes.len() as u64;
-        self.field(&bytes);
-        Ok(())
+impl Sum {
+    /// Adds one, and hands back its content.
+    fn add(&mut self, name: &Path, path: &Path, kind: &Kind, folder: &Path) -> Result<Vec<u8>, BuildError> {
+        self.field(name.as_os_str().as_bytes());
+        match kind {
+            Kind::File { is_program } => {
+                self.field(if *is_program { b"program" } else { b"file" });
+                let bytes = file::read_here(path, FILE_BYTES_MAX)?;
+                self.field(&bytes);
+                return Ok(bytes);
+            }
+            Kind::Link(to) => {
+                self.field(b"link");
+                let to = to.as_ref().map(|to| relative(folder, to));
+                self.field(to.unwrap_or_default().as_os_str().as_bytes());
+            }
+            Kind::Stub => self.field(b"stub"),
+            Kind::Other => self.field(b"other"),
+            Kind::Absent => self.field(b"absent"),
+        }
+        Ok(Vec::new())
     }
 
     /// With its length first, so that no two lists of fields are the same bytes.
     fn field(&mut self, bytes: &[u8]) {
-        self.hash.update((bytes.len() as u64).to_be_bytes());
-        self.hash.update(bytes);
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
     }
 
     fn digest(self) -> Digest {
-        Digest::from_bytes(self.hash.finalize().into())
+        Digest::from_bytes(self.0.finalize().into())
     }
 }

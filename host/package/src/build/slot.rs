@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use effect::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::inputs::{self, Inputs};
-use super::{BuildError, Frozen};
+use super::inputs::{Nobody, Places};
+use super::{BuildError, Frozen, SourcePin};
 use crate::file::{self, FileError};
 
-/// BOUND: bytes of a stamp; a path a file that the build hangs on.
+/// BOUND: bytes of a stamp; a path for each place on which the build hangs.
 const STAMP_BYTES_MAX: u64 = 4 << 20;
 
 const STAMP: &str = "stamp.json";
@@ -19,16 +19,13 @@ fn folder(cache: &Path, source: &Path) -> PathBuf {
     cache.join("built").join(Digest::of(source.as_os_str().as_encoded_bytes()).hex())
 }
 
-fn stamped(folder: &Path) -> Option<Stamp> {
-    serde_json::from_slice(&file::read(&folder.join(STAMP), STAMP_BYTES_MAX).ok()?).ok()
+/// What is known of the last build of a folder. Waits for nobody who builds just now; one that can't be read is as good as none.
+pub(super) fn stamped(cache: &Path, source: &Path) -> Option<Stamp> {
+    read_stamp(&folder(cache, source))
 }
 
-/// What the last build of a folder hung on outside of it: as it was then, if it was a build of this source, and as it is now. Waits for nobody who
-/// builds just now.
-pub(super) fn outside(cache: &Path, folder_of_source: &Path, source: &Digest) -> (Option<Digest>, Option<Digest>) {
-    let Some(stamp) = stamped(&folder(cache, folder_of_source)) else { return (None, None) };
-    let then = (stamp.source == *source).then_some(stamp.others);
-    (then, inputs::others(&stamp.paths).ok())
+fn read_stamp(folder: &Path) -> Option<Stamp> {
+    serde_json::from_slice(&file::read(&folder.join(STAMP), STAMP_BYTES_MAX).ok()?).ok()
 }
 
 /// One folder's place in the cache, locked: two builds of one folder follow one another.
@@ -40,21 +37,37 @@ pub(super) struct Slot {
 }
 
 /// What was built, and from what.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stamp {
     /// Of this host: another one may build otherwise.
     host: String,
-    source: Digest,
-    others: Digest,
-    paths: Vec<PathBuf>,
-    component: Digest,
+    /// Of everything in the folder.
+    pub(super) inside: Digest,
+    /// Of what lies outside.
+    pub(super) outside: Digest,
+    /// By which tools.
+    pub(super) tools: String,
+    outside_paths: Vec<PathBuf>,
+    stubs: Vec<PathBuf>,
+    /// What came of it; nothing while a build has not been frozen.
+    component: Option<Digest>,
 }
 
 impl Stamp {
-    pub(super) fn new(inputs: Inputs, component: Digest) -> Self {
-        let Inputs { source, others, paths } = inputs;
-        Self { host: env!("CARGO_PKG_VERSION").to_owned(), source, others, paths, component }
+    pub(super) fn new(places: &Places, (inside, outside): (Digest, Digest), tools: &str) -> Self {
+        let Places { folder: _, outside: outside_paths, stubs } = places.clone();
+        let (host, tools) = (env!("CARGO_PKG_VERSION").to_owned(), tools.to_owned());
+        Self { host, inside, outside, tools, outside_paths, stubs, component: None }
+    }
+
+    /// Where its source lies, for a folder.
+    pub(super) fn places(&self, folder: &Path) -> Places {
+        Places { folder: folder.to_owned(), outside: self.outside_paths.clone(), stubs: self.stubs.clone() }
+    }
+
+    pub(super) fn pin(&self) -> SourcePin {
+        SourcePin::new(self.inside, self.outside, self.tools.clone())
     }
 }
 
@@ -66,30 +79,26 @@ impl Slot {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// What is kept, if it is whole and was built from just this. A stamp that can't be read is as good as none.
-    pub(super) fn fresh(&self, source: &Digest) -> Option<Frozen> {
-        let stamp = self.stamped()?;
-        let now = Inputs { source: *source, others: inputs::others(&stamp.paths).ok()?, paths: stamp.paths.clone() };
-        let frozen = Frozen { file: self.component(), digest: stamp.component };
-        (Stamp::new(now, stamp.component) == stamp && frozen.read().is_ok()).then_some(frozen)
-    }
-
-    fn stamped(&self) -> Option<Stamp> {
-        stamped(&self.folder)
+    /// What is kept, if it is whole and was built from just what lies there now.
+    pub(super) fn fresh(&self, source: &Path, add: impl Fn(Digest) -> Digest) -> Option<Frozen> {
+        let stamp = read_stamp(&self.folder)?;
+        let places = stamp.places(source);
+        let (inside, outside) = places.digests(&places.find(&[]).ok()?, &mut Nobody).ok()?;
+        let now = Stamp { component: stamp.component, ..Stamp::new(&places, (add(inside), outside), &stamp.tools) };
+        let frozen = Frozen { file: self.component(), digest: stamp.component?, pin: stamp.pin() };
+        (now == stamp && frozen.read().is_ok()).then_some(frozen)
     }
 
     /// The component first: a stamp never speaks of what is not there yet.
-    pub(super) fn keep(&self, component: &[u8], stamp: &Stamp) -> Result<Frozen, BuildError> {
+    pub(super) fn keep(&self, component: &[u8], stamp: Stamp) -> Result<Frozen, BuildError> {
         file::write(&self.component(), component)?;
+        let digest = Digest::of(component);
+        let stamp = Stamp { component: Some(digest), ..stamp };
         // A path that is not text makes no stamp, and so is built each time.
-        if let Ok(json) = serde_json::to_vec(stamp) {
-            file::write(&self.stamp(), &json)?;
+        if let Ok(json) = serde_json::to_vec(&stamp) {
+            file::write(&self.folder.join(STAMP), &json)?;
         }
-        Ok(Frozen { file: self.component(), digest: stamp.component })
-    }
-
-    fn stamp(&self) -> PathBuf {
-        self.folder.join(STAMP)
+        Ok(Frozen { file: self.component(), digest, pin: stamp.pin() })
     }
 
     fn component(&self) -> PathBuf {

@@ -1,11 +1,13 @@
-//! Runs a tool of the operator's: with little of the environment, no input, and its words handed on line by line.
+//! Runs a tool to its end: without input, its words handed on line by line, and nothing left of it afterwards.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
 use effect::SafeText;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::BuildError;
 
@@ -13,62 +15,80 @@ use super::BuildError;
 const LINE_BYTES_MAX: usize = 4096;
 /// BOUND: bytes of a tool's output that are kept.
 const OUTPUT_BYTES_MAX: u64 = 64 << 20;
+/// BOUND: lines that wait to be handed on; a tool that says more waits.
+const LINES_MAX: usize = 1024;
+/// BOUND: `build-time`, what a tool may take in minutes by the clock on the wall.
+const MINUTES_MAX: u32 = 60;
+/// How often somebody looks whether the operator has had enough.
+const LOOK: Duration = Duration::from_millis(100);
 
-/// What a tool sees of the environment: where things are, and how to reach a registry. SECURITY: what is built may be written by people
-/// who should not see the operator's tokens.
-pub(super) const ENVIRONMENT: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "TMPDIR",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "CARGO_NET_OFFLINE",
-    "CARGO_HTTP_CAINFO",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
-
-/// Where cargo keeps what it fetched.
-#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
-pub(super) fn cargo_home() -> Option<PathBuf> {
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"));
-    std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home)
+/// Who watches a build.
+pub struct Watcher<'a> {
+    /// Takes each line that a tool prints, safe to print.
+    pub say: &'a mut dyn FnMut(&str),
+    /// Whether to end it.
+    pub stop: &'a mut dyn FnMut() -> bool,
 }
 
-/// A tool, in a folder.
+/// Runs it to its end, and hands back what it printed on its standard output. It must be the first of its session, so that everything that it
+/// started ends with it.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
-pub(super) fn tool(name: &'static str, folder: &Path) -> Command {
-    let mut command = Command::new(name);
-    command.current_dir(folder).env_clear().stdin(Stdio::null());
-    command.envs(ENVIRONMENT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
-    command
-}
-
-/// Runs it to its end, and hands back what it printed on its standard output.
-#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
-pub(super) fn output(name: &'static str, command: &mut Command, say: &mut dyn FnMut(&str)) -> Result<Vec<u8>, BuildError> {
-    let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = started.map_err(|cause| BuildError::NoTool { tool: name, cause })?;
+pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Watcher<'_>) -> Result<Vec<u8>, BuildError> {
+    let not_started = |cause| BuildError::NoTool { tool: name, cause };
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
+    // Open for as long as somebody waits here: the keeper ends everything when it closes.
+    let held = child.stdin.take();
     // Both at once, or a tool that fills one while the other is read would wait for ever.
     let stdout = child.stdout.take().map(|stdout| thread::spawn(move || drain(stdout)));
-    if let Some(stderr) = child.stderr.take() {
-        hand_on(stderr, say);
-    }
-    let status = child.wait().map_err(|cause| BuildError::NoTool { tool: name, cause })?;
+    let (tell, lines) = std::sync::mpsc::sync_channel(LINES_MAX);
+    let stderr = child.stderr.take().map(|stderr| thread::spawn(move || split(stderr, &|line| tell.send(line).is_ok())));
+    let ended = wait(name, &mut child, watcher, &lines);
+    drop(held);
+    let status = ended?;
+    // What was said and not yet handed on.
+    lines.iter().for_each(|line| (watcher.say)(&line));
+    let _ = stderr.map(thread::JoinHandle::join);
     if !status.success() {
         return Err(BuildError::ToolFailed { tool: name, status });
     }
     stdout
         .and_then(|thread| thread.join().ok().flatten())
         .ok_or(BuildError::ToolSaid { tool: name, said: "printed more than is read here" })
+}
+
+/// Hands on what it says until it has ended, and ends what is left of its session. Its number is nobody else's until it is waited for.
+fn wait(name: &'static str, child: &mut Child, watcher: &mut Watcher<'_>, lines: &Receiver<String>) -> Result<ExitStatus, BuildError> {
+    let not_waited = |cause| BuildError::NoTool { tool: name, cause };
+    let pid = Pid::from_child(child);
+    let (tell, ended) = channel();
+    let waiting = thread::spawn(move || {
+        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        tell.send(())
+    });
+    let looks_max = MINUTES_MAX.saturating_mul(60 * 10);
+    let mut cut_off = Some(BuildError::TooLong { tool: name, minutes: MINUTES_MAX });
+    for _ in 0..looks_max {
+        lines.try_iter().for_each(|line| (watcher.say)(&line));
+        match ended.recv_timeout(LOOK) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                cut_off = None;
+                break;
+            }
+        }
+        if (watcher.stop)() {
+            cut_off = Some(BuildError::Stopped);
+            break;
+        }
+    }
+    // There may be nothing left, or no session yet: then its first process is all there is.
+    let _ = kill_process_group(pid, Signal::KILL);
+    if cut_off.is_some() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(not_waited)?;
+    let _ = waiting.join();
+    cut_off.map_or(Ok(status), Err)
 }
 
 /// Everything, or `None` where it is too much; reads on either way, so that the tool ends.
@@ -79,7 +99,8 @@ fn drain(mut from: impl Read) -> Option<Vec<u8>> {
     (read.is_ok() && more.is_ok_and(|more| more == 0)).then_some(kept)
 }
 
-fn hand_on(from: impl Read, say: &mut dyn FnMut(&str)) {
+/// Each line, safe to print, until nobody takes them any more.
+fn split(from: impl Read, take: &dyn Fn(String) -> bool) {
     let mut lines = BufReader::new(from);
     let mut line = Vec::new();
     loop {
@@ -89,6 +110,19 @@ fn hand_on(from: impl Read, say: &mut dyn FnMut(&str)) {
             return;
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        say(SafeText::from_bytes(text, LINE_BYTES_MAX).as_str());
+        if !take(SafeText::from_bytes(text, LINE_BYTES_MAX).to_string()) {
+            return;
+        }
     }
+}
+
+/// What a tool of the operator's answers, which runs nothing of a project. What it says when it fails goes into the error.
+#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
+pub(super) fn answer(name: &'static str, command: &mut Command) -> Result<Vec<u8>, BuildError> {
+    let output = command.output().map_err(|cause| BuildError::NoTool { tool: name, cause })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = SafeText::from_bytes(output.stderr.trim_ascii(), LINE_BYTES_MAX);
+    Err(BuildError::ToolComplained { tool: name, said })
 }

@@ -1,0 +1,86 @@
+//! Where an agent is built: folders of its own in the home, and the tools that work in there, contained.
+//!
+//! SECURITY: each agent has its own. What a build leaves behind, the next build of the same agent takes up; nobody else's does.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use effect::{Workshop, WorkshopLimits};
+
+use super::{BuildError, Helper};
+use crate::file::{self, FileError, failed};
+use crate::tools;
+
+/// BOUND: what each process of a build may take. `build-cpu`, `build-memory`, `build-file`, `build-processes`.
+const LIMITS: WorkshopLimits = WorkshopLimits { cpu_s: 3600, memory_bytes: 16 << 30, file_bytes: 8 << 30, processes: 16_384 };
+
+/// The folders of one agent's builds.
+#[derive(Clone, Debug)]
+pub(super) struct Workplace {
+    /// The copy of the source.
+    pub(super) stage: PathBuf,
+    /// What is kept from one build to the next.
+    pub(super) target: PathBuf,
+    /// What is not: temporary files, a home and a `CARGO_HOME` without anything of the operator's.
+    pub(super) scratch: PathBuf,
+    /// Says for which lock everything was fetched.
+    pub(super) fetched: PathBuf,
+}
+
+impl Workplace {
+    pub(super) fn in_folder(slot: &Path) -> Self {
+        Self { stage: slot.join("stage"), target: slot.join("target"), scratch: slot.join("scratch"), fetched: slot.join("fetched") }
+    }
+
+    /// Makes it ready for a build; without anything that was kept, where nothing of an earlier source may get into this one.
+    pub(super) fn prepare(&self, is_first: bool) -> Result<(), FileError> {
+        empty(&self.scratch)?;
+        if is_first {
+            empty(&self.target)?;
+        }
+        [self.home(), self.temporary(), self.cargo_home(), self.target.clone()].iter().try_for_each(|folder| file::folder(folder))
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.scratch.join("home")
+    }
+
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.scratch.join("tmp")
+    }
+
+    pub(super) fn cargo_home(&self) -> PathBuf {
+        self.scratch.join("cargo-home")
+    }
+
+    /// A tool that reaches nothing but this place and what it is let read; to be started by [`super::tool::output`].
+    pub(super) fn tool(&self, helper: &Helper, program: &Path, arguments: Vec<String>, read: Vec<PathBuf>) -> Result<Command, BuildError> {
+        let workshop = Workshop {
+            program: program.to_owned(),
+            arguments,
+            read: read.into_iter().chain([self.stage.clone()]).collect(),
+            write: vec![self.target.clone(), self.scratch.clone()],
+            limits: LIMITS,
+        };
+        let order = serde_json::to_string(&workshop).map_err(|_| BuildError::NotText)?;
+        let mut command = Command::new(&helper.program);
+        command.args([&helper.keeper, &helper.worker, &order]).current_dir("/").env_clear();
+        command.env("HOME", self.home()).env("TMPDIR", self.temporary()).env("LANG", "C.UTF-8");
+        Ok(command)
+    }
+
+    /// `PATH` for a tool: these folders, and those of the operator's in which the system keeps programs.
+    pub(super) fn path(first: &[PathBuf], tools: &tools::Tools) -> Result<std::ffi::OsString, BuildError> {
+        let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
+        std::env::join_paths(first.iter().chain(tools.of_the_system()).chain(&usual)).map_err(|_| BuildError::NotText)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
+fn empty(folder: &Path) -> Result<(), FileError> {
+    match std::fs::remove_dir_all(folder) {
+        Ok(()) => file::folder(folder),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => file::folder(folder),
+        Err(err) => Err(failed("empty", folder)(err)),
+    }
+}

@@ -1,0 +1,172 @@
+//! Runs a tool that builds an agent, in a process that reaches nothing but what the tool was given.
+//!
+//! A build runs the code of the agent's author: build scripts, procedural macros, modules that are imported. Two processes of this program
+//! stand between it and the operator. The keeper is the first of a new session: when whoever started it goes away, it ends everything in
+//! that session. The worker takes all rights from itself (`calls`, Landlock, limits, capabilities) and then becomes the tool.
+//!
+//! INVARIANT: nothing of the tool runs before every restriction holds. What can't be restricted is not run, but for Landlock on a kernel that
+//! has none: there [`landlock`] says so, and the caller tells it.
+
+use std::io::{self, Read as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use effect::{Workshop, WorkshopLimits};
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+    RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit, Signal, kill_current_process_group, setrlimit, setsid};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+
+mod calls;
+
+/// The Landlock version whose rights are asked for. On an older kernel those that it has are taken.
+const ABI_MAX: ABI = ABI::V6;
+/// Files of the system without which no tool starts. Of `/etc` only what the loader of programs reads; nothing of `/proc` but what says how
+/// large the machine is, since the files of other processes there hold their environment.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/gnu/store",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/dev/urandom",
+    "/dev/random",
+    "/dev/zero",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/sys/devices/system/cpu",
+];
+/// Where anybody may write without leaving anything.
+const SINK: &str = "/dev/null";
+
+/// A tool was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkshopError {
+    /// What to start is not understood.
+    #[error("the order for the tool is not of a known form")]
+    Order(#[source] serde_json::Error),
+    /// A process could not be started or waited for.
+    #[error("the tool could not be started")]
+    Process(#[source] io::Error),
+    /// A restriction does not hold.
+    #[error("the tool can't be contained: {what}")]
+    Open {
+        /// Which one.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The kernel has Landlock, and did not apply it.
+    #[error("the tool can't be contained: this kernel has Landlock and did not apply it")]
+    NotApplied,
+}
+
+fn open<E: Into<Box<dyn std::error::Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> WorkshopError {
+    move |cause| WorkshopError::Open { what, cause: cause.into() }
+}
+
+/// The version of Landlock that builds are contained by; `None` where this kernel has none, so that a build can read and write what its
+/// user can.
+pub fn landlock() -> Option<u8> {
+    let files = |abi| ruleset().handle_access(AccessFs::from_all(abi));
+    let has: [(u8, &dyn Fn() -> Result<Ruleset, RulesetError>); 6] = [
+        (6, &|| ruleset().scope(Scope::from_all(ABI::V6))),
+        (5, &|| files(ABI::V5)),
+        (4, &|| ruleset().handle_access(AccessNet::from_all(ABI::V4))),
+        (3, &|| files(ABI::V3)),
+        (2, &|| files(ABI::V2)),
+        (1, &|| files(ABI::V1)),
+    ];
+    has.iter().find(|(_, made)| made().and_then(Ruleset::create).is_ok()).map(|(version, _)| *version)
+}
+
+/// One that is refused where the kernel does not have what it asks for.
+fn ruleset() -> Ruleset {
+    Ruleset::default().set_compatibility(CompatLevel::HardRequirement)
+}
+
+/// The keeper's whole life: starts `verb` of this program with the same order in a session of its own, and says how it ended. Ends the session when
+/// its standard input does, which is held by whoever started it.
+///
+/// # Errors
+/// A process that can't be started.
+#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent")]
+pub fn keep_workshop(verb: &str, order: &str) -> Result<u8, WorkshopError> {
+    setsid().map_err(io::Error::from).map_err(WorkshopError::Process)?;
+    let mut worker = Command::new("/proc/self/exe").args([verb, order]).stdin(Stdio::null()).spawn().map_err(WorkshopError::Process)?;
+    std::thread::spawn(|| {
+        let _ = io::stdin().lock().read_to_end(&mut Vec::new());
+        let _ = kill_current_process_group(Signal::KILL);
+    });
+    let status = worker.wait().map_err(WorkshopError::Process)?;
+    // As a shell says it: nobody can end by a signal of another.
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// The worker's whole life: restricts itself, and becomes the tool. Comes back only where that failed.
+pub fn work(order: &str) -> WorkshopError {
+    let workshop: Workshop = match serde_json::from_str(order) {
+        Ok(workshop) => workshop,
+        Err(err) => return WorkshopError::Order(err),
+    };
+    match contain(&workshop) {
+        Err(err) => err,
+        Ok(()) => WorkshopError::Process(Command::new(&workshop.program).args(&workshop.arguments).exec()),
+    }
+}
+
+fn contain(workshop: &Workshop) -> Result<(), WorkshopError> {
+    limit(&workshop.limits)?;
+    // SECURITY: who runs as root keeps its number, and none of what that number usually may.
+    let none = CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
+    set_capabilities(None, none).map_err(open("capabilities are not given up"))?;
+    restrict_files(workshop)?;
+    calls::deny().map_err(open("system calls are not restricted"))
+}
+
+fn limit(limits: &WorkshopLimits) -> Result<(), WorkshopError> {
+    let WorkshopLimits { cpu_s, memory_bytes, file_bytes, processes } = *limits;
+    for (what, most) in [
+        (Resource::Cpu, cpu_s),
+        (Resource::Data, memory_bytes),
+        (Resource::Fsize, file_bytes),
+        (Resource::Nproc, processes),
+        (Resource::Core, 0),
+    ] {
+        // Where less is allowed already, that stays.
+        let most = rustix::process::getrlimit(what).maximum.map_or(most, |maximum| maximum.min(most));
+        setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).map_err(open("limits are not set"))?;
+    }
+    Ok(())
+}
+
+/// Landlock: only what is listed can be read, started or changed; no port, no abstract socket and no process outside can be reached.
+fn restrict_files(workshop: &Workshop) -> Result<(), WorkshopError> {
+    let look = AccessFs::from_read(ABI_MAX);
+    let system = SYSTEM.iter().map(Path::new);
+    let read = workshop.read.iter().map(|path| path.as_path()).chain(system);
+    let ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(ABI_MAX))
+        .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(ABI_MAX)))
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(ABI_MAX)))
+        .and_then(|ruleset| ruleset.create())
+        .and_then(|ruleset| ruleset.add_rules(path_beneath_rules(read, look)))
+        .and_then(|ruleset| ruleset.add_rules(path_beneath_rules(&workshop.write, AccessFs::from_all(ABI_MAX))))
+        .and_then(|ruleset| ruleset.add_rules(path_beneath_rules([SINK], AccessFs::ReadFile | AccessFs::WriteFile)))
+        .and_then(|ruleset| ruleset.restrict_self())
+        .map_err(open("Landlock"))?;
+    if ruleset.ruleset == RulesetStatus::NotEnforced && landlock().is_some() { Err(WorkshopError::NotApplied) } else { Ok(()) }
+}
