@@ -155,14 +155,15 @@ impl Found {
         Ok(())
     }
 
-    /// SECURITY: a link in a checkout may lead to the operator's own files. One that leads to nothing that is source by itself is refused.
+    /// SECURITY: a link in a checkout may lead to the operator's own files. One that leads to nothing that is source by itself, or
+    /// to a folder around itself, is refused.
     fn follow_links(&mut self) -> Result<(), BuildError> {
         let links: Vec<PathBuf> =
             self.items.iter().filter(|(_, kind)| matches!(kind, Kind::Link(_))).map(|(path, _)| path.clone()).collect();
         for link in links {
             let to = link.canonicalize().ok();
             if let Some(to) = &to
-                && !self.is_source(to)
+                && (link.starts_with(to) || !self.is_source(to))
             {
                 return Err(BuildError::LeadsOut { link, to: to.clone() });
             }
