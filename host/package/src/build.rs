@@ -335,8 +335,7 @@ pub fn build(order: &Order<'_>, watcher: &mut Watcher<'_>) -> Result<Built, Buil
     let folder = order.folder.canonicalize().map_err(file::failed("find", order.folder))?;
     let authored = AuthoredManifest::load(&folder)?;
     let slot = Slot::open(order.cache, &folder)?;
-    let fresh = slot.fresh(&folder, |inside| with_sdk(&authored, inside));
-    if let Some(frozen) = fresh.filter(|frozen| order.expected.is_none_or(|expected| frozen.pin == *expected)) {
+    if let Some(frozen) = slot.fresh(&folder, |inside| with_sdk(&authored, inside), order.expected) {
         return Ok(Built::Fresh(frozen));
     }
     let tools = Tools::outside_of(&folder);
@@ -363,6 +362,7 @@ impl Work<'_> {
     fn run(&self, watcher: &mut Watcher<'_>) -> Result<(PathBuf, Stamp), BuildError> {
         let workplace = Workplace::in_folder(&self.slot.folder);
         let (stage, stamp) = self.take(&workplace)?;
+        self.hold(&stamp)?;
         workplace.prepare(self.order.expected.is_some())?;
         let (folder, helper, tools) = (self.folder, self.order.helper, self.tools);
         match self.recipe {
@@ -371,9 +371,12 @@ impl Work<'_> {
                 if !job.fetch(watcher)? {
                     return Ok((job.build(watcher)?, stamp));
                 }
-                // There was no lock, and there is one now, which belongs to what is built.
-                let (stage, stamp) = self.take(&workplace)?;
-                Ok((cargo::Job { stage: &stage, ..job }.build(watcher)?, stamp))
+                // There was no lock, and there is one now, which belongs to what is built. Nothing else may be other than it was.
+                let (stage, with_lock) = self.take(&workplace)?;
+                if with_lock.inside != stamp.inside {
+                    return Err(BuildError::Unexpected { was: Box::new(stamp.pin()), now: Box::new(with_lock.pin()) });
+                }
+                Ok((cargo::Job { stage: &stage, ..job }.build(watcher)?, with_lock))
             }
             Recipe::Python { module, python, .. } => {
                 let staged = stage.place(folder);
@@ -383,17 +386,23 @@ impl Work<'_> {
         }
     }
 
-    /// Copies the source to where it is built, makes its digest of just those bytes, and holds that to what was accepted.
+    /// Copies the source to where it is built, and makes its digest of just those bytes.
     fn take(&self, workplace: &Workplace) -> Result<(Stage, Stamp), BuildError> {
         let places = self.recipe.places();
         let mut stage = Stage::new(workplace.stage.clone())?;
         let (inside, outside) = places.digests(&places.find(&[])?, &mut stage)?;
         stage.finish()?;
+        let is_clean = self.order.expected.is_some() || matches!(self.recipe, Recipe::Python { .. });
         let stamp = Stamp::new(places, (with_sdk(self.authored, inside), outside), &self.recipe.tools());
+        Ok((stage, Stamp { is_clean, ..stamp }))
+    }
+
+    /// Holds the source to what was accepted of it.
+    fn hold(&self, stamp: &Stamp) -> Result<(), BuildError> {
         let now = stamp.pin();
         match self.order.expected {
             Some(was) if *was != now => Err(BuildError::Unexpected { was: Box::new(was.clone()), now: Box::new(now) }),
-            _ => Ok((stage, stamp)),
+            _ => Ok(()),
         }
     }
 }
@@ -405,7 +414,7 @@ impl Work<'_> {
 pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
-    Ok(Slot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside)))
+    Ok(Slot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), None))
 }
 
 /// What a folder would be built from now. Builds nothing; asks the operator's tools which packages and which compiler are meant.

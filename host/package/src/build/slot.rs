@@ -50,6 +50,8 @@ pub(super) struct Stamp {
     pub(super) tools: String,
     outside_paths: Vec<PathBuf>,
     stubs: Vec<PathBuf>,
+    /// Whether nothing of an earlier source was there when it was built.
+    pub(super) is_clean: bool,
     /// What came of it; nothing while a build has not been frozen.
     component: Option<Digest>,
 }
@@ -58,7 +60,7 @@ impl Stamp {
     pub(super) fn new(places: &Places, (inside, outside): (Digest, Digest), tools: &str) -> Self {
         let Places { folder: _, outside: outside_paths, stubs } = places.clone();
         let (host, tools) = (env!("CARGO_PKG_VERSION").to_owned(), tools.to_owned());
-        Self { host, inside, outside, tools, outside_paths, stubs, component: None }
+        Self { host, inside, outside, tools, outside_paths, stubs, is_clean: false, component: None }
     }
 
     /// Where its source lies, for a folder.
@@ -79,12 +81,13 @@ impl Slot {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// What is kept, if it is whole and was built from just what lies there now.
-    pub(super) fn fresh(&self, source: &Path, add: impl Fn(Digest) -> Digest) -> Option<Frozen> {
-        let stamp = read_stamp(&self.folder)?;
+    /// What is kept, if it is whole and was built from just what lies there now; and where that was accepted, by these tools and from nothing.
+    pub(super) fn fresh(&self, source: &Path, add: impl Fn(Digest) -> Digest, expected: Option<&SourcePin>) -> Option<Frozen> {
+        let stamp = read_stamp(&self.folder).filter(|stamp| expected.is_none_or(|pin| stamp.is_clean && stamp.pin() == *pin))?;
         let places = stamp.places(source);
         let (inside, outside) = places.digests(&places.find(&[]).ok()?, &mut Nobody).ok()?;
-        let now = Stamp { component: stamp.component, ..Stamp::new(&places, (add(inside), outside), &stamp.tools) };
+        let now =
+            Stamp { component: stamp.component, is_clean: stamp.is_clean, ..Stamp::new(&places, (add(inside), outside), &stamp.tools) };
         let frozen = Frozen { file: self.component(), digest: stamp.component?, pin: stamp.pin() };
         (now == stamp && frozen.read().is_ok()).then_some(frozen)
     }
