@@ -205,7 +205,7 @@ fn build(
     // Blocks this thread for as long as a tool runs; others go on.
     let built = tokio::task::block_in_place(|| package::build::build(&order, &mut Watcher { say: &mut say, stop: &mut stop }));
     match (built, ended_by) {
-        (Err(BuildError::Stopped), Some(name)) => Err(CliError::EndedEarly { name }),
+        (Err(BuildError::Stopped), Some(means)) => Err(CliError::EndedEarly { means }),
         (built, _) => Ok(built.inspect_err(|_| screen.show_tail())?),
     }
 }
