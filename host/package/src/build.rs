@@ -392,9 +392,9 @@ impl Work<'_> {
         let mut stage = Stage::new(workplace.stage.clone())?;
         let (inside, outside) = places.digests(&places.find(&[])?, &mut stage)?;
         stage.finish()?;
-        let is_clean = self.order.expected.is_some() || matches!(self.recipe, Recipe::Python { .. });
-        let stamp = Stamp::new(places, (with_sdk(self.authored, inside), outside), &self.recipe.tools());
-        Ok((stage, Stamp { is_clean, ..stamp }))
+        let mut stamp = Stamp::new(places, (with_sdk(self.authored, inside), outside), &self.recipe.tools());
+        stamp.is_clean = self.order.expected.is_some() || matches!(self.recipe, Recipe::Python { .. });
+        Ok((stage, stamp))
     }
 
     /// Holds the source to what was accepted of it.
