@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::err::ParseError;
+use crate::path::percent_decode;
 use crate::target::{Host, HttpTarget};
 
 /// An exact host, or `*.suffix` for one or more labels before the suffix (never the suffix itself).
@@ -33,6 +34,20 @@ impl HostPattern {
         match (self, other) {
             (Self::Exact(host), pattern) | (pattern, Self::Exact(host)) => pattern.matches(host),
             (Self::Under(one), Self::Under(other)) => within(one, other) || within(other, one),
+        }
+    }
+}
+
+impl HostPattern {
+    /// Whether there is a host that both cover.
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(host), pattern) | (pattern, Self::Exact(host)) => pattern.matches(host),
+            (Self::Under(one), Self::Under(two)) => {
+                let is_within =
+                    |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|front| front.is_empty() || front.ends_with('.'));
+                is_within(one, two) || is_within(two, one)
+            }
         }
     }
 }
@@ -68,20 +83,49 @@ impl fmt::Display for HostPattern {
 }
 
 /// A path, in which `*` stands for characters within one segment and a segment `**` for any number of whole segments.
+///
+/// SECURITY: servers disagree whether an encoded slash ends a segment, and some end a path at an encoded `?` or `#`. So neither star stands for
+/// `%2F`: a pattern covers one only where it has one itself. A path with `%3F` or `%23` is covered where its front alone is covered too, or where
+/// the pattern itself has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPattern {
     text: String,
     /// Bytes of whole segments before the first star: what every path that is covered begins with.
     fixed: usize,
+    /// Whether it has an encoded character: those may be spelled in two ways.
+    is_encoded: bool,
 }
 
 impl PathPattern {
-    /// Whether the path is covered. Case and percent-encoding count: what is judged is what is sent.
+    /// Whether the path is covered. Case and percent-encoding count, but for the case of `%2F`, `%3F` and `%23`: what is judged is what is sent.
     ///
-    /// Nothing is allocated, and only the last `**` is ever gone back to: a longer reach of an earlier one covers nothing more.
+    /// Nothing is allocated for a plain path, and only the last `**` is ever gone back to: a longer reach of an earlier one covers nothing more.
     pub fn matches(&self, path: &str) -> bool {
         // Most of many patterns differ here, and are told apart at once.
-        if !self.text.as_bytes().get(..self.fixed).is_some_and(|fixed| path.as_bytes().starts_with(fixed)) {
+        if !self.is_encoded && !self.begins(path) {
+            return false;
+        }
+        if !path.contains('%') {
+            return self.covers(path);
+        }
+        let path = one_spelling(path);
+        let cut = path.find("%3F").into_iter().chain(path.find("%23")).min();
+        let is_named = self.text.contains("%3F") || self.text.contains("%23");
+        self.covers(&path) && (is_named || cut.is_none_or(|end| path.get(..end).is_some_and(|front| self.covers(front))))
+    }
+
+    /// Whether there may be a path that both cover: no promise that there is, but where it is false there is none.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let (one, two) = (self.text.get(..self.fixed).unwrap_or_default(), other.text.get(..other.fixed).unwrap_or_default());
+        one.starts_with(two) || two.starts_with(one)
+    }
+
+    fn begins(&self, path: &str) -> bool {
+        self.text.as_bytes().get(..self.fixed).is_some_and(|fixed| path.as_bytes().starts_with(fixed))
+    }
+
+    fn covers(&self, path: &str) -> bool {
+        if !self.begins(path) {
             return false;
         }
         let (mut pattern, mut text) = (self.text.split('/'), path.split('/'));
@@ -101,7 +145,9 @@ impl PathPattern {
                 }
                 _ => {
                     let Some((after, from)) = &mut open else { return false };
-                    from.next();
+                    if from.next().is_some_and(|passed| passed.contains(SLASH)) {
+                        return false;
+                    }
                     (pattern, text) = (after.clone(), from.clone());
                 }
             }
@@ -109,7 +155,15 @@ impl PathPattern {
     }
 }
 
-/// `*` for any run of characters, everything else for itself. Linear: only the last star is ever gone back to.
+/// A slash that is a character of its segment.
+const SLASH: &str = "%2F";
+
+/// The characters that may end a segment or a path, in one spelling.
+fn one_spelling(path: &str) -> String {
+    path.replace("%2f", SLASH).replace("%3f", "%3F")
+}
+
+/// `*` for any run of characters without an encoded slash, everything else for itself. Linear: only the last star is ever gone back to.
 fn segment_matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
@@ -122,6 +176,9 @@ fn segment_matches(pattern: &str, text: &str) -> bool {
             p += 1;
             t += 1;
         } else if let Some((at, from)) = star {
+            if text.get(from..).is_some_and(|passed| passed.starts_with(SLASH.as_bytes())) {
+                return false;
+            }
             star = Some((at, from + 1));
             p = at + 1;
             t = from + 1;
@@ -136,17 +193,19 @@ impl FromStr for PathPattern {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let bad = || ParseError::new("a path pattern", text, "`/`, then segments; `*` within one, `**` as a whole one");
+        let bad = || ParseError::new("a path pattern", text, "`/`, then segments; `*` within one, `**` as a whole one; `%` as `%25`");
         let doubled = text.split('/').any(|segment| segment != "**" && segment.contains("**"));
         if !text.starts_with('/')
             || doubled
             || text.len() > 1024
             || text.bytes().any(|byte| !byte.is_ascii_graphic() || b"?#\\".contains(&byte))
+            || percent_decode(text).is_none()
         {
             return Err(bad());
         }
+        let text = one_spelling(text);
         let fixed = text.find('*').map_or(text.len(), |star| text.get(..star).and_then(|before| before.rfind('/')).unwrap_or(0));
-        Ok(Self { text: text.to_owned(), fixed })
+        Ok(Self { fixed, is_encoded: text.contains('%'), text })
     }
 }
 
@@ -282,7 +341,7 @@ mod tests {
         ] {
             assert!(bad.parse::<HostPattern>().is_err(), "{bad}");
         }
-        for bad in ["", "a", "/a**", "/**a/b", "/a?b", "/a b"] {
+        for bad in ["", "a", "/a**", "/**a/b", "/a?b", "/a b", "/a%*", "/a%2*", "/100%"] {
             assert!(bad.parse::<PathPattern>().is_err(), "{bad}");
         }
         for bad in ["2026-13-01", "2026-02-29", "26-1-1", "2026-1-01", "2026-12-31T00:00:00Z", "1969-12-31", "2026-00-10", "2026-01-00"] {
@@ -313,6 +372,56 @@ mod tests {
             ("/", "/a"),
             ("/API", "/api"),
         ];
+        for (pattern, path) in yes {
+            assert!(pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
+        }
+        for (pattern, path) in no {
+            assert!(!pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn an_encoded_slash_is_covered_where_the_pattern_has_one_and_by_no_star() {
+        let yes = [
+            ("/api/queues/%2F/q", "/api/queues/%2F/q"),
+            ("/api/queues/%2f/*", "/api/queues/%2F/q"),
+            ("/api/queues/%2F/**", "/api/queues/%2f/q/get"),
+            ("/projects/group%2F*", "/projects/group%2Fproject"),
+            ("/projects/group%2F*/**", "/projects/group%2fproject/issues"),
+            ("/projects/*%2F*", "/projects/a%2Fb"),
+            ("/**/x%2Fy", "/a/b/x%2Fy"),
+            ("/files/*", "/files/a%20b"),
+        ];
+        let no = [
+            ("/**", "/a%2Fb"),
+            ("/**", "/a%2fb"),
+            ("/**", "/a/%2F/b"),
+            ("/a/**/b", "/a/x%2Fy/b"),
+            ("/api/queues/*/q", "/api/queues/%2F/q"),
+            ("/public/*", "/public/a%2Fb"),
+            ("/public*", "/public%2Fa"),
+            ("/projects/group%2F*", "/projects/group%2Fsub%2Fproject"),
+            ("/projects/group%2F*", "/projects/group/project"),
+            ("/projects/group/project", "/projects/group%2Fproject"),
+            ("/projects/group%2F*", "/projects/other%2Fproject"),
+        ];
+        for (pattern, path) in yes {
+            assert!(pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
+        }
+        for (pattern, path) in no {
+            assert!(!pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_a_server_may_cut_short_is_covered_in_both_lengths() {
+        let yes = [
+            ("/search/**", "/search/c%23"),
+            ("/wiki/*", "/wiki/what%3f"),
+            ("/wiki/C%23", "/wiki/C%23"),
+            ("/wiki/*%3F/talk", "/wiki/what%3f/talk"),
+        ];
+        let no = [("/api/*/read", "/api/x%3f/read"), ("/api/*/read", "/api/x%23/read"), ("/wiki/x%23", "/wiki/x"), ("/a*c", "/ab%3Fc")];
         for (pattern, path) in yes {
             assert!(pattern.parse::<PathPattern>().unwrap().matches(path), "{pattern} {path}");
         }
