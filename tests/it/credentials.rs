@@ -23,7 +23,7 @@ const CANARY: &str = "canary/8f3a+Q~z\"k&7";
 
 fn set(host: &TestHost, name: &str, value: &str) -> Local {
     let vault = Local::new(&host.place().home);
-    vault.set(name, Secret::new(value.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    vault.set_for(name, Secret::new(value.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     vault
 }
 
@@ -296,7 +296,11 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
         serde_json::from_str::<Value>(report["claims"]["output"].as_str().unwrap()).unwrap()["answer"].clone()
     };
     assert!(status(&run())["err"].is_string(), "nothing was set");
-    assert_eq!(with_stdin(&["credentials", "set", "--weak", "inventory"], &format!("{value}\n")).status.code(), Some(0));
+    let place = format!("https://127.0.0.1:{}", app.port());
+    let unsaid = with_stdin(&["credentials", "set", "inventory"], value);
+    let said = String::from_utf8(unsaid.stderr).unwrap();
+    assert!(unsaid.status.code() == Some(2) && said.contains("--for https://HOST") && !said.contains(value), "{said}");
+    assert_eq!(with_stdin(&["credentials", "set", "--weak", "inventory", "--for", &place], &format!("{value}\n")).status.code(), Some(0));
     let output = run();
     let answer = status(&output);
     assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!(format!("in: Bearer {}", "*".repeat(value.len())))), "{answer}");
@@ -308,14 +312,15 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
     }
     for (args, stdin, code) in [
         (&["credentials", "set", "Bad"][..], "long-enough", 2),
-        (&["credentials", "set", "x"], "short", 2),
-        (&["credentials", "set", "x"], "correct-horse", 2),
+        (&["credentials", "set", "x", "--for", "https://a.test"], "short", 2),
+        (&["credentials", "set", "x", "--for", "https://a.test"], "correct-horse", 2),
         (&["credentials", "rotate", "inventory"], "20261129", 2),
-        (&["credentials", "set", "x", "--weak"], "correct-horse", 0),
-        (&["credentials", "set", "x"], "8f3a51d0c27e4b96a1f0d93b5c6e7781", 0),
-        (&["credentials", "set", "x"], "with\nline ends", 2),
+        (&["credentials", "set", "x", "--weak", "--for", "https://a.test"], "correct-horse", 0),
+        (&["credentials", "set", "x", "--for", "https://a.test"], "8f3a51d0c27e4b96a1f0d93b5c6e7781", 0),
+        (&["credentials", "set", "x", "--for", "https://a.test"], "with\nline ends", 2),
         (&["credentials", "set", "x", "as-an-argument"], "", 2),
-        (&["credentials", "revoke", "nobody"], "", 0),
+        (&["credentials", "set", "x", "--for", "a.test"], "long-enough", 2),
+        (&["credentials", "revoke", "nobody"], "", 2),
         (&["credentials", "revoke", "No Body"], "", 2),
         (&["credentials", "revoke", "inventory"], "", 0),
     ] {
@@ -402,7 +407,7 @@ async fn a_run_that_goes_on_after_a_crash_is_shown_nothing_either() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    Local::new(&place.home).set("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    Local::new(&place.home).set_for("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     let wasm = std::fs::read(tests::guests::guest("get")).unwrap();
     let mut order = TestHost::order_in(&place, "get", &wasm, &[&server.url("/a"), &server.url("/open")]);
     for path in ["/a", "/open"] {

@@ -102,7 +102,9 @@ fn request(server: &Server, path: &str) -> Value {
 
 /// Grants all of a server, with a credential that goes along where `path` is.
 fn with_credential(host: &TestHost, order: &mut RunOrder, server: &Server, path: &str, placement: Placement) {
-    Local::new(&host.place().home).set("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    Local::new(&host.place().home)
+        .set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
+        .unwrap();
     let hosts = vec!["127.0.0.1".parse().unwrap()];
     order.grants.credentials.push(Binding { scheme: Scheme::Http, ..Binding::new("inventory", hosts, placement, Source::Local) });
     loopback(order, server.port(), &["GET", "POST"], &[path]);

@@ -21,7 +21,7 @@ fn bound() -> Binding {
 
 fn set(host: &TestHost) -> Local {
     let vault = Local::new(&host.place().home);
-    vault.set("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    vault.set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     vault
 }
 
@@ -177,7 +177,7 @@ async fn the_program_revokes_what_another_process_has_going() {
     let binding = "[credentials.inventory]\nkind = \"bearer\"\nscheme = \"http\"\nhosts = [\"127.0.0.1\"]\n";
     let program = Program::new(&format!("{}{}{binding}", grant("get"), grant("other")));
     let vault = Local::new(&program.folder().join("home"));
-    vault.set("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    vault.set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     let (hang, ok) = (server.url("/hang"), server.url("/ok"));
     let start = |agent: &str| {
         let mut command = program.command(&[], &["run", agent, "--trust", "--json", "--", &hang]);

@@ -134,7 +134,7 @@ fn bound(name: &str, port: u16) -> Binding {
 fn vault(place: &run::Place) -> Local {
     let vault = Local::new(&place.home);
     for (name, value) in [("broker", OLD), ("other", "other-value-91c0")] {
-        vault.set(name, Secret::new(value.as_bytes().to_vec()).unwrap(), 1).unwrap();
+        vault.set_for(name, Secret::new(value.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     }
     vault
 }

@@ -58,7 +58,7 @@ impl Servers {
         if let Some(kept) = &*slot
             && now() < kept.until
         {
-            return Some(Value { secret: kept.secret.clone(), version: None });
+            return Some(Value { secret: kept.secret.clone(), version: None, destinations: None });
         }
         let asking = Asking { leased: Arc::clone(leased), name: binding.name.clone(), source: source.clone(), op, timeouts };
         let token = self.login(&asking).await?;
@@ -68,7 +68,7 @@ impl Servers {
             return None;
         };
         *slot = Some(Kept { secret: secret.clone(), until: now() + KEPT });
-        Some(Value { secret, version: None })
+        Some(Value { secret, version: None, destinations: None })
     }
 
     /// What the host shows to read: a token of the operator's, or the one that it was given for what it showed.

@@ -174,6 +174,8 @@ impl Rotating<'_> {
         self.leased.note(self.binding, &both).await.ok()?;
         let now_unix_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
         let (method, target) = self.binding.requests(step)?.into_iter().next()?;
+        let destinations = self.vault(|local, name| local.kept(name)).await?.destinations;
+        policy::destination::may_go(&self.binding.name, &destinations, std::iter::once(&target)).ok()?;
         let mut request = OwnRequest::new(method, target, self.bounds.addresses.clone());
         if let Some((text, placed, value)) = body {
             request.headers.push(Header { name: "content-type".to_owned(), value: b"application/json".to_vec() });

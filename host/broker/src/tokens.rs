@@ -96,7 +96,7 @@ impl Exchange {
         // One exchange at a time for each credential of the home: two would show the same refresh token.
         let _turn = leased.vault.turn(&binding.name).await;
         // Whoever had the turn before may have spent the refresh token that this request came with.
-        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value(binding, self.op).await?.secret) } else { None };
+        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value_for(binding, &oauth2.token, self.op).await?) } else { None };
         let secret = fresh.as_ref().unwrap_or(&self.secret);
         leased.note(binding, &[secret]).await.ok()?;
         let (headers, body) = oauth::token_request(secret, oauth2);

@@ -39,6 +39,16 @@ pub(crate) enum CliError {
     NotAccepted { agent: String, digest: effect::Digest, difference: Box<package::lock::Difference> },
     #[error(transparent)]
     Vault(#[from] vault::LocalError),
+    #[error("nobody has said where the value of `{}` may go", safe(name))]
+    NoDestination { name: String, proposed: Vec<effect::Destination> },
+    #[error(transparent)]
+    NotADestination(effect::ParseError),
+    #[error("a value would go where its owner does not let it")]
+    Outside(Vec<run::OutsideError>),
+    #[error("there is no credential `{}`, here or on the record: nothing was revoked", safe(name))]
+    NoCredential { name: String, near: Vec<String> },
+    #[error("runs that go on have `{}`", safe(name))]
+    InUse { name: String, leases: Vec<String> },
     #[error("what was typed is not the same twice")]
     TypedTwice,
     #[error(transparent)]
@@ -144,9 +154,12 @@ pub(crate) enum CliError {
 fn vault_exit(err: &vault::LocalError) -> u8 {
     use vault::LocalError;
     match err {
-        LocalError::NotAName(_) | LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::NotRevoked(_) | LocalError::Unfit(_) => {
-            exit::USAGE
-        }
+        LocalError::NotAName(_)
+        | LocalError::Absent(_)
+        | LocalError::Revoked(_)
+        | LocalError::NotRevoked(_)
+        | LocalError::Unfit(_)
+        | LocalError::Destinations => exit::USAGE,
         LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) | LocalError::Changed(_) => {
             exit::USAGE
         }
@@ -200,6 +213,9 @@ impl CliError {
             Self::Store(_) => exit::HOST,
             Self::Component { .. } | Self::NotAdmitted { .. } | Self::NotAccepted { .. } => exit::REFUSED,
             Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
+            Self::NoDestination { .. } | Self::NotADestination(_) | Self::Outside(_) | Self::NoCredential { .. } | Self::InUse { .. } => {
+                exit::USAGE
+            }
             Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
@@ -246,6 +262,10 @@ impl CliError {
             }
             (Self::NotAccepted { difference, .. }, _) => crate::verb::accept::told(difference),
             (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
+            (Self::NoDestination { name, proposed }, _) => told_destinations(name, proposed),
+            (Self::Outside(all), _) => all.iter().map(ToString::to_string).collect(),
+            (Self::NoCredential { near, .. }, _) => near.iter().map(|name| format!("did you mean `{name}`?")).collect(),
+            (Self::InUse { leases, .. }, _) => leases.clone(),
             (Self::NotAdmitted { reasons, .. }, _) => reasons.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
@@ -268,6 +288,11 @@ impl CliError {
             Self::Trust(TrustError::Untrusted(_)) => {
                 Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
             }
+            Self::Outside(_) | Self::Run(RunError::Destination(_)) => {
+                Some("if it is to go there: `bailiwick credentials set NAME --for URL < /dev/null`")
+            }
+            Self::NoCredential { .. } => Some("`bailiwick credentials ls`; `--config FILE` names a configuration that lies elsewhere"),
+            Self::InUse { .. } => Some("`bailiwick credentials revoke NAME` ends them, and then it can be removed"),
             Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
             Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
             Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
@@ -349,6 +374,13 @@ impl CliError {
         lines.extend(self.help().map(|help| format!("help: {help}")));
         lines
     }
+}
+
+/// The command that says where to, as the configuration at hand has it.
+fn told_destinations(name: &str, proposed: &[effect::Destination]) -> Vec<String> {
+    let places: Vec<String> = proposed.iter().map(|destination| format!(" --for '{destination}'")).collect();
+    let places = if places.is_empty() { " --for https://HOST".to_owned() } else { places.concat() };
+    vec![format!("say where, for instance: bailiwick credentials set {name}{places}")]
 }
 
 #[cfg(test)]

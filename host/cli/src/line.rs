@@ -143,6 +143,8 @@ fn credential_change(change: CredentialChange) -> &'static str {
         CredentialChange::Rotated => "rotated",
         CredentialChange::Revoked => "revoked",
         CredentialChange::Restored => "restored",
+        CredentialChange::Bounded => "bound to other destinations",
+        CredentialChange::Removed => "removed",
     }
 }
 

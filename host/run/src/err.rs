@@ -87,6 +87,9 @@ pub enum RunError {
         /// Of the component that is to use it.
         digest: effect::Digest,
     },
+    /// A credential whose value would go where its owner does not let it.
+    #[error("{0}")]
+    Destination(policy::destination::OutsideError),
     /// The run goes on already.
     #[error("run `{0}` is running")]
     Running(RunId),
@@ -159,6 +162,7 @@ impl RunError {
             Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
             Self::NothingToSettle { .. } | Self::Grant(_) | Self::NoEnd(_) | Self::NotGoingHere(_) => 2,
+            Self::Destination(_) => 2,
             Self::CredentialOfOthers { .. } => 4,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 4

@@ -4,6 +4,7 @@
 //! process that wants something done is its client. What may be done is decided in `gate`, done in `broker`, and what a guest is
 //! belongs to `sandbox`: this room puts them together, and takes them apart again.
 
+mod bound;
 mod case;
 mod control;
 mod cut_off;
@@ -19,6 +20,7 @@ mod report;
 mod revoke;
 mod schemas;
 
+pub use bound::outside;
 pub use case::Case;
 pub use err::RunError;
 pub use event::{Event, Events};
@@ -26,6 +28,7 @@ pub use holder::{Holder, HolderClient, HolderSocket};
 pub use house::{House, HouseOptions, Place, local_vault};
 pub use life::{Running, Word};
 pub use order::{NetworkOrder, RunOrder};
+pub use policy::destination::OutsideError;
 pub use principal::own_principal;
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use report::{Claims, Evidence, RecordEvidence, Report};

@@ -124,6 +124,7 @@ impl House {
     pub async fn start(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         order.check_grants()?;
         order.check_input()?;
+        self.check_destinations(&order.grants).await?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let prepared = self.prepare(order.agent.digest, &order.limits).await?;
         let mounts = Mounts::open(&order.grants)?;

@@ -28,6 +28,8 @@ pub struct CredentialWord {
     pub change: CredentialChange,
     /// Its name.
     pub credential: String,
+    /// Where its value may go from now on, where that was said.
+    pub destinations: Vec<SafeText>,
     /// The value's, where there is one.
     pub version: Option<u64>,
 }
@@ -79,6 +81,7 @@ impl House {
             by: Actor::User(by.clone()),
             change: word.change,
             credential: SafeText::new(&word.credential, 64),
+            destinations: word.destinations.clone(),
             kind: Kind::CredentialChanged,
             v: VERSION,
             version: word.version,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use effect::{Binding, Source, VaultLogin};
+use effect::{Binding, Destination, Source, VaultLogin};
 use zeroize::Zeroizing;
 
 use crate::exec::{ExecError, Printed};
@@ -82,6 +82,9 @@ pub struct Value {
     pub secret: Secret,
     /// Counts the values of this name, where the vault of the home is its source.
     pub version: Option<u64>,
+    /// Where its owner lets it go, where the vault of the home is its source. What a configuration takes from elsewhere is its operator's, who has
+    /// trusted the configuration.
+    pub destinations: Option<Vec<Destination>>,
 }
 
 /// A value that is being read.
@@ -186,7 +189,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SourceErro
 }
 
 fn of_others(secret: Secret) -> Value {
-    Value { secret, version: None }
+    Value { secret, version: None, destinations: None }
 }
 
 /// A value as others write it.
@@ -200,8 +203,8 @@ impl Read for Kept {
     fn read<'a>(&'a self, name: &'a str) -> Reading<'a> {
         let (local, name) = (self.0.clone(), name.to_owned());
         Box::pin(blocking(move || {
-            let (secret, version) = local.get(&name)?;
-            Ok(Value { secret, version: Some(version) })
+            let kept = local.kept(&name)?;
+            Ok(Value { secret: kept.secret, version: Some(kept.version), destinations: Some(kept.destinations) })
         }))
     }
 }

@@ -35,7 +35,9 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// An order whose requests take a credential along.
 fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
-    Local::new(&host.place().home).set("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    Local::new(&host.place().home)
+        .set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
+        .unwrap();
     let mut order = host.order(guest, args);
     loopback(&mut order, port, &["GET"], &["/**"]);
     order.grants.http[0].credential = Some("inventory".to_owned());

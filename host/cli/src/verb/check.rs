@@ -63,7 +63,21 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         let words = if trusted { "trusted" } else { "not trusted: `bailiwick trust` allows it" };
         out::words(&format!("{} is well formed, and {words}", words::safe(&matrix.file)));
     }
+    check_destinations(&place, &configured)?;
     Ok(exit::DONE)
+}
+
+/// Whether a value of the vault would go where its owner does not let it.
+fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliError> {
+    let vault = run::local_vault(place, place::passphrase_file().as_deref());
+    let outside = match run::outside(&vault, configured.resolved.credentials.values()) {
+        Ok(outside) => outside,
+        Err(err) => {
+            out::words(&format!("where values may go was not looked at: {}", words::safe(&err.to_string())));
+            return Ok(());
+        }
+    };
+    if outside.is_empty() { Ok(()) } else { Err(CliError::Outside(outside)) }
 }
 
 fn look(place: &Place, name: &str, agent: &ResolvedAgent) -> Agent {

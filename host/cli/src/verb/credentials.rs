@@ -1,13 +1,15 @@
 //! `credentials`: the values in the vault of this home, and what the configuration makes of them. None is ever printed.
 
 mod enter;
+mod known;
 mod list;
 mod review;
+mod set;
 
 use ::run::{CredentialWord, Holder, Place, Revoking};
-use effect::SafeText;
 use effect::record::CredentialChange;
-use vault::{KeySource, Local, LocalError, Secret};
+use effect::{Destination, SafeText};
+use vault::{KeySource, Local};
 
 use super::ConfigArg;
 use crate::err::CliError;
@@ -24,9 +26,15 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Set a value: from a prompt, or from standard input
+    /// Set a value, from a prompt or from standard input, and where it may go
     #[command(after_help = SET)]
-    Set(Valued),
+    Set {
+        #[command(flatten)]
+        valued: Valued,
+        /// Where it may go, whatever a configuration says; may be repeated
+        #[arg(long = "for", value_name = "URL")]
+        destinations: Vec<Destination>,
+    },
     /// Which there are; never a value
     #[command(after_help = LS)]
     Ls {
@@ -54,6 +62,9 @@ enum What {
     /// Let a credential be used again that was revoked and has its value elsewhere than in the vault
     #[command(after_help = RESTORE)]
     Restore(Named),
+    /// Forget a credential: its value, where it may go, and how many values it had
+    #[command(after_help = RM)]
+    Rm(Named),
     /// Seal the vault under another key: of a file in the home, of a passphrase, or of the kernel's key ring
     #[command(after_help = SEAL)]
     Seal {
@@ -111,13 +122,15 @@ struct Revoke {
     /// This lease: `RUN/NAME`
     #[arg(long, conflicts_with_all = ["name", "agent", "run"])]
     lease: Option<String>,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick credentials set inventory          asks for the value, and shows nothing of it
-  bailiwick credentials set inventory < token  or reads it; one line end is left out
-  bailiwick credentials set app < key.pem      a private key, for `jwt`
+  bailiwick credentials set inventory          asks for the value and where it may go
+  bailiwick credentials set inventory --for https://inventory.example.com < token
+  bailiwick credentials set app --for 'https://*.example.com' < key.pem
   bailiwick credentials ls
   bailiwick credentials review
   bailiwick credentials revoke inventory
@@ -126,7 +139,13 @@ A value is never an argument: those are seen by everybody on the machine.";
 const SET: &str = "\
 Examples:
   bailiwick credentials set inventory
-  bailiwick credentials set pin --weak    a value that can be guessed: what is left of guessing is in docs/credentials.md";
+  bailiwick credentials set inventory --for https://inventory.example.com < token
+  bailiwick credentials set app --for https://api.example.com/v1/** --for https://id.example.com/token < key.pem
+  bailiwick credentials set inventory --for https://new.example.com < /dev/null   the value stays
+  bailiwick credentials set pin --weak    a value that can be guessed: what is left of guessing is in docs/credentials.md
+
+A configuration can narrow where a value goes, and never widen it. A URL is a scheme, a host or `*.` and a suffix, a port (`:*` for any), and a path \
+pattern; all paths where there is none. One line end behind the value is left out.";
 const LS: &str = "\
 Example:
   bailiwick credentials ls --json";
@@ -151,6 +170,11 @@ Example:
   bailiwick credentials restore inventory
 
 One that had its value in the vault has lost it: `bailiwick credentials set` sets it anew.";
+const RM: &str = "\
+Example:
+  bailiwick credentials rm inventory
+
+Refused while a run has a lease of it: `bailiwick credentials revoke` ends those first. A name that was revoked is not known to be so any more.";
 const SEAL: &str = "\
 Examples:
   bailiwick credentials seal passphrase
@@ -168,11 +192,9 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let vault = ::run::local_vault(&place, place::passphrase_file().as_deref());
     match args.what {
-        What::Set(valued) => set(&place, &vault, valued, CredentialChange::Set).await?,
-        What::Rotate(valued) => {
-            vault.get(&valued.name)?;
-            set(&place, &vault, valued, CredentialChange::Rotated).await?;
-        }
+        What::Set { valued, destinations } => set::set(&place, &vault, valued, destinations).await?,
+        What::Rotate(valued) => set::rotate(&place, &vault, valued).await?,
+        What::Rm(Named { name }) => remove(&place, &vault, name).await?,
         What::Ls { json } => list::all(&place, &vault, json)?,
         What::Show { name, config, json } => list::one(&place, &vault, &config, &name, json)?,
         What::Revoke(what) => revoke(&place, &vault, what).await?,
@@ -188,19 +210,19 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
 }
 
 fn word(credential: String, change: CredentialChange, version: Option<u64>) -> CredentialWord {
-    CredentialWord { change, credential, version }
+    CredentialWord { change, credential, destinations: Vec::new(), version }
 }
 
-async fn set(place: &Place, vault: &Local, Valued { name, weak }: Valued, change: CredentialChange) -> Result<(), CliError> {
-    let secret = Secret::of_text(std::mem::take(&mut *enter::value(&name)?)).map_err(LocalError::from)?;
-    let bits = secret.strength_bits();
-    if bits < ::vault::STRONG_BITS && !weak {
-        return Err(CliError::WeakValue { name, bits });
+/// SECURITY: a run that has it goes on with what it was given; so it must have lost it before everything that is known of it goes.
+async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
+    let is_revoked = vault.is_revoked(&name)?;
+    let leases = if is_revoked { Vec::new() } else { known::leases(place, &name)? };
+    if !leases.is_empty() {
+        return Err(CliError::InUse { name, leases });
     }
-    home::make_folder(&place.home).map_err(CliError::Home)?;
-    let version = vault.set(&name, secret, place::now_s())?;
-    out::words(&format!("{name} is set, version {version}"));
-    record(place, word(name, change, Some(version)), None).await.map(drop)
+    vault.remove(&name)?;
+    out::words(&format!("{} is removed", words::safe(&name)));
+    record(place, word(name, CredentialChange::Removed, None), None).await.map(drop)
 }
 
 fn seal(vault: &Local, under: Under) -> Result<(), CliError> {
@@ -220,6 +242,9 @@ async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliErr
     if let Some(lease) = what.lease {
         let (of, name) = lease.split_once('/').ok_or_else(|| CliError::NotALease(lease.clone()))?;
         (run, credential) = (Some(of.to_owned()), Some(name.to_owned()));
+    }
+    if let Some(name) = &credential {
+        known::check(place, vault, &what.config, name)?;
     }
     let run = run.map(|run| log::run_id(&log::reader(place)?, &run)).transpose()?;
     let revoking = Revoking { agent: what.agent, credential: credential.clone(), run };

@@ -1,11 +1,12 @@
-//! What a vault holds by name, and the two forms in which it was ever written.
+//! What a vault holds by name, and the forms in which it was ever written.
 
 use std::collections::BTreeMap;
 
+use effect::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 use zeroize::Zeroizing;
 
-use super::Listed;
 use super::err::LocalError;
+use super::{Kept, Listed};
 use crate::secret::Secret;
 
 /// BOUND: secrets in one vault.
@@ -24,6 +25,8 @@ struct Entry {
     value: Option<Secret>,
     /// Waits to take the value's place. Only beside a value.
     next: Option<Secret>,
+    /// Where its values may go; nowhere, where nobody has said so. They outlive a value, so that the next one goes to the same places.
+    destinations: Vec<Destination>,
 }
 
 /// Every name of a vault. A name without a value is revoked, for whatever source its binding names.
@@ -57,8 +60,23 @@ impl Entries {
             return Err(LocalError::Full);
         }
         let version = known.map_or(0, |entry| entry.counted) + 1;
-        self.0.insert(name.to_owned(), Entry { version, counted: version, set_at: now_s, value: Some(value), next: None });
+        let destinations = known.map_or_else(Vec::new, |entry| entry.destinations.clone());
+        self.0.insert(name.to_owned(), Entry { version, counted: version, set_at: now_s, value: Some(value), next: None, destinations });
         Ok(version)
+    }
+
+    pub(super) fn send_to(&mut self, name: &str, destinations: &[Destination]) -> Result<(), LocalError> {
+        let bytes: usize = destinations.iter().map(|destination| destination.to_string().len() + 1).sum();
+        if destinations.len() > DESTINATIONS_MAX || bytes > DESTINATIONS_BYTES_MAX {
+            return Err(LocalError::Destinations);
+        }
+        let entry = self.0.get_mut(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
+        entry.destinations = destinations.to_vec();
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Result<(), LocalError> {
+        self.0.remove(name).map(drop).ok_or_else(|| LocalError::Absent(name.to_owned()))
     }
 
     pub(super) fn replace(&mut self, name: &str, spent: &Secret, value: Secret, now_s: u64) -> Result<u64, LocalError> {
@@ -80,7 +98,7 @@ impl Entries {
             return Err(LocalError::FullOfRevoked);
         }
         self.room()?;
-        self.0.insert(name.to_owned(), Entry { version: 0, counted: 0, set_at: 0, value: None, next: None });
+        self.0.insert(name.to_owned(), Entry { version: 0, counted: 0, set_at: 0, value: None, next: None, destinations: Vec::new() });
         Ok(())
     }
 
@@ -106,10 +124,10 @@ impl Entries {
         if entry.value.is_some() { Ok(entry) } else { Err(LocalError::Revoked(name.to_owned())) }
     }
 
-    pub(super) fn get(mut self, name: &str) -> Result<(Secret, u64), LocalError> {
+    pub(super) fn get(mut self, name: &str) -> Result<Kept, LocalError> {
         let entry = self.live(name)?;
-        let version = entry.version;
-        Ok((entry.value.take().ok_or_else(|| LocalError::Revoked(name.to_owned()))?, version))
+        let (version, destinations) = (entry.version, std::mem::take(&mut entry.destinations));
+        Ok(Kept { secret: entry.value.take().ok_or_else(|| LocalError::Revoked(name.to_owned()))?, version, destinations })
     }
 
     pub(super) fn stage(&mut self, name: &str, value: Secret) -> Result<u64, LocalError> {
@@ -155,6 +173,7 @@ impl Entries {
             set_at: entry.set_at,
             revoked: entry.value.is_none(),
             staged: entry.next.is_some(),
+            destinations: entry.destinations,
         };
         self.0.into_iter().map(listed).collect()
     }
@@ -162,10 +181,19 @@ impl Entries {
     /// Each field with its length before it. By hand: a library's strings would stay behind in memory.
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let bytes = |value: &Option<Secret>| value.as_ref().map_or(0, |value| value.expose().len());
-        let fields = 6 * LENGTH_BYTES + 3 * size_of::<u64>();
-        let size = self.0.iter().map(|(name, entry)| name.len() + bytes(&entry.value) + bytes(&entry.next) + fields).sum();
+        let fields = 7 * LENGTH_BYTES + 3 * size_of::<u64>();
+        let texts: Vec<String> = self.0.values().map(|entry| written(&entry.destinations)).collect();
+        let sizes = self
+            .0
+            .iter()
+            .zip(&texts)
+            .map(|((name, entry), text)| name.len() + bytes(&entry.value) + bytes(&entry.next) + text.len() + fields);
+        let size = 2 * LENGTH_BYTES + FORM_3.len() + sizes.sum::<usize>();
         let mut to = Zeroizing::new(Vec::with_capacity(size));
-        for (name, entry) in &self.0 {
+        // No name is empty, so no form before this one begins like that.
+        put(&mut to, &[]);
+        put(&mut to, FORM_3);
+        for ((name, entry), text) in self.0.iter().zip(&texts) {
             put(&mut to, name.as_bytes());
             put(&mut to, &entry.version.to_be_bytes());
             put(&mut to, &entry.set_at.to_be_bytes());
@@ -173,17 +201,26 @@ impl Entries {
             put(&mut to, entry.value.as_ref().map_or(&[], Secret::expose));
             put(&mut to, &entry.counted.to_be_bytes());
             put(&mut to, entry.next.as_ref().map_or(&[], Secret::expose));
+            put(&mut to, text.as_bytes());
         }
         to
     }
 
-    /// As [`Entries::encode`] wrote it.
+    /// As [`Entries::encode`] wrote it, or as it was in files that knew no destinations: values of those go nowhere until somebody says where to.
     pub(super) fn decode(mut rest: &[u8]) -> Option<Self> {
         let mut entries = BTreeMap::new();
+        let has_destinations = rest.starts_with(&[0; LENGTH_BYTES]);
+        if has_destinations {
+            take(&mut rest)?;
+            (take(&mut rest)? == FORM_3).then_some(())?;
+        }
         while !rest.is_empty() {
             let (name, mut entry) = decode_first(&mut rest)?;
             entry.counted = number(&mut rest)?;
             entry.next = secret(&mut rest)?;
+            if has_destinations {
+                entry.destinations = read(take(&mut rest)?)?;
+            }
             entries.insert(name, entry);
         }
         Some(Self(entries))
@@ -201,6 +238,17 @@ impl Entries {
 }
 
 const LENGTH_BYTES: usize = 4;
+/// What stands before the entries of this form.
+const FORM_3: &[u8] = b"3";
+
+/// A line each.
+fn written(destinations: &[Destination]) -> String {
+    destinations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn read(text: &[u8]) -> Option<Vec<Destination>> {
+    str::from_utf8(text).ok()?.lines().map(|line| line.parse().ok()).collect()
+}
 
 pub(super) fn put(to: &mut Vec<u8>, field: &[u8]) {
     to.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -211,7 +259,7 @@ pub(super) fn put(to: &mut Vec<u8>, field: &[u8]) {
 fn decode_first(rest: &mut &[u8]) -> Option<(String, Entry)> {
     let name = String::from_utf8(take(rest)?.to_vec()).ok()?;
     let version = number(rest)?;
-    Some((name, Entry { version, counted: version, set_at: number(rest)?, value: secret(rest)?, next: None }))
+    Some((name, Entry { version, counted: version, set_at: number(rest)?, value: secret(rest)?, next: None, destinations: Vec::new() }))
 }
 
 pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
@@ -273,6 +321,9 @@ mod tests {
             let value = || Secret::new(vec![b'x'; crate::VALUE_BYTES_MAX]).unwrap();
             entries.set(&name, value(), u64::MAX).unwrap();
             entries.stage(&name, value()).unwrap();
+            let places: Vec<Destination> =
+                (0..DESTINATIONS_MAX).map(|n| format!("https://a{n:02}.test/{}", "p".repeat(40)).parse().unwrap()).collect();
+            entries.send_to(&name, &places).unwrap();
         }
         (0..REVOKED_MAX).for_each(|at| entries.revoke(&format!("{}{at:04}", "r".repeat(60))).unwrap());
         assert_eq!(entries.0.len(), SECRETS_MAX + REVOKED_MAX);
@@ -282,12 +333,46 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_a_form_without_destinations_goes_nowhere() {
+        let mut entries = Entries::default();
+        entries.set("a", secret("first-value"), 7).unwrap();
+        entries.send_to("a", &["https://a.test".parse().unwrap()]).unwrap();
+        let whole = entries.encode();
+        // As it was: without what stands before the entries, and without the last field of the one there is.
+        let before = &whole[2 * LENGTH_BYTES + FORM_3.len()..whole.len() - LENGTH_BYTES - "https://a.test".len()];
+        let old = Entries::decode(before).unwrap().get("a").unwrap();
+        assert_eq!((old.secret.expose(), old.destinations), (&b"first-value"[..], Vec::new()));
+    }
+
+    #[test]
+    fn destinations_stay_with_a_name_until_it_is_removed_and_are_bounded() {
+        let places = |count: usize| -> Vec<Destination> { (0..count).map(|n| format!("https://a{n}.test").parse().unwrap()).collect() };
+        let mut entries = Entries::default();
+        assert!(matches!(entries.send_to("a", &places(1)), Err(LocalError::Absent(_))));
+        entries.set("a", secret("first-value"), 7).unwrap();
+        entries.send_to("a", &places(2)).unwrap();
+        entries.set("a", secret("second-value"), 8).unwrap();
+        entries.revoke("a").unwrap();
+        entries.set("a", secret("third-value"), 9).unwrap();
+        assert_eq!(entries.0["a"].destinations, places(2));
+        assert!(matches!(entries.send_to("a", &places(DESTINATIONS_MAX + 1)), Err(LocalError::Destinations)));
+        let long: Vec<Destination> = (0..3).map(|n| format!("https://a{n}.test/{}", "p".repeat(900)).parse().unwrap()).collect();
+        assert!(matches!(entries.send_to("a", &long), Err(LocalError::Destinations)));
+        entries.remove("a").unwrap();
+        assert!(matches!(entries.remove("a"), Err(LocalError::Absent(_))));
+        assert_eq!(entries.set("a", secret("first-value"), 7).unwrap(), 1);
+        assert!(entries.0["a"].destinations.is_empty());
+    }
+
+    #[test]
     fn what_is_cut_short_is_no_vault() {
         let mut entries = Entries::default();
         entries.set("a", secret("first-value"), 7).unwrap();
         entries.stage("a", secret("second-value")).unwrap();
+        entries.send_to("a", &["https://a.test".parse().unwrap()]).unwrap();
         let whole = entries.encode();
         assert_eq!(Entries::decode(&whole).unwrap().staged("a").unwrap().1, 2);
+        assert_eq!(Entries::decode(&whole).unwrap().get("a").unwrap().destinations.len(), 1);
         assert!((1..whole.len()).all(|end| Entries::decode(&whole[..end]).is_none()));
     }
 }

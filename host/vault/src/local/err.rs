@@ -73,6 +73,9 @@ pub enum LocalError {
     /// It could not name a credential.
     #[error("`{}` is no name of a credential: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
     NotAName(String),
+    /// More destinations than are kept.
+    #[error("a value has {} destinations at most, of {} bytes together", effect::DESTINATIONS_MAX, effect::DESTINATIONS_BYTES_MAX)]
+    Destinations,
     /// Nothing of that name.
     #[error("there is no secret `{0}`")]
     Absent(String),

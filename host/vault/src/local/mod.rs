@@ -25,6 +25,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use effect::Destination;
 use home::Exposed;
 use zeroize::Zeroizing;
 
@@ -58,6 +59,19 @@ pub struct Listed {
     pub revoked: bool,
     /// Whether a new value waits to take its place.
     pub staged: bool,
+    /// Where its values may go.
+    pub destinations: Vec<Destination>,
+}
+
+/// A value, with what its owner has said of it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The value.
+    pub secret: Secret,
+    /// Counts the values of its name, from 1.
+    pub version: u64,
+    /// Where it may go.
+    pub destinations: Vec<Destination>,
 }
 
 /// The vault of one home. Every call reads the file anew: what another process has revoked is revoked here with the next ask. Calls wait for the
@@ -134,12 +148,41 @@ impl Local {
         Ok(())
     }
 
-    /// Sets a value, and gives its version. One that was revoked may be set again.
+    /// Sets a value, and gives its version. One that was revoked may be set again. It goes where the values of this name may go; a name that is new goes
+    /// nowhere yet.
     ///
     /// # Errors
     /// A value that is none, one for which a new value waits, a vault that does not open, a file that can't be written.
     pub fn set(&self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
         self.change(|entries| entries.set(name, value, now_s))
+    }
+
+    /// The same, and says where the values of this name may go from now on.
+    ///
+    /// # Errors
+    /// As [`Local::set`] and [`Local::send_to`].
+    pub fn set_for(&self, name: &str, value: Secret, destinations: &[Destination], now_s: u64) -> Result<u64, LocalError> {
+        self.change(|entries| {
+            let version = entries.set(name, value, now_s)?;
+            entries.send_to(name, destinations)?;
+            Ok(version)
+        })
+    }
+
+    /// Says where the values of a name may go from now on.
+    ///
+    /// # Errors
+    /// Nothing of that name, more destinations than are kept, a vault that does not open.
+    pub fn send_to(&self, name: &str, destinations: &[Destination]) -> Result<(), LocalError> {
+        self.change(|entries| entries.send_to(name, destinations))
+    }
+
+    /// Forgets a name: its values, where they may go, how many there were, and whether it was revoked.
+    ///
+    /// # Errors
+    /// Nothing of that name, a vault that does not open.
+    pub fn remove(&self, name: &str) -> Result<(), LocalError> {
+        self.change(|entries| entries.remove(name))
     }
 
     /// Sets a value in place of one that is spent, and gives its version; only while that one is still the present one: what was revoked or set anew
@@ -181,6 +224,15 @@ impl Local {
     /// # Errors
     /// Nothing of that name, one that was revoked, a vault that does not open.
     pub fn get(&self, name: &str) -> Result<(Secret, u64), LocalError> {
+        let Kept { secret, version, .. } = self.kept(name)?;
+        Ok((secret, version))
+    }
+
+    /// The value, its version, and where it may go.
+    ///
+    /// # Errors
+    /// As [`Local::get`].
+    pub fn kept(&self, name: &str) -> Result<Kept, LocalError> {
         self.read()?.1.get(name)
     }
 

@@ -93,7 +93,8 @@ fn a_new_value_waits_unseen_until_it_is_taken_over_or_given_up() {
     assert!(matches!(vault.set("a", secret("third-value"), 8), Err(LocalError::Staged(_))));
     assert_eq!(vault.promote("a", 9).unwrap().expose(), b"first-value");
     assert_eq!((vault.get("a").unwrap().0.expose(), vault.get("a").unwrap().1), (&b"second-value"[..], 2));
-    let listed = |version, set_at, staged| [Listed { name: "a".to_owned(), version, set_at, revoked: false, staged }];
+    let listed =
+        |version, set_at, staged| [Listed { name: "a".to_owned(), version, set_at, revoked: false, staged, destinations: Vec::new() }];
     assert_eq!(vault.list().unwrap(), listed(2, 9, false));
     assert_eq!(vault.stage("a", secret("third-value")).unwrap(), 3);
     assert_eq!(vault.list().unwrap(), listed(2, 9, true));

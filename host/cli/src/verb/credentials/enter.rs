@@ -20,6 +20,20 @@ pub(super) fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if first == again { Ok(first) } else { Err(CliError::TypedTwice) }
 }
 
+/// The same, or nothing: an empty line at a terminal, or standard input without a byte.
+pub(super) fn value_or_none(name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, CliError> {
+    if !std::io::stdin().is_terminal() {
+        let line = line()?;
+        return Ok((!line.is_empty()).then_some(line));
+    }
+    let first = unseen(&format!("value of {name} (Enter alone keeps the present one): "))?;
+    if first.is_empty() {
+        return Ok(None);
+    }
+    let again = unseen("once more: ")?;
+    if first == again { Ok(Some(first)) } else { Err(CliError::TypedTwice) }
+}
+
 fn line() -> Result<Zeroizing<Vec<u8>>, CliError> {
     let failed = CliError::file("read", Path::new("standard input"));
     let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));

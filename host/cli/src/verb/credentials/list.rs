@@ -21,11 +21,21 @@ struct Row {
     staged: bool,
     /// How often it was met where it has no business, by the record.
     met: u64,
+    /// Where it may go.
+    destinations: Vec<effect::Destination>,
 }
 
 impl From<Listed> for Row {
     fn from(it: Listed) -> Self {
-        Self { name: it.name, version: it.version, set_at: it.set_at, revoked: it.revoked, staged: it.staged, met: 0 }
+        Self {
+            name: it.name,
+            version: it.version,
+            set_at: it.set_at,
+            revoked: it.revoked,
+            staged: it.staged,
+            met: 0,
+            destinations: it.destinations,
+        }
     }
 }
 
@@ -36,18 +46,19 @@ pub(super) fn all(place: &Place, vault: &Local, json: bool) -> Result<(), CliErr
     if json {
         return out::json(&rows);
     }
-    let head = ["NAME", "VERSION", "SET", "MET", "STATE"].map(str::to_owned).to_vec();
-    let cells = |row: &Row| {
-        vec![
-            row.name.clone(),
-            row.version.to_string(),
-            words::utc(row.set_at.saturating_mul(1000)),
-            row.met.to_string(),
-            state(row).to_owned(),
-        ]
-    };
-    let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    let head = ["NAME", "VERSION", "SET", "MET", "STATE", "MAY GO TO"].map(str::to_owned).to_vec();
+    let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().flat_map(cells)).collect();
     words::table(&table).iter().try_for_each(|line| out::line(line))
+}
+
+/// A line for each destination; the rest stands on the first.
+fn cells(row: &Row) -> Vec<Vec<String>> {
+    let set_at = words::utc(row.set_at.saturating_mul(1000));
+    let mut first = vec![row.name.clone(), row.version.to_string(), set_at, row.met.to_string(), state(row).to_owned()];
+    let mut places = row.destinations.iter().map(ToString::to_string);
+    first.push(places.next().unwrap_or_else(|| "nowhere".to_owned()));
+    let more = places.map(|place| [vec![String::new(); 5], vec![place]].concat());
+    std::iter::once(first).chain(more).collect()
 }
 
 fn state(row: &Row) -> &'static str {
@@ -133,7 +144,11 @@ fn print(shown: &Shown) -> Result<(), CliError> {
     line("name", &shown.name)?;
     match &shown.value {
         Some(row) => {
-            line("value", &format!("{}, version {}, of {}", state(row), row.version, words::utc(row.set_at.saturating_mul(1000))))?
+            line("value", &format!("{}, version {}, of {}", state(row), row.version, words::utc(row.set_at.saturating_mul(1000))))?;
+            if row.destinations.is_empty() {
+                line("may go to", "nowhere: `bailiwick credentials set NAME --for URL` says where")?;
+            }
+            row.destinations.iter().try_for_each(|destination| line("may go to", &destination.to_string()))?;
         }
         None => line("value", "none in the vault")?,
     }

@@ -1,0 +1,92 @@
+//! Which names of credentials there are: in the vault, in the configuration at hand, on the record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::run::Place;
+use effect::RunId;
+use effect::record::Record;
+use vault::Local;
+
+use super::list;
+use crate::agent::Configured;
+use crate::err::CliError;
+use crate::log;
+use crate::verb::ConfigArg;
+
+/// BOUND: names that are suggested for one that there is not.
+const NEAR_MAX: usize = 3;
+
+/// That there is such a credential. A slip in its name must not look like a revocation.
+///
+/// # Errors
+/// A name that is in the vault as little as in the configuration and on the record.
+pub(super) fn check(place: &Place, vault: &Local, config: &ConfigArg, name: &str) -> Result<(), CliError> {
+    let mut names: BTreeSet<String> = vault.list()?.into_iter().map(|it| it.name).collect();
+    match Configured::load(config.config.as_deref(), place) {
+        Ok(configured) => names.extend(configured.resolved.credentials.into_keys()),
+        // One that was named has to be there; one that only happens to lie here must not keep anybody from revoking.
+        Err(err) if config.config.is_some() => return Err(err),
+        Err(_) => {}
+    }
+    if names.contains(name) {
+        return Ok(());
+    }
+    names.extend(list::uses(place)?.into_keys());
+    if names.contains(name) {
+        return Ok(());
+    }
+    let mut near: Vec<(usize, String)> =
+        names.into_iter().map(|known| (distance(name, &known), known)).filter(|(far, _)| *far <= 3).collect();
+    near.sort();
+    Err(CliError::NoCredential { name: name.to_owned(), near: near.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect() })
+}
+
+/// Leases of runs that have not ended, by the record: `RUN/NAME`.
+pub(super) fn leases(place: &Place, name: &str) -> Result<Vec<String>, CliError> {
+    let reader = match log::reader(place) {
+        Err(CliError::Read(journal::ReadError::NoLog { .. })) => return Ok(Vec::new()),
+        reader => reader?,
+    };
+    let mut live: BTreeMap<RunId, String> = BTreeMap::new();
+    for record in reader.records() {
+        let record = record?;
+        match Record::parse(&record.body) {
+            Ok(Record::LeaseIssued(issued)) if issued.credential.as_str() == name => {
+                drop(live.insert(record.run, issued.lease.to_string()))
+            }
+            Ok(Record::LeaseRevoked(revoked)) if revoked.credential.as_str() == name => drop(live.remove(&record.run)),
+            Ok(Record::RunClosed(_)) => drop(live.remove(&record.run)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(live.into_values().collect())
+}
+
+/// How many letters have to be put in, taken out or exchanged (Levenshtein).
+fn distance(one: &str, two: &str) -> usize {
+    let two: Vec<char> = two.chars().collect();
+    let mut row: Vec<usize> = (0..=two.len()).collect();
+    for (n, letter) in one.chars().enumerate() {
+        let mut next = vec![n + 1];
+        for (other, (above, diagonal)) in two.iter().zip(row.iter().skip(1).zip(&row)) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(letter != *other)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn names_are_near_by_the_letters_that_differ() {
+        for (one, two, far) in
+            [("tracker", "tracker", 0), ("traker", "tracker", 1), ("trackre", "tracker", 2), ("", "abc", 3), ("abc", "", 3)]
+        {
+            assert_eq!(distance(one, two), far, "{one} {two}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Where the value of a credential may go, as its owner says with the value: `https://api.example.com`, `https://*.example.com:8443/api/**`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::credential::Binding;
+use crate::err::ParseError;
+use crate::pattern::{HostPattern, PathPattern, written_as_text};
+use crate::target::{HttpTarget, Scheme};
+
+/// BOUND: destinations of one value.
+pub const DESTINATIONS_MAX: usize = 32;
+/// BOUND: bytes of all destinations of one value, as they are written.
+pub const DESTINATIONS_BYTES_MAX: usize = 2048;
+
+/// One place: a scheme, hosts, a port, and where written only some of their paths.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    scheme: Scheme,
+    host: HostPattern,
+    /// Any, where it is written as `*`.
+    port: Option<u16>,
+    /// All of them, where none is written.
+    path: Option<PathPattern>,
+}
+
+impl Destination {
+    /// Whether a request would go there.
+    pub fn covers(&self, target: &HttpTarget) -> bool {
+        self.scheme == target.scheme
+            && self.host.matches(&target.host)
+            && self.port.is_none_or(|port| port == target.port)
+            && self.path.as_ref().is_none_or(|path| path.matches(&target.path))
+    }
+
+    /// Whether a binding could send anything there: not a promise that it can, but where it is false it can't.
+    pub fn meets(&self, binding: &Binding) -> bool {
+        let paths = |path: &PathPattern| binding.paths.is_empty() || binding.paths.iter().any(|other| path.may_meet(other));
+        self.scheme == binding.scheme
+            && self.port.is_none_or(|port| binding.port.is_none_or(|other| port == other))
+            && binding.hosts.iter().any(|host| self.host.meets(host))
+            && self.path.as_ref().is_none_or(paths)
+    }
+
+    /// Where a binding sends a value, the endpoint for its tokens too: what the value's owner is asked to confirm.
+    pub fn of_binding(binding: &Binding) -> Vec<Self> {
+        let port = binding.port.unwrap_or(binding.scheme.default_port());
+        let paths: Vec<Option<PathPattern>> =
+            if binding.paths.is_empty() { vec![None] } else { binding.paths.iter().cloned().map(Some).collect() };
+        let at = |host: &HostPattern, path: &Option<PathPattern>| Self {
+            scheme: binding.scheme,
+            host: host.clone(),
+            port: Some(port),
+            path: path.clone(),
+        };
+        let hosts = binding.hosts.iter().flat_map(|host| paths.iter().map(move |path| at(host, path)));
+        let endpoint = binding.endpoint().map(|target| Self {
+            scheme: target.scheme,
+            host: HostPattern::Exact(target.host.clone()),
+            port: Some(target.port),
+            path: target.path.parse().ok(),
+        });
+        hosts.chain(endpoint).collect()
+    }
+}
+
+impl FromStr for Destination {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bad =
+            || ParseError::new("a destination", text, "`https://HOST`, where wanted `:PORT` and `/PATH/**`; HOST may begin with `*.`");
+        let (scheme, rest) = match text.split_once("://").ok_or_else(bad)? {
+            ("https", rest) => (Scheme::Https, rest),
+            ("http", rest) => (Scheme::Http, rest),
+            _ => return Err(bad()),
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = match authority.rsplit_once(':') {
+            // The colons of an address of version 6 stand in brackets.
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let port = match port {
+            None => Some(scheme.default_port()),
+            Some("*") => None,
+            Some(digits) => {
+                let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+                Some(digits.parse().ok().filter(|_| plain).ok_or_else(bad)?)
+            }
+        };
+        // A URL with `/` and one without a path are one (RFC 3986 section 6.2.3).
+        let path = if path.is_empty() || path == "/" { None } else { Some(path.parse().map_err(|_| bad())?) };
+        Ok(Self { scheme, host: host.parse().map_err(|_| bad())?, port, path })
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
+        match self.port {
+            None => f.write_str(":*")?,
+            Some(port) if port == self.scheme.default_port() => {}
+            Some(port) => write!(f, ":{port}")?,
+        }
+        self.path.as_ref().map_or(Ok(()), |path| path.fmt(f))
+    }
+}
+
+written_as_text!(Destination);
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::Destination;
+    use crate::{Binding, Placement, Source};
+
+    #[test]
+    fn a_destination_is_written_as_a_url_and_covers_what_it_says() {
+        let covers = |destination: &str, url: &str| destination.parse::<Destination>().unwrap().covers(&url.parse().unwrap());
+        for (destination, url, expected) in [
+            ("https://api.test", "https://api.test/x", true),
+            ("https://api.test/", "https://api.test/x?y", true),
+            ("https://api.test", "http://api.test/x", false),
+            ("https://api.test", "https://api.test:8443/x", false),
+            ("https://api.test:8443", "https://api.test:8443/x", true),
+            ("https://api.test:*", "https://api.test:8443/x", true),
+            ("https://api.test", "https://evil.test/x", false),
+            ("https://api.test", "https://api.test.evil.test/x", false),
+            ("https://*.example.test", "https://a.example.test/", true),
+            ("https://*.example.test", "https://example.test/", false),
+            ("https://api.test/v1/**", "https://api.test/v1/a", true),
+            ("https://api.test/v1/**", "https://api.test/v2/a", false),
+            ("https://api.test/v1/**", "https://api.test/v1%2F..a", false),
+            ("http://127.0.0.1:8200", "http://127.0.0.1:8200/", true),
+            ("http://[::1]:8200", "http://[::1]:8200/", true),
+            ("http://[::1]", "http://[::1]/", true),
+        ] {
+            assert_eq!(covers(destination, url), expected, "{destination} {url}");
+        }
+        for text in ["https://api.test", "https://*.example.test:8443/api/**", "http://[::1]:*/x"] {
+            assert_eq!(text.parse::<Destination>().unwrap().to_string(), text);
+        }
+        for bad in [
+            "",
+            "api.test",
+            "https://",
+            "https://*",
+            "https://*.test",
+            "ftp://a.test",
+            "https://a.test:0",
+            "https://a.test:99999",
+            "https://a.test:",
+            "https://u@a.test",
+            "https://a.test/x?y",
+            "https://a.test/#x",
+            "https://A.test",
+            "HTTPS://a.test",
+            "https://a.test/a**",
+        ] {
+            assert!(bad.parse::<Destination>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_binding_meets_a_destination_where_both_could_be_meant() {
+        let meets = |destination: &str, hosts: &[&str], change: &dyn Fn(&mut Binding)| {
+            let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+            let mut binding = Binding::new("key", hosts, Placement::Bearer, Source::Local);
+            change(&mut binding);
+            destination.parse::<Destination>().unwrap().meets(&binding)
+        };
+        let as_is = |_: &mut Binding| ();
+        assert!(meets("https://a.example.test", &["a.example.test"], &as_is));
+        assert!(meets("https://a.example.test", &["*.example.test"], &as_is));
+        assert!(meets("https://*.example.test", &["b.test", "a.example.test"], &as_is));
+        assert!(meets("https://*.example.test", &["*.a.example.test"], &as_is));
+        assert!(!meets("https://*.example.test", &["*.evilexample.test"], &as_is));
+        assert!(!meets("https://a.example.test", &["evil.test"], &as_is));
+        assert!(!meets("http://a.example.test", &["a.example.test"], &as_is));
+        assert!(!meets("https://a.example.test", &["a.example.test"], &|binding| binding.port = Some(8443)));
+        let on = |path: &'static str| move |binding: &mut Binding| binding.paths = vec![path.parse().unwrap()];
+        assert!(meets("https://a.example.test/v1/**", &["a.example.test"], &on("/v1/x/*")));
+        assert!(meets("https://a.example.test/v1/**", &["a.example.test"], &on("/**")));
+        assert!(!meets("https://a.example.test/v1/**", &["a.example.test"], &on("/v2/**")));
+    }
+}

@@ -1,0 +1,133 @@
+//! Where the value of a credential may go: its owner says so with the value, and a configuration can only narrow that.
+
+use effect::{Binding, CredentialStep, Destination, HttpTarget, Reason, SafeText};
+
+/// A configuration that would send a value where its owner does not let it go.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutsideError {
+    /// Nobody has said where it may go.
+    #[error("nobody has said where the value of `{name}` may go, and this configuration sends it to {wanted}")]
+    Unsaid {
+        /// Of the credential.
+        name: String,
+        /// Where the configuration would send it.
+        wanted: String,
+    },
+    /// It goes elsewhere.
+    #[error("the value of `{name}` may go to {allowed}, and this configuration sends it to {wanted}")]
+    Outside {
+        /// Of the credential.
+        name: String,
+        /// Where its owner lets it go.
+        allowed: String,
+        /// Where the configuration would send it.
+        wanted: String,
+    },
+}
+
+/// Whether a value may be sent to all of these, as itself or as what is made with it. The words are for the record.
+///
+/// # Errors
+/// The first place that none of its destinations covers.
+pub fn may_go<'a>(name: &str, destinations: &[Destination], mut targets: impl Iterator<Item = &'a HttpTarget>) -> Result<(), Reason> {
+    let Some(outside) = targets.find(|target| !destinations.iter().any(|destination| destination.covers(target))) else { return Ok(()) };
+    let there = format!("{}://{}", outside.scheme.as_str(), outside.authority());
+    let words = match destinations {
+        [] => format!("`{name}` has no destinations: nobody has said that it may go to {there}"),
+        some => format!("`{name}` may go to {}, and not to {there}{}", list(some), outside.path),
+    };
+    Err(Reason::CredentialOutside(SafeText::new(&words, 512)))
+}
+
+/// Whether a binding can send the value anywhere that its owner lets it go: found before anything runs.
+///
+/// # Errors
+/// A binding that lies wholly outside; an endpoint or a step of a rotation that does.
+pub fn check_binding(binding: &Binding, destinations: &[Destination]) -> Result<(), OutsideError> {
+    let outside = |wanted: String| {
+        let name = binding.name.clone();
+        if destinations.is_empty() {
+            OutsideError::Unsaid { name, wanted }
+        } else {
+            OutsideError::Outside { name, allowed: list(destinations), wanted }
+        }
+    };
+    if !destinations.iter().any(|destination| destination.meets(binding)) {
+        return Err(outside(list(&Destination::of_binding(binding))));
+    }
+    let steps = [CredentialStep::Set, CredentialStep::Test].into_iter().filter_map(|step| binding.requests(&step)).flatten();
+    let fixed: Vec<HttpTarget> = binding.endpoint().cloned().into_iter().chain(steps.map(|(_, target)| target)).collect();
+    let stray = fixed.iter().find(|target| !destinations.iter().any(|destination| destination.covers(target)));
+    stray.map_or(Ok(()), |target| Err(outside(target.redacted())))
+}
+
+fn list(destinations: &[Destination]) -> String {
+    destinations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use effect::{Method, Oauth2, OauthGrant, Placement, Rotation, RotationSet, Source};
+
+    use super::*;
+
+    fn places(texts: &[&str]) -> Vec<Destination> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn bound(host: &str, placement: Placement) -> Binding {
+        Binding::new("tracker", vec![host.parse().unwrap()], placement, Source::Local)
+    }
+
+    #[test]
+    fn a_value_goes_where_its_owner_said_and_nowhere_else() {
+        let go = |to: &[&str], url: &str| {
+            may_go("tracker", &places(to), [&url.parse().unwrap()].into_iter()).map_err(|reason| reason.to_string())
+        };
+        assert_eq!(go(&["https://a.test", "https://b.test/v1/**"], "https://b.test/v1/x"), Ok(()));
+        assert_eq!(
+            go(&["https://a.test", "https://b.test/v1/**"], "https://b.test/v2/x?token=y").unwrap_err(),
+            "the credential `tracker` may go to https://a.test, https://b.test/v1/**, and not to https://b.test/v2/x"
+        );
+        assert!(go(&[], "https://a.test/").unwrap_err().contains("has no destinations"));
+    }
+
+    #[test]
+    fn a_binding_outside_of_what_its_owner_said_is_named_with_both() {
+        let check = |binding: &Binding, to: &[&str]| check_binding(binding, &places(to)).map_err(|err| err.to_string());
+        let plain = bound("tracker.test", Placement::Bearer);
+        assert_eq!(check(&plain, &["https://tracker.test"]), Ok(()));
+        assert_eq!(check(&plain, &["https://*.tracker.test", "https://tracker.test/api/**"]), Ok(()));
+        let err = check(&bound("evil.test", Placement::Bearer), &["https://tracker.test"]).unwrap_err();
+        assert!(err.contains("https://tracker.test") && err.contains("https://evil.test"), "{err}");
+        assert!(check(&plain, &[]).unwrap_err().starts_with("nobody has said where the value of `tracker` may go"));
+        let mut clear = plain.clone();
+        clear.scheme = effect::Scheme::Http;
+        assert!(check(&clear, &["https://tracker.test"]).is_err());
+    }
+
+    #[test]
+    fn an_endpoint_and_the_steps_of_a_rotation_are_destinations_too() {
+        let oauth2 = |token: &str| {
+            let oauth2 = Oauth2 {
+                client_id: "me".to_owned(),
+                grant: OauthGrant::ClientCredentials,
+                scope: None,
+                token: token.parse().unwrap(),
+                token_addresses: Vec::new(),
+            };
+            bound("api.test", Placement::Oauth2(Box::new(oauth2)))
+        };
+        let to = places(&["https://api.test", "https://id.test/token"]);
+        assert_eq!(check_binding(&oauth2("https://id.test/token"), &to), Ok(()));
+        assert!(check_binding(&oauth2("https://evil.test/token"), &to).is_err());
+        assert!(check_binding(&oauth2("https://id.test/other"), &to).is_err());
+        let mut rotated = bound("api.test", Placement::Bearer);
+        let set =
+            RotationSet { method: Method::new("PUT").unwrap(), path: "/users/me".to_owned(), body: "{}".to_owned(), field: "p".to_owned() };
+        rotated.rotation = Some(Rotation { set, test_path: "/whoami".to_owned() });
+        assert_eq!(check_binding(&rotated, &places(&["https://api.test"])), Ok(()));
+        assert!(check_binding(&rotated, &places(&["https://api.test/users/**"])).is_err(), "the new value is tried outside");
+    }
+}

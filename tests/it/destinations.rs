@@ -1,0 +1,150 @@
+//! Where a value may go is said by its owner, with the value. No configuration widens that.
+
+use std::fs::File;
+use std::process::Output;
+
+use effect::record::{CredentialChange, Record};
+use serde_json::json;
+use tests::asks::{asks, assert_nowhere, config, set};
+use tests::program::Program;
+use tests::server::{Server, Step, response};
+
+const VALUE: &str = "canary-5e1f0c77ab93d2";
+
+fn with_stdin(program: &Program, args: &[&str], stdin: &str) -> Output {
+    let file = program.folder().join("stdin");
+    std::fs::write(&file, stdin).unwrap();
+    program.command(&[], args).stdin(File::open(&file).unwrap()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8([output.stdout.clone(), output.stderr.clone()].concat()).unwrap()
+}
+
+async fn server() -> Server {
+    Server::answering(|_, _| vec![Step::Say(response(200, b"in"))]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_configuration_can_not_have_a_value_sent_to_its_own_host() {
+    let (own, strangers) = (server().await, server().await);
+    for (kind, line) in [("bearer", ""), ("header", "header = \"x-key\""), ("query", "query = \"key\"")] {
+        let program = Program::new(&config(strangers.port(), &format!("kind = \"{kind}\"\n{line}")));
+        let place = format!("http://127.0.0.1:{}", own.port());
+        assert!(with_stdin(&program, &["credentials", "set", "key", "--for", &place], VALUE).status.success());
+        // The binding says no port, so it is not wholly outside, and each request is judged.
+        let request = json!({ "url": strangers.url("/") });
+        let ran = tokio::task::block_in_place(|| asks(&program, &[], std::slice::from_ref(&request)));
+        assert_eq!(ran.refused(), ["credential-outside"], "{ran:?}");
+        assert_nowhere(&program, &ran, VALUE);
+        // One that names its port can never be meant, and is an error that names both places.
+        let narrow = config(strangers.port(), &format!("kind = \"{kind}\"\n{line}\nport = {}", strangers.port()));
+        std::fs::write(program.config(), narrow).unwrap();
+        for args in [&["check"][..], &["run", "asks", "--trust", "--", &request.to_string()]] {
+            let output = tokio::task::block_in_place(|| program.run(args));
+            let words = said(&output);
+            assert!(
+                output.status.code() == Some(2)
+                    && words.contains(&place)
+                    && words.contains(&format!("http://127.0.0.1:{}", strangers.port())),
+                "{words}"
+            );
+        }
+        // The control: at its own host it goes along.
+        std::fs::write(program.config(), config(own.port(), &format!("kind = \"{kind}\"\n{line}"))).unwrap();
+        let ran = tokio::task::block_in_place(|| asks(&program, &[], &[json!({ "url": own.url("/") })]));
+        assert_eq!(ran.told().len(), 1, "{ran:?}");
+        assert!(ran.refused().is_empty() && ran.told()[0].0 == 200, "{ran:?}");
+    }
+    assert_eq!((strangers.heard().len(), own.heard().len()), (0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_secret_goes_to_no_other_token_endpoint() {
+    let (own, evil) = (server().await, server().await);
+    let oauth2 = |endpoint: &str| config(own.port(), &format!("kind = \"oauth2\"\nclient-id = \"me\"\ntoken = \"{endpoint}\""));
+    let program = Program::new(&oauth2(&evil.url("/token")));
+    let place = format!("http://127.0.0.1:{}", own.port());
+    assert!(with_stdin(&program, &["credentials", "set", "key", "--for", &place], VALUE).status.success());
+    let output =
+        tokio::task::block_in_place(|| program.run(&["run", "asks", "--trust", "--", &json!({ "url": own.url("/") }).to_string()]));
+    assert!(output.status.code() == Some(2) && said(&output).contains(&evil.url("/token")), "{}", said(&output));
+    assert!(own.heard().is_empty() && evil.heard().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_of_which_nobody_said_where_it_may_go_goes_nowhere_until_somebody_does() {
+    let server = server().await;
+    let program = Program::new(&config(server.port(), "kind = \"bearer\""));
+    let value = vault::Secret::new(VALUE.as_bytes().to_vec()).unwrap();
+    vault::Local::new(&program.place().home).set("key", value, 1).unwrap();
+    let request = json!({ "url": server.url("/") });
+    let text = request.to_string();
+    let output = tokio::task::block_in_place(|| program.run(&["run", "asks", "--trust", "--", &text]));
+    assert!(
+        output.status.code() == Some(2) && said(&output).contains("nobody has said where the value of `key` may go"),
+        "{}",
+        said(&output)
+    );
+    assert!(said(&output).contains("bailiwick credentials set"), "{}", said(&output));
+    let place = format!("http://127.0.0.1:{}", server.port());
+    assert!(with_stdin(&program, &["credentials", "set", "key", "--for", &place], "").status.success());
+    let ran = tokio::task::block_in_place(|| asks(&program, &[], &[request]));
+    assert_eq!(ran.told()[0].0, 200, "the value stayed as it was: {ran:?}");
+    assert!(server.heard()[0].has_header(&format!("authorization: Bearer {VALUE}")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn destinations_are_shown_kept_and_changed_on_the_record() {
+    let program = Program::new(&config(1, "kind = \"bearer\""));
+    let run = |args: &[&str], stdin: &str| tokio::task::block_in_place(|| with_stdin(&program, args, stdin));
+    let (one, two) = ("https://one.example.com", "https://*.example.com:8443/api/**");
+    assert!(run(&["credentials", "set", "key", "--for", one, "--for", two], VALUE).status.success());
+    for args in [
+        &["credentials", "ls"][..],
+        &["credentials", "ls", "--json"],
+        &["credentials", "show", "key"],
+        &["credentials", "show", "key", "--json"],
+    ] {
+        let words = said(&run(args, ""));
+        assert!(words.contains(one) && words.contains(two), "{words}");
+    }
+    // Another value goes to the same places, and other places take the same value.
+    assert!(run(&["credentials", "set", "key"], "another-value-1").status.success());
+    let kept = || vault::Local::new(&program.place().home).kept("key").unwrap();
+    assert_eq!((kept().version, kept().destinations.len()), (2, 2));
+    assert!(run(&["credentials", "set", "key", "--for", one], "").status.success());
+    assert_eq!((kept().version, kept().destinations.len()), (2, 1));
+    let changes: Vec<_> = tests::host::records(&program.place().home, journal::log_run())
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::CredentialChanged(changed) => Some((changed.change, changed.destinations.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(changes, [(CredentialChange::Set, 2), (CredentialChange::Set, 2), (CredentialChange::Bounded, 1)]);
+}
+
+#[test]
+fn a_name_that_there_is_not_is_not_revoked_and_near_ones_are_told() {
+    let program = Program::new(&config(1, "kind = \"bearer\"\nsource = \"env:KEY\""));
+    set(&program, "tracker", VALUE);
+    for (name, near) in [("trakcer", "tracker"), ("kye", "key")] {
+        let output = program.run(&["credentials", "revoke", name]);
+        let words = said(&output);
+        assert!(output.status.code() == Some(2) && words.contains(&format!("did you mean `{near}`?")), "{words}");
+    }
+    for name in ["tracker", "key"] {
+        assert_eq!(program.run(&["credentials", "revoke", name]).status.code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn what_is_removed_is_gone_with_its_destinations() {
+    let program = Program::new(&config(1, "kind = \"bearer\""));
+    set(&program, "key", VALUE);
+    assert_eq!(program.run(&["credentials", "rm", "other"]).status.code(), Some(2));
+    assert_eq!(program.run(&["credentials", "rm", "key"]).status.code(), Some(0));
+    assert!(!said(&program.run(&["credentials", "ls"])).contains("127.0.0.1"));
+    assert_eq!(with_stdin(&program, &["credentials", "set", "key"], VALUE).status.code(), Some(2), "nobody has said where it may go");
+}
