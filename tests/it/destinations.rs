@@ -31,7 +31,7 @@ async fn a_strangers_configuration_can_not_have_a_value_sent_to_its_own_host() {
     for (kind, line) in [("bearer", ""), ("header", "header = \"x-key\""), ("query", "query = \"key\"")] {
         let program = Program::new(&config(strangers.port(), &format!("kind = \"{kind}\"\n{line}")));
         let place = format!("http://127.0.0.1:{}", own.port());
-        assert!(with_stdin(&program, &["credentials", "set", "key", "--for", &place], VALUE).status.success());
+        assert!(with_stdin(&program, &["credentials", "set", "--weak", "key", "--for", &place], VALUE).status.success());
         // The binding says no port, so it is not wholly outside, and each request is judged.
         let request = json!({ "url": strangers.url("/") });
         let ran = tokio::task::block_in_place(|| asks(&program, &[], std::slice::from_ref(&request)));
@@ -65,7 +65,7 @@ async fn a_client_secret_goes_to_no_other_token_endpoint() {
     let oauth2 = |endpoint: &str| config(own.port(), &format!("kind = \"oauth2\"\nclient-id = \"me\"\ntoken = \"{endpoint}\""));
     let program = Program::new(&oauth2(&evil.url("/token")));
     let place = format!("http://127.0.0.1:{}", own.port());
-    assert!(with_stdin(&program, &["credentials", "set", "key", "--for", &place], VALUE).status.success());
+    assert!(with_stdin(&program, &["credentials", "set", "--weak", "key", "--for", &place], VALUE).status.success());
     let output =
         tokio::task::block_in_place(|| program.run(&["run", "asks", "--trust", "--", &json!({ "url": own.url("/") }).to_string()]));
     assert!(output.status.code() == Some(2) && said(&output).contains(&evil.url("/token")), "{}", said(&output));
@@ -88,7 +88,7 @@ async fn a_value_of_which_nobody_said_where_it_may_go_goes_nowhere_until_somebod
     );
     assert!(said(&output).contains("bailiwick credentials set"), "{}", said(&output));
     let place = format!("http://127.0.0.1:{}", server.port());
-    assert!(with_stdin(&program, &["credentials", "set", "key", "--for", &place], "").status.success());
+    assert!(with_stdin(&program, &["credentials", "set", "--weak", "key", "--for", &place], "").status.success());
     let ran = tokio::task::block_in_place(|| asks(&program, &[], &[request]));
     assert_eq!(ran.told()[0].0, 200, "the value stayed as it was: {ran:?}");
     assert!(server.heard()[0].has_header(&format!("authorization: Bearer {VALUE}")));
@@ -99,7 +99,7 @@ async fn destinations_are_shown_kept_and_changed_on_the_record() {
     let program = Program::new(&config(1, "kind = \"bearer\""));
     let run = |args: &[&str], stdin: &str| tokio::task::block_in_place(|| with_stdin(&program, args, stdin));
     let (one, two) = ("https://one.example.com", "https://*.example.com:8443/api/**");
-    assert!(run(&["credentials", "set", "key", "--for", one, "--for", two], VALUE).status.success());
+    assert!(run(&["credentials", "set", "--weak", "key", "--for", one, "--for", two], VALUE).status.success());
     for args in [
         &["credentials", "ls"][..],
         &["credentials", "ls", "--json"],
@@ -110,10 +110,10 @@ async fn destinations_are_shown_kept_and_changed_on_the_record() {
         assert!(words.contains(one) && words.contains(two), "{words}");
     }
     // Another value goes to the same places, and other places take the same value.
-    assert!(run(&["credentials", "set", "key"], "another-value-1").status.success());
+    assert!(run(&["credentials", "set", "--weak", "key"], "another-value-1").status.success());
     let kept = || vault::Local::new(&program.place().home).kept("key").unwrap();
     assert_eq!((kept().version, kept().destinations.len()), (2, 2));
-    assert!(run(&["credentials", "set", "key", "--for", one], "").status.success());
+    assert!(run(&["credentials", "set", "--weak", "key", "--for", one], "").status.success());
     assert_eq!((kept().version, kept().destinations.len()), (2, 1));
     let changes: Vec<_> = tests::host::records(&program.place().home, journal::log_run())
         .into_iter()
@@ -146,5 +146,5 @@ fn what_is_removed_is_gone_with_its_destinations() {
     assert_eq!(program.run(&["credentials", "rm", "other"]).status.code(), Some(2));
     assert_eq!(program.run(&["credentials", "rm", "key"]).status.code(), Some(0));
     assert!(!said(&program.run(&["credentials", "ls"])).contains("127.0.0.1"));
-    assert_eq!(with_stdin(&program, &["credentials", "set", "key"], VALUE).status.code(), Some(2), "nobody has said where it may go");
+    assert_eq!(with_stdin(&program, &["credentials", "set", "--weak", "key"], VALUE).status.code(), Some(2), "nobody has said where it may go");
 }

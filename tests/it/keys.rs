@@ -35,6 +35,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("agents.files.mode", "mounts_can_be_read_and_not_changed"),
     ("agents.http.addresses", "a3_1_a_private_address_is_not_dialled_unless_it_is_listed"),
     ("agents.http.credential", "b3_a_credential_is_not_taken_along_to_where_a_redirect_leads"),
+    ("agents.http.headers", "a_request_under_a_credential_carries_ordinary_headers_and_what_its_grant_names"),
     ("agents.http.host", "a3_1_a_host_pattern_is_anchored_at_both_ends"),
     ("agents.http.methods", "methods_paths_and_ports_that_are_not_granted_never_reach_the_server"),
     ("agents.http.paths", "b3_what_is_judged_of_a_path_is_what_is_sent"),

@@ -280,6 +280,7 @@ fn audit_touched_and_the_log_of_nginx_agree() {
     let http = effect::HttpGrant {
         credential: None,
         addresses: Vec::new(),
+        headers: Vec::new(),
         host: "127.0.0.1".parse().unwrap(),
         methods: vec![effect::Method::new("GET").unwrap()],
         paths: vec!["/public/**".parse().unwrap()],

@@ -27,7 +27,9 @@ pub fn config(port: u16, key: &str) -> String {
 /// One grant of an agent for a port of loopback, over HTTP.
 #[must_use]
 pub fn granted(agent: &str, port: u16, path: &str, credential: Option<&str>) -> String {
-    let credential = credential.map(|name| format!("credential = {name:?}\n")).unwrap_or_default();
+    let credential = credential
+        .map(|name| format!("credential = {name:?}\nheaders = [\"content-encoding\", \"x-amz-target\", \"x-digest\"]\n"))
+        .unwrap_or_default();
     format!(
         "[[agents.{agent}.http]]\nhost = \"127.0.0.1\"\nscheme = \"http\"\nport = {port}\nmethods = [\"GET\", \"POST\", \"PUT\"]\n\
          paths = [{path:?}]\n{credential}"
@@ -120,7 +122,16 @@ pub fn ran(program: &Program, output: &Output) -> Ran {
     Ran { code: output.status.code(), said, report, records }
 }
 
-/// Gives the vault of the home a value, by standard input.
+/// Every port of this machine's own address: where the servers of tests listen.
+///
+/// # Panics
+/// Never.
+#[must_use]
+pub fn loopback() -> Vec<effect::Destination> {
+    ["http://127.0.0.1:*", "https://127.0.0.1:*"].map(|text| text.parse().expect("a destination")).to_vec()
+}
+
+/// Gives the vault of the home a value that may go to servers of tests, by standard input.
 ///
 /// # Panics
 /// Where it is not taken.
@@ -128,6 +139,7 @@ pub fn set(program: &Program, name: &str, value: &str) {
     let file = program.folder().join("stdin");
     std::fs::write(&file, value).expect("a file");
     let mut command: Command = program.command(&[], &["credentials", "set", "--weak", name]);
+    command.args(loopback().iter().flat_map(|destination| ["--for".to_owned(), destination.to_string()]));
     let output = command.stdin(File::open(&file).expect("a file")).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::remove_file(file).expect("it is there");

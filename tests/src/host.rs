@@ -249,6 +249,7 @@ pub fn loopback(order: &mut RunOrder, port: u16, methods: &[&str], paths: &[&str
     order.grants.http.push(HttpGrant {
         addresses: Vec::new(),
         credential: None,
+        headers: Vec::new(),
         host: "127.0.0.1".parse().expect("a host"),
         methods: methods.iter().map(|method| effect::Method::new(method).expect("a method")).collect(),
         paths: paths.iter().map(|path| path.parse().expect("a path")).collect(),

@@ -109,6 +109,13 @@ impl Leased {
         self.sourced(binding, (op, Timeouts::default())).await.ok().flatten()
     }
 
+    /// The same, if it may go there.
+    pub(crate) async fn value_for(self: &Arc<Self>, binding: &Binding, target: &HttpTarget, op: OpId) -> Option<Secret> {
+        let Value { secret, destinations, .. } = self.value(binding, op).await?;
+        let may = destinations.is_none_or(|to| policy::destination::may_go(&binding.name, &to, std::iter::once(target)).is_ok());
+        may.then_some(secret)
+    }
+
     /// The same, for somebody who may be less patient; an error where there may be one that could not be had.
     async fn sourced(self: &Arc<Self>, binding: &Binding, asking: (OpId, Timeouts)) -> Result<Option<Value>, NotHad> {
         match self.vault.value(binding).await {
@@ -144,6 +151,10 @@ impl Leased {
         ask_for_plain(&mut request.headers);
         let of_it = values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target));
         let (binding, value) = of_it.ok_or_else(|| unavailable(name))?;
+        // SECURITY: what is made with a value goes where the value itself may go.
+        if let Some(destinations) = &value.destinations {
+            policy::destination::may_go(name, destinations, [&request.target].into_iter().chain(binding.endpoint())).map_err(Undressed::Refused)?;
+        }
         let put = self.put((op, binding), &value.secret, request).await.map_err(|why| match why {
             NotPut::Unfit(why) => Undressed::Refused(Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256))),
             NotPut::Unavailable => unavailable(name),
@@ -239,6 +250,11 @@ impl Leased {
             return claim.map_texts(&|text| SafeText::new(&"*".repeat(text.as_str().len()), text.as_str().len()));
         }
         self.scrubber().map_or(claim.clone(), |known| claim.map_texts(&|text| scrubbed(&known, text)))
+    }
+
+    /// Text for the record, with stars in place of secrets.
+    pub(crate) fn scrub_text(&self, text: &SafeText) -> SafeText {
+        self.scrubber().map_or_else(|| text.clone(), |known| scrubbed(&known, text))
     }
 
     /// What an agent returned, or how it failed.

@@ -123,6 +123,9 @@ impl Live {
         let pool = network.as_ref().map(Network::pool);
         let leased = Arc::new(Leased::new(vault, gate.clone(), network.as_ref().map(Network::pool), Finishing::new(runtime.clone())));
         let clock = Arc::clone(gate.clock());
+        // Not the other way round: who knows the secrets has the gate already.
+        let known = Arc::downgrade(&leased);
+        gate.star_with(move |text| known.upgrade().map_or_else(|| text.clone(), |leased| leased.scrub_text(text)));
         let mut live = Self::without_acts(gate.opening(), mounts, clock);
         live.acts = Some(Acts { gate, pool, leased, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None });
         live

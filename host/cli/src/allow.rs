@@ -16,12 +16,18 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         | Reason::PathNotGranted => http(ask.resource.as_str()).unwrap_or_else(|| words("a grant of this kind, where there is one")),
         Reason::GrantExpired => words("a later day in the `until` of the grant"),
         Reason::HeaderNotYours(name) => words(&format!("nothing: `{name}` is set by the host alone")),
+        Reason::HeaderNotGranted(name) => words(&format!("`headers = [\"{name}\"]` in the grant, if the agent may say that")),
+        Reason::ResourceNotGranted(_) => {
+            words("a grant of the resource that the header names, at the same host and with the same credential")
+        }
+        Reason::ChangesMeaning(_) => words("nothing: a request means what its first line and its target say"),
         Reason::CredentialNotBound(name) => {
             words(&format!("the host among the `hosts` of `[credentials.{name}]`, if it may have the credential"))
         }
         Reason::CredentialExpired(name) => words(&format!("a later day in the `until` of `[credentials.{name}]`")),
         Reason::CredentialUnavailable(name) => words(&format!("a value: `bailiwick credentials set {name}`, or what its `source` names")),
         Reason::CredentialElsewhere(_) => words("nothing: a credential of one environment is not used in another"),
+        Reason::CredentialOutside(_) => words("`bailiwick credentials set NAME --for URL`, if the value's owner wants it to go there"),
         Reason::CredentialRevoked(name) => words(&format!("a run that is started anew, if `{name}` itself was not revoked")),
         Reason::CredentialUnfit(_) => words("another `kind` for the credential, or a request that has room for it"),
         Reason::CredentialUseNotGranted(name) => words(&format!("`[[agents.AGENT.credentials]]` with the name `{name}` and `may`")),
@@ -68,7 +74,7 @@ mod tests {
 
     fn ask(capability: &str, resource: &str) -> AskedFor {
         let text = |text: &str| SafeText::new(text, 1024);
-        AskedFor { capability: text(capability), function: text("f"), resolved: None, resource: text(resource) }
+        AskedFor { capability: text(capability), function: text("f"), headers: Vec::new(), placeholders: 0, resolved: None, resource: text(resource) }
     }
 
     #[test]

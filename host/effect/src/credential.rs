@@ -277,6 +277,23 @@ impl Binding {
 }
 
 impl Binding {
+    /// The place beside the request itself that is sent the value: the endpoint that gives tokens for it.
+    pub fn endpoint(&self) -> Option<&HttpTarget> {
+        match &self.placement {
+            Placement::Oauth2(oauth2) => Some(&oauth2.token),
+            Placement::Bearer
+            | Placement::Basic { .. }
+            | Placement::Header { .. }
+            | Placement::Query { .. }
+            | Placement::Path { .. }
+            | Placement::Form { .. }
+            | Placement::Json { .. }
+            | Placement::Sigv4(_)
+            | Placement::Hmac(_)
+            | Placement::Jwt(_) => None,
+        }
+    }
+
     /// The requests that a step of its rotation makes, in order; nothing, where it does not say how.
     pub fn requests(&self, step: &CredentialStep) -> Option<Vec<(Method, HttpTarget)>> {
         let rotation = self.rotation.as_ref()?;

@@ -57,12 +57,20 @@ pub enum Reason {
     GrantExpired,
     /// The guest set a header that only the host may set; its name.
     HeaderNotYours(SafeText),
+    /// A header that the grant does not name, and that goes along with no request unasked; its name.
+    HeaderNotGranted(SafeText),
+    /// A header names another resource, which is not granted; the header, and which.
+    ResourceNotGranted(SafeText),
+    /// Something in the query, a header or the body by which servers take the request for another one; what.
+    ChangesMeaning(SafeText),
     /// The grant names a credential that may not go to this host; its name.
     CredentialNotBound(SafeText),
     /// The credential's last day is over; its name.
     CredentialExpired(SafeText),
     /// The credential is for another environment than the one the request would go to; which.
     CredentialElsewhere(SafeText),
+    /// The owner of its value has said that it goes elsewhere, or has not said where; its name, and where to.
+    CredentialOutside(SafeText),
     /// The lease under which the run had it was ended; its name.
     CredentialRevoked(SafeText),
     /// There is no value for it: it was revoked, never set, or its source does not answer; its name.
@@ -111,9 +119,13 @@ impl Reason {
             Self::PathNotGranted => "path-not-granted",
             Self::GrantExpired => "grant-expired",
             Self::HeaderNotYours(_) => "header-not-yours",
+            Self::HeaderNotGranted(_) => "header-not-granted",
+            Self::ResourceNotGranted(_) => "resource-not-granted",
+            Self::ChangesMeaning(_) => "changes-meaning",
             Self::CredentialNotBound(_) => "credential-not-bound",
             Self::CredentialExpired(_) => "credential-expired",
             Self::CredentialElsewhere(_) => "credential-elsewhere",
+            Self::CredentialOutside(_) => "credential-outside",
             Self::CredentialRevoked(_) => "credential-revoked",
             Self::CredentialUnavailable(_) => "credential-unavailable",
             Self::CredentialUnfit(_) => "credential-unfit",
@@ -146,12 +158,15 @@ impl std::fmt::Display for Reason {
             Self::PathNotGranted => f.write_str("the host is granted for other paths"),
             Self::GrantExpired => f.write_str("the grant has ended"),
             Self::HeaderNotYours(name) => write!(f, "only the host may set the header `{name}`"),
+            Self::HeaderNotGranted(name) => write!(f, "the grant does not name the header `{name}`"),
+            Self::ResourceNotGranted(what) => write!(f, "a header names a resource that is not granted: {what}"),
+            Self::ChangesMeaning(what) => write!(f, "`{what}` would change what the request means, or for whom"),
             Self::CredentialNotBound(name) => write!(f, "the credential `{name}` may not go to this host"),
             Self::CredentialExpired(name) => write!(f, "the last day of the credential `{name}` is over"),
             Self::CredentialUnavailable(name) => {
                 write!(f, "the credential `{name}` has no value: revoked, never set, or its source does not answer")
             }
-            Self::CredentialElsewhere(what) => write!(f, "the credential {what}"),
+            Self::CredentialElsewhere(what) | Self::CredentialOutside(what) => write!(f, "the credential {what}"),
             Self::CredentialRevoked(name) => write!(f, "this run's lease of the credential `{name}` was revoked"),
             Self::CredentialUnfit(what) => write!(f, "the credential {what}"),
             Self::CredentialUseNotGranted(name) => write!(f, "nothing lets this agent do that with a credential `{name}`"),

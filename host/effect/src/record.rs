@@ -364,6 +364,9 @@ records! {
         change: CredentialChange,
         /// The credential's name.
         credential: SafeText,
+        /// Where its value may go from now on, where that was said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        destinations: Vec<SafeText>,
         /// `credential-changed`.
         kind: Kind,
         /// Form of this body.

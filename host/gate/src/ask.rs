@@ -153,7 +153,11 @@ impl<A> Permit<A> {
     pub fn unanswered(self, why: NoAnswer) -> Result<(), Stop> {
         let class = match &why.refused {
             Some(
-                Reason::CredentialUnavailable(_) | Reason::CredentialRevoked(_) | Reason::CredentialUnfit(_) | Reason::SecretInRequest,
+                Reason::CredentialUnavailable(_)
+                | Reason::CredentialOutside(_)
+                | Reason::CredentialRevoked(_)
+                | Reason::CredentialUnfit(_)
+                | Reason::SecretInRequest,
             ) => AnswerClass::RefusedCredential,
             Some(_) => AnswerClass::RefusedAddress,
             None => AnswerClass::Failed,

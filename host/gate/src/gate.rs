@@ -1,7 +1,7 @@
 //! Opens, resumes and closes runs: what is there once in a home.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use effect::record::{Kind, Record, RunResumed, Settled, VERSION};
 use effect::{Principal, RunId, Stop};
@@ -163,7 +163,7 @@ impl Gate {
         let inner = Mutex::new(Inner::new(&opening));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = opening.placeholders();
-        RunGate::new(Shared { book, clock, keyed, opening, placeholders, watcher, inner })
+        RunGate::new(Shared { book, clock, keyed, opening, placeholders, stars: OnceLock::new(), watcher, inner })
     }
 }
 

@@ -7,7 +7,7 @@ mod leases;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use effect::record::{Record, Sent, Settled};
@@ -35,12 +35,16 @@ pub(crate) use held::{Repeat, asked_for, source_of};
 #[derive(Clone)]
 pub struct RunGate(Arc<Shared>);
 
+/// Puts stars in place of what is known to be secret.
+type Stars = Box<dyn Fn(&SafeText) -> SafeText + Send + Sync>;
+
 pub(crate) struct Shared {
     pub(crate) book: Arc<Book>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyed: Keyed,
     pub(crate) opening: Opening,
     pub(crate) placeholders: Vec<policy::Placeholder>,
+    pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
     pub(crate) inner: Mutex<Inner>,
 }
@@ -324,6 +328,11 @@ impl RunGate {
 
     pub(crate) fn settle(&self, op: OpId, how: Settling) -> Result<(), Stop> {
         self.lock().settle(op, how)
+    }
+
+    /// What is asked from now on is put on the record through this. Said once, by whoever knows the secrets of the run.
+    pub fn star_with(&self, stars: impl Fn(&SafeText) -> SafeText + Send + Sync + 'static) {
+        let _ = self.0.stars.set(Box::new(stars));
     }
 
     /// Ends the run: whatever is under way is abandoned, and `run-closed` is durable when this returns.

@@ -172,6 +172,9 @@ fn http_line(grant: &effect::HttpGrant) -> String {
         let addresses = list(grant.addresses.iter().map(ToString::to_string).collect());
         line.push_str(&format!(", also at {addresses}"));
     }
+    if !grant.headers.is_empty() {
+        line.push_str(&format!(", with the headers {}", SafeText::new(&list(grant.headers.clone()), 4096)));
+    }
     if let Some(credential) = &grant.credential {
         line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }

@@ -17,6 +17,7 @@ fn grants(rules: usize) -> Grants {
         addresses: Vec::new(),
         credential: Some("key".to_owned()),
         // All of them but the last differ only in the path, which is looked at last.
+        headers: Vec::new(),
         host: "*.example.com".parse().unwrap(),
         methods: vec![Method::new("GET").unwrap()],
         paths: vec![if n + 1 == rules { "/api/**" } else { "/other/**/end" }.parse().unwrap()],

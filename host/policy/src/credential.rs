@@ -1,5 +1,7 @@
 //! Which credential goes along with a request, and whether it may.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use effect::{
@@ -7,6 +9,7 @@ use effect::{
 };
 
 use crate::decide::Facts;
+use crate::text::decoded;
 use crate::{headers, scope};
 
 /// The header by which a guest chooses among the credentials that it was granted. It is never sent.
@@ -54,7 +57,7 @@ impl Choice {
 /// The guest's choice of a credential, and the request without it; nothing where it made none.
 ///
 /// # Errors
-/// Two choices, a choice that is none, a placeholder anywhere else, in whatever spelling.
+/// Two choices, a choice that is none, a placeholder anywhere else but in the body, in whatever spelling.
 pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<(Choice, HttpAsk)>, Reason> {
     let is_choice = |header: &Header| header.name.eq_ignore_ascii_case(CHOICE);
     if placeholders.is_empty() && !ask.headers.iter().any(is_choice) {
@@ -124,8 +127,8 @@ fn is_under(value: &[u8], scheme: &[u8], rest: &[u8]) -> bool {
     front.eq_ignore_ascii_case(scheme) && after.strip_prefix(b" ") == Some(rest)
 }
 
-/// Whether the text is anywhere in a request: as it is, percent-encoded, or in base 64 at any offset. It is inert, so what goes past in a form
-/// of the guest's own lets nobody in; what is found here was a mistake, or a try.
+/// Whether the text is in the target or the headers of a request: as it is, percent-encoded, or in base 64 at any offset. There it was meant to let
+/// somebody in, in a place where it never can: the author is better told than left with a request that fails. In a body it is text like any other.
 fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
     let forms = forms(text);
     let found = |bytes: &[u8]| {
@@ -135,7 +138,13 @@ fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
     found(ask.target.path.as_bytes())
         || ask.target.query.as_deref().is_some_and(|query| found(query.as_bytes()))
         || ask.headers.iter().any(|header| found(&header.value) || found(header.name.as_bytes()))
-        || found(&ask.body)
+}
+
+/// How often placeholders are quoted in a body, as they are or in base 64. They stay there as they are, whatever they are quoted for: conversations
+/// that hold one once hold it for ever.
+pub fn quoted(placeholders: &[Placeholder], body: &[u8]) -> u64 {
+    let forms: BTreeSet<Vec<u8>> = placeholders.iter().flat_map(|placeholder| forms(&placeholder.text)).collect();
+    forms.iter().map(|form| memchr::memmem::find_iter(body, form).count() as u64).sum()
 }
 
 fn forms(text: &str) -> Vec<Vec<u8>> {
@@ -218,14 +227,4 @@ fn has_in_query(ask: &HttpAsk, name: &str) -> bool {
     let query = ask.target.query.as_deref().unwrap_or_default();
     let names = query.split(['&', ';']).filter_map(|pair| pair.split('=').next());
     names.map(str::as_bytes).any(|written| decoded(written).eq_ignore_ascii_case(name.as_bytes()))
-}
-
-fn decoded(mut rest: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(rest.len());
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
-        out.push(hex.unwrap_or(*first));
-        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    out
 }

@@ -1,9 +1,13 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
-use effect::{Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, Reason, SafeText};
+use effect::{
+    Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method, Reason,
+    SafeText,
+};
 
 use crate::credential::Choice;
-use crate::{address, credential, headers, scope};
+use crate::resource::Asking;
+use crate::{address, credential, headers, meaning, scope};
 
 /// What is true at the moment of asking, apart from the ask itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,11 +45,12 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
     let chosen = facts.chosen.as_ref().map(Choice::name);
     let mut nearest = Miss::Host;
     for (n, grant) in grants.http.iter().enumerate() {
-        match covers(grant, facts, ask) {
+        match covers(grant, facts, (&ask.method, &ask.target)) {
             Ok(()) if chosen.is_some() && grant.credential.as_deref() != chosen => nearest = Miss::Credential,
             Ok(()) => {
-                headers::check(ask)?;
                 let credential = credential::judge(grants, grant, facts, ask)?;
+                headers::check(&Asking { grants, facts, credential: credential.as_deref() }, grant, ask)?;
+                meaning::check(ask, credential.is_some())?;
                 let HttpBounds { pins, rate, request_bytes, response_bytes } = grant.within.clone();
                 if request_bytes.is_some_and(|most| ask.body.len() as u64 > most) {
                     return Err(Reason::OverLimit(SafeText::new(&format!("request-bytes of http[{n}]"), 64)));
@@ -74,7 +79,7 @@ pub(crate) fn never_host(host: &Host) -> Result<(), Reason> {
 
 /// How far a grant that does not cover an ask reached; the later, the nearer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Miss {
+pub(crate) enum Miss {
     Host,
     Scheme,
     Port,
@@ -98,8 +103,7 @@ impl Miss {
     }
 }
 
-fn covers(grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<(), Miss> {
-    let target = &ask.target;
+pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, (method, target): (&Method, &HttpTarget)) -> Result<(), Miss> {
     if !grant.host.matches(&target.host) {
         return Err(Miss::Host);
     }
@@ -109,7 +113,7 @@ fn covers(grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<(), Miss> {
     if grant.port() != target.port {
         return Err(Miss::Port);
     }
-    if !grant.methods.contains(&ask.method) {
+    if !grant.methods.contains(method) {
         return Err(Miss::Method);
     }
     if !grant.paths.iter().any(|path| path.matches(&target.path)) {

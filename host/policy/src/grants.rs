@@ -6,6 +6,7 @@ use effect::{Grants, Host, HostPattern, HttpGrant};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::address::{self, Class};
+use crate::headers;
 
 /// BOUND: the widest networks that may be listed.
 const V4_PREFIX_MIN: u8 = 8;
@@ -56,6 +57,9 @@ pub enum Problem {
     /// The host leads to a metadata service.
     #[error("a metadata service can't be granted")]
     Metadata,
+    /// A header that no grant can open.
+    #[error("the header `{0}` is the host's own, a proxy's, or of a kind that can't be judged: no grant opens it")]
+    ClosedHeader(String),
     /// The host is an address that no connection can go to.
     #[error("this address can't be the other end of a connection")]
     NoPeerHost,
@@ -90,6 +94,9 @@ fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem))
     }
     if grant.port == Some(0) {
         report("port", Problem::NoPort);
+    }
+    for name in grant.headers.iter().filter(|name| headers::is_closed(name)) {
+        report("headers", Problem::ClosedHeader(name.clone()));
     }
     check_place(&grant.host, &grant.addresses, report);
 }

@@ -1,75 +1,118 @@
-//! Which header fields a guest may not set, because they say who speaks, how a message ends, or who it came from.
+//! Which header fields a guest may set: none that says who speaks, how a message ends, or that another resource is meant than the one that was judged.
+//!
+//! A request without a credential may carry everything that is not closed by its kind. Under a credential it carries ordinary headers, and those that its
+//! grant names. A header that names another resource is judged as a request for that one, and only where the grant names the header.
 
-use effect::{Header, HttpAsk, Reason, SafeText};
+mod names;
 
-/// Only the host sets these. Framing and routing (RFC 9110 section 7.6), credentials, what servers believe of a proxy, and what some
-/// take for another host, method or path than the one that was judged. `proxy` becomes `HTTP_PROXY` in a CGI program (httpoxy).
-/// In lower case, with `-` for `_`: CGI and WSGI programs can't tell these two apart.
-const NEVER: &[&str] = &[
-    "authorization",
-    "cf-connecting-ip",
-    "connection",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "true-client-ip",
-    "upgrade",
-    "via",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-host",
-    "x-http-host-override",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
+use effect::{Header, HttpAsk, HttpGrant, Reason, SafeText};
 
-/// Nor any that begins like this.
-const NEVER_FRONT: &[&str] = &["bailiwick-", "proxy-", "x-forwarded-"];
+pub(crate) use self::names::Form;
+use self::names::Kind;
+use crate::resource::{self, Asking};
 
 /// BOUND: longest name that is quoted in a reason.
 const QUOTED_BYTES_MAX: usize = 64;
+/// BOUND: headers of one request on the record.
+const TOLD_MAX: usize = 64;
+/// BOUND: bytes of a value on the record.
+const TOLD_BYTES_MAX: usize = 512;
 
-/// Judges every header field of an ask.
-pub(crate) fn check(ask: &HttpAsk) -> Result<(), Reason> {
-    let mut lengths = 0;
-    for header in &ask.headers {
+/// Judges every header field of an ask under the grant that covers it.
+pub(crate) fn check(asking: &Asking<'_>, grant: &HttpGrant, ask: &HttpAsk) -> Result<(), Reason> {
+    for (n, header) in ask.headers.iter().enumerate() {
         well_formed(header)?;
         let name = header.name.as_str();
-        if name.eq_ignore_ascii_case("content-length") {
-            lengths += 1;
-            // SECURITY: `+5`, `5, 5`, ` 5` and `05` are lengths to some servers and not to others.
-            if lengths > 1 || header.value != ask.body.len().to_string().as_bytes() {
-                return Err(not_yours(name));
+        let is_named = || grant.headers.iter().any(|named| named.eq_ignore_ascii_case(name));
+        let not_named = || Reason::HeaderNotGranted(SafeText::new(name, QUOTED_BYTES_MAX));
+        let before = ask.headers.get(..n).unwrap_or_default();
+        match names::kind(name) {
+            Kind::Closed if name.eq_ignore_ascii_case("content-length") => check_length(header, before, ask)?,
+            Kind::Closed => return Err(not_yours(name)),
+            Kind::Resource(form) => {
+                if !is_named() {
+                    return Err(not_named());
+                }
+                check_once(header, before)?;
+                resource::check(asking, form, header, ask)?;
             }
-        } else if is_hosts_own(name) {
-            return Err(not_yours(name));
+            Kind::OnBehalf if !is_named() => return Err(not_named()),
+            Kind::Other if grant.credential.is_some() && !is_named() => return Err(not_named()),
+            Kind::Other if grant.credential.is_none() => {}
+            Kind::Ordinary if names::is_list(name) => check_value(header)?,
+            Kind::Ordinary => {
+                check_once(header, before)?;
+                check_value(header)?;
+            }
+            Kind::OnBehalf | Kind::Other => check_once(header, before)?,
         }
     }
     Ok(())
 }
 
+/// Whether no grant can open a header of this name.
+pub(crate) fn is_closed(name: &str) -> bool {
+    names::kind(name) == Kind::Closed
+}
+
 /// Whether the guest has set a header that servers may take for this one.
 pub(crate) fn has(ask: &HttpAsk, name: &str) -> bool {
-    let alike = |text: &str| text.to_ascii_lowercase().replace('_', "-");
-    ask.headers.iter().any(|header| alike(&header.name) == alike(name))
+    ask.headers.iter().any(|header| names::folded(&header.name) == names::folded(name))
+}
+
+/// Whether this name in a query is read by some servers as the header of that name, which the guest may not set.
+pub(crate) fn is_closed_in_query(name: &str) -> bool {
+    let folded = names::folded(name);
+    folded.starts_with("x-") && (is_closed(&folded) || matches!(names::kind(&folded), Kind::Resource(_)))
+}
+
+/// The headers of a request for the record: names, and the values of those that say what is done. Without what stands in the query of a URL.
+pub fn told(headers: &[Header]) -> Vec<SafeText> {
+    let one = |header: &Header| {
+        let name = SafeText::new(&header.name.to_ascii_lowercase(), QUOTED_BYTES_MAX);
+        if !names::is_told(&header.name) {
+            return name;
+        }
+        let value = header.value.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let cut = if value.len() < header.value.len() { "?…" } else { "" };
+        SafeText::new(&format!("{name}: {}{cut}", String::from_utf8_lossy(value)), TOLD_BYTES_MAX)
+    };
+    let mut all: Vec<SafeText> = headers.iter().take(TOLD_MAX).map(one).collect();
+    if headers.len() > TOLD_MAX {
+        all.push(SafeText::new(&format!("and {} more", headers.len() - TOLD_MAX), QUOTED_BYTES_MAX));
+    }
+    all
+}
+
+/// SECURITY: `+5`, `5, 5`, ` 5` and `05` are lengths to some servers and not to others.
+fn check_length(header: &Header, before: &[Header], ask: &HttpAsk) -> Result<(), Reason> {
+    let is_second = before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&header.name));
+    if is_second || header.value != ask.body.len().to_string().as_bytes() { Err(not_yours(&header.name)) } else { Ok(()) }
+}
+
+/// SECURITY: of two lines, one server believes the first and the next one the last.
+fn check_once(header: &Header, before: &[Header]) -> Result<(), Reason> {
+    let name = names::folded(&header.name);
+    if before.iter().any(|earlier| names::folded(&earlier.name) == name) {
+        return Err(Reason::Malformed(SafeText::new(&format!("the header `{}` stands twice", quoted(&header.name)), 256)));
+    }
+    Ok(())
+}
+
+/// SECURITY: values of ordinary headers by which a server is told to fetch or to call something else: `message/external-body` (RFC 2046 section 5.2.3),
+/// and the callback preference of OData.
+fn check_value(header: &Header) -> Result<(), Reason> {
+    let value = String::from_utf8_lossy(&header.value).to_ascii_lowercase();
+    let means_another = match header.name.to_ascii_lowercase().as_str() {
+        "content-type" => ["message/", "application/http"].iter().any(|kind| value.contains(kind)),
+        "prefer" => value.contains("callback") || value.contains("://"),
+        _ => false,
+    };
+    if means_another { Err(Reason::ChangesMeaning(SafeText::new(&header.name, QUOTED_BYTES_MAX))) } else { Ok(()) }
 }
 
 fn well_formed(header: &Header) -> Result<(), Reason> {
-    if header.name.is_empty() || !header.name.bytes().all(is_token) {
+    if header.name.is_empty() || !is_token(&header.name) {
         return Err(Reason::Malformed(SafeText::new(&format!("the header name `{}`", quoted(&header.name)), 256)));
     }
     if header.value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7F) {
@@ -82,14 +125,9 @@ fn quoted(name: &str) -> String {
     name.chars().take(QUOTED_BYTES_MAX).collect()
 }
 
-fn is_hosts_own(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    NEVER.contains(&name.as_str()) || NEVER_FRONT.iter().any(|front| name.starts_with(front))
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Whether it has only characters of a header's name (RFC 9110 section 5.6.2).
+pub fn is_token(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn not_yours(name: &str) -> Reason {

@@ -8,12 +8,17 @@
 pub mod address;
 mod credential;
 mod decide;
+pub mod destination;
 pub mod grants;
 mod headers;
+mod meaning;
+mod resource;
 mod scope;
+mod text;
 
-pub use credential::{Choice, PLACEHOLDER_FRONT, Placeholder, choose};
+pub use credential::{Choice, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
 pub use decide::{Facts, decide};
+pub use headers::{is_token as is_header_name, told as told_headers};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

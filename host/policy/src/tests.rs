@@ -13,6 +13,7 @@ use crate::{Facts, decide};
 
 mod credential;
 mod holes;
+mod meaning;
 
 const NOW: Facts = Facts { chosen: None, now_unix_s: 1_800_000_000, mount: None };
 
@@ -20,6 +21,7 @@ fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant {
     HttpGrant {
         addresses: Vec::new(),
         credential: None,
+        headers: Vec::new(),
         host: host.parse().unwrap(),
         methods: vec![Method::new("GET").unwrap(), Method::new("HEAD").unwrap()],
         paths: vec!["/**".parse().unwrap()],
@@ -75,6 +77,9 @@ fn word(judged: Result<(), Reason>) -> String {
         Err(Reason::AddressNotGranted(what)) => format!("address-not-granted({what})"),
         Err(Reason::AddressNever(what)) => format!("address-never({what})"),
         Err(Reason::HeaderNotYours(name)) => format!("header-not-yours({name})"),
+        Err(Reason::HeaderNotGranted(name)) => format!("header-not-granted({name})"),
+        Err(Reason::ResourceNotGranted(what)) => format!("resource-not-granted({what})"),
+        Err(Reason::ChangesMeaning(what)) => format!("changes-meaning({what})"),
         Err(Reason::CredentialNotBound(name)) => format!("credential-not-bound({name})"),
         Err(Reason::CredentialElsewhere(what)) => format!("credential-elsewhere({what})"),
         Err(reason) => reason.code().to_owned(),

@@ -192,6 +192,7 @@ async fn a3_5_proxies_that_the_environment_names_are_not_used() {
     let grant = |port: u16| HttpGrant {
         addresses: Vec::new(),
         credential: None,
+        headers: Vec::new(),
         host: "127.0.0.1".parse().unwrap(),
         methods: vec![Method::new("GET").unwrap()],
         paths: vec!["/**".parse().unwrap()],

@@ -112,7 +112,7 @@ fn a_signature_of_the_guests_own_is_not_sent() {
     );
     let mut refused = ran.refused();
     refused.sort_unstable();
-    assert_eq!(refused, ["credential-unfit", "credential-unfit", "credential-unfit", "header-not-yours"]);
+    assert_eq!(refused, ["credential-unfit", "header-not-granted", "header-not-yours", "header-not-yours"]);
     // What was asked of it since it started was the setup's: eight requests.
     assert_eq!(moto.app.stop().len(), 8);
 }

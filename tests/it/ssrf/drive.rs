@@ -169,7 +169,11 @@ fn intended(records: &[Record], asked: &Asked) -> Came {
 /// The code of a reason, with its detail but for the wording of what is malformed.
 fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::AddressNotGranted(what) | Reason::AddressNever(what) | Reason::HeaderNotYours(what) | Reason::OverLimit(what) => {
+        Reason::AddressNotGranted(what)
+        | Reason::AddressNever(what)
+        | Reason::HeaderNotYours(what)
+        | Reason::HeaderNotGranted(what)
+        | Reason::OverLimit(what) => {
             format!("{}({what})", reason.code())
         }
         _ => reason.code().to_owned(),
@@ -181,6 +185,7 @@ pub(crate) fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant 
     HttpGrant {
         addresses: Vec::new(),
         credential: None,
+        headers: Vec::new(),
         host: host.parse().unwrap(),
         methods: vec![Method::new("GET").unwrap()],
         paths: vec!["/**".parse().unwrap()],

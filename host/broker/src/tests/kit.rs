@@ -53,6 +53,7 @@ pub(super) fn loopback(port: u16) -> Grants {
     let http = HttpGrant {
         credential: None,
         addresses: Vec::new(),
+        headers: Vec::new(),
         host: "127.0.0.1".parse().unwrap(),
         methods: ["GET", "POST"].map(|method| Method::new(method).unwrap()).to_vec(),
         paths: vec!["/**".parse().unwrap()],

@@ -13,6 +13,12 @@ pub struct AskedFor {
     pub capability: SafeText,
     /// Interface and function.
     pub function: SafeText,
+    /// The headers of a request: names, and the values of those that say what is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<SafeText>,
+    /// How often a placeholder is quoted in the body, where it stays as it is.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub placeholders: u64,
     /// Where a path of a mount leads, as the guest sees it from its root; absent where it leads nowhere, or where it was asked for so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<SafeText>,
@@ -165,6 +171,10 @@ pub enum CredentialChange {
     Revoked,
     /// It may be used again.
     Restored,
+    /// Its value may go elsewhere than before.
+    Bounded,
+    /// Its value and everything that was known of it here is gone.
+    Removed,
 }
 
 /// What is known of a TLS connection.

@@ -123,10 +123,12 @@ impl Held<'_> {
     }
 
     pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
-        let named = self.inner.observed.named(ask);
+        let named = self.told(self.inner.observed.named(ask), ask);
         self.inner.tally.refused += 1;
         let at = self.now_ms();
-        match self.inner.alike.note(ask, &named, &reason, at) {
+        // BOUND: what is held for the whole run has no headers.
+        let bare = AskedFor { headers: Vec::new(), ..named.clone() };
+        match self.inner.alike.note(ask, &bare, &reason, at) {
             Write::Counted => return Ok(()),
             Write::Full(several) => return self.write_several(several),
             Write::One => {}
@@ -137,6 +139,20 @@ impl Held<'_> {
         let params = self.keyed(&ask.canonical_bytes());
         let record = Refused { alike: 1, ask: named, at, counted: None, kind: Kind::Refused, op: op.0, params, reason, v: VERSION };
         self.put(record, Vec::new())
+    }
+
+    /// What was asked as the record has it: with the headers of a request and its placeholders, and with stars for what is known to be secret.
+    pub(super) fn told(&self, asked: AskedFor, ask: &Ask) -> AskedFor {
+        let shared = self.shared();
+        let starred = |text: SafeText| shared.stars.get().map_or_else(|| text.clone(), |star| star(&text));
+        let resource = starred(asked.resource);
+        let Ask::Http(http) = ask else { return AskedFor { resource, ..asked } };
+        AskedFor {
+            headers: policy::told_headers(&http.headers).into_iter().map(starred).collect(),
+            placeholders: policy::quoted(&shared.placeholders, &http.body),
+            resource,
+            ..asked
+        }
     }
 
     /// Records that count stand for no ask in particular, and are known by that. All of them or none: a rebuild must not find a part.
@@ -169,8 +185,7 @@ impl Held<'_> {
             self.inner.tally.refused += 1;
             let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
             let function = if how.class == AnswerClass::RefusedCredential { "vault#place" } else { "net#dial" };
-            let ask =
-                AskedFor { capability: SafeText::new("http", 16), function: SafeText::new(function, 64), resolved: None, resource: what };
+            let ask = asked_of("http", function, what);
             self.shared().watcher.on_refused(&ask, reason);
         }
         let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.going).unzip();
@@ -226,6 +241,10 @@ pub(crate) fn source_of(act: &Act) -> SafeText {
 }
 
 pub(crate) fn asked_for(ask: &Ask) -> AskedFor {
-    let text = |text| SafeText::new(text, 128);
-    AskedFor { capability: text(ask.capability()), function: text(ask.function()), resolved: None, resource: ask.resource() }
+    asked_of(ask.capability(), ask.function(), ask.resource())
+}
+
+fn asked_of(capability: &str, function: &str, resource: SafeText) -> AskedFor {
+    let (capability, function) = (SafeText::new(capability, 64), SafeText::new(function, 128));
+    AskedFor { capability, function, headers: Vec::new(), placeholders: 0, resolved: None, resource }
 }

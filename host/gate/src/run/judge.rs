@@ -30,7 +30,7 @@ impl Held<'_> {
         let canonical = ask.canonical_bytes();
         let asked = AskedRecord {
             again: repeat == Repeat::Again,
-            ask: asked_for(&ask),
+            ask: self.told(asked_for(&ask), &ask),
             at: self.now_ms(),
             bounds: bounds.clone(),
             kind: Kind::Asked,

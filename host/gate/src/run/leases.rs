@@ -94,6 +94,7 @@ impl RunGate {
             by: Actor::Agent(self.opening().standing.agent.name.clone()),
             change: CredentialChange::Rotated,
             credential: SafeText::new(credential, 64),
+            destinations: Vec::new(),
             kind: Kind::CredentialChanged,
             v: VERSION,
             version: Some(version),

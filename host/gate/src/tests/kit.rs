@@ -127,6 +127,7 @@ pub(super) fn grants() -> Grants {
     let http = HttpGrant {
         credential: None,
         addresses: Vec::new(),
+        headers: Vec::new(),
         host: "a.test".parse().unwrap(),
         methods: vec![Method::new("GET").unwrap(), Method::new("POST").unwrap()],
         paths: vec!["/**".parse().unwrap()],

@@ -22,6 +22,7 @@ fn http(methods: &[&str]) -> HttpGrant {
     HttpGrant {
         credential: None,
         addresses: Vec::new(),
+        headers: Vec::new(),
         host: "api.example.com".parse().unwrap(),
         methods: methods.iter().map(|method| Method::new(method).unwrap()).collect(),
         paths: vec!["/**".parse().unwrap()],

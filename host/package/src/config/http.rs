@@ -8,8 +8,21 @@ use ipnet::IpNet;
 
 use crate::authored::{Fault, Table, Value, WrongError};
 
-const KEYS: &[&str] =
-    &["addresses", "credential", "host", "methods", "paths", "pins", "port", "rate", "request-bytes", "response-bytes", "scheme", "until"];
+const KEYS: &[&str] = &[
+    "addresses",
+    "credential",
+    "headers",
+    "host",
+    "methods",
+    "paths",
+    "pins",
+    "port",
+    "rate",
+    "request-bytes",
+    "response-bytes",
+    "scheme",
+    "until",
+];
 
 /// BOUND: grants of one agent; each is looked at for each request.
 const GRANTS_MAX: usize = 256;
@@ -27,6 +40,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
     let grant = HttpGrant {
         addresses: addresses(table, &host)?,
         credential: table.get("credential").map(|value| credential(&value, credentials)).transpose()?,
+        headers: table.get("headers").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX)?.iter().map(header).collect())?,
         methods: each("methods")?.iter().map(method).collect::<Result<_, _>>()?,
         paths: each("paths")?.iter().map(Value::parse).collect::<Result<_, _>>()?,
         port: table.get("port").map(|value| port(&value)).transpose()?,
@@ -72,6 +86,15 @@ pub(super) fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Bindi
     let name = value.text(64)?;
     let unknown = || value.wrong(ParseError::new("a credential", name, "the name of a `[credentials.NAME]` of this file").into());
     credentials.contains_key(name).then(|| name.to_owned()).ok_or_else(unknown)
+}
+
+/// Whether a grant may open it is for `policy` to say.
+fn header(value: &Value<'_>) -> Result<String, WrongError> {
+    let text = value.text(64)?;
+    let is_good = !text.is_empty() && policy::is_header_name(text);
+    let bad =
+        || value.wrong(ParseError::new("a header", text, "its name, in letters, digits and hyphens, for instance x-requested-with").into());
+    if is_good { Ok(text.to_ascii_lowercase()) } else { Err(bad()) }
 }
 
 pub(super) fn method(value: &Value<'_>) -> Result<Method, WrongError> {

@@ -1,0 +1,408 @@
+//! What the names of request headers stand for: data, without a decision.
+//!
+//! A name is looked up in one spelling: lower case, `-` for whatever is no letter or digit, none at either end. CGI, WSGI, Rack and PHP hand
+//! headers over as variables, in which `x_real_ip`, `x.real.ip` and `x-real-ip` are the same.
+
+/// What a header says, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Only the host or a proxy says it, or no host could judge it: no grant opens it.
+    Closed,
+    /// It names another resource, in a form that can be judged as one.
+    Resource(Form),
+    /// It says for whom, or for which tenant, something is done: it needs a grant that names it.
+    OnBehalf,
+    /// It says nothing of who asks, what is asked, or where it goes.
+    Ordinary,
+    /// Everything else.
+    Other,
+}
+
+/// How a header names another resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `/BUCKET/KEY`, percent-encoded, as S3 and what imitates it have it.
+    Object,
+    /// An absolute URL, or a path of the same host.
+    Url,
+    /// A path of the same host; the request takes the resource away from there.
+    Moved,
+    /// An absolute URL, or a path of the same host, that the request writes to.
+    Written,
+}
+
+/// Framing and routing of HTTP itself (RFC 9110 section 7.6), credentials, what servers believe of a proxy, and what frameworks and proxies take for
+/// another host, method, path or user than those that were judged.
+const CLOSED: &[&str] = &[
+    // Framing, connections and routing.
+    "alt-used",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "max-forwards",
+    // `HTTP_PROXY` of a CGI program (httpoxy).
+    "proxy",
+    // Credentials.
+    "authorization",
+    "cookie",
+    "cookie2",
+    "x-authorization",
+    "x-amz-security-token",
+    "x-api-authorization",
+    // Another host.
+    "x-host",
+    "x-http-host-override",
+    "x-original-host",
+    "x-forwarded",
+    "x-server-name",
+    "x-backend-host",
+    "x-target-host",
+    "x-host-override",
+    // Another method.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method",
+    "x-method-override",
+    // Another path: Symfony, IIS, Azure, nginx ingress, Traefik, Envoy, F5.
+    "base-url",
+    "client-url",
+    "request-uri",
+    "uri",
+    "x-override-url",
+    "x-path",
+    "x-proxy-url",
+    "x-replaced-path",
+    "x-request-uri",
+    "x-request-url",
+    "x-url",
+    "x-waws-unencoded-url",
+    "x-http-destinationurl",
+    "x-http-path-override",
+    "x-script-name",
+    "x-sendfile",
+    "x-sendfile-type",
+    "x-lighttpd-send-file",
+    // Who asks from where.
+    "ali-cdn-real-ip",
+    "cdn-src-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-ipcountry",
+    "cf-pseudo-ipv4",
+    "cf-visitor",
+    "cf-worker",
+    "client-ip",
+    "cluster-client-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "incap-client-ip",
+    "remote-addr",
+    "true-client-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-client-ip",
+    "x-client-cn",
+    "x-cluster-client-ip",
+    "x-custom-ip-authorization",
+    "x-from-ip",
+    "x-host-ip",
+    "x-nf-client-connection-ip",
+    "x-originating-ip",
+    "x-real-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-true-client-ip",
+    "x-trusted-client",
+    "x-wap-profile",
+    // Another user, by a proxy's word or by request.
+    "act-as",
+    "as-user",
+    "remote-email",
+    "remote-groups",
+    "remote-name",
+    "remote-user",
+    "run-as",
+    "sudo",
+    "switch-user",
+    "x-act-as",
+    "x-acting-as",
+    "x-authenticated-user",
+    "x-authenticated-userid",
+    "x-auth-user",
+    "x-authentik-username",
+    "x-consumer-custom-id",
+    "x-consumer-groups",
+    "x-consumer-id",
+    "x-consumer-username",
+    "x-credential-identifier",
+    "x-credential-username",
+    "x-anonymous-consumer",
+    "x-email",
+    "x-groups",
+    "x-hasura-admin-secret",
+    "x-impersonate",
+    "x-jwt-payload",
+    "x-login",
+    "x-logged-in-user",
+    "x-on-behalf-of",
+    "x-proxy-user",
+    "x-run-as",
+    "x-sudo",
+    "x-switch-user",
+    "x-token-subject",
+    "x-username",
+    "x-userid",
+    // Inside of a framework or a mesh: steps that are skipped, or calls that count as its own.
+    "x-rack-cache",
+    "x-internal",
+    "x-internal-request",
+    // Copies and joins in forms that are not read here, or under other authority.
+    "x-copy-from",
+    "x-copy-from-account",
+    "destination-account",
+    "x-cos-copy-source",
+    "x-ms-copy-source-authorization",
+    "x-ms-source-lease-id",
+    "x-object-manifest",
+    "x-symlink-target",
+    "x-symlink-target-account",
+    "x-symlink-target-bytes",
+    "upload-concat",
+    // What a server would fetch, or call back.
+    "x-callback-url",
+    "x-notification-url",
+    "x-webhook-url",
+];
+
+/// Names that begin with one of these are closed too.
+const CLOSED_FRONTS: &[&str] = &[
+    "bailiwick-",
+    "proxy-",
+    "x-forwarded-",
+    "x-original-",
+    "x-originating-",
+    "x-rewrite-",
+    "x-envoy-",
+    "x-istio-",
+    "x-linkerd-",
+    "l5d-",
+    "x-middleware-",
+    "x-accel-",
+    "x-remote-",
+    "x-auth-request-",
+    "x-authentik-",
+    "x-authelia-",
+    "x-pomerium-",
+    "x-vouch-",
+    "x-webauth-",
+    "x-user-",
+    "x-authenticated-",
+    "x-consumer-",
+    "x-credential-",
+    "remote-",
+    "impersonate-",
+    "x-impersonate",
+    "x-ssl-",
+    "ssl-",
+    "x-client-cert",
+    "client-cert",
+    "x-tls-client-",
+    "x-mtls-",
+    "x-amzn-mtls-",
+    "x-amzn-oidc-",
+    "x-amzn-waf-",
+    "x-apigateway-",
+    "x-apigw-",
+    "x-arr-",
+    "x-appgw-",
+    "x-azure-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-appengine-",
+    "x-cloud-trace-debug",
+    "x-serverless-authorization",
+    "x-kubernetes-",
+    "x-hasura-",
+    "x-oidc-",
+    "oidc-",
+    "x-saml-",
+    "shib-",
+    "mellon-",
+    "x-ldap-",
+    "x-krb-",
+    "x-gssapi-",
+    "x-jwt-",
+    "sec-",
+    "cf-access-",
+    "x-vercel-",
+    "x-nextjs-",
+    "x-prerender-",
+    "x-invoke-",
+    "x-matched-path",
+    "x-now-",
+    "x-netlify-",
+    "tailscale-",
+    "x-tailscale-",
+    "dapr-",
+    "x-dapr-",
+    "x-sap-login-",
+    "sm-user",
+    "sm-",
+    "iv-",
+    "x-isrw-proxy-",
+];
+
+/// Names that begin like closed ones and say nothing of that kind.
+const OPEN: &[&str] = &["x-user-agent"];
+
+/// Names that say for whom or for which tenant something is done: harmless where a grant means them, another's data where none does.
+const ON_BEHALF: &[&str] = &[
+    "openai-organization",
+    "openai-project",
+    "x-account-id",
+    "x-goog-user-project",
+    "x-grafana-org-id",
+    "x-org-id",
+    "x-organization-id",
+    "x-project-id",
+    "x-scope-orgid",
+    "x-tenant",
+    "x-tenant-id",
+    "x-vault-namespace",
+    "x-workspace-id",
+    "x-amz-expected-bucket-owner",
+    "x-amz-source-expected-bucket-owner",
+];
+
+/// The ordinary ones, as they are spelled.
+const ORDINARY: &[&str] = &[
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-digest",
+    "content-language",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "date",
+    "digest",
+    "dnt",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "pragma",
+    "prefer",
+    "priority",
+    "range",
+    "repr-digest",
+    "save-data",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "want-content-digest",
+    "want-digest",
+    "want-repr-digest",
+    "x-correlation-id",
+    "x-request-id",
+];
+
+/// Ordinary ones that are lists, so that more than one line of them says no more than one would.
+const LISTS: &[&str] = &[
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "if-match",
+    "if-none-match",
+    "pragma",
+    "prefer",
+    "tracestate",
+    "want-content-digest",
+    "want-digest",
+    "want-repr-digest",
+];
+
+/// Headers of which the value is on the record too: it says what was done, to what, or in which form.
+const TOLD: &[&str] =
+    &["content-type", "range", "soapaction", "x-amz-acl", "x-amz-target", "x-amz-website-redirect-location", "content-location", "slug"];
+
+/// In the one spelling in which names are looked up.
+pub(super) fn folded(name: &str) -> String {
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    name.chars().map(letter).collect::<String>().trim_matches('-').to_owned()
+}
+
+/// What a header of this name says.
+pub(super) fn kind(name: &str) -> Kind {
+    // Its own spelling only: what merely folds to it is another header to most.
+    if ORDINARY.contains(&name.to_ascii_lowercase().as_str()) && !name.eq_ignore_ascii_case("content-length") {
+        return Kind::Ordinary;
+    }
+    let folded = folded(name);
+    if CLOSED.contains(&folded.as_str())
+        || (CLOSED_FRONTS.iter().any(|front| folded.starts_with(front)) && !OPEN.contains(&folded.as_str()))
+    {
+        return Kind::Closed;
+    }
+    match folded.as_str() {
+        "x-ms-copy-source" => Kind::Resource(Form::Url),
+        "x-ms-rename-source" => Kind::Resource(Form::Moved),
+        "destination" => Kind::Resource(Form::Written),
+        copy if copy.ends_with("-copy-source") => Kind::Resource(Form::Object),
+        on if ON_BEHALF.contains(&on) => Kind::OnBehalf,
+        _ => Kind::Other,
+    }
+}
+
+/// Whether a second line of this header says no more than the first one could.
+pub(super) fn is_list(name: &str) -> bool {
+    LISTS.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Whether the record has the value too.
+pub(super) fn is_told(name: &str) -> bool {
+    TOLD.contains(&folded(name).as_str()) || matches!(kind(name), Kind::Resource(_) | Kind::OnBehalf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CLOSED, CLOSED_FRONTS, Kind, LISTS, ON_BEHALF, ORDINARY, TOLD, folded, kind};
+
+    #[test]
+    fn names_are_written_as_they_are_looked_up_and_stand_in_one_list() {
+        for name in [CLOSED, ON_BEHALF, ORDINARY, LISTS, TOLD].concat() {
+            assert_eq!(folded(name), name);
+        }
+        for front in CLOSED_FRONTS {
+            assert_eq!(folded(front), front.trim_end_matches('-'));
+        }
+        for name in CLOSED {
+            assert_eq!(kind(name), Kind::Closed, "{name}");
+        }
+        for name in ON_BEHALF {
+            assert_eq!(kind(name), Kind::OnBehalf, "{name}");
+        }
+        for name in ORDINARY.iter().filter(|name| **name != "content-length") {
+            assert_eq!(kind(name), Kind::Ordinary, "{name}");
+            assert!(!CLOSED.contains(name) || *name == "content-length", "{name}");
+        }
+        assert!(LISTS.iter().all(|name| ORDINARY.contains(name)));
+    }
+}

@@ -1,0 +1,90 @@
+//! Headers that name another resource than the request's own: they are judged as a request for that one, under the same credential.
+
+use std::borrow::Cow;
+
+use effect::{Grants, Header, Host, HttpAsk, HttpTarget, Method, Reason, SafeText};
+
+use crate::decide::{Facts, covers};
+use crate::headers::Form;
+
+/// Under what something is asked.
+pub(crate) struct Asking<'a> {
+    pub(crate) grants: &'a Grants,
+    pub(crate) facts: &'a Facts,
+    /// The credential that goes along.
+    pub(crate) credential: Option<&'a str>,
+}
+
+impl Asking<'_> {
+    /// Whether this would be granted with the same credential: by a grant, and by the binding.
+    fn may(&self, method: &Method, target: &HttpTarget) -> bool {
+        let Asking { grants, facts, credential } = self;
+        let bound = credential.is_none_or(|name| grants.credentials.iter().any(|binding| binding.covers(name, method, target)));
+        let granted =
+            grants.http.iter().any(|grant| grant.credential.as_deref() == *credential && covers(grant, facts, (method, target)).is_ok());
+        bound && granted
+    }
+}
+
+/// SECURITY: what is copied or moved is read with the authority of the credential, so reading it must be granted as well; what is moved away or written to
+/// must be granted with the request's own method.
+pub(crate) fn check(asking: &Asking<'_>, form: Form, header: &Header, ask: &HttpAsk) -> Result<(), Reason> {
+    let not_granted = || {
+        let value = String::from_utf8_lossy(&header.value);
+        let shown = value.split('?').next().unwrap_or_default();
+        Reason::ResourceNotGranted(SafeText::new(&format!("{}: {shown}", header.name), 512))
+    };
+    let value = str::from_utf8(&header.value).map_err(|_| not_granted())?;
+    let target = target(form, value, &ask.target).ok_or_else(not_granted)?;
+    let read = Method::new("GET").map_err(|_| not_granted())?;
+    let methods = match form {
+        Form::Object | Form::Url => vec![&read],
+        Form::Moved => vec![&read, &ask.method],
+        Form::Written => vec![&ask.method],
+    };
+    let is_same_host = target.host == ask.target.host && target.port == ask.target.port && target.scheme == ask.target.scheme;
+    let granted = is_same_host && methods.into_iter().all(|method| asking.may(method, &target));
+    if granted { Ok(()) } else { Err(not_granted()) }
+}
+
+/// The resource that a header names; nothing, where it can't be told for certain.
+fn target(form: Form, value: &str, own: &HttpTarget) -> Option<HttpTarget> {
+    match form {
+        Form::Object => object(value, own),
+        Form::Moved => on_the_same_host(value, own),
+        Form::Url | Form::Written if value.starts_with('/') => on_the_same_host(value, own),
+        Form::Url | Form::Written => value.parse().ok(),
+    }
+}
+
+fn on_the_same_host(path: &str, own: &HttpTarget) -> Option<HttpTarget> {
+    path.starts_with('/').then(|| HttpTarget::parse(own.scheme, &own.authority(), path).ok()).flatten()
+}
+
+/// `/BUCKET/KEY` or `BUCKET/KEY`, where the server reads the key percent-encoded: it must read the same either way.
+///
+/// SECURITY: at `BUCKET.s3.…` a path is a key of that bucket, so a source in another one is no path there. Elsewhere the bucket is the first segment.
+fn object(value: &str, own: &HttpTarget) -> Option<HttpTarget> {
+    let path = if value.starts_with('/') { Cow::Borrowed(value) } else { Cow::Owned(format!("/{value}")) };
+    // An ARN names what lies in other accounts and regions.
+    if path.to_ascii_lowercase().contains("arn:") || path.contains("%2F") || path.contains("%2f") {
+        return None;
+    }
+    match bucket_of(&own.host) {
+        None => on_the_same_host(&path, own),
+        Some(bucket) => {
+            let (source, key) = path.strip_prefix('/')?.split_once('/')?;
+            if source == bucket { on_the_same_host(&format!("/{key}"), own) } else { None }
+        }
+    }
+}
+
+/// The bucket in the name of a host, as S3 has it: what stands before the label `s3`, or one that begins with `s3-`.
+fn bucket_of(host: &Host) -> Option<&str> {
+    let Host::Name(name) = host else { return None };
+    let end = name.match_indices('.').map(|(at, _)| at).find(|at| {
+        let label = name.get(at + 1..).and_then(|rest| rest.split('.').next()).unwrap_or_default();
+        label == "s3" || label.starts_with("s3-")
+    })?;
+    name.get(..end)
+}
