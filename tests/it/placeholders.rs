@@ -54,7 +54,7 @@ async fn a_client_that_insists_on_a_token_is_let_in_with_a_stand_in_and_only_whe
     set(&program, "inventory", VALUE);
     let misplaced = ["path-without", "host-without", "both", "header", "scheme", "twice", "base64", "query", "path", "percent", "upper"];
     // In a body it is text like any other, and nobody is let in with it.
-    let quoted = ["body", "json"];
+    let quoted = ["body", "json", "both"];
     let ways: Vec<&str> = ["use"].into_iter().chain(misplaced).chain(quoted).chain(["plain", "use"]).collect();
     let input = json!({ "base": format!("https://127.0.0.1:{}", app.port()), "other": other.url(""), "ways": ways });
     let ran = tokio::task::block_in_place(|| run(&program, &["insists", "--trust", "--json", "--input", &input.to_string()]));
@@ -68,15 +68,15 @@ async fn a_client_that_insists_on_a_token_is_let_in_with_a_stand_in_and_only_whe
         assert_eq!(seen[way], "200 in", "{way}");
     }
     let counted = |record: &Record| matches!(record, Record::Asked(asked) if asked.ask.placeholders == 1);
-    assert_eq!(ran.records.iter().filter(|record| counted(record)).count(), 2, "the record counts them");
-    assert_eq!(ran.refused(), [const { "placeholder-misplaced" }; 11]);
+    assert_eq!(ran.records.iter().filter(|record| counted(record)).count(), 3, "the record counts them");
+    assert_eq!(ran.refused(), [const { "placeholder-misplaced" }; 10]);
     let token = output["token"].as_str().unwrap();
     assert!(token.starts_with("bwkph") && token.len() > 20, "{token}");
     assert_eq!(output["variables"], json!([format!("API_TOKEN={token}"), "REGION=north"]), "nothing else of the host's");
     assert_nowhere(&program, &ran, VALUE);
     let heard = app.stop();
     assert_eq!(heard.iter().filter(|line| line.starts_with("GET /inventory")).count(), 3, "{heard:?}");
-    assert!(heard.iter().all(|line| !line.contains(token)) && heard.len() == 5, "{heard:?}");
+    assert!(heard.iter().all(|line| !line.contains(token)) && heard.len() == 6, "{heard:?}");
     assert_eq!(other.heard().len(), 0);
 }
 

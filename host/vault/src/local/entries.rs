@@ -188,11 +188,12 @@ impl Entries {
             .iter()
             .zip(&texts)
             .map(|((name, entry), text)| name.len() + bytes(&entry.value) + bytes(&entry.next) + text.len() + fields);
-        let size = 2 * LENGTH_BYTES + FORM_3.len() + sizes.sum::<usize>();
+        let size = 3 * LENGTH_BYTES + FORM_3.len() + size_of::<u64>() + sizes.sum::<usize>();
         let mut to = Zeroizing::new(Vec::with_capacity(size));
         // No name is empty, so no form before this one begins like that.
         put(&mut to, &[]);
         put(&mut to, FORM_3);
+        put(&mut to, &(self.0.len() as u64).to_be_bytes());
         for ((name, entry), text) in self.0.iter().zip(&texts) {
             put(&mut to, name.as_bytes());
             put(&mut to, &entry.version.to_be_bytes());
@@ -209,10 +210,12 @@ impl Entries {
     /// As [`Entries::encode`] wrote it, or as it was in files that knew no destinations: values of those go nowhere until somebody says where to.
     pub(super) fn decode(mut rest: &[u8]) -> Option<Self> {
         let mut entries = BTreeMap::new();
+        let mut count = None;
         let has_destinations = rest.starts_with(&[0; LENGTH_BYTES]);
         if has_destinations {
             take(&mut rest)?;
             (take(&mut rest)? == FORM_3).then_some(())?;
+            count = Some(number(&mut rest)?);
         }
         while !rest.is_empty() {
             let (name, mut entry) = decode_first(&mut rest)?;
@@ -223,7 +226,7 @@ impl Entries {
             }
             entries.insert(name, entry);
         }
-        Some(Self(entries))
+        count.is_none_or(|count| count == entries.len() as u64).then_some(Self(entries))
     }
 
     /// As it was in files of form 1, which knew no next values.
@@ -339,7 +342,7 @@ mod tests {
         entries.send_to("a", &["https://a.test".parse().unwrap()]).unwrap();
         let whole = entries.encode();
         // As it was: without what stands before the entries, and without the last field of the one there is.
-        let before = &whole[2 * LENGTH_BYTES + FORM_3.len()..whole.len() - LENGTH_BYTES - "https://a.test".len()];
+        let before = &whole[3 * LENGTH_BYTES + FORM_3.len() + size_of::<u64>()..whole.len() - LENGTH_BYTES - "https://a.test".len()];
         let old = Entries::decode(before).unwrap().get("a").unwrap();
         assert_eq!((old.secret.expose(), old.destinations), (&b"first-value"[..], Vec::new()));
     }
