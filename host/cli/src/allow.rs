@@ -74,7 +74,14 @@ mod tests {
 
     fn ask(capability: &str, resource: &str) -> AskedFor {
         let text = |text: &str| SafeText::new(text, 1024);
-        AskedFor { capability: text(capability), function: text("f"), headers: Vec::new(), placeholders: 0, resolved: None, resource: text(resource) }
+        AskedFor {
+            capability: text(capability),
+            function: text("f"),
+            headers: Vec::new(),
+            placeholders: 0,
+            resolved: None,
+            resource: text(resource),
+        }
     }
 
     #[test]

@@ -204,8 +204,14 @@ mod tests {
 
     fn state(resource: &str, answer: Option<AnswerClass>, is_going: bool) -> State {
         let run = RunId::from_parts(1, [0; 10]);
-        let ask =
-            AskedFor { capability: text("http"), function: text("f"), headers: Vec::new(), placeholders: 0, resolved: None, resource: text(resource) };
+        let ask = AskedFor {
+            capability: text("http"),
+            function: text("f"),
+            headers: Vec::new(),
+            placeholders: 0,
+            resolved: None,
+            resource: text(resource),
+        };
         let params = Digest::from_bytes([0; 32]);
         let asked = Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, v: VERSION };
         let answered = answer.map(|outcome| Answered {

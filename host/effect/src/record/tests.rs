@@ -16,7 +16,14 @@ fn user() -> Principal {
 }
 
 fn ask() -> AskedFor {
-    AskedFor { capability: text("http"), function: text("f"), headers: Vec::new(), placeholders: 0, resolved: Some(text("r")), resource: text("GET https://a.test/") }
+    AskedFor {
+        capability: text("http"),
+        function: text("f"),
+        headers: Vec::new(),
+        placeholders: 0,
+        resolved: Some(text("r")),
+        resource: text("GET https://a.test/"),
+    }
 }
 
 fn closed(outcome: Outcome) -> Record {
