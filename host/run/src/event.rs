@@ -245,6 +245,8 @@ mod tests {
         assert!((200..300).contains(&said), "{said}");
         // Refusals are told only where there is room.
         let asked = AskedFor {
+            headers: Vec::new(),
+            placeholders: 0,
             capability: SafeText::new("c", 8),
             function: SafeText::new("f", 8),
             resolved: None,
