@@ -146,5 +146,9 @@ fn what_is_removed_is_gone_with_its_destinations() {
     assert_eq!(program.run(&["credentials", "rm", "other"]).status.code(), Some(2));
     assert_eq!(program.run(&["credentials", "rm", "key"]).status.code(), Some(0));
     assert!(!said(&program.run(&["credentials", "ls"])).contains("127.0.0.1"));
-    assert_eq!(with_stdin(&program, &["credentials", "set", "--weak", "key"], VALUE).status.code(), Some(2), "nobody has said where it may go");
+    assert_eq!(
+        with_stdin(&program, &["credentials", "set", "--weak", "key"], VALUE).status.code(),
+        Some(2),
+        "nobody has said where it may go"
+    );
 }

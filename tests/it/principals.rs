@@ -104,7 +104,10 @@ async fn an_order_over_the_socket_has_the_user_of_its_peer_and_a_client_can_not_
     assert!(said.contains("true"), "{said}");
     there.record_trust(digest, "/y").await.unwrap();
     let change = effect::record::CredentialChange::Set;
-    there.record_credential(CredentialWord { change, credential: "c".to_owned(), version: Some(1) }).await.unwrap();
+    there
+        .record_credential(CredentialWord { destinations: Vec::new(), change, credential: "c".to_owned(), version: Some(1) })
+        .await
+        .unwrap();
     let seen = who(&place.home);
     assert_eq!((seen.len(), seen.iter().all(|(_, by)| *by == own_principal())), (3, true), "{seen:?}");
     drop(there);

@@ -37,7 +37,8 @@ fn rabbitmq_refuses_the_old_password_after_an_agent_rotated_it_that_saw_neither(
     let program = Program::new(&config(rabbit.port()));
     let stdin = program.folder().join("stdin");
     std::fs::write(&stdin, format!("{FIRST}\n")).unwrap();
-    let mut set = program.command(&[], &["credentials", "set", "--weak", "broker", "--for", &format!("http://127.0.0.1:{}", rabbit.port())]);
+    let mut set =
+        program.command(&[], &["credentials", "set", "--weak", "broker", "--for", &format!("http://127.0.0.1:{}", rabbit.port())]);
     let mut all = vec![said(&set.stdin(std::fs::File::open(&stdin).unwrap()).output().unwrap())];
 
     let input = json!({ "name": "broker", "steps": ["create", "set", "test", "finish"] }).to_string();

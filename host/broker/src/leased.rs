@@ -153,7 +153,8 @@ impl Leased {
         let (binding, value) = of_it.ok_or_else(|| unavailable(name))?;
         // SECURITY: what is made with a value goes where the value itself may go.
         if let Some(destinations) = &value.destinations {
-            policy::destination::may_go(name, destinations, [&request.target].into_iter().chain(binding.endpoint())).map_err(Undressed::Refused)?;
+            policy::destination::may_go(name, destinations, [&request.target].into_iter().chain(binding.endpoint()))
+                .map_err(Undressed::Refused)?;
         }
         let put = self.put((op, binding), &value.secret, request).await.map_err(|why| match why {
             NotPut::Unfit(why) => Undressed::Refused(Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256))),

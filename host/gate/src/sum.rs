@@ -97,6 +97,8 @@ mod tests {
 
     fn refused(what: &str) -> Record {
         let ask = AskedFor {
+            headers: Vec::new(),
+            placeholders: 0,
             capability: SafeText::new("http", 16),
             function: SafeText::new("f", 16),
             resolved: None,

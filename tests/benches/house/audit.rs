@@ -46,7 +46,14 @@ fn opened(run: RunId, at: u64) -> Record {
 
 fn exchange(op: u64, at: u64) -> [Record; 3] {
     let resource = text(&format!("GET https://api-{}.example.com/v1/items/{}?page", op % 7, op % 50));
-    let ask = AskedFor { capability: text("http"), function: text("wasi:http/outgoing-handler#handle"), resolved: None, resource };
+    let ask = AskedFor {
+        headers: Vec::new(),
+        placeholders: 0,
+        capability: text("http"),
+        function: text("wasi:http/outgoing-handler#handle"),
+        resolved: None,
+        resource,
+    };
     let bounds = Bounds { credential: Some("key".to_owned()), rule: "http[0]".to_owned(), ..Bounds::default() };
     let params = Digest::from_bytes([1; 32]);
     let answered = Answered {

@@ -32,7 +32,8 @@ fn closed(outcome: Outcome) -> Record {
 
 fn changed(by: Actor) -> Record {
     let (change, kind, credential) = (CredentialChange::Rotated, Kind::CredentialChanged, text("c"));
-    CredentialChanged { at: 1, by, change, credential, kind, v: VERSION, version: Some(2) }.into()
+    CredentialChanged { destinations: vec![text("https://a.test")], at: 1, by, change, credential, kind, v: VERSION, version: Some(2) }
+        .into()
 }
 
 fn one_of_each() -> Vec<Record> {

@@ -14,7 +14,14 @@ fn run(n: u8) -> RunId {
 }
 
 fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
-    let ask = AskedFor { capability: text("http"), function: text("f"), resolved: None, resource: text(resource) };
+    let ask = AskedFor {
+        headers: Vec::new(),
+        placeholders: 0,
+        capability: text("http"),
+        function: text("f"),
+        resolved: None,
+        resource: text(resource),
+    };
     let bounds = Bounds { credential: credential.map(str::to_owned), ..Bounds::default() };
     Asked { again: false, ask, at: 1, bounds, kind: Kind::Asked, op, params: Digest::of(b""), v: VERSION }.into()
 }
@@ -44,7 +51,14 @@ fn received(op: u64, bytes: u64) -> Record {
 }
 
 fn refused(function: &str, resource: &str, resolved: Option<&str>, reason: Reason) -> Record {
-    let ask = AskedFor { capability: text("c"), function: text(function), resolved: resolved.map(text), resource: text(resource) };
+    let ask = AskedFor {
+        headers: Vec::new(),
+        placeholders: 0,
+        capability: text("c"),
+        function: text(function),
+        resolved: resolved.map(text),
+        resource: text(resource),
+    };
     Refused { alike: 1, ask, at: 1, counted: None, kind: Kind::Refused, op: 0, params: Digest::of(b""), reason, v: VERSION }.into()
 }
 
