@@ -103,7 +103,7 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
 /// Makes the home if need be and locks it. Gives the folder of the segments.
 pub(crate) fn hold(home: &Path) -> Result<(File, PathBuf), OpenError> {
     let folder = segment::folder(home);
-    home::make_folder(home).map_err(io_at(home))?;
+    // Whoever opens a home has looked at it as a whole (`home::check`): here each file is.
     home::make_folder(&folder).map_err(io_at(&folder))?;
     let path = home.join("lock");
     let lock = home::open(&path, Access::Make).map_err(io_at(&path))?;

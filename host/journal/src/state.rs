@@ -73,7 +73,9 @@ pub(crate) struct StateFile {
 impl StateFile {
     /// Opens the file, and makes or rewrites it so that both lines say this.
     pub(crate) fn begin(disk: &dyn Disk, state: &Path, now: &Remembered) -> io::Result<Self> {
-        home::make_folder(state)?;
+        if !std::fs::exists(state)? {
+            home::make_folder(state)?;
+        }
         let path = state_path(state, now.log);
         if remembered(&path).ok().flatten().as_ref() != Some(now) {
             replace(disk, &path, now.line().repeat(2).as_bytes(), Replace::Durable)?;
