@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
 use crate::release::HttpFault;
 use crate::text::SafeText;
-use crate::{ParseError, canon};
+use crate::ParseError;
 
 #[macro_use]
 mod form;
@@ -28,13 +28,6 @@ pub use parts::{
 
 /// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
 pub const BODY_BYTES_MAX: usize = 65_535;
-
-impl Record {
-    /// The bytes that are hashed and kept.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        canon::to_vec(self)
-    }
-}
 
 impl Answered {
     /// Whether anything of the request left the host. Of what is unknown nobody can say.

@@ -6,6 +6,13 @@ use crate::ids::Digest;
 use crate::release::HttpFault;
 use crate::text::SafeText;
 
+impl super::Record {
+    /// The bytes that are hashed and kept.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        crate::canon::to_vec(self)
+    }
+}
+
 /// What was asked, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AskedFor {

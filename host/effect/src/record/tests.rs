@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::canon;
 
 fn text(text: &str) -> SafeText {
     SafeText::new(text, 100)
