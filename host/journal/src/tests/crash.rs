@@ -109,7 +109,7 @@ fn an_empty_last_segment_is_gone_on_with() {
     let home = dir.path();
     sample(home, None);
     let header = crate::frame::Header { log: check(home, None).log.unwrap(), number: 2, first: 5 };
-    std::fs::write(segment(home, 2), header.encode()).unwrap();
+    home::create_new(&segment(home, 2)).unwrap().write_all_at(&header.encode(), 0).unwrap();
     let (journal, opened) = open(home);
     assert_eq!((opened.size, opened.recovered_bytes), (5, 0));
     put(&journal, run(2), "b3");
