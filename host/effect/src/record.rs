@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ParseError;
 use crate::claim::Claim;
 use crate::decision::{Bounds, Reason};
 use crate::ids::{Digest, RunId};
@@ -15,7 +16,6 @@ use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
 use crate::release::HttpFault;
 use crate::text::SafeText;
-use crate::ParseError;
 
 #[macro_use]
 mod form;
