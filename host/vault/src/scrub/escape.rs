@@ -1,6 +1,6 @@
 //! Escapes of one character each: percent, HTML entities and backslashes, as programs write them in any mixture.
 //!
-//! Escapes of escapes of the same kind are decoded at once: `%2541` and `&amp;#65;` are an `A`, and of several backslashes none is left. So it does not
+//! Escapes of escapes of the same kind are decoded at once: `%2541` and `&amp;#65;` are an `A`, and of several backslashes one is left at most. So it does not
 //! matter where in a run of them a text begins. A value that has such letters itself is looked for as this makes it, too.
 
 use memchr::memchr3_iter;
@@ -28,10 +28,6 @@ impl Decoded {
         let len = char::from_u32(number)?.encode_utf8(&mut bytes).len();
         Some(Self { bytes, len, taken })
     }
-
-    fn nothing(taken: usize) -> Self {
-        Self { bytes: [0; 4], len: 0, taken }
-    }
 }
 
 /// A text without its escapes; nothing, if it has none.
@@ -52,14 +48,6 @@ pub(super) fn unescaped(text: &[u8]) -> Option<Chars> {
         chars.copy(text, done..text.len());
         chars
     })
-}
-
-/// The same for what a form holds, where a plus sign is a blank; nothing, if the text has no such sign beside escapes.
-pub(super) fn unescaped_form(text: &[u8]) -> Option<Chars> {
-    memchr::memchr(b'+', text)?;
-    memchr::memchr(b'%', text)?;
-    let blanks: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    unescaped(&blanks)
 }
 
 fn escape(text: &[u8]) -> Option<Decoded> {
@@ -90,7 +78,9 @@ fn is_unit(text: &[u8], at: usize) -> bool {
 /// What JSON, JavaScript, C, Python and Rust write behind backslashes, however many of them there are.
 fn backslashes(text: &[u8]) -> Option<Decoded> {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
-    let Some(letter) = text.get(slashes) else { return Some(Decoded::nothing(slashes)) };
+    // What they escape is a backslash, where nothing else is.
+    let one = (slashes > 1).then(|| Decoded::byte(b'\\', slashes));
+    let Some(letter) = text.get(slashes) else { return one };
     let numbered = match letter {
         b'u' => unit(text, slashes),
         b'U' => hex(text, slashes + 1, 8).and_then(|number| Decoded::letter(number, slashes + 9)),
@@ -107,7 +97,7 @@ fn backslashes(text: &[u8]) -> Option<Decoded> {
         b'"' | b'\'' | b'/' => Some(*letter),
         _ => None,
     };
-    numbered.or_else(|| control.map(|byte| Decoded::byte(byte, slashes + 1))).or_else(|| Some(Decoded::nothing(slashes)))
+    numbered.or_else(|| control.map(|byte| Decoded::byte(byte, slashes + 1))).or(one)
 }
 
 fn octal(text: &[u8], slashes: usize) -> Option<Decoded> {

@@ -13,11 +13,15 @@ pub(super) type Form = Zeroizing<Vec<u8>>;
 /// In texts: as it is, as it is left when all escapes are decoded, with blanks as forms write them, and in other character sets.
 pub(super) fn in_texts(value: &[u8]) -> Vec<Form> {
     let mut forms = vec![value.to_vec()];
-    for (from, to) in [(b' ', b'+'), (b'+', b' ')] {
-        forms.push(value.iter().map(|byte| if *byte == from { to } else { *byte }).collect());
-    }
+    // A backslash at its end can't be told from those that escape what comes after it.
+    let slashes = value.iter().rev().take_while(|byte| **byte == b'\\').count();
+    forms.extend(value.get(..value.len() - slashes).map(<[u8]>::to_vec));
     let text = str::from_utf8(value).ok().filter(|text| !text.is_ascii());
     forms.extend(text.and_then(|text| text.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect()));
+    for (from, to) in [(b' ', b'+'), (b'+', b' ')] {
+        let other = |form: &Vec<u8>| form.iter().map(|byte| if *byte == from { to } else { *byte }).collect();
+        forms.extend(forms.iter().map(other).collect::<Vec<Vec<u8>>>());
+    }
     forms.extend(forms.iter().flat_map(|form| unescaped(form)).collect::<Vec<_>>());
     if let Some(text) = text {
         forms.push(text.encode_utf16().flat_map(u16::to_le_bytes).collect());

@@ -10,6 +10,8 @@ use super::{digits, escape, mail};
 /// BOUND: encodings on top of one another that are seen through.
 pub(super) const NESTING_MAX: usize = 3;
 
+/// BOUND: how many times as long as its value the part of a form may be in which an encoding changes nothing: `0x61, ` has six letters a byte.
+const LITERAL: usize = 12;
 /// BOUND: packed parts of one text that are seen through, and the bytes that one unpacks to.
 const PACKED_MAX: usize = 8;
 const UNPACKED_BYTES_MAX: usize = 64 << 10;
@@ -65,9 +67,11 @@ impl<'a> Look<'a> {
         }
         let begin = self.begin(text, from);
         let rest = text.get(begin..).unwrap_or_default();
-        for unfold in [escape::unescaped, escape::unescaped_form, mail::unquoted, mail::narrowed] {
+        for unfold in [escape::unescaped, mail::unquoted, mail::narrowed] {
             if let Some(chars) = unfold(rest) {
-                self.in_view(&View::Chars(chars), begin, nesting, found);
+                let parts = chars.changed(LITERAL * self.longest);
+                let view = View::Chars(chars);
+                parts.into_iter().for_each(|part| self.in_part((&view, part), begin, nesting, found));
             }
         }
         self.packed(text, nesting, found);
@@ -77,18 +81,20 @@ impl<'a> Look<'a> {
 
     /// Where to begin decoding, to meet all forms that do not end before a place: the first character there that could be part of one.
     fn begin(&self, text: &[u8], from: usize) -> usize {
-        /// Most literal bytes that a value has in a form with other encodings below: `0x61, ` has six.
-        const LITERAL: usize = 8;
         let before = text.get(..from).unwrap_or_default();
         let sign = [memchr::memchr3(b'%', b'&', b'\\', before), memchr::memchr2(b'=', 0, before)];
         sign.into_iter().flatten().min().unwrap_or(from).saturating_sub(LITERAL * self.longest)
     }
 
     fn in_view(&self, view: &View<'_>, begin: usize, nesting: usize, found: &mut Vec<Found>) {
+        self.in_part((view, 0..view.bytes().len()), begin, nesting, found);
+    }
+
+    fn in_part(&self, (view, part): (&View<'_>, Range<usize>), begin: usize, nesting: usize, found: &mut Vec<Found>) {
         let mut inside = Vec::new();
-        self.look(view.bytes(), 0, nesting - 1, &mut inside);
+        self.look(view.bytes().get(part.clone()).unwrap_or_default(), 0, nesting - 1, &mut inside);
         found.extend(inside.into_iter().filter_map(|Found { start, end, tag }| {
-            let Range { start, end } = view.source(start..end)?;
+            let Range { start, end } = view.source(part.start + start..part.start + end)?;
             Some(Found { start: start + begin, end: end + begin, tag })
         }));
     }

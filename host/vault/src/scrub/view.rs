@@ -62,6 +62,22 @@ impl Chars {
         }
     }
 
+    /// The parts that are within reach of something that was decoded or left out. What is elsewhere reads as in the text itself.
+    pub(super) fn changed(&self, reach: usize) -> Vec<Range<usize>> {
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        let is_copied_from_the_beginning = |piece: &Piece| piece.out_len == piece.src_len && piece.src == 0;
+        let begins = self.pieces.iter().filter(|piece| !is_copied_from_the_beginning(piece)).map(|piece| piece.out);
+        // What was left out at the end may belong to what is before it.
+        for at in begins.chain([self.bytes.len()]) {
+            let (start, end) = (at.saturating_sub(reach), self.bytes.len().min(at + reach));
+            match parts.last_mut() {
+                Some(last) if start <= last.end => last.end = end,
+                _ => parts.push(start..end),
+            }
+        }
+        parts
+    }
+
     fn piece(&self, at: usize) -> Option<&Piece> {
         let next = self.pieces.partition_point(|piece| piece.out <= at);
         self.pieces.get(next.checked_sub(1)?)

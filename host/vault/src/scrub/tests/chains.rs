@@ -4,8 +4,14 @@ use super::encoders::{ALL, Encoder};
 use super::*;
 use crate::scrub::stream::SPREAD_MAX;
 
-const VALUES: &[&str] =
-    &["plain-value-2", "s3cr/t+\"v&l'<>\\ ~=?ü.", "eight 88", "Zm9vYmFyYmF6cXV4cXV1eA==", "q%41&amp;b\\u0062=3D/z", "0123456789abcdef0123"];
+const VALUES: &[&str] = &[
+    "plain-value-2",
+    "s3cr/t+\"v&l'<>\\ ~=?ü.",
+    "eight 88",
+    "Zm9vYmFyYmF6cXV4cXV1eA==",
+    "q%41&amp;b\\u0062=3D/z",
+    "0123456789abcdef0123",
+];
 
 /// A value of the same length and kind in which each letter is another: what differs in what becomes of both is what tells of the value.
 fn other(value: &str) -> String {
@@ -57,6 +63,15 @@ fn each_form_of_a_value_is_taken_out() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
+/// Where a stream is cut decides whether the last of them counts as part of the value; nothing of the value is left either way.
+#[test]
+fn a_value_with_backslashes_at_its_end_is_taken_out() {
+    let value = "with\\n-and\\at-its-end\\";
+    let known = scrubber(&[value]);
+    let faults: Vec<_> = ALL.iter().filter_map(|(name, encode)| Some((name, fault(&known, value, &[], encode)?))).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
 #[test]
 fn each_form_of_a_form_is_taken_out() {
     let mut faults = Vec::new();
@@ -74,8 +89,11 @@ fn each_form_of_a_form_is_taken_out() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.get(..faults.len().min(10)).unwrap().join("\n"));
 }
 
-/// Wide characters can't be written as text by an encoder that takes text.
+/// Wide characters can't be written as text by an encoder that takes text, and blanks before lines of base 64 become digits of it in a form.
 fn can_hold(outer: &str, inner: &str) -> bool {
+    if outer == "form" && inner == "base 64 in lines of 9, indented" {
+        return false;
+    }
     let is_wide = |name: &str| name.starts_with("utf-16");
     !is_wide(inner) || !["entities", "html", "json", "rust", "utf-16"].iter().any(|takes_text| outer.starts_with(takes_text))
 }
