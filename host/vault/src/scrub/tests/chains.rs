@@ -4,14 +4,8 @@ use super::encoders::{ALL, Encoder};
 use super::*;
 use crate::scrub::stream::SPREAD_MAX;
 
-const VALUES: &[&str] = &[
-    "plain-value-2",
-    "s3cr/t+\"v&l'<>\\ ~=?ü.",
-    "eight 88",
-    "Zm9vYmFyYmF6cXV4cXV1eA==",
-    "q%41&amp;b\\u0062=3D/z",
-    "0123456789abcdef0123",
-];
+const VALUES: &[&str] =
+    &["plain-value-2", "s3cr/t+\"v&l'<>\\ ~=?ü.", "eight 88", "Zm9vYmFyYmF6cXV4cXV1eA==", "q%41&amp;b\\u0062=3D/z", "0123456789abcdef0123"];
 
 /// A value of the same length and kind in which each letter is another: what differs in what becomes of both is what tells of the value.
 fn other(value: &str) -> String {
