@@ -1,17 +1,14 @@
 //! Nobody starves the rest: guests compute on threads of their own, and what the host holds for one of them is bounded.
 
-use std::process::Output;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use effect::{
-    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, Grants, Limits, OpId, Outcome, Release, SafeText, Stop, Timeline,
+    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, Limits, OpId, Outcome, Release, SafeText, Stop, Timeline,
 };
 use sandbox::{Ended, Start};
-use tests::guests::guest;
 use tests::host::{TestHost, mount, prepared};
-use tests::program::{Program, config};
 
 use crate::ending::{done, lines, trapped};
 
@@ -173,68 +170,83 @@ async fn ten_hostile_guests_of_ten_kinds_leave_ten_honest_ones_their_turn() {
     }
 }
 
-/// Bytes that the program may have for itself, in KiB: what it takes while nothing is held, its guest's memory, and 64 MiB.
-const DATA_KIB: u64 = 320 << 10;
+/// Names what the process of its own runs whose memory is measured.
+const PART: &str = "BAILIWICK_TEST_MEASURED";
+/// Far above what a host takes that holds nothing, and far below what it took when it held everything.
+const PEAK_MIB: u64 = 256;
 
-/// Runs a guest in the program, which may have no more data than that: it is ended by the system where it holds more.
-fn bounded(name: &str, args: &[&str], limits: &str, data_kib: u64) -> (Program, Output) {
-    let folder = tempfile::tempdir().unwrap();
-    let (wasm, name) = (guest(name), name.replace('_', "-"));
-    let agent = config(&name, &wasm, &Grants::default());
-    let text =
-        format!("{agent}limits = {limits}\n\n[[agents.{name}.files]]\nguest = \"/src\"\nhost = {:?}\nmode = \"read\"\n", folder.path());
-    let program = Program::new(&text);
-    // Compiling is another matter.
-    tests::host::compiled(&std::fs::read(wasm).unwrap());
-    let script = format!("ulimit -d {data_kib}; exec \"$@\"");
-    let words: Vec<&str> = ["run", &name, "--trust", "--json", "--"].into_iter().chain(args.iter().copied()).collect();
-    let output = program.command(&["/bin/sh", "-c", &script, "sh"], &words).output().unwrap();
-    (program, output)
+/// The most that this process ever had in memory.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
 }
 
-fn report_of(output: &Output) -> serde_json::Value {
-    let report = serde_json::from_slice(&output.stdout);
-    report.unwrap_or_else(|err| panic!("{err}: {:?} {}", output.status, String::from_utf8_lossy(&output.stderr)))
+/// Runs a guest in a process of its own; gives its report and how many lines were told of it, once it has kept within its memory.
+fn measured(part: &[&str]) -> serde_json::Value {
+    // Compiling is another matter.
+    prepared(part[0]);
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "fair::plays_the_measured_part", "--nocapture", "--test-threads", "1"]);
+    let output = command.env(PART, part.join(" ")).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let line = told.lines().find_map(|line| Some(&line[line.find("{\"peak_mib\"")?..])).unwrap_or_else(|| panic!("{told}"));
+    serde_json::from_str(line).unwrap()
+}
+
+#[test]
+fn plays_the_measured_part() {
+    let Some(part) = std::env::var_os(PART) else { return };
+    let part: Vec<&str> = part.to_str().unwrap().split(' ').collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (report, told) = runtime.block_on(async {
+        let (host, folder) = (TestHost::new(), tempfile::tempdir().unwrap());
+        let mut order = host.order(part[0], &part[1..]);
+        mount(&mut order, "/src", folder.path());
+        (order.limits.asks, order.limits.log_bytes, order.limits.active_timeout_ms) = (1_000_000, 128 << 20, 3_600_000);
+        let (mut running, mut told) = (host.start(order).await, 0_u64);
+        loop {
+            match running.events.next().await.unwrap() {
+                run::Event::Said { .. } => told += 1,
+                run::Event::Closed { report } => break (report, told),
+                run::Event::Failed { message, .. } => panic!("{message}"),
+                _ => {}
+            }
+        }
+    });
+    let peak = peak_mib();
+    println!("{}", serde_json::json!({ "told": told, "report": report, "peak_mib": peak }));
+    assert!(peak < PEAK_MIB, "{peak} MiB");
 }
 
 #[test]
 fn an_agent_that_is_refused_ever_new_hosts_is_held_in_bounded_memory() {
-    let (_program, output) = bounded("asks_new_hosts", &["200000", "60"], "{ asks = 1000000 }", DATA_KIB);
-    let report = report_of(&output);
-    assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{report}");
-    let refused = report["evidence"]["refused"].as_array().unwrap();
+    let report = measured(&["asks_new_hosts", "200000", "60"])["report"].take();
+    assert_eq!(report["outcome"]["kind"], "done", "{}", report["outcome"]);
+    let touched = &report["evidence"]["touched"];
+    let refused = touched["refused"].as_array().unwrap();
     let listed: u64 = refused.iter().map(|one| one["alike"].as_u64().unwrap()).sum();
-    let more = report["evidence"]["touched"]["more"]["refused"].as_u64().unwrap();
-    assert_eq!(listed + more, 200_000, "each is counted, with a row of its own or without");
+    assert_eq!(listed + touched["more"]["refused"].as_u64().unwrap(), 200_000, "each is counted, with a row of its own or without");
     assert!((1000..20_000).contains(&refused.len()), "{}", refused.len());
 }
 
 #[test]
 fn an_agent_that_looks_at_ever_new_names_is_held_in_bounded_memory() {
-    let (_program, output) = bounded("looks_at_new_names", &["300000", "200"], "{}", DATA_KIB);
-    let report = report_of(&output);
-    assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{report}");
+    let report = measured(&["looks_at_new_names", "300000", "600"])["report"].take();
+    assert_eq!(report["outcome"]["kind"], "done", "{}", report["outcome"]);
     let touched = &report["evidence"]["touched"];
     let files = touched["files"].as_array().unwrap();
     let listed: u64 = files.iter().filter(|file| file["what"] == "look").map(|file| file["times"].as_u64().unwrap()).sum();
-    assert_eq!(listed + touched["more"]["files"].as_u64().unwrap(), 300_000, "each is counted, with a line of its own or without");
+    assert_eq!(listed + touched["more"]["files"].as_u64().unwrap(), 300_000, "each is counted, with a row of its own or without");
     assert!((1000..60_000).contains(&files.len()), "{}", files.len());
 }
 
 #[test]
 fn what_a_guest_says_is_held_once_and_goes_on_as_it_is_read() {
-    let (program, output) = bounded("floods_log", &["600000", "100"], "{ log-bytes = \"128MiB\" }", DATA_KIB);
-    let report = report_of(&output);
-    assert_eq!(report["outcome"], serde_json::json!({ "kind": "done" }), "{}", String::from_utf8_lossy(&output.stderr).len());
-    let told = String::from_utf8_lossy(&output.stderr).lines().filter(|line| line.starts_with("floods-log: xxx")).count();
-    assert_eq!(told, 600_000, "each line was passed on");
-    drop(program);
-}
-
-#[test]
-fn a_program_without_room_for_what_it_holds_would_have_been_ended() {
-    let (_program, output) = bounded("floods_log", &["10", "100"], "{ log-bytes = \"1MiB\" }", 16 << 10);
-    assert!(!output.status.success(), "the bound of these tests holds: with 16 MiB nothing runs");
+    let came = measured(&["floods_log", "600000", "100"]);
+    assert_eq!(came["report"]["outcome"]["kind"], "done", "{}", came["report"]["outcome"]);
+    assert_eq!(came["told"], 600_000, "each line was passed on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
