@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use effect::record::{AnswerClass, HostPurpose, Record, Sent};
-use effect::{Binding, Oauth2, OauthGrant, Outcome, Placement, SafeText, Scheme, Source, VaultLogin, VaultServer, VaultSource};
+use effect::{Binding, Oauth2, OauthGrant, Outcome, Placement, Scheme, Source, VaultLogin, VaultServer, VaultSource};
 use run::{Report, Revoking, RunOrder};
 use tests::host::{TestHost, loopback};
 use tests::seen::{answered, asked, host_asks, lines, refused};

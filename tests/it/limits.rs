@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use effect::{LIMITS, Limits, Outcome};
+use effect::{LIMITS, Outcome};
 use run::RunOrder;
 use serde_json::json;
 use tests::bombs;
