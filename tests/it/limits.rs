@@ -42,10 +42,9 @@ const HIT_BY: &[(&str, &str)] = &[
 
 #[test]
 fn every_limit_has_a_claim() {
-    let source = [include_str!("limits.rs"), include_str!("guesses.rs")].concat();
     assert!(LIMITS.iter().map(|row| row.name).eq(HIT_BY.iter().map(|(limit, _)| *limit)), "one line for each limit of the table");
     for (limit, claim) in HIT_BY {
-        assert!(source.contains(&format!("fn {claim}()")), "{limit}: {claim}");
+        assert!(concat!(include_str!("limits.rs"), include_str!("guesses.rs")).contains(&format!("fn {claim}()")), "{limit}: {claim}");
     }
 }
 
