@@ -13,11 +13,16 @@ pub fn to_vec<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// The canonical bytes of any JSON; `None` for one that has a fraction, or a number that not every reader holds exactly.
+pub fn of_json(value: &serde_json::Value) -> Option<Vec<u8>> {
+    let mut text = String::new();
+    write(value, &mut text).then(|| text.into_bytes())
+}
+
 /// Whether these bytes are JSON in canonical form with whole numbers only.
 pub fn is_canonical(bytes: &[u8]) -> bool {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else { return false };
-    let mut again = String::with_capacity(bytes.len());
-    write(&value, &mut again) && again.as_bytes() == bytes
+    of_json(&value).is_some_and(|again| again == bytes)
 }
 
 fn write(value: &serde_json::Value, to: &mut String) -> bool {

@@ -35,6 +35,9 @@ pub struct Binding {
     /// On which paths; any, where empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPattern>,
+    /// What a program that prints the value consists of: the program itself, then files among its arguments. Each must still be what it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<PinnedFile>,
     /// Where it stands in a request.
     pub placement: Placement,
     /// On which port; any, where none is written.
@@ -71,6 +74,17 @@ pub struct AgentPin {
     /// Of the component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+}
+
+/// A file as it was when the configuration that names it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PinnedFile {
+    /// Of its bytes; absent where there was no such file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Where it is, without links.
+    pub path: PathBuf,
 }
 
 /// Where a credential stands in a request, or what is made with it.
@@ -253,6 +267,7 @@ impl Binding {
             methods: Vec::new(),
             owner: None,
             paths: Vec::new(),
+            pinned: Vec::new(),
             placement,
             port: None,
             rate: None,

@@ -30,7 +30,9 @@ mod workshop;
 
 pub use ask::{Act, Ask, Class, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method};
 pub use claim::{Claim, Finding, LINE_BYTES_MAX, Location, Progress, Severity};
-pub use credential::{AgentPin, Binding, May, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name};
+pub use credential::{
+    AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
+};
 pub use decision::{Bounds, Decision, Reason};
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
@@ -41,7 +43,7 @@ pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, LimitRow, Limits, Unit};
 pub use outcome::Outcome;
 pub use path::PATH_BYTES_MAX;
-pub use pattern::{HostPattern, PathPattern, Until};
+pub use pattern::{HostPattern, PathPattern, Until, date_of_day};
 pub use principal::{Actor, Means, Principal, Stopping};
 pub use release::{Event, HttpFault, HttpHead, Release};
 pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};

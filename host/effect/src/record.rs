@@ -1,5 +1,4 @@
 //! What the record says: one body a kind, in canonical JSON, each with the version of its own form.
-//!
 //! Fields stand in alphabetical order, so that serialising is the canonical form (see [`crate::canon`]). A digest named
 //! `params`, `grants` or `seed` is keyed with the run's key: whoever forgets the run forgets what it would tell.
 
@@ -20,28 +19,15 @@ use crate::text::SafeText;
 #[macro_use]
 mod form;
 mod parts;
+#[macro_use]
+mod word;
 
 pub use parts::{
-    AgentRef, AnswerClass, AskedFor, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose, MetIn,
-    Object, Sent, Settled, Tls, Touch,
+    AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
+    HostPurpose, MetIn, Object, Sent, Settled, Tls, Touch, VERSION,
 };
 
-/// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
-pub const BODY_BYTES_MAX: usize = 65_535;
-
-impl Answered {
-    /// Whether anything of the request left the host. Of what is unknown nobody can say.
-    pub fn was_sent(&self) -> bool {
-        self.outcome == AnswerClass::Response || self.sent.is_some_and(|sent| sent.bytes() > 0)
-    }
-
-    /// Whether it was refused after its intent: nothing was sent then.
-    pub fn was_refused(&self) -> bool {
-        !self.was_sent() && matches!(self.outcome, AnswerClass::RefusedAddress | AnswerClass::RefusedCredential)
-    }
-}
-
-records! {
+with_words! {
     /// An act may begin: durable before it does.
     Asked {
         /// Whether this intent repeats an earlier one of the same operation, after a crash.
@@ -367,69 +353,6 @@ records! {
         /// Of the value from now on, where there is one.
         version: Option<u64>,
     }
-    /// A person trusted a configuration.
-    ConfigTrusted {
-        /// When, milliseconds since 1970.
-        at: u64,
-        /// Who.
-        by: Principal,
-        /// What.
-        config: Digest,
-        /// `config-trusted`.
-        kind: Kind,
-        /// Where it lay.
-        path: SafeText,
-        /// Form of this body.
-        v: u32,
-    }
-    /// A person took the record as it is, though it was known to have been longer or other.
-    RollbackAccepted {
-        /// When, milliseconds since 1970.
-        at: u64,
-        /// Who.
-        by: Principal,
-        /// `rollback-accepted`.
-        kind: Kind,
-        /// The root over what is there.
-        now_root: Digest,
-        /// How many records are there.
-        now_size: u64,
-        /// Form of this body.
-        v: u32,
-        /// The root that was remembered.
-        was_root: Option<Digest>,
-        /// How many records were remembered.
-        was_size: Option<u64>,
-    }
-    /// A person had a damaged part of the record set aside; the record goes on from what is whole before it.
-    Reanchored {
-        /// The folder in the home that the damaged part is kept in.
-        aside: SafeText,
-        /// When, milliseconds since 1970.
-        at: u64,
-        /// Who.
-        by: Principal,
-        /// How much was set aside.
-        bytes: u64,
-        /// SHA-256 over what was set aside.
-        digest: Digest,
-        /// `reanchored`.
-        kind: Kind,
-        /// The root over what is whole.
-        now_root: Digest,
-        /// How many records are whole.
-        now_size: u64,
-        /// Why, in the person's words.
-        reason: SafeText,
-        /// Form of this body.
-        v: u32,
-        /// The root that was remembered.
-        was_root: Option<Digest>,
-        /// How many records were remembered.
-        was_size: Option<u64>,
-        /// What was wrong, and where.
-        what: SafeText,
-    }
     /// A torn batch was cut off when the log was opened.
     Recovered {
         /// When, milliseconds since 1970.
@@ -442,9 +365,6 @@ records! {
         v: u32,
     }
 }
-
-/// The form that this version writes.
-pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 mod tests;

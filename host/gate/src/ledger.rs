@@ -178,7 +178,13 @@ impl Ledger {
         self.totals.records += 1;
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
-            Record::ConfigTrusted(_) | Record::RollbackAccepted(_) | Record::Reanchored(_) | Record::Recovered(_) => return Ok(()),
+            Record::ConfigTrusted(_)
+            | Record::ConfigUntrusted(_)
+            | Record::AgentAccepted(_)
+            | Record::AgentUnaccepted(_)
+            | Record::RollbackAccepted(_)
+            | Record::Reanchored(_)
+            | Record::Recovered(_) => return Ok(()),
             // By a person it is of the log's own life, by an agent of its run's.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
@@ -291,6 +297,9 @@ impl OpenRun {
             | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)
+            | Record::ConfigUntrusted(_)
+            | Record::AgentAccepted(_)
+            | Record::AgentUnaccepted(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {}

@@ -287,6 +287,9 @@ impl Recorded {
             | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)
+            | Record::ConfigUntrusted(_)
+            | Record::AgentAccepted(_)
+            | Record::AgentUnaccepted(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {

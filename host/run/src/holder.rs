@@ -1,6 +1,6 @@
 //! Whoever holds the home: this process, or one that it speaks to.
 
-use effect::{Digest, Means, RunId, SafeText, Stopping};
+use effect::{Means, RunId, SafeText, Stopping};
 
 use crate::control::client::Client;
 use crate::control::server::{Server, serve};
@@ -10,6 +10,7 @@ use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
 use crate::principal::own_principal;
 use crate::revoke::{CredentialWord, Revoking};
+use crate::say_trust::TrustSaid;
 
 /// The one that can change something in a home.
 pub enum Holder {
@@ -101,10 +102,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there.
-    pub async fn record_trust(&self, config: Digest, path: &str) -> Result<(), RunError> {
+    pub async fn record_trust(&self, said: TrustSaid) -> Result<(), RunError> {
         match self {
-            Self::Here(house, _) => house.record_trust(config, path, own_principal()).await,
-            Self::There(client) => client.0.record_trust(config, path).await,
+            Self::Here(house, _) => house.record_trust(&said, &own_principal()).await,
+            Self::There(client) => client.0.record_trust(said).await,
         }
     }
 

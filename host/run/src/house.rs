@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker::{LiveHandle, SystemClock};
-use effect::record::{ConfigTrusted, Kind, Record, Recovered, VERSION};
-use effect::{Digest, Limits, Means, Principal, RunId, SafeText, Stopping};
+use effect::record::{Kind, Record, Recovered, VERSION};
+use effect::{Digest, Limits, Means, RunId, SafeText, Stopping};
 use gate::{Clock as _, Gate, Ledger, Snapshot};
 use home::Access;
 use journal::{Journal, Reader};
@@ -260,16 +260,6 @@ impl House {
     /// Where it is.
     pub fn place(&self) -> &Place {
         &self.inner.place
-    }
-
-    /// Puts it on the record that a person trusted a configuration; durable when this returns.
-    ///
-    /// # Errors
-    /// The record can't be written.
-    pub async fn record_trust(&self, config: Digest, path: &str, by: Principal) -> Result<(), RunError> {
-        let path = SafeText::new(path, 1024);
-        let record = ConfigTrusted { at: self.inner.clock.unix_ms(), by, config, kind: Kind::ConfigTrusted, path, v: VERSION };
-        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
     }
 
     /// Runs that go on here, with their agents.

@@ -18,6 +18,7 @@ mod principal;
 mod rebuild;
 mod report;
 mod revoke;
+mod say_trust;
 mod schemas;
 
 pub use bound::outside;
@@ -33,4 +34,5 @@ pub use principal::own_principal;
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use report::{Claims, Evidence, RecordEvidence, Report};
 pub use revoke::{CredentialWord, Revoking};
+pub use say_trust::{TrustChange, TrustSaid};
 pub use schemas::schemas;

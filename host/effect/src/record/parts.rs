@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Answered;
 use crate::ids::Digest;
 use crate::release::HttpFault;
 use crate::text::SafeText;
@@ -10,6 +11,24 @@ impl super::Record {
     /// The bytes that are hashed and kept.
     pub fn to_bytes(&self) -> Vec<u8> {
         crate::canon::to_vec(self)
+    }
+}
+
+/// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
+pub const BODY_BYTES_MAX: usize = 65_535;
+
+/// The form that this version writes.
+pub const VERSION: u32 = 1;
+
+impl Answered {
+    /// Whether anything of the request left the host. Of what is unknown nobody can say.
+    pub fn was_sent(&self) -> bool {
+        self.outcome == AnswerClass::Response || self.sent.is_some_and(|sent| sent.bytes() > 0)
+    }
+
+    /// Whether it was refused after its intent: nothing was sent then.
+    pub fn was_refused(&self) -> bool {
+        !self.was_sent() && matches!(self.outcome, AnswerClass::RefusedAddress | AnswerClass::RefusedCredential)
     }
 }
 

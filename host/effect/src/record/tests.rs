@@ -146,7 +146,6 @@ fn one_of_each() -> Vec<Record> {
         RunResumed { at: 1, by: user(), kind: Kind::RunResumed, settled: vec![Settled { did: true, op: 3 }], v }.into(),
         closed(Outcome::Stopped(crate::Stopping { by: user(), means: crate::Means::CtrlC })),
         closed(Outcome::Failed { code: text("c"), message: text("m") }),
-        ConfigTrusted { at: 1, by: user(), config: digest(), kind: Kind::ConfigTrusted, path: text("/p"), v }.into(),
         changed(Actor::User(user())),
         changed(Actor::Agent(text("rotates"))),
         Recovered { at: 1, bytes: 2, kind: Kind::Recovered, v }.into(),
@@ -164,6 +163,29 @@ fn one_of_each() -> Vec<Record> {
             was_root: Some(digest()),
             was_size: Some(3),
             what: text("the frame is damaged"),
+        }
+        .into(),
+        ConfigTrusted {
+            at: 1,
+            authority: digest(),
+            by: user(),
+            config: digest(),
+            kind: Kind::ConfigTrusted,
+            once: true,
+            path: text("/p"),
+            v,
+        }
+        .into(),
+        ConfigUntrusted { at: 1, by: user(), config: digest(), kind: Kind::ConfigUntrusted, path: text("/p"), v }.into(),
+        AgentAccepted { agent: text("x"), at: 1, authority: digest(), by: user(), kind: Kind::AgentAccepted, path: text("/p"), v }.into(),
+        AgentUnaccepted {
+            agent: text("x"),
+            at: 1,
+            authority: Some(digest()),
+            by: user(),
+            kind: Kind::AgentUnaccepted,
+            path: text("/p"),
+            v,
         }
         .into(),
         RollbackAccepted {

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use effect::{Digest, Means, RunId, SafeText, Stopping};
+use effect::{Means, RunId, SafeText, Stopping};
 use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
@@ -21,6 +21,7 @@ use crate::house::{Place, held};
 use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
 use crate::revoke::{CredentialWord, Revoking};
+use crate::say_trust::TrustSaid;
 
 /// BOUND: how long a holder may take to say that it listens.
 const WELCOME_MAX: Duration = Duration::from_secs(10);
@@ -101,8 +102,8 @@ impl Client {
         }
     }
 
-    pub(crate) async fn record_trust(&self, config: Digest, path: &str) -> Result<(), RunError> {
-        self.wish(&Wish::RecordTrust { config, path: path.to_owned() }).await.map(drop)
+    pub(crate) async fn record_trust(&self, said: TrustSaid) -> Result<(), RunError> {
+        self.wish(&Wish::RecordTrust { said }).await.map(drop)
     }
 
     pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {

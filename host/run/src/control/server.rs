@@ -121,7 +121,7 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
             Ok(leases) => Answer::Ended { leases },
             Err(err) => failed(&err),
         },
-        Wish::RecordTrust { config, path } => match house.record_trust(config, &path, by).await {
+        Wish::RecordTrust { said } => match house.record_trust(&said, &by).await {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },

@@ -1,6 +1,6 @@
 //! What is said over the socket.
 
-use effect::{Digest, Means, RunId, SafeText};
+use effect::{Means, RunId, SafeText};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::life::Word;
 use crate::order::{NetworkOrder, RunOrder};
 use crate::revoke::{CredentialWord, Revoking};
+use crate::say_trust::TrustSaid;
 
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -22,7 +23,7 @@ pub(super) enum Wish {
     Resume { run: RunId, word: Option<Word>, network: NetworkOrder },
     Stop { run: RunId, means: Means, word: Option<Word> },
     Going {},
-    RecordTrust { config: Digest, path: String },
+    RecordTrust { said: TrustSaid },
     RecordCredential { word: CredentialWord },
     Revoke { revoking: Revoking, word: Option<CredentialWord> },
 }

@@ -1,0 +1,125 @@
+//! The kinds of record that keep a person's word: on what may be used, and on a record that is not as it was.
+
+macro_rules! with_words {
+    ($($others:tt)*) => {
+        records! {
+            $($others)*
+            /// A person trusted a configuration.
+            ConfigTrusted {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Of everything that the configuration may cause.
+                authority: Digest,
+                /// Who.
+                by: Principal,
+                /// Of the configuration's bytes.
+                config: Digest,
+                /// `config-trusted`.
+                kind: Kind,
+                /// Whether it was for one command only: `--trust`.
+                once: bool,
+                /// Where it lay.
+                path: SafeText,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A person took the trust in a configuration back.
+            ConfigUntrusted {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// Of the configuration's bytes, as they were trusted.
+                config: Digest,
+                /// `config-untrusted`.
+                kind: Kind,
+                /// Where it lay.
+                path: SafeText,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A person accepted an agent: what runs under its name, and with what authority.
+            AgentAccepted {
+                /// Its name in the configuration.
+                agent: SafeText,
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Of everything that was accepted.
+                authority: Digest,
+                /// Who.
+                by: Principal,
+                /// `agent-accepted`.
+                kind: Kind,
+                /// Where the configuration lay.
+                path: SafeText,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A person took the acceptance of an agent back.
+            AgentUnaccepted {
+                /// Its name in the configuration.
+                agent: SafeText,
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Of everything that had been accepted; absent where nobody here knew it.
+                authority: Option<Digest>,
+                /// Who.
+                by: Principal,
+                /// `agent-unaccepted`.
+                kind: Kind,
+                /// Where the configuration lay.
+                path: SafeText,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A person took the record as it is, though it was known to have been longer or other.
+            RollbackAccepted {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// `rollback-accepted`.
+                kind: Kind,
+                /// The root over what is there.
+                now_root: Digest,
+                /// How many records are there.
+                now_size: u64,
+                /// Form of this body.
+                v: u32,
+                /// The root that was remembered.
+                was_root: Option<Digest>,
+                /// How many records were remembered.
+                was_size: Option<u64>,
+            }
+            /// A person had a damaged part of the record set aside; the record goes on from what is whole before it.
+            Reanchored {
+                /// The folder in the home that the damaged part is kept in.
+                aside: SafeText,
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// How much was set aside.
+                bytes: u64,
+                /// SHA-256 over what was set aside.
+                digest: Digest,
+                /// `reanchored`.
+                kind: Kind,
+                /// The root over what is whole.
+                now_root: Digest,
+                /// How many records are whole.
+                now_size: u64,
+                /// Why, in the person's words.
+                reason: SafeText,
+                /// Form of this body.
+                v: u32,
+                /// The root that was remembered.
+                was_root: Option<Digest>,
+                /// How many records were remembered.
+                was_size: Option<u64>,
+                /// What was wrong, and where.
+                what: SafeText,
+            }
+        }
+    };
+}

@@ -1,0 +1,84 @@
+//! What a person said about a configuration or one of its agents, put on the record of the home.
+
+use effect::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUntrusted, Kind, Record, VERSION};
+use effect::{Digest, Principal, SafeText};
+use gate::Clock as _;
+use serde::{Deserialize, Serialize};
+
+use crate::err::RunError;
+use crate::house::House;
+
+/// BOUND: bytes of a path on the record.
+const PATH_BYTES_MAX: usize = 1024;
+
+/// What a person said, about which configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustSaid {
+    /// Where the configuration is.
+    pub path: String,
+    /// What was said.
+    pub change: TrustChange,
+}
+
+/// What changes with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TrustChange {
+    /// The configuration may be used.
+    Trusted {
+        /// Of everything that it may cause.
+        authority: Digest,
+        /// Of its bytes.
+        config: Digest,
+        /// Whether for one command only.
+        once: bool,
+    },
+    /// The configuration may no longer be used.
+    Untrusted {
+        /// Of its bytes, as they were trusted.
+        config: Digest,
+    },
+    /// The agent is accepted as it is.
+    Accepted {
+        /// Its name.
+        agent: String,
+        /// Of everything that is accepted.
+        authority: Digest,
+    },
+    /// The agent is no longer held to what was accepted of it.
+    Unaccepted {
+        /// Its name.
+        agent: String,
+        /// Of everything that had been accepted; absent where this home does not know it.
+        authority: Option<Digest>,
+    },
+}
+
+impl House {
+    /// Puts it on the record; durable when this returns.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn record_trust(&self, said: &TrustSaid, by: &Principal) -> Result<(), RunError> {
+        let record = record(said, by.clone(), self.inner.clock.unix_ms());
+        Ok(self.inner.gate.append_log(&record)?.durable.await?)
+    }
+}
+
+fn record(said: &TrustSaid, by: Principal, at: u64) -> Record {
+    let (path, v) = (SafeText::new(&said.path, PATH_BYTES_MAX), VERSION);
+    let name = |agent: &str| SafeText::new(agent, 64);
+    match &said.change {
+        TrustChange::Trusted { authority, config, once } => {
+            ConfigTrusted { at, authority: *authority, by, config: *config, kind: Kind::ConfigTrusted, once: *once, path, v }.into()
+        }
+        TrustChange::Untrusted { config } => ConfigUntrusted { at, by, config: *config, kind: Kind::ConfigUntrusted, path, v }.into(),
+        TrustChange::Accepted { agent, authority } => {
+            AgentAccepted { agent: name(agent), at, authority: *authority, by, kind: Kind::AgentAccepted, path, v }.into()
+        }
+        TrustChange::Unaccepted { agent, authority } => {
+            AgentUnaccepted { agent: name(agent), at, authority: *authority, by, kind: Kind::AgentUnaccepted, path, v }.into()
+        }
+    }
+}
