@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use effect::PinnedFile;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::pinned::check_pinned;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
 /// BOUND: how long a program may take. It is killed then, with all that it has started in its process group.
@@ -31,6 +34,9 @@ pub enum ExecError {
     /// It would be another one, depending on who looks for it and where.
     #[error("a program is named by its whole path")]
     NotAbsolute,
+    /// It, or a file among its arguments, is not what was trusted, or can't be held to that.
+    #[error("it is not what was trusted, or others can change it: {0}")]
+    Changed(io::ErrorKind),
     /// It could not be started.
     #[error("it could not be started: {0}")]
     NotStarted(io::ErrorKind),
@@ -61,9 +67,18 @@ pub enum ExecError {
 #[derive(Default)]
 pub(crate) struct Printed(Mutex<HashMap<String, Arc<Slot>>>);
 
-/// Of one binding. Another command is another slot.
+/// How a value is had from a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    /// The program as it was named, and its arguments.
+    pub(crate) command: Vec<String>,
+    /// What it consists of, the program itself first, as it was when it was trusted. Nothing where no configuration named it.
+    pub(crate) pinned: Vec<PinnedFile>,
+}
+
+/// Of one binding. Another recipe is another slot.
 struct Slot {
-    command: Vec<String>,
+    recipe: Recipe,
     /// How often it was asked to the end.
     asked: AtomicU64,
     last: tokio::sync::Mutex<Option<(Result<Secret, ExecError>, Instant)>>,
@@ -74,12 +89,12 @@ impl Printed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn slot(&self, name: &str, command: &[String]) -> Arc<Slot> {
+    fn slot(&self, name: &str, recipe: &Recipe) -> Arc<Slot> {
         let mut slots = self.lock();
-        if let Some(slot) = slots.get(name).filter(|slot| slot.command == command) {
+        if let Some(slot) = slots.get(name).filter(|slot| slot.recipe == *recipe) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot { command: command.to_vec(), asked: AtomicU64::new(0), last: tokio::sync::Mutex::default() });
+        let slot = Arc::new(Slot { recipe: recipe.clone(), asked: AtomicU64::new(0), last: tokio::sync::Mutex::default() });
         slots.insert(name.to_owned(), Arc::clone(&slot));
         slot
     }
@@ -89,12 +104,12 @@ impl Printed {
     }
 
     #[expect(clippy::disallowed_methods, reason = "door: how old a value is that a program printed")]
-    pub(crate) async fn value(&self, name: &str, command: &[String]) -> Result<Secret, ExecError> {
-        self.value_at(name, command, Instant::now).await
+    pub(crate) async fn value(&self, name: &str, recipe: &Recipe) -> Result<Secret, ExecError> {
+        self.value_at(name, recipe, Instant::now).await
     }
 
-    async fn value_at(&self, name: &str, command: &[String], now: impl Fn() -> Instant) -> Result<Secret, ExecError> {
-        let slot = self.slot(name, command);
+    async fn value_at(&self, name: &str, recipe: &Recipe, now: impl Fn() -> Instant) -> Result<Secret, ExecError> {
+        let slot = self.slot(name, recipe);
         let asked = slot.asked.load(Ordering::Acquire);
         let mut last = slot.last.lock().await;
         match &*last {
@@ -103,7 +118,7 @@ impl Printed {
             Some((Err(err), _)) if slot.asked.load(Ordering::Acquire) > asked => return Err(*err),
             _ => *last = None,
         }
-        let value = match output(command, tokio::time::sleep(PATIENCE)).await {
+        let value = match output(recipe, tokio::time::sleep(PATIENCE)).await {
             Ok(mut printed) => Secret::of_text(std::mem::take(&mut *printed)).map_err(ExecError::Unfit),
             Err(err) => Err(err),
         };
@@ -126,8 +141,11 @@ impl Drop for Group {
 }
 
 /// What it prints to its end, which is that of the last one that holds its standard output.
-async fn output(command: &[String], too_late: impl Future<Output = ()>) -> Result<Zeroizing<Vec<u8>>, ExecError> {
-    let mut group = Group(start(command)?);
+async fn output(recipe: &Recipe, too_late: impl Future<Output = ()>) -> Result<Zeroizing<Vec<u8>>, ExecError> {
+    let pinned = recipe.pinned.clone();
+    let checked = tokio::task::spawn_blocking(move || check_pinned(&pinned)).await.map_err(|_| ExecError::Killed)?;
+    checked.map_err(|err| ExecError::Changed(err.kind()))?;
+    let mut group = Group(start(recipe)?);
     tokio::select! {
         biased;
         printed = read(&mut group.0) => printed,
@@ -136,14 +154,16 @@ async fn output(command: &[String], too_late: impl Future<Output = ()>) -> Resul
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: programs that the operator has print secrets")]
-fn start(command: &[String]) -> Result<Child, ExecError> {
-    let (program, arguments) = command.split_first().ok_or(ExecError::NotAbsolute)?;
+fn start(recipe: &Recipe) -> Result<Child, ExecError> {
+    let (program, arguments) = recipe.command.split_first().ok_or(ExecError::NotAbsolute)?;
     if !program.starts_with('/') {
         return Err(ExecError::NotAbsolute);
     }
     // What it says beside the value is for a terminal, and may hold the value too: nobody sees it.
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(environment()).current_dir("/");
+    // Where it really is, so that a link that was put there since is not followed; under the name that it was given.
+    let real = recipe.pinned.first().map_or(Path::new(program), |pinned| &pinned.path);
+    let mut command = Command::new(real);
+    command.arg0(program).args(arguments).env_clear().envs(environment()).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.process_group(0).kill_on_drop(true).spawn().map_err(|err| ExecError::NotStarted(err.kind()))
 }
@@ -186,15 +206,17 @@ async fn read(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, ExecError> {
 )]
 mod tests {
     use std::io::{BufRead as _, BufReader, Read as _};
-    use std::path::Path;
-
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
 
-    fn sh(script: &str, more: &[&Path]) -> Vec<String> {
+    fn recipe<'a>(words: impl IntoIterator<Item = &'a str>) -> Recipe {
+        Recipe { command: words.into_iter().map(str::to_owned).collect(), pinned: Vec::new() }
+    }
+
+    fn sh(script: &str, more: &[&Path]) -> Recipe {
         let more = more.iter().map(|path| path.to_str().unwrap());
-        ["/bin/sh", "-c", script, "sh"].into_iter().chain(more).map(str::to_owned).collect()
+        recipe(["/bin/sh", "-c", script, "sh"].into_iter().chain(more))
     }
 
     async fn printed(script: &str) -> Result<Vec<u8>, ExecError> {
@@ -207,13 +229,13 @@ mod tests {
         assert_eq!(printed("echo correct-horse; exit 3").await, Err(ExecError::Failed(3)));
         assert_eq!(printed("echo correct-horse; kill -9 $$").await, Err(ExecError::Killed));
         assert_eq!(printed("pwd").await, Ok(b"/\n".to_vec()), "nowhere in particular");
-        let started = |program: &str| start(&[program.to_owned(), "-c".to_owned()]).map(|_| ());
+        let started = |program: &str| start(&recipe([program, "-c"])).map(|_| ());
         for program in ["sh", "./sh", "../bin/sh", "", " /bin/sh"] {
             assert_eq!(started(program), Err(ExecError::NotAbsolute), "{program:?}");
         }
-        assert_eq!(start(&[]).map(|_| ()), Err(ExecError::NotAbsolute));
+        assert_eq!(start(&recipe([])).map(|_| ()), Err(ExecError::NotAbsolute));
         assert_eq!(started("/nonexistent"), Err(ExecError::NotStarted(io::ErrorKind::NotFound)));
-        let as_it_is = ["/bin/echo", "$HOME; `id` *"].map(str::to_owned);
+        let as_it_is = recipe(["/bin/echo", "$HOME; `id` *"]);
         assert_eq!(*output(&as_it_is, std::future::pending()).await.unwrap(), b"$HOME; `id` *\n", "no shell is between");
     }
 
@@ -243,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn little_of_the_environment_of_the_host_is_handed_on() {
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some() && std::env::var_os("PATH").is_some(), "as cargo sets them");
-        let lines = output(&["/usr/bin/env".to_owned()], std::future::pending()).await.unwrap();
+        let lines = output(&recipe(["/usr/bin/env"]), std::future::pending()).await.unwrap();
         let lines = std::str::from_utf8(&lines).unwrap();
         assert!(lines.lines().any(|line| line.starts_with("PATH=")));
         for line in lines.lines() {
@@ -290,7 +312,7 @@ mod tests {
         let count = folder.path().join("count");
         let command = sh("echo x >> \"$1\"; printf 'value-of-ask-%s' \"$(wc -l < \"$1\" | tr -d ' ')\"", &[&count]);
         let (printed, start) = (Printed::default(), Instant::now());
-        let at = async |seconds: u64, command: &[String]| {
+        let at = async |seconds: u64, command: &Recipe| {
             let value = printed.value_at("a", command, || start + Duration::from_secs(seconds)).await.unwrap();
             String::from_utf8(value.expose().to_vec()).unwrap()
         };
@@ -299,7 +321,8 @@ mod tests {
         assert_eq!(at(60, &command).await, "value-of-ask-2");
         printed.forget("a");
         assert_eq!(at(61, &command).await, "value-of-ask-3");
-        let other: Vec<String> = command.iter().cloned().chain(["more".to_owned()]).collect();
+        let mut other = command.clone();
+        other.command.push("more".to_owned());
         assert_eq!(at(61, &other).await, "value-of-ask-4");
     }
 

@@ -12,6 +12,7 @@ mod harden;
 mod keyring;
 mod local;
 pub mod oauth;
+mod pinned;
 mod place;
 mod register;
 pub mod remote;

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use effect::{Binding, Destination, Source, VaultLogin};
 use zeroize::Zeroizing;
 
-use crate::exec::{ExecError, Printed};
+use crate::exec::{ExecError, Printed, Recipe};
 use crate::keyring::{self, KeyringError};
-use crate::local::{Local, LocalError, read_plain};
+use crate::local::{Local, LocalError, read_open};
+use crate::pinned;
 use crate::register::Register;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
@@ -151,22 +152,25 @@ impl Vault {
     pub async fn value(&self, binding: &Binding) -> Result<Value, SourceError> {
         if binding.source == Source::Local {
             // The one look tells both, whether it was revoked and what it is.
-            return self.reader(&binding.source).read(&binding.name).await;
+            return self.reader(binding).read(&binding.name).await;
         }
         let (local, name) = (self.local.clone(), binding.name.clone());
         if blocking(move || Ok(local.is_revoked(&name)?)).await? {
             self.printed.forget(&binding.name);
             return Err(LocalError::Revoked(binding.name.clone()).into());
         }
-        self.reader(&binding.source).read(&binding.name).await
+        self.reader(binding).read(&binding.name).await
     }
 
-    fn reader(&self, source: &Source) -> Box<dyn Read> {
-        match source {
+    fn reader(&self, binding: &Binding) -> Box<dyn Read> {
+        match &binding.source {
             Source::Local => Box::new(Kept(self.local.clone())),
             Source::Env(name) => Box::new(Variable(name.clone())),
             Source::File(path) => Box::new(InFile(path.clone())),
-            Source::Exec(command) => Box::new(Program { command: command.clone(), printed: Arc::clone(&self.printed) }),
+            Source::Exec(command) => Box::new(Program {
+                recipe: Recipe { command: command.clone(), pinned: binding.pinned.clone() },
+                printed: Arc::clone(&self.printed),
+            }),
             Source::Keyring(name) => Box::new(InKeyring(name.clone())),
             Source::Vault(_) => Box::new(AtServer),
         }
@@ -231,20 +235,25 @@ impl Read for InFile {
 
 /// One byte more than a value with its line end has, so that a longer one is seen to be.
 fn in_file(path: &Path) -> Result<Secret, SourceError> {
-    let (bytes, _) = read_plain(path, VALUE_BYTES_MAX as u64 + 3).map_err(|cause| SourceError::File { path: path.to_owned(), cause })?;
+    let read = || {
+        let file = pinned::open(path)?;
+        pinned::check_secret(&file.metadata()?)?;
+        read_open(&file, VALUE_BYTES_MAX as u64 + 3)
+    };
+    let (bytes, _) = read().map_err(|cause| SourceError::File { path: path.to_owned(), cause })?;
     Ok(text(bytes)?)
 }
 
 struct Program {
-    command: Vec<String>,
+    recipe: Recipe,
     printed: Arc<Printed>,
 }
 
 impl Read for Program {
     fn read<'a>(&'a self, name: &'a str) -> Reading<'a> {
         Box::pin(async move {
-            let failed = |cause| SourceError::Exec { program: self.command.first().cloned().unwrap_or_default(), cause };
-            self.printed.value(name, &self.command).await.map(of_others).map_err(failed)
+            let failed = |cause| SourceError::Exec { program: self.recipe.command.first().cloned().unwrap_or_default(), cause };
+            self.printed.value(name, &self.recipe).await.map(of_others).map_err(failed)
         })
     }
 }
@@ -287,6 +296,7 @@ mod tests {
             methods: Vec::new(),
             owner: None,
             paths: Vec::new(),
+            pinned: Vec::new(),
             placement: Placement::Bearer,
             port: None,
             rate: None,

@@ -37,10 +37,9 @@ pub(super) fn read(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, 
     }
 }
 
-/// Up to `max` bytes of a file that the operator hands over, and its mode. Nobody waits for the other end of a pipe.
-pub(crate) fn read_plain(path: &Path, max: u64) -> io::Result<(Zeroizing<Vec<u8>>, u32)> {
-    let file = home::open_handed(path)?;
-    Ok((bounded(&file, max)?, file.metadata()?.permissions().mode()))
+/// Up to `max` bytes of an open file, and its mode.
+pub(crate) fn read_open(file: &File, max: u64) -> io::Result<(Zeroizing<Vec<u8>>, u32)> {
+    Ok((bounded(file, max)?, file.metadata()?.permissions().mode()))
 }
 
 fn bounded(file: &File, max: u64) -> io::Result<Zeroizing<Vec<u8>>> {

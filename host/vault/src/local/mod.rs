@@ -29,13 +29,14 @@ use effect::Destination;
 use home::Exposed;
 use zeroize::Zeroizing;
 
-pub(crate) use self::disk::read_plain;
+pub(crate) use self::disk::read_open;
 use self::entries::Entries;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
 use self::seal::{COST, Cost, Head, HeadError, KEY_BYTES, Key};
 pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
 use crate::keyring;
+use crate::pinned;
 use crate::secret::Secret;
 
 /// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
@@ -408,7 +409,10 @@ impl Local {
     /// SECURITY: as for a key. A group may read it, as secrets in a pod have it; nobody else, and nobody but its owner may write it.
     fn passphrase(&self) -> Result<Zeroizing<Vec<u8>>, LocalError> {
         let path = self.passphrase_file.as_ref().ok_or_else(|| LocalError::Locked(self.file()))?;
-        let (bytes, mode) = read_plain(path, PASSPHRASE_BYTES_MAX as u64 + 3).map_err(disk::failed("read", path))?;
+        // Of the operator's own environment, so a link in it is theirs; one that is put there meanwhile is not followed.
+        let file = path.canonicalize().and_then(|real| pinned::open(&real)).map_err(disk::failed("open", path))?;
+        pinned::check_passphrase(&file).map_err(disk::failed("read", path))?;
+        let (bytes, mode) = read_open(&file, PASSPHRASE_BYTES_MAX as u64 + 3).map_err(disk::failed("read", path))?;
         if mode & 0o027 != 0 { Err(LocalError::PassphraseIsOpen(path.clone())) } else { Ok(bytes) }
     }
 
