@@ -3,9 +3,12 @@
 //! It is checked whole against the engine's own profile, so that what is shown by `inspect` is what would be compiled.
 //! Whether its imports are served is decided in [`crate::admission`].
 
+use std::path::Path;
+
 use effect::{Digest, SafeText};
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
+use crate::file::{self, FileError};
 use crate::interface::InterfaceName;
 use crate::manifest::{self, FrozenError, Manifest};
 
@@ -95,6 +98,14 @@ pub enum ComponentError {
     /// Its manifest is broken.
     #[error("the component's manifest can't be read")]
     Manifest(#[source] FrozenError),
+}
+
+/// All of a component's file: a regular one, at once, and no longer than a component may be.
+///
+/// # Errors
+/// A file that can't be read, or is too long.
+pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
+    file::read(file, COMPONENT_BYTES_MAX)
 }
 
 /// Looks at a component without running it.

@@ -1,7 +1,8 @@
 //! `bailiwick.toml`: from what an operator wrote to what one agent may do. Two types, since what was written is not yet true.
 //!
-//! A file that came with a checkout may be hostile. Nothing here runs or opens anything that the file names; whether it may be used is
-//! [`crate::trust`]'s to say, and the digest is that of the very bytes that are parsed.
+//! A file that came with a checkout may be hostile. Nothing here runs anything that the file names. What it names is opened only to pin it by
+//! its digest: certificates, and programs that print values. Whether it may be used is [`crate::trust`]'s to say, and the digest is that of
+//! the very bytes that are parsed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,16 @@ use crate::authored::{Table, Text, WrongError};
 use crate::file::{self, FileError};
 
 mod agent;
-mod authority;
 mod credential;
 mod http;
 mod mount;
 mod network;
 mod placement;
+mod real;
 mod scope;
 mod source;
 
-pub use authority::authority;
+pub use network::Root;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "bailiwick.toml";
@@ -101,8 +102,8 @@ pub enum ComponentSource {
 pub struct Network {
     /// Name servers; the system's where empty.
     pub resolvers: Vec<SocketAddr>,
-    /// Files of PEM certificates beside the public roots.
-    pub roots: Vec<PathBuf>,
+    /// PEM certificates beside the public roots, as they were read.
+    pub roots: Vec<Root>,
 }
 
 /// The configuration can't be used.
@@ -117,6 +118,9 @@ pub enum ConfigError {
     /// It is not text.
     #[error("`{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
+    /// A number in it is larger than what every reader of JSON holds exactly.
+    #[error("a number in the configuration is too large to be compared exactly; take one below 2^53")]
+    Inexact,
     /// Something in it is wrong.
     #[error(transparent)]
     Wrong(#[from] WrongError),
@@ -166,8 +170,8 @@ pub fn find(from: &Path) -> Result<PathBuf, ConfigError> {
 /// # Errors
 /// A file that is missing, not regular, too large or not UTF-8.
 pub fn read(file: &Path) -> Result<Authored, ConfigError> {
-    let bytes = file::read(file, FILE_BYTES_MAX)?;
     let real = file.canonicalize().map_err(file::failed("find", file))?;
+    let bytes = file::read(&real, FILE_BYTES_MAX)?;
     let digest = Digest::of(&bytes);
     let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText(file.to_owned()))?;
     Ok(Authored { file: real, digest, shown: file.to_owned(), text })
@@ -187,7 +191,7 @@ impl Authored {
     /// # Errors
     /// The first thing that is wrong, with file, line and key.
     pub fn resolve(&self, home: &Path) -> Result<Resolved, ConfigError> {
-        let place = Place { folder: self.file.parent().unwrap_or(Path::new("/")), home: mount::real_or_future(home)? };
+        let place = Place { folder: self.file.parent().unwrap_or(Path::new("/")), home: real::real_or_future(home)? };
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);

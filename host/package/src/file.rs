@@ -2,12 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use effect::Digest;
 use home::Access;
 use rustix::fs::{FlockOperation, OFlags, flock};
+use sha2::{Digest as _, Sha256};
 
 /// A file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,8 @@ pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| FileError::Io { verb, path: path.to_owned(), cause }
 }
 
-/// Opens for reading without waiting for the other end of a pipe, and only a regular file.
+/// Opens for reading without waiting for the other end of a pipe, and only a regular file. The path is one that was resolved before, or one of
+/// the home's.
 pub(crate) fn open_regular(path: &Path) -> Result<File, FileError> {
     open_with(path, OFlags::NONBLOCK)
 }
@@ -74,6 +77,25 @@ fn read_open(file: File, path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed("read", path))?;
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
+}
+
+/// Of all of a regular file, unless it is longer than `max`.
+pub(crate) fn digest(path: &Path, max: u64) -> Result<Digest, FileError> {
+    let (mut file, mut sum, mut piece, mut length) = (open_regular(path)?, Sha256::new(), vec![0; 256 << 10], 0_u64);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Digest::from_bytes(sum.finalize().into())),
+            Ok(read) => {
+                length += read as u64;
+                if length > max {
+                    return Err(FileError::TooLarge { path: path.to_owned(), max });
+                }
+                sum.update(piece.get(..read).unwrap_or_default());
+            }
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(failed("read", path)(err)),
+        }
+    }
 }
 
 /// All of a file of the home, unless it is longer than `max`.
@@ -140,12 +162,6 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
-}
-
-/// Whether a file belongs to this user, and nobody else may write to it.
-pub(crate) fn check_own(path: &Path) -> Result<bool, FileError> {
-    let metadata = fs::symlink_metadata(path).map_err(failed("look at", path))?;
-    Ok(metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)
 }
 
 /// Writes a file unless it holds these bytes already, so that tools that go by time have nothing to do.

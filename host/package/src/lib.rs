@@ -9,6 +9,7 @@ mod file;
 mod interface;
 
 pub mod admission;
+pub mod authority;
 pub mod build;
 pub mod component;
 pub mod config;
@@ -25,9 +26,10 @@ pub mod wit;
 
 pub use admission::{Effective, Refused, Row, effective};
 pub use authored::{Fault, WrongError};
+pub use authority::{Authority, Difference, Spelling, Whole};
 pub use capability::Capability;
 pub use component::{Component, ComponentError, Import, Kind, look};
-pub use config::{Authored, ComponentSource, ConfigError, Network, Resolved, ResolvedAgent, authority};
+pub use config::{Authored, ComponentSource, ConfigError, Network, Resolved, ResolvedAgent, Root};
 pub use file::FileError;
 pub use interface::{InterfaceName, Service};
 pub use manifest::{AuthoredManifest, Declared, Manifest, ManifestError, freeze};

@@ -1,20 +1,22 @@
-//! `bailiwick.lock`, beside the configuration: which component of an agent was accepted, with what authority, and by whom. An agent
-//! that has no entry is not pinned.
+//! `bailiwick.lock`, beside the configuration: what was accepted of which agent, and by whom. An agent that has no entry is not pinned.
 //!
-//! Its place in a checkout is where others see it and review it; it narrows what trust allows and never widens it.
+//! Its place in a checkout is where others see it and review it; it narrows what trust allows and never widens it. Nothing in it hangs on where
+//! the checkout lies: see [`crate::authority`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, Grants, SafeText};
+use effect::{Digest, SafeText};
 use serde::{Deserialize, Serialize};
 
-use crate::admission::lines;
-use crate::capability::Capability;
+use crate::authority::Authority;
+use crate::config::ConfigError;
 use crate::file::{self, FileError};
 
 /// BOUND: bytes of the file.
 const LOCK_BYTES_MAX: u64 = 4 << 20;
+/// What stands first in it.
+const HEAD: &str = "# What was accepted of each agent. `bailiwick accept` writes it; `run` refuses anything else.\n\n";
 
 /// The file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,20 +33,27 @@ pub enum LockError {
         #[source]
         cause: Box<toml::de::Error>,
     },
+    /// It is not UTF-8.
+    #[error("`{}` is not UTF-8; remove it, and accept what it pinned again", .0.display())]
+    NotText(PathBuf),
+    /// It would not come back as it was.
+    #[error("what was accepted can't be written down")]
+    Unwritable(#[source] toml::ser::Error),
+    /// What it says of an agent can't be compared.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
 /// What was accepted of one agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Accepted {
-    /// What it may do, a line each, as it was shown.
-    pub authority: Vec<String>,
     /// Who accepted it.
     pub by: String,
-    /// Of the component.
-    pub digest: Digest,
     /// Seconds since 1970.
     pub when: u64,
+    /// Everything that it may cause, held to its component or its source.
+    pub authority: Authority,
 }
 
 /// The file.
@@ -53,29 +62,6 @@ pub struct Accepted {
 pub struct Lock {
     #[serde(default)]
     agents: BTreeMap<String, Accepted>,
-}
-
-/// What is other than what was accepted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// The component that was accepted, where it is another one now.
-    pub digest_was: Option<Digest>,
-    /// What it may do now and might not then.
-    pub more: Vec<String>,
-    /// What it may no longer do.
-    pub less: Vec<String>,
-}
-
-impl Difference {
-    /// Whether it has to be accepted again: less is never asked about.
-    pub fn matters(&self) -> bool {
-        self.digest_was.is_some() || !self.more.is_empty()
-    }
-}
-
-/// What an agent may do, a line each, safe to print.
-pub fn authority(grants: &Grants) -> Vec<String> {
-    Capability::ALL.iter().flat_map(|capability| lines(*capability, grants)).collect()
 }
 
 impl Lock {
@@ -89,19 +75,18 @@ impl Lock {
             Err(err) if err.is_absence() => return Ok(Self::default()),
             bytes => bytes?,
         };
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8(bytes).map_err(|_| LockError::NotText(file.clone()))?;
         toml::from_str(&text).map_err(|cause| LockError::Broken { file, cause: Box::new(cause) })
     }
 
-    /// What is other than what was accepted; nothing for an agent that is not pinned.
-    pub fn difference(&self, agent: &str, digest: Digest, authority: &[String]) -> Option<Difference> {
-        let accepted = self.agents.get(agent)?;
-        let without = |these: &[String], those: &[String]| these.iter().filter(|line| !those.contains(line)).cloned().collect();
-        Some(Difference {
-            digest_was: (accepted.digest != digest).then_some(accepted.digest),
-            more: without(authority, &accepted.authority),
-            less: without(&accepted.authority, authority),
-        })
+    /// What was accepted of an agent.
+    pub fn accepted(&self, agent: &str) -> Option<&Accepted> {
+        self.agents.get(agent)
+    }
+
+    /// All of them, by name.
+    pub fn agents(&self) -> impl Iterator<Item = (&str, &Accepted)> {
+        self.agents.iter().map(|(name, accepted)| (name.as_str(), accepted))
     }
 
     /// Pins an agent from now on.
@@ -111,9 +96,34 @@ impl Lock {
     pub fn accept(&mut self, config: &Path, agent: &str, accepted: Accepted) -> Result<(), LockError> {
         let by = SafeText::new(&accepted.by, 256).to_string();
         self.agents.insert(agent.to_owned(), Accepted { by, ..accepted });
-        // Serialising such a list can't fail; were it to, an empty file would pin nothing and say so.
-        let text = toml::to_string(self).unwrap_or_default();
-        Ok(file::write(&path(config), text.as_bytes())?)
+        self.write(config)
+    }
+
+    /// Pins an agent no longer; whether it was.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn forget(&mut self, config: &Path, agent: &str) -> Result<bool, LockError> {
+        let was = self.agents.remove(agent).is_some();
+        if was {
+            self.write(config)?;
+        }
+        Ok(was)
+    }
+
+    fn write(&self, config: &Path) -> Result<(), LockError> {
+        let text = toml::to_string(self).map_err(LockError::Unwritable)?;
+        Ok(file::write(&path(config), format!("{HEAD}{text}").as_bytes())?)
+    }
+}
+
+impl Accepted {
+    /// Of everything that was accepted.
+    ///
+    /// # Errors
+    /// A number that not every reader holds exactly.
+    pub fn digest(&self) -> Result<Digest, LockError> {
+        Ok(self.authority.digest()?)
     }
 }
 
@@ -123,41 +133,4 @@ pub fn path(config: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use effect::Digest;
-
-    use super::{Accepted, Lock, LockError, path};
-
-    fn accepted(text: &str, authority: &[&str]) -> Accepted {
-        let authority = authority.iter().map(|line| (*line).to_owned()).collect();
-        Accepted { authority, by: "alice".to_owned(), digest: Digest::of(text.as_bytes()), when: 1 }
-    }
-
-    #[test]
-    fn another_component_or_more_authority_has_to_be_accepted_again_and_less_has_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("bailiwick.toml");
-        let mut lock = Lock::load(&config).unwrap();
-        let of = |text: &str| Digest::of(text.as_bytes());
-        assert_eq!(lock.difference("a", of("one"), &[]), None, "what has no entry is not pinned");
-        lock.accept(&config, "a", accepted("one", &["read /x as /src", "GET https://a.test:443 /**"])).unwrap();
-        let lock = Lock::load(&config).unwrap();
-        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-        let same = lock.difference("a", of("one"), &lines(&["read /x as /src", "GET https://a.test:443 /**"])).unwrap();
-        assert!(!same.matches_anything());
-        let less = lock.difference("a", of("one"), &lines(&["read /x as /src"])).unwrap();
-        assert!(!less.matters() && less.less.len() == 1);
-        let more = lock.difference("a", of("one"), &lines(&["read / as /src"])).unwrap();
-        assert!(more.matters() && more.more == ["read / as /src"]);
-        assert!(lock.difference("a", of("two"), &lines(&["read /x as /src"])).unwrap().matters());
-        std::fs::write(path(&config), "agents = 1\n").unwrap();
-        assert!(matches!(Lock::load(&config), Err(LockError::Broken { .. })));
-    }
-
-    impl super::Difference {
-        fn matches_anything(&self) -> bool {
-            *self != Self::default()
-        }
-    }
-}
+mod tests;

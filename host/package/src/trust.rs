@@ -1,40 +1,114 @@
-//! Which configurations an operator has said may be used: digests, kept in the home.
+//! Which configurations an operator has said may be used, and which agents of them were accepted here: digests, kept in the home.
 //!
-//! Trust is for these bytes in this place, and for what they came to when it was said. The same bytes in another checkout name
-//! other folders, whose code nobody has looked at; and a folder that became a link to another is another folder.
+//! Trust is for these bytes in this place, and for everything that they came to when it was said: see [`crate::authority`]. The same bytes in
+//! another checkout name other folders; a folder that became a link to another is another folder; a component that was exchanged is another
+//! component. A folder of source is trusted as a place: what is in it may change, and is built contained.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use effect::{Digest, SafeText};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Authored, Resolved, authority};
-use crate::file::{self, FileError};
+use crate::authority::{Spelling, Whole};
+use crate::component::Component;
+use crate::config::{Authored, ConfigError};
+use crate::file::FileError;
 
-/// BOUND: bytes of the list; an entry has some 300.
-const LIST_BYTES_MAX: u64 = 4 << 20;
+mod list;
+
+pub use list::{Acceptance, Trust, accept, acceptance, list, trust, unaccept, untrust};
 
 /// The proof that a configuration may be used. Whoever builds or runs something because of a file takes this as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted {
+    authority: Digest,
+    components: BTreeMap<String, Held>,
     digest: Digest,
     for_this_run: bool,
 }
 
+/// A component that was trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// Of its bytes.
+    pub digest: Digest,
+    /// What it imports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
+}
+
+impl Held {
+    /// As it was looked at.
+    pub fn of(component: &Component) -> Self {
+        Self { digest: component.digest, imports: component.imports.iter().map(|import| import.name.to_string()).collect() }
+    }
+}
+
 impl Trusted {
     /// The operator said so on this command line, for this file and this once: `run --trust`.
-    pub fn for_this_run(file: &Authored) -> Self {
-        Self { digest: file.digest, for_this_run: true }
+    ///
+    /// # Errors
+    /// A number in it that can't be compared.
+    pub fn for_this_run(file: &Authored, whole: &Whole, components: BTreeMap<String, Held>) -> Result<Self, ConfigError> {
+        Ok(Self { authority: whole.digest()?, components, digest: file.digest, for_this_run: true })
     }
 
-    /// Of which file.
+    /// Of the bytes of which file.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Of everything that it may cause.
+    pub fn authority(&self) -> Digest {
+        self.authority
     }
 
     /// Whether it was said for once only.
     pub fn is_for_this_run(&self) -> bool {
         self.for_this_run
+    }
+
+    /// Holds an agent's component, whose bytes are then run, to the one that was trusted.
+    ///
+    /// # Errors
+    /// Another one, or one that was not there when it was said.
+    pub fn holds(&self, agent: &str, file: &Path, component: &Component) -> Result<(), Box<OtherComponent>> {
+        let (was, now) = (self.components.get(agent), Held::of(component));
+        match was {
+            Some(was) if was.digest == now.digest => Ok(()),
+            was => Err(Box::new(OtherComponent { agent: agent.to_owned(), file: file.to_owned(), was: was.cloned(), now })),
+        }
+    }
+}
+
+/// A component that is not the one that was trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("the component of agent `{agent}` is not the one that was trusted: it is {} now", now.digest)]
+pub struct OtherComponent {
+    /// Whose.
+    pub agent: String,
+    /// Where it is.
+    pub file: PathBuf,
+    /// What was trusted; nothing where there was no component then.
+    pub was: Option<Held>,
+    /// What is there.
+    pub now: Held,
+}
+
+impl OtherComponent {
+    /// What is other, a line each, safe to print.
+    pub fn lines(&self) -> Vec<String> {
+        let Some(was) = &self.was else { return vec!["when it was trusted, there was no component that could be looked at".to_owned()] };
+        let without = |sign: &str, these: &[String], those: &[String]| -> Vec<String> {
+            let rest = these.iter().filter(|name| !those.contains(name));
+            rest.map(|name| format!("{sign} imports {}", SafeText::new(name, 1024))).collect()
+        };
+        let mut lines = vec![format!("- held to the component {}", was.digest), format!("+ held to the component {}", self.now.digest)];
+        lines.extend(without("-", &was.imports, &self.now.imports));
+        lines.extend(without("+", &self.now.imports, &was.imports));
+        lines
     }
 }
 
@@ -68,31 +142,21 @@ pub enum TrustError {
     /// It is not UTF-8.
     #[error("`{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// Others may write to it, or it is another's.
-    #[error("`{}` could have been written by others; it must belong to you and be writable by you alone", .0.display())]
-    Exposed(PathBuf),
+    /// It would have more than it may.
+    #[error("`{}` is full; take back what is no longer needed with `bailiwick trust rm`", .0.display())]
+    Full(PathBuf),
+    /// It would not come back as it was.
+    #[error("what is trusted can't be written down")]
+    Unwritable(#[source] toml::ser::Error),
+    /// A number in the configuration can't be compared.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The file is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Box<Untrusted>),
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct List {
-    #[serde(default)]
-    trusted: Vec<Entry>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    /// Of the authority, as it was printed: paths without links.
-    authority: Digest,
-    digest: Digest,
-    path: String,
-    /// Seconds since 1970.
-    when: u64,
-    by: String,
+    /// The file is, its component is not.
+    #[error(transparent)]
+    OtherComponent(#[from] Box<OtherComponent>),
 }
 
 /// Who says it, and when.
@@ -104,73 +168,27 @@ pub struct Said<'a> {
     pub by: &'a str,
 }
 
-/// Records that this file may be used.
-///
-/// # Errors
-/// A list that can't be read or written.
-pub fn trust(home: &Path, file: &Authored, resolved: &Resolved, said: Said<'_>) -> Result<Trusted, TrustError> {
-    file::folder(home)?;
-    // Held until the end: two that say it at once should both have said it.
-    let _lock = file::lock_own(&home.join("trust.lock"))?;
-    let mut list = load(home)?;
-    let path = named(&file.file);
-    list.trusted.retain(|entry| entry.path != path);
-    let by = SafeText::new(said.by, 256).to_string();
-    list.trusted.push(Entry { authority: authority_digest(resolved), digest: file.digest, path, when: said.when_s, by });
-    // Serialising such a list can't fail; were it to, nothing would be trusted.
-    let text = toml::to_string(&list).unwrap_or_default();
-    file::write(&list_path(home), text.as_bytes())?;
-    Ok(Trusted { digest: file.digest, for_this_run: false })
-}
-
 /// The proof that this file may be used.
 ///
 /// # Errors
 /// [`TrustError::Untrusted`] with what it asks for, or a list that can't be used.
-pub fn check(home: &Path, file: &Authored, resolved: &Resolved) -> Result<Trusted, TrustError> {
-    if is_trusted(home, file, resolved)? {
-        return Ok(Trusted { digest: file.digest, for_this_run: false });
+pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, TrustError> {
+    if let Some(trusted) = find(home, file, whole)? {
+        return Ok(trusted);
     }
-    Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority: authority(resolved) }).into())
+    let authority = whole.lines(&Spelling::from_folder_of(&file.file));
+    Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority }).into())
 }
 
-/// Whether these bytes in this place were trusted, and come to the same as then.
+/// Whether these bytes in this place were trusted, and come to the same as then. Components are not looked at: see [`Trusted::holds`].
 ///
 /// # Errors
 /// A list that can't be used.
-pub fn is_trusted(home: &Path, file: &Authored, resolved: &Resolved) -> Result<bool, TrustError> {
-    let (path, authority) = (named(&file.file), authority_digest(resolved));
-    let same = |entry: &Entry| entry.digest == file.digest && entry.path == path && entry.authority == authority;
-    Ok(load(home)?.trusted.iter().any(same))
-}
-
-fn authority_digest(resolved: &Resolved) -> Digest {
-    Digest::of(authority(resolved).join("\n").as_bytes())
-}
-
-/// Text and digest of the bytes, so that two paths that print alike are not one.
-fn named(path: &Path) -> String {
-    match path.to_str() {
-        Some(text) => text.to_owned(),
-        None => Digest::of(path.as_os_str().as_encoded_bytes()).to_string(),
-    }
-}
-
-fn list_path(home: &Path) -> PathBuf {
-    home.join("trust.toml")
-}
-
-fn load(home: &Path) -> Result<List, TrustError> {
-    let path = list_path(home);
-    match file::check_own(&path) {
-        Ok(true) => {}
-        Ok(false) => return Err(TrustError::Exposed(path)),
-        Err(err) if err.is_absence() => return Ok(List::default()),
-        Err(err) => return Err(err.into()),
-    }
-    let bytes = file::read_own(&path, LIST_BYTES_MAX)?;
-    let text = str::from_utf8(&bytes).map_err(|_| TrustError::NotText(path.clone()))?;
-    toml::from_str(text).map_err(|cause| TrustError::Broken { file: path, cause: Box::new(cause) })
+pub fn find(home: &Path, file: &Authored, whole: &Whole) -> Result<Option<Trusted>, TrustError> {
+    let (path, authority) = (list::named(&file.file), whole.digest()?);
+    let same = |entry: &Trust| entry.digest == file.digest && entry.path == path && entry.authority == authority;
+    let found = list(home)?.into_iter().find(same);
+    Ok(found.map(|entry| Trusted { authority, components: entry.components, digest: file.digest, for_this_run: false }))
 }
 
 #[cfg(test)]

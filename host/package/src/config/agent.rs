@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use effect::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, Source, Until, VaultLogin, is_name};
 
-use super::{ComponentSource, Place, ResolvedAgent, http, mount};
+use super::{ComponentSource, Place, ResolvedAgent, http, mount, real};
 use crate::authored::{Fault, Table, Value, WrongError};
 use crate::capability::LATER;
 
@@ -104,7 +104,7 @@ fn secrets(credentials: &BTreeMap<String, Binding>) -> Vec<PathBuf> {
         }),
         Source::Local | Source::Env(_) | Source::Exec(_) | Source::Keyring(_) => None,
     });
-    files.flat_map(|path| [Some(path.clone()), mount::real_or_future(path).ok()]).flatten().collect()
+    files.flat_map(|path| [Some(path.clone()), real::real_or_future(path).ok()]).flatten().collect()
 }
 
 fn component(value: &Value<'_>, place: &Place<'_>) -> Result<ComponentSource, WrongError> {

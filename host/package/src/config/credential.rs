@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use effect::{AgentPin, Binding, HostPattern, ParseError, PathPattern, Rate, Rotation, RotationSet, Scheme, Source, is_name};
 
 use super::{Place, placement, scope, source};
-use crate::authored::{Fault, Table, Value, WrongError};
+use crate::authored::{Fault, Table, Value, WrongError, path_fault};
+use crate::file::FileError;
 
 /// Beside those of its kind.
 const KEYS: &[&str] = &[
@@ -47,6 +48,8 @@ fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Know
     let kind = table.required("kind")?;
     table.only(&[KEYS, placement::keys(&kind)?].concat(), &[])?;
     let list = |key: &str| table.get(key).map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX));
+    let source = table.get("source").map_or(Ok(Source::Local), |value| source::resolve(&value, place, known))?;
+    let pinned = source::pinned(&source, place).map_err(|err| unpinnable(&table, &err))?;
     let binding = Binding {
         name: name.to_owned(),
         agents: list("agents")?.iter().map(agent).collect::<Result<_, _>>()?,
@@ -55,13 +58,14 @@ fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Know
         methods: list("methods")?.iter().map(super::http::method).collect::<Result<_, _>>()?,
         owner: table.get("owner").map(|owner| owner.line(LINE_BYTES_MAX)).transpose()?,
         paths: list("paths")?.iter().map(Value::parse::<PathPattern>).collect::<Result<_, _>>()?,
+        pinned,
         placement: placement::resolve(&kind, &table)?,
         port: table.get("port").map(|value| super::http::port(&value)).transpose()?,
         rate: table.get("rate").map(|value| value.parse::<Rate>()).transpose()?,
         rotate_every_s: table.get("rotate-every").map(|value| every(&value)).transpose()?,
         rotation: table.get("rotate").map(|value| rotation(&value)).transpose()?,
         scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| super::http::scheme(&value))?,
-        source: table.get("source").map_or(Ok(Source::Local), |value| source::resolve(&value, place, known))?,
+        source,
         until: table.get("until").map(|value| value.parse()).transpose()?,
         uses: table.get("uses").map(|value| value.count()).transpose()?,
     };
@@ -76,6 +80,14 @@ fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Know
         return Err(rotate.wrong(Fault::Impossible("needs one host, by its whole name, at which the new value is set")));
     }
     Ok(binding)
+}
+
+fn unpinnable(table: &Table<'_>, err: &FileError) -> WrongError {
+    let path = match err {
+        FileError::Io { path, .. } | FileError::NotRegular(path) | FileError::TooLarge { path, .. } => path,
+    };
+    let fault = path_fault(path.display(), "can't be read as a program, so that it can't be held to what it is now");
+    table.get("source").map_or_else(|| table.wrong(Fault::Missing), |source| source.wrong(fault))
 }
 
 /// `NAME`, or `NAME@sha256:…` for one component of it.

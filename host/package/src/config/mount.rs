@@ -6,7 +6,6 @@ use effect::{FilesGrant, FilesMode, ParseError};
 
 use super::Place;
 use crate::authored::{Fault, Table, Value, WrongError, path_fault};
-use crate::file::{self, FileError};
 
 /// BOUND: mounts of one agent; each costs a descriptor.
 const MOUNTS_MAX: usize = 64;
@@ -73,21 +72,4 @@ fn host(value: &Value<'_>, place: &Place<'_>) -> Result<PathBuf, WrongError> {
         return Err(fault("contains the host's own home; mount a folder that does not"));
     }
     Ok(real)
-}
-
-/// A path without links, of which the end need not be there yet.
-pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
-    let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
-    let mut there = absolute.as_path();
-    loop {
-        match (there.canonicalize(), there.parent()) {
-            (Ok(real), _) => {
-                return Ok(absolute
-                    .strip_prefix(there)
-                    .map_or(real.clone(), |rest| if rest.as_os_str().is_empty() { real } else { real.join(rest) }));
-            }
-            (Err(cause), Some(parent)) if cause.kind() == std::io::ErrorKind::NotFound => there = parent,
-            (Err(cause), _) => return Err(file::failed("find", path)(cause)),
-        }
-    }
 }

@@ -3,13 +3,27 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use effect::ParseError;
+use effect::{Digest, ParseError};
 
 use super::{Network, Place};
 use crate::authored::{Value, WrongError, path_fault};
+use crate::file::{self, FileError};
 
 /// BOUND: name servers, and files of roots.
 const LIST_MAX: usize = 16;
+/// BOUND: bytes of a file of certificates; all public roots together have 250 KiB.
+const ROOTS_BYTES_MAX: u64 = 4 << 20;
+
+/// A file of certificates. What is believed are these bytes, which are what was trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// In PEM.
+    pub bytes: Vec<u8>,
+    /// Of them.
+    pub digest: Digest,
+    /// Where it is, without links.
+    pub path: PathBuf,
+}
 
 pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>) -> Result<Network, WrongError> {
     let table = value.table(8)?;
@@ -27,9 +41,14 @@ fn resolver(item: &Value<'_>) -> Result<SocketAddr, WrongError> {
     address.ok_or_else(|| item.wrong(ParseError::new("an address of a name server", text, "an address and a port: 127.0.0.1:53").into()))
 }
 
-fn root(item: &Value<'_>, place: &Place<'_>) -> Result<PathBuf, WrongError> {
-    let path = place.folder.join(item.text(4096)?);
-    let fault = |why| item.wrong(path_fault(path.display(), why));
-    let real = path.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;
-    if real.is_file() { Ok(real) } else { Err(fault("is not a file")) }
+fn root(item: &Value<'_>, place: &Place<'_>) -> Result<Root, WrongError> {
+    let written = place.folder.join(item.text(4096)?);
+    let fault = |why| item.wrong(path_fault(written.display(), why));
+    let path = written.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;
+    let bytes = file::read(&path, ROOTS_BYTES_MAX).map_err(|err| match err {
+        FileError::NotRegular(_) => fault("is not a file"),
+        FileError::TooLarge { .. } => fault("has more than 4 MiB, which no file of certificates has"),
+        FileError::Io { .. } => fault("can't be read"),
+    })?;
+    Ok(Root { digest: Digest::of(&bytes), bytes, path })
 }

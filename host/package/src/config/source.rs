@@ -1,14 +1,17 @@
 //! Where the value of a credential comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use effect::{HttpTarget, ParseError, Source, VaultLogin, VaultServer, VaultSource};
+use effect::{HttpTarget, ParseError, PinnedFile, Source, VaultLogin, VaultServer, VaultSource};
 
-use super::{Place, scope};
-use crate::authored::{Fault, Table, Value, WrongError};
+use super::{Place, real, scope};
+use crate::authored::{Fault, Table, Value, WrongError, path_fault};
+use crate::file;
 
 /// BOUND: bytes of a source.
 const LINE_BYTES_MAX: usize = 1024;
+/// BOUND: bytes of a program that prints a value.
+const PROGRAM_BYTES_MAX: u64 = 256 << 20;
 /// BOUND: arguments of a command.
 const ARGUMENTS_MAX: usize = 64;
 const FORMS: &str = "`local`, `env:NAME`, `file:PATH`, `keyring:NAME`, `vault:PATH#FIELD` or `exec:PROGRAM`, or a list with `exec:PROGRAM` and its arguments";
@@ -22,7 +25,7 @@ pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known
     match text.split_once(':') {
         None if text == "local" => Ok(Source::Local),
         Some(("env", name)) if is_variable(name) => Ok(Source::Env(name.to_owned())),
-        Some(("file", path)) if !path.is_empty() => Ok(Source::File(place.folder.join(path))),
+        Some(("file", path)) if !path.is_empty() => Ok(Source::File(secret_file(value, path, place)?)),
         Some(("keyring", name)) if !name.is_empty() => Ok(Source::Keyring(name.to_owned())),
         Some(("exec", program)) if program.starts_with('/') => Ok(Source::Exec(vec![program.to_owned()])),
         Some(("exec", _)) => Err(value.wrong(Fault::Impossible("needs the whole path of its program"))),
@@ -44,6 +47,34 @@ fn exec(value: &Value<'_>, items: &[Value<'_>]) -> Result<Source, WrongError> {
         return Err(value.wrong(Fault::Impossible("must begin with `exec:` and the whole path of a program")));
     };
     Ok(Source::Exec(std::iter::once(program).chain(words.into_iter().skip(1)).collect()))
+}
+
+/// Where the file with a value is now: that place is what is shown and trusted, and it is opened without following links.
+fn secret_file(value: &Value<'_>, path: &str, place: &Place<'_>) -> Result<PathBuf, WrongError> {
+    let written = place.folder.join(path);
+    real::of_secret(&written).map_err(|_| value.wrong(path_fault(written.display(), "can't be reached")))
+}
+
+/// What a program that prints a value consists of: itself, and those of its arguments that are files which came with the configuration.
+///
+/// SECURITY: what is trusted is what it was then. A script beside the configuration changes with a checkout as the configuration does.
+pub(super) fn pinned(source: &Source, place: &Place<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
+    let Source::Exec(words) = source else { return Ok(Vec::new()) };
+    let mut words = words.iter().map(Path::new);
+    let program = words.next().map(|program| pin(program)).transpose()?;
+    let of_checkout = |path: &PathBuf| path.starts_with(place.folder) && path.is_file();
+    let arguments = words.filter(|word| word.is_absolute()).map(real::real_or_future).filter(|path| path.as_ref().is_ok_and(of_checkout));
+    let arguments = arguments.map(|path| pin(&path?));
+    program.map(Ok).into_iter().chain(arguments).collect()
+}
+
+fn pin(path: &Path) -> Result<PinnedFile, file::FileError> {
+    let path = real::real_or_future(path)?;
+    match file::digest(&path, PROGRAM_BYTES_MAX) {
+        Ok(digest) => Ok(PinnedFile { digest: Some(digest), path }),
+        Err(err) if err.is_absence() => Ok(PinnedFile { digest: None, path }),
+        Err(err) => Err(err),
+    }
 }
 
 fn is_variable(name: &str) -> bool {
@@ -74,7 +105,7 @@ pub(super) fn vault(value: &Value<'_>, place: &Place<'_>) -> Result<VaultServer,
 }
 
 fn login(value: &Value<'_>, table: &Table<'_>, place: &Place<'_>) -> Result<VaultLogin, WrongError> {
-    let file = |value: &Value<'_>| -> Result<PathBuf, WrongError> { Ok(place.folder.join(value.line(LINE_BYTES_MAX)?)) };
+    let file = |value: &Value<'_>| secret_file(value, &value.line(LINE_BYTES_MAX)?, place);
     let role = |value: Value<'_>| -> Result<(String, PathBuf), WrongError> {
         let table = value.table(4)?;
         table.only(&["role", "file"], &[])?;

@@ -66,6 +66,11 @@ fn mount(guest: &str, host: &str) -> String {
     format!("[[agents.x.files]]\nguest = \"{guest}\"\nhost = \"{host}\"\nmode = \"read\"\n")
 }
 
+fn lines(resolved: &Resolved) -> Vec<String> {
+    let spelling = crate::Spelling::from_folder_of(&resolved.file);
+    crate::Whole::of(resolved).unwrap().lines(&spelling)
+}
+
 #[test]
 fn everything_of_this_version_is_understood() {
     let place = Place::new();
@@ -115,9 +120,9 @@ roots = ["file"]
     assert!(probe.durable, "what may act on the world can be resumed");
     assert_eq!((probe.grants.http[0].port(), probe.grants.http[1].port()), (8080, 443));
     assert_eq!(probe.grants.http[1].addresses.len(), 2);
-    assert_eq!(resolved.network.roots, [place.path("file")]);
+    assert_eq!(resolved.network.roots.iter().map(|root| &root.path).collect::<Vec<_>>(), [&place.path("file")]);
     assert_eq!(resolved.network.resolvers.len(), 2);
-    let said = super::authority(&resolved).join("\n");
+    let said = lines(&resolved).join("\n");
     for line in [
         "agent leak-scan",
         "as /src",
@@ -135,7 +140,7 @@ roots = ["file"]
 fn an_empty_file_grants_nothing() {
     let resolved = Place::new().resolve("").unwrap();
     assert!(resolved.agents.is_empty());
-    assert_eq!(super::authority(&resolved), ["nothing"]);
+    assert_eq!(lines(&resolved), ["nothing"]);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use effect::Digest;
 
-use super::{Said, TrustError, Trusted, check};
+use std::collections::BTreeMap;
+
+use super::{Held, Said, TrustError, Trusted, check};
+use crate::authority::Whole;
 use crate::config::{self, Authored};
 
 const SAID: Said<'_> = Said { when_s: 1_800_000_000, by: "alice" };
@@ -19,12 +22,16 @@ fn written(folder: &Path, text: &str) -> Authored {
     config::read(&file).unwrap()
 }
 
+fn whole(home: &Path, file: &Authored) -> Whole {
+    Whole::of(&file.resolve(home).unwrap()).unwrap()
+}
+
 fn trust(home: &Path, file: &Authored, said: Said<'_>) -> Result<Trusted, TrustError> {
-    super::trust(home, file, &file.resolve(home).unwrap(), said)
+    super::trust(home, file, &whole(home, file), BTreeMap::new(), said)
 }
 
 fn is_trusted(home: &Path, file: &Authored) -> Result<bool, TrustError> {
-    super::is_trusted(home, file, &file.resolve(home).unwrap())
+    super::find(home, file, &whole(home, file)).map(|found| found.is_some())
 }
 
 #[test]
@@ -42,7 +49,7 @@ fn a_folder_that_became_a_link_to_another_is_not_trusted() {
     std::os::unix::fs::symlink("../elsewhere", here.join("docs")).unwrap();
     assert_eq!(written(&here, text).digest, Digest::of(text.as_bytes()), "not a byte of the file has changed");
     assert!(!is_trusted(&home, &file).unwrap());
-    let Err(TrustError::Untrusted(untrusted)) = check(&home, &file, &file.resolve(&home).unwrap()) else { unreachable!() };
+    let Err(TrustError::Untrusted(untrusted)) = check(&home, &file, &whole(&home, &file)) else { unreachable!() };
     assert!(untrusted.authority.iter().any(|line| line.contains("/elsewhere")), "{:?}", untrusted.authority);
 }
 
@@ -50,13 +57,13 @@ fn a_folder_that_became_a_link_to_another_is_not_trusted() {
 fn a_file_is_untrusted_until_it_is_trusted_and_says_what_it_asks_for() {
     let place = tempfile::tempdir().unwrap();
     let (home, file) = (place.path().join("home"), written(&place.path().join("a"), TEXT));
-    let resolved = file.resolve(&home).unwrap();
-    let Err(TrustError::Untrusted(untrusted)) = check(&home, &file, &resolved) else { unreachable!() };
+    let whole = whole(&home, &file);
+    let Err(TrustError::Untrusted(untrusted)) = check(&home, &file, &whole) else { unreachable!() };
     assert_eq!(untrusted.digest, file.digest);
     assert!(untrusted.authority.iter().any(|line| line.contains("GET https://a.test:443 /**")), "{:?}", untrusted.authority);
     assert!(untrusted.authority.iter().any(|line| line.contains("runs its author's code")), "{:?}", untrusted.authority);
     trust(&home, &file, SAID).unwrap();
-    assert_eq!(check(&home, &file, &resolved).unwrap().digest(), file.digest);
+    assert_eq!(check(&home, &file, &whole).unwrap().digest(), file.digest);
     assert_eq!(std::fs::metadata(home.join("trust.toml")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -98,10 +105,10 @@ fn a_list_that_is_broken_or_open_to_others_trusts_nobody_and_is_not_overwritten(
     }
     std::fs::write(&list, &good).unwrap();
     std::fs::set_permissions(&list, std::fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(matches!(is_trusted(&home, &file), Err(TrustError::Exposed(_))));
+    assert!(matches!(is_trusted(&home, &file), Err(TrustError::File(_))));
     std::fs::remove_file(&list).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &list).unwrap();
-    assert!(matches!(is_trusted(&home, &file), Err(TrustError::Exposed(_))));
+    assert!(matches!(is_trusted(&home, &file), Err(TrustError::File(_))));
 }
 
 #[test]
@@ -115,4 +122,87 @@ fn what_two_say_at_once_is_both_recorded() {
         }
     });
     assert!(files.iter().all(|file| is_trusted(&home, file).unwrap()));
+}
+
+#[test]
+fn a_secret_or_a_program_that_became_another_file_is_not_trusted_and_a_new_value_is() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, here) = (place.path().join("home"), place.path().join("here"));
+    std::fs::create_dir_all(here.join("secrets")).unwrap();
+    for (file, value) in [("secrets/token", "right"), ("other", "wrong"), ("print", "#!/bin/sh"), ("roots.pem", "a root")] {
+        std::fs::write(here.join(file), value).unwrap();
+    }
+    let program = here.canonicalize().unwrap().join("print");
+    let text = format!(
+        "[agents.a]\ncomponent = \"a\"\n[[agents.a.http]]\nhost = \"a.test\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\ncredential = \"one\"\n\
+         [credentials.one]\nkind = \"bearer\"\nhosts = [\"a.test\"]\nsource = \"file:secrets/token\"\n\
+         [credentials.two]\nkind = \"bearer\"\nhosts = [\"a.test\"]\nsource = [\"exec:/bin/sh\", {program:?}]\n\
+         [credentials.three]\nkind = \"bearer\"\nhosts = [\"a.test\"]\nsource = \"vault:secret/data/a#b\"\n\
+         [vault]\naddress = \"https://vault.test\"\ntoken-file = \"secrets/token\"\n[network]\nroots = [\"roots.pem\"]\n"
+    );
+    let file = written(&here, &text);
+    trust(&home, &file, SAID).unwrap();
+    std::fs::write(here.join("secrets/token"), "new").unwrap();
+    assert!(is_trusted(&home, &file).unwrap(), "a value may be another one, in the same place");
+
+    for changed in ["print", "roots.pem"] {
+        let before = std::fs::read(here.join(changed)).unwrap();
+        std::fs::write(here.join(changed), "other").unwrap();
+        assert!(!is_trusted(&home, &file).unwrap(), "{changed}");
+        std::fs::write(here.join(changed), before).unwrap();
+        assert!(is_trusted(&home, &file).unwrap(), "{changed}");
+    }
+    for (link, to) in [("secrets/token", "../other"), ("print", "other"), ("roots.pem", "other"), ("secrets", "elsewhere")] {
+        let (link, aside) = (here.join(link), here.join("aside"));
+        std::fs::rename(&link, &aside).unwrap();
+        std::os::unix::fs::symlink(to, &link).unwrap();
+        std::fs::create_dir_all(here.join("elsewhere")).unwrap();
+        assert!(!is_trusted(&home, &file).unwrap(), "{}", link.display());
+        std::fs::remove_file(&link).unwrap();
+        std::fs::rename(&aside, &link).unwrap();
+        assert!(is_trusted(&home, &file).unwrap(), "{}", link.display());
+    }
+}
+
+#[test]
+fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_trusted() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    let file = written(place.path(), &TEXT.replace("component = \"a\"", "component = \"a.wasm\""));
+    let looked = |imports: &[&str]| crate::look(&crate::testing::component(imports, &[crate::testing::COMMAND])).unwrap();
+    let (was, now) = (looked(&["wasi:io/poll@0.2.0"]), looked(&["wasi:io/poll@0.2.0", "wasi:cli/stdout@0.2.0"]));
+    let components = BTreeMap::from([("a".to_owned(), Held::of(&was))]);
+    super::trust(&home, &file, &whole(&home, &file), components, SAID).unwrap();
+    let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
+    assert!(trusted.holds("a", "a.wasm".as_ref(), &was).is_ok());
+    let other = trusted.holds("a", "a.wasm".as_ref(), &now).unwrap_err();
+    let lines = other.lines().join("\n");
+    assert!(lines.contains(&was.digest.to_string()) && lines.contains(&now.digest.to_string()), "{lines}");
+    assert!(lines.contains("+ imports wasi:cli/stdout@0.2.0") && !lines.contains("poll"), "{lines}");
+    assert!(trusted.holds("b", "b.wasm".as_ref(), &was).is_err(), "one that was not there is not trusted");
+
+    let said = super::Acceptance { agent: "a".into(), authority: Digest::of(b""), by: "alice".into(), path: String::new(), when: 1 };
+    super::accept(&home, &file, said, Some(Held::of(&now))).unwrap();
+    let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
+    assert!(trusted.holds("a", "a.wasm".as_ref(), &now).is_ok() && trusted.holds("a", "a.wasm".as_ref(), &was).is_err());
+    assert!(super::acceptance(&home).unwrap()[0].is_of(&file.file, "a"));
+    super::unaccept(&home, &file.file, "a").unwrap();
+    assert!(super::acceptance(&home).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_trusted_is_listed_and_taken_back_by_its_path_or_its_digest() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    let files: Vec<Authored> = ["a", "b"].iter().map(|name| written(&place.path().join(name), TEXT)).collect();
+    for file in &files {
+        trust(&home, file, SAID).unwrap();
+    }
+    let list = super::list(&home).unwrap();
+    let path = files[0].file.display().to_string();
+    let called = |word: &str| list.iter().filter(|entry| entry.is_called(word)).count();
+    assert_eq!([called(&path), called(&files[0].digest.to_string()), called(&files[0].digest.hex()[..8])], [1, 2, 2]);
+    assert_eq!([called(&files[0].digest.hex()[..7]), called(""), called("sha256:"), called("/")], [0, 0, 0, 0]);
+    super::untrust(&home, list.iter().find(|entry| entry.is_called(&path)).unwrap()).unwrap();
+    assert!(!is_trusted(&home, &files[0]).unwrap() && is_trusted(&home, &files[1]).unwrap());
 }

@@ -1,0 +1,137 @@
+//! An authority in lines for people, safe to print: its words may be an attacker's. Everything that is in the value is in a line.
+
+use std::path::Path;
+
+use effect::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, SafeText, Tier};
+
+use super::{Authority, Code, Reach, Spelling, Whole};
+use crate::admission::lines;
+use crate::capability::Capability;
+
+/// BOUND: bytes of a variable's value that are shown; of a longer one its digest is.
+const VALUE_BYTES_MAX: usize = 200;
+
+impl Whole {
+    /// Everything that the configuration would cause, a line each.
+    pub fn lines(&self, spelling: &Spelling) -> Vec<String> {
+        let mut said = Vec::new();
+        for (name, agent) in &self.agents {
+            said.push(format!("agent {name}"));
+            said.extend(agent.own_lines(spelling).into_iter().map(|line| format!("  {line}")));
+        }
+        said.extend(shared(&self.engagements, &spelling.long_reach(&self.network)));
+        if !self.agents.is_empty() && self.agents.values().all(|agent| agent.grants.environments.is_empty()) {
+            said.extend(self.environments.iter().map(environment));
+        }
+        let mut rest = Grants { credentials: self.credentials.clone(), ..Grants::default() };
+        spelling.lengthen_grants(&mut rest);
+        said.extend(lines(Capability::Credentials, &rest).into_iter().map(|line| format!("granted to no agent: {line}")));
+        if said.is_empty() {
+            said.push("nothing".to_owned());
+        }
+        said
+    }
+}
+
+impl Authority {
+    /// Everything that this agent may cause, a line each.
+    pub fn lines(&self, spelling: &Spelling) -> Vec<String> {
+        let mut said = self.own_lines(spelling);
+        said.extend(shared(&self.engagements, &spelling.long_reach(&self.network)));
+        said
+    }
+
+    fn own_lines(&self, spelling: &Spelling) -> Vec<String> {
+        let whole = spelling.lengthen(self);
+        let mut said = code(&whole.component);
+        let code_lines = said.len();
+        for capability in Capability::ALL {
+            said.extend(lines(*capability, &whole.grants));
+        }
+        said.extend(whole.grants.environments.iter().map(environment));
+        said.extend(whole.grants.engagement.iter().map(engagement));
+        said.extend(whole.grants.env.iter().map(|(name, value)| variable(name, value)));
+        said.extend(whole.uses.iter().map(|name| format!("uses {}", SafeText::new(name, 256))));
+        if !self.limits.is_empty() {
+            let shown: Vec<String> = self.limits.iter().map(|(name, value)| limit(name, *value)).collect();
+            said.push(format!("limits {}", shown.join(", ")));
+        }
+        if said.len() == code_lines {
+            said.push("may do nothing else".to_owned());
+        }
+        if self.durable {
+            said.push("every run is kept so that it can be resumed".to_owned());
+        }
+        said.extend(self.expires.map(|until| format!("may be started until {until}")));
+        said
+    }
+}
+
+fn shared(engagements: &[Engagement], reach: &Reach) -> Vec<String> {
+    let mut said: Vec<String> = engagements.iter().map(engagement).collect();
+    if !reach.resolvers.is_empty() {
+        let resolvers: Vec<String> = reach.resolvers.iter().map(ToString::to_string).collect();
+        said.push(format!("names are resolved by {}", resolvers.join(", ")));
+    }
+    let root = |root: &super::RootFile| format!("TLS also believes the certificates in {}, {}", path(&root.path), root.digest);
+    said.extend(reach.roots.iter().map(root));
+    said
+}
+
+fn code(code: &Code) -> Vec<String> {
+    match code {
+        Code::Folder { path: folder, source, tools } => {
+            let mut said = vec![format!("builds {}, which runs its author's code on this machine", path(folder))];
+            said.extend(source.map(|source| format!("held to the source {source}")));
+            said.extend(tools.iter().filter(|tools| !tools.is_empty()).map(|tools| format!("built with {}", SafeText::new(tools, 1024))));
+            said
+        }
+        // What it imports is told by its bytes, and shown where they differ.
+        Code::File { path: file, digest, imports: _ } => {
+            let mut said = vec![format!("runs {}", path(file))];
+            said.extend(digest.map(|digest| format!("held to the component {digest}")));
+            said
+        }
+    }
+}
+
+fn variable(name: &str, value: &str) -> String {
+    let more = if value.len() > VALUE_BYTES_MAX { format!(", {}", Digest::of(value.as_bytes())) } else { String::new() };
+    format!("environment {}={}{more}", SafeText::new(name, 256), SafeText::new(value, VALUE_BYTES_MAX))
+}
+
+fn limit(name: &str, value: u64) -> String {
+    let row = LIMITS.iter().find(|row| row.name == name);
+    row.map_or_else(|| format!("{} = {value}", SafeText::new(name, 64)), |row| format!("{} = {}", row.name, row.show(value)))
+}
+
+fn environment(environment: &Environment) -> String {
+    let place = |place: &EnvironmentPlace| {
+        let paths: String = place.paths.iter().map(|path| format!(" {path}")).collect();
+        format!("{}{paths}", place.host)
+    };
+    let places: Vec<String> = environment.places.iter().map(place).collect();
+    format!("the environment {} is {}", environment.name, places.join(", "))
+}
+
+fn engagement(engagement: &Engagement) -> String {
+    let targets: Vec<String> = engagement.targets.iter().map(ToString::to_string).collect();
+    let tier = match engagement.tier {
+        Tier::ReadOnly => "read-only",
+        Tier::Staged => "staged",
+        Tier::Live => "live",
+    };
+    let rate = engagement.rate.map_or_else(String::new, |rate| format!(", {rate} at most"));
+    let Engagement { name, from_s, until_s, .. } = engagement;
+    format!("the engagement {name} is {tier} at {}, from {} to {}{rate}", targets.join(", "), moment(*from_s), moment(*until_s))
+}
+
+/// Seconds since 1970, as configurations write them.
+fn moment(unix_s: u64) -> String {
+    let ((year, month, day), rest) = (effect::date_of_day(unix_s / 86_400), unix_s % 86_400);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
+}
+
+fn path(path: &Path) -> SafeText {
+    SafeText::new(&path.to_string_lossy(), 4096)
+}

@@ -1,0 +1,186 @@
+//! The list itself: `trust.toml` in the home.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use effect::{Digest, SafeText};
+use serde::{Deserialize, Serialize};
+
+use super::{Held, Said, TrustError, Trusted};
+use crate::authority::Whole;
+use crate::config::Authored;
+use crate::file;
+
+/// BOUND: bytes of the list; an entry has some 300, and some 2,000 more for each agent that is a component.
+const LIST_BYTES_MAX: u64 = 4 << 20;
+/// Of a digest that is typed, so many hexadecimal digits at least.
+const HEX_DIGITS_MIN: usize = 8;
+
+/// A configuration that was trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// Of everything that it may cause.
+    pub authority: Digest,
+    /// Who said it.
+    pub by: String,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// Where it is.
+    pub path: String,
+    /// Seconds since 1970.
+    pub when: u64,
+    /// What is run as it is, by the agent's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, Held>,
+}
+
+/// An agent that was accepted in this home, so that a lock which lost its entry, or has another one, is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// Its name.
+    pub agent: String,
+    /// Of everything that was accepted.
+    pub authority: Digest,
+    /// Who accepted it.
+    pub by: String,
+    /// Where the configuration is.
+    pub path: String,
+    /// Seconds since 1970.
+    pub when: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<Acceptance>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trusted: Vec<Trust>,
+}
+
+/// Keeps that this file may be used, with these components.
+///
+/// # Errors
+/// A list that can't be read or written.
+pub fn trust(
+    home: &Path,
+    file: &Authored,
+    whole: &Whole,
+    components: BTreeMap<String, Held>,
+    said: Said<'_>,
+) -> Result<Trusted, TrustError> {
+    let (path, authority) = (named(&file.file), whole.digest()?);
+    let by = SafeText::new(said.by, 256).to_string();
+    let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components: components.clone() };
+    change(home, |list| {
+        list.trusted.retain(|other| other.path != entry.path);
+        list.trusted.push(entry);
+    })?;
+    Ok(Trusted { authority, components, digest: file.digest, for_this_run: false })
+}
+
+/// Everything that is trusted.
+///
+/// # Errors
+/// A list that can't be used.
+pub fn list(home: &Path) -> Result<Vec<Trust>, TrustError> {
+    Ok(load(home)?.trusted)
+}
+
+/// Takes back what was said of this one. What was accepted of its agents stands: it only ever narrows.
+///
+/// # Errors
+/// A list that can't be read or written.
+pub fn untrust(home: &Path, entry: &Trust) -> Result<(), TrustError> {
+    change(home, |list| list.trusted.retain(|other| other != entry))
+}
+
+/// What was accepted in this home, of all configurations.
+///
+/// # Errors
+/// A list that can't be used.
+pub fn acceptance(home: &Path) -> Result<Vec<Acceptance>, TrustError> {
+    Ok(load(home)?.accepted)
+}
+
+/// Keeps that an agent was accepted here. Where its configuration is trusted, a component that was accepted is from now on the one that is
+/// trusted: it is the newer word on the same bytes.
+///
+/// # Errors
+/// A list that can't be read or written.
+pub fn accept(home: &Path, file: &Authored, accepted: Acceptance, component: Option<Held>) -> Result<(), TrustError> {
+    let path = named(&file.file);
+    let accepted = Acceptance { path: path.clone(), ..accepted };
+    change(home, |list| {
+        list.accepted.retain(|other| (&other.path, &other.agent) != (&accepted.path, &accepted.agent));
+        for entry in list.trusted.iter_mut().filter(|entry| entry.path == path && entry.digest == file.digest) {
+            entry.components.extend(component.clone().map(|held| (accepted.agent.clone(), held)));
+        }
+        list.accepted.push(accepted);
+    })
+}
+
+/// Forgets that an agent was accepted here.
+///
+/// # Errors
+/// A list that can't be read or written.
+pub fn unaccept(home: &Path, file: &Path, agent: &str) -> Result<(), TrustError> {
+    let path = named(file);
+    change(home, |list| list.accepted.retain(|other| (other.path.as_str(), other.agent.as_str()) != (path.as_str(), agent)))
+}
+
+impl Trust {
+    /// Whether a person means this one: by its path, or by its digest or the first eight and more digits of that.
+    pub fn is_called(&self, word: &str) -> bool {
+        let path = Path::new(word);
+        let real = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+        let hex = word.strip_prefix("sha256:").unwrap_or(word);
+        let is_of_digest = hex.len() >= HEX_DIGITS_MIN && self.digest.hex().starts_with(hex);
+        self.path == word || self.path == named(&real) || is_of_digest
+    }
+}
+
+impl Acceptance {
+    /// Whether it is of this agent of this configuration.
+    pub fn is_of(&self, config: &Path, agent: &str) -> bool {
+        self.path == named(config) && self.agent == agent
+    }
+}
+
+/// Text, or the digest of the bytes of a path that is none, so that two paths that print alike are not one.
+pub(super) fn named(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => Digest::of(path.as_os_str().as_encoded_bytes()).to_string(),
+    }
+}
+
+/// Held until the end: two that change it at once should both have changed it.
+fn change(home: &Path, change: impl FnOnce(&mut List)) -> Result<(), TrustError> {
+    file::folder(home)?;
+    let _lock = file::lock_own(&home.join("trust.lock"))?;
+    let mut list = load(home)?;
+    change(&mut list);
+    let text = toml::to_string(&list).map_err(TrustError::Unwritable)?;
+    if text.len() as u64 > LIST_BYTES_MAX {
+        return Err(TrustError::Full(list_path(home)));
+    }
+    Ok(file::write(&list_path(home), text.as_bytes())?)
+}
+
+fn list_path(home: &Path) -> PathBuf {
+    home.join("trust.toml")
+}
+
+fn load(home: &Path) -> Result<List, TrustError> {
+    let path = list_path(home);
+    let bytes = match file::read_own(&path, LIST_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(err) if err.is_absence() => return Ok(List::default()),
+        Err(err) => return Err(err.into()),
+    };
+    let text = str::from_utf8(&bytes).map_err(|_| TrustError::NotText(path.clone()))?;
+    toml::from_str(text).map_err(|cause| TrustError::Broken { file: path, cause: Box::new(cause) })
+}
