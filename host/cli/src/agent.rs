@@ -1,4 +1,4 @@
-//! From a name in `bailiwick.toml` to a component that may be run: find, read, resolve, trust, build, look, admit.
+//! From an agent of a configuration that may be used to a component that may be run: build, look, admit.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -6,66 +6,13 @@ use std::path::{Path, PathBuf};
 use effect::record::AgentRef;
 use effect::{Digest, Grants, SafeText};
 use package::build::{BuildError, Built, Frozen, Order, Schemas, SourcePin, Watcher};
-use package::{
-    Authored, AuthoredManifest, Component, ComponentSource, Effective, Kind, Network, Refused, Resolved, ResolvedAgent, Trusted, config,
-    trust,
-};
+use package::{AuthoredManifest, Component, ComponentSource, Effective, Kind, Network, Refused, ResolvedAgent, Trusted};
 use run::{NetworkOrder, Place};
 
 use crate::err::CliError;
 use crate::place;
 use crate::screen::Screen;
 use crate::signals::Signals;
-
-/// BOUND: bytes of a file of certificates; all public roots together have 250 KiB.
-const ROOTS_BYTES_MAX: u64 = 4 << 20;
-
-/// A configuration that was read. Whether it may be used is another question.
-pub(crate) struct Configured {
-    pub(crate) authored: Authored,
-    pub(crate) resolved: Resolved,
-}
-
-impl Configured {
-    /// The file that was named, or the nearest one.
-    pub(crate) fn load(named: Option<&Path>, place: &Place) -> Result<Self, CliError> {
-        let file = match named {
-            Some(file) => file.to_owned(),
-            None => config::find(Path::new("."))?,
-        };
-        let authored = config::read(&file)?;
-        let resolved = authored.resolve(&place.home)?;
-        Ok(Self { authored, resolved })
-    }
-
-    /// The proof that it may be used: said before, or on this command line.
-    pub(crate) fn trusted(&self, place: &Place, word: TrustWord) -> Result<Trusted, CliError> {
-        match word {
-            TrustWord::ThisOnce => Ok(Trusted::for_this_run(&self.authored)),
-            TrustWord::SaidBefore => Ok(trust::check(&place.home, &self.authored, &self.resolved)?),
-        }
-    }
-
-    /// An agent that may be started today.
-    pub(crate) fn agent(&self, name: &str) -> Result<&ResolvedAgent, CliError> {
-        Ok(self.resolved.agent(name, place::now_s())?)
-    }
-}
-
-/// Where the trust comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TrustWord {
-    /// `--trust`.
-    ThisOnce,
-    /// The list in the home.
-    SaidBefore,
-}
-
-impl TrustWord {
-    pub(crate) fn of_flag(trust: bool) -> Self {
-        if trust { Self::ThisOnce } else { Self::SaidBefore }
-    }
-}
 
 /// A component in hand, whole, and callable as far as can be seen from outside.
 pub(crate) struct Obtained {
@@ -93,7 +40,7 @@ impl Obtained {
 
     /// A component from a file, which is never built.
     pub(crate) fn read(place: &Place, file: &Path) -> Result<Self, CliError> {
-        Self::new(place, read_regular(file, package::component::COMPONENT_BYTES_MAX)?, file.to_owned())
+        Self::new(place, package::component::read(file).map_err(package::ConfigError::File)?, file.to_owned())
     }
 
     /// Sees to it that the home has it, to run it and to replay it.
@@ -141,16 +88,6 @@ pub(crate) struct Holding<'a> {
 
 /// The component of an agent, built where its source changed.
 pub(crate) async fn obtain(
-    place: &Place,
-    who: (&str, &ResolvedAgent),
-    trusted: &Trusted,
-    screen: &mut Screen,
-) -> Result<Obtained, CliError> {
-    obtain_held(place, who, trusted, screen, Holding::default()).await
-}
-
-/// The same of a source that was accepted, or under signals that are words already.
-pub(crate) async fn obtain_held(
     place: &Place,
     (name, agent): (&str, &ResolvedAgent),
     trusted: &Trusted,
@@ -210,16 +147,9 @@ fn build(
     }
 }
 
-/// How names are resolved and whom TLS believes, with the files read, for an agent that may make requests.
-pub(crate) fn network(network: &Network) -> Result<NetworkOrder, CliError> {
-    let roots = network.roots.iter().map(|file| read_regular(file, ROOTS_BYTES_MAX));
-    Ok(NetworkOrder { resolvers: network.resolvers.clone(), roots: roots.collect::<Result<_, _>>()? })
-}
-
-/// All of a regular file: what a configuration names may be a pipe that nobody writes to.
-fn read_regular(file: &Path, max: u64) -> Result<Vec<u8>, CliError> {
-    let kind = std::fs::metadata(file).map_err(CliError::file("look at", file))?;
-    if kind.is_file() { read_bounded(file, max) } else { Err(CliError::NotAFile(file.to_owned())) }
+/// How names are resolved and whom TLS believes, for an agent that may make requests: the bytes that were trusted.
+pub(crate) fn network(network: &Network) -> NetworkOrder {
+    NetworkOrder { resolvers: network.resolvers.clone(), roots: network.roots.iter().map(|root| root.bytes.clone()).collect() }
 }
 
 /// The first bytes of a file that the operator named, so many at most.

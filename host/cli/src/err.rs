@@ -9,7 +9,7 @@ use home::Exposed;
 use package::trust::Untrusted;
 use package::{ConfigError, Refused, TrustError};
 
-use crate::words::safe;
+use crate::words::{safe, wrapped};
 use crate::{exit, out};
 
 /// Anything that keeps a verb from being done.
@@ -35,8 +35,18 @@ pub(crate) enum CliError {
     },
     #[error("agent `{agent}` is not admitted")]
     NotAdmitted { agent: String, reasons: Vec<Refused> },
-    #[error("agent `{agent}` is not what was accepted: it is {digest} now")]
-    NotAccepted { agent: String, digest: effect::Digest, difference: Box<package::lock::Difference> },
+    #[error("agent `{agent}` is not what was accepted")]
+    NotAccepted { agent: String, difference: Box<package::Difference> },
+    #[error("agent `{agent}` was accepted in this home, and `bailiwick.lock` has no entry for it any more")]
+    AcceptanceGone { agent: String },
+    #[error("the entry of agent `{agent}` in `bailiwick.lock` is not the one that was accepted in this home")]
+    AcceptedElsewhere { agent: String },
+    #[error("agent `{}` was never accepted for `{}`", safe(agent), safe(&config.to_string_lossy()))]
+    NeverAccepted { agent: String, config: PathBuf },
+    #[error("nothing that is trusted is called `{}`: write a path, or eight and more digits of a digest", safe(which))]
+    NeverTrusted { which: String },
+    #[error("the configuration has no agent `{}`", safe(name))]
+    NotAnAgent { name: String },
     #[error(transparent)]
     Vault(#[from] vault::LocalError),
     #[error("nobody has said where the value of `{}` may go", safe(name))]
@@ -211,7 +221,9 @@ impl CliError {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
             Self::Build(err) => build_exit(err),
             Self::Store(_) => exit::HOST,
-            Self::Component { .. } | Self::NotAdmitted { .. } | Self::NotAccepted { .. } => exit::REFUSED,
+            Self::Component { .. } | Self::NotAdmitted { .. } => exit::REFUSED,
+            Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
+            Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
             Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
             Self::NoDestination { .. } | Self::NotADestination(_) | Self::Outside(_) | Self::NoCredential { .. } | Self::InUse { .. } => {
                 exit::USAGE
@@ -261,6 +273,7 @@ impl CliError {
                 std::iter::once("it asks for:".to_owned()).chain(untrusted.authority.iter().map(|line| format!("  {line}"))).collect()
             }
             (Self::NotAccepted { difference, .. }, _) => crate::verb::accept::told(difference),
+            (Self::Trust(TrustError::OtherComponent(other)), _) => other.lines(),
             (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
             (Self::NoDestination { name, proposed }, _) => told_destinations(name, proposed),
             (Self::Outside(all), _) => all.iter().map(ToString::to_string).collect(),
@@ -288,6 +301,13 @@ impl CliError {
             Self::Trust(TrustError::Untrusted(_)) => {
                 Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
             }
+            Self::Trust(TrustError::OtherComponent(_)) => {
+                Some("`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`")
+            }
+            Self::AcceptanceGone { .. } => Some("see who took it out; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`"),
+            Self::AcceptedElsewhere { .. } => Some("see who changed it; then `bailiwick accept AGENT` accepts it as it is now"),
+            Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
+            Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
             Self::Outside(_) | Self::Run(RunError::Destination(_)) => {
                 Some("if it is to go there: `bailiwick credentials set NAME --for URL < /dev/null`")
             }
@@ -370,7 +390,8 @@ impl CliError {
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {}", safe(&self.to_string()))];
         lines.extend(self.causes().iter().map(|cause| format!("  caused by: {cause}")));
-        lines.extend(self.details().iter().map(|line| format!("  {}", safe(line))));
+        let details: Vec<String> = self.details().iter().map(|line| safe(line)).collect();
+        lines.extend(wrapped(&details, "  "));
         lines.extend(self.help().map(|help| format!("help: {help}")));
         lines
     }

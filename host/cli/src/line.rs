@@ -98,7 +98,15 @@ fn record(record: &Record) -> String {
             let version = changed.version.map_or_else(String::new, |version| format!(", version {version}"));
             format!("{} {}{version} by {}", changed.credential, credential_change(changed.change), changed.by)
         }
-        Record::ConfigTrusted(trusted) => format!("{} {} by {}", trusted.path, digest(&trusted.config), trusted.by),
+        Record::ConfigTrusted(trusted) => {
+            let once = if trusted.once { " for one command" } else { "" };
+            format!("{} {}{once} by {}", trusted.path, digest(&trusted.config), trusted.by)
+        }
+        Record::ConfigUntrusted(untrusted) => format!("{} {} by {}", untrusted.path, digest(&untrusted.config), untrusted.by),
+        Record::AgentAccepted(accepted) => {
+            format!("{} of {} {} by {}", accepted.agent, accepted.path, digest(&accepted.authority), accepted.by)
+        }
+        Record::AgentUnaccepted(accepted) => format!("{} of {} by {}", accepted.agent, accepted.path, accepted.by),
         Record::RollbackAccepted(accepted) => {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             format!("the record was taken as it is, by {}: {} records, {was}", accepted.by, count(accepted.now_size))

@@ -3,10 +3,12 @@
 //! One file a verb; data goes to stdout, words for people to stderr. What is decided here is only how things are shown and with which
 //! number the program ends: everything else is the rooms' below.
 
+mod acceptance;
 mod agent;
 mod allow;
 mod attend;
 mod cli;
+mod configured;
 mod err;
 mod exit;
 mod later;

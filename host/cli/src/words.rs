@@ -66,21 +66,9 @@ pub(crate) fn short_hex(digest: &Digest) -> String {
 /// Milliseconds since 1970 as `2026-10-02 14:07:31`, in UTC.
 pub(crate) fn utc(unix_ms: u64) -> String {
     let s = unix_ms / 1000;
-    let (year, month, day) = date(s / 86_400);
+    let (year, month, day) = effect::date_of_day(s / 86_400);
     let rest = s % 86_400;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
-}
-
-/// Howard Hinnant's `civil_from_days`, for days after 1970.
-fn date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 /// A moment as people write it: `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or so long ago: `90s`, `15m`, `2h`, `3d`. Milliseconds since 1970.
@@ -101,7 +89,7 @@ pub(crate) fn moment(text: &str, now_s: u64) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days(year, month, day).filter(|days| self::date(*days) == (year, month, day))?;
+    let days = days(year, month, day).filter(|days| effect::date_of_day(*days) == (year, month, day))?;
     Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
 }
 
@@ -132,6 +120,35 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// BOUND: columns of a terminal that are taken.
+const COLUMNS_MAX: usize = 80;
+
+/// Lines for a terminal of 80 columns, each behind `before`: what does not fit goes on beneath, further in. A word that is longer stays whole, so
+/// that a path can be copied.
+pub(crate) fn wrapped(lines: &[String], before: &str) -> Vec<String> {
+    lines.iter().flat_map(|line| wrap(line, before)).collect()
+}
+
+fn wrap(line: &str, before: &str) -> Vec<String> {
+    let text = line.trim_start_matches(' ');
+    let lead = format!("{before}{}", " ".repeat(line.len() - text.len()));
+    let (mut done, mut now) = (Vec::new(), lead.clone());
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        if !is_empty && now.chars().count() + 1 + word.chars().count() > COLUMNS_MAX {
+            done.push(std::mem::replace(&mut now, format!("{lead}    ")));
+            is_empty = true;
+        }
+        if !is_empty {
+            now.push(' ');
+        }
+        now.push_str(word);
+        is_empty = false;
+    }
+    done.push(now);
+    done
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +177,16 @@ mod tests {
     fn escape_codes_do_not_survive_and_escaped_text_stays() {
         assert_eq!(safe("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
         assert_eq!(safe("a\\u{1b}"), "a\\u{1b}");
+    }
+
+    #[test]
+    fn a_line_goes_on_beneath_and_a_long_word_stays_whole() {
+        let long = "x".repeat(100);
+        let lines = [format!("  {} {long} end", ["word"; 20].join(" ")), String::new()];
+        let wrapped = wrapped(&lines, "  ");
+        assert_eq!(wrapped.iter().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join(" ").trim(), lines[0].trim());
+        assert!(wrapped[0].starts_with("    word") && wrapped[1].starts_with("        word"), "{wrapped:?}");
+        assert!(wrapped.iter().all(|line| line.chars().count() <= 80 || line.trim() == long), "{wrapped:?}");
     }
 
     #[test]

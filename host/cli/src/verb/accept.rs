@@ -1,21 +1,30 @@
-//! `accept`: pins an agent's component and authority in `bailiwick.lock`; `run` holds it to that.
+//! `accept`: pins an agent and everything that it may cause in `bailiwick.lock`; `run` holds it to that.
 
-use effect::{Digest, Grants};
-use package::lock::{self, Accepted, Difference, Lock};
+use std::path::{Path, PathBuf};
+
+use ::run::{Place, TrustChange, TrustSaid, own_principal};
+use effect::Digest;
+use package::lock::{self, Accepted, Lock};
+use package::trust::{Acceptance, Held};
+use package::{ComponentSource, Difference, config, trust};
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{self, Configured, TrustWord};
+use crate::agent::{self, Holding};
+use crate::configured::{Configured, TrustWord, held, record};
 use crate::err::CliError;
 use crate::screen::Screen;
-use crate::{exit, out, place, words};
+use crate::{acceptance, exit, out, place, words};
 
-/// Pin an agent's component and what it may do, and show what is other than before
+/// Pin an agent and everything that it may cause, and show what is other than before
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Its name in `bailiwick.toml`
-    agent: String,
+    #[arg(required = true)]
+    agent: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
     /// Use this configuration for this once, though nobody has said `bailiwick trust`
@@ -26,12 +35,45 @@ pub(crate) struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Which agents were accepted: in the lock of this folder, and in this home
+    #[command(after_help = LS)]
+    Ls {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an acceptance back: the agent is no longer pinned
+    #[command(after_help = RM)]
+    Rm {
+        /// Its name in `bailiwick.toml`
+        agent: String,
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print what was taken back as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 const EXAMPLES: &str = "\
 Examples:
   bailiwick inspect leak-scan            look at it first
   bailiwick accept leak-scan             then pin it in bailiwick.lock
+  bailiwick accept ls
+  bailiwick accept rm leak-scan
 
-From then on another component, or more authority, is refused until it is accepted again. An agent that was never accepted is not pinned.";
+From then on anything else is refused until it is accepted again: another component or source, other grants, variables, limits, certificates. \
+An agent that was never accepted is not pinned. It is recorded.";
+const LS: &str = "\
+Example:
+  bailiwick accept ls --json";
+const RM: &str = "\
+Example:
+  bailiwick accept rm leak-scan";
 
 #[derive(Serialize)]
 struct Pinned {
@@ -44,52 +86,157 @@ struct Pinned {
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    let configured = Configured::load(args.config.config.as_deref(), &place)?;
-    let agent = configured.agent(&args.agent)?;
-    let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
-    let mut screen = Screen::new();
-    let obtained = agent::obtain(&place, (&args.agent, agent), &trusted, &mut screen).await?;
-    drop(screen);
-    let effective = obtained.admit(&args.agent, agent)?;
-    let (config, digest, authority) = (&configured.authored.file, obtained.component.digest, lock::authority(&effective.grants));
-    let mut lock = Lock::load(config)?;
-    let difference = lock.difference(&args.agent, digest, &authority);
-    let accepted = Accepted { authority: authority.clone(), by: ::run::own_principal().to_string(), digest, when: place::now_s() };
-    lock.accept(config, &args.agent, accepted)?;
-    let pinned = Pinned { agent: args.agent, digest, authority, difference };
-    if args.json {
-        out::json(&pinned)?;
-    } else {
-        lines(&pinned).iter().try_for_each(|line| out::line(&words::safe(line)))?;
-        out::words(&format!("pinned in {}", words::safe(&lock::path(config).to_string_lossy())));
+    match args.what {
+        Some(What::Ls { config, json }) => ls(&place, &config, json),
+        Some(What::Rm { agent, config, json }) => rm(&place, &agent, &config, json).await,
+        None => accept(&place, args.agent.as_deref().unwrap_or_default(), &args).await,
     }
+}
+
+async fn accept(place: &Place, name: &str, args: &Args) -> Result<u8, CliError> {
+    let configured = Configured::load(args.config.config.as_deref(), place)?;
+    let agent = configured.agent(name)?;
+    let trusted = configured.proof(place, TrustWord::of_flag(args.trust), &[name])?.recorded(place).await?;
+    let (mut authority, pin) = acceptance::of_source(&configured, name)?;
+    let mut screen = Screen::new();
+    let holding = Holding { expected: pin.as_ref(), ..Holding::default() };
+    let obtained = agent::obtain(place, (name, agent), &trusted, &mut screen, holding).await?;
+    drop(screen);
+    obtained.admit(name, agent)?;
+    let component = match &agent.component {
+        ComponentSource::File(_) => Some(Held::of(&obtained.component)),
+        ComponentSource::Folder(_) => None,
+    };
+    authority = held(&authority, component.as_ref());
+    let config = &configured.authored.file;
+    let mut lock = Lock::load(config)?;
+    let spelling = &configured.spelling;
+    let difference = lock.accepted(name).map(|was| Difference::between(&was.authority, &authority, spelling).unwrap_or_default());
+    let pinned = Pinned { agent: name.to_owned(), digest: obtained.component.digest, authority: authority.lines(spelling), difference };
+    let (by, when, digest) = (own_principal().to_string(), place::now_s(), authority.digest()?);
+    record(place, configured.said(TrustChange::Accepted { agent: name.to_owned(), authority: digest })).await?;
+    lock.accept(config, name, Accepted { authority, by: by.clone(), when })?;
+    let here = Acceptance { agent: name.to_owned(), authority: digest, by, path: String::new(), when };
+    trust::accept(&place.home, &configured.authored, here, component)?;
+    show(&pinned, config, args.json)?;
     Ok(exit::DONE)
 }
 
-fn lines(pinned: &Pinned) -> Vec<String> {
-    let mut lines = vec![format!("{}  {}", pinned.agent, pinned.digest)];
-    match &pinned.difference {
-        None => lines.extend(pinned.authority.iter().map(|line| format!("  + {line}"))),
-        Some(difference) => lines.extend(told(difference)),
+fn show(pinned: &Pinned, config: &Path, json: bool) -> Result<(), CliError> {
+    if json {
+        return out::json(pinned);
     }
-    lines
+    out::line(&format!("{}  {}", pinned.agent, pinned.digest))?;
+    let told = match &pinned.difference {
+        None => pinned.authority.iter().map(|line| format!("+ {line}")).collect(),
+        Some(difference) => told(difference),
+    };
+    words::wrapped(&told, "  ").iter().try_for_each(|line| out::line(line))?;
+    out::words(&format!("pinned in {}", words::safe(&lock::path(config).to_string_lossy())));
+    Ok(())
 }
 
 /// What is other than what was accepted, a line each.
 pub(crate) fn told(difference: &Difference) -> Vec<String> {
-    let was = difference.digest_was.map(|was| format!("  was {was}"));
-    let more = difference.more.iter().map(|line| format!("  + {line}"));
-    let less = difference.less.iter().map(|line| format!("  - {line}"));
-    was.into_iter().chain(more).chain(less).collect()
+    let less = difference.less.iter().map(|line| format!("- {line}"));
+    let more = difference.more.iter().map(|line| format!("+ {line}"));
+    less.chain(more).collect()
 }
 
-/// Holds an agent to what was accepted of it, where something was.
-pub(crate) fn check(configured: &Configured, agent: &str, digest: Digest, grants: &Grants) -> Result<(), CliError> {
-    let lock = Lock::load(&configured.authored.file)?;
-    match lock.difference(agent, digest, &lock::authority(grants)) {
-        Some(difference) if difference.matters() => {
-            Err(CliError::NotAccepted { agent: agent.to_owned(), digest, difference: Box::new(difference) })
-        }
-        _ => Ok(()),
+/// One acceptance.
+#[derive(Serialize)]
+struct Listed {
+    agent: String,
+    /// Where its configuration is.
+    config: String,
+    /// Of everything that was accepted.
+    authority: Digest,
+    by: String,
+    /// Seconds since 1970.
+    when: u64,
+    /// Whether the lock beside the configuration has it; unknown for configurations elsewhere.
+    in_lock: Option<bool>,
+    /// Whether it was accepted in this home.
+    here: bool,
+}
+
+/// The configuration that is meant, which need not be there any more.
+fn config_file(config: &ConfigArg) -> Result<PathBuf, CliError> {
+    let named = match &config.config {
+        Some(file) => file.clone(),
+        None => config::find(Path::new("."))?,
+    };
+    named.canonicalize().or_else(|_| std::path::absolute(&named)).map_err(CliError::file("find", &named))
+}
+
+fn ls(place: &Place, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
+    let file = match (config_file(config), &config.config) {
+        (Ok(file), _) => Some(file),
+        (Err(err), Some(_)) => return Err(err),
+        (Err(_), None) => None,
+    };
+    let lock = file.as_deref().map_or(Ok(Lock::default()), Lock::load)?;
+    let here = trust::acceptance(&place.home)?;
+    let mut listed = Vec::new();
+    for (agent, accepted) in lock.agents() {
+        let config = file.as_deref().unwrap_or(Path::new(""));
+        let known = here.iter().any(|it| it.is_of(config, agent));
+        let (by, when, authority) = (accepted.by.clone(), accepted.when, accepted.digest()?);
+        let config = config.to_string_lossy().into_owned();
+        listed.push(Listed { agent: agent.to_owned(), config, authority, by, when, in_lock: Some(true), here: known });
     }
+    for it in here {
+        let is_of_file = file.as_deref().is_some_and(|file| it.is_of(file, &it.agent));
+        if !is_of_file || lock.accepted(&it.agent).is_none() {
+            let Acceptance { agent, authority, by, path: config, when } = it;
+            listed.push(Listed { agent, config, authority, by, when, in_lock: is_of_file.then_some(false), here: true });
+        }
+    }
+    if json {
+        out::json(&listed)?;
+        return Ok(exit::DONE);
+    }
+    let mut table = vec![["AGENT", "AUTHORITY", "WHEN", "BY", "WHERE", "CONFIGURATION"].map(str::to_owned).to_vec()];
+    table.extend(listed.iter().map(row));
+    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    Ok(exit::DONE)
+}
+
+fn row(listed: &Listed) -> Vec<String> {
+    let place = match (listed.in_lock, listed.here) {
+        (Some(true), true) => "lock and home",
+        (Some(true), false) => "lock",
+        (Some(false), _) => "home, GONE FROM THE LOCK",
+        (None, _) => "home",
+    };
+    let (by, config) = (words::safe(&listed.by), words::safe(&listed.config));
+    vec![
+        words::safe(&listed.agent),
+        words::digest(&listed.authority),
+        words::utc(listed.when.saturating_mul(1000)),
+        by,
+        place.to_owned(),
+        config,
+    ]
+}
+
+async fn rm(place: &Place, agent: &str, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
+    let file = config_file(config)?;
+    let mut lock = Lock::load(&file)?;
+    let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(&file, agent));
+    let in_lock = lock.accepted(agent).map(Accepted::digest).transpose()?;
+    let Some(authority) = here.map(|here| here.authority).or(in_lock) else {
+        return Err(CliError::NeverAccepted { agent: agent.to_owned(), config: file });
+    };
+    let path = file.to_string_lossy().into_owned();
+    let change = TrustChange::Unaccepted { agent: agent.to_owned(), authority: Some(authority) };
+    record(place, TrustSaid { path: path.clone(), change }).await?;
+    lock.forget(&file, agent)?;
+    trust::unaccept(&place.home, &file, agent)?;
+    if json {
+        out::json(&serde_json::json!({ "agent": agent, "authority": authority, "config": path }))?;
+    } else {
+        out::words(&format!("no longer pinned: {} of {}", words::safe(agent), words::safe(&path)));
+    }
+    Ok(exit::DONE)
 }

@@ -6,10 +6,11 @@ use package::build::SourcePin;
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{self, Configured, TrustWord};
+use crate::agent::{self, Holding};
+use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::screen::Screen;
-use crate::{exit, out, place, words};
+use crate::{acceptance, exit, out, place, words};
 
 /// Build an agent's folder, or all of them, into components with their manifests
 #[derive(Debug, clap::Args)]
@@ -61,11 +62,14 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             (ComponentSource::File(_), None) => {}
         }
     }
-    let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
+    let names: Vec<&str> = chosen.iter().map(|(name, _)| *name).collect();
+    let trusted = configured.proof(&place, TrustWord::of_flag(args.trust), &names)?.recorded(&place).await?;
     let mut built = Vec::new();
     for (name, agent) in chosen {
         let mut screen = Screen::new();
-        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut screen).await?;
+        let expected = acceptance::check_before_build(&configured, &place, name)?;
+        let holding = Holding { expected: expected.as_ref(), ..Holding::default() };
+        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut screen, holding).await?;
         drop(screen);
         let (digest, bytes) = (obtained.component.digest, obtained.component.size);
         let file = obtained.file.to_string_lossy().into_owned();

@@ -1,12 +1,13 @@
 //! `check`: validates a configuration and shows what it would allow, without building or running anything.
 
 use effect::{Digest, SafeText};
-use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, admission};
+use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, TrustError, Trusted, admission};
 use run::Place;
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{Configured, Obtained};
+use crate::agent::Obtained;
+use crate::configured::Configured;
 use crate::err::CliError;
 use crate::{exit, out, place, words};
 
@@ -40,6 +41,8 @@ struct Matrix {
 #[derive(Serialize)]
 struct Agent {
     name: String,
+    /// Of everything that it may cause, as it is trusted and accepted.
+    authority: Digest,
     component: String,
     owner: Option<String>,
     purpose: Option<String>,
@@ -52,8 +55,10 @@ struct Agent {
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
-    let trusted = package::trust::is_trusted(&place.home, &configured.authored, &configured.resolved)?;
-    let agents = configured.resolved.agents.iter().map(|(name, agent)| look(&place, name, agent)).collect();
+    let proof = package::trust::find(&place.home, &configured.authored, &configured.whole)?;
+    let trusted = proof.is_some();
+    let agents = configured.resolved.agents.iter().map(|(name, agent)| look(&place, (name, agent), &configured, proof.as_ref()));
+    let agents = agents.collect::<Result<_, _>>()?;
     let file = configured.authored.file.to_string_lossy().into_owned();
     let matrix = Matrix { file, digest: configured.authored.digest, trusted, agents };
     if args.json {
@@ -80,7 +85,12 @@ fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliE
     if outside.is_empty() { Ok(()) } else { Err(CliError::Outside(outside)) }
 }
 
-fn look(place: &Place, name: &str, agent: &ResolvedAgent) -> Agent {
+fn look(
+    place: &Place,
+    (name, agent): (&str, &ResolvedAgent),
+    configured: &Configured,
+    trusted: Option<&Trusted>,
+) -> Result<Agent, CliError> {
     let (source, seen) = match &agent.component {
         ComponentSource::Folder(folder) => {
             let manifest = AuthoredManifest::load(folder).map_err(CliError::from);
@@ -88,14 +98,19 @@ fn look(place: &Place, name: &str, agent: &ResolvedAgent) -> Agent {
         }
         ComponentSource::File(file) => {
             let obtained = Obtained::read(place, file);
-            (file, obtained.map(|it| rows(it.component.manifest.as_ref(), &it.component.imports, agent)))
+            let held = |it: Obtained| {
+                trusted.map_or(Ok(()), |trusted| trusted.holds(name, file, &it.component)).map_err(TrustError::from)?;
+                Ok(rows(it.component.manifest.as_ref(), &it.component.imports, agent))
+            };
+            (file, obtained.and_then(held))
         }
     };
     let (capabilities, problem) = match seen {
         Ok(rows) => (rows, None),
         Err(err) => (rows(None, &[], agent), Some(words::safe(&err.to_string()))),
     };
-    Agent {
+    Ok(Agent {
+        authority: configured.authority(name)?.digest()?,
         name: name.to_owned(),
         component: SafeText::new(&source.to_string_lossy(), 4096).to_string(),
         owner: agent.owner.clone(),
@@ -103,7 +118,7 @@ fn look(place: &Place, name: &str, agent: &ResolvedAgent) -> Agent {
         expires: agent.expires.map(|until| until.to_string()),
         capabilities,
         problem,
-    }
+    })
 }
 
 fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &ResolvedAgent) -> Vec<Row> {

@@ -7,7 +7,8 @@ use package::{AuthoredManifest, ComponentSource, Kind, Manifest, ResolvedAgent, 
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{Configured, Obtained};
+use crate::agent::Obtained;
+use crate::configured::Configured;
 use crate::err::CliError;
 use crate::{exit, out, place, words};
 

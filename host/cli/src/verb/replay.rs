@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::ConfigArg;
 use super::inspect::looks_like_file;
-use crate::agent::{self, Configured, Obtained, TrustWord};
+use crate::agent::{self, Holding, Obtained};
+use crate::configured::{Configured, Proof, TrustWord};
 use crate::err::CliError;
 use crate::screen::Screen;
-use crate::{exit, log, out, place, words};
+use crate::{acceptance, exit, log, out, place, words};
 
 /// Run a recorded run again without any effect, and say whether it is what happened
 #[derive(Debug, clap::Args)]
@@ -94,8 +95,12 @@ async fn other(place: &Place, with: &str, config: &ConfigArg) -> Result<Digest, 
         Obtained::read(place, Path::new(with))?
     } else {
         let configured = Configured::load(config.config.as_deref(), place)?;
-        let trusted = configured.trusted(place, TrustWord::SaidBefore)?;
-        agent::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new()).await?
+        let Proof { trusted, .. } = configured.proof(place, TrustWord::SaidBefore, &[with])?;
+        let expected = acceptance::check_before_build(&configured, place, with)?;
+        let holding = Holding { expected: expected.as_ref(), ..Holding::default() };
+        let obtained = agent::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new(), holding).await?;
+        configured.hold(place, &trusted, with, &obtained)?;
+        obtained
     };
     obtained.keep(place)
 }
@@ -136,6 +141,9 @@ impl Compared {
             | Record::LeaseProbed(_)
             | Record::CredentialChanged(_)
             | Record::ConfigTrusted(_)
+            | Record::ConfigUntrusted(_)
+            | Record::AgentAccepted(_)
+            | Record::AgentUnaccepted(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {}

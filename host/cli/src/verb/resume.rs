@@ -6,8 +6,9 @@ use effect::record::{Record, RunOpened};
 use journal::Reader;
 
 use super::{ConfigArg, WordArgs};
-use crate::agent::{self, Configured};
+use crate::agent;
 use crate::attend::{self, Beginning, Showing};
+use crate::configured::Configured;
 use crate::err::CliError;
 use crate::exit::Strictness;
 use crate::signals::Signals;
@@ -46,7 +47,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let reader = log::reader(&place)?;
     let run = log::run_id(&reader, &args.run)?;
     let opened = opened(&reader, run)?;
-    let network = network(&args.config, &place, &opened)?;
+    let network = network(&args.config, &place, &reader, &opened)?;
     let is_agent = package::store::get(&place.home, opened.agent.digest)
         .map_err(CliError::from)
         .and_then(|bytes| package::look(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
@@ -69,17 +70,30 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     Err(CliError::NoSuchRun(run.to_string()))
 }
 
-/// Name servers and certificates are not on the record: they are taken from the file that the run was started with, if it is still that
-/// file or one that is trusted; else the system's are used.
-fn network(config: &ConfigArg, place: &Place, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
+/// Name servers and certificates are not on the record: they are taken from the file that the run was started with, if it still comes to what was
+/// trusted for the run, or from one that is trusted; else the system's are used.
+fn network(config: &ConfigArg, place: &Place, reader: &Reader, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
     let configured = match (Configured::load(config.config.as_deref(), place), &config.config) {
         (Ok(configured), _) => configured,
         (Err(err), Some(_)) => return Err(err),
         (Err(_), None) => return Ok(NetworkOrder::default()),
     };
-    let is_the_same = opened.config == Some(configured.authored.digest);
-    if is_the_same || package::trust::is_trusted(&place.home, &configured.authored, &configured.resolved)? {
-        return agent::network(&configured.resolved.network);
+    let is_the_same = opened.config == Some(configured.authored.digest) && was_trusted(reader, &configured)?;
+    if is_the_same || package::trust::find(&place.home, &configured.authored, &configured.whole)?.is_some() {
+        return Ok(agent::network(&configured.resolved.network));
     }
     Ok(NetworkOrder::default())
+}
+
+/// Whether the record has it that this configuration was trusted, if for one command, as what it comes to now.
+fn was_trusted(reader: &Reader, configured: &Configured) -> Result<bool, CliError> {
+    let (config, authority) = (configured.authored.digest, configured.whole.digest()?);
+    for record in reader.of_run(journal::log_run()) {
+        if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
+            && (trusted.config, trusted.authority) == (config, authority)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -3,18 +3,20 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ::run::{Holder, NetworkOrder, Place, RunOrder};
+use ::run::{Holder, NetworkOrder, Place, RunOrder, TrustSaid};
 use effect::Severity;
-use package::{ResolvedAgent, Trusted};
+use package::trust::Held;
+use package::{ComponentSource, ResolvedAgent, Trusted};
 
 use super::ConfigArg;
-use crate::agent::{self, Configured, Holding, Obtained, TrustWord};
+use crate::agent::{self, Holding, Obtained};
 use crate::attend::{self, Beginning, Showing};
+use crate::configured::{Configured, Proof, TrustWord, record};
 use crate::err::CliError;
 use crate::exit::Strictness;
-use crate::place;
 use crate::screen::Screen;
 use crate::signals::Signals;
+use crate::{acceptance, place};
 
 mod shard;
 mod watch;
@@ -79,9 +81,25 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
     let agent = configured.agent(&args.agent)?;
-    let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
+    let word = TrustWord::of_flag(args.trust);
+    let ready = match &agent.component {
+        ComponentSource::File(file) if word == TrustWord::ThisOnce => Some(Obtained::read(&place, file)?),
+        ComponentSource::File(_) | ComponentSource::Folder(_) => None,
+    };
+    let components = ready.iter().map(|ready| (args.agent.clone(), Held::of(&ready.component))).collect();
+    let Proof { trusted, to_record } = configured.proof_with(&place, word, &[&args.agent], components)?;
+    let first = First { ready, to_record };
     let job = Job { agent, args: &args, configured: &configured, place: &place, trusted: &trusted };
-    if args.watch { watch::watch(&job).await } else { job.once(None).await }
+    if args.watch { watch::watch(&job, first).await } else { job.once(None, first).await }
+}
+
+/// What only the first of several runs has.
+#[derive(Default)]
+struct First {
+    /// Its component, where it was looked at already.
+    ready: Option<Obtained>,
+    /// What was said on the command line, which is still to be put on the record.
+    to_record: Option<TrustSaid>,
 }
 
 /// What was asked for, with what it takes to do it.
@@ -95,12 +113,22 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Builds, runs and reports. The number is the program's. Without `signals` they end the program while it builds, and the run from then on.
-    async fn once(&self, mut signals: Option<&mut Signals>) -> Result<u8, CliError> {
+    /// What was said on the command line is on the record before anything of the agent's is built or run.
+    async fn once(&self, mut signals: Option<&mut Signals>, First { ready, mut to_record }: First) -> Result<u8, CliError> {
         let name = &self.args.agent;
         agent::admit_early(name, self.agent)?;
+        let expected = acceptance::check_before_build(self.configured, self.place, name)?;
+        if let ComponentSource::Folder(_) = &self.agent.component
+            && let Some(said) = to_record.take()
+        {
+            record(self.place, said).await?;
+        }
         let mut screen = Screen::new();
-        let holding = Holding { expected: None, signals: signals.as_deref_mut() };
-        let obtained = agent::obtain_held(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?;
+        let holding = Holding { expected: expected.as_ref(), signals: signals.as_deref_mut() };
+        let obtained = match ready {
+            Some(ready) => ready,
+            None => agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?,
+        };
         drop(screen);
         let mut own = None;
         let signals = match signals {
@@ -110,11 +138,19 @@ impl Job<'_> {
         if let Some(means) = signals.pending() {
             return Err(CliError::EndedEarly { means });
         }
+        self.configured.hold(self.place, self.trusted, name, &obtained)?;
         let orders = self.orders(&obtained)?;
         obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
         let holder = Holder::find(self.place, &place::house_options()).await?;
+        if let Some(said) = to_record
+            && let Err(err) = holder.record_trust(said).await
+        {
+            // Why it can't be recorded says more than what else goes wrong then.
+            let _ = attend::leave(holder, signals).await;
+            return Err(err.into());
+        }
         let beginnings = orders.into_iter().map(|order| Beginning::Start(Box::new(order))).collect();
         attend::attend(holder, beginnings, name, showing, signals).await
     }
@@ -136,14 +172,13 @@ impl Job<'_> {
         let mut effective = obtained.admit(name, self.agent)?;
         let engagement = self.args.engagement.as_deref();
         effective.grants.engagement = engagement.map(|name| self.configured.resolved.engagement(name).cloned()).transpose()?;
-        super::accept::check(self.configured, name, obtained.component.digest, &effective.grants)?;
         if obtained.is_agent() && !args.is_empty() {
             return Err(CliError::ArgumentsForAgent { agent: name.clone() });
         }
         let network = if effective.grants.http.is_empty() && effective.grants.may.is_empty() {
             NetworkOrder::default()
         } else {
-            agent::network(&self.configured.resolved.network)?
+            agent::network(&self.configured.resolved.network)
         };
         Ok(RunOrder {
             agent: obtained.reference(name),

@@ -7,10 +7,11 @@ use package::{ComponentSource, ResolvedAgent};
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{self, Configured, TrustWord};
+use crate::agent::{self, Holding};
+use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::screen::Screen;
-use crate::{exit, log, out, place, words};
+use crate::{acceptance, exit, log, out, place, words};
 
 /// BOUND: bytes of a case; a durable run keeps 64 MiB, which base 64 makes a third more.
 const CASE_BYTES_MAX: u64 = 256 << 20;
@@ -61,11 +62,11 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     if let (Some(name), Some(run)) = (&args.agent, &args.keep) {
         return keep(&place, configured.agent(name)?, run, &args);
     }
-    let trusted = configured.trusted(&place, TrustWord::of_flag(args.trust))?;
     let names = match &args.agent {
         Some(name) => vec![name.as_str()],
         None => configured.resolved.agents.keys().map(String::as_str).collect(),
     };
+    let trusted = configured.proof(&place, TrustWord::of_flag(args.trust), &names)?.recorded(&place).await?;
     let (mut played, mut same) = (0_u64, true);
     for name in names {
         let agent = configured.agent(name)?;
@@ -73,7 +74,10 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         if cases.is_empty() {
             continue;
         }
-        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut Screen::new()).await?;
+        let expected = acceptance::check_before_build(&configured, &place, name)?;
+        let holding = Holding { expected: expected.as_ref(), ..Holding::default() };
+        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut Screen::new(), holding).await?;
+        configured.hold(&place, &trusted, name, &obtained)?;
         let component = obtained.keep(&place)?;
         for file in cases {
             let case = Case::parse(&agent::read_bounded(&file, CASE_BYTES_MAX)?);

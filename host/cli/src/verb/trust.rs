@@ -1,19 +1,22 @@
-//! `trust`: says that a configuration may be used.
+//! `trust`: says that a configuration may be used, lists what is trusted, and takes it back.
 
-use ::run::{Holder, own_principal};
-use package::trust::{Said, trust};
+use ::run::{Place, TrustChange, TrustSaid, own_principal};
+use effect::Digest;
+use package::config;
+use package::trust::{self, Said, Trust};
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::Configured;
+use crate::configured::{Configured, held, record};
 use crate::err::CliError;
-use crate::signals::Signals;
-use crate::{attend, exit, out, place};
+use crate::{exit, out, place, words};
 
-/// Say that a configuration may be used, and show what it allows
+/// Say that a configuration may be used, and show everything that it may cause
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     #[command(flatten)]
     config: ConfigArg,
     /// Print what was trusted as JSON
@@ -21,49 +24,145 @@ pub(crate) struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// What is trusted in this home, and whether it is still the same
+    #[command(after_help = LS)]
+    Ls {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the trust in a configuration back
+    #[command(after_help = RM)]
+    Rm {
+        /// Its path, or its digest, or eight and more digits of that
+        #[arg(value_name = "PATH|DIGEST")]
+        which: String,
+        /// Print what was taken back as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 const EXAMPLES: &str = "\
 Examples:
   bailiwick check                        read first what it asks for
   bailiwick trust                        then allow it
   bailiwick trust --config other.toml
+  bailiwick trust ls                     what is trusted, and whether it is still the same
+  bailiwick trust rm bailiwick.toml      take it back
 
-Trust is for these bytes in this place: a file that was changed, or a copy elsewhere, must be trusted again. It is recorded.";
+Trust is for these bytes in this place and for what they come to: a file that was changed, a copy elsewhere, a folder or a secret that became a \
+link, an exchanged component must be trusted again. A folder of source may change, and is built contained. It is recorded.";
+const LS: &str = "\
+Example:
+  bailiwick trust ls --json";
+const RM: &str = "\
+Examples:
+  bailiwick trust rm bailiwick.toml
+  bailiwick trust rm sha256:4c1f08a2b7d3";
 
 #[derive(Serialize)]
 struct TrustedFile {
     file: String,
-    digest: effect::Digest,
+    digest: Digest,
     by: effect::Principal,
     authority: Vec<String>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    let configured = Configured::load(args.config.config.as_deref(), &place)?;
-    let authority = package::authority(&configured.resolved);
+    match &args.what {
+        None => say(&place, &args).await,
+        Some(What::Ls { json }) => ls(&place, *json),
+        Some(What::Rm { which, json }) => rm(&place, which, *json).await,
+    }
+}
+
+async fn say(place: &Place, args: &Args) -> Result<u8, CliError> {
+    let configured = Configured::load(args.config.config.as_deref(), place)?;
+    let names: Vec<&str> = configured.resolved.agents.keys().map(String::as_str).collect();
+    let components = configured.components(place, &names);
+    let mut whole = configured.whole.clone();
+    for (name, authority) in &mut whole.agents {
+        *authority = held(authority, components.get(name));
+    }
+    let authority = whole.lines(&configured.spelling);
     let (digest, by) = (configured.authored.digest, own_principal());
-    let file = configured.authored.file.to_string_lossy().into_owned();
-    let mut signals = Signals::new()?;
-    let holder = Holder::find(&place, &place::house_options()).await?;
+    let change = TrustChange::Trusted { authority: configured.whole.digest()?, config: digest, once: false };
     // On the record first: what is not there is not trusted.
-    let recorded = holder.record_trust(digest, &file).await;
-    let trusted = match recorded {
-        Ok(()) => {
-            let said = Said { when_s: place::now_s(), by: &by.to_string() };
-            trust(&place.home, &configured.authored, &configured.resolved, said).map_err(CliError::from)
-        }
-        Err(err) => Err(err.into()),
-    };
-    if trusted.is_ok() {
-        if args.json {
-            out::json(&TrustedFile { file, digest, by, authority })?;
-        } else {
-            authority.iter().try_for_each(|line| out::line(line))?;
-            out::words(&format!("trusted: {} {digest}", crate::words::safe(&file)));
+    record(place, configured.said(change)).await?;
+    let said = Said { when_s: place::now_s(), by: &by.to_string() };
+    trust::trust(&place.home, &configured.authored, &configured.whole, components, said)?;
+    let file = configured.authored.file.to_string_lossy().into_owned();
+    if args.json {
+        out::json(&TrustedFile { file, digest, by, authority })?;
+    } else {
+        words::wrapped(&authority, "").iter().try_for_each(|line| out::line(line))?;
+        out::words(&format!("trusted: {}", words::safe(&file)));
+        out::words(&format!("  {digest}"));
+    }
+    Ok(exit::DONE)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    path: String,
+    digest: Digest,
+    authority: Digest,
+    by: String,
+    /// Seconds since 1970.
+    when: u64,
+    /// `same`, `changed` or `gone`.
+    now: &'static str,
+}
+
+impl Listed {
+    fn new(place: &Place, entry: Trust) -> Self {
+        let Trust { authority, by, digest, path, when, components } = entry;
+        let now = match Configured::load(Some(path.as_ref()), place) {
+            Ok(now) if now.authored.digest == digest && now.whole.digest().is_ok_and(|now| now == authority) => {
+                let names: Vec<&str> = components.keys().map(String::as_str).collect();
+                if now.components(place, &names) == components { "same" } else { "changed" }
+            }
+            Err(CliError::Config(config::ConfigError::File(err))) if err.is_absence() => "gone",
+            Ok(_) | Err(_) => "changed",
+        };
+        Self { path, digest, authority, by, when, now }
+    }
+}
+
+fn ls(place: &Place, json: bool) -> Result<u8, CliError> {
+    let listed: Vec<Listed> = trust::list(&place.home)?.into_iter().map(|entry| Listed::new(place, entry)).collect();
+    if json {
+        out::json(&listed)?;
+        return Ok(exit::DONE);
+    }
+    let mut table = vec![["NOW", "DIGEST", "WHEN", "BY", "CONFIGURATION"].map(str::to_owned).to_vec()];
+    table.extend(listed.iter().map(|one| {
+        let (when, by, path) = (words::utc(one.when.saturating_mul(1000)), words::safe(&one.by), words::safe(&one.path));
+        vec![one.now.to_owned(), words::digest(&one.digest), when, by, path]
+    }));
+    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    Ok(exit::DONE)
+}
+
+async fn rm(place: &Place, which: &str, json: bool) -> Result<u8, CliError> {
+    let meant: Vec<Trust> = trust::list(&place.home)?.into_iter().filter(|entry| entry.is_called(which)).collect();
+    if meant.is_empty() {
+        return Err(CliError::NeverTrusted { which: which.to_owned() });
+    }
+    for entry in &meant {
+        trust::untrust(&place.home, entry)?;
+        let change = TrustChange::Untrusted { config: entry.digest };
+        record(place, TrustSaid { path: entry.path.clone(), change }).await?;
+        if !json {
+            out::words(&format!("no longer trusted: {}", words::safe(&entry.path)));
         }
     }
-    let left = attend::leave(holder, &mut signals).await;
-    trusted?;
-    left?;
+    if json {
+        out::json(&meant)?;
+    }
     Ok(exit::DONE)
 }

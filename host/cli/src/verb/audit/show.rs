@@ -31,7 +31,7 @@ Examples:
   bailiwick audit show --run 01K8M3
 
 Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
-lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, \
+lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
 rollback-accepted, reanchored, recovered.";
 
 const KINDS: &[Kind] = &[
@@ -53,6 +53,9 @@ const KINDS: &[Kind] = &[
     Kind::ValueMet,
     Kind::CredentialChanged,
     Kind::ConfigTrusted,
+    Kind::ConfigUntrusted,
+    Kind::AgentAccepted,
+    Kind::AgentUnaccepted,
     Kind::RollbackAccepted,
     Kind::Reanchored,
     Kind::Recovered,

@@ -7,7 +7,7 @@ use effect::record::Record;
 use serde::Serialize;
 use vault::{Listed, Local};
 
-use crate::agent::Configured;
+use crate::configured::Configured;
 use crate::err::CliError;
 use crate::verb::ConfigArg;
 use crate::{log, out, words};

@@ -5,7 +5,7 @@ use package::review::{Facts, Fault, Known, faults};
 use vault::Local;
 
 use super::list;
-use crate::agent::Configured;
+use crate::configured::Configured;
 use crate::err::CliError;
 use crate::verb::ConfigArg;
 use crate::{out, place, words};

@@ -7,7 +7,7 @@ use effect::{Digest, Means};
 use package::ComponentSource;
 use package::build::{self, State};
 
-use super::Job;
+use super::{First, Job};
 use crate::agent;
 use crate::err::CliError;
 use crate::signals::Signals;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const REST: u32 = 10;
 
 /// Runs, and runs again after each change, until it is told to end. What goes wrong is said, and the next change may mend it.
-pub(super) async fn watch(job: &Job<'_>) -> Result<u8, CliError> {
+pub(super) async fn watch(job: &Job<'_>, mut first: First) -> Result<u8, CliError> {
     if job.args.input.as_deref() == Some("-") {
         return Err(CliError::InputTwice);
     }
@@ -30,7 +30,7 @@ pub(super) async fn watch(job: &Job<'_>) -> Result<u8, CliError> {
     let written = written_here(job);
     loop {
         let before = seen(job, &written).map(|(now, _)| now);
-        match job.once(Some(&mut signals)).await {
+        match job.once(Some(&mut signals), std::mem::take(&mut first)).await {
             Ok(code @ (exit::INTERRUPTED | exit::TERMINATED)) => return Ok(code),
             Ok(_) => {}
             Err(err @ CliError::EndedEarly { .. }) => return Err(err),

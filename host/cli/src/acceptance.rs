@@ -1,0 +1,52 @@
+//! Holds an agent to what was accepted of it.
+
+use package::build::{self, SourcePin};
+use package::lock::Lock;
+use package::{Authority, ComponentSource, Difference, trust};
+use run::Place;
+
+use crate::configured::Configured;
+use crate::err::CliError;
+
+/// Compares everything that an agent may cause with what was accepted of it, where something was.
+///
+/// SECURITY: the lock lies where others write. What was accepted in this home is remembered there, so an entry that is gone or other is noticed.
+pub(crate) fn check(configured: &Configured, place: &Place, agent: &str, now: &Authority) -> Result<(), CliError> {
+    let config = &configured.authored.file;
+    let lock = Lock::load(config)?;
+    let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(config, agent));
+    let Some(accepted) = lock.accepted(agent) else {
+        return if here.is_some() { Err(CliError::AcceptanceGone { agent: agent.to_owned() }) } else { Ok(()) };
+    };
+    if let Some(difference) = Difference::between(&accepted.authority, now, &configured.spelling) {
+        return Err(CliError::NotAccepted { agent: agent.to_owned(), difference: Box::new(difference) });
+    }
+    let digest = accepted.digest()?;
+    if here.is_some_and(|here| here.authority != digest) {
+        return Err(CliError::AcceptedElsewhere { agent: agent.to_owned() });
+    }
+    Ok(())
+}
+
+/// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Gives what a build has to be of: what is
+/// built is compared with it once more, when it was taken.
+pub(crate) fn check_before_build(configured: &Configured, place: &Place, agent: &str) -> Result<Option<SourcePin>, CliError> {
+    let ComponentSource::Folder(_) = &configured.agent(agent)?.component else { return Ok(None) };
+    let config = &configured.authored.file;
+    let is_pinned = Lock::load(config)?.accepted(agent).is_some()
+        || trust::acceptance(&place.home)?.iter().any(|accepted| accepted.is_of(config, agent));
+    if !is_pinned {
+        return Ok(None);
+    }
+    let (authority, pin) = of_source(configured, agent)?;
+    check(configured, place, agent, &authority)?;
+    Ok(pin)
+}
+
+/// Everything that an agent may cause, held to its source where it is a folder.
+pub(crate) fn of_source(configured: &Configured, agent: &str) -> Result<(Authority, Option<SourcePin>), CliError> {
+    let authority = configured.authority(agent)?.clone();
+    let ComponentSource::Folder(folder) = &configured.agent(agent)?.component else { return Ok((authority, None)) };
+    let pin = build::pin(folder)?;
+    Ok((authority.held_to_source(pin.source, pin.tools.clone()), Some(pin)))
+}

@@ -1,0 +1,152 @@
+//! A configuration that was read, and the proof that it may be used.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use package::trust::Held;
+use package::{Authored, Authority, ComponentSource, Resolved, ResolvedAgent, Spelling, Trusted, Whole, config, trust};
+use run::{Holder, Place, TrustChange, TrustSaid};
+
+use crate::agent::Obtained;
+use crate::err::CliError;
+use crate::{out, place, words};
+
+/// A configuration that was read. Whether it may be used is another question.
+pub(crate) struct Configured {
+    pub(crate) authored: Authored,
+    pub(crate) resolved: Resolved,
+    /// Everything that it may cause.
+    pub(crate) whole: Whole,
+    pub(crate) spelling: Spelling,
+}
+
+impl Configured {
+    /// The file that was named, or the nearest one.
+    pub(crate) fn load(named: Option<&Path>, place: &Place) -> Result<Self, CliError> {
+        let file = match named {
+            Some(file) => file.to_owned(),
+            None => config::find(Path::new("."))?,
+        };
+        let authored = config::read(&file)?;
+        let resolved = authored.resolve(&place.home)?;
+        let whole = Whole::of(&resolved)?;
+        Ok(Self { spelling: Spelling::from_folder_of(&authored.file), authored, resolved, whole })
+    }
+
+    /// The proof that it may be used by these agents: said before, or on this command line. What is said here and now is shown first.
+    pub(crate) fn proof(&self, place: &Place, word: TrustWord, agents: &[&str]) -> Result<Proof, CliError> {
+        let components = match word {
+            TrustWord::SaidBefore => BTreeMap::new(),
+            TrustWord::ThisOnce => self.components(place, agents),
+        };
+        self.proof_with(place, word, agents, components)
+    }
+
+    /// The same, where the components of what is said here and now are in hand: of a large one each look takes a while.
+    pub(crate) fn proof_with(
+        &self,
+        place: &Place,
+        word: TrustWord,
+        agents: &[&str],
+        components: BTreeMap<String, Held>,
+    ) -> Result<Proof, CliError> {
+        match word {
+            TrustWord::SaidBefore => Ok(Proof { trusted: trust::check(&place.home, &self.authored, &self.whole)?, to_record: None }),
+            TrustWord::ThisOnce => {
+                out::words(&format!("trusted for this command only: {}", words::safe(&self.authored.file.to_string_lossy())));
+                for name in agents {
+                    let Some(authority) = self.whole.agents.get(*name) else { continue };
+                    out::words(&format!("agent {name}"));
+                    let lines = held(authority, components.get(*name)).lines(&self.spelling);
+                    words::wrapped(&lines, "  ").iter().for_each(|line| out::words(line));
+                }
+                let trusted = Trusted::for_this_run(&self.authored, &self.whole, components)?;
+                let change = TrustChange::Trusted { authority: trusted.authority(), config: trusted.digest(), once: true };
+                Ok(Proof { trusted, to_record: Some(self.said(change)) })
+            }
+        }
+    }
+
+    /// What the record has of it.
+    pub(crate) fn said(&self, change: TrustChange) -> TrustSaid {
+        TrustSaid { path: self.authored.file.to_string_lossy().into_owned(), change }
+    }
+
+    /// The components of these agents that are run as they are. One that can't be looked at is left out, and so is not trusted.
+    pub(crate) fn components(&self, place: &Place, agents: &[&str]) -> BTreeMap<String, Held> {
+        let component = |name: &&str| match &self.resolved.agents.get(*name)?.component {
+            ComponentSource::File(file) => Some(((*name).to_owned(), Held::of(&Obtained::read(place, file).ok()?.component))),
+            ComponentSource::Folder(_) => None,
+        };
+        agents.iter().filter_map(component).collect()
+    }
+
+    /// An agent that may be started today.
+    pub(crate) fn agent(&self, name: &str) -> Result<&ResolvedAgent, CliError> {
+        Ok(self.resolved.agent(name, place::now_s())?)
+    }
+
+    /// Everything that an agent may cause. There is one for each agent of the file.
+    pub(crate) fn authority(&self, name: &str) -> Result<&Authority, CliError> {
+        let absent = || CliError::NotAnAgent { name: name.to_owned() };
+        self.whole.agents.get(name).ok_or_else(absent)
+    }
+
+    /// Holds a component that is about to run to what was accepted and to what was trusted, where it is one that is run as it is. A folder of
+    /// source was held to what was accepted before it was built.
+    pub(crate) fn hold(&self, place: &Place, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), CliError> {
+        let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
+        let component = Held::of(&obtained.component);
+        crate::acceptance::check(self, place, name, &held(self.authority(name)?, Some(&component)))?;
+        trusted.holds(name, file, &obtained.component).map_err(package::TrustError::from)?;
+        Ok(())
+    }
+}
+
+/// The same authority, held to a component.
+pub(crate) fn held(authority: &Authority, component: Option<&Held>) -> Authority {
+    match component {
+        Some(held) => authority.clone().held_to_component(held.digest, held.imports.clone()),
+        None => authority.clone(),
+    }
+}
+
+/// Where the trust comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TrustWord {
+    /// `--trust`.
+    ThisOnce,
+    /// The list in the home.
+    SaidBefore,
+}
+
+impl TrustWord {
+    pub(crate) fn of_flag(trust: bool) -> Self {
+        if trust { Self::ThisOnce } else { Self::SaidBefore }
+    }
+}
+
+/// That a configuration may be used, and what is still to be put on the record of that.
+pub(crate) struct Proof {
+    pub(crate) trusted: Trusted,
+    pub(crate) to_record: Option<TrustSaid>,
+}
+
+impl Proof {
+    /// The proof, with nothing left to be put on the record.
+    pub(crate) async fn recorded(self, place: &Place) -> Result<Trusted, CliError> {
+        if let Some(said) = self.to_record {
+            record(place, said).await?;
+        }
+        Ok(self.trusted)
+    }
+}
+
+/// Puts it on the record of the home what a person said: what is not there does not hold.
+pub(crate) async fn record(place: &Place, said: TrustSaid) -> Result<(), CliError> {
+    let holder = Holder::find(place, &place::house_options()).await?;
+    let recorded = holder.record_trust(said).await;
+    let left = holder.leave().await;
+    recorded?;
+    Ok(left?)
+}
