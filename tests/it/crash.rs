@@ -260,7 +260,13 @@ async fn l10_a_post_that_was_in_flight_waits_for_a_persons_word() {
         child.start_kill().unwrap();
         child.wait().await.unwrap();
 
-        let run = journal::Reader::open(&program.place().home).unwrap().records().next().unwrap().unwrap().run.to_string();
+        let run = journal::Reader::open(&program.place().home)
+            .unwrap()
+            .records()
+            .map(|record| record.unwrap().run)
+            .find(|run| *run != journal::log_run())
+            .unwrap()
+            .to_string();
         let program = std::sync::Arc::new(program);
         let resumed = async |args: &[&str]| {
             let (program, args) = (program.clone(), args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());

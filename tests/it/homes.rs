@@ -83,7 +83,13 @@ async fn one_word_settles_one_act_and_each_is_named() {
     server.until(|counts| counts.heard == 2).await;
     child.start_kill().unwrap();
     child.wait().await.unwrap();
-    let run = journal::Reader::open(&program.place().home).unwrap().records().next().unwrap().unwrap().run.to_string();
+    let run = journal::Reader::open(&program.place().home)
+        .unwrap()
+        .records()
+        .map(|record| record.unwrap().run)
+        .find(|run| *run != journal::log_run())
+        .unwrap()
+        .to_string();
     let ends = async |args: &[&str]| {
         let (program, args) = (Arc::clone(&program), args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
         let ran = tokio::task::spawn_blocking(move || program.run(&args.iter().map(String::as_str).collect::<Vec<_>>()));

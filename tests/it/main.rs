@@ -60,6 +60,7 @@ mod terminals;
 mod tidy;
 mod touched;
 mod trial;
+mod trust;
 mod turns;
 mod verbs;
 mod washed;

@@ -94,15 +94,22 @@ async fn an_order_over_the_socket_has_the_user_of_its_peer_and_a_client_can_not_
     assert!(matches!(there, Holder::There(_)));
     let socket = place.home.join("host.sock");
     let digest = Digest::of(b"a configuration");
+    let trusted = |path: &str| {
+        format!(
+            r#""verb":"record-trust","said":{{"path":"{path}","change":{{"trusted":{{"authority":"{digest}","config":"{digest}","once":false}}}}}}"#
+        )
+    };
     for claim in [r#""by":"mallory""#, r#""by":{"name":"mallory","uid":4242}"#, r#""uid":4242"#] {
-        let said = told(&socket, &format!(r#"{{"verb":"record-trust","config":"{digest}","path":"/x",{claim}}}"#)).await;
+        let said = told(&socket, &format!("{{{},{claim}}}", trusted("/x"))).await;
         assert!(said.contains("\"exit\":2"), "{claim}: {said}");
     }
     assert!(who(&place.home).is_empty(), "nothing was recorded");
     // The control: the same order without a claim, from a client that is written as ours and from ours.
-    let said = told(&socket, &format!(r#"{{"verb":"record-trust","config":"{digest}","path":"/x"}}"#)).await;
+    let said = told(&socket, &format!("{{{}}}", trusted("/x"))).await;
     assert!(said.contains("true"), "{said}");
-    there.record_trust(digest, "/y").await.unwrap();
+    let change = run::TrustChange::Trusted { authority: digest, config: digest, once: false };
+    let said = run::TrustSaid { path: "/y".to_owned(), change };
+    there.record_trust(said).await.unwrap();
     let change = effect::record::CredentialChange::Set;
     there
         .record_credential(CredentialWord { destinations: Vec::new(), change, credential: "c".to_owned(), version: Some(1) })
