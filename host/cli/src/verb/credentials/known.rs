@@ -8,7 +8,7 @@ use effect::record::Record;
 use vault::Local;
 
 use super::list;
-use crate::agent::Configured;
+use crate::configured::Configured;
 use crate::err::CliError;
 use crate::log;
 use crate::verb::ConfigArg;

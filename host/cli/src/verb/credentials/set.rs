@@ -9,7 +9,7 @@ use effect::{Destination, SafeText, Source};
 use vault::{Listed, Local, LocalError, Secret};
 
 use super::{Valued, enter, record, word};
-use crate::agent::{Configured, TrustWord};
+use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::{out, place, words};
 
@@ -66,7 +66,7 @@ fn strong(name: &str, weak: bool, mut value: zeroize::Zeroizing<Vec<u8>>) -> Res
 /// What the configuration at hand says, if a person has trusted it; nothing where there is none.
 fn proposed(place: &Place, name: &str) -> Vec<Destination> {
     let Ok(configured) = Configured::load(None, place) else { return Vec::new() };
-    if configured.trusted(place, TrustWord::SaidBefore).is_err() {
+    if configured.proof(place, TrustWord::SaidBefore, &[]).is_err() {
         return Vec::new();
     }
     let binding = configured.resolved.credentials.get(name).filter(|binding| binding.source == Source::Local);
