@@ -394,6 +394,57 @@ fn what_lies_beside_the_source_changes_no_component_and_a_change_of_it_does() {
     assert_ne!(digest().0, first);
 }
 
+/// From the first `accept`, which writes the lock that there was not, each file that changes a build is looked at before anything of it runs.
+#[test]
+fn a_change_of_an_accepted_source_is_refused_before_anything_of_it_runs() {
+    let cargo = CARGO.replace("mac = { path = \"mac\" }", "beside = { path = \"../beside\" }");
+    let project = Project::new(&[("Cargo.toml", &cargo), ("src/main.rs", "fn main() { println!(\"{}\", beside::WORD); }\n")]);
+    project.write("../beside/Cargo.toml", "[package]\nname = \"beside\"\nedition = \"2024\"\n[workspace]\n");
+    project.write("../beside/src/lib.rs", "pub const WORD: &str = \"honest\";\n");
+    for args in [&["trust"][..], &["accept", "x"], &["run", "x"]] {
+        ends_with(&project.program.run(args), 0);
+    }
+    let mark = mark(&project);
+    let evil = project.folder().join("evil");
+    let wrapper = format!("[build]\nrustc-wrapper = {:?}\n", evil.to_str().unwrap());
+    let script = "fn main() { panic!(\"it ran\") }\n";
+    let lock = std::fs::read_to_string(project.folder().join("Cargo.lock")).unwrap();
+    for (path, text) in [
+        ("build.rs", script),
+        (".cargo/config.toml", &wrapper),
+        (".cargo/config", &wrapper),
+        ("rust-toolchain.toml", "[toolchain]\nchannel = \"stable\"\n"),
+        ("rust-toolchain", "stable\n"),
+        ("Cargo.lock", &format!("{lock}\n")),
+        ("src/main.rs", "fn main() { println!(\"other\"); }\n"),
+        ("../beside/build.rs", script),
+        ("../beside/src/lib.rs", "pub const WORD: &str = \"other\";\n"),
+    ] {
+        let file = project.folder().join(path);
+        let before = std::fs::read(&file).ok();
+        project.write(path, text);
+        for verb in ["run", "build"] {
+            let refused = project.program.run(&[verb, "x"]);
+            ends_with(&refused, 4);
+            let said = words(&refused);
+            assert!(
+                !said.contains("building") && !said.contains("it ran") && data(&refused).is_empty() && !mark.exists(),
+                "{path}: {said}"
+            );
+        }
+        match before {
+            Some(before) => std::fs::write(&file, before).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        // The control: as it was accepted it runs, also where it has to be built again.
+        ends_with(&project.program.run(&["run", "x"]), 0);
+    }
+    std::fs::remove_dir_all(project.program.place().home.join("build")).unwrap();
+    let again = project.program.run(&["run", "x"]);
+    ends_with(&again, 0);
+    assert!(data(&again).contains("honest") && words(&again).contains("building"), "{}", words(&again));
+}
+
 const PYTHON: &str = r#"
 import os, socket
 import bailiwick

@@ -103,6 +103,10 @@ async fn accept(place: &Place, name: &str, args: &Args) -> Result<u8, CliError> 
     let obtained = agent::obtain(place, (name, agent), &trusted, &mut screen, holding).await?;
     drop(screen);
     obtained.admit(name, agent)?;
+    if let Some(built) = &obtained.pin {
+        // As it was built: where there was no `Cargo.lock` before, there is one now.
+        authority = authority.held_to_source(built.source, built.tools.clone());
+    }
     let component = match &agent.component {
         ComponentSource::File(_) => Some(Held::of(&obtained.component)),
         ComponentSource::Folder(_) => None,
