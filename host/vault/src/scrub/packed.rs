@@ -5,6 +5,8 @@
 //! seen through.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::inflate::{Container, Head, Inflater, MAGIC_BYTES, Then};
 use super::marks::Hits;
@@ -12,7 +14,7 @@ use super::{Scrubber, Scrubbing};
 
 /// BOUND: packed bodies within packed bodies that are looked through.
 const NESTING_MAX: u8 = 3;
-/// BOUND: bytes that any packed body may unpack to.
+/// BOUND: bytes that any body may unpack to, whatever is packed in it.
 const UNPACKED_BYTES_FREE: u64 = 4 << 20;
 /// BOUND: bytes beyond these for each byte that it has itself. Deflate could come to 1,032.
 const UNPACKED_TIMES_MAX: u64 = 100;
@@ -37,9 +39,27 @@ pub enum PackedError {
     Broken,
 }
 
+/// What one body may unpack to, all that is packed in it together: parts one after the other, and parts within parts.
+#[derive(Default)]
+struct Budget {
+    /// Bytes of the body that have come.
+    came: AtomicU64,
+    /// Bytes that were unpacked, in every layer.
+    unpacked: AtomicU64,
+}
+
+impl Budget {
+    fn spend(&self, bytes: usize) -> Result<(), PackedError> {
+        let unpacked = self.unpacked.fetch_add(bytes as u64, Ordering::Relaxed).saturating_add(bytes as u64);
+        let most = self.came.load(Ordering::Relaxed).saturating_mul(UNPACKED_TIMES_MAX).saturating_add(UNPACKED_BYTES_FREE);
+        if unpacked > most { Err(PackedError::TooMuch) } else { Ok(()) }
+    }
+}
+
 /// See the module.
 pub(super) struct Packed {
     nesting: u8,
+    budget: Arc<Budget>,
     state: State,
     broken: u32,
     /// Why this body has ended: it does not go on after that.
@@ -66,13 +86,17 @@ const NOTHING: State = State::Plain { last: Vec::new(), is_begin: false };
 
 impl Default for Packed {
     fn default() -> Self {
-        Self { nesting: 0, state: State::Plain { last: Vec::new(), is_begin: true }, broken: 0, ended: None, hits: Hits::default() }
+        let state = State::Plain { last: Vec::new(), is_begin: true };
+        Self { nesting: 0, budget: Arc::default(), state, broken: 0, ended: None, hits: Hits::default() }
     }
 }
 
 impl Packed {
     /// Takes a piece in, and gives on what may be looked through as it is.
     pub(super) fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Vec<u8>, PackedError> {
+        if self.nesting == 0 {
+            self.budget.came.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
         let mut out = Vec::with_capacity(piece.len() + MAGIC_BYTES);
         self.guarded(|packed| packed.pass(known, piece.to_vec(), &mut out))?;
         Ok(out)
@@ -124,7 +148,7 @@ impl Packed {
             Head::Whole(length) => {
                 let (head, rest) = bytes.split_at(length.min(bytes.len()));
                 out.extend_from_slice(head);
-                (State::Inside(Box::new(Inside::new(container, self.nesting + 1))), rest.to_vec())
+                (State::Inside(Box::new(Inside::new(container, self.nesting + 1, &self.budget))), rest.to_vec())
             }
             // It only looked like one: on with the byte after.
             Head::None => {
@@ -186,18 +210,18 @@ struct Inside {
     inflater: Inflater,
     /// Looks through what comes out.
     stream: Scrubbing,
+    budget: Arc<Budget>,
     /// Packed bytes that are not given on yet, each slice with how many bytes had come out by its end.
     waiting: VecDeque<(Vec<u8>, u64)>,
-    taken: u64,
     unpacked: u64,
     /// Unpacked bytes that were looked through for good.
     certain: u64,
 }
 
 impl Inside {
-    fn new(container: Container, nesting: u8) -> Self {
-        let stream = Scrubbing::within(Packed { nesting, ..Packed::default() });
-        Self { inflater: container.inflater(), stream, waiting: VecDeque::new(), taken: 0, unpacked: 0, certain: 0 }
+    fn new(container: Container, nesting: u8, budget: &Arc<Budget>) -> Self {
+        let stream = Scrubbing::within(Packed { nesting, budget: Arc::clone(budget), ..Packed::default() });
+        Self { inflater: container.inflater(), stream, budget: Arc::clone(budget), waiting: VecDeque::new(), unpacked: 0, certain: 0 }
     }
 
     /// Unpacks a slice: how many bytes of it were taken, and what comes then.
@@ -206,10 +230,8 @@ impl Inside {
         let then = loop {
             let step = self.inflater.step(slice.get(taken..).unwrap_or_default(), &mut room);
             taken += step.taken;
-            (self.taken, self.unpacked) = (self.taken + step.taken as u64, self.unpacked + step.written as u64);
-            if self.unpacked > UNPACKED_BYTES_FREE + self.taken * UNPACKED_TIMES_MAX {
-                return Err(PackedError::TooMuch);
-            }
+            self.unpacked += step.written as u64;
+            self.budget.spend(step.written)?;
             let looked = self.stream.push(known, room.get(..step.written).unwrap_or_default());
             self.settle(looked, hits)?;
             match step.then {

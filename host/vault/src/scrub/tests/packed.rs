@@ -81,6 +81,18 @@ fn a_bomb_ends_the_body() {
 }
 
 #[test]
+fn bombs_one_after_the_other_and_within_each_other_end_the_body() {
+    let known = scrubber(&[VALUE]);
+    // Each part alone unpacks to less than is free.
+    let part = gzip(&vec![0; 1 << 20]);
+    let few = part.repeat(3);
+    assert_eq!(given(&known, &few, 5_000), (few, Ok(()), 0), "the control");
+    assert_eq!(given(&known, &part.repeat(64), 5_000).1, Err(PackedError::TooMuch));
+    let within = gzip(&part.repeat(256)).repeat(8);
+    assert_eq!(given(&known, &gzip(&within), 5_000).1, Err(PackedError::TooMuch));
+}
+
+#[test]
 fn a_body_of_nothing_but_false_starts_ends() {
     let known = scrubber(&[VALUE]);
     let start = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff".as_slice(), &[7; 6]].concat();
