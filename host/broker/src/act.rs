@@ -119,6 +119,8 @@ impl Act {
         };
         let Sent { host, response: Response { mut head, peer, tls, body }, mut wash, version, token } = sent;
         let is_opaque = leased::is_opaque(&head);
+        // SECURITY: also for what another run of this home has obtained since this was sent.
+        wash = wash.or_else(|| self.leased.wash());
         if wash.is_some() && is_opaque {
             permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
             return Ok(Err(told(HttpFault::Protocol)));
@@ -194,6 +196,10 @@ impl Act {
             None => wash.rest(&mut body.trailers),
         };
         self.gate.redacted(op, hits);
+        // What could not be looked for may have come to be known just now.
+        if self.leased.looked.is_blind() {
+            return Some(Err(HttpFault::Incomplete));
+        }
         if let Err(stop) = self.meet(op, wash, &mut body.met) {
             self.inbox.end(stop);
             return Some(Err(HttpFault::Incomplete));

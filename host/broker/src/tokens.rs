@@ -111,11 +111,12 @@ impl Exchange {
         let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
         let lives_s = token.lives_s(now_s).unwrap_or(UNKNOWN_S);
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
-            leased.note(binding, &[&refresh]).await.ok()?;
-            // The one that was sent is worth nothing any more: without the new one, the next start would be locked out.
+            // The one that was sent is worth nothing any more: without the new one, the next start would be locked out. So it is kept first, also
+            // where it can't be looked for and is not used.
             // SECURITY: not where the credential was revoked while the endpoint was asked.
-            let (local, name, spent) = (leased.vault.local().clone(), binding.name.clone(), secret.clone());
-            tokio::task::spawn_blocking(move || local.replace(&name, &spent, refresh, now_s)).await.ok()?.ok()?;
+            let (local, name, spent, next) = (leased.vault.local().clone(), binding.name.clone(), secret.clone(), refresh.clone());
+            tokio::task::spawn_blocking(move || local.replace(&name, &spent, next, now_s)).await.ok()?.ok()?;
+            leased.note(binding, &[&refresh]).await.ok()?;
         }
         // SECURITY: looked for until it lapses, however long it is used; and where it can't be looked for, it is not used.
         let until_s = now_s.saturating_add(lives_s).saturating_add(EARLY_S);

@@ -33,6 +33,11 @@ impl Destination {
             && self.path.as_ref().is_none_or(|path| path.matches(&target.path))
     }
 
+    /// Its hosts.
+    pub fn host(&self) -> &HostPattern {
+        &self.host
+    }
+
     /// Whether a binding could send anything there: not a promise that it can, but where it is false it can't.
     pub fn meets(&self, binding: &Binding) -> bool {
         let paths = |path: &PathPattern| binding.paths.is_empty() || binding.paths.iter().any(|other| path.may_meet(other));

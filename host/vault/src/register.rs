@@ -2,7 +2,7 @@
 //!
 //! Every run of a home looks for those of them in what comes back to it that could let somebody in where it can reach. Values that were obtained or made
 //! (tokens, signatures), and those that were replaced in the vault, are kept sealed in the home until they lapse, so the next process looks for them as
-//! well. Values whose source is elsewhere are held in memory alone: the home keeps no copy of what its operator keeps elsewhere on purpose.
+//! well. So it does for those that are in the vault now. Values whose source is elsewhere are held in memory alone: the home keeps no copy of what its operator keeps elsewhere on purpose.
 //!
 //! INVARIANT: no value is forgotten before it has lapsed. Where there is no more room, no other one is made.
 
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use effect::HostPattern;
 
-use crate::local::{KeptValue, Local, LocalError, Reader};
+use crate::local::{KeptValue, Local, LocalError, Mark, Reader};
 use crate::secret::Secret;
 
 /// BOUND: values of one home that could let somebody in at a time.
@@ -59,6 +59,8 @@ struct Inner {
     values: BTreeMap<u64, Arc<Outstanding>>,
     last: u64,
     reader: Reader,
+    /// The vault whose values were taken in.
+    vault: Mark,
 }
 
 impl Inner {
@@ -102,14 +104,17 @@ impl Register {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what other processes of this home have kept. Waits for the disk.
+    /// Takes in what other processes of this home have kept, and what is in the vault. Waits for the disk.
     ///
     /// # Errors
-    /// What was kept does not open: nobody knows what is to be looked for.
+    /// What was kept, or the vault, does not open: nobody knows what is to be looked for.
     pub fn look(&self, now_s: u64) -> Result<(), LocalError> {
         let mut inner = self.lock();
         let kept = self.local.live_read(&mut inner.reader)?;
         inner.take_in(kept, now_s);
+        // SECURITY: another run of this home may have sent them to where this one asks, in this process or in one before.
+        let values = self.local.values_since(&mut inner.vault)?;
+        values.into_iter().flatten().for_each(|value| inner.put(value));
         self.last.store(inner.last, Ordering::Release);
         Ok(())
     }
@@ -133,7 +138,11 @@ impl Register {
             return Ok(());
         }
         inner.values.retain(|_, known| lasts(known.until_s) > now_s);
-        if inner.values.len() + new.len() > self.most {
+        // SECURITY: no run can take the room of all others by having ever new values made under one credential.
+        let share = self.most - self.most / 4;
+        let of_it = |name: &str| inner.values.values().filter(|known| known.credential == name).count();
+        let is_over = |value: &Outstanding| of_it(&value.credential) + new.len() > share;
+        if inner.values.len() + new.len() > self.most || new.iter().any(is_over) {
             return Err(LocalError::FullOfLive);
         }
         let kept: Vec<KeptValue> = new.iter().filter_map(kept).collect();
@@ -221,14 +230,69 @@ mod tests {
         let local = Local::new(folder.path());
         let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         local.set("key", secret("first-value"), 1).unwrap();
-        assert!(next(&folder, now_s).is_empty());
+        local.send_to("key", &["https://api.test".parse().unwrap()]).unwrap();
+        assert_eq!(next(&folder, now_s), ["first-value"], "what is in the vault");
         local.set("key", secret("second-value"), 2).unwrap();
-        assert_eq!(next(&folder, now_s), ["first-value"]);
+        assert_eq!(next(&folder, now_s), ["first-value", "second-value"]);
         local.stage("key", secret("third-value")).unwrap();
         local.unstage("key").unwrap();
         local.revoke("key").unwrap();
         assert_eq!(next(&folder, now_s), ["first-value", "third-value", "second-value"]);
+        let register = Register::new(Local::new(folder.path()));
+        register.look(now_s).unwrap();
+        assert!(register.after(0, now_s).iter().all(|it| it.value.hosts == ["api.test".parse().unwrap()]), "with where they may go");
         assert!(next(&folder, now_s + 31 * 24 * 3600).is_empty());
+    }
+
+    #[test]
+    fn a_value_that_is_set_or_changed_by_another_process_is_known_with_the_next_look_and_a_private_key_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (local, register) = (Local::new(folder.path()), Register::new(Local::new(folder.path())));
+        register.look(1).unwrap();
+        assert!(found(&register, 1).is_empty());
+        for n in 0..4 {
+            // Always of the same length: the file is told apart by more than its size.
+            local.set("key", secret(&format!("value-number-{n}")), 1).unwrap();
+            register.look(1).unwrap();
+            assert_eq!(found(&register, 1).last().unwrap(), &format!("value-number-{n}"));
+        }
+        local.set("pem", secret("-----BEGIN PRIVATE KEY-----"), 1).unwrap();
+        register.look(1).unwrap();
+        assert!(!found(&register, 1).iter().any(|value| value.starts_with("-----")));
+    }
+
+    #[test]
+    fn one_credential_does_not_take_the_room_of_all_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::with_room(Local::new(folder.path()), 8);
+        let of = |name: &str, n: u32| Outstanding { credential: name.to_owned(), ..value(&format!("token-number-{n}"), Some(10)) };
+        for n in 0..6 {
+            register.note(vec![of("greedy", n)], 1).unwrap();
+        }
+        assert!(matches!(register.note(vec![of("greedy", 6)], 1), Err(LocalError::FullOfLive)));
+        register.note(vec![of("modest", 7)], 1).unwrap();
+        assert_eq!(found(&register, 1).len(), 7);
+    }
+
+    #[test]
+    fn a_list_that_was_changed_in_its_middle_is_refused_and_a_value_is_revoked_nevertheless() {
+        let folder = tempfile::tempdir().unwrap();
+        let (local, register) = (Local::new(folder.path()), Register::new(Local::new(folder.path())));
+        local.set("key", secret("some-value-1"), 1).unwrap();
+        register.note(vec![value("token-number-1", Some(u64::MAX))], 1).unwrap();
+        let first = std::fs::read(folder.path().join("vault.live")).unwrap().len();
+        register.note(vec![value("token-number-2", Some(u64::MAX))], 1).unwrap();
+        let path = folder.path().join("vault.live");
+        let whole = std::fs::read(&path).unwrap();
+        // In place, so that its owner and mode stay what they were.
+        let mut bent = whole.clone();
+        bent[first - 5] ^= 1;
+        std::fs::write(&path, &bent).unwrap();
+        assert!(matches!(Register::new(Local::new(folder.path())).look(1), Err(LocalError::Sealed(_))));
+        assert!(local.revoke("key").is_err(), "the fault is told");
+        assert!(matches!(local.get("key"), Err(LocalError::Revoked(_))), "and the value is gone");
+        std::fs::write(&path, &whole).unwrap();
+        Register::new(Local::new(folder.path())).look(1).unwrap();
     }
 
     #[test]

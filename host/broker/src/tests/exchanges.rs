@@ -51,6 +51,7 @@ async fn a_guest_that_drops_its_request_while_a_token_is_refreshed_loses_no_refr
     let secret = |text: &str| Secret::new(text.as_bytes().to_vec()).unwrap();
     let local = Local::new(folder.path());
     local.set("key", secret("refresh-token-number-0"), 1).unwrap();
+    local.send_to("key", &["http://127.0.0.1:*".parse().unwrap()]).unwrap();
     let (port, heard, lets) = issuer();
     let mut grants = loopback(9);
     grants.http[0].credential = Some("key".to_owned());

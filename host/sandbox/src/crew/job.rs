@@ -106,7 +106,8 @@ impl Job {
     /// The guest's turn; `computed` says how much it has computed then. Gives why it waits for the next one; nothing where it waits for something
     /// else, or has ended.
     pub(super) fn poll(self: &Arc<Self>, computed: impl FnOnce() -> Duration) -> Option<Turn> {
-        self.stage.store(stage::COMPUTES, Ordering::Release);
+        // A read and a write in one: whoever wakes it either sees that it computes, or has written before what the guest sees.
+        self.stage.swap(stage::COMPUTES, Ordering::AcqRel);
         let waker = Waker::from(Arc::clone(self));
         let entered = self.runtime.enter();
         let mut guest = held(&self.guest);

@@ -66,6 +66,8 @@ pub(crate) struct Mark {
     device: u64,
     inode: u64,
     bytes: u64,
+    /// When it was changed: the number of a file that was removed is given to another one.
+    changed: (i64, i64),
 }
 
 impl Mark {
@@ -84,7 +86,7 @@ pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Mark::default()),
         found => {
             let found = found.map_err(failed("look at", path))?;
-            Ok(Mark { device: found.dev(), inode: found.ino(), bytes: found.len() })
+            Ok(Mark { device: found.dev(), inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use effect::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
+use effect::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination, HostPattern};
 use zeroize::Zeroizing;
 
 use super::err::LocalError;
 use super::{Kept, Listed};
+use crate::register::Outstanding;
 use crate::secret::Secret;
 
 /// BOUND: secrets in one vault.
@@ -157,11 +158,14 @@ impl Entries {
         self.live(name)?.next.take().map(drop).ok_or_else(|| LocalError::NotStaged(name.to_owned()))
     }
 
-    /// Every value there is, the ones that wait too, by name.
-    pub(super) fn values(&self) -> Vec<(String, Secret)> {
+    /// Every value there is, the ones that wait too, by name, with where it may go. Without private keys: what is made with them leaves, they never do.
+    pub(super) fn values(&self) -> Vec<Outstanding> {
         let both = |(name, entry): (&String, &Entry)| {
-            let (name, values) = (name.clone(), [entry.value.clone(), entry.next.clone()]);
-            values.into_iter().flatten().map(move |value| (name.clone(), value)).collect::<Vec<_>>()
+            let hosts: Vec<HostPattern> = entry.destinations.iter().map(|destination| destination.host().clone()).collect();
+            let values = [entry.value.clone(), entry.next.clone()].into_iter().flatten();
+            let values = values.filter(|value| !value.expose().starts_with(b"-----BEGIN "));
+            let outstanding = |secret| Outstanding { credential: name.clone(), hosts: hosts.clone(), until_s: None, secret };
+            values.map(outstanding).collect::<Vec<_>>()
         };
         self.0.iter().flat_map(both).collect()
     }

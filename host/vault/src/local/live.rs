@@ -92,7 +92,7 @@ impl Local {
     fn live_write_anew(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<(), LocalError> {
         let path = self.live_file();
         let mut kept = match &reader.key {
-            Some(key) => frames(&disk::read_from(&path, HEAD_BYTES as u64, FILE_BYTES_MAX)?, key).0,
+            Some(key) => self.frames(&disk::read_from(&path, HEAD_BYTES as u64, FILE_BYTES_MAX)?, key)?.0,
             None => Vec::new(),
         };
         kept.retain(|value| value.until_s > now_s);
@@ -137,9 +137,26 @@ impl Local {
             *reader = Reader { read: HEAD_BYTES as u64, key: Some(key), ..Reader::default() };
         }
         let key = reader.key.as_ref().ok_or_else(|| LocalError::Sealed(path.clone()))?;
-        let (values, good) = frames(&disk::read_from(&path, reader.read, FILE_BYTES_MAX)?, key);
+        let (values, good) = self.frames(&disk::read_from(&path, reader.read, FILE_BYTES_MAX)?, key)?;
         (reader.mark, reader.read) = (mark, reader.read + good as u64);
         Ok(values)
+    }
+
+    /// All values that are whole, and how many bytes they take. What is left of a last frame whose writing was cut off is passed over.
+    ///
+    /// SECURITY: a frame that does not open and has others behind it was changed. Without it, what it holds would no longer be looked for.
+    fn frames(&self, bytes: &[u8], key: &Key) -> Result<(Vec<KeptValue>, usize), LocalError> {
+        let (mut values, mut good, mut rest) = (Vec::new(), 0, bytes);
+        while let Some(frame) = take(&mut rest) {
+            match opened(key, frame).and_then(|plain| decoded(&plain)) {
+                Some(value) => values.push(value),
+                // The file may have been made longer before what belongs there was written: then there are zeros.
+                None if rest.iter().all(|byte| *byte == 0) => break,
+                None => return Err(LocalError::Sealed(self.live_file())),
+            }
+            good = bytes.len() - rest.len();
+        }
+        Ok((values, good))
     }
 
     /// The vault's key: of one that does not exist yet, it is made, empty.
@@ -183,16 +200,6 @@ fn framed(key: &Key, values: &[KeptValue]) -> Result<Vec<u8>, LocalError> {
         put(&mut framed, &sealed_under(key, &encoded(value))?);
     }
     Ok(framed)
-}
-
-/// All values that are whole, and how many bytes they take. A frame that does not open ends the file: its writing was cut off.
-fn frames(bytes: &[u8], key: &Key) -> (Vec<KeptValue>, usize) {
-    let (mut values, mut good, mut rest) = (Vec::new(), 0, bytes);
-    while let Some(value) = take(&mut rest).and_then(|frame| decoded(&opened(key, frame)?)) {
-        values.push(value);
-        good = bytes.len() - rest.len();
-    }
-    (values, good)
 }
 
 fn encoded(value: &KeptValue) -> Zeroizing<Vec<u8>> {

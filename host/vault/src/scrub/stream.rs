@@ -16,6 +16,9 @@ const SPREAD_OF_LONG: usize = 8;
 /// BOUND: bytes by which the form of a long value may be longer than that.
 const SPREAD_BYTES_MAX: usize = 16 << 10;
 
+/// Pieces are looked through together once they are this part of what is held back.
+const TOGETHER: usize = 8;
+
 /// One answer that is scrubbed.
 ///
 /// SECURITY: the last bytes are held back until more comes, always as many, whatever they are. Were it only where a form may have begun, whoever sees the
@@ -70,6 +73,11 @@ impl Scrubbing {
         let piece = self.unpack(|packed| packed.push(known, piece))?;
         let known = Scrubber::read(known);
         self.held.extend_from_slice(&piece);
+        self.hold = self.hold.max(hold(&known));
+        // BOUND: each look goes through all that is held, so pieces of a byte are looked through together. How many depends on their length alone.
+        if self.held.len().saturating_sub(self.looked) < self.hold / TOGETHER {
+            return Ok(Bytes::new());
+        }
         self.look(&known);
         let body = self.held.get(self.context..).unwrap_or_default();
         if !self.is_joined && body.len() > self.hold {

@@ -14,7 +14,7 @@ fn how_much_is_given_out_depends_on_how_much_came_and_on_nothing_else() {
         lengths
     };
     let nothing = lengths("zzzzzzzzzzzzz");
-    assert!(nothing.iter().filter(|length| **length > 0).count() > 100, "something is given out before the end");
+    assert!(nothing.iter().filter(|length| **length > 0).count() > 10, "something is given out before the end");
     for near in
         ["plain-value-2", "plain-value-X", "s3cr/t+\"v&l'<", "xxxxxxxplain-", "&#112;&#108;&", "cGxhaW4tdmFsd", "p\0l\0a\0i\0n\0-\0v"]
     {
