@@ -282,7 +282,9 @@ async fn a_request_refused_for_want_of_a_value_is_neither_sent_nor_a_use_of_the_
     let kinds = |run| host.records(run).iter().filter(|record| record.kind() == effect::record::Kind::LeaseIssued).count();
     assert_eq!(kinds(report.run), 0);
     // With a value it is sent, and that is a use.
-    Local::new(&host.place().home).set("alpha", Secret::new(b"a-value-of-alpha-0815".to_vec()).unwrap(), 1).unwrap();
+    Local::new(&host.place().home)
+        .set_for("alpha", Secret::new(b"a-value-of-alpha-0815".to_vec()).unwrap(), &tests::asks::loopback(), 1)
+        .unwrap();
     let report = done(&host, order).await;
     let totals = report.evidence.touched.totals;
     assert_eq!((totals.asked, totals.refused, totals.sent, totals.answered), (1, 0, 1, 1));

@@ -48,7 +48,7 @@ fn order(host: &TestHost, server: &Server, binding: Binding, urls: &[&str]) -> R
 
 fn vault(host: &TestHost, value: &str) -> Local {
     let vault = Local::new(&host.place().home);
-    vault.set("key", Secret::new(value.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    vault.set_for("key", Secret::new(value.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     vault
 }
 

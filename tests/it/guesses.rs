@@ -9,7 +9,7 @@ use crate::ending::{done, limit};
 /// A value of the run's own, which may go to this host alone.
 fn guessed(host: &TestHost, port: u16, urls: &[&str], at: &str) -> RunOrder {
     let vault = vault::Local::new(&host.place().home);
-    vault.set("pin", vault::Secret::new(b"47110815".to_vec()).unwrap(), 1).unwrap();
+    vault.set_for("pin", vault::Secret::new(b"47110815".to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
     let mut order = host.order("get", urls);
     loopback(&mut order, port, &["GET"], &["/**"]);
     let (bearer, local) = (effect::Placement::Bearer, effect::Source::Local);

@@ -1,6 +1,7 @@
 //! Values that could still let somebody in are looked for in everything that comes back, until they can't any more: those of before, those of another
 //! request, those of another run and another process, and those that nobody has used yet.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use effect::{Binding, Hash, Hmac, HttpTarget, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Placement, Scheme, Sigv4, Source};
@@ -31,7 +32,7 @@ fn order(host: &TestHost, server: &Server, bindings: Vec<Binding>, paths: &[&str
 }
 
 fn set(host: &TestHost, name: &str, value: &str) {
-    Local::new(&host.place().home).set(name, Secret::new(value.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    Local::new(&host.place().home).set_for(name, Secret::new(value.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
 }
 
 fn authorization(heard: &Heard) -> String {
@@ -82,6 +83,18 @@ async fn a_token_of_the_run_before_is_looked_for_in_the_next_and_in_one_without_
         let report = done(&host, order(&host, &server, bindings, &["/out/a"])).await;
         assert!(!printed(&report).contains("number-0000") && printed(&report).contains("access-token-number-0007"), "{}", printed(&report));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_of_the_vault_is_looked_for_in_a_run_without_any_credential_that_asks_before_all_others() {
+    let host = TestHost::new();
+    set(&host, "key", VALUE);
+    let elsewhere = ["https://api.example.com".parse().unwrap()];
+    Local::new(&host.place().home).set_for("other", Secret::new(b"for-another-place-77".to_vec()).unwrap(), &elsewhere, 1).unwrap();
+    let server = Server::doing(vec![Step::Say(response(200, format!("{VALUE} for-another-place-77").as_bytes()))]).await;
+    let report = done(&host, order(&host, &server, Vec::new(), &["/out/a"])).await;
+    let said = printed(&report);
+    assert!(!said.contains(VALUE) && said.contains("for-another-place-77"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +149,7 @@ async fn what_was_made_for_one_request_is_looked_for_in_the_answers_to_all() {
         let host = TestHost::new();
         let value = if matches!(placement, Placement::Jwt(_)) { ed25519() } else { VALUE.to_owned() };
         let local = Local::new(&host.place().home);
-        local.set("key", Secret::of_text(value.into_bytes()).unwrap(), 1).unwrap();
+        local.set_for("key", Secret::of_text(value.into_bytes()).unwrap(), &tests::asks::loopback(), 1).unwrap();
         let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
         let kept = std::sync::Arc::clone(&seen);
         let server = Server::answering(move |_, heard| {
@@ -211,6 +224,7 @@ async fn where_nobody_knows_what_to_look_for_nothing_is_sent() {
     let binding = || vec![bound("key", Placement::Bearer, Source::Local)];
     let list = host.place().home.join("vault.live");
     std::fs::write(&list, b"bailiwick live 1\nof nobody").unwrap();
+    std::fs::set_permissions(&list, std::fs::Permissions::from_mode(0o600)).unwrap();
     let report = done(&host, order(&host, &server, binding(), &["/in/b", "/out/b"])).await;
     let records = host.records(report.run);
     let why: Vec<_> = tests::seen::answered(&records).filter_map(|answered| answered.reason.as_ref()).map(ToString::to_string).collect();

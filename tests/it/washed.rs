@@ -15,7 +15,9 @@ const CANARY: &str = "Canary.8f3aQ_z~k7-Xy";
 /// A run with a credential whose server answers so.
 async fn run(answer: &[u8]) -> (TestHost, Report) {
     let host = TestHost::new();
-    Local::new(&host.place().home).set("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), 1).unwrap();
+    Local::new(&host.place().home)
+        .set_for("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
+        .unwrap();
     let server = Server::doing(vec![Step::Say(answer.to_vec())]).await;
     let mut order: RunOrder = host.order("get", &[&server.url("/a")]);
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
