@@ -127,7 +127,8 @@ fn reanchor_sets_the_damaged_part_aside_and_the_home_goes_on() {
 
 #[test]
 fn a_damaged_header_a_lost_end_and_a_lost_segment_are_set_aside_too() {
-    let bends: [(&str, &dyn Fn(&Program, &[String])); 3] = [
+    type Bend<'a> = &'a dyn Fn(&Program, &[String]);
+    let bends: [(&str, Bend<'_>); 3] = [
         ("a header", &|program, _| flip(&segment(program), 9)),
         ("the last batch", &|program, ids| flip(&segment(program), places(program, &ids[1])[0].offset + 40)),
         ("the end", &|program, ids| {

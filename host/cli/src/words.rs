@@ -185,7 +185,11 @@ mod tests {
         let lines = [format!("  {} {long} end", ["word"; 20].join(" ")), String::new()];
         let wrapped = wrapped(&lines, "  ");
         assert_eq!(wrapped.iter().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join(" ").trim(), lines[0].trim());
-        assert!(wrapped[0].starts_with("    word") && wrapped[1].starts_with("        word"), "{wrapped:?}");
+        assert!(
+            wrapped.first().is_some_and(|line| line.starts_with("    word"))
+                && wrapped.get(1).is_some_and(|line| line.starts_with("        word")),
+            "{wrapped:?}"
+        );
         assert!(wrapped.iter().all(|line| line.chars().count() <= 80 || line.trim() == long), "{wrapped:?}");
     }
 

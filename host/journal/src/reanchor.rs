@@ -142,7 +142,7 @@ fn find(folder: &Path, numbers: &[u32], walker: &mut Walker<'_>, was: Option<Rem
             let known = was.map_or(0, |was| was.size);
             let size = walker.tree.size();
             let behind = torn_bytes > 0 && known > size;
-            behind.then(|| Cut { fault: Fault { at, what: FaultKind::Behind { size, known } }, segment: at.segment, offset: at.offset })
+            behind.then_some(Cut { fault: Fault { at, what: FaultKind::Behind { size, known } }, segment: at.segment, offset: at.offset })
         }
     }
 }

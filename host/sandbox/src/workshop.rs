@@ -81,7 +81,8 @@ fn open<E: Into<Box<dyn std::error::Error + Send + Sync>>>(what: &'static str) -
 /// user can.
 pub fn landlock() -> Option<u8> {
     let files = |abi| ruleset().handle_access(AccessFs::from_all(abi));
-    let has: [(u8, &dyn Fn() -> Result<Ruleset, RulesetError>); 6] = [
+    type Made<'a> = &'a dyn Fn() -> Result<Ruleset, RulesetError>;
+    let has: [(u8, Made<'_>); 6] = [
         (6, &|| ruleset().scope(Scope::from_all(ABI::V6))),
         (5, &|| files(ABI::V5)),
         (4, &|| ruleset().handle_access(AccessNet::from_all(ABI::V4))),

@@ -174,7 +174,12 @@ fn kept(value: &Outstanding) -> Option<KeptValue> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files of its own")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and makes files of its own"
+)]
 mod tests {
     use super::*;
     use crate::local::KeySource;

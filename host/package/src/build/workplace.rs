@@ -76,7 +76,6 @@ impl Workplace {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 fn empty(folder: &Path) -> Result<(), FileError> {
     match std::fs::remove_dir_all(folder) {
         Ok(()) => file::folder(folder),

@@ -61,7 +61,7 @@ fn secret_file(value: &Value<'_>, path: &str, place: &Place<'_>) -> Result<PathB
 pub(super) fn pinned(source: &Source, place: &Place<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
     let Source::Exec(words) = source else { return Ok(Vec::new()) };
     let mut words = words.iter().map(Path::new);
-    let program = words.next().map(|program| pin(program)).transpose()?;
+    let program = words.next().map(pin).transpose()?;
     let of_checkout = |path: &PathBuf| path.starts_with(place.folder) && path.is_file();
     let arguments = words.filter(|word| word.is_absolute()).map(real::real_or_future).filter(|path| path.as_ref().is_ok_and(of_checkout));
     let arguments = arguments.map(|path| pin(&path?));

@@ -127,7 +127,7 @@ fn a_header_that_names_another_resource_is_judged_as_that_resource() {
     assert_eq!(judged(&granted("s3.test", &names, &[]), &twice), "malformed");
     // What is copied is read: with PUT alone nothing may be.
     let mut blind = granted("s3.test", &names, &[]);
-    blind.http[0].methods.retain(|method| method.as_str() != "GET");
+    blind.http.first_mut().unwrap().methods.retain(|method| method.as_str() != "GET");
     let copy = put("s3.test", "/agent-bucket/new", &[("x-amz-copy-source", "/agent-bucket/old")]);
     assert!(judged(&blind, &copy).starts_with("resource-not-granted("));
     // Nor with another credential's grant.

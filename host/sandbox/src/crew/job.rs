@@ -162,7 +162,7 @@ impl Wake for Job {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes moments of its own")]
+#[expect(clippy::disallowed_methods, reason = "a test makes moments of its own")]
 mod tests {
     use super::*;
 

@@ -47,7 +47,7 @@ pub(super) fn in_names(value: &[u8]) -> Vec<Form> {
 fn in_base64(bytes: &[u8], alphabets: &[&GeneralPurpose]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for before in 0..3 {
-        let bytes = Zeroizing::new([&[0; 2][..before], bytes].concat());
+        let bytes = Zeroizing::new([&vec![0; before], bytes].concat());
         let (from, to) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
         for alphabet in alphabets {
             forms.extend(alphabet.encode(&bytes).as_bytes().get(from..to).map(<[u8]>::to_vec));
