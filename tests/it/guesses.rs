@@ -9,7 +9,9 @@ use crate::ending::{done, limit};
 /// A value of the run's own, which may go to this host alone.
 fn guessed(host: &TestHost, port: u16, urls: &[&str], at: &str) -> RunOrder {
     let vault = vault::Local::new(&host.place().home);
-    vault.set_for("pin", vault::Secret::new(b"47110815".to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
+    let elsewhere = || vec![format!("https://{at}").parse().unwrap()];
+    let places = if at == "127.0.0.1" { tests::asks::loopback() } else { elsewhere() };
+    vault.set_for("pin", vault::Secret::new(b"47110815".to_vec()).unwrap(), &places, 1).unwrap();
     let mut order = host.order("get", urls);
     loopback(&mut order, port, &["GET"], &["/**"]);
     let (bearer, local) = (effect::Placement::Bearer, effect::Source::Local);
