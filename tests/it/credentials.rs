@@ -254,11 +254,13 @@ async fn a_slice_is_not_asked_for_and_not_shown() {
     assert!(lines(&report)[0]["answer"]["err"].is_string(), "{}", printed(&report));
 }
 
-/// Without a credential nothing is looked for, and what a server packs is the guest's to unpack.
+/// Without a credential, where no value of the home may go, nothing is looked for, and what a server packs is the guest's to unpack.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_without_a_credential_is_given_what_came() {
     let host = TestHost::new();
-    let _ = set(&host, "inventory", CANARY);
+    // A value that may not go to this server did not come from here.
+    let elsewhere = ["https://api.example.com".parse().unwrap()];
+    Local::new(&host.place().home).set_for("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), &elsewhere, 1).unwrap();
     let server = Server::doing(vec![Step::Say(response(200, CANARY.as_bytes()))]).await;
     let mut order = host.order("get", &[&server.url("/a")]);
     loopback(&mut order, server.port(), &["GET"], &["/**"]);

@@ -19,7 +19,7 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("gate", &["effect", "journal", "policy"]),
     ("vault", &["effect", "home"]),
     ("net", &["effect", "policy"]),
-    ("broker", &["effect", "gate", "vault", "net"]),
+    ("broker", &["effect", "policy", "gate", "vault", "net"]),
     ("sandbox", &["effect", "home"]),
 ];
 

@@ -43,7 +43,7 @@ impl Destination {
         let paths = |path: &PathPattern| binding.paths.is_empty() || binding.paths.iter().any(|other| path.may_meet(other));
         self.scheme == binding.scheme
             && self.port.is_none_or(|port| binding.port.is_none_or(|other| port == other))
-            && binding.hosts.iter().any(|host| self.host.meets(host))
+            && binding.hosts.iter().any(|host| self.host.overlaps(host))
             && self.path.as_ref().is_none_or(paths)
     }
 

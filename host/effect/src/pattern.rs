@@ -38,20 +38,6 @@ impl HostPattern {
     }
 }
 
-impl HostPattern {
-    /// Whether there is a host that both cover.
-    pub fn meets(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Exact(host), pattern) | (pattern, Self::Exact(host)) => pattern.matches(host),
-            (Self::Under(one), Self::Under(two)) => {
-                let is_within =
-                    |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|front| front.is_empty() || front.ends_with('.'));
-                is_within(one, two) || is_within(two, one)
-            }
-        }
-    }
-}
-
 impl FromStr for HostPattern {
     type Err = ParseError;
 

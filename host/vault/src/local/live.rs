@@ -8,9 +8,10 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use super::disk::{self, Mark};
-use super::entries::{number, put, take};
+use super::entries::{Entries, number, put, take};
 use super::seal::{self, KEY_BYTES, Key};
-use super::{Local, LocalError};
+use super::{FORMER_S, Local, LocalError};
+use crate::register::Outstanding;
 use crate::secret::Secret;
 
 /// How the file begins. Its key follows, sealed twice: under the vault's key, and while that is being replaced, under the new one too.
@@ -121,6 +122,32 @@ impl Local {
         let sealed = [MAGIC, &sealed_under(one, &key[..])?, &sealed_under(other, &key[..])?].concat();
         whole.get_mut(..HEAD_BYTES).ok_or_else(|| LocalError::Sealed(path.clone()))?.copy_from_slice(&sealed);
         disk::write(&self.home, &path, &whole)
+    }
+
+    /// Values that are no longer in the vault may let somebody in all the same: they are looked for in what comes back.
+    pub(super) fn keep_former(&self, before: Vec<Outstanding>, entries: &Entries) -> Result<(), LocalError> {
+        let after = entries.values();
+        let is_gone = |value: &Outstanding| !after.iter().any(|kept| kept.credential == value.credential && kept.secret.is(&value.secret));
+        let now_s = disk::now_s();
+        let former = before.into_iter().filter(is_gone).map(|value| KeptValue {
+            credential: value.credential,
+            hosts: value.hosts.iter().map(ToString::to_string).collect(),
+            secret: value.secret,
+            until_s: now_s + FORMER_S,
+        });
+        let former: Vec<KeptValue> = former.collect();
+        if former.is_empty() { Ok(()) } else { self.live_keep_locked(&mut Reader::default(), &former, now_s).map(drop) }
+    }
+
+    /// All values of the vault, where it is another file than the one of this mark, which then is of this one.
+    pub(crate) fn values_since(&self, mark: &mut Mark) -> Result<Option<Vec<Outstanding>>, LocalError> {
+        let now = disk::mark(&self.file())?;
+        if now == *mark {
+            return Ok(None);
+        }
+        let values = self.read()?.1.values();
+        *mark = now;
+        Ok(Some(values))
     }
 
     fn live_read_locked(&self, reader: &mut Reader) -> Result<Vec<KeptValue>, LocalError> {

@@ -37,7 +37,6 @@ use self::seal::{COST, Cost, Head, HeadError, KEY_BYTES, Key};
 pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
 use crate::keyring;
 use crate::pinned;
-use crate::register::Outstanding;
 use crate::secret::Secret;
 
 /// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
@@ -316,32 +315,6 @@ impl Local {
         self.keep(head, key);
         // A value that could not be put on the list is replaced or revoked nevertheless: while the list can't be kept, nothing is sent by anybody.
         former.map(|()| changed)
-    }
-
-    /// Values that are no longer in the vault may let somebody in all the same: they are looked for in what comes back.
-    fn keep_former(&self, before: Vec<Outstanding>, entries: &Entries) -> Result<(), LocalError> {
-        let after = entries.values();
-        let is_gone = |value: &Outstanding| !after.iter().any(|kept| kept.credential == value.credential && kept.secret.is(&value.secret));
-        let now_s = disk::now_s();
-        let former = before.into_iter().filter(is_gone).map(|value| KeptValue {
-            credential: value.credential,
-            hosts: value.hosts.iter().map(ToString::to_string).collect(),
-            secret: value.secret,
-            until_s: now_s + FORMER_S,
-        });
-        let former: Vec<KeptValue> = former.collect();
-        if former.is_empty() { Ok(()) } else { self.live_keep_locked(&mut Reader::default(), &former, now_s).map(drop) }
-    }
-
-    /// All values of the vault, where it is another file than the one of this mark, which then is of this one.
-    pub(crate) fn values_since(&self, mark: &mut Mark) -> Result<Option<Vec<Outstanding>>, LocalError> {
-        let now = disk::mark(&self.file())?;
-        if now == *mark {
-            return Ok(None);
-        }
-        let values = self.read()?.1.values();
-        *mark = now;
-        Ok(Some(values))
     }
 
     /// Everything, and the key that opened it; none where there is no vault yet.
