@@ -247,8 +247,10 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     // Whole and genuine, but of another home.
     let other = TestHost::new();
     let mut order = other.order("asks_listed", &[]);
-    order.input = ask(7000);
+    order.input = (7000..8200).map(ask).collect::<Vec<_>>().join("\n");
+    order.limits.asks = 10_000;
     loopback(&mut order, 9, &["GET"], &["/**"]);
+    let _ = done(&other, order.clone()).await;
     let _ = done(&other, order).await;
     other.house.close().unwrap();
     std::fs::copy(other.place().home.join("journal.touched"), &index).expect("the other home has an index");

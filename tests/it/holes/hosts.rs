@@ -105,7 +105,8 @@ async fn l12_a_flood_of_refusals_with_megabyte_strings_stays_small() {
     let records = host.records(report.run);
     assert_eq!((codes(&records).len(), asked(&records).count()), (2 * TIMES, 0));
     let sizes: Vec<_> = records.iter().map(|record| record.to_bytes().len()).collect();
-    assert!(sizes.iter().all(|size| *size < 16 << 10) && sizes.iter().sum::<usize>() < 1 << 20, "{sizes:?}");
+    // The longest have the names of many refusals alike.
+    assert!(sizes.iter().all(|size| *size < 64 << 10) && sizes.iter().sum::<usize>() < 1 << 20, "{sizes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,10 +124,11 @@ async fn l15_ten_thousand_calls_of_the_host_are_served_and_leave_nothing() {
 /// Ten mebibytes in ten kilobytes: nobody unpacks it, neither without a credential nor with one, where what is packed is not shown at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l15_a_decompression_bomb_is_not_unpacked() {
-    let host = TestHost::new();
     let bomb = deflated_zeros(10 << 20);
     for (encoding, path) in [("gzip", "/in"), ("gzip", "/out"), ("x-gzip", "/in"), ("deflate", "/in"), ("br", "/in"), ("gzip, gzip", "/in")]
     {
+        // Where a value of the home may go, no answer may be packed, whichever run asks.
+        let host = TestHost::new();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n", bomb.len());
         let server = Server::doing(vec![Step::Say([head.as_bytes(), &bomb].concat())]).await;
         let mut order = host.order("get", &[&server.url(path)]);
