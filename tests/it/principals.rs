@@ -64,7 +64,10 @@ fn the_record_has_the_user_id_of_the_process_and_not_what_the_environment_says()
     let id = Command::new("id").arg("-un").output().unwrap();
     assert_eq!(own.name.as_ref().map(ToString::to_string).as_deref(), Some(String::from_utf8_lossy(&id.stdout).trim()));
     let seen = who(&program.place().home);
-    assert_eq!(seen.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["run-opened", "config-trusted", "rollback-accepted"]);
+    assert_eq!(
+        seen.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        ["config-trusted", "run-opened", "config-trusted", "rollback-accepted"]
+    );
     assert!(seen.iter().all(|(_, by)| *by == own), "{seen:?}");
     // What people and programs are shown says the same.
     let shown = [&["audit", "show"][..], &["audit", "show", "--json"]].map(|args| claimed(&program, args).stdout).concat();
