@@ -159,7 +159,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), CliError> {
     wrote(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
-/// A line of words for people; a long one goes on indented, as in [`line`].
+/// A line of words for people; a long one is continued with an indent, as in [`line()`].
 pub(crate) fn words(text: &str) {
     folded(text, "", INDENT, width(io::stderr())).iter().for_each(|line| put_words(line));
 }

@@ -14,17 +14,17 @@ const PROBES_MAX: usize = 64;
 /// How often something without a row was touched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct More {
-    /// As [`Touched::acts`].
+    /// As [`Touched::acts`](super::Touched::acts).
     pub acts: u64,
-    /// As [`Touched::files`].
+    /// As [`Touched::files`](super::Touched::files).
     pub files: u64,
-    /// As [`Touched::http`].
+    /// As [`Touched::http`](super::Touched::http).
     pub http: u64,
-    /// As [`Touched::leases`].
+    /// As [`Touched::leases`](super::Touched::leases).
     pub leases: u64,
-    /// As [`Touched::own`].
+    /// As [`Touched::own`](super::Touched::own).
     pub own: u64,
-    /// As [`Touched::refused`].
+    /// As [`Touched::refused`](super::Touched::refused).
     pub refused: u64,
 }
 
