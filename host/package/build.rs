@@ -22,8 +22,13 @@ impl Table {
         self
     }
 
-    fn file(mut self, to: &str, from: PathBuf) -> Self {
+    fn file(self, to: &str, from: PathBuf) -> Self {
         println!("cargo::rerun-if-changed={}", from.display());
+        self.made(to, from)
+    }
+
+    /// A file that this script wrote: were it watched, each build would find it newer than the one before, and run the script again.
+    fn made(mut self, to: &str, from: PathBuf) -> Self {
         self.0.push((to.to_owned(), from));
         self
     }
@@ -54,7 +59,7 @@ fn main() {
     Table::default()
         .folder("", &rust.join("template"), "")
         .file("rust-toolchain.toml", root.join("rust-toolchain.toml"))
-        .file("sdk/rust/Cargo.toml", manifest)
+        .made("sdk/rust/Cargo.toml", manifest)
         .file("sdk/rust/README.md", rust.join("README.md"))
         .folder("sdk/rust/src/", &rust.join("src"), "rs")
         .folder("wit/", &own, "wit")
