@@ -64,6 +64,7 @@ struct Full<'a> {
     #[serde(flatten)]
     shown: &'a Shown,
     /// For a refusal, from the agent's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     would_have_allowed: Option<Vec<String>>,
     /// What lies sealed beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
