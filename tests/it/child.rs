@@ -26,7 +26,7 @@ fn spawn(folder: &Path, order: &RunOrder, first: &str) -> Child {
     std::fs::write(folder.join("order.json"), serde_json::to_vec(order).unwrap()).unwrap();
     // A file that grows too large is an error there, and no signal; what it says goes into a pipe, which no such bound holds for.
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(std::env::current_exe().unwrap());
+    command.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(format!("/proc/{}/exe", std::process::id()));
     command.args(["--exact", "child::plays_its_part", "--nocapture", "--test-threads", "1"]);
     command.env(PART, folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
 }

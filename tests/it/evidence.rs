@@ -255,11 +255,14 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     other.house.close().unwrap();
     std::fs::copy(other.place().home.join("journal.touched"), &index).expect("the other home has an index");
     assert_eq!((touched(), runs()), (with.clone(), shown.clone()), "of another home");
-    // A pipe in its place is not waited for.
+    // A pipe in its place is not waited for: a home that holds one is refused, and what helps is said.
     std::fs::remove_file(&index).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &index, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    assert_eq!(touched(), with);
+    let refused = verb(&place, &["audit", "touched"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("journal.touched"), "{refused:?}");
     std::fs::remove_file(&index).unwrap();
+    assert_eq!((touched(), runs()), (with.clone(), shown.clone()), "after it was removed");
     std::fs::write(&index, &bytes).unwrap();
     assert_eq!((touched(), runs()), (with, shown));
     // The proof that the record is whole does without.

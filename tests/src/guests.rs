@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 
 use effect::Digest;
 
-use crate::tools::{may_install, missing, root, target};
+use crate::tools::{self, may_install, missing, root, target};
 
 /// What would make the inner cargo build something else than it was told, or lock what the outer one holds.
-pub const NOT_FOR_CARGO: [&str; 6] =
-    ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_MANIFEST_DIR"];
+pub const NOT_FOR_CARGO: [&str; 5] =
+    ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"];
 
 /// The component of the guest of that name: one of `tests/guests/src/bin`, or of `tests/guests/sdk-agents`.
 ///
@@ -100,7 +100,7 @@ pub fn componentize_py() -> Option<PathBuf> {
 
 fn build_guests() -> PathBuf {
     let _lock = locked();
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = tools::cargo();
     command.args(["build", "--release", "--workspace", "--target", "wasm32-wasip2", "--target-dir"]).arg(folder()).current_dir(source());
     // In CI what is built is what was committed; by hand, a lock file that has fallen behind mends itself.
     if std::env::var_os("CI").is_some() {

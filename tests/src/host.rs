@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 use effect::record::{AgentRef, Record};
@@ -21,14 +20,13 @@ pub fn bailiwick() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             // As this kit was built: benchmarks measure what users have.
             let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
             // With the tests of the workspace, features of dependencies are the same as for those: otherwise all would be built a second time.
             let what: &[&str] =
                 if cfg!(debug_assertions) { &["--workspace", "--bin", "bailiwick", "--tests"] } else { &["-p", "bailiwick"] };
-            let status =
-                Command::new(cargo).args(["build", "--quiet", "--profile", profile]).args(what).current_dir(tools::root()).status();
+            let mut cargo = tools::cargo();
+            let status = cargo.args(["build", "--quiet", "--profile", profile]).args(what).current_dir(tools::root()).status();
             assert!(status.expect("cargo starts").success(), "bailiwick is built");
             tools::target().join(folder).join("bailiwick")
         })

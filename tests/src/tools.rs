@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 
 /// Where a program may be although `PATH` does not say so: Debian keeps nginx in the second.
@@ -54,6 +55,22 @@ pub fn root() -> PathBuf {
 pub fn target() -> PathBuf {
     let shared = std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
     root().join(shared.unwrap_or_else(|| PathBuf::from("target")))
+}
+
+/// The cargo that runs these tests, for a build from within a test.
+///
+/// Cargo tells a test which package it belongs to. Build scripts that watch those variables (`ring` has one) would take the inner build for
+/// another one, and build what needs them anew: under the feet of the tests that are running.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| of_a_package.iter().any(|of| name.starts_with(of))) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Whether some bytes are in others, which may be the segments of a record: many megabytes.

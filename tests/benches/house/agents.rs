@@ -31,9 +31,7 @@ fn timed(command: &mut Command) -> Duration {
 
 /// The agent's own code as a program of this machine.
 fn native() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    timed(command.args(["build", "--quiet", "--release", "-p", "leak-scan", "--example", "native"]).current_dir(root()));
+    timed(tests::tools::cargo().args(["build", "--quiet", "--release", "-p", "leak-scan", "--example", "native"]).current_dir(root()));
     target().join("release/examples/native")
 }
 
