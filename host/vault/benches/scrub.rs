@@ -1,6 +1,7 @@
-//! A body in pieces of 64 KiB, looked through for 20 secrets, against copying the same pieces: text, bodies that are encoded throughout, and the worst
-//! that a server could send, which is one value after the other but for its last letters. And the same text with 5,000 values that were made for single
-//! requests, how long one of them takes to be put in and taken out, and what memory they take.
+//! Searches a body in pieces of 64 KiB for 20 secrets, and compares that with copying the same pieces. The bodies are text, bodies that are
+//! encoded throughout, and the worst body that a server could send: many values one after the other, each without its last letters. The
+//! benchmark also searches the same text with 5,000 values that were made for single requests. It measures how long it takes to add and
+//! remove one value, and how much memory the values take.
 //!
 //! `cargo bench -p vault --bench scrub`
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement, run by hand")]

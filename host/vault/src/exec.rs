@@ -34,7 +34,7 @@ pub enum ExecError {
     /// It would be another one, depending on who looks for it and where.
     #[error("a program is named by its whole path")]
     NotAbsolute,
-    /// It, or a file among its arguments, is not what was trusted, or can't be held to that.
+    /// The program, or a file among its arguments, is not what was trusted, or can't be compared with it.
     #[error("it is not what was trusted, or others can change it: {0}")]
     Changed(io::ErrorKind),
     /// It could not be started.
@@ -67,16 +67,16 @@ pub enum ExecError {
 #[derive(Default)]
 pub(crate) struct Printed(Mutex<HashMap<String, Arc<Slot>>>);
 
-/// How a value is had from a program.
+/// How a program is run to get a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recipe {
     /// The program as it was named, and its arguments.
     pub(crate) command: Vec<String>,
-    /// What it consists of, the program itself first, as it was when it was trusted. Nothing where no configuration named it.
+    /// The files that it consists of, the program itself first, as they were when they were trusted. Empty if no configuration named it.
     pub(crate) pinned: Vec<PinnedFile>,
 }
 
-/// Of one binding. Another recipe is another slot.
+/// The slot of one binding. Each recipe has its own slot.
 struct Slot {
     recipe: Recipe,
     /// How often it was asked to the end.
@@ -159,8 +159,8 @@ fn start(recipe: &Recipe) -> Result<Child, ExecError> {
     if !program.starts_with('/') {
         return Err(ExecError::NotAbsolute);
     }
-    // What it says beside the value is for a terminal, and may hold the value too: nobody sees it.
-    // Where it really is, so that a link that was put there since is not followed; under the name that it was given.
+    // What the program prints beside the value is meant for a terminal, and may hold the value too. So nobody sees it. The real path is
+    // started, so that a link that was put there later is not followed. The program sees the name that was configured.
     let real = recipe.pinned.first().map_or(Path::new(program), |pinned| &pinned.path);
     let mut command = Command::new(real);
     command.arg0(program).args(arguments).env_clear().envs(environment()).current_dir("/");

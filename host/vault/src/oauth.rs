@@ -30,8 +30,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// How many seconds the access token lets somebody in: as the endpoint says, or as the token itself does where it is a JWT (RFC 9068), the longer of
-    /// both. Nothing, where neither says so.
+    /// How many seconds the access token lets somebody in: as the endpoint says, or as the token itself says if it is a JWT (RFC 9068),
+    /// whichever is longer. `None` if neither says it.
     pub fn lives_s(&self, now_s: u64) -> Option<u64> {
         #[derive(Deserialize)]
         struct Claims {

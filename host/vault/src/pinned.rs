@@ -1,8 +1,7 @@
-//! Opens files that a configuration names, where they were when it was trusted: no link on the way is followed, and what is checked is the open
-//! file.
+//! Opens files that a configuration names, at the place where they were when the configuration was trusted. No link on the path is
+//! followed, and the checks are made on the open file.
 //!
-//! The one link that may be there is `..data`, by which Kubernetes replaces a volume of secrets: it may lead to a folder beside it and nowhere
-//! else.
+//! One link is allowed: `..data`, by which Kubernetes replaces a volume of secrets. It may lead only to a folder beside it.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -15,18 +14,19 @@ use effect::{Digest, PinnedFile};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use sha2::{Digest as _, Sha256};
 
-/// See above.
+/// See the module.
 const DATA: &[u8] = b"..data";
 /// BOUND: bytes of a program that prints a value, and of a file among its arguments.
 const PROGRAM_BYTES_MAX: u64 = 256 << 20;
-/// That others may write to it: group, everybody.
+/// The mode bits that let others write to it: group, everybody.
 const WRITABLE: u32 = 0o022;
-/// In a folder that everybody may write to, only an owner takes away what is theirs.
+/// The mode bit of a folder in which only the owner of a file may remove it, though everybody may write there.
 const STICKY: u32 = 0o1000;
 
 /// Opens a regular file at a path without links, from the root on.
 ///
-/// SECURITY: whoever can write to a folder on the way could put another file in its place, so a folder that everybody can write to is refused.
+/// SECURITY: a user who can write to a folder on the path could put another file there, so a path with a folder that everybody can write to
+/// is refused.
 #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files, and programs that print them")]
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let words: Option<Vec<_>> = path.components().skip(1).map(|part| plain(&part)).collect();
@@ -78,13 +78,13 @@ fn step(folder: impl AsFd, word: &[u8]) -> io::Result<OwnedFd> {
 
 /// Whether only this user or the system's could have written the file.
 ///
-/// SECURITY: a hard link is a second name for another file: a secret under a name that was trusted.
+/// SECURITY: a hard link could give a secret file a second name, which was trusted.
 pub(crate) fn check_secret(metadata: &Metadata) -> io::Result<()> {
     check_owner(metadata)?;
     check_name(metadata)
 }
 
-/// The same of a passphrase's file but for who may write to it, which is bounded further elsewhere.
+/// The same for the file of a passphrase, except for who may write to it: another check limits that further.
 pub(crate) fn check_passphrase(file: &File) -> io::Result<()> {
     let metadata = file.metadata()?;
     check_user(&metadata)?;

@@ -1,10 +1,12 @@
-//! Values that could still let somebody in, of a whole home: each with its credential, where it could, and until when.
+//! The values of a whole home that could still let somebody in. Each has its credential, the hosts where it could, and the time until which
+//! it could.
 //!
-//! Every run of a home looks for those of them in what comes back to it that could let somebody in where it can reach. Values that were obtained or made
-//! (tokens, signatures), and those that were replaced in the vault, are kept sealed in the home until they lapse, so the next process looks for them as
-//! well. So it does for those that are in the vault now. Values whose source is elsewhere are held in memory alone: the home keeps no copy of what its operator keeps elsewhere on purpose.
+//! A run looks in answers for the values that could let somebody in at a host that the run can reach. Values that were obtained or made
+//! (tokens, signatures), and values that were replaced in the vault, are kept sealed in the home until they expire, so the next process
+//! looks for them as well. It also looks for values that are in the vault now. Values from other sources are held in memory only: the home
+//! keeps no copy of what its operator keeps elsewhere on purpose.
 //!
-//! INVARIANT: no value is forgotten before it has lapsed. Where there is no more room, no other one is made.
+//! INVARIANT: no value is forgotten before it has expired. If there is no more room, no other value is made.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,28 +17,29 @@ use effect::HostPattern;
 use crate::local::{KeptValue, Local, LocalError, Mark, Reader};
 use crate::secret::Secret;
 
-/// BOUND: values of one home that could let somebody in at a time.
+/// BOUND: values of one home that could let somebody in at the same time.
 const VALUES_MAX: usize = 16_384;
 
-/// A value that is about to leave, or was given out.
+/// A value that is about to leave the host, or was given out.
 #[derive(Clone, Debug)]
 pub struct Outstanding {
-    /// Under which credential.
+    /// The credential that it belongs to.
     pub credential: String,
-    /// Where it could let somebody in. Where nothing is written, nobody knows: wherever the credential is used.
+    /// The hosts where it could let somebody in. If this is empty, nobody knows: it could be any host at which the credential is used.
     pub hosts: Vec<HostPattern>,
-    /// Until when, seconds since 1970; kept in the home until then. `None` for one whose source has it, which is held as long as the home is.
+    /// When it expires, in seconds since 1970. The home keeps it until then. `None` for a value that its source keeps: it stays in memory
+    /// while the home is held.
     pub until_s: Option<u64>,
     /// The value.
     pub secret: Secret,
 }
 
-/// One of them, by the number that it has in this process.
+/// One value, with the number that it has in this process.
 #[derive(Clone, Debug)]
 pub struct Registered {
-    /// Counts them, from 1. One that is noted again for longer has a new number.
+    /// The number, counted from 1. A value that is noted again for a longer time gets a new number.
     pub id: u64,
-    /// What it is.
+    /// The value.
     pub value: Arc<Outstanding>,
 }
 
@@ -59,12 +62,12 @@ struct Inner {
     values: BTreeMap<u64, Arc<Outstanding>>,
     last: u64,
     reader: Reader,
-    /// The vault whose values were taken in.
+    /// The file of the vault whose values were last taken in.
     vault: Mark,
 }
 
 impl Inner {
-    /// Whether this value is known, for as long; otherwise it is put in, in place of one that lapses earlier.
+    /// Adds the value, unless it is known already for as long. It replaces an entry of the same value that expires earlier.
     fn put(&mut self, value: Outstanding) {
         let is_it = |known: &Outstanding| known.credential == value.credential && known.secret.is(&value.secret);
         let known = self.values.iter().find(|(_, known)| is_it(known)).map(|(id, known)| (*id, known.until_s, known.hosts == value.hosts));
@@ -90,12 +93,12 @@ fn lasts(until_s: Option<u64>) -> u64 {
 }
 
 impl Register {
-    /// Of the home that this vault is in. Opens nothing.
+    /// For the home of this vault. Opens nothing.
     pub fn new(local: Local) -> Self {
         Self::with_room(local, VALUES_MAX)
     }
 
-    /// The same, for so many values.
+    /// The same, with room for that many values.
     pub fn with_room(local: Local, most: usize) -> Self {
         Self { local, inner: Mutex::default(), last: AtomicU64::new(0), most }
     }
@@ -107,19 +110,19 @@ impl Register {
     /// Takes in what other processes of this home have kept, and what is in the vault. Waits for the disk.
     ///
     /// # Errors
-    /// What was kept, or the vault, does not open: nobody knows what is to be looked for.
+    /// What was kept, or the vault, does not open: then nobody knows which values to look for.
     pub fn look(&self, now_s: u64) -> Result<(), LocalError> {
         let mut inner = self.lock();
         let kept = self.local.live_read(&mut inner.reader)?;
         inner.take_in(kept, now_s);
-        // SECURITY: another run of this home may have sent them to where this one asks, in this process or in one before.
+        // SECURITY: another run of this home may have sent these values to a host that this run asks, in this process or an earlier one.
         let values = self.local.values_since(&mut inner.vault)?;
         values.into_iter().flatten().for_each(|value| inner.put(value));
         self.last.store(inner.last, Ordering::Release);
         Ok(())
     }
 
-    /// Notes values before they leave. They are on disk, where they are kept, when this returns. Waits for the disk.
+    /// Notes values before they leave the host. When this returns, those that are kept are on disk. Waits for the disk.
     ///
     /// # Errors
     /// No room, or they can't be kept: then they must not leave.
@@ -138,7 +141,7 @@ impl Register {
             return Ok(());
         }
         inner.values.retain(|_, known| lasts(known.until_s) > now_s);
-        // SECURITY: no run can take the room of all others by having ever new values made under one credential.
+        // SECURITY: no run can use up the room of all others by having more and more values made under one credential.
         let share = self.most - self.most / 4;
         let of_it = |name: &str| inner.values.values().filter(|known| known.credential == name).count();
         let is_over = |value: &Outstanding| of_it(&value.credential) + new.len() > share;
@@ -155,12 +158,12 @@ impl Register {
         Ok(())
     }
 
-    /// The number of the last one: whether anything is new, without waiting for anybody.
+    /// The number of the last value. It shows without waiting whether anything is new.
     pub fn last(&self) -> u64 {
         self.last.load(Ordering::Acquire)
     }
 
-    /// Those with higher numbers that have not lapsed.
+    /// The values with higher numbers that have not expired.
     pub fn after(&self, id: u64, now_s: u64) -> Vec<Registered> {
         let inner = self.lock();
         let new = inner.values.range(id + 1..).filter(|(_, value)| lasts(value.until_s) > now_s);
@@ -196,7 +199,7 @@ mod tests {
         register.after(0, now_s).iter().map(|it| String::from_utf8(it.value.secret.expose().to_vec()).unwrap()).collect()
     }
 
-    /// As the next process of the home has it.
+    /// A register as the next process of the home would have it.
     fn next(folder: &tempfile::TempDir, now_s: u64) -> Vec<String> {
         let register = Register::new(Local::new(folder.path()));
         register.look(now_s).unwrap();
@@ -256,7 +259,7 @@ mod tests {
         register.look(1).unwrap();
         assert!(found(&register, 1).is_empty());
         for n in 0..4 {
-            // Always of the same length: the file is told apart by more than its size.
+            // The values have the same length, so the test shows that a change is noticed by more than the file's size.
             local.set("key", secret(&format!("value-number-{n}")), 1).unwrap();
             register.look(1).unwrap();
             assert_eq!(found(&register, 1).last().unwrap(), &format!("value-number-{n}"));
@@ -289,7 +292,7 @@ mod tests {
         register.note(vec![value("token-number-2", Some(u64::MAX))], 1).unwrap();
         let path = folder.path().join("vault.live");
         let whole = std::fs::read(&path).unwrap();
-        // In place, so that its owner and mode stay what they were.
+        // The file is changed in place, so that its owner and mode stay the same.
         let mut bent = whole.clone();
         bent[first - 5] ^= 1;
         std::fs::write(&path, &bent).unwrap();

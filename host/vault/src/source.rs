@@ -65,7 +65,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether it is certain that there is no value that could be sent; otherwise there may be one that could not be had.
+    /// Whether it is certain that there is no value that could be sent. Otherwise there may be a value that could not be fetched.
     pub fn is_none(&self) -> bool {
         match self {
             Self::Local(LocalError::Absent(_) | LocalError::Revoked(_)) | Self::NoVariable(_) | Self::Unfit(_) => true,
@@ -83,8 +83,8 @@ pub struct Value {
     pub secret: Secret,
     /// Counts the values of this name, where the vault of the home is its source.
     pub version: Option<u64>,
-    /// Where its owner lets it go, where the vault of the home is its source. What a configuration takes from elsewhere is its operator's, who has
-    /// trusted the configuration.
+    /// Where its owner lets it be sent, if its source is the vault of the home. `None` for other sources: the operator has trusted the
+    /// configuration that names them.
     pub destinations: Option<Vec<Destination>>,
 }
 
@@ -136,7 +136,7 @@ impl Vault {
         &self.register
     }
 
-    /// Waits until nobody else of this home exchanges the value of this name for another one.
+    /// Waits until no other run of this home exchanges the value of this name for another one.
     pub async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
         turn.lock_owned().await

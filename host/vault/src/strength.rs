@@ -1,23 +1,24 @@
-//! How many guesses a value costs somebody who knows how it was made: an estimate from below, by what people choose.
+//! Estimates how many guesses are needed for a value by somebody who knows how it was made. It is a lower bound, based on what people
+//! choose.
 //!
-//! What this can't tell: that a value stands in a list of values that were found elsewhere, or is made of something that others know.
+//! It can't tell whether a value is in a list of leaked values, or is made from something that others know.
 
 use std::collections::BTreeSet;
 
 use crate::secret::Secret;
 
-/// From so many bits on, nobody guesses a value by having servers and requests tried against it.
+/// With so many bits, nobody can guess a value by trying servers and requests.
 pub const STRONG_BITS: u32 = 64;
 
-/// Bits of a letter in a word, and in whatever reads like one: natural languages have about two.
+/// Bits of a letter in a word, or in text that reads like one: natural languages have about two.
 const WORD_LETTER_BITS: f64 = 2.2;
 /// Bits of a place that follows from the one before it: `aaaa`, `4567`, `zyx`.
 const NEXT_BITS: f64 = 0.3;
-/// Letters that have to stand together to be read as a word.
+/// How many letters in a row are read as a word.
 const WORD_LETTERS_MIN: usize = 4;
 
 impl Secret {
-    /// About how many bits a guess has to find.
+    /// About how many bits have to be guessed.
     pub fn strength_bits(&self) -> u32 {
         // A private key is as strong as its kind, whatever its letters look like.
         if self.private_key().is_some() {
@@ -25,12 +26,12 @@ impl Secret {
         }
         let value = repeated(self.expose());
         let bits = runs(value).map(run_bits).sum::<f64>().min(alphabet_bits(value));
-        // Rounded down: where it is near, it is weak.
+        // It is rounded down, so a value near the limit is weak.
         (0..=4096_u32).take_while(|whole| f64::from(*whole) <= bits).last().unwrap_or(0)
     }
 }
 
-/// The part that is repeated, where a value is nothing but that.
+/// The part that is repeated, if the value consists only of repetitions.
 fn repeated(value: &[u8]) -> &[u8] {
     let is_it = |part: &&[u8]| value.len().is_multiple_of(part.len()) && value.chunks(part.len()).all(|other| other == *part);
     (1..=value.len() / 2).filter_map(|length| value.get(..length)).find(is_it).unwrap_or(value)
@@ -65,7 +66,7 @@ fn step(pair: &[u8]) -> i16 {
     }
 }
 
-/// Of one letter that was chosen by chance among its kind.
+/// The bits of one letter that was chosen by chance among its kind.
 fn byte_bits(byte: u8) -> f64 {
     match byte {
         b'0'..=b'9' => 10_f64,
@@ -76,7 +77,7 @@ fn byte_bits(byte: u8) -> f64 {
     .log2()
 }
 
-/// All in one case but for the first, with vowels among them, and never more than four consonants in a row.
+/// All in one case except the first, with vowels among them, and never more than four consonants in a row.
 fn reads_like_a_word(run: &[u8]) -> bool {
     let is_vowel = |byte: &u8| b"aeiouyAEIOUY".contains(byte);
     let rest = run.get(1..).unwrap_or_default();
@@ -86,10 +87,10 @@ fn reads_like_a_word(run: &[u8]) -> bool {
     run.len() >= WORD_LETTERS_MIN && run.iter().all(u8::is_ascii_alphabetic) && one_case && vowels * 5 >= run.len() && hardest <= 4
 }
 
-/// No more than its letters allow, were they all in any order.
+/// At most the bits that its letters allow, if they were in any order.
 fn alphabet_bits(value: &[u8]) -> f64 {
     let letters: BTreeSet<u8> = value.iter().copied().collect();
-    // A few more may have been meant than occurred.
+    // The letters may have been chosen from a few more than occurred.
     count(value.len()) * (count(letters.len()) + 2.0).log2()
 }
 

@@ -60,13 +60,13 @@ fn bounded(file: &File, max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Which file it is, and how long: another file under the same name, or a longer one, is told apart.
+/// Which file it is, and how long it is. This shows that another file has the same name now, or that the file has grown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     device: u64,
     inode: u64,
     bytes: u64,
-    /// When it was changed: the number of a file that was removed is given to another one.
+    /// When it was changed: the system gives the inode number of a removed file to another file.
     changed: (i64, i64),
 }
 
@@ -80,7 +80,7 @@ impl Mark {
     }
 }
 
-/// Nothing's, where there is no file.
+/// The mark of a file; the default, if there is no file.
 pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
     match fs::symlink_metadata(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Mark::default()),
@@ -91,7 +91,7 @@ pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
     }
 }
 
-/// From there to its end; nothing, where there is no file.
+/// The bytes from that place to the end of the file. Empty if there is no file.
 pub(super) fn read_from(path: &Path, from: u64, max: u64) -> Result<Zeroizing<Vec<u8>>, LocalError> {
     let mut file = match home::open(path, Access::Read) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Zeroizing::default()),
@@ -109,7 +109,7 @@ pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     file.seek(io::SeekFrom::End(0)).and_then(|_| file.write_all(bytes)).and_then(|()| file.sync_data()).map_err(failed("write", path))
 }
 
-/// For how long a value is looked for that was replaced is counted from now.
+/// The time for which a replaced value is looked for starts now.
 #[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn now_s() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())

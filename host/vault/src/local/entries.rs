@@ -26,7 +26,8 @@ struct Entry {
     value: Option<Secret>,
     /// Waits to take the value's place. Only beside a value.
     next: Option<Secret>,
-    /// Where its values may go; nowhere, where nobody has said so. They outlive a value, so that the next one goes to the same places.
+    /// Where its values may be sent. Empty until somebody sets it: then they are sent nowhere. Destinations stay when a value is replaced,
+    /// so the next value may go to the same places.
     destinations: Vec<Destination>,
 }
 
@@ -158,7 +159,8 @@ impl Entries {
         self.live(name)?.next.take().map(drop).ok_or_else(|| LocalError::NotStaged(name.to_owned()))
     }
 
-    /// Every value there is, the ones that wait too, by name, with where it may go. Without private keys: what is made with them leaves, they never do.
+    /// Every value by name, also new values that wait, with where it may be sent. Private keys are left out: they never leave the host,
+    /// only what is made with them does.
     pub(super) fn values(&self) -> Vec<Outstanding> {
         let both = |(name, entry): (&String, &Entry)| {
             let hosts: Vec<HostPattern> = entry.destinations.iter().map(|destination| destination.host().clone()).collect();
@@ -211,7 +213,8 @@ impl Entries {
         to
     }
 
-    /// As [`Entries::encode`] wrote it, or as it was in files that knew no destinations: values of those go nowhere until somebody says where to.
+    /// Reads what [`Entries::encode`] wrote, or the form of older files without destinations. Values from those are sent nowhere until
+    /// somebody sets their destinations.
     pub(super) fn decode(mut rest: &[u8]) -> Option<Self> {
         let mut entries = BTreeMap::new();
         let mut count = None;
@@ -345,7 +348,7 @@ mod tests {
         entries.set("a", secret("first-value"), 7).unwrap();
         entries.send_to("a", &["https://a.test".parse().unwrap()]).unwrap();
         let whole = entries.encode();
-        // As it was: without what stands before the entries, and without the last field of the one there is.
+        // The older form: without the prefix before the entries, and without the last field of the one entry.
         let before = &whole[3 * LENGTH_BYTES + FORM_3.len() + size_of::<u64>()..whole.len() - LENGTH_BYTES - "https://a.test".len()];
         let old = Entries::decode(before).unwrap().get("a").unwrap();
         assert_eq!((old.secret.expose(), old.destinations), (&b"first-value"[..], Vec::new()));

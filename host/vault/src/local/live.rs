@@ -1,5 +1,5 @@
-//! The file of values that could still let somebody in, beside the vault: sealed under a key of its own, which is sealed under the vault's. It is only ever
-//! added to; what has lapsed is left out when it is written anew.
+//! The file of values that could still let somebody in (`vault.live`). It lies beside the vault and is sealed under a key of its own, which
+//! is sealed under the vault's key. Values are only appended. When the file is rewritten, values that have expired are left out.
 
 use std::path::PathBuf;
 
@@ -14,15 +14,17 @@ use super::{FORMER_S, Local, LocalError};
 use crate::register::Outstanding;
 use crate::secret::Secret;
 
-/// How the file begins. Its key follows, sealed twice: under the vault's key, and while that is being replaced, under the new one too.
+/// How the file begins. The file's key follows, sealed twice: under the vault's key, and also under the new one while the vault's key is
+/// being replaced.
 const MAGIC: &[u8] = b"bailiwick live 1\n";
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 const SEALED_KEY_BYTES: usize = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 const HEAD_BYTES: usize = MAGIC.len() + 2 * SEALED_KEY_BYTES;
-/// BOUND: bytes of the file, once what has lapsed is left out.
+/// BOUND: bytes of the file, without values that have expired.
 const FILE_BYTES_MAX: u64 = 64 << 20;
-/// It is written anew, without what has lapsed, when it would be longer than this and than twice what was left the last time.
+/// The file is rewritten, without values that have expired, when it would be longer than this and longer than twice what was left the last
+/// time.
 const WHOLE_BYTES: u64 = 4 << 20;
 
 /// One value, as it is kept.
@@ -56,7 +58,7 @@ impl Local {
         self.home.join("vault.live")
     }
 
-    /// What was kept since this reader looked last, by whichever process.
+    /// What any process has kept since this reader last looked.
     pub(crate) fn live_read(&self, reader: &mut Reader) -> Result<Vec<KeptValue>, LocalError> {
         if disk::mark(&self.live_file())? == reader.mark {
             return Ok(Vec::new());
@@ -65,20 +67,20 @@ impl Local {
         self.live_read_locked(reader)
     }
 
-    /// Keeps values, and gives what others have kept since this reader looked last.
+    /// Keeps values, and returns what others have kept since this reader last looked.
     pub(crate) fn live_keep(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<Vec<KeptValue>, LocalError> {
         let _lock = disk::lock(&self.home)?;
         self.live_keep_locked(reader, values, now_s)
     }
 
-    /// The same, for whoever holds the lock.
+    /// The same, for a caller that holds the lock.
     pub(super) fn live_keep_locked(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<Vec<KeptValue>, LocalError> {
         let path = self.live_file();
         let others = self.live_read_locked(reader)?;
         if let Some(key) = &reader.key {
             let added = framed(key, values)?;
             let bytes = reader.mark.bytes() + added.len() as u64;
-            // Behind a frame whose writing was cut off, nothing would be read.
+            // Nothing after a frame whose writing was cut off would ever be read.
             if reader.read == reader.mark.bytes() && bytes <= reader.grows_to {
                 disk::append(&path, &added)?;
                 (reader.mark, reader.read) = (disk::mark(&path)?, bytes);
@@ -89,7 +91,7 @@ impl Local {
         Ok(others)
     }
 
-    /// Without what has lapsed, and without a last frame whose writing was cut off.
+    /// Rewrites the file without values that have expired, and without a last frame whose writing was cut off.
     fn live_write_anew(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<(), LocalError> {
         let path = self.live_file();
         let mut kept = match &reader.key {
@@ -110,8 +112,8 @@ impl Local {
         Ok(())
     }
 
-    /// Seals the file's key under these keys of the vault. Under the lock: under both while the vault is sealed anew, so that either opens it however that
-    /// is cut off, and then under the new one alone.
+    /// Seals the file's key under these keys of the vault. The caller holds the lock. While the vault is sealed anew, the key is sealed
+    /// under both keys, so that either opens the file if the process dies meanwhile. Afterwards it is sealed under the new key alone.
     pub(super) fn live_rekey(&self, from: &Key, (one, other): (&Key, &Key)) -> Result<(), LocalError> {
         let path = self.live_file();
         let mut whole = disk::read_from(&path, 0, FILE_BYTES_MAX)?;
@@ -124,7 +126,7 @@ impl Local {
         disk::write(&self.home, &path, &whole)
     }
 
-    /// Values that are no longer in the vault may let somebody in all the same: they are looked for in what comes back.
+    /// Values that are no longer in the vault may still let somebody in, so they are looked for in answers.
     pub(super) fn keep_former(&self, before: Vec<Outstanding>, entries: &Entries) -> Result<(), LocalError> {
         let after = entries.values();
         let is_gone = |value: &Outstanding| !after.iter().any(|kept| kept.credential == value.credential && kept.secret.is(&value.secret));
@@ -139,7 +141,7 @@ impl Local {
         if former.is_empty() { Ok(()) } else { self.live_keep_locked(&mut Reader::default(), &former, now_s).map(drop) }
     }
 
-    /// All values of the vault, where it is another file than the one of this mark, which then is of this one.
+    /// All values of the vault, if its file is no longer the one of this mark. The mark is then updated.
     pub(crate) fn values_since(&self, mark: &mut Mark) -> Result<Option<Vec<Outstanding>>, LocalError> {
         let now = disk::mark(&self.file())?;
         if now == *mark {
@@ -157,7 +159,7 @@ impl Local {
             *reader = Reader::default();
             return Ok(Vec::new());
         }
-        // Another file: it was written anew, and is read from its beginning.
+        // It is another file, because it was rewritten. So it is read from its beginning.
         if !mark.is_same_file(&reader.mark) || mark.bytes() < reader.read || reader.key.is_none() {
             let head = disk::read_from(&path, 0, HEAD_BYTES as u64)?;
             let key = self.live_key_under(&self.vault_key()?, &head)?;
@@ -169,15 +171,16 @@ impl Local {
         Ok(values)
     }
 
-    /// All values that are whole, and how many bytes they take. What is left of a last frame whose writing was cut off is passed over.
+    /// All values that are whole, and how many bytes they take. The rest of a last frame whose writing was cut off is skipped.
     ///
-    /// SECURITY: a frame that does not open and has others behind it was changed. Without it, what it holds would no longer be looked for.
+    /// SECURITY: if a frame does not open and others follow it, somebody changed it. If it were skipped, its values would no longer be
+    /// looked for.
     fn frames(&self, bytes: &[u8], key: &Key) -> Result<(Vec<KeptValue>, usize), LocalError> {
         let (mut values, mut good, mut rest) = (Vec::new(), 0, bytes);
         while let Some(frame) = take(&mut rest) {
             match opened(key, frame).and_then(|plain| decoded(&plain)) {
                 Some(value) => values.push(value),
-                // The file may have been made longer before what belongs there was written: then there are zeros.
+                // The file may have been extended before its content was written. Then there are zeros.
                 None if rest.iter().all(|byte| *byte == 0) => break,
                 None => return Err(LocalError::Sealed(self.live_file())),
             }
@@ -186,7 +189,7 @@ impl Local {
         Ok((values, good))
     }
 
-    /// The vault's key: of one that does not exist yet, it is made, empty.
+    /// The vault's key. If there is no vault yet, an empty one is made.
     fn vault_key(&self) -> Result<Key, LocalError> {
         let (known, entries) = self.read()?;
         if let Some((_, key)) = known {

@@ -43,8 +43,8 @@ use crate::secret::Secret;
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// BOUND: looks at a vault that is just being sealed under another key.
 const LOOKS_MAX: usize = 5;
-/// How long a value that was replaced, given up or revoked is looked for in what comes back, in seconds: whoever changes it here changes it at its target
-/// within that, and nobody tells the host when.
+/// How long a value that was replaced, given up or revoked is looked for in answers, in seconds. A person who changes a value here is
+/// expected to change it at its target within this time. The host does not learn when that happens.
 const FORMER_S: u64 = 30 * 24 * 3600;
 
 /// What is known of a secret besides its value.
@@ -149,16 +149,16 @@ impl Local {
         Ok(())
     }
 
-    /// Sets a value, and gives its version. One that was revoked may be set again. It goes where the values of this name may go; a name that is new goes
-    /// nowhere yet.
+    /// Sets a value, and gives its version. A value that was revoked may be set again. It may be sent where the values of this name may be
+    /// sent. A new name has no destinations yet.
     ///
     /// # Errors
-    /// A value that is none, one for which a new value waits, a vault that does not open, a file that can't be written.
+    /// An unfit value, a name for which a new value waits, a vault that does not open, a file that can't be written.
     pub fn set(&self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
         self.change(|entries| entries.set(name, value, now_s))
     }
 
-    /// The same, and says where the values of this name may go from now on.
+    /// The same, and sets where the values of this name may be sent from now on.
     ///
     /// # Errors
     /// As [`Local::set`] and [`Local::send_to`].
@@ -170,7 +170,7 @@ impl Local {
         })
     }
 
-    /// Says where the values of a name may go from now on.
+    /// Sets where the values of a name may be sent from now on.
     ///
     /// # Errors
     /// Nothing of that name, more destinations than are kept, a vault that does not open.
@@ -313,7 +313,7 @@ impl Local {
         };
         self.write(head, &key, &entries)?;
         self.keep(head, key);
-        // A value that could not be put on the list is replaced or revoked nevertheless: while the list can't be kept, nothing is sent by anybody.
+        // A value that could not be put on the list is still replaced or revoked: while the list can't be kept, no run sends anything.
         former.map(|()| changed)
     }
 
@@ -395,7 +395,8 @@ impl Local {
     /// SECURITY: as for a key. A group may read it, as secrets in a pod have it; nobody else, and nobody but its owner may write it.
     fn passphrase(&self) -> Result<Zeroizing<Vec<u8>>, LocalError> {
         let path = self.passphrase_file.as_ref().ok_or_else(|| LocalError::Locked(self.file()))?;
-        // Of the operator's own environment, so a link in it is theirs; one that is put there meanwhile is not followed.
+        // The path comes from the operator's own environment, so a link in it is the operator's. A link that is put there later is not
+        // followed.
         let file = path.canonicalize().and_then(|real| pinned::open(&real)).map_err(disk::failed("open", path))?;
         pinned::check_passphrase(&file).map_err(disk::failed("read", path))?;
         let (bytes, mode) = read_open(&file, PASSPHRASE_BYTES_MAX as u64 + 3).map_err(disk::failed("read", path))?;

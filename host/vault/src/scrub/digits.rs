@@ -1,18 +1,19 @@
-//! Runs of digits that stand for bytes: base 64 in both alphabets and over line breaks, hexadecimal with whatever programs write between the bytes,
-//! and bytes as decimal numbers in a list. What surrounds a run does not matter: bytes are put together from each digit on with which one may begin.
+//! Runs of digits that stand for bytes: base 64 in both alphabets and over line breaks, hexadecimal with any separators that programs write
+//! between the bytes, and bytes as decimal numbers in a list. What surrounds a run does not matter: decoding is tried from each digit at
+//! which a byte may begin.
 
 use std::ops::Range;
 
 use super::escape::number;
 use super::view::{Chars, View};
 
-/// No digit of base 64.
+/// A byte that is no digit of base 64.
 const NONE: u8 = 64;
 /// What each byte is in base 64.
 const SEXTETS: [u8; 256] = sextets();
 /// What each byte is in a run of hexadecimal or decimal numbers.
 const KINDS: [Kind; 256] = kinds();
-/// One of so many letters in a row is looked at. A run of base 64 has that many on one line, at least.
+/// The search looks at one letter in this many. A run of base 64 has at least this many on one line.
 const STEP: usize = 8;
 /// BOUND: white space at a line break within base 64.
 const BREAK_BYTES_MAX: usize = 32;
@@ -66,7 +67,7 @@ fn kind(text: &[u8], at: usize) -> Kind {
     text.get(at).and_then(|byte| KINDS.get(usize::from(*byte))).copied().unwrap_or(Kind::Other)
 }
 
-/// The longest stretch around a place in which every byte passes, not beginning before `floor`.
+/// The longest stretch around a place in which every byte passes the test. It does not begin before `floor`.
 fn around(floor: usize, at: usize, is_in: impl Fn(usize) -> bool) -> Range<usize> {
     let (mut start, mut end) = (at, at + 1);
     while start > floor && is_in(start - 1) {
@@ -81,7 +82,7 @@ fn around(floor: usize, at: usize, is_in: impl Fn(usize) -> bool) -> Range<usize
 /// All views of runs of base 64 that are long enough to hold a value of so many bytes, and do not end before `from`.
 pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut look: impl FnMut(&View<'_>)) {
     let digits_min = (shortest * 8).div_ceil(6);
-    // The last line may be a short one: the line before it is looked at again.
+    // The last line may be short, so the line before it is looked at again.
     let (mut floor, mut at) = (0, from.saturating_sub(BREAK_BYTES_MAX + STEP));
     while at < text.len() {
         if sextet(text, at).is_none() {
@@ -137,13 +138,13 @@ impl Lines {
     }
 }
 
-/// Where the next line begins, if one ends here.
+/// Where the next line begins, if a line ends here.
 fn after_break(text: &[u8], end: usize) -> Option<usize> {
     let blanks = text.get(end..)?.iter().take(BREAK_BYTES_MAX).take_while(|byte| byte.is_ascii_whitespace()).count();
     text.get(end..end + blanks)?.iter().any(|byte| matches!(byte, b'\n' | b'\r')).then_some(end + blanks)
 }
 
-/// Where the line before ends: its last byte.
+/// The last byte of the line before.
 fn before_break(text: &[u8], start: usize, floor: usize) -> Option<usize> {
     let before = text.get(floor..start)?;
     let blanks = before.iter().rev().take(BREAK_BYTES_MAX).take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -168,7 +169,7 @@ fn from_sextets(digits: &[u8], skipped: usize) -> Vec<u8> {
 
 /// All views of runs of hexadecimal digits, and of lists of numbers, that are long enough for a value of so many bytes, and do not end before `from`.
 pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl FnMut(&View<'_>)) {
-    // A byte has two hexadecimal digits, or a decimal one and something beside it.
+    // A byte takes two hexadecimal digits, or one decimal digit and a separator.
     let bytes_min = shortest * 2 - 1;
     let (mut floor, mut at) = (0, from);
     while at < text.len() {
@@ -196,7 +197,7 @@ pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl 
     }
 }
 
-/// The digits of a run, without what stands between, and without the nought of `0x`.
+/// The digits of a run, without separators, and without the zero of `0x`.
 fn nibbles(text: &[u8], run: Range<usize>) -> Chars {
     let mut chars = Chars::with_capacity(run.len());
     let mut at = run.start;

@@ -91,7 +91,7 @@ fn named(text: &[u8]) -> Option<Decoded> {
     let letters = text.iter().take(NAME_BYTES_MAX).take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let name = text.get(..letters)?;
     if text.get(letters) != Some(&b';') {
-        // These five were taken without a semicolon before there was a standard, and still are.
+        // These five were accepted without a semicolon before there was a standard, and still are.
         let old = |(name, byte): &(&[u8], u8)| (text.starts_with(name)).then(|| Decoded::byte(*byte, name.len()));
         return NAMES.iter().filter(|(name, _)| matches!(*name, b"amp" | b"AMP" | b"lt" | b"gt" | b"quot")).find_map(old);
     }

@@ -1,7 +1,8 @@
 //! Escapes of one character each: percent, HTML entities and backslashes, as programs write them in any mixture.
 //!
-//! Escapes of escapes of the same kind are decoded at once: `%2541` and `&amp;#65;` are an `A`, and of several backslashes one is left at most. So it does not
-//! matter where in a run of them a text begins. A value that has such letters itself is looked for as this makes it, too.
+//! Escapes of escapes of the same kind are decoded in one step: `%2541` and `&amp;#65;` become an `A`, and several backslashes become at
+//! most one. So it does not matter where in a run of them a text begins. If a value contains such letters itself, the form that this
+//! decoder makes of it is looked for, too.
 
 use memchr::memchr3_iter;
 
@@ -78,7 +79,7 @@ fn is_unit(text: &[u8], at: usize) -> bool {
 /// What JSON, JavaScript, C, Python and Rust write behind backslashes, however many of them there are.
 fn backslashes(text: &[u8]) -> Option<Decoded> {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
-    // What they escape is a backslash, where nothing else is.
+    // If the backslashes escape nothing else, they stand for a backslash.
     let one = (slashes > 1).then(|| Decoded::byte(b'\\', slashes));
     let Some(letter) = text.get(slashes) else { return one };
     let numbered = match letter {
@@ -122,7 +123,7 @@ fn unit(text: &[u8], slashes: usize) -> Option<Decoded> {
     Decoded::letter(u32::from(pair), end + more + 5)
 }
 
-/// So many hexadecimal digits at a place.
+/// The number in that many hexadecimal digits at a place.
 pub(super) fn hex(text: &[u8], at: usize, digits: usize) -> Option<u32> {
     text.get(at..at + digits)?.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }

@@ -18,9 +18,9 @@ pub(super) enum Place {
     Name(usize),
     /// The value of a field.
     Value(usize),
-    /// What of the body is still there.
+    /// The bytes of the body that are still held.
     Body,
-    /// What was given out before: it can't be changed any more.
+    /// Bytes that were given out before. They can't be changed any more.
     Earlier,
 }
 
@@ -30,7 +30,7 @@ struct Part {
     bytes: Vec<u8>,
 }
 
-/// What is to become stars.
+/// The bytes that are to become stars.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Star {
     pub(super) place: Place,
@@ -73,7 +73,7 @@ impl Parts {
         self
     }
 
-    /// Everything of a value that is in one part alone, or in neighbours.
+    /// All bytes of values that are in one part, or in neighbouring parts.
     pub(super) fn whole(&self, exact: &Look<'_>, folded: &Look<'_>) -> Vec<Star> {
         let mut stars = Vec::new();
         for part in &self.0 {
@@ -107,7 +107,7 @@ impl Parts {
         }
     }
 
-    /// Everything of a value that is in pieces, wherever these are.
+    /// All bytes of values that are in pieces, wherever the pieces are.
     pub(super) fn pieces(&self, texts: &Set, names: &Set) -> Vec<Star> {
         let star = |parts: &[&Part], (at, range, tag): (usize, Range<usize>, u64)| {
             parts.get(at).map(|part| Star { place: part.place, start: range.start, end: range.end, tag })

@@ -1,4 +1,4 @@
-//! What is looked for of a value: itself, and what few other forms no view leads back to it.
+//! The forms of a value that are looked for: the value itself, and the few other forms that no view decodes to it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -10,10 +10,10 @@ use crate::secret::VALUE_BYTES_MIN;
 /// One of them, overwritten when dropped.
 pub(super) type Form = Zeroizing<Vec<u8>>;
 
-/// In texts: as it is, as it is left when all escapes are decoded, with blanks as forms write them, and in other character sets.
+/// The forms in texts: as it is, as it is when all escapes are decoded, with blanks as HTML forms write them, and in other character sets.
 pub(super) fn in_texts(value: &[u8]) -> Vec<Form> {
     let mut forms = vec![value.to_vec()];
-    // A backslash at its end can't be told from those that escape what comes after it.
+    // A backslash at the end of a value can't be told from backslashes that escape the text after it.
     let slashes = value.iter().rev().take_while(|byte| **byte == b'\\').count();
     forms.extend(value.get(..value.len() - slashes).map(<[u8]>::to_vec));
     let text = str::from_utf8(value).ok().filter(|text| !text.is_ascii());
@@ -30,7 +30,8 @@ pub(super) fn in_texts(value: &[u8]) -> Vec<Form> {
     sorted(forms)
 }
 
-/// In names of header fields, which come in lower case, so that base 64 can't be decoded: once, and twice in the common alphabet.
+/// The forms in names of header fields. Names are in lower case, so base 64 in them can't be decoded: the forms are base 64 once, and twice
+/// in the common alphabet.
 pub(super) fn in_names(value: &[u8]) -> Vec<Form> {
     let mut forms = Vec::new();
     for once in in_base64(value, &[&STANDARD_NO_PAD, &URL_SAFE_NO_PAD]) {
@@ -43,7 +44,7 @@ pub(super) fn in_names(value: &[u8]) -> Vec<Form> {
     sorted(forms)
 }
 
-/// At each of three offsets, without the letters that hang on what stands before or after.
+/// Base 64 at each of three offsets, without the letters that depend on the bytes before or after.
 fn in_base64(bytes: &[u8], alphabets: &[&GeneralPurpose]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for before in 0..3 {

@@ -4,7 +4,7 @@ use memchr::memmem;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
-/// BOUND: bytes of a header with its names and comments; a longer one is not one.
+/// BOUND: bytes of a header with its names and comments. Anything longer is not taken for a header.
 pub(super) const HEAD_BYTES_MAX: usize = 128 << 10;
 /// Bytes by which a container is recognised, at most.
 pub(super) const MAGIC_BYTES: usize = 4;
@@ -16,7 +16,7 @@ const ZIP: &[u8] = b"PK\x03\x04";
 pub(super) enum Container {
     Gzip,
     Zip,
-    /// Recognised at the beginning of a body only: two bytes are met by chance anywhere else.
+    /// Recognised at the beginning of a body only, because its two bytes occur anywhere else by chance.
     Zlib,
 }
 
@@ -68,7 +68,7 @@ struct NotOne;
 fn gzip_head(text: &[u8]) -> Result<Option<usize>, NotOne> {
     const FIXED: usize = 10;
     let Some([flags, _, _, _, _, level, system]) = text.get(3..FIXED) else { return Ok(None) };
-    // What RFC 1952 leaves undefined is not written by anybody, so few other bytes look like a header.
+    // Nobody writes what RFC 1952 leaves undefined. So few other bytes look like a header.
     if flags & 0xe0 != 0 || !matches!(level, 0 | 2 | 4) || !matches!(system, 0..=19 | 255) {
         return Err(NotOne);
     }
@@ -133,7 +133,7 @@ impl Inflater {
     }
 }
 
-/// What is packed at the beginning of a text, and how many bytes of the text that takes; up to a bound.
+/// Unpacks what is packed at the beginning of a text, up to a bound. Also returns how many bytes of the text it takes.
 pub(super) fn unpacked(container: Container, text: &[u8], bytes_max: usize) -> Option<(Vec<u8>, usize)> {
     let Head::Whole(head) = container.head(text) else { return None };
     let (mut inflater, mut taken, mut written) = (container.inflater(), head, 0);

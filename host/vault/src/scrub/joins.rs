@@ -1,7 +1,7 @@
 //! Values in pieces: the beginning at the end of one field of an answer, parts that are whole fields, and the end at the beginning of another, in any
 //! order and with other fields between.
 //!
-//! The first piece has a few bytes at least: it is how the value is recognised. Pieces count only if together they are the whole value.
+//! The first piece has at least a few bytes, because the value is recognised by it. Pieces count only if together they are the whole value.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::set::Set;
 
 /// BOUND: fields over which one value may be spread.
 const PIECES_MAX: usize = 8;
-/// BOUND: values that are followed up in one answer. A server must know a value to have it followed up.
+/// BOUND: values whose pieces are searched for in one answer. A server must know a value to start such a search.
 const BEGUN_MAX: usize = 4096;
 
 /// The pieces of all values that are there in pieces: in which text, where, and under which tag the value is known.
@@ -28,7 +28,7 @@ pub(super) fn pieces(set: &Set, texts: &[&[u8]]) -> Vec<(usize, Range<usize>, u6
     found
 }
 
-/// Whether the rest of a value is in texts that are not on the path yet; then they are on it.
+/// Whether the rest of a value is in texts that are not on the path yet. If so, these texts are added to the path.
 fn goes_on(texts: &[&[u8]], rest: &[u8], path: &mut Vec<(usize, Range<usize>)>) -> bool {
     let is_free = |at: usize, path: &[(usize, Range<usize>)]| !path.iter().any(|(used, _)| *used == at);
     if let Some((last, _)) = texts.iter().enumerate().find(|(at, text)| is_free(*at, path) && text.starts_with(rest)) {
@@ -38,7 +38,7 @@ fn goes_on(texts: &[&[u8]], rest: &[u8], path: &mut Vec<(usize, Range<usize>)>) 
     if path.len() + 1 >= PIECES_MAX {
         return false;
     }
-    // The longest that fits: where two fit, one begins with the other.
+    // The longest text that fits: if two fit, one begins with the other.
     let whole = texts.iter().enumerate().filter(|(at, text)| is_free(*at, path) && !text.is_empty() && rest.starts_with(text));
     let Some((next, text)) = whole.max_by_key(|(_, text)| text.len()) else { return false };
     path.push((next, 0..text.len()));

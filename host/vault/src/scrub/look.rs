@@ -1,4 +1,4 @@
-//! Looks through a text for values: as it stands, and in every view that somebody could decode from it, and in views of those.
+//! Searches a text for values: as it is, in every view that somebody could decode from it, and in views of those views.
 
 use std::ops::Range;
 
@@ -7,12 +7,13 @@ use super::set::Set;
 use super::view::{Chars, View};
 use super::{digits, escape, mail};
 
-/// BOUND: encodings on top of one another that are seen through.
+/// BOUND: encodings on top of one another that are decoded.
 pub(super) const NESTING_MAX: usize = 3;
 
-/// BOUND: how many times as long as its value the part of a form may be in which an encoding changes nothing: `0x61, ` has six letters a byte.
+/// BOUND: a form may be this many times as long as its value, in the part in which an encoding changes nothing: `0x61, ` has six letters
+/// for each byte.
 const LITERAL: usize = 12;
-/// BOUND: packed parts of one text that are seen through, and the bytes that one unpacks to.
+/// BOUND: packed parts of one text that are unpacked, and the bytes that one part unpacks to.
 const PACKED_MAX: usize = 8;
 const UNPACKED_BYTES_MAX: usize = 64 << 10;
 
@@ -34,7 +35,7 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    /// For all values of some sets; nothing, where there are none.
+    /// A search for all values of some sets; `None` if there are none.
     pub(super) fn new(sets: impl IntoIterator<Item = &'a Set>, is_folded: bool) -> Option<Self> {
         let sets: Vec<&Set> = sets.into_iter().filter(|set| set.len() > 0).collect();
         let lengths: Vec<_> = sets.iter().filter_map(|set| set.lengths()).collect();
@@ -79,7 +80,7 @@ impl<'a> Look<'a> {
         digits::numbers(text, from, self.shortest, |view| self.in_view(view, 0, nesting, found));
     }
 
-    /// Where to begin decoding, to meet all forms that do not end before a place: the first character there that could be part of one.
+    /// Where to begin decoding, to find all forms that do not end before a place: the first character there that could be part of a form.
     fn begin(&self, text: &[u8], from: usize) -> usize {
         let before = text.get(..from).unwrap_or_default();
         let sign = [memchr::memchr3(b'%', b'&', b'\\', before), memchr::memchr2(b'=', 0, before)];
@@ -99,7 +100,7 @@ impl<'a> Look<'a> {
         }));
     }
 
-    /// What is packed within a text: not whole bodies, but what somebody packed before writing it in base 64.
+    /// Packed data within a text: not whole bodies, but data that somebody packed before writing it in base 64.
     fn packed(&self, text: &[u8], nesting: usize, found: &mut Vec<Found>) {
         let mut at = 0;
         for _ in 0..PACKED_MAX {

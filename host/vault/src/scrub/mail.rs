@@ -41,7 +41,7 @@ fn soft_break(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// A text without its NUL bytes, if they stand where wide characters have them: UTF-16 and UTF-32 of ASCII, in both orders.
+/// A text without its NUL bytes, if they are where wide characters have them: UTF-16 and UTF-32 of ASCII, in both byte orders.
 pub(super) fn narrowed(text: &[u8]) -> Option<Chars> {
     let first = memchr(0, text)?;
     let is_wide = |at: &usize| [2, 4].iter().all(|more| text.get(at + more) == Some(&0));

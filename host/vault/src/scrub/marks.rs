@@ -28,7 +28,7 @@ pub(super) struct Marks {
     pub(super) hits: Hits,
     /// In order, and apart from each other.
     stretches: Vec<(usize, usize)>,
-    /// Where the last value of each tag ends: a text that is looked through again shows the same ones.
+    /// Where the last value of each tag ends: when a text is searched again, the same values are found again.
     ends: BTreeMap<u64, usize>,
 }
 
@@ -52,7 +52,7 @@ impl Marks {
         for (start, end, new) in all {
             match self.stretches.last_mut() {
                 Some(last) if start < last.1 => {
-                    // What was counted by itself and is now one with another counts no more.
+                    // A stretch that was counted and is now joined with another one no longer counts by itself.
                     self.hits.places -= u64::from(is_new && !new);
                     (last.1, is_new) = (end.max(last.1), is_new && new);
                 }
@@ -65,7 +65,7 @@ impl Marks {
         }
     }
 
-    /// Writes the stars into the first bytes, which are then no longer there.
+    /// Writes the stars into the first bytes, which are then given out.
     pub(super) fn take(&mut self, text: &mut [u8]) {
         let gone = text.len();
         for (start, end) in &self.stretches {

@@ -1,8 +1,9 @@
-//! Takes secrets out of what comes back: every byte of every form in which one is recognised becomes `*`, so that lengths stay what they were.
+//! Takes secrets out of answers: each byte of each form in which a secret is recognised becomes `*`. So lengths do not change.
 //!
-//! A text is looked through as it stands, and as it reads when it is decoded: percent-encoding, HTML entities, escapes with backslashes, quoted-printable,
-//! wide characters, base 64 over line breaks and at any offset, hexadecimal and decimal bytes with whatever stands between them, and up to three of these on
-//! top of one another ([`look::NESTING_MAX`]). It never guesses: what does not decode to one of these secrets passes unharmed, however much it looks like one.
+//! A text is searched as it is, and as it reads when it is decoded: percent-encoding, HTML entities, escapes with backslashes,
+//! quoted-printable, wide characters, base 64 over line breaks and at any offset, hexadecimal and decimal bytes with any separators between
+//! them, and up to three of these on top of one another ([`look::NESTING_MAX`]). It never guesses: text that does not decode to one of
+//! these secrets is not changed, however much it looks like one.
 //!
 //! SECURITY: only whole values are found, so nobody learns a value part by part.
 
@@ -39,22 +40,22 @@ use crate::secret::Secret;
 /// BOUND: forms of values in one scrubber, some 20 of each value, and some 200 bytes each.
 const FORMS_MAX: usize = 1 << 18;
 
-/// What was to be found is more than is looked for. Says nothing of it.
+/// The values have more forms than can be looked for. The error says nothing about the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the secrets of this run have more forms than can be looked for")]
 pub struct TooManyForms;
 
-/// Values that are looked for. They come and go while answers are looked through.
+/// Values that are looked for. They can be added and removed while answers are searched.
 #[derive(Default)]
 pub struct Scrubber(RwLock<Known>);
 
-/// The values as they are while somebody looks.
+/// The values as they are during one search.
 type Reading<'a> = RwLockReadGuard<'a, Known>;
 
 struct Known {
     texts: Set,
     names: Set,
-    /// Another number whenever a value was added.
+    /// A number that changes whenever a value is added.
     state: u64,
 }
 
@@ -81,7 +82,7 @@ impl Scrubber {
         Ok(scrubber)
     }
 
-    /// One value more. What is put in twice has to be taken out twice.
+    /// Adds a value. A value that is added twice has to be removed twice.
     ///
     /// # Errors
     /// More forms than are looked for; then none of this value is.
@@ -98,7 +99,7 @@ impl Scrubber {
         Ok(())
     }
 
-    /// A value that lets nobody in any more.
+    /// Removes a value that lets nobody in any more.
     pub fn remove(&self, secret: &Secret, tag: u64) {
         let (texts, names) = (forms::in_texts(secret.expose()), forms::in_names(secret.expose()));
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +122,7 @@ impl Scrubber {
         self.marks(text).hits
     }
 
-    /// All of a text at once; what was found.
+    /// Scrubs a whole text at once, and returns what was found.
     pub fn scrub(&self, text: &mut [u8]) -> Hits {
         let mut marks = self.marks(text);
         marks.take(text);

@@ -1,8 +1,8 @@
-//! What is packed in a body (gzip, zlib, entries of a zip archive), whatever its header fields say: unpacked as it comes, and looked through as well.
-//! Packed bytes are given on once what they unpack to was looked through.
+//! Searches what is packed in a body (gzip, zlib, entries of a zip archive), whatever the header fields say. It is unpacked as it arrives.
+//! Packed bytes are passed on once their unpacked content was searched.
 //!
-//! Stars can't be written into packed bytes, so a body ends where a value comes to light in them. Packed in another way (zstd, brotli, xz, bzip2), it is not
-//! seen through.
+//! Stars can't be written into packed bytes, so a body ends where a value is found in them. Other kinds of packing (zstd, brotli, xz,
+//! bzip2) are not unpacked.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use super::inflate::{Container, Head, Inflater, MAGIC_BYTES, Then};
 use super::marks::Hits;
 use super::{Scrubber, Scrubbing};
 
-/// BOUND: packed bodies within packed bodies that are looked through.
+/// BOUND: packed bodies within packed bodies that are unpacked.
 const NESTING_MAX: u8 = 3;
-/// BOUND: bytes that any body may unpack to, whatever is packed in it.
+/// BOUND: bytes that every body may unpack to, whatever its size.
 const UNPACKED_BYTES_FREE: u64 = 4 << 20;
-/// BOUND: bytes beyond these for each byte that it has itself. Deflate could come to 1,032.
+/// BOUND: further bytes that a body may unpack to, for each of its own bytes. Deflate could reach 1,032.
 const UNPACKED_TIMES_MAX: u64 = 100;
-/// Packed bytes that are unpacked at a time, and as many that are given on at a time.
+/// Packed bytes that are unpacked at a time, and passed on at a time.
 const SLICE_BYTES: usize = 4 << 10;
 const ROOM_BYTES: usize = 32 << 10;
 
-/// BOUND: headers in one body that nothing packed comes after. Each costs room to unpack, and none is met by chance.
+/// BOUND: headers in one body that are not followed by packed data. Each costs room to unpack, and they do not occur by chance.
 const BROKEN_MAX: u32 = 64;
 
 /// Why a body ends early.
@@ -34,12 +34,12 @@ pub enum PackedError {
     /// A bomb, or more zeros than anybody sends.
     #[error("the body unpacks to more than {UNPACKED_TIMES_MAX} times what it has")]
     TooMuch,
-    /// Something is to be hidden behind what only looks as if it were packed.
+    /// Somebody tries to hide something behind data that only looks packed.
     #[error("more than {BROKEN_MAX} parts of the body begin as something packed and are not")]
     Broken,
 }
 
-/// What one body may unpack to, all that is packed in it together: parts one after the other, and parts within parts.
+/// How much one body may unpack to. This counts all parts together: parts one after the other, and parts within parts.
 #[derive(Default)]
 struct Budget {
     /// Bytes of the body that have come.
@@ -62,18 +62,18 @@ pub(super) struct Packed {
     budget: Arc<Budget>,
     state: State,
     broken: u32,
-    /// Why this body has ended: it does not go on after that.
+    /// Why this body has ended. Nothing of it is passed on after that.
     ended: Option<PackedError>,
     pub(super) hits: Hits,
 }
 
 enum State {
-    /// Nothing packed so far. The last bytes may be the first ones of something packed: always as many are held back.
+    /// Nothing packed so far. The last bytes may be the first ones of something packed, so a fixed number of them is held back.
     Plain {
         last: Vec<u8>,
         is_begin: bool,
     },
-    /// Something packed whose header is not there yet.
+    /// Something packed whose header has not arrived completely.
     Head {
         container: Container,
         bytes: Vec<u8>,
@@ -92,7 +92,7 @@ impl Default for Packed {
 }
 
 impl Packed {
-    /// Takes a piece in, and gives on what may be looked through as it is.
+    /// Takes a piece in, and passes on what may be searched as it is.
     pub(super) fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Vec<u8>, PackedError> {
         if self.nesting == 0 {
             self.budget.came.fetch_add(piece.len() as u64, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Packed {
                 out.extend_from_slice(head);
                 (State::Inside(Box::new(Inside::new(container, self.nesting + 1, &self.budget))), rest.to_vec())
             }
-            // It only looked like one: on with the byte after.
+            // It only looked like a header: go on with the next byte.
             Head::None => {
                 out.extend(bytes.first());
                 (NOTHING, bytes.get(1..).unwrap_or_default().to_vec())
@@ -181,7 +181,7 @@ impl Packed {
                     if self.broken > BROKEN_MAX {
                         return Err(PackedError::Broken);
                     }
-                    // SECURITY: what was taken for packed may hide something that is: it is looked at once more.
+                    // SECURITY: data that was wrongly taken for packed may hide something that is really packed. So it is looked at again.
                     let again = inside.waiting.drain(..).flat_map(|(slice, _)| slice);
                     let again = again.chain(rest.iter().copied()).collect();
                     inside.end(known, &mut self.hits, out)?;
@@ -211,10 +211,10 @@ struct Inside {
     /// Looks through what comes out.
     stream: Scrubbing,
     budget: Arc<Budget>,
-    /// Packed bytes that are not given on yet, each slice with how many bytes had come out by its end.
+    /// Packed bytes that are not passed on yet. Each slice has the number of bytes that were unpacked by its end.
     waiting: VecDeque<(Vec<u8>, u64)>,
     unpacked: u64,
-    /// Unpacked bytes that were looked through for good.
+    /// Unpacked bytes whose search is complete.
     certain: u64,
 }
 
@@ -255,7 +255,7 @@ impl Inside {
         Ok(())
     }
 
-    /// Gives on what is certain.
+    /// Passes on what is certain.
     fn give(&mut self, out: &mut Vec<u8>) {
         while let Some((slice, _)) = self.waiting.pop_front_if(|(_, unpacked)| *unpacked <= self.certain) {
             out.extend_from_slice(&slice);

@@ -1,8 +1,8 @@
-//! Values to look for, each as exact bytes: one pass over a text finds any of thousands, and each is put in or taken out without anything being
-//! built anew.
+//! Values to look for, each as exact bytes. One pass over a text finds any of thousands, and a value is added or removed without rebuilding
+//! anything.
 //!
-//! Every value leaves a few short windows of itself in a table of bits. A text is probed at steps so wide that one of these windows is met
-//! wherever the value stands. Only where a bit is set is anything compared, and then always the whole value.
+//! Each value puts a few of its short windows into a table of bits. A text is probed in wide steps, such that one of these windows is
+//! probed wherever the value is. Only where a bit is set is anything compared, and then always the whole value.
 //!
 //! SECURITY: a part of a value is never found. If it were, a server that tries guesses could learn a value piece by piece.
 
@@ -15,14 +15,14 @@ use std::ops::{Bound, Range};
 
 use zeroize::Zeroizing;
 
-/// Bits of the smallest table: it stays in the nearest cache of a core.
+/// Bits of the smallest table, which fits into the nearest cache of a core.
 const TABLE_BITS_MIN: u32 = 15;
 /// BOUND: bits of the largest table, 2 MiB of them.
 const TABLE_BITS_MAX: u32 = 24;
-/// Bits for each window that is in the table, so that few other texts meet a set one.
+/// Bits for each window in the table: so many that few other texts hit a bit that is set.
 const BITS_A_WINDOW: usize = 16;
 
-/// The least part of a value at the end of one text that is looked for at the beginnings of others.
+/// The shortest part of a value at the end of one text whose rest is looked for at the beginnings of others.
 const FRONT_BYTES: usize = 4;
 
 /// Bytes that are looked for; overwritten when dropped.
@@ -47,7 +47,7 @@ impl Borrow<[u8]> for Needle {
     }
 }
 
-/// Who put a value in: a tag, and how often.
+/// Who added a value: a tag, and how often.
 pub(super) type Owners = Vec<(u64, u32)>;
 
 /// The first bytes of a needle.
@@ -56,20 +56,20 @@ type Front = [u8; FRONT_BYTES];
 /// See the module.
 pub(super) struct Set {
     needles: BTreeMap<Needle, Owners>,
-    /// What needles begin with, and how many with each.
+    /// The beginnings of needles, and how many needles have each.
     fronts: HashMap<Front, usize>,
-    /// Lengths that are there, with how many needles have each.
+    /// The lengths of needles, and how many needles have each.
     lengths: HashMap<usize, usize>,
     classes: Vec<Class>,
 }
 
 impl Set {
-    /// For texts of any length: two classes of values, each probed as rarely as its shortest value allows.
+    /// For texts of any length: two classes of values. Each is probed as rarely as its shortest value allows.
     pub(super) fn for_texts() -> Self {
         Self::of(vec![Class::new(8, 4, 5), Class::new(16, 8, 9)])
     }
 
-    /// For short texts and many values: one window a value, probed at every byte.
+    /// For short texts and many values: one window for each value, probed at every byte.
     pub(super) fn for_names() -> Self {
         Self::of(vec![Class::new(8, 8, 1)])
     }
@@ -120,7 +120,7 @@ impl Set {
         self.classes.iter().rposition(|class| class.length_min <= length)
     }
 
-    /// Twice the table, once it is full, which happens as often as the number of values doubles.
+    /// Doubles the table once it is full. That happens each time the number of values has doubled.
     fn make_room(&mut self, at: usize) {
         let Some(class) = self.classes.get_mut(at) else { return };
         if !class.is_full() {
@@ -143,7 +143,7 @@ impl Set {
         Some((self.lengths.keys().copied().min()?, self.lengths.keys().copied().max()?))
     }
 
-    /// Every place of a text from which to its end it is the beginning of a value: the place, the value, and its owners' tags.
+    /// Every place of a text from which the rest of the text is the beginning of a value: the place, the value, and its owners' tags.
     pub(super) fn begun<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8], &'a Owners)> {
         let longest = self.lengths().map_or(0, |(_, longest)| longest);
         let places = text.len().saturating_sub(longest - longest.min(1))..text.len().saturating_sub(FRONT_BYTES - 1);
@@ -177,11 +177,11 @@ fn one_less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
-/// Where in a value a window stands, and how long the value is.
+/// Where in a value a window is, and how long the value is.
 struct Place {
     offset: usize,
     length: usize,
-    /// How many values have such a window there.
+    /// How many values have such a window at that place.
     values: u32,
 }
 
@@ -199,7 +199,7 @@ struct Class {
 
 impl Class {
     fn new(length_min: usize, window: usize, step: usize) -> Self {
-        // Nobody who chooses texts may know which windows share a bit.
+        // A person who chooses texts must not know which windows share a bit.
         let seed = RandomState::new().hash_one(step) | 1;
         Self { length_min, window, step, seed, table: Vec::new(), table_bits: TABLE_BITS_MIN, windows: 0, places: HashMap::new() }
     }
@@ -212,7 +212,7 @@ impl Class {
             4 => u64::from(u32::from_le_bytes(*rest.first_chunk::<4>()?)),
             _ => u64::from_le_bytes(*rest.first_chunk::<8>()?),
         };
-        // Multiply and shift: two windows share a slot by chance only, for whoever does not know the seed.
+        // Multiply and shift: to anybody who does not know the seed, two windows share a slot only by chance.
         usize::try_from(window.wrapping_mul(self.seed) >> (64 - self.table_bits)).ok()
     }
 
@@ -223,8 +223,8 @@ impl Class {
         }
     }
 
-    /// Where the windows of a value begin that are looked for. A function of the value alone, so that it can be taken out again: the end of a value
-    /// is what differs most among tokens, but for padding.
+    /// Where the windows of a value begin that are looked for. This depends on the value alone, so that the value can be removed again.
+    /// Tokens differ most at their end, apart from padding.
     fn offset(&self, needle: &[u8]) -> usize {
         const PADDING: usize = 4;
         let last = needle.len().saturating_sub(self.window + self.step - 1);

@@ -1,4 +1,4 @@
-//! One answer that is looked through as it comes: its header fields, its body piece by piece, its trailers, and what is spread over these.
+//! Searches one answer as it arrives: its header fields, its body piece by piece, its trailers, and values that are spread over these.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use effect::Header;
@@ -9,35 +9,35 @@ use super::marks::{Hits, Marks};
 use super::packed::{Packed, PackedError};
 use super::{Reading, Scrubber};
 
-/// How many times as long as its value a form may be: two encodings of eight letters a byte on top of one another.
+/// How many times as long as its value a form may be: two encodings of eight letters for each byte, on top of one another.
 pub(super) const SPREAD_MAX: usize = 64;
-/// The same for long values, of which so long a form would keep a stream from going on.
+/// The same for long values, since waiting for such a long form would keep a stream from going on.
 const SPREAD_OF_LONG: usize = 8;
 /// BOUND: bytes by which the form of a long value may be longer than that.
 const SPREAD_BYTES_MAX: usize = 16 << 10;
 
-/// Pieces are looked through together once they are this part of what is held back.
+/// Pieces are searched together once they are this part of what is held back.
 const TOGETHER: usize = 8;
 
 /// One answer that is scrubbed.
 ///
-/// SECURITY: the last bytes are held back until more comes, always as many, whatever they are. Were it only where a form may have begun, whoever sees the
-/// pieces could have a server try one letter after the other.
+/// SECURITY: the last bytes are held back until more arrives. Their number is always the same, whatever they are. If bytes were held back
+/// only where a form may have begun, a guest that sees the pieces could make a server try one letter after the other.
 #[derive(Default)]
 pub struct Scrubbing {
-    /// What is packed in the body is looked through before the body is.
+    /// Searches what is packed in the body, before the body itself is searched.
     packed: Packed,
     held: BytesMut,
-    /// So many of the held bytes were given out before the body: the end of the head.
+    /// How many of the held bytes were given out before the body: the end of the head.
     context: usize,
-    /// So many of the held bytes were looked through, for what was known then.
+    /// How many of the held bytes were searched, for the values that were known then.
     looked: usize,
     states: Vec<u64>,
     /// How much is held back.
     hold: usize,
     marks: Marks,
     head: Parts,
-    /// Whether what of the body may end a value that the head began was looked through.
+    /// Whether the part of the body was searched that may be the end of a value that began in the head.
     is_joined: bool,
 }
 
@@ -68,13 +68,14 @@ impl Scrubbing {
     /// Takes a piece in, and gives out what is certain.
     ///
     /// # Errors
-    /// Something packed that can't be given out; nothing of this body is after that.
+    /// Something packed that can't be given out. Nothing of this body is given out after that.
     pub fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Bytes, PackedError> {
         let piece = self.unpack(|packed| packed.push(known, piece))?;
         let known = Scrubber::read(known);
         self.held.extend_from_slice(&piece);
         self.hold = self.hold.max(hold(&known));
-        // BOUND: each look goes through all that is held, so pieces of a byte are looked through together. How many depends on their length alone.
+        // BOUND: each search covers everything that is held, so very short pieces are searched together. How many depends on their length
+        // alone.
         if self.held.len().saturating_sub(self.looked) < self.hold / TOGETHER {
             return Ok(Bytes::new());
         }

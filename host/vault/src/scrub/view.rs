@@ -1,4 +1,4 @@
-//! A text as somebody would read it who decodes it, and where in the text each byte of that comes from.
+//! A text as a decoder reads it, and the place in the text that each decoded byte comes from.
 
 use std::ops::Range;
 
@@ -39,7 +39,7 @@ impl Chars {
         self.pieces.push(Piece { out, out_len: bytes.len(), src: range.start, src_len: bytes.len() });
     }
 
-    /// Bytes that others stand for.
+    /// Bytes that other bytes of the text stand for.
     pub(super) fn put(&mut self, decoded: &[u8], from: Range<usize>) {
         if !decoded.is_empty() {
             self.pieces.push(Piece { out: self.bytes.len(), out_len: decoded.len(), src: from.start, src_len: from.len() });
@@ -62,7 +62,7 @@ impl Chars {
         }
     }
 
-    /// The parts that are within reach of something that was decoded or left out. What is elsewhere reads as in the text itself.
+    /// The parts that are near something that was decoded or left out. All other parts read as in the text itself.
     pub(super) fn changed(&self, reach: usize) -> Vec<Range<usize>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
         let is_copied_from_the_beginning = |piece: &Piece| piece.out_len == piece.src_len && piece.src == 0;

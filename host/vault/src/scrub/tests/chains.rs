@@ -7,7 +7,8 @@ use crate::scrub::stream::SPREAD_MAX;
 const VALUES: &[&str] =
     &["plain-value-2", "s3cr/t+\"v&l'<>\\ ~=?ü.", "eight 88", "Zm9vYmFyYmF6cXV4cXV1eA==", "q%41&amp;b\\u0062=3D/z", "0123456789abcdef0123"];
 
-/// A value of the same length and kind in which each letter is another: what differs in what becomes of both is what tells of the value.
+/// A value of the same length and kind in which each letter is different. Where the results for both values differ, the result shows
+/// something of the value.
 fn other(value: &str) -> String {
     let next = |letter: char, first: char, last: char| if letter == last { first } else { char::from_u32(letter as u32 + 1).unwrap() };
     let letter = |letter: char| match letter {
@@ -20,7 +21,7 @@ fn other(value: &str) -> String {
     value.chars().map(letter).collect()
 }
 
-/// Nothing of what tells of the value may be left. Gives back what is wrong.
+/// Checks that nothing is left that shows something of the value. Returns what is wrong.
 fn fault(known: &Scrubber, value: &str, pieces: &[usize], encode: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<String> {
     for (inner, outer) in [(("", ""), ("\"", "\"")), (("before ", " after"), ("text: ", " and more\n")), (("us:", "\n"), ("(", ")"))] {
         let text =
@@ -57,7 +58,7 @@ fn each_form_of_a_value_is_taken_out() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// Where a stream is cut decides whether the last of them counts as part of the value; nothing of the value is left either way.
+/// The cut of a stream decides whether the last of them counts as part of the value. Nothing of the value is left in either case.
 #[test]
 fn a_value_with_backslashes_at_its_end_is_taken_out() {
     let value = "with\\n-and\\at-its-end\\";
@@ -73,7 +74,7 @@ fn each_form_of_a_form_is_taken_out() {
         let known = scrubber(&[value]);
         for (at, (first, inner)) in ALL.iter().enumerate() {
             for (beside, (second, outer)) in ALL.iter().enumerate().filter(|(_, (name, _))| can_hold(name, first)) {
-                // Streams are cut for some of them: each pair takes its time.
+                // Streams are cut for only some of the pairs, because each pair takes a while.
                 let pieces: &[usize] = if (at + beside) % 5 == 0 { &[13] } else { &[] };
                 let fault = fault(&known, value, pieces, &|bytes| outer(&inner(bytes)));
                 faults.extend(fault.map(|fault| format!("{value} in {first} in {second}: {fault}")));

@@ -1,4 +1,4 @@
-//! How programs write bytes, each encoder by itself and without anything of the decoders that are tested.
+//! How programs write bytes. The encoders use no code of the decoders that are tested.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

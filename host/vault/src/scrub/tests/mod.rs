@@ -19,7 +19,7 @@ fn scrubber(values: &[&str]) -> Scrubber {
     Scrubber::new(&values.iter().map(|value| secret(value)).collect::<Vec<_>>()).unwrap()
 }
 
-/// A text that comes in pieces of so many bytes, as it is given out, and how many values were in it.
+/// Scrubs a text in pieces of that many bytes. Returns what is given out, and how many values were in it.
 fn washed(known: &Scrubber, text: &[u8], piece: usize) -> (Vec<u8>, u64) {
     let mut stream = Scrubbing::default();
     let mut out: Vec<u8> = text.chunks(piece.max(1)).flat_map(|piece| stream.push(&[known], piece).unwrap()).collect();
@@ -31,7 +31,7 @@ fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Bytes of which nobody knows what they may hold by chance, always the same ones.
+/// Bytes that look random, always the same ones.
 fn noise(bytes: usize, alphabet: &[u8]) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {

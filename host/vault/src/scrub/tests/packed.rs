@@ -83,7 +83,7 @@ fn a_bomb_ends_the_body() {
 #[test]
 fn bombs_one_after_the_other_and_within_each_other_end_the_body() {
     let known = scrubber(&[VALUE]);
-    // Each part alone unpacks to less than is free.
+    // Each part alone unpacks to less than the free amount.
     let part = gzip(&vec![0; 1 << 20]);
     let few = part.repeat(3);
     assert_eq!(given(&known, &few, 5_000), (few, Ok(()), 0), "the control");

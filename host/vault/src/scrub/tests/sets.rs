@@ -3,7 +3,7 @@
 use super::*;
 
 fn made(number: usize) -> Secret {
-    // As tokens of one issuer are: alike at their beginning and at their end.
+    // Like tokens of one issuer, these are the same at their beginning and at their end.
     secret(&format!("eyJhbGciOiJSUzI1NiJ9.{:020}.signature-{number:08}-of-it==", number * 7_919))
 }
 

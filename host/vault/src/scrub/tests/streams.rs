@@ -1,4 +1,4 @@
-//! Streams: what is held back, what overlaps, what comes to be known meanwhile.
+//! Streams: what is held back, values that overlap, values that become known meanwhile.
 
 use super::*;
 
