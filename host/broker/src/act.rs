@@ -41,13 +41,13 @@ struct Body {
     trailers: Vec<Header>,
     /// What the guest has seen already: so many bytes, with this digest.
     skip: Option<Seen>,
-    /// What was found in it that has no business there.
+    /// The values that were found in it and may not be there.
     met: Met,
-    /// Whether it is packed, or a slice: what is in it can't be seen.
+    /// Whether it is packed, or only a slice, so that its content can't be searched.
     is_opaque: bool,
 }
 
-/// Whose values were found in one answer that has no business there.
+/// The credentials whose values were found in one answer although they may not be there.
 struct Met {
     /// Where the answer comes from.
     host: Host,
@@ -119,7 +119,7 @@ impl Act {
         };
         let Sent { host, response: Response { mut head, peer, tls, body }, mut wash, version, token } = sent;
         let is_opaque = leased::is_opaque(&head);
-        // SECURITY: also for what another run of this home has obtained since this was sent.
+        // SECURITY: the answer is also searched for what another run of this home has obtained since this request was sent.
         wash = wash.or_else(|| self.leased.wash());
         if wash.is_some() && is_opaque {
             permit.unanswered(NoAnswer { fault: told(HttpFault::Protocol), peer: Some(peer), refused: None })?;
@@ -148,7 +148,7 @@ impl Act {
             let Dressed { version, token } = self.leased.dress((permit.op(), credential), &mut request, &covers).await?;
             let host = request.target.host.clone();
             let wash = self.leased.wash();
-            // SECURITY: the run may have been stopped while a token or a value was waited for.
+            // SECURITY: the run may have been stopped while the host waited for a token or a value.
             self.gate.check_going()?;
             if let Some(name) = credential {
                 self.gate.lease_begins(name)?;
@@ -181,7 +181,8 @@ impl Act {
         if piece.is_none() {
             body.trailers.extend(body.reader.take_trailers());
         }
-        // SECURITY: a value that another run obtained since this answer began is looked for from now on; where it can't be, nothing more is shown.
+        // SECURITY: from now on, a value that another run obtained since this answer began is looked for. If that is not possible, nothing
+        // more is shown.
         if body.wash.is_none() {
             body.wash = self.leased.wash();
         }
@@ -196,7 +197,7 @@ impl Act {
             None => wash.rest(&mut body.trailers),
         };
         self.gate.redacted(op, hits);
-        // What could not be looked for may have come to be known just now.
+        // A value that can't be looked for may have become known just now.
         if self.leased.looked.is_blind() {
             return Some(Err(HttpFault::Incomplete));
         }
@@ -205,15 +206,15 @@ impl Act {
             return Some(Err(HttpFault::Incomplete));
         }
         match out {
-            // Asked once more, nothing is held back, and that is the end.
+            // If it is called again, nothing is held back, and that is the end.
             Ok(out) if is_over && out.is_empty() => None,
             Ok(out) => Some(Ok(out)),
-            // What is packed in it can't be shown: the server is not understood.
+            // What is packed in it can't be shown: the guest is told of a protocol error.
             Err(_) => Some(Err(HttpFault::Protocol)),
         }
     }
 
-    /// Values that were found and have no business in this answer: each credential is counted once.
+    /// Notes values that were found and may not be in this answer. Each credential is counted once.
     fn meet(&self, op: OpId, wash: &Wash, met: &mut Met) -> Result<(), Stop> {
         for name in self.leased.looked.foreign(&met.host, wash.hits()) {
             if met.names.insert(name.clone()) {

@@ -1,8 +1,8 @@
-//! The one way from a mount to what lies beneath it: found by the kernel without leaving the mount, held by a descriptor, and opened through
-//! that descriptor, so that nothing can be exchanged between two looks.
+//! The one way from a mount to the files beneath it. The kernel finds a file without leaving the mount. It is then held by a descriptor and
+//! opened through that descriptor, so that nobody can exchange it between two looks.
 //!
-//! SECURITY: a file system that is mounted somewhere beneath (`/proc`, a network's, another program's) is no part of the mount: no path
-//! enters it, whatever is to be done at its end. It is not even asked, so it can keep nobody waiting. Whoever means an agent to see it grants
+//! SECURITY: a file system that is mounted somewhere beneath (`/proc`, one of a network or of another program) is not part of the mount. No
+//! path enters it, for any operation. It is not even asked, so it can't make anybody wait. If an agent should see it, the operator grants
 //! it as a mount of its own.
 
 use std::fs::File;
@@ -53,7 +53,7 @@ pub(crate) fn target(link: &File) -> Result<String, Not> {
     tellable(readlinkat(link, "", Vec::new()).map_err(io::Error::from)?.as_bytes())
 }
 
-/// SECURITY: an absolute target names a place on the host, which the guest sees nothing of.
+/// SECURITY: an absolute target names a place on the host, and the guest must see nothing of the host.
 fn tellable(target: &[u8]) -> Result<String, Not> {
     match str::from_utf8(target) {
         _ if target.first() == Some(&b'/') => Err(Not::Refused(Reason::LeavesMount)),

@@ -27,7 +27,7 @@ enum Thing {
 struct Open {
     mount: usize,
     thing: Thing,
-    /// The path by which it was opened, as the guest would say it; nothing where it is too long to be kept.
+    /// The path by which it was opened, as the guest would write it. `None` if it is too long to be kept.
     said: Option<String>,
 }
 
@@ -214,7 +214,7 @@ impl Files {
         Ok(FileAnswer::Opened { file, kind, real })
     }
 
-    /// The path by which something was opened that is open, or a mount's own.
+    /// The path by which an open file was opened, or the path of a mount.
     fn said(&self, file: FileId) -> Option<String> {
         match self.open.get(&file.0) {
             Some(open) => open.said.clone(),
@@ -324,7 +324,7 @@ impl Files {
     }
 }
 
-/// A path beneath another one, as the record has it. BOUND: a guest can walk `d/../d/..` for ever.
+/// A path beneath another one, as it is on the record. BOUND: a guest can walk `d/../d/..` for ever.
 fn joined(dir: Option<String>, path: &str) -> Option<String> {
     let mut whole = dir?;
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -336,7 +336,7 @@ fn joined(dir: Option<String>, path: &str) -> Option<String> {
     (whole.len() <= effect::GUEST_PATH_BYTES_MAX).then_some(whole)
 }
 
-/// Where something that was opened in a mount lies, as the guest would say it: by the kernel's own word (proc(5)), which has no links in it.
+/// Where a file that was opened in a mount really is, as the guest would write it. The kernel says it (proc(5)), without links in it.
 fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
     let fd = match thing {
         Thing::File { file, .. } => file.as_raw_fd(),
@@ -349,7 +349,8 @@ fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
 
 /// Opens what is at a path, if it is a regular file or a directory.
 ///
-/// SECURITY: held before it is opened, since opening a device can do something, and a FIFO hangs; what is opened is what was held.
+/// SECURITY: the file is held before it is opened, since opening a device can have an effect, and opening a FIFO hangs. What is opened is
+/// what was held.
 fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, Not> {
     let path = open.path.as_str();
     let found = beneath::find(dir, path, end(open.follow))?;

@@ -1,18 +1,18 @@
-//! What the host has begun at a server and brings to its end, whoever lost interest meanwhile: an exchange that changes something there and is given up half
-//! way leaves nobody with the result.
+//! Exchanges that the host has begun at a server and finishes, even if nobody waits for them any more. If an exchange that changes
+//! something there were given up half way, nobody would have the result.
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// The tasks of one run that are brought to their end.
+/// The tasks of one run that are finished in any case.
 pub(crate) struct Finishing {
     runtime: Handle,
     under_way: watch::Sender<usize>,
 }
 
-/// Counts one task, however it ends.
+/// Counts one task until it has ended, however it ends.
 struct UnderWay(watch::Sender<usize>);
 
 impl Drop for UnderWay {
@@ -26,7 +26,7 @@ impl Finishing {
         Self { runtime, under_way: watch::Sender::new(0) }
     }
 
-    /// Does this in a task of the host. Dropping what is returned does not end the task. Nothing, where the runtime is shutting down.
+    /// Runs this in a task of the host. Dropping the returned future does not end the task. Returns `None` if the runtime is shutting down.
     pub(crate) fn finish<T, W>(&self, work: W) -> impl Future<Output = Option<T>> + use<T, W>
     where
         T: Send + 'static,
@@ -45,7 +45,7 @@ impl Finishing {
     /// Returns when nothing is under way.
     pub(crate) async fn finished(&self) {
         let mut under_way = self.under_way.subscribe();
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let _ = under_way.wait_for(|count| *count == 0).await;
     }
 }

@@ -17,11 +17,11 @@ use crate::starred;
 use crate::tokens::Tokens;
 use crate::wash::Wash;
 
-/// For how long a source that gave no value is not asked again in vain, in nanoseconds.
+/// How long a source that gave no value is not asked again, in nanoseconds.
 const IN_VAIN_NS: u64 = 60_000_000_000;
-/// For how long a signature over the time may let somebody in: services take 15 minutes at most, and clocks differ by some.
+/// How long a signature over the time may let somebody in: services accept it for 15 minutes at most, and clocks differ a little.
 const SIGNED_S: u64 = 20 * 60;
-/// For how long one that has no time in it is looked for: nobody says when it is no longer taken.
+/// How long a signature without a time is looked for: nothing says when it is no longer accepted.
 const TIMELESS_S: u64 = 24 * 3600;
 /// By how much the clock of a server may be behind.
 const DRIFT_S: u64 = 5 * 60;
@@ -33,7 +33,7 @@ pub(crate) struct Leased {
     pub(crate) gate: RunGate,
     /// For what the host asks on its own behalf: no guest uses its connections.
     pub(crate) own: Option<Pool>,
-    /// What is brought to its end, whoever lost interest.
+    /// Exchanges that are finished even if nobody waits for them.
     pub(crate) finishing: Finishing,
     pub(crate) looked: Looked,
     /// When a source gave no value for a credential that was only to be looked for.
@@ -109,14 +109,14 @@ impl Leased {
         self.sourced(binding, (op, Timeouts::default())).await.ok().flatten()
     }
 
-    /// The same, if it may go there.
+    /// The same, if the value may be sent there.
     pub(crate) async fn value_for(self: &Arc<Self>, binding: &Binding, target: &HttpTarget, op: OpId) -> Option<Secret> {
         let Value { secret, destinations, .. } = self.value(binding, op).await?;
         let may = destinations.is_none_or(|to| policy::destination::may_go(&binding.name, &to, std::iter::once(target)).is_ok());
         may.then_some(secret)
     }
 
-    /// The same, for somebody who may be less patient; an error where there may be one that could not be had.
+    /// The same, with timeouts of the caller. An error if there may be a value that could not be fetched.
     async fn sourced(self: &Arc<Self>, binding: &Binding, asking: (OpId, Timeouts)) -> Result<Option<Value>, NotHad> {
         match self.vault.value(binding).await {
             Ok(value) => Ok(Some(value)),
@@ -126,10 +126,11 @@ impl Leased {
         }
     }
 
-    /// Puts the credential of that name into a request. Its value is asked for each time: one that was revoked is gone.
+    /// Puts the credential of that name into a request. Its value is fetched each time, so a revoked value is no longer sent.
     ///
-    /// SECURITY: before anything leaves, all values are looked for that the run could be shown: what it may use itself, what another request took along, and
-    /// what runs of this home did before, in other processes too. And what the guest itself has of them leaves as stars.
+    /// SECURITY: before anything leaves, the host starts to look for all values that the run could be shown: values that it may use itself,
+    /// values that were sent with another request, and values of earlier runs of this home, in other processes too. If the guest itself has
+    /// such a value, it is sent as stars.
     pub(crate) async fn dress(
         self: &Arc<Self>,
         (op, name): (OpId, Option<&str>),
@@ -164,7 +165,7 @@ impl Leased {
         Ok(Dressed { version: value.version, ..put })
     }
 
-    /// What of a request holds a value leaves as stars; whose it was is on the record and counted.
+    /// Replaces the parts of a request that hold a value by stars. Whose value it was is put on the record and counted.
     fn star(
         &self,
         (op, known): (OpId, &Scrubber),
@@ -176,11 +177,12 @@ impl Leased {
         for name in whose {
             self.gate.value_met(op, &name, MetIn::Request)?;
         }
-        // Where the path may not be what the stars make of it, there is nothing that could be sent.
+        // If the path with stars is not granted, there is nothing that could be sent.
         if held.0.is_empty() || covers(request) { Ok(()) } else { Err(Undressed::Refused(Reason::SecretInRequest)) }
     }
 
-    /// The values of all bindings of the run. One that could not be had lets nothing be sent to where it could come back from; its name is the error.
+    /// The values of all bindings of the run. If a value could not be fetched, nothing is sent to hosts that could send it back. The error
+    /// is the name of its credential.
     async fn values(
         self: &Arc<Self>,
         name: Option<&str>,
@@ -229,7 +231,7 @@ impl Leased {
         Ok(Dressed::default())
     }
 
-    /// Notes values of a binding before they leave, or as they come.
+    /// Notes values of a binding before they leave the host, or when they arrive.
     pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unlooked> {
         let values = secrets.iter().map(|secret| outstanding(&binding.name, reach(binding), None, secret)).collect();
         self.looked.note(values, self.now_s()).await
@@ -240,7 +242,7 @@ impl Leased {
         self.tokens.forget(credential, token);
     }
 
-    /// What an answer goes through; nothing, where there is nothing to be looked for.
+    /// What an answer is passed through. `None` if there is nothing to look for.
     pub(crate) fn wash(self: &Arc<Self>) -> Option<Wash> {
         self.scrubber().map(|_| Wash::new(Arc::clone(self)))
     }
@@ -282,7 +284,7 @@ enum NotPut {
 /// A source that may have a value did not give it.
 struct NotHad;
 
-/// Where the value of a binding could let somebody in: also at the endpoint where tokens are had for it.
+/// Where the value of a binding could let somebody in: also at the endpoint that gives tokens for it.
 fn reach(binding: &Binding) -> Vec<HostPattern> {
     let mut hosts = binding.hosts.clone();
     if let Placement::Oauth2(oauth2) = &binding.placement {
@@ -291,7 +293,8 @@ fn reach(binding: &Binding) -> Vec<HostPattern> {
     hosts
 }
 
-/// Until when what is made for one request could let somebody in. What is the value itself, written otherwise, is held as long as that.
+/// Until when something that is made for one request could let somebody in. `None` if it is the value itself in another form: it is held as
+/// long as the value.
 fn lapses(placement: &Placement, now_s: u64) -> Option<u64> {
     match placement {
         Placement::Jwt(jwt) => Some(now_s + jwt.lifetime_s + DRIFT_S),

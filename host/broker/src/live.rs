@@ -90,11 +90,11 @@ impl LiveHandle {
         self.inbox.end(Stop::Stopped);
     }
 
-    /// Returns when what the host has begun for the run at the servers of others is over: it is brought to its end, and is on the record before the run's
-    /// own end is.
+    /// Returns when all exchanges that the host has begun for the run at other servers are over. They are finished, and are on the record
+    /// before the end of the run is.
     pub async fn finished(&self) {
         if let Some((gate, leased, _)) = &self.acts {
-            // Its guest has ended: nothing of its own is sent any more.
+            // The guest has ended, so none of its own requests are sent any more.
             gate.stop();
             leased.finishing.finished().await;
         }
@@ -123,7 +123,7 @@ impl Live {
         let pool = network.as_ref().map(Network::pool);
         let leased = Arc::new(Leased::new(vault, gate.clone(), network.as_ref().map(Network::pool), Finishing::new(runtime.clone())));
         let clock = Arc::clone(gate.clock());
-        // Not the other way round: who knows the secrets has the gate already.
+        // The reference is weak, because `leased` has the gate already.
         let known = Arc::downgrade(&leased);
         gate.star_with(move |text| known.upgrade().map_or_else(|| text.clone(), |leased| leased.scrub_text(text)));
         let mut live = Self::without_acts(gate.opening(), mounts, clock);

@@ -1,6 +1,7 @@
-//! What is looked for in everything that comes back to one run: all values of the home that could still let somebody in where this run can reach.
+//! The values that are looked for in all answers to one run: all values of the home that could still let somebody in at a host that this
+//! run can reach.
 //!
-//! INVARIANT: a value is looked for before it leaves, and until it has lapsed.
+//! INVARIANT: a value is looked for before it leaves the host, and until it has expired.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ pub(crate) struct Looked {
     names: BTreeSet<String>,
     /// Where it may ask.
     hosts: Vec<HostPattern>,
-    /// Each value has the tag that the register knows it by.
+    /// The tag of each value is its number in the register.
     scrubber: Arc<Scrubber>,
     taken: Mutex<Taken>,
     /// Something could not be looked for: nothing more is shown.
@@ -26,15 +27,15 @@ pub(crate) struct Looked {
 /// What is looked for.
 #[derive(Default)]
 struct Taken {
-    /// The register's number up to which everything was taken.
+    /// The number in the register up to which every value was taken.
     up_to: u64,
     values: BTreeMap<u64, Arc<Outstanding>>,
 }
 
-/// A value that can't be looked for must not leave. In words for the operator.
+/// Why a value can't be looked for. Such a value must not leave the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unlooked {
-    /// Too many could still let somebody in.
+    /// Too many values could still let somebody in.
     Full,
     /// What the home has kept does not open, or can't be added to.
     Unkept,
@@ -91,7 +92,7 @@ impl Looked {
         self.take(now_s)
     }
 
-    /// Looks for what is new, and no longer for what has lapsed.
+    /// Starts to look for new values, and stops to look for values that have expired.
     fn take(&self, now_s: u64) -> Result<(), Unlooked> {
         let mut taken = self.lock();
         let last = self.register.last();
@@ -113,12 +114,12 @@ impl Looked {
         Ok(())
     }
 
-    /// What everything is looked through for just now; nothing, where there is nothing to be looked for.
+    /// The values that answers are searched for now. `None` if there is nothing to look for.
     ///
-    /// SECURITY: also what another run of this home has obtained since an answer began.
+    /// SECURITY: this includes what another run of this home has obtained since an answer began.
     pub(crate) fn scrubber(&self, now_s: u64) -> Option<Arc<Scrubber>> {
         if self.register.last() != self.lock().up_to {
-            // What can't be looked for is met again by `is_blind`.
+            // If a value can't be looked for, `is_blind` reports it.
             let _ = self.take(now_s);
         }
         (!self.lock().values.is_empty()).then(|| Arc::clone(&self.scrubber))
@@ -129,18 +130,18 @@ impl Looked {
         self.is_blind.load(Ordering::Acquire)
     }
 
-    /// Whose values are in a text.
+    /// The credentials whose values are in a text.
     pub(crate) fn whose(&self, text: &[u8]) -> BTreeSet<String> {
         let (hits, taken) = (self.scrubber.find(text), self.lock());
         hits.of.keys().filter_map(|tag| taken.values.get(tag)).map(|value| value.credential.clone()).collect()
     }
 
-    /// Whose values were found that have no business at this host.
+    /// The credentials whose values were found although they may not come from this host.
     pub(crate) fn foreign(&self, host: &Host, hits: &Hits) -> BTreeSet<String> {
-        // Of a value of which nobody knows where it may go, nobody knows where it may not.
+        // If nobody knows where a value may be sent, nobody knows where it may not be.
         let has_business = |value: &Outstanding| value.hosts.is_empty() || value.hosts.iter().any(|pattern| pattern.matches(host));
         let taken = self.lock();
-        // The same value may be known for other hosts as well: from a run whose binding said otherwise.
+        // The same value may also be known for other hosts, from a run with another binding.
         let is_foreign = |value: &&Arc<Outstanding>| {
             let mut same = taken.values.values().filter(|known| known.credential == value.credential && known.secret.is(&value.secret));
             !same.any(|known| has_business(known))
@@ -150,7 +151,7 @@ impl Looked {
     }
 }
 
-/// A value of that credential, to be noted.
+/// Makes an entry for a value of that credential.
 pub(crate) fn outstanding(credential: &str, hosts: Vec<HostPattern>, until_s: Option<u64>, secret: &Secret) -> Outstanding {
     Outstanding { credential: credential.to_owned(), hosts, until_s, secret: secret.clone() }
 }

@@ -113,7 +113,7 @@ fn open_dir(host: &Path) -> Result<Dir, MountFault> {
     Ok(dir)
 }
 
-/// SECURITY: one that can't be asked what it is is not opened.
+/// SECURITY: if the system does not say what kind of file system it is, it is not opened.
 fn judge(kind: io::Result<u64>) -> Result<(), MountFault> {
     if PSEUDO.contains(&kind?) { Err(MountFault::Pseudo) } else { Ok(()) }
 }

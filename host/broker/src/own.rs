@@ -1,5 +1,5 @@
-//! Requests that the host makes on its own behalf: for tokens, for values at a server, for the steps of a rotation. Their addresses are judged as any
-//! other's, they are bounded, each is on the record before it is sent, and no guest sees anything of what comes back.
+//! Requests that the host makes on its own behalf: for tokens, for values at a server, for the steps of a rotation. Their addresses are
+//! judged like all others, and the requests are bounded. Each is on the record before it is sent, and no guest sees anything of the answer.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 const HEAD_BYTES_MAX: u64 = 64 << 10;
 const HEADERS_MAX: usize = 256;
 
-/// For what the host asks: which credential, which act of the run.
+/// What the host asks for: the credential, and the act of the run.
 #[derive(Clone, Copy)]
 pub(crate) struct For<'a> {
     pub(crate) credential: &'a str,
@@ -35,7 +35,7 @@ pub(crate) struct OwnRequest {
     pub(crate) addresses: Vec<IpNet>,
     /// The whole of it takes no longer than all of them.
     pub(crate) timeouts: Timeouts,
-    /// For the record: from before a value was put into the path.
+    /// The URL for the record, as it was before a value was put into the path.
     resource: String,
 }
 
@@ -46,14 +46,14 @@ pub(crate) struct OwnAnswer {
 }
 
 impl OwnRequest {
-    /// Without anything but its method and target yet, which have no secret in them.
+    /// A request that has only its method and target yet. They have no secret in them.
     pub(crate) fn new(method: Method, target: HttpTarget, addresses: Vec<IpNet>) -> Self {
         let resource = format!("{method} {}", target.redacted());
         Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses, timeouts: Timeouts::default(), resource }
     }
 
-    /// Sends it, under a rule of its own: its connection is used for the same credential only. The intent is durable before it is sent, and how it ended
-    /// is on the record when this returns. Nothing, where no whole answer came.
+    /// Sends it under a rule of its own: its connection is used for the same credential only. The intent is durable before it is sent, and
+    /// how it ended is on the record when this returns. Returns `None` if no complete answer came.
     pub(crate) async fn send(self, leased: &Leased, why: For<'_>) -> Option<OwnAnswer> {
         let pool = leased.own.as_ref()?;
         let ask = HostAsk { credential: why.credential, op: why.op, purpose: why.purpose, resource: &self.resource };
@@ -98,7 +98,7 @@ impl OwnRequest {
     }
 }
 
-/// How long somebody waits for all of a request.
+/// How long the whole request may take.
 pub(crate) fn patience(timeouts: Timeouts) -> Duration {
     timeouts.connect + timeouts.first_byte + timeouts.between_bytes
 }

@@ -17,11 +17,11 @@ use crate::own::{For, OwnRequest, patience};
 
 /// How long a value is used before it is asked for anew.
 const KEPT: Duration = Duration::from_secs(60);
-/// How long before its end a log-in is no longer used.
+/// How long before its end a log-in is used no more.
 const EARLY: Duration = Duration::from_secs(10);
-/// For how long a log-in is looked for that does not end, in seconds.
+/// How long a log-in that does not end is looked for, in seconds.
 const UNENDING_S: u64 = 30 * 24 * 3600;
-/// BOUND: the longest that one is used, also where the server says that it does not end.
+/// BOUND: the longest time that a log-in is used, also if the server says that it does not end.
 const LOGIN_KEPT_MAX: Duration = Duration::from_secs(3600);
 
 struct Kept {
@@ -36,7 +36,7 @@ type Slot = Arc<tokio::sync::Mutex<Option<Kept>>>;
 pub(crate) struct Servers {
     /// Values, by the credential's name.
     values: Mutex<HashMap<String, Slot>>,
-    /// What lets the host in, by the same: no credential is read with what another one's lease obtained.
+    /// The log-ins, also by the credential's name: no credential is read with a log-in that another credential's lease obtained.
     logins: Mutex<HashMap<String, Slot>>,
 }
 
@@ -63,7 +63,7 @@ impl Servers {
         let asking = Asking { leased: Arc::clone(leased), name: binding.name.clone(), source: source.clone(), op, timeouts };
         let token = self.login(&asking).await?;
         let Some(secret) = asking.read(&token).await else {
-            // It may be no good any more: the next ask is let in anew.
+            // The log-in may no longer be valid: the next ask logs in again.
             *self::slot(&self.logins, &binding.name).lock().await = None;
             return None;
         };
@@ -71,7 +71,7 @@ impl Servers {
         Some(Value { secret, version: None, destinations: None })
     }
 
-    /// What the host shows to read: a token of the operator's, or the one that it was given for what it showed.
+    /// The token that the host shows to read a value: the operator's token, or the one that it was given when it logged in.
     async fn login(&self, asking: &Asking) -> Option<Secret> {
         let server = &asking.source.server;
         let slot = slot(&self.logins, &asking.name).lock_owned().await;
@@ -85,13 +85,13 @@ impl Servers {
         if remote::login_request(&server.login, &shown).ok()?.is_none() {
             return Some(shown);
         }
-        // What is shown may be good once only: the log-in is brought to its end, and what it gave is kept for the next ask.
+        // What the host shows to log in may be valid only once. So the log-in is finished, and its token is kept for the next ask.
         let let_in = asking.leased.finishing.finish(asking.clone().into_slot(shown, slot));
         tokio::time::timeout(patience(asking.timeouts), let_in).await.ok()??
     }
 }
 
-/// One value that is asked for.
+/// One value that is to be fetched.
 #[derive(Clone)]
 struct Asking {
     leased: Arc<Leased>,
@@ -112,7 +112,7 @@ impl Asking {
         For { credential: &self.name, op: self.op, purpose }
     }
 
-    /// What lets the host in at the server is looked for in what comes back from there: until it ends, or as long as the home is held.
+    /// The token of a log-in is looked for in answers of that server, until it ends or as long as the home is held.
     async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
         let (now_s, host) = (self.leased.now_s(), HostPattern::Exact(self.source.server.address.host.clone()));
         let until_s = lasts_s.map(|lasts_s| now_s.saturating_add(lasts_s));

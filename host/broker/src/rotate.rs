@@ -19,7 +19,7 @@ const NO_NEW_VALUE: &str = "no new value waits: `rotation-create` comes first";
 const NOT_ACCEPTED: &str = "the target does not accept the new value, and nothing was changed";
 const NO_VALUE: &str = "the credential has no value";
 
-/// The requests of a rotation: as the binding has them, and as the record does.
+/// The requests of a rotation: as they are in the binding, and as they are on the record.
 const SET: (&CredentialStep, HostPurpose) = (&CredentialStep::Set, HostPurpose::RotationSet);
 const TEST: (&CredentialStep, HostPurpose) = (&CredentialStep::Test, HostPurpose::RotationTest);
 const PROBE: (&CredentialStep, HostPurpose) = (&CredentialStep::Finish, HostPurpose::RotationProbe);
@@ -45,8 +45,8 @@ impl Done {
     }
 }
 
-/// Does what was asked, and puts on the record what came of it. Whoever loses interest, or loses the lease, does not end a step that has begun: half of
-/// a rotation locks everybody out.
+/// Does what was asked, and puts the result on the record. A step that has begun is finished, even if nobody waits for it or the lease
+/// ends: half of a rotation would lock everybody out.
 pub(crate) async fn done(act: &Act, permit: Permit<Asked>, ask: &CredentialAsk) -> Result<Result<Value, HttpFault>, Stop> {
     let leased = &act.leased;
     let credential = permit.bounds().credential.clone();

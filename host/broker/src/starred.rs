@@ -1,13 +1,13 @@
 //! A request of the guest that holds the value of a credential: it is sent like any other, with stars in place of each part that held one.
 //!
-//! SECURITY: were it refused, the guest would learn that one of millions of guesses in it is right. Were only the value starred, a server that works with the
-//! guest would learn which.
+//! SECURITY: if it were refused, the guest would learn that one of millions of guesses in it is right. If only the value were starred, a
+//! server that works with the guest would learn which guess.
 
 use effect::HttpTarget;
 use net::WireRequest;
 use vault::Scrubber;
 
-/// What of a request held a value, as it was.
+/// The parts of a request that held a value, as they were.
 pub(crate) struct Held(pub(crate) Vec<Vec<u8>>);
 
 /// Puts stars over the whole of each part that holds a value: a header field's name, its value, a segment of the path, the query, the body. Lengths stay.
@@ -39,7 +39,7 @@ fn star_target(known: &Scrubber, target: &mut HttpTarget, held: &mut Vec<Vec<u8>
     held.push(whole.into_bytes());
     let in_query = target.query.as_ref().is_some_and(|query| known.finds(query.as_bytes()));
     let in_path = known.finds(target.path.as_bytes());
-    // One that begins in the path and ends in the query is in neither.
+    // A value that begins in the path and ends in the query is in neither part alone.
     let is_across = !in_query && !in_path;
     if in_query || is_across {
         target.query = target.query.as_deref().map(|query| stars_but(query, "&="));
@@ -54,7 +54,7 @@ fn star_target(known: &Scrubber, target: &mut HttpTarget, held: &mut Vec<Vec<u8>
     }
 }
 
-/// What parts a text stays, so that it reads as before.
+/// Characters that separate the parts of a text are kept, so that it still has the same parts.
 fn stars_but(text: &str, parts: &str) -> String {
     text.chars().map(|letter| if parts.contains(letter) { letter } else { '*' }).collect()
 }

@@ -1,6 +1,6 @@
 //! Access tokens that the host obtains for a run (OAuth 2): kept in the host, used until shortly before they end.
 //!
-//! INVARIANT: an exchange that has begun is brought to its end and its result is kept, whoever lost interest meanwhile.
+//! INVARIANT: an exchange that has begun is finished and its result is kept, even if nobody waits for it any more.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::own::{For, OwnRequest, patience};
 const EARLY_S: u64 = 30;
 /// How long a token is used whose end the endpoint does not tell, in seconds.
 const UNTOLD_S: u64 = 300;
-/// For how long a token is looked for of which nobody says how long it is good, in seconds.
+/// How long a token is looked for if nothing says how long it is valid, in seconds.
 const UNKNOWN_S: u64 = 24 * 3600;
 /// BOUND: the longest that one is used, in seconds.
 const LIFE_S_MAX: u64 = 3600;
@@ -68,13 +68,14 @@ impl Tokens {
         }
         let exchange =
             Exchange { leased: Arc::clone(leased), binding: binding.clone(), oauth2: oauth2.clone(), secret: secret.clone(), op };
-        // However impatient the guest: the endpoint may have spent the refresh token, and what it gave out is good. The next use finds it.
+        // Even if the guest no longer waits: the endpoint may have used up the refresh token, and the token that it gave out is valid. The
+        // next use finds it.
         let obtained = leased.finishing.finish(exchange.into_slot(slot));
         tokio::time::timeout(patience(timeouts), obtained).await.ok()??
     }
 }
 
-/// One request to an endpoint, from the value that is shown there to the token that is kept.
+/// One request to an endpoint: it shows the value there, and keeps the token that it gets.
 struct Exchange {
     leased: Arc<Leased>,
     binding: Binding,
@@ -95,14 +96,14 @@ impl Exchange {
         let Self { leased, binding, oauth2, .. } = self;
         // One exchange at a time for each credential of the home: two would show the same refresh token.
         let _turn = leased.vault.turn(&binding.name).await;
-        // Whoever had the turn before may have spent the refresh token that this request came with.
+        // The exchange before this one may have used up the refresh token that this request came with.
         let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value_for(binding, &oauth2.token, self.op).await?) } else { None };
         let secret = fresh.as_ref().unwrap_or(&self.secret);
         leased.note(binding, &[secret]).await.ok()?;
         let (headers, body) = oauth::token_request(secret, oauth2);
         let mut request = OwnRequest::new(Method::new("POST").ok()?, oauth2.token.clone(), oauth2.token_addresses.clone());
         (request.headers, request.body) = (headers, body);
-        // Not under a lease that was ended while others were waited for.
+        // The lease may have been ended while this request waited for its turn.
         if leased.has_ended(&binding.name) {
             return None;
         }
@@ -111,14 +112,14 @@ impl Exchange {
         let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
         let lives_s = token.lives_s(now_s).unwrap_or(UNKNOWN_S);
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
-            // The one that was sent is worth nothing any more: without the new one, the next start would be locked out. So it is kept first, also
-            // where it can't be looked for and is not used.
-            // SECURITY: not where the credential was revoked while the endpoint was asked.
+            // The refresh token that was sent is worth nothing any more. Without the new one, the host could not log in after the next
+            // start. So the new one is kept first, even if it can't be looked for and is not used.
+            // SECURITY: it is not kept if the credential was revoked while the endpoint was asked.
             let (local, name, spent, next) = (leased.vault.local().clone(), binding.name.clone(), secret.clone(), refresh.clone());
             tokio::task::spawn_blocking(move || local.replace(&name, &spent, next, now_s)).await.ok()?.ok()?;
             leased.note(binding, &[&refresh]).await.ok()?;
         }
-        // SECURITY: looked for until it lapses, however long it is used; and where it can't be looked for, it is not used.
+        // SECURITY: the token is looked for until it expires, however long it is used. If it can't be looked for, it is not used.
         let until_s = now_s.saturating_add(lives_s).saturating_add(EARLY_S);
         leased.looked.note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], now_s).await.ok()?;
         let life_s = token.expires_in_s.unwrap_or(UNTOLD_S).min(LIFE_S_MAX).saturating_sub(EARLY_S);

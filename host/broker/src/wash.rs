@@ -1,4 +1,4 @@
-//! One answer on its way to the guest: every part of it is looked through for all secrets that are known by then.
+//! Searches one answer on its way to the guest: every part of it, for all secrets that are known by then.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl Wash {
         Self { leased, stream: Scrubbing::default(), is_over: false, told: 0 }
     }
 
-    /// The header fields; how many secrets were in them.
+    /// Scrubs the header fields, and returns how many secrets were in them.
     pub(crate) fn head(&mut self, fields: &mut [Header]) -> u64 {
         self.with_known(|stream, known| stream.head(known, fields));
         self.more()
@@ -33,7 +33,7 @@ impl Wash {
         (out, self.more())
     }
 
-    /// What was held back, at the end of the body, together with the trailers; nothing, once it was given out.
+    /// Returns what was held back, at the end of the body, and scrubs the trailers with it. Empty if it was given out before.
     pub(crate) fn rest(&mut self, trailers: &mut [Header]) -> (Result<Bytes, PackedError>, u64) {
         if std::mem::replace(&mut self.is_over, true) {
             return (Ok(Bytes::new()), 0);

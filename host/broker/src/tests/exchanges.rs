@@ -15,7 +15,7 @@ use super::kit::{Home, done, live_with, loopback, opening};
 const ANSWER: &str =
     r#"{"access_token":"access-token-1","token_type":"Bearer","expires_in":3600,"refresh_token":"refresh-token-number-1"}"#;
 
-/// Hears one request, says so, and answers when it is let.
+/// Receives one request, says so, and answers when the test lets it.
 fn issuer() -> (u16, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

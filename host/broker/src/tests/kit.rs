@@ -21,7 +21,7 @@ pub(super) struct Home {
 impl Home {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // A home is its owner's alone, whatever the umask says.
+        // Only the owner may use a home, whatever the umask is.
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let (journal, _) = Journal::open(folder.path(), None, Options { segment_bytes: 1 << 20, ..Options::default() }).unwrap();
         let gate = Gate::new(Arc::new(journal.clone()), Arc::new(SystemClock::new()), Ledger::new());
