@@ -324,7 +324,8 @@ impl Files {
     }
 }
 
-/// A path beneath another one, as it is on the record. BOUND: a guest can walk `d/../d/..` for ever.
+/// A path beneath another one, as it is on the record.
+/// BOUND: a guest can walk `d/../d/..` for ever.
 fn joined(dir: Option<String>, path: &str) -> Option<String> {
     let mut whole = dir?;
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {

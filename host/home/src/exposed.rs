@@ -1,4 +1,4 @@
-//! Why a file of a home is not used, and the command that mends it.
+//! Why a file of a home is not used, and the command that repairs it.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -56,10 +56,10 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// What makes a file of a home one that is not used. Comes as the inner error of an [`io::Error`].
+/// Why a file of a home is not used. It is the inner error of an [`io::Error`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exposed {
-    /// It is another user's.
+    /// It belongs to another user.
     #[error("`{}` belongs to uid {owner}, and this process is uid {own}", path.display())]
     Owner {
         /// Which file or folder.
@@ -79,7 +79,7 @@ pub enum Exposed {
         /// A file or a folder.
         kind: Kind,
     },
-    /// A folder above it is another user's, who can put anything in its place.
+    /// A folder above it belongs to another user, who can put anything in its place.
     #[error("`{}`, above it, belongs to uid {owner}, who can exchange what is beneath", path.display())]
     OwnerAbove {
         /// Which folder.
@@ -100,7 +100,7 @@ pub enum Exposed {
     LinkAbove {
         /// Which link.
         path: PathBuf,
-        /// The whole path without links, where it can be told.
+        /// The whole path without links, if it can be found out.
         real: Option<PathBuf>,
     },
     /// Something else lies in its place.
@@ -116,7 +116,7 @@ pub enum Exposed {
 }
 
 impl Exposed {
-    /// The one that lies at the bottom of an error, or of one of its causes.
+    /// Finds the `Exposed` within an error, or within one of its causes.
     pub fn of<'e>(err: &'e (dyn Error + 'static)) -> Option<&'e Self> {
         let mut next = Some(err);
         while let Some(err) = next {
@@ -129,10 +129,10 @@ impl Exposed {
         None
     }
 
-    /// A command for a shell that mends it.
+    /// A shell command that repairs it.
     pub fn mend(&self) -> String {
         match self {
-            // Root on the home of a user would leave files there that the user can't use.
+            // If root used the home of a user, it would leave files there that the user can't use.
             Self::Owner { owner, own: 0, .. } => format!("sudo -u '#{owner}' bailiwick"),
             Self::Owner { path, own, .. } => format!("sudo chown -R {own} {}", quoted(path)),
             Self::Mode { path, kind: Kind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
@@ -156,7 +156,8 @@ impl From<Exposed> for io::Error {
     }
 }
 
-/// A path as one word of a shell. What does not print is written as `$'…'` has it (POSIX.1-2024), so that it can be shown and still be typed.
+/// A path as one word of a shell. Characters that can't be printed are written in the form `$'…'` (POSIX.1-2024), so that the path can be
+/// shown and still be typed.
 fn quoted(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte);

@@ -1,11 +1,11 @@
-//! The files of a home: looked for only where no other user can put or change them, and opened so that nothing in their place makes anybody
-//! wait.
+//! Opens the files of a home. They are used only if no other user can put or change them, and opened such that nothing in their place makes
+//! the program wait.
 //!
-//! What this room does not do: it does not know what any file means; it follows no link; it mends nothing by itself, but says which command
-//! would. An access list (`setfacl`) needs no look of its own: its mask stands in the group's bits of the mode, so a mode without rights of a
-//! group leaves it without effect.
+//! What this room does not do: it does not know what any file means; it follows no link; it repairs nothing by itself, but says which
+//! command would. An access list (`setfacl`) needs no check of its own: its mask is in the group's bits of the mode, so a mode without
+//! rights for the group leaves it without effect.
 //!
-//! - INVARIANT: what [`open`] gives is a regular file of this user that no other user has rights on.
+//! - INVARIANT: [`open`] returns only a regular file of this user that no other user has rights on.
 //! - INVARIANT: nothing here opens a FIFO, a socket or a device.
 
 #![forbid(unsafe_code)]

@@ -12,7 +12,7 @@ use crate::exposed::{Exposed, Kind};
 
 /// The permission bits of a mode.
 const PERMISSIONS: u32 = 0o7777;
-/// Those of other users.
+/// The permission bits of other users.
 pub(crate) const OTHERS: u32 = 0o077;
 
 /// What a file is opened for.
@@ -22,7 +22,7 @@ pub enum Access {
     Read,
     /// To be read and changed; it must be there.
     Write,
-    /// To be read and changed; an empty one is made where there is none.
+    /// To be read and changed; an empty file is made if there is none.
     Make,
 }
 
@@ -33,11 +33,11 @@ pub(crate) fn own() -> u32 {
 
 /// A file of the home.
 ///
-/// SECURITY: looked at before it is opened, since to open a device can do something; opened without following a link and without waiting for
-/// the other end of a FIFO; looked at again once it is open, since only that tells what was opened.
+/// SECURITY: the file is checked before it is opened, since opening a device can have an effect. It is opened without following a link and
+/// without waiting for the other end of a FIFO. It is checked again once it is open, since only that shows what was opened.
 ///
 /// # Errors
-/// [`Exposed`] within, for what is not a regular file of this user alone; else what the system says.
+/// [`Exposed`] within, if it is not a regular file of this user alone; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn open(path: &Path, access: Access) -> io::Result<File> {
     match fs::symlink_metadata(path) {
@@ -52,19 +52,20 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file of the home that is not there yet, for its owner alone.
+/// Makes a file of the home that is not there yet, for its owner alone.
 ///
 /// # Errors
-/// What the system says; anything that lies there already.
+/// The system's error; anything that is there already.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// A regular file that may be anybody's: a copy of a home that was handed to an auditor. Links are followed; nothing else is opened.
+/// Opens a regular file that may belong to anybody: a file of a copy of a home that an auditor was given. Links are followed; nothing else
+/// is opened.
 ///
 /// # Errors
-/// [`Exposed`] within, for what is not a regular file; else what the system says.
+/// [`Exposed`] within, if it is not a regular file; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn open_handed(path: &Path) -> io::Result<File> {
     let regular = |found: &Metadata| match Kind::of(found.file_type()) {
@@ -81,10 +82,10 @@ fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or(0)
 }
 
-/// Makes a folder of the home for its owner alone, and those above it. One that is there stays as it is.
+/// Makes a folder of the home for its owner alone, and the folders above it. A folder that is there stays as it is.
 ///
 /// # Errors
-/// [`Exposed`] within, for what is not a folder of this user alone; else what the system says.
+/// [`Exposed`] within, if it is not a folder of this user alone; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn make_folder(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
@@ -98,7 +99,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 /// The names in a folder of the home.
 ///
 /// # Errors
-/// [`Exposed`] within, for a link or another thing in its place; else what the system says.
+/// [`Exposed`] within, if a link or another thing is in its place; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
     let kind = Kind::of(fs::symlink_metadata(path)?.file_type());
@@ -118,7 +119,7 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     OpenOptions::new().read(true).custom_flags(flags).open(path)?.sync_all()
 }
 
-/// Whether it is what belongs there, this user's, and nobody else's to use.
+/// Checks that it is what belongs there, that it belongs to this user, and that no other user can use it.
 pub(crate) fn judge(path: &Path, found: &Metadata, expected: Kind) -> io::Result<()> {
     let (kind, own) = (Kind::of(found.file_type()), own());
     let path = || path.to_owned();
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_file_of_another_user_is_refused() {
-        // Root may read it, and must not use it.
+        // Root can read it, but must not use it.
         let path = Path::new("/etc/passwd");
         let owner = fs::metadata(path).unwrap().uid();
         let exposed = refused(path, Access::Read);

@@ -1,4 +1,4 @@
-//! Whether a folder is private: itself, what is in it, and the way to it.
+//! Checks that a folder is private: the folder itself, what is in it, and the path to it.
 
 use std::fs;
 use std::io;
@@ -12,13 +12,13 @@ use crate::open::{judge, list, own};
 const OTHERS_WRITE: u32 = 0o022;
 /// Only the owner of a name in such a folder may rename or remove it (`/tmp`).
 const STICKY: u32 = 0o1000;
-/// A folder whose files are looked at as well: what is in the others is looked at when it is opened.
+/// A folder whose files are checked as well. Files in the other folders are checked when they are opened.
 const LOOKED_INTO: &str = "journal";
-/// The one socket of a home. Its mode is the file mode mask's; whoever speaks through it is asked by the kernel for its user.
+/// The one socket of a home. The file mode mask decides its mode. The kernel says which user is at the other end.
 const SOCKET: &str = "host.sock";
 
-/// Whether a home, or the folder of its second state, is this user's alone, with everything in it, and no other user can exchange it. One that
-/// is not there yet is judged by the way to it.
+/// Checks that a home, or the folder of its second state, belongs to this user alone, with everything in it, and that no other user can
+/// exchange it. If it does not exist yet, only the path to it is checked.
 ///
 /// # Errors
 /// [`Exposed`] within; else what the system says.
@@ -43,7 +43,7 @@ fn contents(folder: &Path) -> io::Result<()> {
     for name in list(folder)? {
         let path = folder.join(&name);
         let found = match fs::symlink_metadata(&path) {
-            // Gone since: another process of this user has just replaced it.
+            // It is gone: another process of this user has just replaced it.
             Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
             found => found?,
         };
@@ -56,13 +56,13 @@ fn contents(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Each folder above: of this user or of root, and without write rights of others, but for those in which only owners rename (`/tmp`). Gives
-/// the path without the links that the system itself has.
+/// Checks each folder above: it belongs to this user or to root, and others have no write rights, except in folders where only owners may
+/// rename (`/tmp`). Returns the path without the system's own links.
 fn way(folder: &Path) -> io::Result<PathBuf> {
     let (mut done, mut rest) = (PathBuf::new(), folder.components().peekable());
     while let Some(component) = rest.next() {
         done.push(component);
-        // The last is judged by the caller.
+        // The caller checks the last one.
         if rest.peek().is_none() {
             break;
         }
@@ -84,7 +84,7 @@ fn way(folder: &Path) -> io::Result<PathBuf> {
     Ok(done)
 }
 
-/// A link of root's in `/`, as systems lay themselves out with (`/home` to `/var/home`).
+/// A link of root in `/` that belongs to the system's layout (`/home` to `/var/home`).
 fn is_of_the_system(link: &Path, owner: u32) -> bool {
     let mut components = link.components();
     let in_root = components.next() == Some(Component::RootDir) && components.count() == 1;

@@ -119,8 +119,8 @@ impl BodyReader {
     }
 }
 
-/// Whether a field says how a message is read, where it goes or who may see it: after the body it comes too late to be obeyed, and who merges
-/// trailers into the head would be told something else than was judged (RFC 9110 section 6.5.1).
+/// Whether a field says how a message is read, where it goes or who may see it. After the body it comes too late to be obeyed. A program
+/// that merges trailers into the head would see another head than the one that was judged (RFC 9110 section 6.5.1).
 fn is_of_the_head(name: &str) -> bool {
     const NAMES: &[&str] = &["age", "authorization", "cache-control", "expires", "host", "location", "retry-after", "set-cookie", "vary"];
     name.starts_with("content-") || name.ends_with("-authenticate") || name.starts_with("access-control-") || NAMES.contains(&name)

@@ -38,7 +38,7 @@ struct Idle {
     revoked: HashSet<String>,
 }
 
-/// Told to whom a request goes, and how many bytes of it.
+/// Called with the address that a request goes to, and how many bytes of it.
 pub type Noting<'a> = &'a (dyn Fn(Option<(SocketAddr, Sent)>) + Send + Sync);
 
 struct Kept {
@@ -90,8 +90,9 @@ impl Pool {
         self.send_noting(request, &|_| ()).await
     }
 
-    /// The same, for somebody who notes to whom a request went, and how many bytes of it: told just before it is handed to a connection, and told
-    /// `None` where nothing of it was written after all. Whatever becomes of the request, what was told last holds.
+    /// The same, for a caller that notes the address that a request went to, and how many bytes of it. The callback is called just before
+    /// the request is handed to a connection, and with `None` if nothing of it was written after all. Whatever becomes of the request, the
+    /// last call is right.
     ///
     /// # Errors
     /// As [`Pool::send`].

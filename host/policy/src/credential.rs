@@ -54,10 +54,10 @@ impl Choice {
     }
 }
 
-/// The guest's choice of a credential, and the request without it; nothing where it made none.
+/// The guest's choice of a credential, and the request without the choice. `None` if it made no choice.
 ///
 /// # Errors
-/// Two choices, a choice that is none, a placeholder anywhere else but in the body, in whatever spelling.
+/// Two choices, a choice of something that is no credential, or a placeholder outside of the body in any spelling.
 pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<(Choice, HttpAsk)>, Reason> {
     let is_choice = |header: &Header| header.name.eq_ignore_ascii_case(CHOICE);
     if placeholders.is_empty() && !ask.headers.iter().any(is_choice) {
@@ -127,8 +127,9 @@ fn is_under(value: &[u8], scheme: &[u8], rest: &[u8]) -> bool {
     front.eq_ignore_ascii_case(scheme) && after.strip_prefix(b" ") == Some(rest)
 }
 
-/// Whether the text is in the target or the headers of a request: as it is, percent-encoded, or in base 64 at any offset. There it was meant to let
-/// somebody in, in a place where it never can: the author is better told than left with a request that fails. In a body it is text like any other.
+/// Whether the text is in the target or the headers of a request: as it is, percent-encoded, or in base 64 at any offset. Its author
+/// expects it to let somebody in there, but it never can. It is better to tell the author than to let the request fail. In a body it is
+/// text like any other.
 fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
     let forms = forms(text);
     let found = |bytes: &[u8]| {
@@ -140,8 +141,8 @@ fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
         || ask.headers.iter().any(|header| found(&header.value) || found(header.name.as_bytes()))
 }
 
-/// How often placeholders are quoted in a body, as they are or in base 64. They stay there as they are, whatever they are quoted for: conversations
-/// that hold one once hold it for ever.
+/// How often placeholders are quoted in a body, as they are or in base 64. They are not changed there: a conversation that quoted a
+/// placeholder once quotes it in every later request.
 pub fn quoted(placeholders: &[Placeholder], body: &[u8]) -> u64 {
     let forms: BTreeSet<Vec<u8>> = placeholders.iter().flat_map(|placeholder| forms(&placeholder.text)).collect();
     forms.iter().map(|form| memchr::memmem::find_iter(body, form).count() as u64).sum()

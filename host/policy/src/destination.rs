@@ -1,8 +1,8 @@
-//! Where the value of a credential may go: its owner says so with the value, and a configuration can only narrow that.
+//! Where the value of a credential may be sent: its owner says so with the value, and a configuration can only narrow that.
 
 use effect::{Binding, CredentialStep, Destination, HttpTarget, Reason, SafeText};
 
-/// A configuration that would send a value where its owner does not let it go.
+/// A configuration that would send a value where its owner does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutsideError {
     /// Nobody has said where it may go.
@@ -18,14 +18,14 @@ pub enum OutsideError {
     Outside {
         /// Of the credential.
         name: String,
-        /// Where its owner lets it go.
+        /// Where its owner allows it.
         allowed: String,
         /// Where the configuration would send it.
         wanted: String,
     },
 }
 
-/// Whether a value may be sent to all of these, as itself or as what is made with it. The words are for the record.
+/// Whether a value, or something that is made with it, may be sent to all of these. The words are for the record.
 ///
 /// # Errors
 /// The first place that none of its destinations covers.
@@ -39,10 +39,10 @@ pub fn may_go<'a>(name: &str, destinations: &[Destination], mut targets: impl It
     Err(Reason::CredentialOutside(SafeText::new(&words, 512)))
 }
 
-/// Whether a binding can send the value anywhere that its owner lets it go: found before anything runs.
+/// Whether a binding can send the value to any place that its owner allows. This is checked before anything runs.
 ///
 /// # Errors
-/// A binding that lies wholly outside; an endpoint or a step of a rotation that does.
+/// A binding that lies wholly outside the destinations, or an endpoint or a step of a rotation that does.
 pub fn check_binding(binding: &Binding, destinations: &[Destination]) -> Result<(), OutsideError> {
     let outside = |wanted: String| {
         let name = binding.name.clone();

@@ -1,7 +1,9 @@
-//! Which header fields a guest may set: none that says who speaks, how a message ends, or that another resource is meant than the one that was judged.
+//! Which header fields a guest may set: none that says who is asking, where a message ends, or that the request is about another resource
+//! than the one that was judged.
 //!
-//! A request without a credential may carry everything that is not closed by its kind. Under a credential it carries ordinary headers, and those that its
-//! grant names. A header that names another resource is judged as a request for that one, and only where the grant names the header.
+//! A request without a credential may have every header whose kind is not closed. Under a credential it may have ordinary headers, and
+//! those that its grant names. A header that names another resource needs a grant that names the header, and is judged as a request for
+//! that resource.
 
 mod names;
 
@@ -66,7 +68,7 @@ pub(crate) fn is_closed_in_query(name: &str) -> bool {
     folded.starts_with("x-") && (is_closed(&folded) || matches!(names::kind(&folded), Kind::Resource(_)))
 }
 
-/// The headers of a request for the record: names, and the values of those that say what is done. Without what stands in the query of a URL.
+/// The headers of a request for the record: names, and the values of those that say what is done. The query of a URL is left out.
 pub fn told(headers: &[Header]) -> Vec<SafeText> {
     let one = |header: &Header| {
         let name = SafeText::new(&header.name.to_ascii_lowercase(), QUOTED_BYTES_MAX);
@@ -90,7 +92,7 @@ fn check_length(header: &Header, before: &[Header], ask: &HttpAsk) -> Result<(),
     if is_second || header.value != ask.body.len().to_string().as_bytes() { Err(not_yours(&header.name)) } else { Ok(()) }
 }
 
-/// SECURITY: of two lines, one server believes the first and the next one the last.
+/// SECURITY: if there are two lines, one server uses the first and another one the last.
 fn check_once(header: &Header, before: &[Header]) -> Result<(), Reason> {
     let name = names::folded(&header.name);
     if before.iter().any(|earlier| names::folded(&earlier.name) == name) {
@@ -99,8 +101,8 @@ fn check_once(header: &Header, before: &[Header]) -> Result<(), Reason> {
     Ok(())
 }
 
-/// SECURITY: values of ordinary headers by which a server is told to fetch or to call something else: `message/external-body` (RFC 2046 section 5.2.3),
-/// and the callback preference of OData.
+/// SECURITY: values of ordinary headers can tell a server to fetch or to call something else: `message/external-body` (RFC 2046 section
+/// 5.2.3), and the callback preference of OData.
 fn check_value(header: &Header) -> Result<(), Reason> {
     let value = String::from_utf8_lossy(&header.value).to_ascii_lowercase();
     let means_another = match header.name.to_ascii_lowercase().as_str() {

@@ -1,4 +1,5 @@
-//! Words in a query or a body by which common servers take a request for another one: with another method, other headers, or as another user.
+//! Words in a query or a body that make common servers treat a request as another one: with another method, other headers, or as another
+//! user.
 
 use std::fmt;
 
@@ -40,7 +41,7 @@ const OTHER_USER: &[&str] = &[
     "sudo",
 ];
 
-/// Judges the query and the body of a request; `is_under_credential` where the host lets it in.
+/// Judges the query and the body of a request. `is_under_credential` says whether the host adds a credential.
 pub(crate) fn check(ask: &HttpAsk, is_under_credential: bool) -> Result<(), Reason> {
     let changes = |name: &str| Reason::ChangesMeaning(SafeText::new(&format!("?{name}="), 64));
     for name in names(ask.target.query.as_deref().unwrap_or_default().as_bytes()) {
@@ -53,8 +54,8 @@ pub(crate) fn check(ask: &HttpAsk, is_under_credential: bool) -> Result<(), Reas
     if has_method_in_body(ask) { Err(Reason::ChangesMeaning(SafeText::new("_method in the body", 64))) } else { Ok(()) }
 }
 
-/// A name as servers read it: PHP and Rails take what stands in brackets behind it for a key of a map; PHP has `_` for `.`, a blank, and a bracket that is
-/// not closed.
+/// A name as servers read it. PHP and Rails read text in brackets after it as the key of a map. PHP reads `.`, a blank, and a bracket that
+/// is not closed as `_`.
 fn plain(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name).to_ascii_lowercase();
     let text = text.trim_start_matches([' ', '+']);
@@ -68,7 +69,7 @@ fn names(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     pairs.map(|pair| decoded(pair.split(|byte| *byte == b'=').next().unwrap_or_default())).filter(|name| !name.is_empty())
 }
 
-/// Only in a `POST` is it looked for by those that look for it, and only in what they take for a form or an object.
+/// Servers that look for it do so only in a `POST`, and only in a body that they take for a form or an object.
 fn has_method_in_body(ask: &HttpAsk) -> bool {
     if ask.method.as_str() != "POST" {
         return false;
@@ -87,7 +88,7 @@ fn has_method_in_body(ask: &HttpAsk) -> bool {
 
 const METHOD: &[u8] = b"_method";
 
-/// Whether it is the name of a part, in whatever way that is quoted.
+/// Whether it is the name of a part, with any kind of quotes.
 fn parts_name(body: &[u8]) -> bool {
     let lower = body.to_ascii_lowercase();
     memchr::memmem::find_iter(&lower, METHOD).any(|at| {
@@ -97,7 +98,7 @@ fn parts_name(body: &[u8]) -> bool {
     })
 }
 
-/// Whether it is a key of the outermost object. Where there is more nesting than we read, the bytes decide.
+/// Whether it is a key of the outermost object. If the nesting is deeper than we read, the bytes decide.
 fn is_key(body: &[u8]) -> bool {
     let may_be = memchr::memmem::find(body, METHOD).is_some() || memchr::memmem::find(body, b"\\u00").is_some();
     may_be && serde_json::Deserializer::from_slice(body).deserialize_map(Keys).unwrap_or_else(|err| err.to_string().contains("recursion"))

@@ -1,4 +1,4 @@
-//! Headers that name another resource than the request's own: they are judged as a request for that one, under the same credential.
+//! Headers that name another resource than the request's own. They are judged as a request for that resource, under the same credential.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use effect::{Grants, Header, Host, HttpAsk, HttpTarget, Method, Reason, SafeText
 use crate::decide::{Facts, covers};
 use crate::headers::Form;
 
-/// Under what something is asked.
+/// Under which grants, facts and credential something is asked.
 pub(crate) struct Asking<'a> {
     pub(crate) grants: &'a Grants,
     pub(crate) facts: &'a Facts,
-    /// The credential that goes along.
+    /// The credential that is sent with it.
     pub(crate) credential: Option<&'a str>,
 }
 
@@ -26,8 +26,8 @@ impl Asking<'_> {
     }
 }
 
-/// SECURITY: what is copied or moved is read with the authority of the credential, so reading it must be granted as well; what is moved away or written to
-/// must be granted with the request's own method.
+/// SECURITY: a resource that is copied or moved is read with the authority of the credential, so reading it must be granted as well. A
+/// resource that is moved away or written to must be granted with the request's own method.
 pub(crate) fn check(asking: &Asking<'_>, form: Form, header: &Header, ask: &HttpAsk) -> Result<(), Reason> {
     let not_granted = || {
         let value = String::from_utf8_lossy(&header.value);
@@ -47,7 +47,7 @@ pub(crate) fn check(asking: &Asking<'_>, form: Form, header: &Header, ask: &Http
     if granted { Ok(()) } else { Err(not_granted()) }
 }
 
-/// The resource that a header names; nothing, where it can't be told for certain.
+/// The resource that a header names. `None` if that is not certain.
 fn target(form: Form, value: &str, own: &HttpTarget) -> Option<HttpTarget> {
     match form {
         Form::Object => object(value, own),
@@ -63,10 +63,11 @@ fn on_the_same_host(path: &str, own: &HttpTarget) -> Option<HttpTarget> {
 
 /// `/BUCKET/KEY` or `BUCKET/KEY`, where the server reads the key percent-encoded: it must read the same either way.
 ///
-/// SECURITY: at `BUCKET.s3.…` a path is a key of that bucket, so a source in another one is no path there. Elsewhere the bucket is the first segment.
+/// SECURITY: at `BUCKET.s3.…` a path is a key of that bucket, so a source in another bucket is no path there. At other hosts the bucket is
+/// the first segment.
 fn object(value: &str, own: &HttpTarget) -> Option<HttpTarget> {
     let path = if value.starts_with('/') { Cow::Borrowed(value) } else { Cow::Owned(format!("/{value}")) };
-    // An ARN names what lies in other accounts and regions.
+    // An ARN can name resources in other accounts and regions.
     if path.to_ascii_lowercase().contains("arn:") || path.contains("%2F") || path.contains("%2f") {
         return None;
     }
@@ -79,7 +80,7 @@ fn object(value: &str, own: &HttpTarget) -> Option<HttpTarget> {
     }
 }
 
-/// The bucket in the name of a host, as S3 has it: what stands before the label `s3`, or one that begins with `s3-`.
+/// The bucket in the name of a host, as in S3: the part before the label `s3`, or before a label that begins with `s3-`.
 fn bucket_of(host: &Host) -> Option<&str> {
     let Host::Name(name) = host else { return None };
     let end = name.match_indices('.').map(|(at, _)| at).find(|at| {

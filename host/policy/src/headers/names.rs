@@ -1,18 +1,18 @@
 //! What the names of request headers stand for: data, without a decision.
 //!
-//! A name is looked up in one spelling: lower case, `-` for whatever is no letter or digit, none at either end. CGI, WSGI, Rack and PHP hand
-//! headers over as variables, in which `x_real_ip`, `x.real.ip` and `x-real-ip` are the same.
+//! A name is looked up in one spelling: lower case, `-` for every character that is no letter or digit, and no `-` at either end. CGI,
+//! WSGI, Rack and PHP pass headers as variables, in which `x_real_ip`, `x.real.ip` and `x-real-ip` are the same.
 
 /// What a header says, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Only the host or a proxy says it, or no host could judge it: no grant opens it.
+    /// Only the host or a proxy may set it, or the host could not judge it. No grant allows it.
     Closed,
     /// It names another resource, in a form that can be judged as one.
     Resource(Form),
     /// It says for whom, or for which tenant, something is done: it needs a grant that names it.
     OnBehalf,
-    /// It says nothing of who asks, what is asked, or where it goes.
+    /// It does not say who asks, what is asked, or where the request goes.
     Ordinary,
     /// Everything else.
     Other,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 /// How a header names another resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// `/BUCKET/KEY`, percent-encoded, as S3 and what imitates it have it.
+    /// `/BUCKET/KEY`, percent-encoded, as in S3 and its imitations.
     Object,
     /// An absolute URL, or a path of the same host.
     Url,
@@ -31,8 +31,8 @@ pub(crate) enum Form {
     Written,
 }
 
-/// Framing and routing of HTTP itself (RFC 9110 section 7.6), credentials, what servers believe of a proxy, and what frameworks and proxies take for
-/// another host, method, path or user than those that were judged.
+/// Framing and routing of HTTP itself (RFC 9110 section 7.6), credentials, headers of proxies that servers believe, and headers by which
+/// frameworks and proxies use another host, method, path or user than those that were judged.
 const CLOSED: &[&str] = &[
     // Framing, connections and routing.
     "alt-used",
@@ -123,7 +123,7 @@ const CLOSED: &[&str] = &[
     "x-true-client-ip",
     "x-trusted-client",
     "x-wap-profile",
-    // Another user, by a proxy's word or by request.
+    // Another user, as a proxy says or as the request asks.
     "act-as",
     "as-user",
     "remote-email",
@@ -161,11 +161,11 @@ const CLOSED: &[&str] = &[
     "x-token-subject",
     "x-username",
     "x-userid",
-    // Inside of a framework or a mesh: steps that are skipped, or calls that count as its own.
+    // Within a framework or a mesh: headers that skip steps, or that make calls count as the framework's own.
     "x-rack-cache",
     "x-internal",
     "x-internal-request",
-    // Copies and joins in forms that are not read here, or under other authority.
+    // Copies and joins in forms that this program does not read, or under another authority.
     "x-copy-from",
     "x-copy-from-account",
     "destination-account",
@@ -177,7 +177,7 @@ const CLOSED: &[&str] = &[
     "x-symlink-target-account",
     "x-symlink-target-bytes",
     "upload-concat",
-    // What a server would fetch, or call back.
+    // URLs that a server would fetch, or call back.
     "x-callback-url",
     "x-notification-url",
     "x-webhook-url",
@@ -263,10 +263,11 @@ const CLOSED_FRONTS: &[&str] = &[
     "x-isrw-proxy-",
 ];
 
-/// Names that begin like closed ones and say nothing of that kind.
+/// Names that begin like closed ones but are harmless.
 const OPEN: &[&str] = &["x-user-agent"];
 
-/// Names that say for whom or for which tenant something is done: harmless where a grant means them, another's data where none does.
+/// Names that say for whom or for which tenant something is done. They are harmless if a grant names them, and give access to other
+/// people's data if not.
 const ON_BEHALF: &[&str] = &[
     "openai-organization",
     "openai-project",
@@ -322,7 +323,7 @@ const ORDINARY: &[&str] = &[
     "x-request-id",
 ];
 
-/// Ordinary ones that are lists, so that more than one line of them says no more than one would.
+/// Ordinary headers that are lists, so that several lines say no more than one line.
 const LISTS: &[&str] = &[
     "accept",
     "accept-charset",
@@ -351,7 +352,7 @@ pub(super) fn folded(name: &str) -> String {
 
 /// What a header of this name says.
 pub(super) fn kind(name: &str) -> Kind {
-    // Its own spelling only: what merely folds to it is another header to most.
+    // Only its own spelling counts: a name that only folds to it is another header for most servers.
     if ORDINARY.contains(&name.to_ascii_lowercase().as_str()) && !name.eq_ignore_ascii_case("content-length") {
         return Kind::Ordinary;
     }

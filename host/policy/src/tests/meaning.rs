@@ -125,12 +125,12 @@ fn a_header_that_names_another_resource_is_judged_as_that_resource() {
     }
     let twice = put("s3.test", "/agent-bucket/new", &[("x-amz-copy-source", "/agent-bucket/a"), ("X-Amz-Copy-Source", "/payroll/a")]);
     assert_eq!(judged(&granted("s3.test", &names, &[]), &twice), "malformed");
-    // What is copied is read: with PUT alone nothing may be.
+    // A copy reads its source, so a grant of PUT alone does not allow one.
     let mut blind = granted("s3.test", &names, &[]);
     blind.http.first_mut().unwrap().methods.retain(|method| method.as_str() != "GET");
     let copy = put("s3.test", "/agent-bucket/new", &[("x-amz-copy-source", "/agent-bucket/old")]);
     assert!(judged(&blind, &copy).starts_with("resource-not-granted("));
-    // Nor with another credential's grant.
+    // A grant with another credential does not allow it either.
     let other = HttpGrant { credential: None, ..grant(Scheme::Https, "s3.test", None) };
     blind.http.push(other);
     assert!(judged(&blind, &copy).starts_with("resource-not-granted("));
