@@ -35,7 +35,8 @@ pub struct Binding {
     /// On which paths; any, where empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPattern>,
-    /// What a program that prints the value consists of: the program itself, then files among its arguments. Each must still be what it was.
+    /// The files that a program which prints the value consists of: the program itself, then files among its arguments. Each must still
+    /// have the same bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<PinnedFile>,
     /// Where it stands in a request.
@@ -292,7 +293,7 @@ impl Binding {
 }
 
 impl Binding {
-    /// The place beside the request itself that is sent the value: the endpoint that gives tokens for it.
+    /// The other place that the value is sent to, besides the request itself: the endpoint that gives tokens for it.
     pub fn endpoint(&self) -> Option<&HttpTarget> {
         match &self.placement {
             Placement::Oauth2(oauth2) => Some(&oauth2.token),

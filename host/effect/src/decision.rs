@@ -57,11 +57,11 @@ pub enum Reason {
     GrantExpired,
     /// The guest set a header that only the host may set; its name.
     HeaderNotYours(SafeText),
-    /// A header that the grant does not name, and that goes along with no request unasked; its name.
+    /// A header that needs a grant which names it; its name.
     HeaderNotGranted(SafeText),
     /// A header names another resource, which is not granted; the header, and which.
     ResourceNotGranted(SafeText),
-    /// Something in the query, a header or the body by which servers take the request for another one; what.
+    /// Something in the query, a header or the body that makes servers treat the request as another one; what it is.
     ChangesMeaning(SafeText),
     /// The grant names a credential that may not go to this host; its name.
     CredentialNotBound(SafeText),
@@ -69,7 +69,7 @@ pub enum Reason {
     CredentialExpired(SafeText),
     /// The credential is for another environment than the one the request would go to; which.
     CredentialElsewhere(SafeText),
-    /// The owner of its value has said that it goes elsewhere, or has not said where; its name, and where to.
+    /// The owner of its value allows it only at other places, or has not set any; its name, and the place of the request.
     CredentialOutside(SafeText),
     /// The lease under which the run had it was ended; its name.
     CredentialRevoked(SafeText),

@@ -1,4 +1,5 @@
-//! Where the value of a credential may go, as its owner says with the value: `https://api.example.com`, `https://*.example.com:8443/api/**`.
+//! Where the value of a credential may be sent, as its owner says with the value: `https://api.example.com`,
+//! `https://*.example.com:8443/api/**`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,14 +14,14 @@ pub const DESTINATIONS_MAX: usize = 32;
 /// BOUND: bytes of all destinations of one value, as they are written.
 pub const DESTINATIONS_BYTES_MAX: usize = 2048;
 
-/// One place: a scheme, hosts, a port, and where written only some of their paths.
+/// One place: a scheme, hosts, a port, and optionally only some of their paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     scheme: Scheme,
     host: HostPattern,
-    /// Any, where it is written as `*`.
+    /// `None` for any port, which is written as `*`.
     port: Option<u16>,
-    /// All of them, where none is written.
+    /// `None` for all paths, if no path is written.
     path: Option<PathPattern>,
 }
 
@@ -38,7 +39,7 @@ impl Destination {
         &self.host
     }
 
-    /// Whether a binding could send anything there: not a promise that it can, but where it is false it can't.
+    /// Whether a binding could send anything there. If this is false, it certainly can't. If it is true, it may.
     pub fn meets(&self, binding: &Binding) -> bool {
         let paths = |path: &PathPattern| binding.paths.is_empty() || binding.paths.iter().any(|other| path.may_meet(other));
         self.scheme == binding.scheme
@@ -47,7 +48,7 @@ impl Destination {
             && self.path.as_ref().is_none_or(paths)
     }
 
-    /// Where a binding sends a value, the endpoint for its tokens too: what the value's owner is asked to confirm.
+    /// The places to which a binding sends a value, the endpoint for its tokens too. The value's owner is asked to confirm them.
     pub fn of_binding(binding: &Binding) -> Vec<Self> {
         let port = binding.port.unwrap_or(binding.scheme.default_port());
         let paths: Vec<Option<PathPattern>> =
@@ -82,7 +83,7 @@ impl FromStr for Destination {
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = match authority.rsplit_once(':') {
-            // The colons of an address of version 6 stand in brackets.
+            // The colons of an IPv6 address are in brackets.
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (authority, None),
         };
@@ -94,7 +95,7 @@ impl FromStr for Destination {
                 Some(digits.parse().ok().filter(|_| plain).ok_or_else(bad)?)
             }
         };
-        // A URL with `/` and one without a path are one (RFC 3986 section 6.2.3).
+        // A URL with `/` and a URL without a path are the same (RFC 3986 section 6.2.3).
         let path = if path.is_empty() || path == "/" { None } else { Some(path.parse().map_err(|_| bad())?) };
         Ok(Self { scheme, host: host.parse().map_err(|_| bad())?, port, path })
     }

@@ -76,8 +76,8 @@ pub trait Timeline: Send {
     /// Lets go of exactly one event, as soon as there is one. Cancel-safe: a release is either returned or still there.
     fn poll_release(&mut self, ctx: &mut Context<'_>) -> Poll<Result<Release, Stop>>;
 
-    /// Ready once whoever listens has taken in enough of what was said; a guest waits for that before it says more. It is no release: the guest
-    /// sees nothing of it.
+    /// Ready once the listener has taken in enough of what was said. A guest waits for that before it says more. This is no release: the
+    /// guest sees nothing of it.
     fn poll_heard(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
         let _ = ctx;
         Poll::Ready(())

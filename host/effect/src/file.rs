@@ -171,8 +171,8 @@ pub enum FileAnswer {
         file: FileId,
         /// Regular file or directory: nothing else is ever opened.
         kind: FileKind,
-        /// Where it really lies, as the guest would say it, where that is not the path by which it was opened: links led there. For the record; no guest is
-        /// told.
+        /// Where the file really is, as the guest would write it, if links led to another path than the one by which it was opened. This is
+        /// for the record; no guest is told.
         real: Option<String>,
     },
     /// Bytes; fewer than asked for only at the end; none at the end.

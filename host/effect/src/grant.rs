@@ -73,7 +73,7 @@ pub struct HttpGrant {
     /// Private, loopback and special addresses that a *name* may resolve to. Metadata addresses are never reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpNet>,
-    /// Headers that a request may carry besides the ordinary ones, in lower case.
+    /// Headers that a request may have besides the ordinary ones, in lower case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
     /// Which hosts.

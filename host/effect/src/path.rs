@@ -1,7 +1,7 @@
 //! Which paths may be asked for: only those that every server reads as the same place.
 //!
-//! Nothing here rewrites a path. A spelling that some server folds, decodes twice, or cuts short on its way to another place is refused.
-//! An encoded slash may be asked for, since some APIs need one; that a grant must name it is [`crate::PathPattern`]'s.
+//! Nothing here rewrites a path. A spelling is refused if some server could fold it, decode it twice or cut it short, and so reach another
+//! place. An encoded slash may be asked for, since some APIs need one. [`crate::PathPattern`] ensures that a grant must name it.
 
 use crate::err::ParseError;
 
@@ -36,7 +36,7 @@ pub(crate) fn check(path: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Judged as decoded, in each reading of an encoded slash: as a character of the segment, and as its end.
+/// A segment is judged as decoded, in both readings of an encoded slash: as a character of the segment, and as its end.
 fn check_segment(segment: &str) -> Result<(), &'static str> {
     let decoded = percent_decode(segment).ok_or("`%` only before two hexadecimal digits")?;
     if decoded.iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()) {
@@ -86,7 +86,8 @@ fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || crate::is_misleading(letter) || matches!(letter, '+' | '\u{34F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFFD}')
 }
 
-/// What a second decoding would read as one byte. Looked for anywhere: whoever decodes twice may pass over a `%` that stands alone.
+/// An escape that a second decoding would read as one byte. It is looked for everywhere: a server that decodes twice may skip a `%` that
+/// stands alone.
 fn is_escape(bytes: &[u8]) -> bool {
     matches!(bytes, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
@@ -96,7 +97,7 @@ fn is_wide_escape(bytes: &[u8]) -> bool {
     matches!(bytes, [b'%', b'u' | b'U', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// Bytes that UTF-8 has no use for (RFC 3629 section 3), and that a lenient decoder reads as ASCII: `%c0%ae` as a dot.
+/// Bytes that never occur in UTF-8 (RFC 3629 section 3), and that a lenient decoder reads as ASCII: `%c0%ae` as a dot.
 fn is_overlong(bytes: &[u8]) -> bool {
     matches!(bytes, [0xC0 | 0xC1, 0x80..=0xBF] | [0xE0, 0x80..=0x9F, 0x80..=0xBF] | [0xF0, 0x80..=0x8F, 0x80..=0xBF])
 }

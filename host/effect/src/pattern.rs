@@ -70,20 +70,21 @@ impl fmt::Display for HostPattern {
 
 /// A path, in which `*` stands for characters within one segment and a segment `**` for any number of whole segments.
 ///
-/// SECURITY: servers disagree whether an encoded slash ends a segment, and some end a path at an encoded `?` or `#`. So neither star stands for
-/// `%2F`: a pattern covers one only where it has one itself. A path with `%3F` or `%23` is covered where its front alone is covered too, or where
-/// the pattern itself has one.
+/// SECURITY: servers disagree whether an encoded slash ends a segment, and some end a path at an encoded `?` or `#`. So neither star
+/// matches `%2F`: a pattern covers a `%2F` only if it has one itself. A path with `%3F` or `%23` is covered if the part before it is
+/// covered too, or if the pattern itself has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPattern {
     text: String,
     /// Bytes of whole segments before the first star: what every path that is covered begins with.
     fixed: usize,
-    /// Whether it has an encoded character: those may be spelled in two ways.
+    /// Whether it has an encoded character, which may be spelled in two ways.
     is_encoded: bool,
 }
 
 impl PathPattern {
-    /// Whether the path is covered. Case and percent-encoding count, but for the case of `%2F`, `%3F` and `%23`: what is judged is what is sent.
+    /// Whether the path is covered. Case and percent-encoding count, except the case of `%2F`, `%3F` and `%23`: what is judged is what is
+    /// sent.
     ///
     /// Nothing is allocated for a plain path, and only the last `**` is ever gone back to: a longer reach of an earlier one covers nothing more.
     pub fn matches(&self, path: &str) -> bool {
@@ -100,7 +101,7 @@ impl PathPattern {
         self.covers(&path) && (is_named || cut.is_none_or(|end| path.get(..end).is_some_and(|front| self.covers(front))))
     }
 
-    /// Whether there may be a path that both cover: no promise that there is, but where it is false there is none.
+    /// Whether there may be a path that both cover. If this is false, there is certainly none. If it is true, there may be one.
     pub fn may_meet(&self, other: &Self) -> bool {
         let (one, two) = (self.text.get(..self.fixed).unwrap_or_default(), other.text.get(..other.fixed).unwrap_or_default());
         one.starts_with(two) || two.starts_with(one)
@@ -149,7 +150,8 @@ fn one_spelling(path: &str) -> String {
     path.replace("%2f", SLASH).replace("%3f", "%3F")
 }
 
-/// `*` for any run of characters without an encoded slash, everything else for itself. Linear: only the last star is ever gone back to.
+/// `*` matches any run of characters without an encoded slash, everything else matches itself. This is linear: matching only ever goes back
+/// to the last star.
 fn segment_matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);

@@ -1,4 +1,4 @@
-//! Who gave an order, as the kernel tells it, and by which means a run was ended.
+//! Who gave an order, as the kernel reports it, and by which means a run was ended.
 //!
 //! INVARIANT: a user id here comes from the process itself or from the credentials of a socket's peer, never from what a client wrote.
 

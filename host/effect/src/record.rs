@@ -49,13 +49,13 @@ with_words! {
     }
     /// An ask was refused; no effect follows.
     Refused {
-        /// How many alike this record stands for: 1, but for those that count what came after the first hundred.
+        /// How many similar refusals this record stands for: 1, except in records that count the refusals after the first hundred.
         alike: u64,
-        /// What was asked; [`AskedFor::several`] is its resource where the record counts.
+        /// What was asked. If the record counts several, its resource is [`AskedFor::several`].
         ask: AskedFor,
-        /// When, milliseconds since 1970; the last, where the record counts.
+        /// When, in milliseconds since 1970. If the record counts several, when the last one was asked.
         at: u64,
-        /// What it counts, where it stands for several.
+        /// What it counts, if it stands for several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         counted: Option<Counted>,
         /// `refused`.
@@ -91,7 +91,7 @@ with_words! {
         /// Bytes of the request that were handed to a connection; absent where none were.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sent: Option<Sent>,
-        /// Of the response; none for an act that is not HTTP.
+        /// Of the response; absent for an act that is not HTTP.
         status: Option<u16>,
         /// Of the connection.
         tls: Option<Tls>,
@@ -212,7 +212,7 @@ with_words! {
         /// Form of this body.
         v: u32,
     }
-    /// A run uses a credential from now on: there is a value, and the first request takes it along. Until the run ends.
+    /// A run uses a credential from now on, until it ends: there is a value, and it is about to be sent with the first request.
     LeaseIssued {
         /// When, milliseconds since 1970.
         at: u64,
@@ -270,7 +270,7 @@ with_words! {
         /// The address that was really spoken to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<SocketAddr>,
-        /// Why, where its address was refused.
+        /// Why, if its address was refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
         /// Bytes of the request that were handed to a connection; absent where none were.
@@ -282,7 +282,7 @@ with_words! {
         /// Form of this body.
         v: u32,
     }
-    /// The value of a credential was found where it has no business: in a request of the guest, or in an answer from elsewhere.
+    /// The value of a credential was found where it may not be: in a request of the guest, or in an answer from another host.
     ValueMet {
         /// When, milliseconds since 1970.
         at: u64,
@@ -294,7 +294,7 @@ with_words! {
         op: u64,
         /// Where it was.
         place: MetIn,
-        /// How often in this run so far, with this one.
+        /// How often in this run so far, including this time.
         times: u64,
         /// Form of this body.
         v: u32,
@@ -343,7 +343,7 @@ with_words! {
         change: CredentialChange,
         /// The credential's name.
         credential: SafeText,
-        /// Where its value may go from now on, where that was said.
+        /// Where its value may be sent from now on, if that was set.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         destinations: Vec<SafeText>,
         /// `credential-changed`.

@@ -27,8 +27,8 @@ impl SafeText {
         Self(escape(&String::from_utf8_lossy(kept), bytes.len() - kept.len()))
     }
 
-    /// The same in at most `max` bytes and what is said in the place of the rest: of a name, its beginning and its end tell most. What is left out
-    /// is named by its digest, so that two that differ there stay two.
+    /// The same in at most `max` bytes, plus a note in place of the rest. The beginning and the end are kept, since they say most about a
+    /// name. The part that is left out is named by its digest, so that two names which differ only there stay different.
     pub fn shortened(&self, max: usize) -> Self {
         if self.0.len() <= max {
             return self.clone();

@@ -1,4 +1,4 @@
-//! What a tool that builds an agent may touch and take. How it is held to that is `sandbox`'s.
+//! What a build tool may touch and use. `sandbox` enforces it.
 
 use std::path::PathBuf;
 
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 pub struct Workshop {
     /// The tool, by its absolute path.
     pub program: PathBuf,
-    /// What it is told.
+    /// Its arguments.
     pub arguments: Vec<String>,
     /// Files and folders that it may read, and programs that it may start.
     pub read: Vec<PathBuf>,
-    /// Folders that it may change as well.
+    /// Folders that it may also change.
     pub write: Vec<PathBuf>,
-    /// What each of its processes may take.
+    /// What each of its processes may use.
     pub limits: WorkshopLimits,
 }
 
-/// What each process of a build may take.
+/// What each process of a build may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkshopLimits {

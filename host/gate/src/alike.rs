@@ -1,10 +1,10 @@
-//! Counts refusals that are alike, so that a guest can't fill the log by asking in vain, and loses none of their names.
+//! Counts similar refusals, so that a guest can't fill the log with refused asks. None of their names is lost.
 //!
-//! The first of each kind are written one by one. What comes after them goes into a table of names, each with how often it was asked
-//! for; when the table is full it is written as records that count, and begun anew.
+//! The first refusals of each kind are written one by one. Later ones go into a table of names, which says how often each was asked for.
+//! When the table is full, it is written as counting records, and a new table begins.
 //!
-//! INVARIANT: when the table is full depends on what was asked alone, never on why it was refused: a rebuild, which does not know the
-//! reason of what has no record of its own, empties it at the same moments.
+//! INVARIANT: only what was asked decides when the table is full, never why it was refused. A rebuild does not know the reason of a refusal
+//! without a record of its own, and so empties the table at the same moments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,13 +13,13 @@ use effect::{Ask, Reason, SafeText};
 
 /// BOUND: so many refusals alike are written one by one; those after them are counted.
 pub const ALIKE_MAX: u64 = 100;
-/// BOUND: kinds of refusal (function, host, reason) of which the first are written one by one; of any other, none is.
+/// BOUND: kinds of refusal (function, host, reason) of which the first are written one by one. Of further kinds, all are counted.
 const KINDS_MAX: usize = 1000;
 /// BOUND: names in the table.
 const NAMES_MAX: usize = 250;
-/// BOUND: bytes of the names in the table, as they are at most in JSON: together they fit into the body of one record.
+/// BOUND: bytes of the names in the table, at their longest form in JSON. All together fit into the body of one record.
 const NAMES_BYTES_MAX: usize = 40_000;
-/// BOUND: bytes of one name. What is longer keeps its beginning and its end.
+/// BOUND: bytes of one name. Of a longer name, the beginning and the end are kept.
 const NAME_BYTES_MAX: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ struct Kind {
     code: &'static str,
 }
 
-/// A record that counts refusals alike.
+/// A record that counts similar refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Several {
     pub(crate) alike: u64,
@@ -52,7 +52,7 @@ struct Name {
     reason: Reason,
     times: u64,
     first_ms: u64,
-    /// Its place among all that was counted.
+    /// Its place among all counted refusals.
     last: u64,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Alike {
     written: BTreeMap<Kind, Written>,
     names: Vec<Name>,
     places: HashMap<(Kind, AskedFor), usize>,
-    /// Names without regard to the reason: these decide when the table is full.
+    /// Names regardless of the reason. These decide when the table is full.
     distinct: HashSet<AskedFor>,
     bytes: usize,
     counted: u64,
@@ -75,7 +75,7 @@ pub(crate) enum Write {
     One,
     /// It was counted.
     Counted,
-    /// It was counted, and the table was full before: these are to be written.
+    /// It was counted, and the table was full before. These records are to be written.
     Full(Vec<Several>),
 }
 
@@ -109,8 +109,8 @@ impl Alike {
         }
     }
 
-    /// A rebuild can't know for which reason an unwritten refusal was refused; it is counted where it may have been. Nothing where it must
-    /// have had a record of its own.
+    /// A rebuild can't know the reason of a refusal that was not written, so it counts the refusal if it may have been counted. `None` if
+    /// it must have had a record of its own.
     pub(crate) fn count_unwritten(&mut self, ask: &Ask, named: &AskedFor) -> Option<Write> {
         let (function, host) = (ask.function(), host_of(ask));
         let of_it = |kind: &Kind| kind.function == function && kind.host == host;
@@ -156,7 +156,7 @@ impl Alike {
         self.counted
     }
 
-    /// What the table holds, as records that count; it is empty then.
+    /// Empties the table into counting records.
     pub(crate) fn take(&mut self) -> Vec<Several> {
         self.places.clear();
         self.distinct.clear();
@@ -181,7 +181,7 @@ fn several(names: Vec<Name>) -> Option<Several> {
     Some(Several { alike, ask, counted, reason })
 }
 
-/// The name as it has room in the table.
+/// The name, shortened to fit into the table.
 fn bounded(named: &AskedFor) -> AskedFor {
     let text = |text: &SafeText| match text.as_str().len() {
         0..=NAME_BYTES_MAX => text.clone(),
@@ -190,7 +190,7 @@ fn bounded(named: &AskedFor) -> AskedFor {
     AskedFor { resolved: named.resolved.as_ref().map(text), resource: text(&named.resource), ..named.clone() }
 }
 
-/// At most: what stands around a name, and each backslash and quote twice.
+/// The longest form: what is written around a name, and each backslash and quote twice.
 fn json_bytes(ask: &AskedFor) -> usize {
     let of = |text: &SafeText| text.as_str().len() + text.as_str().bytes().filter(|byte| matches!(byte, b'\\' | b'"')).count();
     48 + of(&ask.resource) + ask.resolved.as_ref().map_or(0, of)

@@ -90,7 +90,7 @@ pub struct AnswerHead {
 pub enum Acted {
     /// It was done.
     Done,
-    /// It was not its turn, or its target did not accept it: nothing was changed here.
+    /// It came at the wrong step, or its target did not accept it. Nothing was changed here.
     NotDone,
 }
 

@@ -1,7 +1,7 @@
-//! What lies sealed beside the records of a run, opened for whoever has the home's key: each request as the guest asked it, and each answer
-//! as the guest was given it.
+//! Opens what is kept sealed beside the records of a run, for a user with the home's key: each request as the guest asked it, and each
+//! answer as the guest was given it.
 //!
-//! What was taken out of an answer before the guest was given it is in neither: it was never kept.
+//! What was taken out of an answer before the guest got it is in neither, because it was never kept.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::kept::{Cursor, take_event};
 /// Why something can't be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
-    /// There was none, or it was more than is kept.
+    /// There was nothing, or more than is kept.
     #[error("it was not kept")]
     NotKept,
-    /// The run's key is gone, or the home's is not here.
+    /// The run's key is gone, or the home's key is not here.
     #[error("it was forgotten, or the key of the home is not here")]
     Forgotten,
-    /// It is not what its record says.
+    /// Its content is not what its record says.
     #[error("it is not what its record says")]
     Damaged,
     /// The host found the value of a credential in it, which may be one that the vault does not have.
@@ -36,9 +36,9 @@ pub struct Given {
     pub body: Vec<u8>,
     /// Status and fields.
     pub head: Option<HttpHead>,
-    /// The request to which it would have been the answer held the value of a credential.
+    /// The request that it answers held the value of a credential.
     pub held_value: bool,
-    /// Whether it came to its end.
+    /// Whether it was complete.
     pub is_whole: bool,
     /// Whether any of it was more than is kept.
     pub is_cut: bool,

@@ -43,7 +43,7 @@ impl Book {
         self.ledger().open_run(run).into_iter().flat_map(|open| &open.own).copied().collect()
     }
 
-    /// What a run that goes on counts from: its host's own requests, and how often values were met.
+    /// The counts that a resumed run continues from: the host's own requests, and how often values were met.
     fn carried_over(&self, run: RunId) -> (u64, BTreeMap<String, u64>) {
         self.ledger().open_run(run).map_or_else(Default::default, |open| (open.own_last, open.met.clone()))
     }

@@ -1,8 +1,8 @@
-//! An index of what was touched, beside the log: for each run and each stretch of records the sums that a question adds up, so that a
+//! An index of what was touched, beside the log. It has sums for each run and each stretch of records. A question adds up these sums, so a
 //! question about a million records reads none of them.
 //!
-//! It says nothing that the log does not say, and is no proof: a file that does not stand on the log is made anew (`journal::Derived`), and
-//! `audit verify` never reads it. Whoever reads past its end and may write adds to it: a reader, or the home's holder.
+//! It says nothing that the log does not say, and is no proof. A file that does not belong to the log is made again (`journal::Derived`),
+//! and `audit verify` never reads it. A reader, or the holder of the home, adds to it when it reads past the end and may write.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ use crate::touched::{Line, Lines, Touched};
 
 /// The name of the file: `journal.touched`.
 const NAME: &str = "touched";
-/// So many records past the end are worth a block.
+/// A block is written for at least this many records past the end.
 const WORTH: u64 = 4096;
-/// BOUND: so many rows or records are summed up before a block is written, at the next end of a batch.
+/// BOUND: rows or records that are summed up before a block is written, at the next end of a batch.
 const BLOCK_ROWS_MAX: usize = 60_000;
 const BLOCK_RECORDS_MAX: u64 = 65_536;
 
@@ -28,11 +28,11 @@ pub struct Part {
     pub at: Place,
     /// Whether it ended there.
     pub ended: bool,
-    /// What it was opened as, where it was opened there.
+    /// How it was opened, if it was opened there.
     pub opened: Option<Opened>,
     /// How many of its records are there.
     pub records: u64,
-    /// Which.
+    /// Its id.
     pub run: RunId,
 }
 
@@ -63,7 +63,7 @@ pub struct Opened {
     pub config: Option<Digest>,
 }
 
-/// The front of a block: what can be told without its lines.
+/// The front of a block: what can be said without its lines.
 #[derive(Default, Serialize, Deserialize)]
 struct Front {
     parts: Vec<Part>,
@@ -71,9 +71,9 @@ struct Front {
     credentials: Vec<SafeText>,
 }
 
-/// Whoever goes through the record by its index: first the blocks, then what comes after them.
+/// A pass through the record with its index: first the blocks, then the records after them.
 pub(crate) trait Visitor {
-    /// What was told so far is not to be believed: all of it comes again.
+    /// What was reported so far is wrong. All of it is reported again.
     fn begin_anew(&mut self);
     /// A run has records in the next stretch.
     fn part(&mut self, part: &Part);
@@ -95,7 +95,7 @@ pub(crate) fn visit(reader: &Reader, visitor: &mut dyn Visitor) -> Result<(), Re
     let mut derived = reader.derived(NAME);
     let lines = match derived.as_mut().map(|derived| blocks(derived, visitor)) {
         Some(Some(lines)) => lines,
-        // There is no index, or it is no good.
+        // There is no index, or it can't be used.
         Some(None) => {
             visitor.begin_anew();
             if let Some(derived) = &mut derived {
@@ -137,7 +137,7 @@ impl Visitor for Nobody {
     fn line(&mut self, _run: RunId, _line: Line) {}
 }
 
-/// Tells the blocks; what is under way at their end. Nothing, where one is no good.
+/// Reports the blocks, and returns what is under way at their end. `None` if a block can't be used.
 fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<Lines> {
     let mut lines = Lines::default();
     while let Some(block) = derived.read().ok()? {
@@ -164,7 +164,7 @@ fn decode(block: &[u8]) -> Option<(Front, &[u8], Lines)> {
     Some((front, body, postcard::from_bytes(rest).ok()?))
 }
 
-/// What comes after the blocks: told, and summed up for further blocks.
+/// Reports the records after the blocks, and sums them up for further blocks.
 fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), visitor: &mut dyn Visitor) -> Result<(), ReadError> {
     let from = derived.as_ref().and_then(Derived::mark).map_or_else(Position::start, |mark| mark.next());
     let mut records = reader.records_from(from);
@@ -172,7 +172,7 @@ fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), vis
     while let Some(record) = records.next() {
         let record = record?;
         let part = Part::of(&record);
-        // A kind that this version does not know is nothing that it could sum up.
+        // This version can't sum up a kind that it does not know.
         if let Ok(body) = Record::parse(&record.body) {
             let part = part.with(&body);
             visitor.part(&part);
@@ -201,7 +201,7 @@ fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), vis
     Ok(())
 }
 
-/// Where it can't be written, it is not: the next reader reads what this one has read.
+/// If a block can't be written, it is left out. The next reader then reads the same records again.
 fn write(derived: &mut Option<Derived>, block: Block, lines: &Lines, mark: Mark) {
     let written = match (derived.as_mut(), block.encode(lines)) {
         (Some(derived), Some(bytes)) => derived.append(&bytes, mark),

@@ -8,7 +8,7 @@ use effect::{Binding, Grants, Principal, Rate, Reason, SafeText, canon};
 /// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
-    /// That it has begun is on the record: a value was there, and went along.
+    /// Whether its beginning is on the record: there was a value, and it was sent.
     pub begun: bool,
     /// Requests that took it along, or were to.
     pub uses: u64,
@@ -63,7 +63,7 @@ impl Rates {
         if self.0.len() + wanted.len() > RATES_MAX {
             self.0.retain(|_, rest_ns| *rest_ns > now_ns);
         }
-        // SECURITY: a rate that can't be remembered is one that nobody keeps.
+        // SECURITY: if a rate can't be remembered, nobody enforces it.
         if self.0.len() + wanted.len() > RATES_MAX {
             return Err(format!("one of more than {RATES_MAX} things at once"));
         }

@@ -49,7 +49,7 @@ pub struct OpenRun {
     pub durable: bool,
     /// Its last record.
     pub last_seq: u64,
-    /// How often the value of each credential was met where it has no business.
+    /// How often the value of each credential was met where it may not be.
     pub met: BTreeMap<String, u64>,
     /// Requests of the host's own that have no answer, by number.
     pub own: BTreeSet<u64>,
@@ -57,11 +57,11 @@ pub struct OpenRun {
     pub(crate) own_last: u64,
     /// Acts that are not over, by operation.
     pub pending: BTreeMap<u64, Pending>,
-    /// What was refused at once, counted ones too.
+    /// Asks that were refused at once, including counted ones.
     pub refused: u64,
     /// Acts that were refused after their intent.
     pub refused_later: u64,
-    /// Acts of which something left the host.
+    /// Acts for which something left the host.
     pub sent: u64,
     /// Largest operation so far.
     last_op: u64,

@@ -71,7 +71,7 @@ pub enum Durable {
 }
 
 impl Durable {
-    /// Waits on this thread: for whoever has a thread of its own.
+    /// Waits on this thread. For callers that have a thread of their own.
     pub(crate) fn wait(self) -> Result<(), RecordBroken> {
         match self {
             Self::Ticket(ticket) => ticket.wait_blocking().map_err(RecordBroken::new),

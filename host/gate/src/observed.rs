@@ -50,12 +50,12 @@ struct Seen {
 #[derive(Clone, Debug)]
 struct Open {
     path: String,
-    /// Where it really lies, where that is elsewhere.
+    /// Where it really is, if that is another place.
     real: Option<String>,
     size: Option<u64>,
 }
 
-/// What sums are kept by: the path, where links led, what was done.
+/// The key of a sum: the path, where links led, and what was done.
 type Place = (String, Option<String>, Touch);
 
 /// SECURITY: a guest can walk `d/../d/../…` from descriptor to descriptor for ever; the path of the last must not grow with it, and what
@@ -75,7 +75,7 @@ fn bounded(path: String) -> String {
     format!("…[{from} bytes, {}]{end}", digest.get(..16).unwrap_or_default())
 }
 
-/// The path that an ask says, where it says one.
+/// The path that an ask names, if it names one.
 fn said(ask: &FileAsk) -> Option<&str> {
     match ask {
         FileAsk::Open(open) => Some(open.path.as_str()),
@@ -115,7 +115,7 @@ impl Aggregate {
         }
     }
 
-    /// How an ask is named on the record: in the guest's own words, with where a path leads beside them.
+    /// How an ask is named on the record: in the guest's own words, and where a path leads.
     pub(crate) fn named(&self, ask: &Ask) -> AskedFor {
         let named = asked_for(ask);
         let Ask::File(file) = ask else { return named };

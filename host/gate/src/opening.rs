@@ -95,7 +95,7 @@ impl Opening {
     /// What a run was opened with, from its first record and what is kept sealed beside it.
     ///
     /// # Errors
-    /// The record is another one, or what is kept is not what it says, is forgotten, or can't be read.
+    /// It is another kind of record, or what is kept is not what the record says, is forgotten, or can't be read.
     pub fn load(reader: &journal::Reader, record: &journal::Record) -> Result<Self, LoadError> {
         let run = record.run;
         let opened = match Record::parse(&record.body) {

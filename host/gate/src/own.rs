@@ -1,7 +1,8 @@
-//! What the host asks on its own behalf for an act of a run: tokens, values at a server, the steps of a rotation. Recorded as acts are: an intent that is
-//! durable before anything is sent, and an answer after it.
+//! What the host asks on its own behalf for an act of a run: tokens, values at a server, the steps of a rotation. It is recorded like acts:
+//! an intent that is durable before anything is sent, and an answer after it.
 //!
-//! INVARIANT: no request of the host's own without a [`HostPermit`]; each has one `host-asked` and one `host-answered`, both before `run-closed`.
+//! INVARIANT: the host sends no request of its own without a [`HostPermit`]. Each has one `host-asked` and one `host-answered`, both before
+//! `run-closed`.
 
 use std::net::SocketAddr;
 
@@ -32,11 +33,11 @@ pub struct HostAsk<'a> {
 pub struct HostAnswer {
     /// Bytes of the body, as far as it came.
     pub bytes: u64,
-    /// What went wrong, where something did.
+    /// What went wrong, if something did.
     pub fault: Option<HttpFault>,
-    /// Who was spoken to, where anybody was.
+    /// The address that was spoken to, if any.
     pub peer: Option<SocketAddr>,
-    /// Why its address was refused, where it was.
+    /// Why its address was refused, if it was.
     pub reason: Option<Reason>,
     /// Of the response.
     pub status: Option<u16>,
@@ -104,20 +105,20 @@ impl HostPermit {
 
 impl Drop for HostPermit {
     fn drop(&mut self) {
-        // One that is answered is no longer known, so this does nothing for it. A record that is broken stays so.
+        // An answered request is no longer known, so this does nothing for it. A broken record stays broken.
         let _ = self.gate.lock().host_answered(self.number, AnswerClass::Abandoned, HostAnswer::default());
     }
 }
 
 impl RunGate {
-    /// The host asks something for an act of this run. Also of a run that was stopped: what an act has begun is brought to its end.
+    /// The host asks something for an act of this run, even if the run was stopped: an exchange that an act has begun is finished.
     ///
     /// # Errors
     /// Only what ends the run.
     pub fn host_ask(&self, ask: &HostAsk<'_>) -> Result<HostPending, Stop> {
         let mut held = self.lock();
         held.check_unbroken()?;
-        // Where the value itself goes along, the lease begins; at a server that keeps values it is only asked for.
+        // If the value itself is sent, the lease begins. A server that keeps values is only asked for the value.
         if !matches!(ask.purpose, HostPurpose::VaultLogin | HostPurpose::VaultRead) {
             held.lease_begins(ask.credential)?;
         }
@@ -160,7 +161,7 @@ impl Held<'_> {
         self.put(record, Vec::new())
     }
 
-    /// Requests of the host's own of which nobody will know more: of a process that died, or still under way at the end.
+    /// The host's own requests whose outcome nobody will learn: from a process that died, or still under way at the end.
     pub(crate) fn end_host_asks(&mut self) -> Result<(), Stop> {
         let left = self.shared().book.host_unanswered(self.run());
         for number in left {

@@ -305,7 +305,7 @@ impl Recorded {
     }
 
     fn refused(&mut self, seq: u64, refused: Refused) {
-        // A record that counts stands for no ask in particular.
+        // A counting record stands for no single ask.
         if refused.counted.is_some() {
             self.counted += refused.alike;
             return;

@@ -71,7 +71,7 @@ pub(crate) struct Inner {
     resumable: bool,
     pub(crate) progress: ProgressSlot,
     pub(crate) leases: Leases,
-    /// How often the value of each credential was met where it has no business.
+    /// How often the value of each credential was met where it may not be.
     pub(crate) met: BTreeMap<String, u64>,
     /// Requests of the host's own that are under way: to whom, and what was handed to a connection of each.
     pub(crate) own: BTreeMap<u64, Option<(SocketAddr, Sent)>>,
@@ -83,7 +83,7 @@ pub(crate) struct Inner {
     pub(crate) sum: Sum,
 }
 
-/// BOUND: what one run has written and may not be durable yet, before it waits for the disk.
+/// BOUND: bytes that one run may have written without their being durable. Beyond that it waits for the disk.
 const BEHIND_BYTES_MAX: usize = 256 << 10;
 
 /// How far the disk is behind what a run writes.
@@ -100,7 +100,7 @@ impl Behind {
         self.last = Some(durable);
     }
 
-    /// What to wait for, where it is too far.
+    /// What to wait for, if the disk is too far behind.
     fn take_if_far(&mut self) -> Option<Durable> {
         if self.bytes <= BEHIND_BYTES_MAX {
             return None;
@@ -114,7 +114,7 @@ impl Behind {
 #[derive(Default)]
 pub(crate) struct OpState {
     pub(crate) answered: bool,
-    /// The credential that goes along.
+    /// The credential that is sent with it.
     pub(crate) credential: Option<String>,
     /// To whom it went, once it was handed to a connection, and how many bytes of it.
     pub(crate) going: Option<(SocketAddr, Sent)>,
@@ -200,8 +200,8 @@ impl RunGate {
         self.catch_up()
     }
 
-    /// SECURITY: a guest that writes more records than the disk takes would keep all others waiting behind them. It waits itself, on its own
-    /// thread, and holds nothing meanwhile that anybody else needs.
+    /// SECURITY: a guest that writes more records than the disk can take would make all others wait behind them. So it waits itself, on its
+    /// own thread, and holds nothing in the meantime that others need.
     fn catch_up(&self) -> Result<(), Stop> {
         let last = self.lock().inner.behind.take_if_far();
         match last.map(Durable::wait) {
@@ -330,7 +330,7 @@ impl RunGate {
         self.lock().settle(op, how)
     }
 
-    /// What is asked from now on is put on the record through this. Said once, by whoever knows the secrets of the run.
+    /// From now on, what is asked goes through this function before it is put on the record. The owner of the run's secrets sets it once.
     pub fn star_with(&self, stars: impl Fn(&SafeText) -> SafeText + Send + Sync + 'static) {
         let _ = self.0.stars.set(Box::new(stars));
     }

@@ -1,5 +1,5 @@
-//! Asks the record what was touched: by whom, where, under which credential, since when. A name that no record has is told from one of which
-//! there is nothing to say.
+//! Asks the record what was touched: by whom, where, under which credential, since when. It tells a name that no record has from a name
+//! that is known but was not touched.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use crate::index::{Opened, Part, Visitor, visit};
 use crate::opening::Opening;
 use crate::touched::{Line, Only, Touched, hosts_of, lies_in, normal};
 
-/// BOUND: names of one kind that are remembered, to find one that was meant.
+/// BOUND: names of one kind that are remembered, to suggest the one that was meant.
 const NAMES_MAX: usize = 10_000;
-/// BOUND: runs of which it is read what they were granted.
+/// BOUND: runs whose grants are read.
 const GRANTED_MAX: usize = 10_000;
 
 /// What is asked.
@@ -24,7 +24,7 @@ pub struct Question {
     pub agent: Option<String>,
     /// Under this credential.
     pub credential: Option<String>,
-    /// This file, or what lies beneath this folder.
+    /// This file, or files beneath this folder.
     pub file: Option<FileName>,
     /// At this host.
     pub host: Option<String>,
@@ -34,12 +34,12 @@ pub struct Question {
     pub since_ms: Option<u64>,
 }
 
-/// A file as a person names it: by the path of the guest's, by the host's, or from a mount on.
+/// A file as a person names it: by the guest's path, by the host's path, or by a path from a mount on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
-    /// As it was said.
+    /// As it was written.
     pub said: String,
-    /// What that is on this host: as an absolute path, and with all links followed, where there is anything.
+    /// What that is on this host: the absolute path, and the path with all links followed, if there is a file.
     pub here: Vec<PathBuf>,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Searching<'a> {
         Self { question, only, names, left_out, seen, searched: Searched::default(), touched: Touched::only(only.clone()) }
     }
 
-    /// Whether what a run touched is asked for. What belongs to no run was touched by none.
+    /// Whether the question is about what a run touched. What belongs to no run was touched by no run.
     fn takes(&self, run: RunId) -> bool {
         run != log_run() && !self.left_out.contains(&run)
     }
@@ -213,7 +213,7 @@ fn host_name(said: &str) -> String {
 }
 
 impl FileName {
-    /// Every path of a guest's that it can stand for.
+    /// Every path of a guest that it can mean.
     fn guest_paths(&self, mounts: &BTreeSet<(String, PathBuf)>) -> Vec<String> {
         let mut paths = BTreeSet::new();
         if self.said.starts_with('/') {
@@ -238,7 +238,7 @@ impl FileName {
     }
 }
 
-/// What runs were granted, as far as it can be read: it is kept sealed, and forgotten with its run.
+/// What runs were granted, as far as it can be read. It is kept sealed, and is forgotten with its run.
 #[derive(Debug, Default)]
 struct Granted {
     credentials: BTreeSet<String>,
@@ -321,7 +321,7 @@ impl Names {
         }
     }
 
-    /// What of a question the record has never heard of.
+    /// The names in a question that the record does not have.
     fn unknown(&self, question: &Question, only: &Only, granted: &Granted) -> Option<Unknown> {
         let unknown = |what, name: &str, known: &BTreeSet<String>| {
             Some(Unknown { what, name: name.to_owned(), known: known.iter().cloned().collect() })

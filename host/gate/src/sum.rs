@@ -5,7 +5,7 @@ use effect::{Claim, Finding, RunId};
 
 use crate::touched::Touched;
 
-/// BOUND: what a run's sum holds in memory of what it touched, however much that was; and of what it found. The record has all.
+/// BOUND: bytes that a run's sum holds in memory for what it touched, and for what it found. The record has everything.
 const TOUCHED_BYTES_MAX: usize = 16 << 20;
 const FINDINGS_BYTES_MAX: usize = 16 << 20;
 
@@ -59,7 +59,7 @@ impl Sum {
     }
 
     fn take_finding(&mut self, finding: &Finding) {
-        // Once one had no place none has: what is left out is the end.
+        // Once a finding had no room, all later ones are left out too: only the end is missing.
         self.findings_bytes = self.findings_bytes.saturating_add(size_of::<Finding>() + effect::canon::to_vec(finding).len());
         if self.findings_bytes <= FINDINGS_BYTES_MAX {
             self.findings.push(finding.clone());

@@ -189,7 +189,8 @@ impl Tape {
         let named = self.sum.named(ask);
         let rebuilt = || format!("`{}`", named.resource);
         let Some(next) = self.next_ask().cloned() else { return Err(self.diverged(rebuilt())) };
-        // The digest is of all that was asked. The words beside it may have stars in them, and headers, which this side does not write out.
+        // The digest covers everything that was asked. The words beside it may have stars in them, and headers, which a rebuild does not
+        // write out.
         let is_alike = (&next.ask.capability, &next.ask.function) == (&named.capability, &named.function);
         if !is_alike || next.params != self.recorded.keyed.digest(&ask.canonical_bytes()) {
             let detail = if is_alike && next.ask.resource == named.resource { ", with other headers, query or body" } else { "" };
@@ -222,7 +223,7 @@ impl Tape {
                 }
             }
             None => {
-                // Numbers are given out in order: where the record has anything of this one or a later one, this was asked.
+                // Numbers are given out in order. If the record has anything with this number or a later one, this was asked.
                 let happened = self.recorded.delivered.iter().skip(self.at.delivered).any(|one| one.release.op >= op);
                 let counted = self.recorded.counted > self.alike.unwritten();
                 if !((happened || counted) && self.count_unwritten(&ask)) {
@@ -238,7 +239,7 @@ impl Tape {
         Ok(Step::Served(op))
     }
 
-    /// When it was then does not matter here: what is written of it is on the record, or is written by whoever goes on.
+    /// The recorded time does not matter here: it is already on the record, or is written when the run is resumed.
     fn count(&mut self, ask: &Ask, reason: &Reason) {
         match self.alike.note(ask, &self.sum.named(ask), reason, self.now_ms()) {
             Write::Full(several) => self.emptied(several),
@@ -257,7 +258,7 @@ impl Tape {
         }
     }
 
-    /// The table of what is only counted was written here; what of that the record does not have is owed to it.
+    /// The table of counted refusals was written here. What the record does not have of it must still be written.
     fn emptied(&mut self, several: Vec<Several>) {
         let written: u64 = several.iter().map(|it| it.alike).sum();
         self.tabled += written;

@@ -1,6 +1,6 @@
 //! What a run, or several, touched: every path, host and refusal, with counts and bytes, from the records alone.
 //!
-//! An act is *asked* for; it is *refused*, or *sent*; and what was sent is *answered*, or not. The four are never one number.
+//! An act is *asked* for. Then it is *refused* or *sent*. What was sent is *answered* or not. These are always four separate numbers.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -27,9 +27,9 @@ const ROWS_MAX: usize = 10_000;
 /// The sum over the records that were taken in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
-    /// Acts that are no request: steps with credentials.
+    /// Acts that are not requests: steps with credentials.
     pub acts: Vec<TouchedAct>,
-    /// Names of credentials that went along with a request.
+    /// Names of credentials that were sent with a request.
     pub credentials: Vec<String>,
     /// By path as the guest saw it.
     pub files: Vec<TouchedFile>,
@@ -41,9 +41,9 @@ pub struct Touched {
     pub own: Vec<TouchedOwn>,
     /// What was touched and has no row, since there are too many.
     pub more: More,
-    /// In order; those alike in one row.
+    /// In order; similar refusals share a row.
     pub refused: Vec<TouchedRefusal>,
-    /// Over all rows, and what has none.
+    /// Over all rows, and over what has no row.
     pub totals: TouchedTotals,
     #[serde(skip)]
     lines: Lines,
@@ -55,7 +55,7 @@ pub struct Touched {
     room: Room,
 }
 
-/// How many rows there may be of each kind, and what more they may take in memory.
+/// How many rows there may be of each kind, and how much more memory they may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     files: usize,
@@ -69,7 +69,7 @@ impl Default for Room {
     }
 }
 
-/// By the hash of what a row is about, where it is. Two that meet by chance get two rows.
+/// Where a row is, by the hash of what it is about. If two hashes are equal by chance, there are two rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Places {
     acts: HashMap<u64, usize>,
@@ -81,17 +81,17 @@ struct Places {
 }
 
 impl Touched {
-    /// A sum over what passes a filter alone.
+    /// A sum over what passes a filter.
     pub fn only(only: Only) -> Self {
         Self { only: Some(only), ..Self::default() }
     }
 
-    /// A sum whose rows take so many bytes at most.
+    /// A sum whose rows take at most this many bytes.
     pub(crate) fn bounded(bytes: usize) -> Self {
         Self { room: Room { bytes, ..Room::default() }, ..Self::default() }
     }
 
-    /// A sum over so few records that each has room.
+    /// A sum over few records, so that each has room.
     pub(crate) fn unbounded() -> Self {
         Self { room: Room { files: usize::MAX, rows: usize::MAX, bytes: usize::MAX }, ..Self::default() }
     }
@@ -114,14 +114,14 @@ impl Touched {
         self.lines = lines;
     }
 
-    /// Adds one line, if it is to be added.
+    /// Adds one line, if it passes the filter.
     pub fn add(&mut self, line: Line) {
         if self.only.as_ref().is_some_and(|only| !only.takes(&line)) {
             return;
         }
         let (bytes, rows, room) = (line.bytes(), self.rows(), self.room);
         if room.bytes < bytes {
-            // What has a row is added to it; nothing new gets one.
+            // What has a row already is added to it. Nothing new gets a row.
             self.room = Room { files: 0, rows: 0, ..room };
         }
         self.add_to_rows(line);

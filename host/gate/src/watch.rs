@@ -17,7 +17,7 @@ pub trait Watcher: Send + Sync {
         let _ = (ask, reason);
     }
 
-    /// Ready once there is room for more of what is said. What is refused is told only where there is room, and nobody waits for that.
+    /// Ready once there is room for more of what is said. Refusals are reported only if there is room, and nobody waits for that.
     fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
         let _ = ctx;
         Poll::Ready(())

@@ -26,7 +26,7 @@ impl Answered {
         self.outcome == AnswerClass::Response || self.sent.is_some_and(|sent| sent.bytes() > 0)
     }
 
-    /// Whether it was refused after its intent: nothing was sent then.
+    /// Whether it was refused after its intent. Then nothing was sent.
     pub fn was_refused(&self) -> bool {
         !self.was_sent() && matches!(self.outcome, AnswerClass::RefusedAddress | AnswerClass::RefusedCredential)
     }
@@ -42,10 +42,10 @@ pub struct AskedFor {
     /// The headers of a request: names, and the values of those that say what is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<SafeText>,
-    /// How often a placeholder is quoted in the body, where it stays as it is.
+    /// How often a placeholder is quoted in the body, where it is not changed.
     #[serde(default, skip_serializing_if = "is_nought")]
     pub placeholders: u64,
-    /// Where a path of a mount leads, as the guest sees it from its root; absent where it leads nowhere, or where it was asked for so.
+    /// Where a path of a mount leads, as the guest sees it from its root. Absent if it leads nowhere, or if it was asked for in this form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<SafeText>,
     /// In one line, in the guest's own words, without what may be secret.
@@ -53,12 +53,12 @@ pub struct AskedFor {
 }
 
 impl AskedFor {
-    /// What it is about: where it leads, or else what was said.
+    /// What it is about: the path that it leads to, or else what was asked.
     pub fn object(&self) -> &SafeText {
         self.resolved.as_ref().unwrap_or(&self.resource)
     }
 
-    /// Of what a record that stands for several asks counts, and what names each of them beside.
+    /// The resource of a record that counts several asks. The record names each of them separately.
     pub fn several() -> SafeText {
         SafeText::new("*", 1)
     }
@@ -67,7 +67,7 @@ impl AskedFor {
 /// What a record that stands for several refusals counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
-    /// Which of the names was asked for last.
+    /// The index of the name that was asked for last.
     pub last: u64,
     /// Each name that was asked for, in the order in which they were first asked for.
     pub names: Vec<CountedName>,
@@ -95,7 +95,7 @@ pub enum AnswerClass {
     Response,
     /// An act on a credential was done.
     Done,
-    /// An act on a credential was not done: it was not its turn, or its target did not accept it.
+    /// An act on a credential was not done: it came at the wrong step, or its target did not accept it.
     NotDone,
     /// Every, or any, address behind the name is one it may not have, or the server's key is none that was pinned: nothing was sent.
     RefusedAddress,
@@ -141,7 +141,7 @@ impl Sent {
 pub enum HostPurpose {
     /// A token at an endpoint of OAuth 2.
     Token,
-    /// To be let in by a server of HashiCorp Vault or OpenBao.
+    /// A log-in at a server of HashiCorp Vault or OpenBao.
     VaultLogin,
     /// A value at such a server.
     VaultRead,
@@ -166,7 +166,7 @@ impl HostPurpose {
         }
     }
 
-    /// Whether it changes something at the server that only its answer tells: then it is finished, whoever lost interest.
+    /// Whether it changes something at the server that only its answer tells. Then it is finished even if nobody waits for it.
     pub fn changes_something(self) -> bool {
         match self {
             Self::Token | Self::VaultLogin | Self::RotationSet => true,
@@ -181,7 +181,7 @@ impl HostPurpose {
 pub enum MetIn {
     /// A request of the guest, which was sent with stars in its place.
     Request,
-    /// An answer from a place where the value has no business.
+    /// An answer from a host where the value may not be.
     Answer,
 }
 
@@ -197,9 +197,9 @@ pub enum CredentialChange {
     Revoked,
     /// It may be used again.
     Restored,
-    /// Its value may go elsewhere than before.
+    /// Its value may be sent to other places than before.
     Bounded,
-    /// Its value and everything that was known of it here is gone.
+    /// Its value and everything that was known about it here are deleted.
     Removed,
 }
 
@@ -222,7 +222,7 @@ pub struct Object {
     pub digest: Option<Digest>,
     /// As the guest sees it.
     pub path: SafeText,
-    /// Where it really lay when it was opened, where links led elsewhere than its path says.
+    /// Where the file really was when it was opened, if links led to another place than its path says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<SafeText>,
     /// How often.

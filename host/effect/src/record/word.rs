@@ -1,4 +1,4 @@
-//! The kinds of record that keep a person's word: on what may be used, and on a record that is not as it was.
+//! The kinds of record for a person's decision: on what may be used, and on a damaged or shortened record.
 
 macro_rules! with_words {
     ($($others:tt)*) => {
@@ -23,7 +23,7 @@ macro_rules! with_words {
                 /// Form of this body.
                 v: u32,
             }
-            /// A person took the trust in a configuration back.
+            /// A person took back the trust in a configuration.
             ConfigUntrusted {
                 /// When, milliseconds since 1970.
                 at: u64,
@@ -55,13 +55,13 @@ macro_rules! with_words {
                 /// Form of this body.
                 v: u32,
             }
-            /// A person took the acceptance of an agent back.
+            /// A person took back the acceptance of an agent.
             AgentUnaccepted {
                 /// Its name in the configuration.
                 agent: SafeText,
                 /// When, milliseconds since 1970.
                 at: u64,
-                /// Of everything that had been accepted; absent where nobody here knew it.
+                /// Of everything that had been accepted; absent if this home did not know it.
                 authority: Option<Digest>,
                 /// Who.
                 by: Principal,
@@ -72,7 +72,7 @@ macro_rules! with_words {
                 /// Form of this body.
                 v: u32,
             }
-            /// A person took the record as it is, though it was known to have been longer or other.
+            /// A person accepted the record as it is, although it is known to have been longer or different.
             RollbackAccepted {
                 /// When, milliseconds since 1970.
                 at: u64,
@@ -91,7 +91,7 @@ macro_rules! with_words {
                 /// How many records were remembered.
                 was_size: Option<u64>,
             }
-            /// A person had a damaged part of the record set aside; the record goes on from what is whole before it.
+            /// A person had a damaged part of the record set aside. The record continues from the whole part before it.
             Reanchored {
                 /// The folder in the home that the damaged part is kept in.
                 aside: SafeText,

@@ -92,7 +92,7 @@ impl Held<'_> {
         Ok(())
     }
 
-    /// Puts one record into the log, whose durability somebody waits for.
+    /// Puts one record into the log, and its durability is waited for.
     pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<Appended, Stop> {
         self.append(vec![with_payloads(record.into(), Vec::new())])
     }
@@ -126,7 +126,7 @@ impl Held<'_> {
         let named = self.told(self.inner.observed.named(ask), ask);
         self.inner.tally.refused += 1;
         let at = self.now_ms();
-        // BOUND: what is held for the whole run has no headers.
+        // BOUND: headers are left out of what is held for the whole run.
         let bare = AskedFor { headers: Vec::new(), ..named.clone() };
         match self.inner.alike.note(ask, &bare, &reason, at) {
             Write::Counted => return Ok(()),
@@ -141,7 +141,8 @@ impl Held<'_> {
         self.put(record, Vec::new())
     }
 
-    /// What was asked as the record has it: with the headers of a request and its placeholders, and with stars for what is known to be secret.
+    /// What was asked, in the form of the record: with the headers of a request and its placeholders, and with stars in place of known
+    /// secrets.
     pub(super) fn told(&self, asked: AskedFor, ask: &Ask) -> AskedFor {
         let shared = self.shared();
         let starred = |text: SafeText| shared.stars.get().map_or_else(|| text.clone(), |star| star(&text));
@@ -155,7 +156,8 @@ impl Held<'_> {
         }
     }
 
-    /// Records that count stand for no ask in particular, and are known by that. All of them or none: a rebuild must not find a part.
+    /// Counting records stand for no single ask, and are recognised by that. Either all of them are written or none: a rebuild must not
+    /// find only some.
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
         let (at, params) = (self.now_ms(), self.keyed(b""));
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
@@ -227,7 +229,7 @@ pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, 
     (record, entry)
 }
 
-/// What a record takes in the log, roughly.
+/// Roughly how many bytes a record takes in the log.
 fn bytes_of(entry: &Entry) -> usize {
     entry.body.len() + entry.payloads.iter().map(Vec::len).sum::<usize>() + FRAME_BYTES
 }

@@ -50,10 +50,10 @@ impl Held<'_> {
         Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
     }
 
-    /// A request as the guest asked it, to be kept beside its intent: as many bytes of all of them as of what a run is given. A run goes on without
-    /// them as it would with them, so what is more is left out.
+    /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as what a run is given.
+    /// The run does not need them, so requests beyond that are left out.
     ///
-    /// SECURITY: an act on a credential may have a value in it that the guest has found: nothing of that is kept.
+    /// SECURITY: an act on a credential may contain a value that the guest has found, so nothing of it is kept.
     fn kept_request(&mut self, ask: &Ask, canonical: Vec<u8>, repeat: Repeat) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);

@@ -31,7 +31,7 @@ impl RunGate {
         Ok(ended)
     }
 
-    /// There is a value of this credential, and a request is about to take it along: with the first, the lease begins.
+    /// There is a value of this credential, and it is about to be sent with a request. With the first such request the lease begins.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -39,10 +39,10 @@ impl RunGate {
         self.lock().lease_begins(credential)
     }
 
-    /// The value of a credential was met where it has no business: it is on the record and counted.
+    /// The value of a credential was met where it may not be. This is put on the record and counted.
     ///
     /// # Errors
-    /// Once too often, or the record broke: the run ends.
+    /// It was met once too often, or the record broke. The run ends.
     pub fn value_met(&self, op: OpId, credential: &str, place: MetIn) -> Result<(), Stop> {
         let mut held = self.lock();
         held.check_unbroken()?;
@@ -54,7 +54,7 @@ impl RunGate {
         if times > self.opening().standing.limits.value_hits { Err(Stop::Limit("value-hits")) } else { Ok(()) }
     }
 
-    /// Whether a request that was permitted by this rule would be under it with this target.
+    /// Whether the rule that permitted a request would also permit it with this target.
     pub fn still_covers(&self, bounds: &Bounds, method: &Method, target: &HttpTarget) -> bool {
         let grants = &self.opening().standing.grants;
         let rule = |(n, grant): (usize, &HttpGrant)| {

@@ -1,4 +1,4 @@
-//! Refusals alike are counted, and none of their names is lost: on the record, in a rebuild, and over a crash.
+//! Similar refusals are counted, and none of their names is lost: on the record, in a rebuild, and over a crash.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,11 +91,11 @@ fn a_table_of_names_that_is_full_is_written_and_begun_anew() {
     let names = names(&log);
     assert_eq!(names.len(), 5001);
     assert!((0..5000).all(|n| names.get(&format!("../{n}")) == Some(&1)));
-    // The log of the kit holds each body against its bound.
+    // The kit's log checks each body against its bound.
     assert!(refused(&log).len() < 200, "{}", refused(&log).len());
 }
 
-/// Asks in vain for ever new names, in three ways.
+/// Asks for always new names, which are refused, in three ways.
 fn vain(world: &mut dyn effect::World, times: u64) -> Result<(), Stop> {
     for n in 0..times {
         let op = world.submit(ask("GET", "b.test", &format!("/{}", n % 700)))?;

@@ -78,7 +78,7 @@ fn no_lease_begins_where_there_is_no_value() {
     assert_eq!(touched.credentials, Vec::<String>::new());
     let TouchedTotals { asked, refused, sent, answered, .. } = touched.totals;
     assert_eq!((asked, refused, sent, answered), (1, 1, 0, 0));
-    // The next has one, and takes it along.
+    // The next request has a value, and it is sent with it.
     assert_eq!(use_it(&gate), None);
     assert_eq!(of_kind(&log, "lease-issued").len(), 1);
 }
@@ -221,7 +221,7 @@ fn l8_a_placeholder_for_another_destination_is_refused_and_never_sent() {
     assert_eq!(fault(&gate, bearing("a.test", &text)), None);
 }
 
-/// However much stands before it: all of a body is looked at. It is text there, so it is sent as it is and counted.
+/// The whole body is searched, however much comes before the placeholder. It is text there, so it is sent as it is and counted.
 #[test]
 fn a3_3_a_placeholder_is_found_behind_any_padding() {
     let log = MemoryLog::default();

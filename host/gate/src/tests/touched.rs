@@ -1,4 +1,4 @@
-//! What was touched is filtered before it is summed up, and asked, refused, sent and answered are four numbers.
+//! Filters apply before anything is summed up, and asked, refused, sent and answered are four numbers.
 
 use effect::record::{AnswerClass, Answered, Asked, AskedFor, Kind, Object, Observed, Received, Record, Refused, Sent, Touch, VERSION};
 use effect::{Bounds, Digest, HttpFault, Reason, RunId, SafeText};

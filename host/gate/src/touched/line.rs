@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
 use crate::lease::lease_id;
 
-/// Something that was touched, once or so many times.
+/// Something that was touched, once or several times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Line {
     /// An object of a mount.
@@ -26,11 +26,11 @@ pub enum Line {
     Refused(TouchedRefusal),
 }
 
-/// What a row takes in memory besides its text, with its place in the table that finds it and the addresses that it may come to name.
+/// Memory that a row takes besides its text: with its place in the table of rows, and with the addresses that it may name later.
 const ROW_BYTES: usize = 384;
 
 impl Line {
-    /// What a row of it takes in memory, roughly.
+    /// Roughly how much memory a row of it takes.
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
             Self::File(file) => file.path.as_str().len() + file.real.as_ref().map_or(0, |real| real.as_str().len()),
@@ -243,7 +243,7 @@ fn credential_of(reason: &Reason) -> Option<String> {
         | Reason::CredentialUseNotGranted(name)
         | Reason::CredentialNotGranted(name)
         | Reason::PlaceholderMisplaced(name) => Some(name.to_string()),
-        // These say the name in the course of a sentence.
+        // These reasons have the name within a sentence.
         Reason::CredentialElsewhere(text) | Reason::CredentialUnfit(text) => text.as_str().split('`').nth(1).map(str::to_owned),
         _ => None,
     }

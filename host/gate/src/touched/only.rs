@@ -1,20 +1,20 @@
-//! What is to be summed up, where somebody does not want everything: asked before anything is added, so that no sum has a part of another.
+//! Filters what is summed up. The filter applies before anything is added, so that no sum contains a part of another one.
 
 use super::{Line, TouchedRefusal};
 
-/// A filter. Whoever asks for a host is not shown files, and the other way round.
+/// A filter. A question about a host does not show files, and a question about files does not show hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Only {
     /// Requests under this credential, leases of it, refusals about it.
     pub credential: Option<String>,
-    /// What lies at or beneath one of these, as [`normal`] has them.
+    /// Files at or beneath one of these paths, in the form of [`normal`].
     pub files: Option<Vec<String>>,
     /// Requests to this host.
     pub host: Option<String>,
 }
 
 impl Only {
-    /// Whether a line is to be added.
+    /// Whether a line passes the filter.
     pub fn takes(&self, line: &Line) -> bool {
         match line {
             Line::File(file) => {
@@ -61,7 +61,7 @@ impl Only {
         name == Some("*") || self.takes_credential(name)
     }
 
-    /// A lease is of no host: it is left out where only a host is asked for.
+    /// A lease belongs to no host, so it is left out if only a host is asked for.
     fn takes_lease(&self, name: &str) -> bool {
         self.takes_credential(Some(name)) && (self.host.is_none() || self.credential.is_some())
     }
@@ -89,8 +89,8 @@ pub fn hosts_of(resource: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// A path of a mount with `.`, `..`, doubled slashes and one at its end taken out, by its letters alone: two spellings of one file are the
-/// same then, unless a link is among them.
+/// A path of a mount without `.`, `..`, double slashes and a slash at its end. Only its letters are looked at, so two spellings of one file
+/// become the same unless there is a link among them.
 pub fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

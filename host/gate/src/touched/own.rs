@@ -1,4 +1,4 @@
-//! Rows of what is no request of the agent's: acts on credentials, and what the host asked on its own behalf.
+//! Rows for what is not a request of the agent: acts on credentials, and what the host asked on its own behalf.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ pub struct TouchedAct {
     pub credential: Option<String>,
     /// How often it was done.
     pub done: u64,
-    /// How often it was refused after its intent, or nobody knows.
+    /// How often it was refused after its intent, or its outcome is unknown.
     pub failed: u64,
-    /// How often it was not done: it was not its turn, or the target did not accept it.
+    /// How often it was not done: it came at the wrong step, or the target did not accept it.
     pub not_done: u64,
     /// The step, and the credential.
     pub resource: SafeText,
@@ -32,13 +32,13 @@ pub struct TouchedOwn {
     pub asked: u64,
     /// For which credential.
     pub credential: SafeText,
-    /// Answers that never came, or came to nothing.
+    /// Answers that never came, or failed.
     pub failed: u64,
     /// Addresses that were really spoken to.
     pub peers: Vec<String>,
     /// What for.
     pub purpose: HostPurpose,
-    /// Bytes of bodies that came.
+    /// Bytes of bodies that arrived.
     pub received: u64,
     /// Method and URL, without the values in its query.
     pub resource: SafeText,

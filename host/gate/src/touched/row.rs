@@ -1,4 +1,4 @@
-//! The rows of a sum: one object, resource, lease or refusal each, and how two rows of the same become one.
+//! The rows of a sum: one for each object, resource, lease or refusal. Also joins two rows about the same thing.
 
 use std::collections::BTreeMap;
 
@@ -37,11 +37,11 @@ pub struct TouchedTotals {
     pub asked: u64,
     /// Bytes of bodies that the guest was given.
     pub bytes: u64,
-    /// Requests that were refused: at once, or when an address or a credential turned out to be none that they may have.
+    /// Requests that were refused: at once, or later because of their address or their credential.
     pub refused: u64,
     /// Refusals of any kind.
     pub refusals: u64,
-    /// Requests of which something left the host.
+    /// Requests for which something left the host.
     pub sent: u64,
     /// Bytes of them.
     pub sent_bytes: u64,
@@ -54,11 +54,11 @@ pub struct TouchedFile {
     pub amount: u64,
     /// As the guest saw it.
     pub path: SafeText,
-    /// Where it really lay when it was opened, where links led elsewhere.
+    /// Where it really was when it was opened, if links led to another place.
     pub real: Option<SafeText>,
     /// How often.
     pub times: u64,
-    /// Names in it that are not UTF-8, and of which no guest can be told.
+    /// Names in it that are not UTF-8, so that no guest can be told of them.
     pub untold: u64,
     /// What was done.
     pub what: Touch,
@@ -73,13 +73,13 @@ pub struct TouchedHttp {
     pub asked: u64,
     /// Bytes of bodies that the guest was given.
     pub bytes: u64,
-    /// The name of the credential that went along, or was to.
+    /// The name of the credential that was sent, or should have been.
     pub credential: Option<String>,
-    /// Answers that never came, or came to nothing.
+    /// Answers that never came, or failed.
     pub failed: u64,
     /// Addresses that were really spoken to.
     pub peers: Vec<String>,
-    /// Asks that were refused after their intent: an address or a credential turned out to be none that they may have.
+    /// Asks that were refused after their intent, because of their address or their credential.
     pub refused: u64,
     /// Method and URL, without the values in its query.
     pub resource: SafeText,
@@ -108,7 +108,7 @@ pub struct TouchedLease {
     pub refused: u64,
     /// Whether it was ended before its run.
     pub revoked: bool,
-    /// Requests that took the value along.
+    /// Requests that were sent with the value.
     pub sent: u64,
 }
 
@@ -117,7 +117,7 @@ pub struct TouchedLease {
 pub struct TouchedProbe {
     /// Whether it was refused.
     pub refused: bool,
-    /// Of the response; none where none came.
+    /// Of the response; `None` if none came.
     pub status: Option<u16>,
     /// Which value.
     pub version: u64,
@@ -138,7 +138,7 @@ pub struct TouchedRefusal {
     pub intended: bool,
     /// Why, for people.
     pub reason: String,
-    /// Where a path leads, where that is not what was said.
+    /// Where a path leads, if that is not what was asked for.
     pub resolved: Option<SafeText>,
     /// What was asked for, in the guest's words.
     pub resource: SafeText,
