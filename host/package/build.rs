@@ -27,7 +27,7 @@ impl Table {
         self.made(to, from)
     }
 
-    /// A file that this script wrote: were it watched, each build would find it newer than the one before, and run the script again.
+    /// A file that this script wrote. It is not watched: each build would find it newer than the build before, and run the script again.
     fn made(mut self, to: &str, from: PathBuf) -> Self {
         self.0.push((to.to_owned(), from));
         self

@@ -1,7 +1,7 @@
 //! What a configuration may cause, as one value: its canonical bytes are what is trusted, accepted, locked and compared. Lines for people are
 //! made from it, and are never compared.
 //!
-//! Paths are spelled from the folder of the configuration, so that the same value holds in every checkout.
+//! Paths are relative to the folder of the configuration, so that every checkout has the same value.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub struct Authority {
     pub component: Code,
     /// Whether every run of it is kept so that it can be resumed.
     pub durable: bool,
-    /// Under which of these it may be run.
+    /// The engagements under which it may be run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engagements: Vec<Engagement>,
     /// The last day on which it may be started.
@@ -35,7 +35,7 @@ pub struct Authority {
     pub expires: Option<Until>,
     /// What was granted.
     pub grants: Grants,
-    /// Those that are not the default, by name.
+    /// The limits that are not the default, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, u64>,
     /// How names are resolved and whom TLS believes.
@@ -46,16 +46,16 @@ pub struct Authority {
     pub uses: Vec<String>,
 }
 
-/// What is run, and what it is held to.
+/// What is run, and what it must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Code {
     /// A component that is run as it is.
     File {
-        /// Of its bytes, where it is held to them.
+        /// The digest of its bytes, if it must have exactly these.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<Digest>,
-        /// What it imports, where it is held to its bytes.
+        /// What it imports, if it must have exactly these bytes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         imports: Vec<String>,
         /// Where it is.
@@ -65,10 +65,10 @@ pub enum Code {
     Folder {
         /// Where it is.
         path: PathBuf,
-        /// Of everything that a build reads of it, where it is held to that.
+        /// The digest of everything that a build reads of it, if it must have exactly that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<Digest>,
-        /// With what it is built, where it is held to that.
+        /// The tools that it is built with, if they must be exactly these.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tools: Option<String>,
     },
@@ -113,7 +113,7 @@ impl Reach {
 pub struct Whole {
     /// By name.
     pub agents: BTreeMap<String, Authority>,
-    /// Those that no agent was granted.
+    /// The credentials that no agent was granted.
     pub credentials: Vec<Binding>,
     /// All of them.
     pub engagements: Vec<Engagement>,
@@ -174,7 +174,7 @@ impl Authority {
         })
     }
 
-    /// The same, held to these bytes of its component.
+    /// The same authority, with these bytes as its only component.
     #[must_use]
     pub fn held_to_component(mut self, of: Digest, imported: Vec<String>) -> Self {
         if let Code::File { digest, imports, .. } = &mut self.component {
@@ -183,7 +183,7 @@ impl Authority {
         self
     }
 
-    /// The same, held to this source.
+    /// The same authority, with this as its only source.
     #[must_use]
     pub fn held_to_source(mut self, of: Digest, with: String) -> Self {
         if let Code::Folder { source, tools, .. } = &mut self.component {

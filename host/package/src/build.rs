@@ -1,10 +1,10 @@
 //! From a folder of source to a component with its manifest in it.
 //!
-//! Building runs its author's code, so it takes the proof that the operator trusts the file which names the folder; and that code runs
-//! contained, on a copy of the source (`stage`), by tools that are found outside of the project. What a build can read of the project is
-//! what its [`SourcePin`] covers, and where one was accepted, they are compared before anything runs. Schemas come from the component itself,
-//! which only `sandbox` can run: so a build ends in [`Raw`], and [`Raw::freeze`] makes a component of it. What was frozen is kept, and built
-//! again only when something in its source changed.
+//! Building runs the author's code, so it needs the proof that the operator trusts the file which names the folder. That code runs
+//! contained, on a copy of the source (`stage`), with tools that are found outside the project. A build can read exactly what its
+//! [`SourcePin`] covers. If a pin was accepted, the two are compared before anything runs. Schemas come from the component itself, which
+//! only `sandbox` can run. So a build ends in [`Raw`], and [`Raw::freeze`] makes a component of it. The component is kept, and built again
+//! only when something in its source changed.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ use workplace::Workplace;
 /// The input to which an agent made with the SDK answers with its schemas.
 pub const SCHEMAS_INPUT: &str = r#"{"$schema":"bailiwick:schemas"}"#;
 
-/// How a tool is started so that it reaches nothing but what it was given: this program, and two words that it knows.
+/// How a tool is started so that it reaches only what it was given: by this program, with one of two words that it knows.
 #[derive(Clone, Debug)]
 pub struct Helper {
     /// The program.
@@ -59,13 +59,13 @@ pub struct Order<'a> {
     pub cache: &'a Path,
     /// That it may be built.
     pub trusted: &'a Trusted,
-    /// What was accepted of it: built is this or nothing, and in an empty folder, so that nothing gets in which an earlier source left.
+    /// What was accepted of it. Only this source is built, and in an empty folder, so that nothing of an earlier source gets into it.
     pub expected: Option<&'a SourcePin>,
     /// How its tools are started.
     pub helper: &'a Helper,
 }
 
-/// Stands for everything that a component is made of: one to accept, whatever the bytes that come of it.
+/// Stands for everything that a component is made from. It can be accepted even if each build makes different bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourcePin {
@@ -136,7 +136,7 @@ enum Recipe {
 }
 
 impl Recipe {
-    /// Asks the operator's tools, and runs nothing of the project.
+    /// Asks the operator's tools, and runs nothing from the project.
     fn find(folder: &Path, authored: &AuthoredManifest, tools: &Tools) -> Result<Self, BuildError> {
         match (folder.join("Cargo.toml").is_file(), &authored.python) {
             (true, None) => {
@@ -168,8 +168,8 @@ impl Recipe {
     }
 }
 
-/// The folders within which a build's source may lie: the agent's, its workspace, and the nearest one above with a configuration. SECURITY: a folder
-/// that holds the user's home is none, whatever lies in there.
+/// The folders within which a build's source may lie: the agent's folder, its workspace, and the nearest folder above with a configuration.
+/// SECURITY: a folder that holds the user's home is none, whatever lies in there.
 fn project(folder: &Path, root: &Path) -> Vec<PathBuf> {
     let configured = folder.ancestors().find(|above| above.join(crate::config::FILE_NAME).is_file());
     let mut project: Vec<PathBuf> = [Some(root), configured].into_iter().flatten().map(Path::to_owned).collect();
@@ -197,7 +197,7 @@ fn declared(folder: &Path, sources: &[PathBuf], project: &[PathBuf]) -> Result<V
 /// Builds a folder, or finds that nothing changed.
 ///
 /// # Errors
-/// A folder that is no agent's or not what was accepted, a tool that is missing or fails, a result that can't run here.
+/// A folder that is not an agent or not what was accepted, a tool that is missing or fails, a result that can't run here.
 pub fn build(order: &Order<'_>, watcher: &mut Watcher<'_>) -> Result<Built, BuildError> {
     let folder = order.folder.canonicalize().map_err(file::failed("find", order.folder))?;
     let authored = AuthoredManifest::load(&folder)?;
@@ -238,7 +238,7 @@ impl Work<'_> {
                 if !job.fetch(watcher)? {
                     return Ok((job.build(watcher)?, stamp));
                 }
-                // There was no lock, and there is one now, which belongs to what is built. Nothing else may be other than it was.
+                // There was no lock, and there is one now, which belongs to what is built. Nothing else may have changed.
                 let (stage, with_lock) = self.take(&workplace)?;
                 if with_lock.inside != stamp.inside {
                     return Err(BuildError::Unexpected { was: Box::new(stamp.pin()), now: Box::new(with_lock.pin()) });
@@ -253,7 +253,7 @@ impl Work<'_> {
         }
     }
 
-    /// Copies the source to where it is built, and makes its digest of just those bytes.
+    /// Copies the source to where it is built, and makes the digest of exactly the copied bytes.
     fn take(&self, workplace: &Workplace) -> Result<(Stage, Stamp), BuildError> {
         let places = self.recipe.places();
         let mut stage = Stage::new(workplace.stage.clone())?;
@@ -264,7 +264,7 @@ impl Work<'_> {
         Ok((stage, stamp))
     }
 
-    /// Holds the source to what was accepted of it.
+    /// Compares the source with what was accepted of it.
     fn hold(&self, stamp: &Stamp) -> Result<(), BuildError> {
         let now = stamp.pin();
         match self.order.expected {
@@ -284,7 +284,7 @@ pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> 
     Ok(Slot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), None))
 }
 
-/// What a folder would be built from now. Builds nothing; asks the operator's tools which packages and which compiler are meant.
+/// What a folder would be built from now. Builds nothing, but asks the operator's tools for the packages and the compiler.
 ///
 /// # Errors
 /// A folder that is no agent's, a tool that is missing.
@@ -296,8 +296,8 @@ pub fn pin(folder: &Path) -> Result<SourcePin, BuildError> {
     Ok(Stamp::new(recipe.places(), (with_sdk(&authored, inside), outside), &recipe.tools()).pin())
 }
 
-/// What a folder's component hangs on, as it is now, but for these files; and the same as the last build met it, where that was of this source. For
-/// whoever watches a folder. Builds nothing, and starts nothing.
+/// The digest of what a folder's component depends on now, without these files; and the same digest from the last build, if that was of
+/// this source. For a caller that watches a folder. Builds nothing, and starts nothing.
 ///
 /// # Errors
 /// A folder that is no agent's, or can't be read.
@@ -316,7 +316,7 @@ pub fn states(folder: &Path, cache: &Path, but: &[PathBuf]) -> Result<(State, Op
     Ok((State { source, others: stamp.is_some().then_some(others) }, then))
 }
 
-/// What this host adds to an agent in Python is part of what it is made of.
+/// What this host adds to an agent in Python is part of its source.
 fn with_sdk(authored: &AuthoredManifest, source: Digest) -> Digest {
     match authored.python {
         Some(_) => Digest::of(&[source.as_bytes().as_slice(), python::sdk_digest().as_bytes()].concat()),

@@ -100,7 +100,7 @@ pub enum ComponentError {
     Manifest(#[source] FrozenError),
 }
 
-/// All of a component's file: a regular one, at once, and no longer than a component may be.
+/// Reads the whole file of a component. It must be a regular file, and not longer than a component may be.
 ///
 /// # Errors
 /// A file that can't be read, or is too long.

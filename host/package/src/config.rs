@@ -1,8 +1,8 @@
 //! `bailiwick.toml`: from what an operator wrote to what one agent may do. Two types, since what was written is not yet true.
 //!
-//! A file that came with a checkout may be hostile. Nothing here runs anything that the file names. What it names is opened only to pin it by
-//! its digest: certificates, and programs that print values. Whether it may be used is [`crate::trust`]'s to say, and the digest is that of
-//! the very bytes that are parsed.
+//! A file that came with a checkout may be hostile. Nothing here runs anything that the file names. Certificates, and programs that print
+//! values, are opened only to make their digests. [`crate::trust`] decides whether the file may be used. Its digest is made of exactly the
+//! bytes that are parsed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -49,8 +49,8 @@ pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| FileError::Io { verb, path: path.to_owned(), cause }
 }
 
-/// Opens for reading without waiting for the other end of a pipe, and only a regular file. The path is one that was resolved before, or one of
-/// the home's.
+/// Opens a regular file for reading, and nothing else. It does not wait for the other end of a pipe. The path was resolved before, or is
+/// one of the home's.
 pub(crate) fn open_regular(path: &Path) -> Result<File, FileError> {
     open_with(path, OFlags::NONBLOCK)
 }
@@ -68,7 +68,7 @@ pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     read_open(open_regular(path)?, path, max)
 }
 
-/// The same of a file that is no link: one that became a link since somebody looked is refused.
+/// The same for a file that is no link. If it has become a link since it was resolved, it is refused.
 pub(crate) fn read_here(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     read_open(open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)?, path, max)
 }

@@ -1,7 +1,8 @@
-//! `bailiwick.lock`, beside the configuration: what was accepted of which agent, and by whom. An agent that has no entry is not pinned.
+//! `bailiwick.lock`, beside the configuration: what was accepted of which agent, and by whom. It is a list, not a file lock. An agent that
+//! has no entry is not pinned.
 //!
-//! Its place in a checkout is where others see it and review it; it narrows what trust allows and never widens it. Nothing in it hangs on where
-//! the checkout lies: see [`crate::authority`].
+//! It is in the checkout so that others see it and review it. It narrows what trust allows and never widens it. Nothing in it depends on
+//! where the checkout is: see [`crate::authority`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,10 +37,10 @@ pub enum LockError {
     /// It is not UTF-8.
     #[error("`{}` is not UTF-8; remove it, and accept what it pinned again", .0.display())]
     NotText(PathBuf),
-    /// It would not come back as it was.
+    /// It could not be read back as it was written.
     #[error("what was accepted can't be written down")]
     Unwritable(#[source] toml::ser::Error),
-    /// What it says of an agent can't be compared.
+    /// What it says about an agent can't be compared.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
@@ -52,7 +53,7 @@ pub struct Accepted {
     pub by: String,
     /// Seconds since 1970.
     pub when: u64,
-    /// Everything that it may cause, held to its component or its source.
+    /// Everything that it may cause, with the component or the source that it must have.
     pub authority: Authority,
 }
 
@@ -99,7 +100,7 @@ impl Lock {
         self.write(config)
     }
 
-    /// Pins an agent no longer; whether it was.
+    /// Stops pinning an agent. Returns whether it was pinned.
     ///
     /// # Errors
     /// A file that can't be written.

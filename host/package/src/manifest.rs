@@ -80,7 +80,7 @@ pub struct AuthoredManifest {
     pub manifest: Manifest,
     /// `[build] python = "app"`: the module that componentize-py is given.
     pub python: Option<String>,
-    /// `[build] sources = ["../wit", "rules.json"]`: what the build reads besides what counts as source anyway, from the folder.
+    /// `[build] sources = ["../wit", "rules.json"]`: what the build reads besides what counts as source anyway, relative to the folder.
     pub sources: Vec<PathBuf>,
 }
 

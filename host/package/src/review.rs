@@ -26,7 +26,7 @@ pub struct Facts {
 pub struct Known {
     /// Its last use on the record, seconds since 1970.
     pub last_used_s: Option<u64>,
-    /// How often its value was met where it has no business.
+    /// How often its value was met where it may not be.
     pub met: u64,
     /// Whether it was taken back.
     pub revoked: bool,

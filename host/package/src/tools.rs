@@ -1,8 +1,8 @@
-//! Which program of the operator's is meant by a name, and how it is asked something.
+//! Finds the operator's program of a name, and asks it something.
 //!
-//! A folder that nobody trusts may hold a program of the same name, a `rust-toolchain.toml` that names another compiler, or a configuration of
-//! a tool. So a tool is found in the absolute folders of `PATH` that lie outside of the project, is started by its absolute path in the
-//! root folder, where no project's files apply, and sees a fixed list of variables.
+//! An untrusted folder may hold a program of the same name, a `rust-toolchain.toml` that names another compiler, or a configuration of a
+//! tool. So a tool is found in the absolute folders of `PATH` that lie outside of the project, is started by its absolute path in the root
+//! folder, where no project's files apply, and sees a fixed list of variables.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, access};
 
-/// What a tool that is asked something sees of the environment: where it keeps its own things.
+/// The variables that a tool sees when it is asked something: where it keeps its own files.
 pub(crate) const ENVIRONMENT: &[&str] = &["HOME", "CARGO_HOME", "RUSTUP_HOME", "PYENV_ROOT"];
-/// What a tool that fetches from a registry sees besides.
+/// Further variables that a tool sees when it fetches from a registry.
 pub(crate) const TO_FETCH: &[&str] = &[
     "CARGO_HTTP_CAINFO",
     "CARGO_NET_OFFLINE",
@@ -30,7 +30,7 @@ pub(crate) const TO_FETCH: &[&str] = &[
 #[derive(Clone, Debug)]
 pub struct Tools {
     folders: Vec<PathBuf>,
-    /// What lies in here is not run; nothing where the project is as large as the home of its user.
+    /// Nothing in this folder is run. `None` if the project contains the home of its user.
     project: Option<PathBuf>,
 }
 
@@ -39,14 +39,14 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Whether a folder holds the user's home, as `/` does: that is nobody's project.
+/// Whether a folder contains the user's home, as `/` does. Such a folder is not a project.
 pub(crate) fn holds_the_home(folder: &Path) -> bool {
     let home = variable("HOME").map(PathBuf::from).and_then(|home| home.canonicalize().ok());
     home.is_some_and(|home| home.starts_with(folder))
 }
 
 impl Tools {
-    /// Those of the operator, for a project in this folder.
+    /// The tools of the operator, for a project in this folder.
     pub fn outside_of(project: &Path) -> Self {
         Self::in_folders(std::env::split_paths(&variable("PATH").unwrap_or_default()), project)
     }
@@ -57,7 +57,8 @@ impl Tools {
         Self { folders: folders.filter(|folder| folder.is_absolute()).collect(), project }
     }
 
-    /// A program of that name, by its absolute path. SECURITY: neither what `PATH` names relatively nor what lies in the project, even by a link.
+    /// A program of that name, by its absolute path. SECURITY: relative folders of `PATH` are ignored, and so is a program that lies in the
+    /// project, even through a link.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let candidates = self.folders.iter().map(|folder| folder.join(name));
         candidates.into_iter().find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok() && self.is_outside(file))
@@ -77,7 +78,7 @@ impl Tools {
     }
 }
 
-/// A tool by its absolute path, in the root folder, with nothing of the environment but [`ENVIRONMENT`].
+/// A tool by its absolute path, in the root folder, with only [`ENVIRONMENT`] of the environment.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/").env_clear().stdin(Stdio::null());
@@ -85,7 +86,7 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-/// What a tool answers on its standard output; nothing where it fails.
+/// What a tool answers on its standard output. `None` if it fails.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 pub(crate) fn ask(program: &Path, arguments: &[&str]) -> Option<String> {
     let output = command(program).args(arguments).stderr(Stdio::null()).output().ok()?;

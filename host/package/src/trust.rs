@@ -1,8 +1,8 @@
 //! Which configurations an operator has said may be used, and which agents of them were accepted here: digests, kept in the home.
 //!
-//! Trust is for these bytes in this place, and for everything that they came to when it was said: see [`crate::authority`]. The same bytes in
+//! Trust is for these bytes in this place, and for everything that they allowed at that time: see [`crate::authority`]. The same bytes in
 //! another checkout name other folders; a folder that became a link to another is another folder; a component that was exchanged is another
-//! component. A folder of source is trusted as a place: what is in it may change, and is built contained.
+//! component. A folder of source is trusted as a place: its contents may change, and are built contained.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl Held {
 }
 
 impl Trusted {
-    /// The operator said so on this command line, for this file and this once: `run --trust`.
+    /// The operator trusted this file on the command line, for one command: `run --trust`.
     ///
     /// # Errors
     /// A number in it that can't be compared.
@@ -55,7 +55,7 @@ impl Trusted {
         Ok(Self { authority: whole.digest()?, components, digest: file.digest, for_this_run: true })
     }
 
-    /// Of the bytes of which file.
+    /// The digest of the file's bytes.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -70,10 +70,10 @@ impl Trusted {
         self.for_this_run
     }
 
-    /// Holds an agent's component, whose bytes are then run, to the one that was trusted.
+    /// Compares an agent's component, whose bytes are then run, with the component that was trusted.
     ///
     /// # Errors
-    /// Another one, or one that was not there when it was said.
+    /// It is another component, or there was none when the configuration was trusted.
     pub fn holds(&self, agent: &str, file: &Path, component: &Component) -> Result<(), Box<OtherComponent>> {
         let (was, now) = (self.components.get(agent), Held::of(component));
         match was {
@@ -91,14 +91,14 @@ pub struct OtherComponent {
     pub agent: String,
     /// Where it is.
     pub file: PathBuf,
-    /// What was trusted; nothing where there was no component then.
+    /// What was trusted. `None` if there was no component then.
     pub was: Option<Held>,
     /// What is there.
     pub now: Held,
 }
 
 impl OtherComponent {
-    /// What is other, a line each, safe to print.
+    /// The differences, one line each, safe to print.
     pub fn lines(&self) -> Vec<String> {
         let Some(was) = &self.was else { return vec!["when it was trusted, there was no component that could be looked at".to_owned()] };
         let without = |sign: &str, these: &[String], those: &[String]| -> Vec<String> {
@@ -142,10 +142,10 @@ pub enum TrustError {
     /// It is not UTF-8.
     #[error("`{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// It would have more than it may.
+    /// It would become too large.
     #[error("`{}` is full; take back what is no longer needed with `bailiwick trust rm`", .0.display())]
     Full(PathBuf),
-    /// It would not come back as it was.
+    /// It could not be read back as it was written.
     #[error("what is trusted can't be written down")]
     Unwritable(#[source] toml::ser::Error),
     /// A number in the configuration can't be compared.
@@ -154,7 +154,7 @@ pub enum TrustError {
     /// The file is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Box<Untrusted>),
-    /// The file is, its component is not.
+    /// The file is trusted, but its component is not.
     #[error(transparent)]
     OtherComponent(#[from] Box<OtherComponent>),
 }
@@ -180,7 +180,7 @@ pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, Tru
     Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority }).into())
 }
 
-/// Whether these bytes in this place were trusted, and come to the same as then. Components are not looked at: see [`Trusted::holds`].
+/// Whether these bytes in this place were trusted, and still allow the same. Components are not compared here: see [`Trusted::holds`].
 ///
 /// # Errors
 /// A list that can't be used.

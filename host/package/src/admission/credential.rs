@@ -56,7 +56,7 @@ pub fn line(binding: &Binding) -> String {
     line
 }
 
-/// One of them, and what the host itself does for its sake, a line each.
+/// The lines of one credential: the credential, and what the host itself does for it.
 fn all(binding: &Binding) -> Vec<String> {
     let for_it = |what: String| format!("for the credential {}: {what}", binding.name);
     let mut said = vec![line(binding)];
@@ -74,7 +74,7 @@ fn all(binding: &Binding) -> Vec<String> {
     said
 }
 
-/// What is read, run or asked on this machine or from it to have the value.
+/// What is read, run or asked, on this machine or from it, to get the value.
 fn effects_of_source(source: &Source) -> Vec<String> {
     match source {
         Source::Local => Vec::new(),

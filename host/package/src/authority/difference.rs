@@ -1,23 +1,23 @@
-//! What is other than what was trusted or accepted, for people and programs.
+//! What differs from what was trusted or accepted, for people and programs.
 
 use effect::{Digest, SafeText};
 use serde::Serialize;
 
 use super::{Authority, Code, Spelling};
 
-/// What is other than before. There is one wherever the two values are not the same.
+/// What differs from before. There is a difference whenever the two values are not the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The component or the source as it was, where it is another one now.
+    /// The component or the source as it was, if it is another one now.
     pub digest_was: Option<Digest>,
-    /// What is so now and was not, a line each, safe to print.
+    /// What is new, one line each, safe to print.
     pub more: Vec<String>,
-    /// What was so and no longer is, a line each, safe to print.
+    /// What is gone, one line each, safe to print.
     pub less: Vec<String>,
 }
 
 impl Difference {
-    /// `None` where nothing is other.
+    /// `None` if nothing differs.
     pub fn between(was: &Authority, now: &Authority, spelling: &Spelling) -> Option<Self> {
         if was == now {
             return None;

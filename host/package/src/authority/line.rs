@@ -1,4 +1,5 @@
-//! An authority in lines for people, safe to print: its words may be an attacker's. Everything that is in the value is in a line.
+//! An authority in lines for people. They are safe to print, because an attacker may have written its words. Everything in the value is in
+//! a line.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
 use crate::capability::Capability;
 
-/// BOUND: bytes of a variable's value that are shown; of a longer one its digest is.
+/// BOUND: bytes of a variable's value that are shown. Of a longer value the digest is shown.
 const VALUE_BYTES_MAX: usize = 200;
 
 impl Whole {
@@ -86,7 +87,7 @@ fn code(code: &Code) -> Vec<String> {
             said.extend(tools.iter().filter(|tools| !tools.is_empty()).map(|tools| format!("built with {}", SafeText::new(tools, 1024))));
             said
         }
-        // What it imports is told by its bytes, and shown where they differ.
+        // Its bytes determine what it imports. The imports are shown if the bytes differ.
         Code::File { path: file, digest, imports: _ } => {
             let mut said = vec![format!("runs {}", path(file))];
             said.extend(digest.map(|digest| format!("held to the component {digest}")));

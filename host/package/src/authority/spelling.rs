@@ -1,4 +1,5 @@
-//! How paths stand in an authority: from the folder of the configuration, so that a checkout elsewhere has the same ones.
+//! How paths are written in an authority: relative to the folder of the configuration, so that a checkout in another place has the same
+//! paths.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,20 +8,20 @@ use effect::{Grants, Source, VaultLogin};
 use super::{Authority, Code, Reach};
 use crate::config::ConfigError;
 
-/// The folder that paths are spelled from.
+/// The folder that paths are relative to.
 #[derive(Clone, Debug)]
 pub struct Spelling {
     folder: PathBuf,
 }
 
 impl Spelling {
-    /// From the folder of this configuration, which has no links in its path.
+    /// Relative to the folder of this configuration, whose path has no links.
     pub fn from_folder_of(config: &Path) -> Self {
         Self { folder: config.parent().unwrap_or(Path::new("/")).to_owned() }
     }
 
-    /// From the folder: `src`, `../shared`, `.`. A path that has not even its first folder in common with it, such as `/usr/bin/pass`, is the
-    /// system's and the same in every checkout: it stays as it is.
+    /// The path relative to the folder: `src`, `../shared`, `.`. A path that does not share even its first folder with it, such as
+    /// `/usr/bin/pass`, belongs to the system and is the same for every checkout. It stays as it is.
     pub(super) fn short(&self, path: &Path) -> Result<PathBuf, ConfigError> {
         if path.to_str().is_none() {
             return Err(ConfigError::NotText(path.to_owned()));
@@ -34,7 +35,7 @@ impl Spelling {
         Ok(if spelled.as_os_str().is_empty() { PathBuf::from(".") } else { spelled })
     }
 
-    /// What [`Spelling::short`] was made of.
+    /// The path that [`Spelling::short`] was made from.
     fn long(&self, path: &Path) -> PathBuf {
         let mut long = if path.is_absolute() { PathBuf::new() } else { self.folder.clone() };
         for part in path.components() {
@@ -47,7 +48,7 @@ impl Spelling {
         long
     }
 
-    /// Spells each path of these grants from the folder.
+    /// Makes each path of these grants relative to the folder.
     pub(super) fn shorten(&self, grants: &mut Grants) -> Result<(), ConfigError> {
         each_path(grants, &mut |path| {
             *path = self.short(path)?;
@@ -70,7 +71,7 @@ impl Spelling {
         Ok(reach)
     }
 
-    /// The same authority with the whole path of everything, for people.
+    /// The same authority with absolute paths, for people.
     pub(super) fn lengthen(&self, authority: &Authority) -> Authority {
         let mut whole = authority.clone();
         let (Code::File { path, .. } | Code::Folder { path, .. }) = &mut whole.component;
@@ -81,7 +82,7 @@ impl Spelling {
     }
 
     pub(super) fn lengthen_grants(&self, grants: &mut Grants) {
-        // It can't fail: what was spelled is text.
+        // It can't fail, because paths in an authority are text.
         let _ = each_path(grants, &mut |path| {
             *path = self.long(path);
             Ok(())

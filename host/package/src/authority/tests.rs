@@ -150,7 +150,7 @@ fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Others of the same kind, one of which fits wherever one can stand.
+/// Other values of the same kind. One of them fits at each place.
 fn others(value: &Value) -> Vec<Value> {
     const TEXTS: &[&str] = &[
         "other",
@@ -182,7 +182,7 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Whatever is other in the value is told in a line, so that nobody accepts what they were not shown.
+/// Each difference in the value is shown in a line, so that nobody accepts what they were not shown.
 #[test]
 fn every_value_that_is_other_is_in_the_lines() {
     let folder = tempfile::tempdir().unwrap();
@@ -207,7 +207,7 @@ fn every_value_that_is_other_is_in_the_lines() {
                 let told = difference.more.iter().chain(&difference.less);
                 assert!(told.into_iter().all(|line| !line.contains("in another order")), "{place}: {other} is in no line");
             }
-            // What else it could be has no other value: the one kind of a mount, the names of forms.
+            // The rest can't have another value: the one kind of a mount, the names of forms.
             let fixed = ["/kind", "/from", "/by", "/mode", "/algorithm"].iter().any(|end| place.ends_with(end));
             assert!(changed > 0 || fixed, "{place} was not tried");
             tried += changed;
@@ -239,7 +239,7 @@ fn another_variable_limit_or_certificate_and_what_no_agent_has_are_other_values(
     assert_ne!(before.digest().unwrap(), Whole::of(&resolved).unwrap().digest().unwrap());
 }
 
-/// Its words may be an attacker's.
+/// An attacker may have written its words.
 #[test]
 fn everything_that_a_configuration_causes_is_told_and_moves_no_cursor() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! An agent in Rust: cargo, for `wasm32-wasip2`.
 //!
-//! Three steps. `plan` asks cargo which packages of the project are needed; nothing of the project runs for that. `fetch` has cargo bring what the
-//! lock names, with the network and without the project's code. `build` runs that code, contained and without a network.
+//! There are three steps. `plan` asks cargo which packages of the project are needed, and runs nothing from the project. `fetch` has cargo
+//! download what the lock names, with the network and without the project's code. `build` runs that code, contained and without a network.
 
 use std::path::{Path, PathBuf};
 
@@ -57,10 +57,9 @@ impl Job<'_> {
         self.stage.place(&self.plan.root).join(CARGO_LOCK)
     }
 
-    /// Has cargo bring what the lock names, and write one where there is none. SECURITY: cargo runs as the operator here, with the network and
-    /// the registries that the operator configured, so it runs nothing of the project and sees no home: what git or ssh keep there would let
-    /// a manifest fetch what is the operator's alone.
-    /// Says whether it wrote one.
+    /// Has cargo download what the lock names, and write a lock if there is none. SECURITY: cargo runs as the operator here, with the
+    /// network and the registries that the operator configured, so it runs nothing of the project and sees no home: what git or ssh keep
+    /// there would let a manifest fetch what is the operator's alone. Says whether it wrote one.
     pub(super) fn fetch(&self, watcher: &mut Watcher<'_>) -> Result<bool, BuildError> {
         let lock = self.staged_lock();
         let had_lock = lock.is_file();
@@ -79,13 +78,13 @@ impl Job<'_> {
         refuse_what_is_not_fetched(&lock)?;
         file::write(&self.workplace.fetched, &self.need())?;
         if !had_lock {
-            // As cargo does where somebody builds by hand: the next build is of the same versions.
+            // Cargo does the same in a build by hand, so the next build uses the same versions.
             file::write(&self.plan.root.join(CARGO_LOCK), &file::read(&lock, FILE_BYTES_MAX)?)?;
         }
         Ok(!had_lock)
     }
 
-    /// What has to be there before a build: it can't bring anything itself.
+    /// What has to be there before a build, because a build can't download anything.
     fn need(&self) -> Vec<u8> {
         let lock = file::read(&self.staged_lock(), FILE_BYTES_MAX).unwrap_or_default();
         format!("{} {}\n", self.rust.version, effect::Digest::of(&lock)).into_bytes()
@@ -108,13 +107,13 @@ impl Job<'_> {
         command.env("PATH", Workplace::path(&[bin], self.tools)?).env("CARGO_HOME", self.workplace.cargo_home());
         command.env("RUSTC", &self.rust.rustc).env("CARGO_TERM_COLOR", "never");
         let printed = tool::output(CARGO, &mut command, watcher).inspect_err(|_| {
-            // It may have wanted what was fetched and is gone: then it is fetched again.
+            // It may need something that was fetched and is gone. Then it is fetched again.
             let _ = file::write(&self.workplace.fetched, b"");
         })?;
         self.artifact(&printed, &manifest)
     }
 
-    /// A `CARGO_HOME` with what was fetched, and nothing else of the operator's: neither tokens nor programs that would be run.
+    /// A `CARGO_HOME` with what was fetched, and nothing else of the operator's: no tokens, and no programs that would be run.
     fn lay_out_cargo_home(&self) -> Result<(), BuildError> {
         let ours = self.workplace.cargo_home();
         for folder in fetched() {
@@ -135,8 +134,8 @@ impl Job<'_> {
         format!("target.{TARGET}.rustflags={list}")
     }
 
-    /// The one component among what cargo says it made of this package. SECURITY: a build script can write where cargo does, so what it says is
-    /// a file of the target folder, or nothing.
+    /// The one component that cargo says it made of this package. SECURITY: a build script can write where cargo writes, so only a file in
+    /// the target folder is accepted.
     fn artifact(&self, printed: &[u8], manifest: &Path) -> Result<PathBuf, BuildError> {
         let messages = printed.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Message>(line).ok());
         let ours = messages.filter(|message| message.reason == "compiler-artifact" && message.manifest_path == manifest);
@@ -168,7 +167,8 @@ fn fetched() -> Vec<PathBuf> {
     folders.into_iter().flatten().filter_map(|folder| folder.canonicalize().ok()).collect()
 }
 
-/// Of the operator's configuration of cargo, where packages come from: without it those that were fetched from a mirror are not found.
+/// The part of the operator's cargo configuration that says where packages come from. Without it, packages that were fetched from a mirror
+/// are not found.
 fn sources_configured(home: &Path) -> toml::Table {
     let files = ["config.toml", "config"].map(|name| home.join(name));
     let text = files.iter().find_map(|file| String::from_utf8(file::read(file, FILE_BYTES_MAX).ok()?).ok());

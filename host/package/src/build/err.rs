@@ -21,10 +21,10 @@ pub enum BuildError {
     /// Nothing in the folder says how.
     #[error("`{}` has neither a `Cargo.toml` nor `[build] python` in its `agent.toml`", .0.display())]
     NoRecipe(PathBuf),
-    /// Both say how.
+    /// Two files say how.
     #[error("`{}` has a `Cargo.toml`, and `[build] python` in its `agent.toml`: one of them is too many", .0.display())]
     TwoRecipes(PathBuf),
-    /// The source is more than anybody writes by hand.
+    /// The source is too large.
     #[error("`{}` has more than {max} {what}", folder.display())]
     TooMuchSource {
         /// Which folder.
@@ -72,13 +72,13 @@ pub enum BuildError {
     /// A dependency comes from this machine, or would be fetched as the operator.
     #[error("a build fetches from registries and public repositories only; this is neither: {0}")]
     NotFetched(SafeText),
-    /// A path that is handed to a tool is not UTF-8.
+    /// A path that is passed to a tool is not UTF-8.
     #[error("a path of this build is not UTF-8")]
     NotText,
     /// A tool is not there.
     #[error("`{0}` is not in any folder of PATH outside of the project")]
     NotFound(&'static str),
-    /// componentize-py is not what pip installs.
+    /// componentize-py is not installed as pip installs it.
     #[error("`{}` does not name its Python by an absolute path; install componentize-py with pip, pipx or uv", .0.display())]
     NotPython(PathBuf),
     /// A tool took longer than it may.
@@ -92,12 +92,12 @@ pub enum BuildError {
     /// The operator ended it.
     #[error("the build was ended")]
     Stopped,
-    /// A tool that runs nothing of the project failed.
+    /// A tool that runs nothing from the project failed.
     #[error("`{tool}` failed: {said}")]
     ToolComplained {
         /// Which.
         tool: &'static str,
-        /// Its words.
+        /// Its output.
         said: SafeText,
     },
     /// A tool can't be started.
@@ -109,7 +109,7 @@ pub enum BuildError {
         #[source]
         cause: std::io::Error,
     },
-    /// A tool failed; its words were handed on as they came.
+    /// A tool failed; its output was passed on line by line.
     #[error("`{tool}` failed with {status}")]
     ToolFailed {
         /// Which.
@@ -117,7 +117,7 @@ pub enum BuildError {
         /// How.
         status: std::process::ExitStatus,
     },
-    /// A tool said something that is not understood here.
+    /// A tool answered something that is not understood here.
     #[error("`{tool}` {said}")]
     ToolSaid {
         /// Which.

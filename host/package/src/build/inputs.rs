@@ -1,6 +1,6 @@
-//! What a build reads: which files count as source, and their digest. Contents count, not times, which lie after a checkout.
+//! What a build reads: which files count as source, and their digest. Contents count, and times do not, because a checkout changes them.
 //!
-//! Only what is listed here is copied to where it is built (`stage`), so whatever a build can read of a project is in the digest.
+//! Only what is listed here is copied to where it is built (`stage`). So everything that a build can read of a project is in the digest.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,14 +22,14 @@ const SOURCE_BYTES_MAX: u64 = 256 << 20;
 
 /// Folders that hold no source, at the top of an agent's folder or of a package.
 const NO_SOURCE: &[&str] = &["target", "node_modules", "cases"];
-/// Hidden ones hold none either, but for this one, which changes how a tool works elsewhere.
+/// Hidden folders hold no source either, except this one, which changes how a tool works.
 const HIDDEN_SOURCE: &str = ".cargo";
 /// Files at the top of an agent's folder that count. Others there are reports, locks and notes, unless `[build] sources` names them.
 const TOP_ENDINGS: &[&str] = &["rs", "py", "pyi", "toml", "md", "txt", "wit"];
 const TOP_NAMES: &[&str] = &["rust-toolchain"];
-/// The operator's side of a project, which is trusted by itself.
+/// The operator's side of a project, which is trusted separately.
 const NOT_AT_TOP: &[&str] = &[crate::config::FILE_NAME];
-/// Files that cargo writes before it builds; it belongs to what lies outside.
+/// The file that cargo writes before it builds. It counts as source outside the folder.
 pub(super) const CARGO_LOCK: &str = "Cargo.lock";
 /// What tools and editors leave behind, anywhere.
 const NEVER_SOURCE: &[&str] = &["__pycache__", ".pytest_cache", ".git", ".venv", ".DS_Store"];
@@ -40,9 +40,9 @@ const OF_EDITORS: (&[&str], &[&str]) = (&["~", ".swp", ".swx", ".swo"], &[".#"])
 pub(super) struct Places {
     /// The agent's folder, without links.
     pub(super) folder: PathBuf,
-    /// Files and folders outside of it, or that count though their names don't tell it.
+    /// Files and folders outside it, and others that count although their names don't show it.
     pub(super) outside: Vec<PathBuf>,
-    /// Files that have to be there for cargo to begin, and of which nothing is built.
+    /// Files that cargo needs to begin, and that nothing is built from.
     pub(super) stubs: Vec<PathBuf>,
 }
 
@@ -52,10 +52,10 @@ pub(super) enum Kind {
     File {
         is_program: bool,
     },
-    /// A link and the file or folder among the source to which it leads; nothing where it leads nowhere.
+    /// A link, and the file or folder of the source that it leads to. `None` if it leads nowhere.
     Link(Option<PathBuf>),
     Stub,
-    /// A pipe, a socket, a device: counts, and is not copied.
+    /// A pipe, a socket or a device. It counts, but is not copied.
     Other,
     Absent,
 }
@@ -66,12 +66,12 @@ pub(super) struct Found {
     items: BTreeMap<PathBuf, Kind>,
 }
 
-/// Who is handed each file while its digest is made.
+/// Gets each file while its digest is made.
 pub(super) trait Sink {
     fn take(&mut self, path: &Path, kind: &Kind, bytes: &[u8]) -> Result<(), BuildError>;
 }
 
-/// For whoever wants the digest only.
+/// For callers that only want the digest.
 pub(super) struct Nobody;
 
 impl Sink for Nobody {
@@ -81,7 +81,7 @@ impl Sink for Nobody {
 }
 
 impl Places {
-    /// Lists everything, but for these files.
+    /// Lists everything except these files.
     pub(super) fn find(&self, but: &[PathBuf]) -> Result<Found, BuildError> {
         let mut found = Found::default();
         found.walk(&self.folder, Some(&self.folder))?;
@@ -100,7 +100,7 @@ impl Places {
         Ok(found)
     }
 
-    /// The digest of what is in the folder, and of what is outside, in that order. Each file goes to `sink` as it is read for that.
+    /// The digest of what is in the folder, and of what is outside, in that order. Each file that is read for it goes to `sink`.
     pub(super) fn digests(&self, found: &Found, sink: &mut dyn Sink) -> Result<(Digest, Digest), BuildError> {
         let (mut inside, mut outside, mut bytes) = (Sum::default(), Sum::default(), 0);
         let lock = self.folder.join(CARGO_LOCK);
@@ -127,7 +127,7 @@ impl Found {
         Ok(())
     }
 
-    /// Not by recursion: how deep folders lie is not ours to say.
+    /// There is no recursion, because folders may be nested to any depth.
     #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
     fn walk(&mut self, top: &Path, agent: Option<&Path>) -> Result<(), BuildError> {
         let mut folders = vec![top.to_owned()];
@@ -155,8 +155,8 @@ impl Found {
         Ok(())
     }
 
-    /// SECURITY: a link in a checkout may lead to the operator's own files. One that leads to nothing that is source by itself, or
-    /// to a folder around itself, is refused.
+    /// SECURITY: a link in a checkout may lead to the operator's own files. A link is refused if its target is not source by itself, or is
+    /// a folder around the link.
     fn follow_links(&mut self) -> Result<(), BuildError> {
         let links: Vec<PathBuf> =
             self.items.iter().filter(|(_, kind)| matches!(kind, Kind::Link(_))).map(|(path, _)| path.clone()).collect();
@@ -195,7 +195,7 @@ fn counts_at_top(name: &str, metadata: &std::fs::Metadata, path: &Path, is_agent
     !is_agents || (TOP_ENDINGS.contains(&ending) && !NOT_AT_TOP.contains(&name)) || TOP_NAMES.contains(&name)
 }
 
-/// Cargo marks what it builds into, wherever that lies.
+/// Cargo marks the folders that it builds into, wherever they are.
 fn is_target(name: &str, path: &Path) -> bool {
     name == "target" && path.join("CACHEDIR.TAG").is_file()
 }
@@ -205,7 +205,7 @@ fn is_left_behind(name: &str) -> bool {
     NEVER_SOURCE.contains(&name) || ends.iter().any(|end| name.ends_with(end)) || begins.iter().any(|begin| name.starts_with(begin))
 }
 
-/// The way from a folder to a path, both without links: the same on every machine that has the project.
+/// The relative path from a folder to a path, both without links. It is the same on every machine that has the project.
 pub(super) fn relative(folder: &Path, path: &Path) -> PathBuf {
     let shared = folder.components().zip(path.components()).take_while(|(one, other)| one == other).count();
     let up = folder.components().skip(shared).map(|_| Component::ParentDir);
@@ -216,7 +216,7 @@ pub(super) fn relative(folder: &Path, path: &Path) -> PathBuf {
 struct Sum(Sha256);
 
 impl Sum {
-    /// Adds one, and hands back its content.
+    /// Adds one file, and returns its content.
     fn add(&mut self, name: &Path, path: &Path, kind: &Kind, folder: &Path) -> Result<Vec<u8>, BuildError> {
         self.field(name.as_os_str().as_bytes());
         match kind {

@@ -1,7 +1,7 @@
 //! An agent in Python: componentize-py, with the SDK on its path.
 //!
-//! componentize-py imports the agent's modules while it builds, so it works contained as cargo does, and without a network from the beginning:
-//! there is nothing to fetch. Its interpreter is the one that it was installed for, by an absolute path.
+//! componentize-py imports the agent's modules while it builds. So it runs contained like cargo, and without a network from the beginning,
+//! because there is nothing to fetch. Its interpreter is the one that it was installed for, by an absolute path.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub(super) struct Python {
 /// Looks for it.
 pub(super) fn find(tools: &Tools) -> Result<Python, BuildError> {
     let found = tools.find(COMPONENTIZE).ok_or(BuildError::NotFound(COMPONENTIZE))?;
-    // What pyenv puts on the `PATH` decides by the folder in which it is started.
+    // The program that pyenv puts on the `PATH` chooses the interpreter by the folder in which it is started.
     let is_shim = found.parent().is_some_and(|folder| folder.ends_with("shims"));
     let asked = || tools::ask(&tools.find("pyenv")?, &["which", COMPONENTIZE]).map(PathBuf::from);
     let found = if is_shim { asked().ok_or(BuildError::NotFound(COMPONENTIZE))? } else { found };
@@ -57,7 +57,8 @@ pub(super) fn find(tools: &Tools) -> Result<Python, BuildError> {
     Ok(Python { interpreter, script, version, user_base, read })
 }
 
-/// Which interpreter a script names: in its first line, or, where that would be too long for the system, in its second one, which is a shell's.
+/// Which interpreter a script names. It is in the first line, or in the second line, which is for a shell, if the first one would be too
+/// long for the system.
 fn interpreter(script: &str) -> Option<PathBuf> {
     let mut lines = script.lines();
     let first = lines.next()?.strip_prefix("#!")?.trim();
@@ -90,7 +91,7 @@ impl Job<'_> {
         SDK.iter().try_for_each(|(path, text)| file::write_if_changed(&sdk.join(path), text.as_bytes()))?;
         let component = self.workplace.scratch.join("raw.wasm");
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or(BuildError::NotText);
-        // The agent's own folder comes first: what it brings is what it means.
+        // The agent's own folder comes first, so its own modules are used.
         let arguments = vec![
             text(&self.python.script)?,
             "-d".to_owned(),
@@ -110,7 +111,7 @@ impl Job<'_> {
         let mut command = self.workplace.tool(self.helper, &self.python.interpreter, arguments, read)?;
         command.env("PATH", Workplace::path(&[], self.tools)?).env("PYTHONUSERBASE", &self.python.user_base);
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "0").env("SOURCE_DATE_EPOCH", "0");
-        // SECURITY: left to itself, componentize-py puts the packages of whatever Python it finds into the component.
+        // SECURITY: without this, componentize-py would put the packages of any Python that it finds into the component.
         command.env("VIRTUAL_ENV", &self.workplace.scratch);
         tool::output(COMPONENTIZE, &mut command, watcher)?;
         let is_file = std::fs::symlink_metadata(&component).is_ok_and(|metadata| metadata.is_file());

@@ -10,7 +10,7 @@ use super::inputs::{Nobody, Places};
 use super::{BuildError, Frozen, SourcePin};
 use crate::file::{self, FileError};
 
-/// BOUND: bytes of a stamp; a path for each place on which the build hangs.
+/// BOUND: bytes of a stamp. It has a path for each place that the build depends on.
 const STAMP_BYTES_MAX: u64 = 4 << 20;
 
 const STAMP: &str = "stamp.json";
@@ -19,7 +19,8 @@ fn folder(cache: &Path, source: &Path) -> PathBuf {
     cache.join("built").join(Digest::of(source.as_os_str().as_encoded_bytes()).hex())
 }
 
-/// What is known of the last build of a folder. Waits for nobody who builds just now; one that can't be read is as good as none.
+/// What is known about the last build of a folder. It does not wait for a build that is under way. A stamp that can't be read counts as
+/// none.
 pub(super) fn stamped(cache: &Path, source: &Path) -> Option<Stamp> {
     read_stamp(&folder(cache, source))
 }
@@ -52,7 +53,7 @@ pub(super) struct Stamp {
     stubs: Vec<PathBuf>,
     /// Whether nothing of an earlier source was there when it was built.
     pub(super) is_clean: bool,
-    /// What came of it; nothing while a build has not been frozen.
+    /// The digest of the component; `None` while a build has not been frozen.
     component: Option<Digest>,
 }
 
@@ -81,7 +82,8 @@ impl Slot {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// What is kept, if it is whole and was built from just what lies there now; and where that was accepted, by these tools and from nothing.
+    /// The kept component, if it is whole and was built from exactly the present source. If a pin was accepted, it must also have been
+    /// built with these tools and in an empty folder.
     pub(super) fn fresh(&self, source: &Path, add: impl Fn(Digest) -> Digest, expected: Option<&SourcePin>) -> Option<Frozen> {
         let stamp = read_stamp(&self.folder).filter(|stamp| expected.is_none_or(|pin| stamp.is_clean && stamp.pin() == *pin))?;
         let places = stamp.places(source);

@@ -175,7 +175,7 @@ fn what_is_copied_is_what_has_the_digest_and_what_went_is_taken_away() {
     let read = |path: &str| std::fs::read_to_string(staged.join(path)).ok();
     assert_eq!((read("src/link.rs").as_deref(), read("stub/lib.rs").as_deref(), read(".git/config")), (Some("1"), Some(""), None));
     let untouched = std::fs::metadata(staged.join("src/lib.rs")).unwrap().modified().unwrap();
-    // A file becomes a folder, and a folder goes.
+    // A file becomes a folder, and a folder is removed.
     std::fs::remove_dir_all(shop.folder().join("src/old")).unwrap();
     std::fs::remove_file(shop.folder().join("src/f")).unwrap();
     shop.write("src/f/x", "2");
@@ -185,7 +185,7 @@ fn what_is_copied_is_what_has_the_digest_and_what_went_is_taken_away() {
     assert_eq!(std::fs::metadata(staged.join("src/lib.rs")).unwrap().modified().unwrap(), untouched);
 }
 
-/// A file that is another by the time it is read, as by somebody who exchanges it.
+/// A file that somebody exchanges before it is read.
 #[test]
 fn a_file_that_becomes_a_link_before_it_is_read_is_refused() {
     struct Exchanges(PathBuf);

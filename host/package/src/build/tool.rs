@@ -1,4 +1,4 @@
-//! Runs a tool to its end: without input, its words handed on line by line, and nothing left of it afterwards.
+//! Runs a tool to its end. It gets no input, its output is passed on line by line, and no process of it is left afterwards.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,11 +15,11 @@ use super::BuildError;
 const LINE_BYTES_MAX: usize = 4096;
 /// BOUND: bytes of a tool's output that are kept.
 const OUTPUT_BYTES_MAX: u64 = 64 << 20;
-/// BOUND: lines that wait to be handed on; a tool that says more waits.
+/// BOUND: lines that wait to be passed on. A tool that prints more has to wait.
 const LINES_MAX: usize = 1024;
-/// BOUND: `build-time`, what a tool may take in minutes by the clock on the wall.
+/// BOUND: `build-time`, the minutes of wall time that a tool may take.
 const MINUTES_MAX: u32 = 60;
-/// How often somebody looks whether the operator has had enough.
+/// How often the program checks whether the operator has ended the build.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Who watches a build.
@@ -30,13 +30,13 @@ pub struct Watcher<'a> {
     pub stop: &'a mut dyn FnMut() -> bool,
 }
 
-/// Runs it to its end, and hands back what it printed on its standard output. It must be the first of its session, so that everything that it
-/// started ends with it.
+/// Runs it to its end, and returns what it printed on its standard output. It must be the first process of its session, so that everything
+/// that it started ends with it.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Watcher<'_>) -> Result<Vec<u8>, BuildError> {
     let not_started = |cause| BuildError::NoTool { tool: name, cause };
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
-    // Open for as long as somebody waits here: the keeper ends everything when it closes.
+    // It stays open as long as this function waits. The keeper ends everything when it closes.
     let held = child.stdin.take();
     // Both at once, or a tool that fills one while the other is read would wait for ever.
     let stdout = child.stdout.take().map(|stdout| thread::spawn(move || drain(stdout)));
@@ -45,7 +45,7 @@ pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Wa
     let ended = wait(name, &mut child, watcher, &lines);
     drop(held);
     let status = ended?;
-    // What was said and not yet handed on.
+    // What was printed and not yet passed on.
     lines.iter().for_each(|line| (watcher.say)(&line));
     let _ = stderr.map(thread::JoinHandle::join);
     if !status.success() {
@@ -56,7 +56,7 @@ pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Wa
         .ok_or(BuildError::ToolSaid { tool: name, said: "printed more than is read here" })
 }
 
-/// Hands on what it says until it has ended, and ends what is left of its session. Its number is nobody else's until it is waited for.
+/// Passes on its output until it has ended, and ends what is left of its session. No other process has its number before it is waited for.
 fn wait(name: &'static str, child: &mut Child, watcher: &mut Watcher<'_>, lines: &Receiver<String>) -> Result<ExitStatus, BuildError> {
     let not_waited = |cause| BuildError::NoTool { tool: name, cause };
     let pid = Pid::from_child(child);
@@ -81,7 +81,7 @@ fn wait(name: &'static str, child: &mut Child, watcher: &mut Watcher<'_>, lines:
             break;
         }
     }
-    // There may be nothing left, or no session yet: then its first process is all there is.
+    // There may be nothing left, or no session yet. Then its first process is the only one.
     let _ = kill_process_group(pid, Signal::KILL);
     if cut_off.is_some() {
         let _ = child.kill();
@@ -116,7 +116,7 @@ fn split(from: impl Read, take: &dyn Fn(String) -> bool) {
     }
 }
 
-/// What a tool of the operator's answers, which runs nothing of a project. What it says when it fails goes into the error.
+/// What a tool of the operator's answers. It runs nothing from a project. If it fails, its output goes into the error.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 pub(super) fn answer(name: &'static str, command: &mut Command) -> Result<Vec<u8>, BuildError> {
     let output = command.output().map_err(|cause| BuildError::NoTool { tool: name, cause })?;

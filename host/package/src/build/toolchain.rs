@@ -10,7 +10,7 @@ use crate::tools::{self, Tools};
 const FILE_BYTES_MAX: u64 = 64 << 10;
 /// The names of such a file, in the order in which rustup looks for them.
 const NAMES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
-/// What a channel of rustup's may consist of. SECURITY: no path, and nothing that looks like an option.
+/// Characters of a rustup channel. SECURITY: it must not be a path, nor look like an option.
 const CHANNEL_BYTES_MAX: usize = 64;
 
 /// A compiler with its cargo.
@@ -22,11 +22,11 @@ pub struct Rust {
     pub sysroot: PathBuf,
     /// As `rustc --version` says it.
     pub version: String,
-    /// What it builds for when nothing else is said.
+    /// The target that it builds for by default.
     pub(super) host: String,
 }
 
-/// Looks for the compiler of this channel, or the one that the operator uses otherwise.
+/// Looks for the compiler of this channel, or without a channel for the operator's own.
 ///
 /// # Errors
 /// No such compiler.
@@ -41,7 +41,8 @@ pub fn rust(channel: Option<&str>, tools: &Tools) -> Result<Rust, BuildError> {
     Ok(Rust { cargo, rustc, sysroot, version, host })
 }
 
-/// Its cargo alone. Where rustup is used its own answer: what it puts on the `PATH` decides by the folder in which it is started.
+/// Its cargo alone. If rustup is used, rustup is asked, because the program that it puts on the `PATH` chooses by the folder in which it is
+/// started.
 pub(super) fn cargo(channel: Option<&str>, tools: &Tools) -> Result<PathBuf, BuildError> {
     let Some(rustup) = tools.find("rustup") else { return tools.find("cargo").ok_or(BuildError::NotFound("cargo")) };
     let arguments: &[&str] = match channel {
@@ -59,8 +60,8 @@ pub(super) fn named_in(folder: &Path, project: &[PathBuf]) -> Option<PathBuf> {
     folders.flat_map(|folder| NAMES.map(|name| folder.join(name))).find(|file| std::fs::symlink_metadata(file).is_ok())
 }
 
-/// The channel in such a file. SECURITY: a compiler by its path is refused, even a trusted folder's: it would run as the operator's own, and
-/// nothing of it would be among what was accepted.
+/// The channel in such a file. SECURITY: a path to a compiler is refused, even in a trusted folder: it would run with the operator's
+/// rights, and it would not be part of what was accepted.
 pub(super) fn channel(file: &Path) -> Result<String, BuildError> {
     let wrong = |why: &'static str| BuildError::Toolchain { file: file.to_owned(), why };
     let bytes = file::read_here(file, FILE_BYTES_MAX)?;

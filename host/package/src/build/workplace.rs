@@ -1,6 +1,6 @@
-//! Where an agent is built: folders of its own in the home, and the tools that work in there, contained.
+//! Where an agent is built: its own folders in the home, and the tools that run there, contained.
 //!
-//! SECURITY: each agent has its own. What a build leaves behind, the next build of the same agent takes up; nobody else's does.
+//! SECURITY: each agent has its own folders. Only later builds of the same agent use what a build leaves behind.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use super::{BuildError, Helper};
 use crate::file::{self, FileError, failed};
 use crate::tools;
 
-/// BOUND: what each process of a build may take. `build-cpu`, `build-memory`, `build-file`, `build-processes`.
+/// BOUND: what each process of a build may use. `build-cpu`, `build-memory`, `build-file`, `build-processes`.
 const LIMITS: WorkshopLimits = WorkshopLimits { cpu_s: 3600, memory_bytes: 16 << 30, file_bytes: 8 << 30, processes: 16_384 };
 
 /// The folders of one agent's builds.
@@ -21,9 +21,9 @@ pub(super) struct Workplace {
     pub(super) stage: PathBuf,
     /// What is kept from one build to the next.
     pub(super) target: PathBuf,
-    /// What is not: temporary files, a home and a `CARGO_HOME` without anything of the operator's.
+    /// What is not kept: temporary files, and a home and a `CARGO_HOME` without anything of the operator's.
     pub(super) scratch: PathBuf,
-    /// Says for which lock everything was fetched.
+    /// The file that says for which lock everything was fetched.
     pub(super) fetched: PathBuf,
 }
 
@@ -32,7 +32,8 @@ impl Workplace {
         Self { stage: slot.join("stage"), target: slot.join("target"), scratch: slot.join("scratch"), fetched: slot.join("fetched") }
     }
 
-    /// Makes it ready for a build; without anything that was kept, where nothing of an earlier source may get into this one.
+    /// Prepares it for a build. With `is_first` everything that was kept is removed, so that nothing of an earlier source gets into this
+    /// build.
     pub(super) fn prepare(&self, is_first: bool) -> Result<(), FileError> {
         empty(&self.scratch)?;
         if is_first {
@@ -53,7 +54,7 @@ impl Workplace {
         self.scratch.join("cargo-home")
     }
 
-    /// A tool that reaches nothing but this place and what it is let read; to be started by [`super::tool::output`].
+    /// A tool that reaches only this place and what it may read. [`super::tool::output`] starts it.
     pub(super) fn tool(&self, helper: &Helper, program: &Path, arguments: Vec<String>, read: Vec<PathBuf>) -> Result<Command, BuildError> {
         let workshop = Workshop {
             program: program.to_owned(),
@@ -69,7 +70,7 @@ impl Workplace {
         Ok(command)
     }
 
-    /// `PATH` for a tool: these folders, and those of the operator's in which the system keeps programs.
+    /// `PATH` for a tool: these folders, and those folders of the operator's `PATH` in which the system keeps programs.
     pub(super) fn path(first: &[PathBuf], tools: &tools::Tools) -> Result<std::ffi::OsString, BuildError> {
         let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
         std::env::join_paths(first.iter().chain(tools.of_the_system()).chain(&usual)).map_err(|_| BuildError::NotText)

@@ -88,7 +88,7 @@ pub(super) fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Bindi
     credentials.contains_key(name).then(|| name.to_owned()).ok_or_else(unknown)
 }
 
-/// Whether a grant may open it is for `policy` to say.
+/// `policy` decides whether a grant may allow it.
 fn header(value: &Value<'_>) -> Result<String, WrongError> {
     let text = value.text(64)?;
     let is_good = !text.is_empty() && policy::is_header_name(text);

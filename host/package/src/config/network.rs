@@ -14,7 +14,7 @@ const LIST_MAX: usize = 16;
 /// BOUND: bytes of a file of certificates; all public roots together have 250 KiB.
 const ROOTS_BYTES_MAX: u64 = 4 << 20;
 
-/// A file of certificates. What is believed are these bytes, which are what was trusted.
+/// A file of certificates. TLS accepts these bytes, which are the ones that were trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     /// In PEM.

@@ -1,6 +1,7 @@
-//! Where paths of a configuration really lead, found when it is read: what is shown, trusted and used is that place, not the words.
+//! Finds where the paths of a configuration really lead, when it is read. That place is what is shown, trusted and used, not the path as
+//! written.
 //!
-//! Opens nothing. Whoever uses such a path opens it without following links, so that a link put there later is not followed.
+//! Opens nothing. Code that uses such a path opens it without following links, so that a link put there later is not followed.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -8,14 +9,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::file::{self, FileError};
 
-/// BOUND: links that are followed on the way to one file, as the kernel has it.
+/// BOUND: links that are followed on the way to one file; the kernel has the same bound.
 const LINKS_MAX: usize = 40;
 
 /// The one link that may change under a file that was trusted: Kubernetes replaces a volume of secrets by pointing `..data`, in the folder of
 /// the volume, at another folder beside it.
 pub(super) const DATA: &str = "..data";
 
-/// A path without links, of which the end need not be there yet.
+/// A path without links, whose end need not exist yet.
 pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
     let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
     let mut there = absolute.as_path();
@@ -32,9 +33,9 @@ pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
     }
 }
 
-/// Where a file with a secret is: without links, but for a `..data` that names a folder beside it.
+/// Where a file with a secret is: without links, except a `..data` that names a folder beside it.
 ///
-/// SECURITY: that link is kept as it is, and may only ever lead to a folder beside it; what is trusted is the folder in which it lies.
+/// SECURITY: that link is kept as it is, and may only lead to a folder beside it. What is trusted is the folder in which it lies.
 pub(super) fn of_secret(path: &Path) -> Result<PathBuf, FileError> {
     let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
     let mut rest: VecDeque<OsString> = words(&absolute);

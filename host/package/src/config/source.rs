@@ -49,15 +49,17 @@ fn exec(value: &Value<'_>, items: &[Value<'_>]) -> Result<Source, WrongError> {
     Ok(Source::Exec(std::iter::once(program).chain(words.into_iter().skip(1)).collect()))
 }
 
-/// Where the file with a value is now: that place is what is shown and trusted, and it is opened without following links.
+/// Where the file with a value is now. That place is shown and trusted, and it is opened without following links.
 fn secret_file(value: &Value<'_>, path: &str, place: &Place<'_>) -> Result<PathBuf, WrongError> {
     let written = place.folder.join(path);
     real::of_secret(&written).map_err(|_| value.wrong(path_fault(written.display(), "can't be reached")))
 }
 
-/// What a program that prints a value consists of: itself, and those of its arguments that are files which came with the configuration.
+/// The files that a program which prints a value consists of: the program, and those of its arguments that are files beside the
+/// configuration.
 ///
-/// SECURITY: what is trusted is what it was then. A script beside the configuration changes with a checkout as the configuration does.
+/// SECURITY: what is trusted are their bytes at that time. A script beside the configuration changes with a checkout, as the configuration
+/// does.
 pub(super) fn pinned(source: &Source, place: &Place<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
     let Source::Exec(words) = source else { return Ok(Vec::new()) };
     let mut words = words.iter().map(Path::new);

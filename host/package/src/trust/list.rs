@@ -13,7 +13,7 @@ use crate::file;
 
 /// BOUND: bytes of the list; an entry has some 300, and some 2,000 more for each agent that is a component.
 const LIST_BYTES_MAX: u64 = 4 << 20;
-/// Of a digest that is typed, so many hexadecimal digits at least.
+/// The least number of hexadecimal digits that a person must type of a digest.
 const HEX_DIGITS_MIN: usize = 8;
 
 /// A configuration that was trusted.
@@ -30,12 +30,12 @@ pub struct Trust {
     pub path: String,
     /// Seconds since 1970.
     pub when: u64,
-    /// What is run as it is, by the agent's name.
+    /// Components that are not built here, by the agent's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Held>,
 }
 
-/// An agent that was accepted in this home, so that a lock which lost its entry, or has another one, is noticed.
+/// An agent that was accepted in this home. It shows when the lock has lost its entry, or has another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
@@ -60,7 +60,7 @@ struct List {
     trusted: Vec<Trust>,
 }
 
-/// Keeps that this file may be used, with these components.
+/// Notes that this file may be used, with these components.
 ///
 /// # Errors
 /// A list that can't be read or written.
@@ -89,7 +89,7 @@ pub fn list(home: &Path) -> Result<Vec<Trust>, TrustError> {
     Ok(load(home)?.trusted)
 }
 
-/// Takes back what was said of this one. What was accepted of its agents stands: it only ever narrows.
+/// Takes back the trust in this one. What was accepted of its agents stays, because it only narrows.
 ///
 /// # Errors
 /// A list that can't be read or written.
@@ -105,8 +105,8 @@ pub fn acceptance(home: &Path) -> Result<Vec<Acceptance>, TrustError> {
     Ok(load(home)?.accepted)
 }
 
-/// Keeps that an agent was accepted here. Where its configuration is trusted, a component that was accepted is from now on the one that is
-/// trusted: it is the newer word on the same bytes.
+/// Notes that an agent was accepted here. If its configuration is trusted, an accepted component becomes the trusted one, because the
+/// acceptance is the newer decision on the same bytes.
 ///
 /// # Errors
 /// A list that can't be read or written.
@@ -132,7 +132,7 @@ pub fn unaccept(home: &Path, file: &Path, agent: &str) -> Result<(), TrustError>
 }
 
 impl Trust {
-    /// Whether a person means this one: by its path, or by its digest or the first eight and more digits of that.
+    /// Whether a person means this one: by its path, or by at least the first eight digits of its digest.
     pub fn is_called(&self, word: &str) -> bool {
         let path = Path::new(word);
         let real = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
@@ -149,7 +149,7 @@ impl Acceptance {
     }
 }
 
-/// Text, or the digest of the bytes of a path that is none, so that two paths that print alike are not one.
+/// The path as text. If it is not text, the digest of its bytes, so that two paths which print the same stay different.
 pub(super) fn named(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
@@ -157,7 +157,7 @@ pub(super) fn named(path: &Path) -> String {
     }
 }
 
-/// Held until the end: two that change it at once should both have changed it.
+/// The lock is held until the end, so that of two changes at the same time none is lost.
 fn change(home: &Path, change: impl FnOnce(&mut List)) -> Result<(), TrustError> {
     file::folder(home)?;
     let _lock = file::lock_own(&home.join("trust.lock"))?;

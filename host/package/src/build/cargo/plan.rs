@@ -1,4 +1,4 @@
-//! Which packages of a project an agent in Rust is built from, as cargo reads its manifests.
+//! Which packages of a project an agent in Rust is built from, according to cargo.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,10 +48,10 @@ pub(in super::super) struct Plan {
 #[derive(Default)]
 struct Known(BTreeMap<PathBuf, Package>);
 
-/// Plans the build of a folder, within the project: a package that lies elsewhere is refused. Cargo is asked without the files of any project in
-/// force, and runs nothing.
+/// Plans the build of a folder within the project: a package that lies elsewhere is refused. Cargo is asked in a folder where no project's
+/// files apply, and runs nothing.
 ///
-/// The compiler that the folder names comes second, since who asks cargo needs one first: the operator's own.
+/// Cargo itself needs a compiler first, which is the operator's own. The compiler that the folder names is found after that.
 pub(in super::super) fn plan(folder: &Path, sources: &[PathBuf], tools: &Tools) -> Result<(Plan, Rust), BuildError> {
     let asked = match toolchain::cargo(None, tools) {
         Ok(cargo) => cargo,
@@ -147,7 +147,7 @@ impl Known {
     }
 }
 
-/// Packages that the workspace puts in the place of others.
+/// Packages that the workspace uses in place of others.
 fn patches(root: &Path) -> Vec<PathBuf> {
     let text = file::read(&root.join("Cargo.toml"), FILE_BYTES_MAX).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some(manifest) = text.and_then(|text| text.parse::<toml::Table>().ok()) else { return Vec::new() };
