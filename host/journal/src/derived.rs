@@ -1,7 +1,9 @@
-//! Files that others derive from the log, to be spared reading all of it: blocks, each over the records since the block before it.
+//! Files that other rooms derive from the log, so that they need not read all of it. They have blocks, each over the records since the
+//! block before it.
 //!
-//! Each block is authenticated with the home's key, names the block before it, and is bound to a checkpoint of the log: a file that is forged,
-//! put together from others, or ahead of its log is none. It is derived: losing it costs a walk through the log. `verify` never reads one.
+//! Each block is authenticated with the home's key, names the block before it, and is bound to a checkpoint of the log. A file that is
+//! forged, put together from others, or ahead of its log counts as absent. Losing a derived file costs one pass through the log. `verify`
+//! never reads one.
 
 use std::fs::File;
 use std::io;
@@ -26,7 +28,7 @@ const TAG_BYTES: usize = 32;
 /// BOUND: a larger block is neither written nor read.
 const BLOCK_BYTES_MAX: u64 = 256 << 20;
 
-/// The end of a batch: up to where something that was derived speaks.
+/// The end of a batch, up to which derived data covers the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     pub(crate) checkpoint: Checkpoint,
@@ -61,7 +63,7 @@ pub struct Derived {
     mac: Mac,
     file: Option<File>,
     places: Vec<Place>,
-    /// Whatever lies after the last block is no part of it.
+    /// Everything after the last block is ignored.
     end: u64,
     read: usize,
     tag: [u8; TAG_BYTES],
@@ -73,7 +75,7 @@ pub struct Derived {
 pub struct Forged;
 
 impl Derived {
-    /// The file of that name; empty where there is none that fits. Nothing where the home's key is not here.
+    /// The file of that name. It is empty if no file fits the log. `None` if the home's key is not here.
     pub(crate) fn open(home: &Path, name: &str, log: LogId) -> Option<Self> {
         let mac = HomeKey::load(home).ok()?.index;
         let path = home.join(format!("journal.{name}"));
@@ -91,7 +93,7 @@ impl Derived {
         Some(derived)
     }
 
-    /// Finds the blocks by what their heads say.
+    /// Finds the blocks by their heads.
     fn find(&mut self, file: &File, log: LogId) {
         let Ok(len) = file.metadata().map(|meta| meta.len()) else { return };
         while let Some(place) = place(file, self.end).filter(|place| place.mark.checkpoint.log == log) {
@@ -103,7 +105,7 @@ impl Derived {
         }
     }
 
-    /// Up to where its last block speaks.
+    /// The end of what its last block covers.
     pub fn mark(&self) -> Option<Mark> {
         self.places.last().map(|last| last.mark)
     }
@@ -111,13 +113,13 @@ impl Derived {
     /// The next block, from the first on.
     ///
     /// # Errors
-    /// It is not what this home wrote: then nothing of the file is to be believed, and it is empty from now on.
+    /// It is not what this home wrote. Then nothing of the file is used, and it is empty from now on.
     pub fn read(&mut self) -> Result<Option<Vec<u8>>, Forged> {
         let before = (self.read > 0).then_some(self.tag);
         self.take(before)
     }
 
-    /// The last block alone: what it says of how things stood at its end.
+    /// The last block alone, which describes the state at its end.
     ///
     /// # Errors
     /// As [`Derived::read`].
@@ -151,14 +153,14 @@ impl Derived {
         Some((bytes, tag))
     }
 
-    /// Nothing of it is believed; the next block is its first.
+    /// Discards everything in it. The next block is its first.
     pub fn forget(&mut self) {
         (self.end, self.read, self.tag) = (0, 0, [0; TAG_BYTES]);
         self.places.clear();
     }
 
-    /// Adds a block, up to a mark behind the last one. All blocks must have been read, or the last. Gives `false` where somebody else is at it, or the
-    /// home may not be written: then things stay as they are.
+    /// Adds a block, up to a mark after the last one. All blocks must have been read, or the last one. Returns `false` if another process
+    /// is writing it, or if the home can't be written. Then nothing changes.
     pub fn append(&mut self, body: &[u8], mark: Mark) -> bool {
         if wide(body.len()) > BLOCK_BYTES_MAX || self.read != self.places.len() {
             return false;
@@ -194,7 +196,8 @@ impl Derived {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let file = home::open(&self.path, Access::Make)?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // Somebody else has added to it since it was read: that is theirs, and as good. What lies there in part only was cut off in the middle.
+        // If another process has added a block since the file was read, that block is as good, and stays. A block that is only partly there
+        // was cut off in the middle.
         let len = file.metadata()?.len();
         if self.end > 0 && place(&file, self.end).is_some_and(|place| place.end() <= len) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -204,7 +207,7 @@ impl Derived {
     }
 }
 
-/// The head of the block that begins here, as it says.
+/// The head of the block that begins here, not yet checked.
 fn place(file: &File, at: u64) -> Option<Place> {
     let mut head = [0; HEAD_BYTES];
     file.read_exact_at(&mut head, at).ok()?;

@@ -112,7 +112,7 @@ pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>
     read(home::open(path, Access::Read), bytes_max)
 }
 
-/// The same of a file that may be a copy, which an auditor was handed.
+/// The same for a file that may be a copy that an auditor was given.
 pub(crate) fn read_handed(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     read(home::open_handed(path), bytes_max)
 }

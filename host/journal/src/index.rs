@@ -44,7 +44,7 @@ pub(crate) struct Index {
     pub(crate) key_slots: u64,
     /// What each segment's file was when this was written.
     pub(crate) stamps: Vec<Stamp>,
-    /// Up to where what is older was read again lately.
+    /// The place up to which the older part was read again.
     pub(crate) patrol: Patrol,
     pub(crate) snapshot: Option<Snapshot>,
 }

@@ -1,14 +1,14 @@
 //! An append-only log that can prove itself.
 //!
-//! Records of many runs lie in one log, in the order in which they became durable. Each names its run, its number in the run and the hash
-//! of the run's previous record. Records that were waiting together become durable together, as one batch: frames, then a trailer with
-//! a signed checkpoint over everything so far, written at once and synced once. A batch without its trailer was never acknowledged, and is cut
-//! when the log is opened; anything else that is missing or different is refused, with its place.
+//! Records of many runs are in one log, in the order in which they became durable. Each names its run, its number in the run and the hash
+//! of the run's previous record. Records that wait together become durable together, as one batch: frames, then a trailer with a signed
+//! checkpoint over everything so far. A batch is written at once and synced once. A batch without its trailer was never acknowledged, and
+//! is cut off when the log is opened. Anything else that is missing or different is refused, and its place is named.
 //!
-//! What this room does not do: it does not know what a record means (bodies are opaque bytes; the order of kinds is checked by
-//! `gate`); it has no clock and no network; it does not decide when a run begins or ends; it does not prove inclusion or
-//! consistency yet, prune, rotate its key, or collect witnesses. Whoever has the account and its keys can write a log anew that nobody else
-//! has seen: second state, and later receipts and witnesses, are what makes that noticeable.
+//! What this room does not do: it does not know what a record means (bodies are opaque bytes; the order of kinds is checked by `gate`); it
+//! has no clock and no network; it does not decide when a run begins or ends; it does not prove inclusion or consistency yet, prune, rotate
+//! its key, or collect witnesses. A person with the account and its keys can replace a log that nobody else has seen. Second state makes
+//! that noticeable, and later receipts and witnesses will.
 //!
 //! - A record is durable when its [`Ticket`] says so, and not before.
 //! - The first write or sync that fails ends the journal for this process: every ticket fails, nothing more is taken.

@@ -103,7 +103,7 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
 /// Makes the home if need be and locks it. Gives the folder of the segments.
 pub(crate) fn hold(home: &Path) -> Result<(File, PathBuf), OpenError> {
     let folder = segment::folder(home);
-    // Whoever opens a home has looked at it as a whole (`home::check`): here each file is.
+    // The caller has checked the home as a whole (`home::check`). Here each file is checked.
     home::make_folder(&folder).map_err(io_at(&folder))?;
     let path = home.join("lock");
     let lock = home::open(&path, Access::Make).map_err(io_at(&path))?;
@@ -207,7 +207,7 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
     }
     let end = walk(folder, numbers, from, &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
     if trusted.is_none() {
-        // All of it was read, and is whole.
+        // The whole log was read, and it is whole.
         salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
     }
     if let Some(known) = walker.unmet() {
@@ -230,8 +230,8 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
     })
 }
 
-/// Whether what an index vouches for may be left unread: no reader has found damage, its checkpoint is there, and no segment before it was
-/// written to since. Gives how far what is older has been read again.
+/// Whether the part that an index covers may be left unread: no reader has found damage, the index's checkpoint is there, and no segment
+/// before it was written to since. Returns how far the older part has been read again.
 pub(crate) fn rely_on(home: &Path, folder: &Path, key: &PublicKey, index: &Index) -> Option<Patrol> {
     let end = Patrol { segment: index.checkpoint.segment, offset: index.next };
     if salvage::is_marked(home) || end_of_checkpoint(folder, key, &index.checkpoint) != Some(index.next) {
@@ -240,7 +240,7 @@ pub(crate) fn rely_on(home: &Path, folder: &Path, key: &PublicKey, index: &Index
     let now = stamps(folder, end.segment).ok()?;
     let (last, before) = now.split_last()?;
     let (last_was, before_were) = index.stamps.get(..now.len())?.split_last()?;
-    // The last one goes on being written to after an index, which a crash leaves behind: its checksums are looked at then.
+    // The last segment is still written to after the index was, and a crash leaves the index behind it. So its checksums are checked then.
     let whole = before == before_were && (last == last_was || is_whole_up_to(folder, key.log(), end));
     if whole { index.patrol.go_on(folder, key.log(), end) } else { None }
 }
@@ -335,7 +335,7 @@ impl Start {
             last: found.last,
             snapshot: found.snapshot,
             patrol: found.patrol,
-            // Also where nothing is written: opening has touched the last segment, and has read on elsewhere.
+            // This holds even if nothing is written: opening has touched the last segment, and has read further in older ones.
             index_is_old: true,
         };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());

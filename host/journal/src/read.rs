@@ -76,7 +76,7 @@ pub struct Reader {
     home: PathBuf,
     folder: PathBuf,
     log: LogId,
-    /// Where it passes over what is damaged: what that was.
+    /// The damage that it has passed over, if it passes over damage.
     salvage: Option<Salvage>,
 }
 
@@ -91,7 +91,7 @@ impl Reader {
         }
     }
 
-    /// A file that was derived from this log; nothing where the home's key is not here.
+    /// A file that was derived from this log. `None` if the home's key is not here.
     pub fn derived(&self, name: &str) -> Option<Derived> {
         if !self.relies_on_index() {
             return None;
@@ -99,8 +99,8 @@ impl Reader {
         Derived::open(&self.home, name, self.log)
     }
 
-    /// The summary that the home's holder handed over last, and the first record that is not in it; nothing where there is none, it is not of this
-    /// log, or the home's key is not here.
+    /// The last summary that the home's holder has kept, and the first record that is not in it. `None` if there is none, if it is not of
+    /// this log, or if the home's key is not here.
     pub fn snapshot(&self) -> Option<(Vec<u8>, Position)> {
         let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
         let key = load_public(&self.home)?;
@@ -111,8 +111,9 @@ impl Reader {
         index.snapshot.filter(|_| stands).map(|snapshot| (snapshot.bytes, snapshot.unfolded))
     }
 
-    /// A reader that passes over what is damaged and gives everything else; [`Reader::damage`] says afterwards what it passed over. With a
-    /// folder of second state, an end that is missing is damage too. The records of one run are given up to the first that does not follow.
+    /// A reader that passes over damage and returns everything else. Afterwards [`Reader::damage`] says what it passed over. With a folder
+    /// of second state, a missing end is damage too. The records of one run are returned up to the first one that does not follow the one
+    /// before.
     pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
         let folder = segment::folder(home);
         let io = |cause| ReadError::Io { path: folder.clone(), cause };
@@ -127,8 +128,8 @@ impl Reader {
         Ok(Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::new(known)) })
     }
 
-    /// Whether what was summed up before may stand for records that are not read again: no segment was written to since. Whoever must not pass
-    /// anything over reads all of it anyway.
+    /// Whether an earlier summary may be used instead of reading its records again: no segment was written to since. A reader that must not
+    /// pass over anything reads everything anyway.
     fn relies_on_index(&self) -> bool {
         let relied = || {
             let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
@@ -264,7 +265,7 @@ pub struct Records {
 impl Records {
     /// The end of a batch, when all records up to it have been given out.
     pub fn mark(&self) -> Option<Mark> {
-        // What was read past damage says nothing of the whole.
+        // What was read past damage says nothing about the whole log.
         self.mark.filter(|_| self.ready.is_empty() && self.reader.damage().is_empty())
     }
 
@@ -273,7 +274,7 @@ impl Records {
         let Some(salvage) = self.reader.salvage.clone() else { return self.step() };
         loop {
             let fault = match self.step() {
-                // Begun by whoever writes, since it was looked for.
+                // The writer has begun it since the reader looked for it.
                 Ok(false) if segment::path(&self.reader.folder, self.at.segment.saturating_add(1)).exists() => continue,
                 Ok(false) => match self.missing_end(&salvage)? {
                     Some(fault) => fault,
@@ -290,7 +291,7 @@ impl Records {
         }
     }
 
-    /// At what seems to be the end: whether more is known to have been there.
+    /// At what seems to be the end: checks whether there is known to have been more.
     fn missing_end(&self, salvage: &Salvage) -> Result<Option<Fault>, ReadError> {
         let numbers = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?;
         if numbers.iter().any(|number| *number > self.at.segment) {

@@ -1,7 +1,7 @@
-//! Setting the damaged part of a log aside, so that the home goes on: a person's decision, and on the record.
+//! Sets the damaged part of a log aside, so that the home can be used again. A person decides that, and it is on the record.
 //!
-//! The log is cut before the first batch that is damaged. That segment is kept as it was, and every later one with it, in a folder of the home
-//! that the record names with its digest; nothing is deleted. What is whole before the cut stays where it is and verifies as before.
+//! The log is cut before the first damaged batch. That segment, as it was, and all later segments are kept in a folder of the home. The
+//! record names that folder with its digest. Nothing is deleted. The whole part before the cut stays where it is and verifies as before.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -25,11 +25,11 @@ use crate::state::{Remembered, StateFile, remembered, state_path};
 use crate::walk::{End, Signatures, Walker, walk};
 use crate::wire::wide;
 
-/// What such a folder is called; a number follows.
+/// The beginning of such a folder's name; a number follows.
 const ASIDE: &str = "set-aside-";
-/// In the folder until the record says what it is: what was wrong, and where.
+/// A file in the folder, until the record describes the folder: it says what was wrong, and where.
 const PENDING: &str = "pending";
-/// BOUND: bytes of that.
+/// BOUND: bytes of that file.
 const PENDING_BYTES_MAX: u64 = 4096;
 /// BOUND: how many such folders there can be.
 const FOLDERS_MAX: u32 = 9999;
@@ -37,9 +37,9 @@ const FOLDERS_MAX: u32 = 9999;
 /// What setting a part aside has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reanchored {
-    /// The head that was remembered: of second state, else of the index.
+    /// The head that was remembered: by second state, else by the index.
     pub was: Option<Remembered>,
-    /// The head of what is whole, from which the log goes on.
+    /// The head of the whole part, from which the log continues.
     pub now: Remembered,
     /// What was wrong, and where.
     pub what: String,
@@ -53,11 +53,11 @@ pub struct Reanchored {
     pub not_ended: Vec<RunId>,
 }
 
-/// Sets the damaged part of a log aside. `record` makes what goes onto the record of it: of the log's own run, and the last record of each
-/// run that had not ended. It is durable before anything is remembered anew: until then the home stays refused, and this can be said again.
+/// Sets the damaged part of a log aside. `record` makes the records of it: one in the log's own run, and the last record of each run that
+/// had not ended. They are durable before anything new is remembered. Until then the home stays refused, and this can be repeated.
 ///
 /// # Errors
-/// [`OpenError::Whole`] where nothing is damaged; else as [`crate::Journal::open`].
+/// [`OpenError::Whole`] if nothing is damaged; else as [`crate::Journal::open`].
 pub fn reanchor(home: &Path, state: Option<&Path>, record: impl FnOnce(&Reanchored) -> Vec<Entry>) -> Result<Reanchored, OpenError> {
     let done = set_aside(home, state)?;
     let (journal, _) = open_on(Arc::new(RealDisk), home, None, Options::default())?;
@@ -74,7 +74,7 @@ pub fn reanchor(home: &Path, state: Option<&Path>, record: impl FnOnce(&Reanchor
     Ok(done)
 }
 
-/// The size and digest of a part that was set aside, as it is now; nothing, where it is not there or has no such name.
+/// The present size and digest of a part that was set aside. `None` if it is not there or has no such name.
 pub fn aside_now(home: &Path, name: &str) -> Option<(u64, Digest)> {
     let number = name.strip_prefix(ASIDE).filter(|number| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit()))?;
     let folder = home.join(format!("{ASIDE}{number}"));
@@ -108,7 +108,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     let aside = Aside::of(home, cut.as_ref().map(|cut| &cut.fault))?.ok_or(OpenError::Whole)?;
     if let Some(cut) = &cut {
         aside.take(&folder, &numbers, cut)?;
-        // What was walked of the damaged batch does not count.
+        // The part of the damaged batch that was walked does not count.
         walker = Walker::new(key, Signatures::Each, Vec::new());
         let numbers = segment::list(&folder).map_err(io_at(&folder))?;
         walk(&folder, &numbers, Position::start(), &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
@@ -123,13 +123,13 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     Ok(Reanchored { was, now, what: aside.what, aside: aside.name, bytes, digest, not_ended })
 }
 
-/// Where the log is damaged: at the first fault, or where its end is no batch although more is remembered.
+/// Where the log is damaged: at the first fault, or at its end, if that is no batch although more is remembered.
 fn find(folder: &Path, numbers: &[u32], walker: &mut Walker<'_>, was: Option<Remembered>) -> Option<Cut> {
     let until_gap: Vec<u32> = (1u32..).zip(numbers).take_while(|(expected, found)| expected == *found).map(|(number, _)| number).collect();
     match walk(folder, &until_gap, Position::start(), walker, &mut |_| {}) {
         Err(fault) => {
             let (segment, offset) = walker.next;
-            // A header that is damaged takes its whole segment with it.
+            // If a header is damaged, its whole segment is cut.
             let (segment, offset) = if fault.at.segment > segment { (fault.at.segment, 0) } else { (segment, offset) };
             Some(Cut { fault, segment, offset })
         }
@@ -163,7 +163,7 @@ struct Aside {
 }
 
 impl Aside {
-    /// One that was begun and not recorded, or a new one for this fault; nothing, where there is neither.
+    /// A folder that was begun and not recorded, or a new one for this fault. `None` if there is neither.
     fn of(home: &Path, fault: Option<&Fault>) -> Result<Option<Self>, OpenError> {
         for number in 1..=FOLDERS_MAX {
             let name = format!("{ASIDE}{number:04}");
@@ -183,9 +183,9 @@ impl Aside {
         Err(io_at(home)(io::ErrorKind::StorageFull.into()))
     }
 
-    /// Copies the segment that is cut, moves those after it, and cuts. Whenever this is cut off, it can be done again.
+    /// Copies the segment that is cut, moves those after it, and cuts. If the process dies in between, it can be done again.
     fn take(&self, folder: &Path, numbers: &[u32], cut: &Cut) -> Result<(), OpenError> {
-        // From the last one on, so that what is left has no gap.
+        // It begins with the last one, so that the remaining segments have no gap.
         for number in numbers.iter().rev().copied().filter(|number| *number > cut.segment) {
             let from = segment::path(folder, number);
             RealDisk.rename(&from, &segment::path(&self.folder, number)).map_err(io_at(&from))?;

@@ -1,4 +1,4 @@
-//! What of a damaged log can still be read: finding the next whole batch behind a place that is damaged.
+//! Reading a damaged log: finds the next whole batch after a damaged place.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::segment::{self, next_checkpoint, written_after};
 use crate::ticket::lock;
 use crate::wire::wide;
 
-/// BOUND: places that are told one by one.
+/// BOUND: damaged places that are reported one by one.
 const DAMAGES_MAX: usize = 1000;
 
 /// A part of a log that can't be read.
@@ -20,7 +20,7 @@ const DAMAGES_MAX: usize = 1000;
 pub struct Damage {
     /// Where it begins, and what is wrong there.
     pub fault: Fault,
-    /// Where what is whole goes on; nothing, where nothing whole follows.
+    /// Where the next whole part begins. `None` if nothing whole follows.
     pub until: Option<Position>,
 }
 
@@ -40,7 +40,7 @@ impl Salvage {
         lock(&self.found).clone()
     }
 
-    /// Notes a part once, however often it is read.
+    /// Notes a part only once, however often it is read.
     pub(crate) fn note(&self, home: &Path, damage: Damage) {
         let mut found = lock(&self.found);
         if found.len() < DAMAGES_MAX && !found.contains(&damage) {
@@ -50,7 +50,7 @@ impl Salvage {
     }
 }
 
-/// The next whole batch behind a place, in this segment or a later one.
+/// The next whole batch after a place, in this segment or a later one.
 pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Result<Option<Position>> {
     if let Ok((file, _)) = segment::open(folder, behind.segment, Some(log)) {
         let rest = written_after(&file, behind.offset)?;
@@ -76,14 +76,14 @@ pub(crate) fn mark_path(home: &Path) -> PathBuf {
     home.join("journal.damaged")
 }
 
-/// Has the next opening read everything. A reader that may not write here has told it to a person.
+/// Makes the next opening read everything. If a reader can't write here, it has already told a person.
 fn mark(home: &Path, fault: &Fault) {
     let made = home::open(&mark_path(home), home::Access::Make);
     let _ = made.and_then(|file| crate::disk::write_whole(&crate::disk::RealDisk, &file, format!("{fault}\n").as_bytes(), 0));
 }
 
 pub(crate) fn is_marked(home: &Path) -> bool {
-    // What can't be looked at is not known to be absent.
+    // If the mark can't be looked at, it may be there.
     std::fs::exists(mark_path(home)).unwrap_or(true)
 }
 

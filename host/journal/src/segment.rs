@@ -75,7 +75,8 @@ pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
     Ok(())
 }
 
-/// A segment opened for reading, with a header that belongs to this log and number. It may be a copy's: what it says is proved by signatures.
+/// A segment opened for reading, with a header that belongs to this log and number. It may belong to a copy of a home: signatures prove its
+/// content.
 pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, Header), Fault> {
     let fault = |what| Fault { at: Position { segment: number, offset: 0, index: 0 }, what };
     let unreadable = |cause: io::Error| match cause.kind() {

@@ -1,8 +1,8 @@
-//! Whether segments are still as they were left: what opening looks at in place of reading them all again.
+//! Whether segments are unchanged. Opening checks this instead of reading all of them again.
 //!
-//! The index keeps, of each segment, what the system said of its file when the index was written. A file that was written to since says
-//! otherwise, and then the log is read as a whole. What changes a disk beneath its file system (a failing disk) is not said by it: each
-//! opening reads a bounded piece of what it relies on, from where the one before stopped, so that all of it is read in turn.
+//! The index keeps what the system said about each segment's file when the index was written. If a file was written to since then, the
+//! system says something else, and the whole log is read. Changes beneath the file system (a failing disk) do not show there. So each
+//! opening reads a bounded piece of the part that it relies on, from where the opening before stopped, and over time all of it is read.
 
 use std::fs::Metadata;
 use std::io;
@@ -15,12 +15,12 @@ use crate::scan::{Found, Scanner};
 use crate::segment;
 use crate::wire::{Fields, wide};
 
-/// BOUND: how much one opening reads of what it could rely on unread.
+/// BOUND: how much one opening reads of the part that it could rely on without reading.
 const PATROL_BYTES: u64 = 2 << 20;
-/// How long a stamp is in the index.
+/// The length of a stamp in the index.
 pub(crate) const STAMP_BYTES: usize = 48;
 
-/// What the system says of a file: any write changes it, and nobody can choose the moment of the last change.
+/// What the system says about a file. Any write changes it, and nobody can choose the time of the last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp([u64; 6]);
 
@@ -49,12 +49,12 @@ impl Stamp {
     }
 }
 
-/// The stamps of the first segments, up to and with this one.
+/// The stamps of the first segments, up to and including this one.
 pub(crate) fn stamps(folder: &Path, last: u32) -> io::Result<Vec<Stamp>> {
     (1..=last).map(|number| Ok(Stamp::of(&std::fs::symlink_metadata(segment::path(folder, number))?))).collect()
 }
 
-/// A place in a log up to which everything was read lately.
+/// A place in a log up to which everything was read recently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patrol {
     pub(crate) segment: u32,
@@ -67,7 +67,8 @@ impl Patrol {
         Self { segment: 1, offset: wide(HEADER_BYTES) }
     }
 
-    /// Reads on from here, and begins anew at the end; the place where it stopped, or nothing when what lies there is no batch.
+    /// Reads on from here, and starts again at the beginning when it reaches the end. Returns the place where it stopped, or `None` if
+    /// there is no batch at some place.
     pub(crate) fn go_on(self, folder: &Path, log: LogId, end: Self) -> Option<Self> {
         let from = if (self.segment, self.offset) < (end.segment, end.offset) { self } else { Self::start() };
         let until = if from.segment == end.segment { Some(end.offset) } else { None };
@@ -81,7 +82,7 @@ impl Patrol {
 }
 
 enum Reached {
-    /// So much was read.
+    /// This many bytes were read.
     Bound(u64),
     /// There is nothing further in the segment, or nothing up to where it was to be read.
     End,

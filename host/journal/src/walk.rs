@@ -93,7 +93,7 @@ pub(crate) struct Walker<'k> {
     pub(crate) last_note: Option<String>,
     pub(crate) batches: u64,
     pub(crate) frames: u64,
-    /// The segment and the byte behind the last batch that holds.
+    /// The segment and the byte after the last valid batch.
     pub(crate) next: (u32, u64),
 }
 

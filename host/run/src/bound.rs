@@ -1,4 +1,4 @@
-//! Before a run begins: whether its bindings send values only where their owners let them go.
+//! Checks before a run begins that its bindings send values only where the owners of the values allow it.
 
 use effect::{Binding, Grants, Source};
 use policy::destination::{OutsideError, check_binding};
@@ -7,7 +7,7 @@ use vault::{Local, LocalError};
 use crate::err::RunError;
 use crate::house::House;
 
-/// The bindings that would send a value of this vault where its owner does not let it go.
+/// The bindings that would send a value of this vault where its owner does not allow it.
 ///
 /// # Errors
 /// A vault that does not open.
@@ -22,8 +22,8 @@ pub fn outside<'a>(vault: &Local, bindings: impl Iterator<Item = &'a Binding>) -
 }
 
 impl House {
-    /// Held against what the vault says now. Each ask is held against it again, since a person may say otherwise meanwhile; so a vault that does not
-    /// open is no fault here: then no ask has a value.
+    /// The bindings are compared with the vault as it is now. Each ask is compared again, because a person may change the destinations in
+    /// the meantime. So a vault that does not open is no error here: no ask gets a value then.
     pub(crate) async fn check_destinations(&self, grants: &Grants) -> Result<(), RunError> {
         if grants.credentials.iter().all(|binding| binding.source != Source::Local) {
             return Ok(());

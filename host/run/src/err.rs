@@ -87,7 +87,7 @@ pub enum RunError {
         /// Of the component that is to use it.
         digest: effect::Digest,
     },
-    /// A credential whose value would go where its owner does not let it.
+    /// A credential whose value would be sent where its owner does not allow it.
     #[error("{0}")]
     Destination(policy::destination::OutsideError),
     /// The run goes on already.

@@ -52,13 +52,13 @@ pub enum Event {
     },
 }
 
-/// BOUND: what may wait to be taken, of what a run tells. A guest that says more waits for whoever listens; refusals beyond it are not told one
-/// by one, for the record and the report have them.
+/// BOUND: bytes of a run's events that may wait for the listener. A guest that says more waits for the listener. Refusals beyond it are not
+/// reported one by one, because the record and the report have them.
 const TOLD_BYTES_MAX: usize = 1 << 20;
-/// What each thing told counts, besides its text.
+/// Bytes that each event counts, besides its text.
 const EVENT_BYTES: usize = 256;
 
-/// What waits to be taken.
+/// Bytes that wait for the listener.
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
@@ -84,7 +84,7 @@ impl Waiting {
     }
 }
 
-/// What is told, in order.
+/// The events, in order.
 pub struct Events {
     told: mpsc::UnboundedReceiver<(Event, usize)>,
     progress: watch::Receiver<Option<Progress>>,
@@ -121,7 +121,7 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        // Nobody listens any more: nobody waits for that either.
+        // Nobody listens any more, so nobody has to wait.
         self.told.close();
         self.waiting.bytes.store(0, Ordering::Release);
         self.waiting.wake();
@@ -168,13 +168,13 @@ impl Teller {
             return Poll::Ready(());
         }
         *held(&self.waiting.waker) = Some(ctx.waker().clone());
-        // It may have been taken meanwhile.
+        // The listener may have taken something meanwhile.
         if has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Event {
-    /// What it counts while it waits. The end of a run is bounded where it is made, and never waits for room.
+    /// The bytes that it counts while it waits. The end of a run is bounded where it is made, and never waits for room.
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Said { claim: Claim::Stderr(text) | Claim::Stdout(text) } => text.as_str().len(),
@@ -228,7 +228,7 @@ mod tests {
         teller.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// Says lines until there is no room; gives how many.
+    /// Sends lines until there is no room. Returns how many it sent.
     fn until_full(teller: &Teller) -> usize {
         let mut said = 0;
         while has_room(teller) && said < 100_000 {
@@ -243,7 +243,7 @@ mod tests {
         let (teller, mut events) = channel();
         let said = until_full(&teller);
         assert!((200..300).contains(&said), "{said}");
-        // Refusals are told only where there is room.
+        // Refusals are reported only if there is room.
         let asked = AskedFor {
             headers: Vec::new(),
             placeholders: 0,

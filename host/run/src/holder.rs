@@ -44,7 +44,7 @@ impl Holder {
                 }
                 Err(RunError::Held(home)) => match Client::connect(place).await {
                     Ok(client) => return Ok(Self::There(HolderClient(client))),
-                    // One that is there and says nothing says nothing the next time either.
+                    // A holder that is there and does not answer will not answer the next time either.
                     Err(cause) if cause.kind() == std::io::ErrorKind::TimedOut => return Err(RunError::Holder(cause.to_string())),
                     Err(_) if turn < TURNS => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
                     Err(_) => return Err(RunError::Held(home)),

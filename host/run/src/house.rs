@@ -99,7 +99,7 @@ pub(crate) struct Workshop {
     prepared: Mutex<HashMap<(Digest, u64), Slot>>,
 }
 
-/// BOUND: components that are kept ready, and networks, in a process that goes on for long. What is not kept is made again.
+/// BOUND: components and networks that are kept ready in a process that runs for long. What is not kept is made again.
 const PREPARED_MAX: usize = 16;
 const NETWORKS_MAX: usize = 16;
 
@@ -138,7 +138,7 @@ impl Workshop {
     fn slot(&self, of: (Digest, u64)) -> Slot {
         let mut prepared = held(&self.prepared);
         if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&of) {
-            // Those that are being made ready stay; what a run has of another stays with the run.
+            // Components that are being made ready stay. A run keeps the component that it uses.
             prepared.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(prepared.entry(of).or_default())
@@ -215,7 +215,7 @@ fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
     }
 }
 
-/// Makes a folder for this user alone, once the way to it is known to be safe, and looks at all of it.
+/// Makes a folder for this user alone, once the path to it is known to be safe, and checks everything in it.
 fn private(path: &Path) -> Result<(), RunError> {
     let made = home::check(path).and_then(|()| home::make_folder(path)).and_then(|()| home::check(path));
     made.map_err(home_err(path))
@@ -280,7 +280,7 @@ impl House {
         }
     }
 
-    /// Tells all runs to end, in the name of this process.
+    /// Orders all runs to end, in the name of this process.
     pub fn stop_all(&self, means: Means) {
         let stopping = Stopping { by: own_principal(), means };
         for going in held(&self.inner.going).values() {
@@ -329,7 +329,7 @@ impl House {
         Ok(())
     }
 
-    /// Brings the index of what was touched up to date. It is derived: where that fails, the next reader does it.
+    /// Brings the index of what was touched up to date. It is derived, so if this fails, the next reader does it.
     pub(crate) fn index(&self) {
         if let Ok(reader) = self.inner.journal.reader() {
             let _ = gate::catch_up(&reader, self.inner.journal.size());

@@ -282,7 +282,7 @@ impl Life {
         let _ = house.inner.gate.snapshot(Snapshot::IfWanted);
         teller.tell(told);
         if is_due {
-            // Whoever reads later waits for nothing; and makes up for it, where this does not come to its end.
+            // With this, later readers do not have to wait. If it is not finished, a later reader does it.
             drop(tokio::task::spawn_blocking(move || house.index()));
         }
     }

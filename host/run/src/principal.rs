@@ -1,10 +1,10 @@
 //! The users of this machine: who this process is, and what the list of accounts calls a user id.
 //!
-//! What is not asked: name services beyond the list (LDAP, sssd). A name is shown beside the id and decides nothing, so a service that
-//! answers slowly, or lies, must not stand between an order and its record; the id alone is written then.
+//! Other name services (LDAP, sssd) are not asked. A name is only shown beside the id and decides nothing, so a service that is slow or
+//! lies must not delay or change the record of an order. If the list has no name, only the id is written.
 //!
-//! SECURITY: `SUDO_UID`, `USER` and `LOGNAME` are claims of whoever started the process, so none of them is read: under `sudo` it is root who
-//! gives the order.
+//! SECURITY: the person who starts the process sets `SUDO_UID`, `USER` and `LOGNAME`, so none of them is read. Under `sudo` root gives the
+//! order.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 
 /// The list of accounts: passwd(5).
 const ACCOUNTS: &str = "/etc/passwd";
-/// BOUND: bytes of the list that are looked through.
+/// BOUND: bytes of the list that are read.
 const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
 
 /// The user that this process acts as.
@@ -27,7 +27,7 @@ pub(crate) fn principal_of(uid: u32) -> Principal {
     Principal::new(uid, name_in(Path::new(ACCOUNTS), uid).as_deref())
 }
 
-/// The first name with this id, as getpwuid(3) has it.
+/// The first name with this id, as in getpwuid(3).
 #[expect(clippy::disallowed_methods, reason = "door: the list of accounts")]
 fn name_in(accounts: &Path, uid: u32) -> Option<String> {
     let list = BufReader::new(std::fs::File::open(accounts).ok()?.take(ACCOUNTS_BYTES_MAX));

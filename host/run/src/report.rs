@@ -35,7 +35,7 @@ pub struct Claims {
     pub output: Option<serde_json::Value>,
     /// What it found.
     pub findings: Vec<Finding>,
-    /// Findings for which there was no room here; the record has them.
+    /// Findings for which there was no room here. The record has them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub findings_more: u64,
 }

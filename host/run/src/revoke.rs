@@ -28,7 +28,7 @@ pub struct CredentialWord {
     pub change: CredentialChange,
     /// Its name.
     pub credential: String,
-    /// Where its value may go from now on, where that was said.
+    /// Where its value may be sent from now on, if that was set.
     pub destinations: Vec<SafeText>,
     /// The value's, where there is one.
     pub version: Option<u64>,

@@ -1,4 +1,4 @@
-//! What a person said about a configuration or one of its agents, put on the record of the home.
+//! Puts a person's decision about a configuration or one of its agents on the record of the home.
 
 use effect::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUntrusted, Kind, Record, VERSION};
 use effect::{Digest, Principal, SafeText};
@@ -11,17 +11,17 @@ use crate::house::House;
 /// BOUND: bytes of a path on the record.
 const PATH_BYTES_MAX: usize = 1024;
 
-/// What a person said, about which configuration.
+/// A person's decision about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustSaid {
     /// Where the configuration is.
     pub path: String,
-    /// What was said.
+    /// The decision.
     pub change: TrustChange,
 }
 
-/// What changes with it.
+/// What a decision changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TrustChange {
@@ -31,7 +31,7 @@ pub enum TrustChange {
         authority: Digest,
         /// Of its bytes.
         config: Digest,
-        /// Whether for one command only.
+        /// Whether it is for one command only.
         once: bool,
     },
     /// The configuration may no longer be used.
@@ -46,11 +46,11 @@ pub enum TrustChange {
         /// Of everything that is accepted.
         authority: Digest,
     },
-    /// The agent is no longer held to what was accepted of it.
+    /// The acceptance of the agent is taken back.
     Unaccepted {
         /// Its name.
         agent: String,
-        /// Of everything that had been accepted; absent where this home does not know it.
+        /// The digest of everything that had been accepted. Absent if this home does not know it.
         authority: Option<Digest>,
     },
 }

@@ -43,7 +43,7 @@ impl Cache {
         self.load_kept(engine, &self.path(engine, digest))?.ok()
     }
 
-    /// [`Cache::load_within`], under the limit `compile-memory` as it is where nobody has configured another.
+    /// [`Cache::load_within`], with the default of the limit `compile-memory`.
     ///
     /// # Errors
     /// As there.
@@ -51,8 +51,8 @@ impl Cache {
         self.load_within(engine, (digest, component), effect::Limits::default().compile_memory_bytes)
     }
 
-    /// The compiled component: from the folder where it is there and genuine, else compiled anew, in so much memory at most, and kept. Blocks
-    /// while it compiles.
+    /// The compiled component. It comes from the folder if it is there and genuine. Otherwise it is compiled, in at most that much memory,
+    /// and kept. Blocks while it compiles.
     ///
     /// # Errors
     /// What the compiler said; a folder that can't be written.
@@ -104,7 +104,7 @@ impl Cache {
             let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
             let new = path.with_extension(format!("new{}-{writer}", std::process::id()));
             let mut file = home::open(&new, Access::Make)?;
-            // What a process of the same number left behind, when it was cut off.
+            // Removes what a process of the same number left behind when it was killed.
             file.set_len(0)?;
             file.write_all(bytes)?;
             fs::rename(&new, path)
@@ -114,7 +114,7 @@ impl Cache {
     }
 }
 
-/// BOUND: a file of another length is none.
+/// BOUND: a file of another length is not used.
 fn authentication_code(path: &Path) -> Option<[u8; 32]> {
     let mut code = Vec::new();
     home::open(path, Access::Read).ok()?.take(33).read_to_end(&mut code).ok()?;
@@ -170,7 +170,7 @@ mod tests {
         let copy = sealed_copy(&file, &mut hasher).unwrap();
         assert_eq!(hasher.finalize(), blake3::hash(b"code"));
         assert!(copy.write_at(b"evil", 0).is_err() && copy.set_len(2).is_err() && copy.set_len(9).is_err());
-        // Nor through another descriptor, nor by taking the seals off.
+        // Nobody can change it through another descriptor, or by removing the seals.
         let other = format!("/proc/self/fd/{}", copy.as_raw_fd());
         let reopened = fs::OpenOptions::new().write(true).open(other);
         assert!(reopened.is_err() || reopened.is_ok_and(|file| file.write_at(b"evil", 0).is_err()));

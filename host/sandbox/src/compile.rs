@@ -1,8 +1,8 @@
 //! Compiles a component in a process of its own, which may do nothing but compute.
 //!
-//! The compiler is not hardened against what it compiles (its maintainers say so), so it gets a child process that can't open,
-//! connect or start anything, and whose memory and time are bounded by the size of the component, a limit of the run and what the machine has. What comes back is checked by
-//! nobody: it is kept only under the home's key (see `cache`).
+//! The compiler is not hardened against what it compiles (its maintainers say so). So it runs in a child process that can't open, connect
+//! or start anything. The size of the component, a limit of the run and the memory of the machine bound the child's memory and time. Nobody
+//! can check its result, so the result is kept only under the home's key (see `cache`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::machine::available_bytes;
 /// BOUND: memory and processor seconds of the child: a floor, and so much more for each byte of the component.
 const MEMORY_FLOOR: u64 = 2 << 30;
 const MEMORY_PER_BYTE: u64 = 200;
-/// Of its address space, what the child reserves and never touches: stacks of threads, arenas of the allocator.
+/// The part of its address space that the child reserves and never touches: stacks of threads, arenas of the allocator.
 const RESERVED_UNUSED: u64 = 1 << 30;
 const SECONDS_FLOOR: u64 = 30;
 const BYTES_PER_SECOND: u64 = 100 << 10;
@@ -84,7 +84,7 @@ impl fmt::Display for MemoryBound {
     }
 }
 
-/// What the child may take, and what it is that bounds it.
+/// How much memory the child may use, and what bounds it.
 fn memory_max(bytes: u64, limit: u64, available: Option<u64>) -> (u64, MemoryBound) {
     let size = MEMORY_FLOOR.saturating_add(bytes.saturating_mul(MEMORY_PER_BYTE));
     let machine = available.map_or(u64::MAX, |available| available.saturating_add(RESERVED_UNUSED));

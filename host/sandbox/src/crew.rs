@@ -1,11 +1,11 @@
 //! The threads on which guests compute. The threads that do input and output are the caller's runtime, and no guest ever runs on those.
 //!
-//! A guest that was woken goes to the front: threads of ordinary priority. A guest that used up its slice goes to the back: threads that
-//! the system runs after others. Within each place whoever has computed least of late comes first. What a guest may do, and what it sees,
-//! does not depend on any of this.
+//! A guest that was woken goes to the front, to threads of ordinary priority. A guest that has used up its slice goes to the back, to
+//! threads that the system runs after others. At each place, the guest that has recently computed least comes first. What a guest may do,
+//! and what it sees, does not depend on any of this.
 //!
 //! - INVARIANT: a thread that does not come back to the queue in time gets a substitute, so no guest and no host call keeps the others waiting.
-//! - INVARIANT: a guest that waits, computes or ends is held by one place only: its job's stage.
+//! - INVARIANT: only one place holds a guest that waits, computes or ends: the stage of its job.
 
 mod job;
 mod thread;
@@ -23,11 +23,12 @@ pub(crate) use self::thread::compute_as_others;
 use self::job::{Job, Turn};
 use self::thread::{Thread, cpu_of, stand_back};
 
-/// A front thread that has been with one guest for so long is in a host call that takes its time: it goes to the back.
+/// A front thread that has been with one guest for this long is in a long host call. It goes to the back.
 const FRONT_STUCK: Duration = Duration::from_millis(3);
-/// A back thread that has been with one guest for so long no longer counts as one that serves the queue.
+/// A back thread that has been with one guest for this long no longer counts as serving the queue.
 const BACK_STUCK: Duration = Duration::from_millis(20);
-/// What a front thread must have computed to be sent to the back. One that waits for the disk, or that the system did not run, only gets a substitute.
+/// How much a front thread must have computed to be sent to the back. A thread that waits for the disk, or that the system did not run,
+/// only gets a substitute.
 const FRONT_COMPUTED: Duration = Duration::from_millis(2);
 
 /// Where a guest waits for its turn.
@@ -43,7 +44,7 @@ pub(crate) struct Crew {
     front: Condvar,
     back: Condvar,
     cores: usize,
-    /// What all keys are counted from.
+    /// The time from which all keys are counted.
     began: Instant,
 }
 
@@ -97,7 +98,7 @@ impl State {
 
 static CREW: LazyLock<Crew> = LazyLock::new(Crew::new);
 
-/// The crew of this process: made with its first guest, and there for good.
+/// The crew of this process. It is made with the first guest and stays until the process ends.
 pub(crate) fn crew() -> &'static Crew {
     &CREW
 }
@@ -159,7 +160,7 @@ impl Crew {
         }
     }
 
-    /// The system gives no thread and there is none: whoever waits for its turn would wait for ever, and is told instead that it has ended.
+    /// The system gives no thread and there is none. A guest that waits for its turn would wait for ever, so it is ended instead.
     fn without_threads(&self, state: &mut State, place: Place) {
         if state.at(place).next().is_none() {
             let left = std::mem::take(state.queue(place));
@@ -167,7 +168,7 @@ impl Crew {
         }
     }
 
-    /// One thread's life: takes guests in turn, at the place that it has then.
+    /// The loop of one thread: it takes guests in turn, at the place that it has at that moment.
     fn work(&'static self, id: u64) {
         let thread = Thread::here();
         let mut state = self.lock();
@@ -179,7 +180,7 @@ impl Crew {
             let Some(worker) = state.workers.get_mut(&id) else { return };
             let place = worker.place;
             worker.with = None;
-            // A thread too many goes: it was a substitute, or has got one.
+            // A surplus thread ends: it was a substitute, or has got one.
             if state.at(place).count() > self.cores && state.idle(place) > 1 && state.queue(place).is_empty() {
                 state.workers.remove(&id);
                 return;
@@ -200,7 +201,7 @@ impl Crew {
         }
     }
 
-    /// Sees to it that long host calls are made at the back, and that there is somebody to serve each queue. Called with each tick of an engine.
+    /// Moves long host calls to the back, and ensures that a thread serves each queue. Called with each tick of an engine.
     pub(crate) fn watch(&'static self) {
         let now = now();
         let mut state = self.lock();

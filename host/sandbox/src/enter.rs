@@ -74,12 +74,12 @@ struct Failure {
     message: String,
 }
 
-/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to who ordered it). It computes on threads of its own kind;
-/// the caller's runtime only waits for it.
+/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to who ordered it). The guest computes on the threads of the
+/// crew. The caller's runtime only waits for it.
 ///
 /// # Errors
-/// Only when nothing could run at all; the world is lost with it, so nothing must have been recorded in it yet but its opening. Or when the
-/// host's own code failed in it.
+/// Only if nothing could run at all, or if the host's own code failed. The world is lost then, so nothing but its opening may have been
+/// recorded before.
 #[expect(clippy::disallowed_methods, reason = "door: active time is measured where the guest is entered; no guest sees it")]
 pub async fn enter(
     prepared: &Prepared,
@@ -99,7 +99,7 @@ pub async fn enter(
     let active_max = Duration::from_millis(start.limits.active_timeout_ms).saturating_sub(spent);
     let (_, call_limit) = bytes_a_call(prepared.entry, &start.limits);
     let guest = Guest::new(world, start, prepared.entry);
-    // Also a caller that goes away ends the guest: what it holds then is dropped.
+    // The guest also ends if the caller goes away: then this is dropped.
     let (cut_off, is_cut_off) = oneshot::channel::<()>();
     let (ended, mut end) = oneshot::channel();
     let used_up = Arc::new(AtomicBool::new(false));
@@ -121,7 +121,7 @@ pub async fn enter(
 /// What is left of a guest that is over: its data, and what it returned unless it was cut off.
 type End = (Guest, Option<wasmtime::Result<Returned>>);
 
-/// The guest's own life. Its place in the pool is free again when all that it had of the pool is.
+/// The guest's own life. Its slot in the pool becomes free once everything that it had from the pool is free.
 async fn inside(
     prepared: Prepared,
     guest: Guest,
@@ -241,7 +241,7 @@ fn outcome_of(stop: &Stop) -> Outcome {
     match stop {
         Stop::Limit(name) => limit(name),
         Stop::RecordBroken => Outcome::RecordBroken,
-        // Whoever stops the world has `stop` resolve first, with a name.
+        // Code that stops the world first makes `stop` resolve, with a name.
         Stop::Stopped => Outcome::HostFailed { message: SafeText::new("the run was stopped without an order", 64) },
         Stop::Unsettled(op) => Outcome::Unsettled { op: op.0 },
         Stop::Diverged(divergence) => Outcome::HostFailed { message: SafeText::new(&divergence.to_string(), 4096) },

@@ -34,7 +34,7 @@ pub enum SandboxError {
     /// The thread that lets guests take turns is dead: nothing may run.
     #[error("the epoch ticker of this host has stopped; nothing is run without it")]
     TickerStopped,
-    /// The guest's thread gave nothing back: a fault of the host's own code, or no thread could be started.
+    /// The guest's thread returned nothing: the host's own code failed, or no thread could be started.
     #[error("the run ended inside the host without a result; its record says how far it came")]
     Lost,
 }

@@ -104,7 +104,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Waits until whoever listens has room for more of what is said. The guest sees nothing of it but that time passes.
+    /// Waits until the listener has room for more of what is said. The guest sees nothing of it but that time passes.
     pub(crate) async fn heard(&mut self) {
         poll_fn(|ctx| self.world.poll_heard(ctx)).await;
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// What may be allocated now: what the system counts as available, and what is left of the memory of each control group that this process is in.
-/// `None` where the system does not say.
+/// How much memory may be allocated now: the smallest of what the system counts as available, and what is left in each control group of
+/// this process. `None` if the system does not say.
 pub(crate) fn available_bytes() -> Option<u64> {
     let of_machine = read("/proc/meminfo").as_deref().and_then(available_of);
     let group = read("/proc/self/cgroup").as_deref().and_then(group_of);
@@ -34,7 +34,7 @@ fn left_of_groups(group: &str) -> Vec<u64> {
     let mut folder = Path::new("/sys/fs/cgroup").join(group);
     while folder.starts_with("/sys/fs/cgroup") {
         let number = |name: &str| read(folder.join(name))?.trim().parse::<u64>().ok();
-        // A group without a bound says `max`, which is no number.
+        // A group without a limit says `max`, which is no number.
         left.extend(number("memory.max").zip(number("memory.current")).map(|(max, current)| max.saturating_sub(current)));
         if !folder.pop() {
             break;

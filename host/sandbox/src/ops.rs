@@ -30,7 +30,7 @@ impl Ops {
         self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, fired: false, held, sent: None });
     }
 
-    /// Counts what is sent for an operation, until something of its answer is there or the guest lets go of it.
+    /// Counts what is sent for an operation, until part of its answer is there or the guest drops the operation.
     pub(crate) fn holds(&mut self, op: OpId, sent: Holding) {
         if let Some(op) = self.0.get_mut(&op) {
             op.sent = Some(sent);

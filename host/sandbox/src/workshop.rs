@@ -1,11 +1,11 @@
-//! Runs a tool that builds an agent, in a process that reaches nothing but what the tool was given.
+//! Runs a build tool in a process that reaches only what the tool was given.
 //!
-//! A build runs the code of the agent's author: build scripts, procedural macros, modules that are imported. Two processes of this program
-//! stand between it and the operator. The keeper is the first of a new session: when whoever started it goes away, it ends everything in
-//! that session. The worker takes all rights from itself (`calls`, Landlock, limits, capabilities) and then becomes the tool.
+//! A build runs the code of the agent's author: build scripts, procedural macros, imported modules. Two processes of this program stand
+//! between it and the operator. The keeper is the first process of a new session. When its parent goes away, it ends everything in that
+//! session. The worker gives up all its rights (`calls`, Landlock, limits, capabilities) and then becomes the tool.
 //!
-//! INVARIANT: nothing of the tool runs before every restriction holds. What can't be restricted is not run, but for Landlock on a kernel that
-//! has none: there [`landlock`] says so, and the caller tells it.
+//! INVARIANT: nothing of the tool runs before every restriction holds. If a restriction can't be applied, the tool is not run. The one
+//! exception is Landlock on a kernel without it: there [`landlock`] says so, and the caller reports it.
 
 use std::io::{self, Read as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -22,10 +22,10 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 mod calls;
 
-/// The Landlock version whose rights are asked for. On an older kernel those that it has are taken.
+/// The Landlock version whose rights are asked for. On an older kernel the rights that it knows are used.
 const ABI_MAX: ABI = ABI::V6;
-/// Files of the system without which no tool starts. Of `/etc` only what the loader of programs reads; nothing of `/proc` but what says how
-/// large the machine is, since the files of other processes there hold their environment.
+/// System files without which no tool starts. From `/etc` only what the program loader reads. From `/proc` only what says how large the
+/// machine is, since the files of other processes there hold their environment.
 const SYSTEM: &[&str] = &[
     "/usr",
     "/bin",
@@ -47,13 +47,13 @@ const SYSTEM: &[&str] = &[
     "/proc/stat",
     "/sys/devices/system/cpu",
 ];
-/// Where anybody may write without leaving anything.
+/// The device to which anybody may write, and which keeps nothing.
 const SINK: &str = "/dev/null";
 
 /// A tool was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkshopError {
-    /// What to start is not understood.
+    /// The order to start a tool is not understood.
     #[error("the order for the tool is not of a known form")]
     Order(#[source] serde_json::Error),
     /// A process could not be started or waited for.
@@ -77,8 +77,7 @@ fn open<E: Into<Box<dyn std::error::Error + Send + Sync>>>(what: &'static str) -
     move |cause| WorkshopError::Open { what, cause: cause.into() }
 }
 
-/// The version of Landlock that builds are contained by; `None` where this kernel has none, so that a build can read and write what its
-/// user can.
+/// The version of Landlock that contains builds. `None` if this kernel has none: then a build can read and write what its user can.
 pub fn landlock() -> Option<u8> {
     let files = |abi| ruleset().handle_access(AccessFs::from_all(abi));
     type Made<'a> = &'a dyn Fn() -> Result<Ruleset, RulesetError>;
@@ -93,13 +92,13 @@ pub fn landlock() -> Option<u8> {
     has.iter().find(|(_, made)| made().and_then(Ruleset::create).is_ok()).map(|(version, _)| *version)
 }
 
-/// One that is refused where the kernel does not have what it asks for.
+/// A ruleset that fails if the kernel does not have what it asks for.
 fn ruleset() -> Ruleset {
     Ruleset::default().set_compatibility(CompatLevel::HardRequirement)
 }
 
-/// The keeper's whole life: starts `verb` of this program with the same order in a session of its own, and says how it ended. Ends the session when
-/// its standard input does, which is held by whoever started it.
+/// The keeper's whole life: it starts `verb` of this program with the same order, in a session of its own, and returns how it ended. It
+/// ends the session when its standard input closes, which its parent holds.
 ///
 /// # Errors
 /// A process that can't be started.
@@ -112,12 +111,12 @@ pub fn keep_workshop(verb: &str, order: &str) -> Result<u8, WorkshopError> {
         let _ = kill_current_process_group(Signal::KILL);
     });
     let status = worker.wait().map_err(WorkshopError::Process)?;
-    // As a shell says it: nobody can end by a signal of another.
+    // The exit code of a shell is used, because a process can't report another process's signal as its own.
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-/// The worker's whole life: restricts itself, and becomes the tool. Comes back only where that failed.
+/// The worker's whole life: it restricts itself, and becomes the tool. It returns only if that failed.
 pub fn work(order: &str) -> WorkshopError {
     let workshop: Workshop = match serde_json::from_str(order) {
         Ok(workshop) => workshop,
@@ -131,7 +130,7 @@ pub fn work(order: &str) -> WorkshopError {
 
 fn contain(workshop: &Workshop) -> Result<(), WorkshopError> {
     limit(&workshop.limits)?;
-    // SECURITY: who runs as root keeps its number, and none of what that number usually may.
+    // SECURITY: a process of root keeps the user id, and loses the rights that come with it.
     let none = CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
     set_capabilities(None, none).map_err(open("capabilities are not given up"))?;
     restrict_files(workshop)?;
@@ -147,7 +146,7 @@ fn limit(limits: &WorkshopLimits) -> Result<(), WorkshopError> {
         (Resource::Nproc, processes),
         (Resource::Core, 0),
     ] {
-        // Where less is allowed already, that stays.
+        // If the limit is lower already, it stays.
         let most = rustix::process::getrlimit(what).maximum.map_or(most, |maximum| maximum.min(most));
         setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).map_err(open("limits are not set"))?;
     }

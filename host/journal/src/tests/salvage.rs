@@ -97,7 +97,7 @@ fn a_log_that_was_re_anchored_goes_on_from_what_is_whole_wherever_it_was_damaged
         assert_eq!(std::fs::read(home.join(&done.aside).join("00000001.seg")).unwrap(), damaged, "frame {at}");
         assert_eq!(aside_now(&home, &done.aside), Some((done.bytes, done.digest)));
         assert_eq!(done.was.map(|was| was.size), Some(5));
-        // It verifies, is remembered, and takes records.
+        // The log verifies, second state remembers it, and it takes records.
         let size = done.now.size + 1 + done.not_ended.len() as u64;
         assert_eq!(remembered(&state_path(&state, log)).unwrap().map(|now| now.size), Some(size));
         let report = check(&home, Some(&state_path(&state, log)));
@@ -119,7 +119,7 @@ fn a_re_anchoring_that_was_cut_off_is_finished_the_next_time() {
     let place = frames(&home).into_iter().find(|place| place.batch == 1).unwrap();
     flip(&segment(&home, 1), place.start + 12, 1);
     let damaged = bytes(&home);
-    // As when the process dies before its record is durable: a run that is not open takes none.
+    // This is as if the process died before its record is durable: a run that is not open takes no record.
     let refused = reanchor(&home, Some(&state), |_| vec![Entry::new(RunId::from_bytes([77; 16]), Vec::new())]);
     assert!(matches!(refused, Err(OpenError::Unrecorded(_))), "{refused:?}");
     assert!(matches!(open_with(&home, Some(&state), Options::default()), Err(OpenError::Behind { .. })), "it stays refused");

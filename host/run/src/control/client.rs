@@ -45,7 +45,7 @@ impl Client {
     #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
     async fn dial(place: &Place) -> io::Result<Line> {
         let path = short_path(&place.home)?;
-        // SECURITY: a link in its place would lead to whatever listens elsewhere.
+        // SECURITY: a link in its place would lead to another program's socket.
         if !std::fs::symlink_metadata(&path.path)?.file_type().is_socket() {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "what lies in its place is no socket"));
         }
@@ -136,7 +136,7 @@ async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: wa
     let mut ended = false;
     loop {
         tokio::select! {
-            // A run is told of as fast as it is listened to.
+            // The events of a run are sent as fast as the client reads them.
             answer = async { poll_fn(|ctx| teller.poll_room(ctx)).await; answers.recv().await } => match answer {
                 Some(Ok(Answer::Event { event })) => {
                     ended |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
@@ -157,7 +157,7 @@ async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: wa
     }
 }
 
-/// By which means the run is to be ended, once somebody wants that. A `Running` that is dropped wants nothing any more.
+/// By which means the run is to be ended, once somebody wants to end it. A `Running` that was dropped does not end it.
 async fn wished(stopped: &mut watch::Receiver<Option<Stopping>>) -> Means {
     let means = stopped.wait_for(Option::is_some).await.map(|stopping| stopping.as_ref().map(|stopping| stopping.means));
     match means {

@@ -80,10 +80,11 @@ async fn accept(listener: UnixListener, house: House, bounds: Bounds) {
     }
 }
 
-/// The user behind a connection, as the kernel noted it when it was made (SO_PEERCRED, unix(7)); nothing for another user than this process's.
+/// The user behind a connection, as the kernel noted it when the connection was made (SO_PEERCRED, unix(7)). `None` if it is not the user
+/// of this process.
 ///
-/// SECURITY: the folder's mode keeps others out already; this holds when somebody has widened it, and for an open descriptor that was handed
-/// on.
+/// SECURITY: the folder's mode keeps others out already. This check also holds if somebody has widened the mode, and for an open descriptor
+/// that was passed on.
 fn client(peer: u32, own: u32) -> Option<Principal> {
     (peer == own).then(|| principal_of(peer))
 }

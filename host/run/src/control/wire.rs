@@ -15,7 +15,8 @@ use crate::say_trust::TrustSaid;
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
 
-/// What a client wants; one a connection, but for `Stop`, which may follow a run. Nothing in here says who the client is: the kernel does.
+/// What a client wants. There is one order for each connection, except that `Stop` may follow a run. Nothing in here says who the client
+/// is: the kernel says that.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Wish {

@@ -1,4 +1,4 @@
-//! One guest as the crew sees it: a future, whose turn it is, and how much it has computed of late.
+//! One guest as the crew sees it: a future, the state of its turn, and how much it has recently computed.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,23 +12,23 @@ use tokio::runtime::Handle;
 
 use super::{Place, crew, now};
 
-/// What was computed so long ago counts a third of what is computed now.
+/// Computing from this long ago counts a third of computing now.
 const MEMORY: Duration = Duration::from_millis(500);
-/// BOUND: what a guest may have computed of late and still go to the front when it is woken: a quarter of one core.
+/// BOUND: how much a guest may have recently computed and still go to the front when it is woken: a quarter of one core.
 const FRONT_WOKEN: Duration = Duration::from_millis(125);
-/// BOUND: the same for one that has used up its slice, so that a short piece of work is done at once and no loop stays in front.
+/// BOUND: the same for a guest that has used up its slice, so that a short piece of work is done at once and no loop stays in front.
 const FRONT_USED_UP: Duration = Duration::from_millis(5);
 
 /// Why a guest waits for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// What it waited for has come.
+    /// The thing that it waited for has happened.
     Woken,
-    /// It could go on, and others have their turn first.
+    /// It could continue, but others get their turn first.
     UsedUp,
 }
 
-/// Where it is: nowhere but in these.
+/// Where the guest is. It is always in exactly one of these.
 mod stage {
     pub(super) const WAITS: u8 = 0;
     pub(super) const QUEUED: u8 = 1;
@@ -38,7 +38,7 @@ mod stage {
     pub(super) const OVER: u8 = 4;
 }
 
-/// What was computed, less the longer ago it was.
+/// How much was computed. Older computing counts less.
 struct Recent {
     computed: Duration,
     at: Instant,
@@ -51,7 +51,7 @@ pub(crate) struct Job {
     /// Timers of the guest's world are this runtime's.
     runtime: Handle,
     used_up: Arc<AtomicBool>,
-    /// It is to end: that takes no time, and is not kept waiting.
+    /// It is to end. That takes no time, so it does not have to wait.
     ends: AtomicBool,
     recent: Mutex<Recent>,
 }
@@ -72,7 +72,7 @@ impl Job {
         })
     }
 
-    /// The guest is told to end by what it is polled for next: it goes to the front for that.
+    /// At its next poll the guest learns that it is to end. It goes to the front for that.
     pub(crate) fn ends(&self) {
         self.ends.store(true, Ordering::Release);
     }
@@ -93,26 +93,27 @@ impl Job {
         if self.ends.load(Ordering::Acquire) || self.recent(now) <= most { Place::Front } else { Place::Back }
     }
 
-    /// Smaller for whoever has computed less of late. What is kept of the past fades for all alike, so the order of those that wait stays as
-    /// it is, and whoever waits long enough comes before whoever has computed meanwhile: the logarithm of a fading number is a line.
+    /// Smaller for a guest that has recently computed less. The past counts less with time, for all guests in the same way. So the order of
+    /// waiting guests does not change, and a guest that waits long enough comes before guests that have computed meanwhile. (The logarithm
+    /// of a number that decays exponentially is a line.)
     pub(super) fn key(&self, now: Instant, began: Instant) -> u64 {
         const STEPS: f64 = 1_000_000.0;
         let recent = self.recent(now).max(Duration::from_micros(1)).as_secs_f64() / 1e-6;
         let line = recent.ln() + now.saturating_duration_since(began).as_secs_f64() / MEMORY.as_secs_f64();
-        // Positive, and far below 2^53 for as long as any process lives.
+        // It is positive, and far below 2^53 for as long as any process lives.
         (line * STEPS) as u64
     }
 
-    /// The guest's turn; `computed` says how much it has computed then. Gives why it waits for the next one; nothing where it waits for something
-    /// else, or has ended.
+    /// Runs the guest's turn. `computed` says how much it has computed afterwards. Returns why it waits for the next turn. `None` if it
+    /// waits for something else, or has ended.
     pub(super) fn poll(self: &Arc<Self>, computed: impl FnOnce() -> Duration) -> Option<Turn> {
-        // A read and a write in one: whoever wakes it either sees that it computes, or has written before what the guest sees.
+        // This reads and writes in one step: a waker either sees that the guest computes, or has written before the guest looks.
         self.stage.swap(stage::COMPUTES, Ordering::AcqRel);
         let waker = Waker::from(Arc::clone(self));
         let entered = self.runtime.enter();
         let mut guest = held(&self.guest);
         let polled = guest.as_mut().map(|guest| {
-            // A fault of the host's own code in one run is that run's end; whoever waits for it finds it gone.
+            // A panic of the host's own code in one run ends that run. The caller that waits for it finds it gone.
             catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(&mut Context::from_waker(&waker)))).unwrap_or(Poll::Ready(()))
         });
         let over = !matches!(polled, Some(Poll::Pending));
@@ -135,7 +136,7 @@ impl Job {
         }
     }
 
-    /// It never gets a turn: whoever waits for its end finds it gone.
+    /// It never gets a turn. The caller that waits for its end finds it gone.
     pub(super) fn give_up(&self) {
         self.stage.store(stage::OVER, Ordering::Release);
         let guest = held(&self.guest).take();
@@ -196,7 +197,7 @@ mod tests {
         quiet.computed(10 * MS, began);
         let waits = busy.key(began, began);
         assert!(quiet.key(began, began) < waits);
-        // The quiet one goes on at a fifth of a core: it is overtaken by the one that has waited since.
+        // The quiet guest now computes at a fifth of a core. So the guest that has waited since then overtakes it.
         let mut at = began;
         for _ in 0..400 {
             at += 10 * MS;

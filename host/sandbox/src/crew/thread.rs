@@ -1,12 +1,12 @@
-//! What the system is told of a thread, and what it says of one.
+//! What the program tells the system about a thread, and what it asks.
 
 use std::io;
 use std::time::Duration;
 
-/// So much later than others the threads at the back are run. Neither this nor what is below needs a privilege.
+/// The nice value of threads at the back. Neither this nor the following needs a privilege.
 const NICE_BACK: i32 = 10;
-/// How long a prompt thread computes before others get their turn: the shorter, the sooner the system runs it when it is woken (Linux 6.12; older
-/// systems pay no regard to it).
+/// How long a prompt thread computes before others get their turn. The shorter this is, the sooner the system runs the thread when it is
+/// woken (Linux 6.12; older systems ignore it).
 const SLICE_PROMPT: Duration = Duration::from_micros(100);
 
 /// A thread of this process, by the system's number for it.
@@ -14,7 +14,7 @@ const SLICE_PROMPT: Duration = Duration::from_micros(100);
 pub(crate) struct Thread(i32);
 
 impl Thread {
-    /// The one that calls this.
+    /// The calling thread.
     pub(crate) fn here() -> Self {
         Self(rustix::thread::gettid().as_raw_nonzero().get())
     }
@@ -41,26 +41,27 @@ struct SchedAttr {
 fn set(thread: i32, nice: i32, slice: Duration) {
     let size = u32::try_from(size_of::<SchedAttr>()).unwrap_or(0);
     let attr = SchedAttr { size, nice, runtime_ns: u64::try_from(slice.as_nanos()).unwrap_or(0), ..SchedAttr::default() };
-    // What a system does not allow is done without: guests take their turns all the same.
+    // If a system does not allow this, the program works without it. Guests still take turns.
     #[expect(unsafe_code, reason = "neither rustix nor every C library has this call")]
     // SAFETY: sched_setattr reads `size` bytes at `attr`, which lives until it returns, and keeps nothing.
     let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const attr, 0) };
 }
 
-/// The calling thread only ever computes for a moment, and others wait for that: it is run soon after it is woken. For threads that do input
-/// and output.
+/// Asks the system to run the calling thread soon after it is woken. For threads that do input and output: they compute only for a moment,
+/// and others wait for that.
 pub fn answer_promptly() {
     let thread = Thread::here();
     set(thread.0, nice_of(thread), SLICE_PROMPT);
 }
 
-/// The calling thread, and those that it starts, compute like any other's: a child inherits what its parent's thread was told.
+/// Gives the calling thread, and threads that it starts, the ordinary scheduling again. A child process inherits the settings of its
+/// parent's thread.
 pub(crate) fn compute_as_others() {
     let thread = Thread::here();
     set(thread.0, nice_of(thread), Duration::ZERO);
 }
 
-/// This thread is run after others from now on. There is no way back without a privilege.
+/// From now on the system runs this thread after others. Without a privilege this can't be undone.
 pub(super) fn stand_back(thread: Thread) {
     set(thread.0, nice_of(thread).max(NICE_BACK), Duration::ZERO);
 }
@@ -75,7 +76,7 @@ pub(super) fn cpu_of(thread: Thread) -> Duration {
     let clock = (!thread.0 << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     #[expect(unsafe_code, reason = "rustix knows no clock of another thread")]
-    // SAFETY: clock_gettime writes one timespec, to where one is.
+    // SAFETY: clock_gettime writes one timespec, and the pointer is to one.
     let told = unsafe { libc::clock_gettime(clock, &raw mut time) };
     match (told, u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) {
         (0, Ok(seconds), Ok(nanoseconds)) => Duration::new(seconds, nanoseconds),

@@ -57,7 +57,7 @@ impl Drafts {
     /// The guest called `handle`, for an ask of so many bytes without its body; the ask, if nothing is missing.
     pub(crate) fn handle(&mut self, id: DraftId, ask: HttpAsk, bytes: usize) -> Result<Option<HttpAsk>, Stop> {
         let Some(draft) = self.all.get_mut(&id) else { return Ok(None) };
-        // SECURITY: what waits for its body is held as well as the body.
+        // SECURITY: a request that waits for its body is counted as held, like the body.
         draft.held.grow(bytes)?;
         draft.handled = Some(ask);
         Ok(draft.complete())
@@ -107,7 +107,7 @@ impl Draft {
         Some(ask)
     }
 
-    /// Gives the body; nothing is held any more.
+    /// Returns the body. It is no longer counted as held.
     fn let_go(&mut self) -> Vec<u8> {
         self.held.shrink(usize::MAX);
         self.handled = None;

@@ -72,7 +72,7 @@ fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, 
 impl Guest {
     fn submit(&mut self, draft: DraftId, ask: Option<HttpAsk>) -> Result<(), Stop> {
         if let Some(ask) = ask {
-            // What is being sent is held until there is an answer.
+            // A request that is being sent is counted as held until there is an answer.
             let sent = self.account.hold(ask.body.len())?;
             let op = self.world.submit(Act::Http(ask))?;
             self.ops.open(op, &self.account);

@@ -1,7 +1,8 @@
-//! The system calls that a tool which builds an agent does without.
+//! The system calls that a build tool may not use.
 //!
-//! A compiler needs too many calls for a list of what is allowed, so this is a list of what is not: everything that reaches the network, other
-//! processes, keys, devices or the system as a whole, and what could loosen the restrictions themselves. Files are Landlock's.
+//! A compiler needs too many calls for a list of allowed ones, so this is a list of forbidden ones: everything that reaches the network,
+//! other processes, keys, devices or the system as a whole, and everything that could loosen the restrictions themselves. Landlock
+//! restricts files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +14,7 @@ use seccompiler::{
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
-/// From this number on a call has the same number on every architecture. Those that a C library does not name yet are named here.
+/// From this number on a call has the same number on every architecture. Calls that the C library does not name yet are named here.
 const PIDFD_SEND_SIGNAL: c_long = 424;
 const IO_URING: [c_long; 3] = [425, 426, 427];
 const MOUNT_API: [c_long; 8] = [428, 429, 430, 431, 432, 433, 442, 467];
@@ -26,10 +27,10 @@ const SETXATTRAT: c_long = 463;
 const REMOVEXATTRAT: c_long = 466;
 const FILE_SETATTR: c_long = 469;
 
-/// Sockets: there is no network, and no server of this machine, whatever the address family. `socketpair` stays: it reaches nobody else.
-/// `io_uring` would open sockets without a call that a filter sees.
+/// Sockets: there is no network, and no server on this machine, in any address family. `socketpair` is allowed, because it reaches no other
+/// process. `io_uring` would open sockets without a call that a filter sees.
 const NETWORK: &[c_long] = &[libc::SYS_socket, libc::SYS_connect, libc::SYS_bind, libc::SYS_listen];
-/// Other processes of the user, and leaving the group in which everything is ended.
+/// Calls that reach other processes of the user, or leave the group that is ended as a whole.
 const PROCESSES: &[c_long] = &[
     libc::SYS_kill,
     libc::SYS_tkill,
@@ -48,7 +49,7 @@ const PROCESSES: &[c_long] = &[
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
 ];
-/// What processes share without a file: the passphrase of a vault may lie in a key ring.
+/// Things that processes share without a file: the passphrase of a vault may be in a key ring.
 const SHARED: &[c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
@@ -98,7 +99,7 @@ const SYSTEM: &[c_long] = &[
     libc::SYS_syslog,
     libc::SYS_vhangup,
 ];
-/// Owners and attributes of files, which Landlock does not look at; and the cutting short of files, at which only newer versions look.
+/// Owners and attributes of files, which Landlock does not check, and truncation, which only newer versions check.
 const ATTRIBUTES: &[c_long] = &[
     libc::SYS_fchown,
     libc::SYS_fchownat,
@@ -110,8 +111,8 @@ const ATTRIBUTES: &[c_long] = &[
     libc::SYS_fremovexattr,
     libc::SYS_truncate,
 ];
-/// The mode of files, at which Landlock does not look either. Tools set it on what they copy and don't go on where they can't, so these say that
-/// they did it, and do nothing: a file keeps the mode with which it was made.
+/// The mode of files, which Landlock does not check either. Tools set it on what they copy, and fail if they can't. So these calls report
+/// success and do nothing: a file keeps the mode with which it was made.
 const MODES: &[c_long] = &[libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2];
 
 #[cfg(target_arch = "x86_64")]
@@ -130,12 +131,12 @@ mod older {
         libc::SYS_futimesat,
     ];
     pub(super) const MODES: &[c_long] = &[libc::SYS_chmod];
-    /// A second set of numbers for the same calls, for programs with short pointers; and those that have other numbers there.
+    /// A second set of numbers for the same calls, for programs with short pointers, and the calls that have other numbers there.
     pub(super) const SHORT: c_long = 0x4000_0000;
     pub(super) const SHORT_ONLY: &[c_long] = &[521, 524, 527, 528, 536, 537, 538];
 }
 
-/// Denies these calls to this thread and all that come of it, for good.
+/// Denies these calls to this thread and everything that it starts, for good.
 pub(super) fn deny() -> io::Result<()> {
     let mut denied: Rules =
         [NETWORK, &IO_URING, PROCESSES, SHARED, SYSTEM, &MOUNT_API, ATTRIBUTES].concat().into_iter().map(always).collect();
@@ -153,7 +154,7 @@ pub(super) fn deny() -> io::Result<()> {
         }
         denied.extend(older::SHORT_ONLY.iter().map(|call| always(*call | older::SHORT)));
     }
-    // No filter sees the flags of this one; told that there is none, a C library takes the one that is looked at.
+    // No filter sees the flags of this call. If the filter says that it does not exist, the C library uses the call that can be checked.
     let clone3: Rules = [always(CLONE3)].into();
     for (rules, error) in [(clone3, libc::ENOSYS), (modes, 0), (denied, libc::EPERM)] {
         apply(rules, error)?;
@@ -181,7 +182,7 @@ fn conditional() -> Result<Rules, BackendError> {
         let flag = u64::from(flag.unsigned_abs());
         when(0, SeccompCmpOp::MaskedEq(flag), flag)
     });
-    // Of itself, and of no other process.
+    // A tool may change its own limits, and those of no other process.
     let of_others = || Ok::<_, BackendError>(vec![when(0, SeccompCmpOp::Ne, 0)?]);
     Ok([
         (libc::SYS_clone, namespaces.collect::<Result<_, _>>()?),
@@ -190,7 +191,7 @@ fn conditional() -> Result<Rules, BackendError> {
         (libc::SYS_sched_setscheduler, of_others()?),
         (libc::SYS_sched_setparam, of_others()?),
         (libc::SYS_sched_setattr, of_others()?),
-        // By a path, which may lead anywhere; by a descriptor it is the tool's own.
+        // A path may lead anywhere. A descriptor is the tool's own.
         (libc::SYS_utimensat, vec![when(1, SeccompCmpOp::Ne, 0)?]),
     ]
     .into())

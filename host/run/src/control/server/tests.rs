@@ -1,4 +1,4 @@
-//! Clients that say nothing: how many there may be, and for how long.
+//! Clients that say nothing: how many there may be, and how long they may wait.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and is a client of its own")]
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 use super::*;
 use crate::house::{HouseOptions, Place};
 
-/// So long only a wait without end is.
+/// Only a wait without end takes this long.
 const WITHOUT_END: Duration = Duration::from_secs(120);
 
 fn house(folder: &Path) -> House {
@@ -36,7 +36,7 @@ async fn a_client_that_says_nothing_is_left_when_its_time_is_over() {
     let mut rest = Vec::new();
     tokio::time::timeout(WITHOUT_END, silent.read_to_end(&mut rest)).await.unwrap().unwrap();
     assert_eq!(rest, b"{\"welcome\":{}}\n", "it was welcomed, and then left");
-    // The control: with time, it may be silent as long as it likes.
+    // The control: if the time limit is long, the client may be silent.
     drop(_server);
     let _server = serve_within(&house, BOUNDS).unwrap();
     let mut silent = client(&house).await;
@@ -64,7 +64,7 @@ async fn no_more_clients_are_spoken_to_at_once_than_there_are_places() {
         tokio::task::yield_now().await;
     }
     assert_eq!(third.get_ref().try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-    // The control: it has its turn when another leaves.
+    // The control: it gets its turn when another client leaves.
     clients.pop();
     welcomed(&mut third).await;
 }
