@@ -28,7 +28,7 @@ fn main() {
 "##;
 const MAIN: &str = "fn main() { println!(\"script:{}\\nmacro:{}\", env!(\"SEEN\"), mac::seen!()); }\n";
 
-/// What both try, each with `yes` where it was done. An honest build does the first four.
+/// What both builds try, each with `yes` if it worked. An honest build does the first four.
 const ATTEMPTS: &str = r##"
 fn attempts(out: &std::path::Path) -> String {
     use std::{fs, net, process::Command};
@@ -64,7 +64,7 @@ fn attempts(out: &std::path::Path) -> String {
         ("make-a-namespace", shell("unshare --user --map-root-user true")),
         ("limit-another-process", shell("prlimit --pid @VICTIM@ --nofile=1:1")),
     ];
-    // These say that they did it, and do nothing.
+    // These report success and do nothing.
     let _ = fs::set_permissions("@SECRET@", std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let _ = shell("chmod 777 @SECRET@; touch -d 2001-01-01 @SECRET@");
     // What is left behind is ended.
@@ -134,7 +134,7 @@ impl Project {
     }
 }
 
-/// A process of the operator's that is none of a build's business; ended when the test is.
+/// A process of the operator's that a build must not reach. It ends with the test.
 struct Victim(Child);
 
 impl Victim {
@@ -211,7 +211,7 @@ fn nobody_came(accept: impl FnOnce() -> std::io::Result<()>) -> bool {
     accept().is_err_and(|err| err.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// What would run `evil`, which leaves a mark, if it were obeyed.
+/// Files that would run `evil`, which leaves a mark, if a tool obeyed them.
 fn mark(project: &Project) -> PathBuf {
     let mark = project.program.folder().join("mark");
     project.program_file("evil", &format!("#!/bin/sh\ntouch {}\nexec \"$@\"\n", mark.display()));
@@ -324,7 +324,7 @@ fn packages_beside_a_folder_are_built_from_the_project_and_from_nowhere_else() {
     // It is part of the source.
     project.write("../beside/src/lib.rs", "pub const WORD: &str = \"two\";\n");
     assert!(data(&project.run()).contains("two"));
-    // The same elsewhere is somebody else's.
+    // The same path elsewhere belongs to somebody else.
     let elsewhere = project.program.folder().join("beside");
     std::fs::rename(project.folder().join("../beside"), &elsewhere).unwrap();
     project.write("Cargo.toml", &cargo.replace("../beside", "../../beside"));
@@ -395,7 +395,7 @@ fn what_lies_beside_the_source_changes_no_component_and_a_change_of_it_does() {
     assert_ne!(digest().0, first);
 }
 
-/// From the first `accept`, which writes the lock that there was not, each file that changes a build is looked at before anything of it runs.
+/// From the first `accept` on, which writes the missing lock, each file that changes a build is checked before anything of the build runs.
 #[test]
 fn a_change_of_an_accepted_source_is_refused_before_anything_of_it_runs() {
     let cargo = CARGO.replace("mac = { path = \"mac\" }", "beside = { path = \"../beside\" }");

@@ -21,7 +21,7 @@ use crate::ending::done;
 /// With what some encodings write otherwise, and nothing that occurs by chance.
 const CANARY: &str = "canary/8f3a+Q~z\"k&7";
 
-/// A value that may go to servers of tests, and to where some bindings lead in vain.
+/// A value that may be sent to servers of tests, and to places to which some bindings lead in vain.
 fn set(host: &TestHost, name: &str, value: &str) -> Local {
     let vault = Local::new(&host.place().home);
     let destinations = [tests::asks::loopback(), vec!["http://*.example.com:*".parse().unwrap()]].concat();
@@ -254,7 +254,8 @@ async fn a_slice_is_not_asked_for_and_not_shown() {
     assert!(lines(&report)[0]["answer"]["err"].is_string(), "{}", printed(&report));
 }
 
-/// Without a credential, where no value of the home may go, nothing is looked for, and what a server packs is the guest's to unpack.
+/// Without a credential, at a host where no value of the home may be sent, nothing is looked for, and the guest unpacks what a server
+/// packs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_without_a_credential_is_given_what_came() {
     let host = TestHost::new();

@@ -1,4 +1,5 @@
-//! A damaged record: refused by whoever would write to it, read as far as it is whole, and set aside by a person's decision.
+//! A damaged record: a process that would write to it refuses it, readers read the whole part, and only a person can set the damaged part
+//! aside.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;

@@ -1,4 +1,4 @@
-//! Where a value may go is said by its owner, with the value. No configuration widens that.
+//! The owner of a value says where it may be sent. No configuration widens that.
 
 use std::fs::File;
 use std::process::Output;
@@ -37,7 +37,7 @@ async fn a_strangers_configuration_can_not_have_a_value_sent_to_its_own_host() {
         let ran = tokio::task::block_in_place(|| asks(&program, &[], std::slice::from_ref(&request)));
         assert_eq!(ran.refused(), ["credential-outside"], "{ran:?}");
         assert_nowhere(&program, &ran, VALUE);
-        // One that names its port can never be meant, and is an error that names both places.
+        // A binding that names its port can never work. It is an error that names both places.
         let narrow = config(strangers.port(), &format!("kind = \"{kind}\"\n{line}\nport = {}", strangers.port()));
         std::fs::write(program.config(), narrow).unwrap();
         for args in [&["check"][..], &["run", "asks", "--trust", "--", &request.to_string()]] {
@@ -50,7 +50,7 @@ async fn a_strangers_configuration_can_not_have_a_value_sent_to_its_own_host() {
                 "{words}"
             );
         }
-        // The control: at its own host it goes along.
+        // The control: at its own host it is sent.
         std::fs::write(program.config(), config(own.port(), &format!("kind = \"{kind}\"\n{line}"))).unwrap();
         let ran = tokio::task::block_in_place(|| asks(&program, &[], &[json!({ "url": own.url("/") })]));
         assert_eq!(ran.told().len(), 1, "{ran:?}");

@@ -1,4 +1,5 @@
-//! The record as the operator reads it, by the program itself: what was touched under a name, what lies sealed, what two runs did differently.
+//! The record as the operator reads it with the program itself: what was touched under a name, what is kept sealed, what two runs did
+//! differently.
 
 use std::process::{Command, Output};
 
@@ -60,7 +61,7 @@ async fn what_lies_sealed_is_shown_with_values_of_the_vault_starred() {
     let report = done(&host, posting(&host, &server, &[("/a?page=2&token=query-value", &body)])).await;
     let (place, run) = (host.place(), report.run.to_string());
     let asked = seq_of(&place, &run, "asked");
-    // A control: as long as nobody knows that it is a secret, it is shown as it was sent.
+    // A control: as long as the vault does not have it, it is shown as it was sent.
     assert_eq!(data(&place, &["show", &asked, "--body"]), format!("{body}\n"));
     Local::new(&place.home).set("late", Secret::new(LATER.as_bytes().to_vec()).unwrap(), 1).unwrap();
     let stars = "*".repeat(LATER.len());
@@ -96,7 +97,7 @@ async fn what_was_not_kept_or_is_forgotten_says_so() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("not kept"), "{output:?}");
     }
-    // Without the home's key nothing that lies sealed is shown, and the record itself is.
+    // Without the home's key nothing that is sealed is shown, but the record itself is.
     let kept = done(&host, posting(&host, &server, &[("/a", "body")])).await.run.to_string();
     let asked = seq_of(&place, &kept, "asked");
     assert_eq!(data(&place, &["show", &asked, "--body"]), "body\n");
@@ -265,7 +266,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     assert_eq!((touched(), runs()), (with.clone(), shown.clone()), "after it was removed");
     std::fs::write(&index, &bytes).unwrap();
     assert_eq!((touched(), runs()), (with, shown));
-    // The proof that the record is whole does without.
+    // The proof that the record is whole does not need the index.
     assert_eq!(verb(&place, &["audit", "verify"]).status.code(), Some(0));
 }
 

@@ -1,5 +1,5 @@
-//! What the host asks on its own behalf: on the record before it is sent, with peer, bytes both ways and answer; and brought to its end, whoever lost
-//! interest meanwhile. The servers are of the kit, which answer when a test lets them.
+//! What the host asks on its own behalf: it is on the record before it is sent, with peer, bytes both ways and answer. It is finished even
+//! if nobody waits for it any more. The servers are the kit's, which answer when a test lets them.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn bound(placement: Placement, source: Source) -> Binding {
     Binding { scheme: Scheme::Http, ..Binding::new("key", vec!["127.0.0.1".parse().unwrap()], placement, source) }
 }
 
-/// The guest `get`, whose requests take the credential along.
+/// The guest `get`, whose requests are sent with the credential.
 fn order(host: &TestHost, server: &Server, binding: Binding, urls: &[&str]) -> RunOrder {
     let mut order = host.order("get", urls);
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
@@ -52,7 +52,7 @@ fn vault(host: &TestHost, value: &str) -> Local {
     vault
 }
 
-/// Spends each refresh token for the next, and answers when the test adds a permit.
+/// Accepts each refresh token once and gives the next one. Answers when the test adds a permit.
 async fn issuer(turn: &Arc<Semaphore>) -> Server {
     let turn = Arc::clone(turn);
     Server::answering(move |number, heard| {
@@ -71,7 +71,7 @@ async fn issuer(turn: &Arc<Semaphore>) -> Server {
     .await
 }
 
-/// That the exchange was brought to its end, and that the next run is let in with what it gave.
+/// Checks that the exchange was finished, and that the next run is let in with its result.
 async fn assert_kept(host: &TestHost, vault: &Local, report: &Report, (issuer, api): (&Server, &Server), turn: &Semaphore) {
     assert_eq!(text_of(&vault.get("key").unwrap().0), NEXT, "what the issuer gave is kept");
     let records = host.records(report.run);
@@ -117,7 +117,7 @@ async fn a_lease_that_is_revoked_while_its_token_is_refreshed_loses_no_refresh_t
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
 
-/// Two runs that come at once: each shows a refresh token that was not spent before.
+/// Two runs at the same time: each shows a refresh token that was not used before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_runs_of_a_home_never_show_the_same_refresh_token() {
     let (host, turn) = (TestHost::new(), Arc::new(Semaphore::new(100)));

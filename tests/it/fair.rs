@@ -12,7 +12,7 @@ use tests::host::{TestHost, mount, prepared};
 
 use crate::ending::{done, lines, trapped};
 
-/// Lets through whoever waits at it once it is open.
+/// A gate: calls wait at it until it is open.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -170,9 +170,9 @@ async fn ten_hostile_guests_of_ten_kinds_leave_ten_honest_ones_their_turn() {
     }
 }
 
-/// Names what the process of its own runs whose memory is measured.
+/// The variable that says what a process of its own runs, so that the memory of that process can be measured.
 const PART: &str = "BAILIWICK_TEST_MEASURED";
-/// Far above what a host takes that holds nothing, and far below what it took when it held everything.
+/// Far above what a host needs that holds nothing, and far below what it needed when it held everything.
 const PEAK_MIB: u64 = 256;
 
 /// The most that this process ever had in memory.
@@ -184,7 +184,7 @@ fn peak_mib() -> u64 {
 
 /// Runs a guest in a process of its own; gives its report and how many lines were told of it, once it has kept within its memory.
 fn measured(part: &[&str]) -> serde_json::Value {
-    // Compiling is another matter.
+    // Memory for compiling does not count.
     prepared(part[0]);
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "fair::plays_the_measured_part", "--nocapture", "--test-threads", "1"]);

@@ -1,4 +1,4 @@
-//! Guessing the value of a credential: each that is right is counted, and the run ends before it could find more than a little.
+//! Guessing the value of a credential: each right guess is counted, and the run ends before it can find out much.
 
 use run::RunOrder;
 use tests::host::{TestHost, loopback};

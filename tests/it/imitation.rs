@@ -1,4 +1,4 @@
-//! A guest that prints a report of the host's: every line of its own carries its name, so that none can stand for one of the host's.
+//! A guest that imitates a report of the host: each of its lines has its name in front, so that none can pass for a line of the host.
 
 use std::process::Command;
 

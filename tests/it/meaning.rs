@@ -53,7 +53,7 @@ async fn headers_of_a_request_are_on_the_record_and_a_secret_among_them_is_stars
     let program = Program::new(&narrow(server.port(), "kind = \"bearer\"", &["/**"], &["x-amz-target", "x-digest"]));
     set(&program, "key", VALUE);
     let first = json!({ "url": server.url("/"), "headers": [["x-amz-target", "secretsmanager.GetSecretValue"], ["X-Digest", "not told"], ["accept", "a/b"]] });
-    // By then the value is known, and a guest that has it does not get it onto the record.
+    // The value is known by then, so a guest that has it can't put it on the record.
     let second = json!({ "url": server.url(&format!("/{VALUE}")), "headers": [["x-amz-target", VALUE]] });
     let ran = tokio::task::block_in_place(|| asks(&program, &[], &[first, second]));
     let stars = format!("x-amz-target: {}", "*".repeat(VALUE.len()));

@@ -13,7 +13,7 @@ use tests::tools::{missing, tool};
 /// Every way in which the guest asks.
 const WAYS: [&str; 5] = ["open", "follow", "directory", "stat", "hash"];
 
-/// Mounted in a name space of the program's own: gone when it ends, and seen by nobody else.
+/// The file systems are mounted in a name space of the program's own. They are gone when it ends, and nobody else sees them.
 const MOUNTS: &str = "set -e
 (cd \"$TREE\"
 mount -t proc proc kernel

@@ -1,5 +1,5 @@
-//! Values that could still let somebody in are looked for in everything that comes back, until they can't any more: those of before, those of another
-//! request, those of another run and another process, and those that nobody has used yet.
+//! Values that could still let somebody in are looked for in all answers, until they expire: earlier values, values of another request,
+//! values of another run or another process, and values that nobody has used yet.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ fn bound(name: &str, placement: Placement, source: Source) -> Binding {
     Binding { scheme: Scheme::Http, ..Binding::new(name, vec!["127.0.0.1".parse().unwrap()], placement, source) }
 }
 
-/// The guest `get`: what it asks beneath `/in` takes the credential along, anything else does not.
+/// The guest `get`: its requests beneath `/in` are sent with the credential, all others without.
 fn order(host: &TestHost, server: &Server, bindings: Vec<Binding>, paths: &[&str]) -> RunOrder {
     let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
     let mut order = host.order("get", &urls.iter().map(String::as_str).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Who gave an order: the user id that the kernel tells, whatever the environment or a client says.
+//! Who gave an order: the user id that the kernel reports, whatever the environment or a client says.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -170,7 +170,7 @@ async fn a_socket_of_another_user_is_told_nothing() {
     for path in [folder.path(), &place.home] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
     }
-    // Welcomes whoever comes, as a holder does, and keeps what it is told.
+    // Welcomes each client, as a holder does, and keeps what the client sends.
     let serve = |listener: UnixListener| {
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();

@@ -102,7 +102,7 @@ async fn a_secret_that_became_another_file_after_trust_is_not_sent() {
     assert_eq!(values(&server), [true, true], "nothing else reached the server");
 }
 
-/// What was trusted is what is opened, at each use: nobody looks at it once and believes it for the rest of a run.
+/// What was trusted is what is opened, at each use. It is not checked only once for the whole run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_becomes_a_link_while_a_run_goes_on_is_not_sent() {
     let folder = tempfile::tempdir().unwrap();
@@ -274,7 +274,7 @@ fn an_acceptance_that_is_gone_from_the_lock_is_noticed() {
     std::fs::write(&lock, &before).unwrap();
     ends(&program, &["run", "env"], 0);
 
-    // Somebody accepts another one elsewhere, and brings component and lock along.
+    // Somebody accepts another component elsewhere, and copies that component and its lock here.
     let other = reader("env = { CHOSEN = \"by them\" }\n");
     ends(&other, &["accept", "env", "--trust"], 0);
     for file in ["bailiwick.toml", "bailiwick.lock"] {

@@ -1,4 +1,4 @@
-//! What servers show of a credential's value in places and forms of their own: through the whole host, nothing of it reaches the guest or the record.
+//! Servers show a credential's value in unusual places and forms. Through the whole host, nothing of it reaches the guest or the record.
 
 use effect::record::Record;
 use effect::{Binding, Placement, Scheme, Source};

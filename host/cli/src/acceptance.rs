@@ -1,4 +1,4 @@
-//! Holds an agent to what was accepted of it.
+//! Compares an agent with what was accepted of it.
 
 use package::build::{self, SourcePin};
 use package::lock::Lock;
@@ -8,9 +8,10 @@ use run::Place;
 use crate::configured::Configured;
 use crate::err::CliError;
 
-/// Compares everything that an agent may cause with what was accepted of it, where something was.
+/// Compares everything that an agent may cause with what was accepted of it, if anything was.
 ///
-/// SECURITY: the lock lies where others write. What was accepted in this home is remembered there, so an entry that is gone or other is noticed.
+/// SECURITY: the lock is in a folder where others may write. The home remembers what was accepted in it, so a missing or changed entry is
+/// noticed.
 pub(crate) fn check(configured: &Configured, place: &Place, agent: &str, now: &Authority) -> Result<(), CliError> {
     let config = &configured.authored.file;
     let lock = Lock::load(config)?;
@@ -28,8 +29,8 @@ pub(crate) fn check(configured: &Configured, place: &Place, agent: &str, now: &A
     Ok(())
 }
 
-/// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Gives what a build has to be of: what is
-/// built is compared with it once more, when it was taken.
+/// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Returns the pin that the build
+/// must match: the copied source is compared with it once more.
 pub(crate) fn check_before_build(configured: &Configured, place: &Place, agent: &str) -> Result<Option<SourcePin>, CliError> {
     let ComponentSource::Folder(_) = &configured.agent(agent)?.component else { return Ok(None) };
     let config = &configured.authored.file;
@@ -43,7 +44,7 @@ pub(crate) fn check_before_build(configured: &Configured, place: &Place, agent: 
     Ok(pin)
 }
 
-/// Everything that an agent may cause, held to its source where it is a folder.
+/// Everything that an agent may cause. If it is a folder, its source is pinned.
 pub(crate) fn of_source(configured: &Configured, agent: &str) -> Result<(Authority, Option<SourcePin>), CliError> {
     let authority = configured.authority(agent)?.clone();
     let ComponentSource::Folder(folder) = &configured.agent(agent)?.component else { return Ok((authority, None)) };

@@ -1,4 +1,4 @@
-//! From an agent of a configuration that may be used to a component that may be run: build, look, admit.
+//! From an agent of a configuration that may be used to a component that may be run: builds, inspects and admits it.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) struct Obtained {
     pub(crate) file: PathBuf,
     /// Whether the home has it.
     is_kept: bool,
-    /// What it was built from; nothing for a component that was not built here.
+    /// What it was built from. `None` for a component that was not built here.
     pub(crate) pin: Option<SourcePin>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn admit_early(name: &str, agent: &ResolvedAgent) -> Result<(), CliEr
     package::effective(Some(&manifest), &[], &agent.grants).map(drop).map_err(|reasons| refused(name, reasons))
 }
 
-/// What a build is held to, and who may end it.
+/// What a build must match, and who may end it.
 #[derive(Default)]
 pub(crate) struct Holding<'a> {
     /// What was accepted of its source.
@@ -139,7 +139,7 @@ fn build(
         ended_by = ended_by.or_else(|| signals.as_mut()?.pending());
         ended_by.is_some()
     };
-    // Blocks this thread for as long as a tool runs; others go on.
+    // This thread is blocked as long as a tool runs. Others continue.
     let built = tokio::task::block_in_place(|| package::build::build(&order, &mut Watcher { say: &mut say, stop: &mut stop }));
     match (built, ended_by) {
         (Err(BuildError::Stopped), Some(means)) => Err(CliError::EndedEarly { means }),
@@ -147,7 +147,7 @@ fn build(
     }
 }
 
-/// How names are resolved and whom TLS believes, for an agent that may make requests: the bytes that were trusted.
+/// The name servers and the certificates that TLS accepts, for an agent that may make requests. These are the bytes that were trusted.
 pub(crate) fn network(network: &Network) -> NetworkOrder {
     NetworkOrder { resolvers: network.resolvers.clone(), roots: network.roots.iter().map(|root| root.bytes.clone()).collect() }
 }

@@ -134,7 +134,7 @@ impl Attended<'_> {
         }
     }
 
-    /// Tells each to end, in the name of this process.
+    /// Orders each to end, in the name of this process.
     fn stop(&self, means: Means) {
         let stopping = Stopping { by: own_principal(), means };
         self.going.iter().for_each(|going| going.running.stop(stopping.clone()));
@@ -185,7 +185,7 @@ fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
 fn number(report: &Report, showing: &Showing) -> u8 {
     let was_refused = !report.evidence.touched.refused.is_empty();
     let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
-    // One for which there was no room may be as bad as any.
+    // A finding without a row may be as bad as any other.
     let found = |least| report.claims.findings_more > 0 || report.claims.findings.iter().any(|finding| finding.severity >= least);
     if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }
 }

@@ -33,7 +33,8 @@ impl Configured {
         Ok(Self { spelling: Spelling::from_folder_of(&authored.file), authored, resolved, whole })
     }
 
-    /// The proof that it may be used by these agents: said before, or on this command line. What is said here and now is shown first.
+    /// The proof that it may be used for these agents: it was trusted before, or is trusted on this command line. What is trusted now is
+    /// shown first.
     pub(crate) fn proof(&self, place: &Place, word: TrustWord, agents: &[&str]) -> Result<Proof, CliError> {
         let components = match word {
             TrustWord::SaidBefore => BTreeMap::new(),
@@ -42,7 +43,7 @@ impl Configured {
         self.proof_with(place, word, agents, components)
     }
 
-    /// The same, where the components of what is said here and now are in hand: of a large one each look takes a while.
+    /// The same, for a caller that has the components already: reading a large one takes a while.
     pub(crate) fn proof_with(
         &self,
         place: &Place,
@@ -67,12 +68,12 @@ impl Configured {
         }
     }
 
-    /// What the record has of it.
+    /// What goes on the record about it.
     pub(crate) fn said(&self, change: TrustChange) -> TrustSaid {
         TrustSaid { path: self.authored.file.to_string_lossy().into_owned(), change }
     }
 
-    /// The components of these agents that are run as they are. One that can't be looked at is left out, and so is not trusted.
+    /// The components of these agents that are not built here. A component that can't be read is left out, and so is not trusted.
     pub(crate) fn components(&self, place: &Place, agents: &[&str]) -> BTreeMap<String, Held> {
         let component = |name: &&str| match &self.resolved.agents.get(*name)?.component {
             ComponentSource::File(file) => Some(((*name).to_owned(), Held::of(&Obtained::read(place, file).ok()?.component))),
@@ -92,8 +93,8 @@ impl Configured {
         self.whole.agents.get(name).ok_or_else(absent)
     }
 
-    /// Holds a component that is about to run to what was accepted and to what was trusted, where it is one that is run as it is. A folder of
-    /// source was held to what was accepted before it was built.
+    /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
+    /// source was compared with what was accepted before it was built.
     pub(crate) fn hold(&self, place: &Place, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), CliError> {
         let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
         let component = Held::of(&obtained.component);
@@ -103,7 +104,7 @@ impl Configured {
     }
 }
 
-/// The same authority, held to a component.
+/// The same authority, with this as its only component.
 pub(crate) fn held(authority: &Authority, component: Option<&Held>) -> Authority {
     match component {
         Some(held) => authority.clone().held_to_component(held.digest, held.imports.clone()),
@@ -126,14 +127,14 @@ impl TrustWord {
     }
 }
 
-/// That a configuration may be used, and what is still to be put on the record of that.
+/// The proof that a configuration may be used, and what must still be put on the record about it.
 pub(crate) struct Proof {
     pub(crate) trusted: Trusted,
     pub(crate) to_record: Option<TrustSaid>,
 }
 
 impl Proof {
-    /// The proof, with nothing left to be put on the record.
+    /// Puts on the record what must still be put there, and returns the proof.
     pub(crate) async fn recorded(self, place: &Place) -> Result<Trusted, CliError> {
         if let Some(said) = self.to_record {
             record(place, said).await?;
@@ -142,7 +143,7 @@ impl Proof {
     }
 }
 
-/// Puts it on the record of the home what a person said: what is not there does not hold.
+/// Puts on the home's record what a person decided. A decision that is not recorded does not count.
 pub(crate) async fn record(place: &Place, said: TrustSaid) -> Result<(), CliError> {
     let holder = Holder::find(place, &place::house_options()).await?;
     let recorded = holder.record_trust(said).await;

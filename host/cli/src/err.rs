@@ -181,7 +181,7 @@ fn vault_exit(err: &vault::LocalError) -> u8 {
     }
 }
 
-/// What somebody wrote is one thing, a tool that is missing or fails another.
+/// An error in what somebody wrote has another exit code than a tool that is missing or fails.
 fn build_exit(err: &package::build::BuildError) -> u8 {
     use package::build::BuildError;
     match err {
@@ -367,7 +367,7 @@ impl CliError {
     /// Says it: what, why (each cause once), and what to do.
     pub(crate) fn print(&self) {
         for line in self.lines() {
-            // A command that mends something stays one line, so that it can be copied.
+            // A command that repairs something stays on one line, so that it can be copied.
             if line.starts_with("help: ") { out::command(&line) } else { out::words(&line) }
         }
     }
@@ -397,7 +397,7 @@ impl CliError {
     }
 }
 
-/// The command that says where to, as the configuration at hand has it.
+/// The command that sets the destinations that the configuration at hand has.
 fn told_destinations(name: &str, proposed: &[effect::Destination]) -> Vec<String> {
     let places: Vec<String> = proposed.iter().map(|destination| format!(" --for '{destination}'")).collect();
     let places = if places.is_empty() { " --for https://HOST".to_owned() } else { places.concat() };

@@ -51,7 +51,7 @@ pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Stric
     }
 }
 
-/// The number for how a run, or what comes before one, was ended.
+/// The exit code for how a run, or what comes before a run, was ended.
 pub(crate) fn of_means(means: Means) -> u8 {
     match means {
         Means::CtrlC => INTERRUPTED,

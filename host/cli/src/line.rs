@@ -129,7 +129,7 @@ fn host_answered(ended: &HostAnswered) -> String {
     format!("the host, number {}: {status}{peer}, {sent}, {} received{reason}", ended.number, bytes(ended.bytes))
 }
 
-/// What was refused: as it was said, and where that leads; of many, the first, the last, and how many names there are.
+/// What was refused: as it was asked, and where that leads. Of many names, the first, the last, and how many there are.
 fn refused_names(refused: &Refused) -> String {
     let named = |resource: &SafeText, resolved: &Option<SafeText>| match resolved {
         Some(resolved) => format!("{resource} (that is {resolved})"),

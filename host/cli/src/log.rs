@@ -57,10 +57,10 @@ impl Shown {
     }
 }
 
-/// Readers of this process: what they pass over is told when its verb is done.
+/// The readers of this process. What they pass over is reported when the verb is done.
 static READERS: Mutex<Vec<Reader>> = Mutex::new(Vec::new());
 
-/// A reader of what is whole. What it has to pass over is told at the end, and is what the program ends with.
+/// A reader of what is whole. What it has to pass over is reported at the end, and decides the exit code.
 pub(crate) fn reader(place: &Place) -> Result<Reader, CliError> {
     let reader = Reader::of_what_is_whole(&place.home, Some(&place.state))?;
     READERS.lock().unwrap_or_else(PoisonError::into_inner).push(reader.clone());
@@ -93,7 +93,7 @@ pub(crate) fn damage_words(damage: &Damage) -> String {
     format!("{}; {until}", damage.fault)
 }
 
-/// How a verb ends that had to pass over something: what it shows is whole, and is not everything.
+/// How a verb ends that had to pass over something. What it has shown is whole, but is not everything.
 pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
     let damage = damage();
     if damage.is_empty() {
@@ -117,7 +117,7 @@ pub(crate) fn run_id(reader: &Reader, text: &str) -> Result<RunId, CliError> {
     run(reader, text).map(|(run, _)| run)
 }
 
-/// The same, with the place of its first record: what lies before it need not be read.
+/// The same, with the place of its first record: records before it need not be read.
 pub(crate) fn run(reader: &Reader, text: &str) -> Result<(RunId, Position), CliError> {
     let runs = gate::runs(reader)?;
     let place = |part: &gate::Part| (part.run, Position::from(part.at));

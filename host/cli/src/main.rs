@@ -70,7 +70,8 @@ fn wants_json() -> bool {
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {
-    // Input and output only: guests compute on threads of their own. Two at least: one may be busy with an answer while the other hears of an end.
+    // These threads do input and output only: guests compute on threads of their own. There are at least two: one may be busy with an
+    // answer while the other learns of an end.
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -101,7 +102,7 @@ fn compile_child() -> Option<ExitCode> {
     })
 }
 
-/// The processes between this program and a tool that builds an agent, started by `package`.
+/// The processes between this program and a build tool. `package` starts them.
 fn build_child() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args_os().skip(1).map_while(|word| word.into_string().ok()).collect();
     let ended = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::err::CliError;
 
-/// Behind what a long line goes on.
+/// The indent of a continued line.
 const INDENT: &str = "    ";
 
 fn wrote(result: io::Result<()>) -> Result<(), CliError> {
@@ -51,9 +51,10 @@ fn inert(json: &str) -> String {
     text
 }
 
-/// One JSON document into a file that the operator named; whole or not at all.
+/// Writes one JSON document into a file that the operator named: completely or not at all.
 ///
-/// SECURITY: the folder may be a stranger's checkout: a FIFO, a link or a device in the file's place is neither waited for nor followed.
+/// SECURITY: the folder may be a stranger's checkout. If a FIFO, a link or a device is in the file's place, the program neither waits for
+/// it nor follows it.
 #[expect(clippy::disallowed_methods, reason = "door: files that the operator named")]
 pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|err| CliError::Write(err.into()))?;
@@ -65,30 +66,30 @@ pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), CliError>
     let written = make().and_then(|mut made| {
         let written = made.write_all((inert(&text) + "\n").as_bytes()).and_then(|()| std::fs::rename(&new, file));
         written.inspect_err(|_| {
-            // What was half written is of no use; that it can't be removed either changes nothing.
+            // A half-written file is of no use. If it can't be removed either, nothing changes.
             let _ = std::fs::remove_file(&new);
         })
     });
     written.map_err(CliError::file("write", file))
 }
 
-/// What a file is called while it is written.
+/// The name of a file while it is written.
 pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     file.with_file_name(name)
 }
 
-/// A line of data. Where a person sees it, a long one goes on indented.
+/// A line of data. If a person sees it, a long line is continued with an indent.
 ///
-/// SECURITY: a terminal goes on at the edge by itself, so that the end of a guest's words would stand like a line of the host's.
+/// SECURITY: a terminal breaks a line at its edge by itself. The end of a guest's words would then look like a line of the host's.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
     let lines = folded(text, "", INDENT, width(io::stdout()));
     wrote(writeln!(io::stdout().lock(), "{}", lines.join("\n")))
 }
 
-/// What a guest printed: each of its lines, and each piece of a long one, begins with its name where a person may see it beside what the host
-/// says; as it is for another program.
+/// What a guest printed. If a person may see it beside what the host says, each line, and each piece of a long line, begins with the
+/// guest's name. For another program it is not changed.
 pub(crate) fn guest(name: &str, text: &str) -> Result<(), CliError> {
     if !is_terminal() && !is_one_stream() {
         return bytes(text.as_bytes());
@@ -109,7 +110,7 @@ pub(crate) fn mark(name: &str) -> String {
     format!("{name}: ")
 }
 
-/// Whether both streams end in one place (`2>&1`), where lines of both stand among each other.
+/// Whether both streams go to the same place (`2>&1`), so that their lines are mixed.
 fn is_one_stream() -> bool {
     match (fstat(io::stdout()), fstat(io::stderr())) {
         (Ok(data), Ok(words)) => (data.st_dev, data.st_ino) == (words.st_dev, words.st_ino) && !is_null(&data),
@@ -117,14 +118,14 @@ fn is_one_stream() -> bool {
     }
 }
 
-/// The device that keeps nothing.
+/// The device that discards everything.
 fn is_null(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice
 }
 
-/// How wide a terminal is; nothing for what is none.
+/// How wide a terminal is. `None` if it is no terminal.
 fn width(stream: impl AsFd) -> Option<usize> {
-    // One that says nothing of itself is taken for a usual one.
+    // A terminal that does not say its width is assumed to have the usual one.
     const USUAL: usize = 80;
     /// Room for a mark and some words.
     const LEAST: usize = 20;
@@ -135,7 +136,7 @@ fn width(stream: impl AsFd) -> Option<usize> {
     Some(if columns == 0 { USUAL } else { columns.max(LEAST) })
 }
 
-/// A line in pieces that fit: the first behind `first`, the others behind `further`. A letter outside of ASCII may be two columns wide.
+/// A line in pieces that fit: the first after `first`, the others after `further`. A letter outside of ASCII may be two columns wide.
 fn folded(text: &str, first: &str, further: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![format!("{first}{text}")] };
     let columns = |letter: char| if letter.is_ascii() { 1 } else { 2 };
@@ -164,12 +165,12 @@ pub(crate) fn words(text: &str) {
     folded(text, "", INDENT, width(io::stderr())).iter().for_each(|line| put_words(line));
 }
 
-/// A line of words that is meant to be copied: no guest has a part in it.
+/// A line of words that is meant to be copied. It contains nothing from a guest.
 pub(crate) fn command(text: &str) {
     put_words(text);
 }
 
-/// A terminal that is gone is told nothing.
+/// If the terminal is gone, nothing is printed.
 fn put_words(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

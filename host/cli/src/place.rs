@@ -51,7 +51,7 @@ pub(crate) fn house_options() -> HouseOptions {
     }
 }
 
-/// How tools that build agents are started here: by this very program, which restricts itself before it becomes the tool.
+/// How build tools are started here: by this program itself, which restricts itself before it becomes the tool.
 pub(crate) fn build_helper() -> Helper {
     Helper { program: PathBuf::from("/proc/self/exe"), keeper: BUILD_KEEPER.to_owned(), worker: BUILD_TOOL.to_owned() }
 }

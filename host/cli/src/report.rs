@@ -45,7 +45,7 @@ pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
     lines
 }
 
-/// Where the report begins: no line of a guest's can begin like this one, since each begins with its name.
+/// The beginning of the report. No line of a guest can begin like this, since each begins with the guest's name.
 fn begins(agent: &str) -> String {
     format!("HOST REPORT, in which no line is the agent's own: its lines begin with `{}`", out::mark(agent).trim_end())
 }
@@ -156,7 +156,7 @@ fn findings_left_out(report: &Report) -> String {
     format!("  … and {more} for which a report has no room: bailiwick logs {} --json", report.run)
 }
 
-/// What was touched and has no line in a report, which is held in memory; the record has it.
+/// What was touched and has no line in the report. The report is held in memory; the record has everything.
 fn left_out(report: &Report) -> Option<String> {
     let More { files, http, refused, .. } = report.evidence.touched.more;
     let parts = [(files, "look", "looks"), (http, "request", "requests"), (refused, "refusal", "refusals")];
@@ -195,7 +195,7 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-/// Each credential with how often it went along, and how often it was asked for and did not. Shards have a lease each.
+/// Each credential, with how often it was sent, and how often it was asked for and not sent. Each shard has a lease of its own.
 fn leases(evidence: &Evidence) -> Vec<String> {
     let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
     for lease in &evidence.touched.leases {
@@ -337,7 +337,7 @@ fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
     format!("{} {what}: {}{times}   bailiwick show {}/{}", function(&one.function), safe(&one.reason), one.run, one.seq)
 }
 
-/// `/src/../etc/passwd` as `../etc/passwd in /src`. What leads nowhere in a mount is not said to lie in one.
+/// Shows `/src/../etc/passwd` as `../etc/passwd in /src`. A path that leads nowhere in a mount is not shown as if it were in one.
 fn in_mount(one: &TouchedRefusal, mounts: &[String]) -> Option<String> {
     let resolved = one.resolved.as_ref()?;
     let mount = owner(resolved.as_str(), mounts)?;

@@ -45,7 +45,8 @@ fn run(first: &Report, reports: &[Report]) -> Value {
     run
 }
 
-/// Whether everything was searched, and what was not: a document without findings is no all-clear where something is told here.
+/// Whether everything was searched, and what was not. If something is listed here, a document without findings does not mean that there are
+/// none.
 fn invocation(reports: &[Report]) -> Value {
     let notifications: Vec<Value> = reports.iter().flat_map(not_searched).collect();
     let done = reports.iter().all(|report| report.outcome == Outcome::Done);

@@ -1,7 +1,7 @@
-//! What lies sealed beside the record, made fit to be shown: with the values of the vault starred, and without anything that a terminal obeys.
+//! Makes what is kept sealed beside the record fit to be shown: with stars in place of the vault's values, and without control characters.
 //!
-//! SECURITY: what the guest was given went through the scrubber when it came. What it sent did not, and a value may have been put into the
-//! vault since. So all of it goes through the values that the vault has now; where the vault can't be opened, nothing is shown.
+//! SECURITY: what the guest was given went through the scrubber when it arrived. What the guest sent did not, and a value may have been put
+//! into the vault since. So everything is searched for the values that the vault has now. If the vault can't be opened, nothing is shown.
 
 use effect::Header;
 use run::Place;
@@ -11,7 +11,7 @@ use vault::{LocalError, Scrubber, Secret};
 use crate::err::CliError;
 use crate::{place, words};
 
-/// BOUND: bytes of one thing that are shown to people; `--raw` and `--json` have all of it.
+/// BOUND: bytes of one thing that are shown to people. `--raw` and `--json` have all of them.
 const SHOWN_BYTES_MAX: usize = 64 << 10;
 /// Bytes in a line of hexadecimal.
 const HEX_COLUMNS: usize = 16;
@@ -20,7 +20,7 @@ const HEX_COLUMNS: usize = 16;
 pub(crate) struct Stars(Scrubber);
 
 impl Stars {
-    /// With the values that the vault of this home has now.
+    /// For the values that the vault of this home has now.
     pub(crate) fn of(place: &Place) -> Result<Self, CliError> {
         let vault = run::local_vault(place, place::passphrase_file().as_deref());
         let mut values: Vec<Secret> = Vec::new();
@@ -50,7 +50,7 @@ impl Stars {
     }
 }
 
-/// A value that is not there, or may not be used any more, has nothing that could be starred.
+/// If there is no value, or it may not be used any more, there is nothing to replace by stars.
 fn there(got: Result<(Secret, u64), LocalError>) -> Result<Option<Secret>, CliError> {
     match got {
         Ok((value, _)) => Ok(Some(value)),
@@ -63,13 +63,13 @@ fn is_absent(err: &LocalError) -> bool {
     matches!(err, LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::NotStaged(_))
 }
 
-/// Bytes in lines that are safe to print: as text where they are, else in hexadecimal.
+/// Bytes in lines that are safe to print: as text if they are text, else in hexadecimal.
 pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
     let whole = |text: &str| text.lines().map(words::safe).collect::<Vec<_>>();
     let mut lines = match str::from_utf8(shown) {
         Ok(text) => whole(text),
-        // The bound may fall within a letter.
+        // The bound may cut a letter in two.
         Err(err) if err.error_len().is_none() && shown.len() < bytes.len() => {
             whole(&String::from_utf8_lossy(shown.get(..err.valid_up_to()).unwrap_or_default()))
         }
@@ -89,7 +89,7 @@ fn hex_line(at: usize, chunk: &[u8]) -> String {
     format!("{at:08x}  {:<47}  |{letters}|", hex.join(" "))
 }
 
-/// Bytes in a document: as text where they are, else in hexadecimal.
+/// Bytes in a document: as text if they are text, else in hexadecimal.
 pub(crate) fn document(bytes: &[u8]) -> Value {
     match str::from_utf8(bytes) {
         Ok(text) => json!({ "bytes": bytes.len(), "text": text }),

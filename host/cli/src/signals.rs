@@ -28,7 +28,7 @@ impl Signals {
         self.next().now_or_never()
     }
 
-    /// The next one, as the record has it. Cancel-safe.
+    /// The next signal, in the form of the record. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Means {
         tokio::select! {
             _ = self.interrupt.recv() => Means::CtrlC,

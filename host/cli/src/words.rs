@@ -120,11 +120,11 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// BOUND: columns of a terminal that are taken.
+/// BOUND: columns of a terminal that are used.
 const COLUMNS_MAX: usize = 80;
 
-/// Lines for a terminal of 80 columns, each behind `before`: what does not fit goes on beneath, further in. A word that is longer stays whole, so
-/// that a path can be copied.
+/// Lines for a terminal of 80 columns, each after `before`. A line that does not fit is continued below, with a further indent. A longer
+/// word is not broken, so that a path can be copied.
 pub(crate) fn wrapped(lines: &[String], before: &str) -> Vec<String> {
     lines.iter().flat_map(|line| wrap(line, before)).collect()
 }

@@ -90,7 +90,8 @@ pub(crate) struct Going {
     pub(crate) stop: watch::Sender<Option<Stopping>>,
 }
 
-/// Engines, compiled components, linked components: also used without the home's lock, by an auditor.
+/// Engines, compiled components, linked components. An auditor uses them too, without the home's lock. This is not [`effect::Workshop`],
+/// which says what a build tool may reach.
 pub(crate) struct Workshop {
     home: PathBuf,
     cache: Cache,

@@ -14,7 +14,7 @@ use crate::{median, row};
 
 const RUNS: u64 = 1000;
 const ASKS: u64 = 333;
-/// Times that each verb is measured.
+/// How many times each verb is measured.
 const TIMES: usize = 5;
 /// The verb is given so much address space, in KiB, and fails with more.
 const MEMORY_KIB: u64 = 256 << 10;
@@ -95,7 +95,7 @@ fn grow(home: &run::Place) {
     }
     journal.durable().wait_blocking().unwrap();
     journal.close().unwrap();
-    // The first opening folds what has no snapshot, and leaves one, and the index.
+    // The first opening folds the records that have no snapshot, and leaves a snapshot and the index.
     run::House::open(home, &tests::host::options()).unwrap().close().unwrap();
 }
 

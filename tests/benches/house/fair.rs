@@ -1,4 +1,4 @@
-//! What ten hostile guests of ten kinds cost ten honest ones, and what a guest costs in memory that asks for ever new names.
+//! What ten hostile guests of ten kinds cost ten honest ones, and how much memory a guest costs that always asks for new names.
 
 use std::path::Path;
 
@@ -104,7 +104,7 @@ pub(crate) fn crowd() {
     }
 }
 
-/// RSS of whoever holds the home, above idle, once a guest has been refused a million hosts, and has looked at a million names.
+/// RSS of the process that holds the home, above idle, after a guest has been refused a million hosts and has looked at a million names.
 pub(crate) fn names() {
     let runtime = runtime();
     let folder = tempfile::tempdir().unwrap();

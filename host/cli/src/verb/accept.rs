@@ -1,4 +1,4 @@
-//! `accept`: pins an agent and everything that it may cause in `bailiwick.lock`; `run` holds it to that.
+//! `accept`: pins an agent and everything that it may cause in `bailiwick.lock`. `run` refuses anything else.
 
 use std::path::{Path, PathBuf};
 
@@ -104,7 +104,7 @@ async fn accept(place: &Place, name: &str, args: &Args) -> Result<u8, CliError> 
     drop(screen);
     obtained.admit(name, agent)?;
     if let Some(built) = &obtained.pin {
-        // As it was built: where there was no `Cargo.lock` before, there is one now.
+        // The source is accepted as it was built: if there was no `Cargo.lock` before, there is one now.
         authority = authority.held_to_source(built.source, built.tools.clone());
     }
     let component = match &agent.component {
@@ -164,7 +164,7 @@ struct Listed {
     here: bool,
 }
 
-/// The configuration that is meant, which need not be there any more.
+/// The configuration that is meant. It need not exist any more.
 fn config_file(config: &ConfigArg) -> Result<PathBuf, CliError> {
     let named = match &config.config {
         Some(file) => file.clone(),

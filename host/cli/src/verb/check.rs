@@ -41,7 +41,7 @@ struct Matrix {
 #[derive(Serialize)]
 struct Agent {
     name: String,
-    /// Of everything that it may cause, as it is trusted and accepted.
+    /// The digest of everything that it may cause, which is what is trusted and accepted.
     authority: Digest,
     component: String,
     owner: Option<String>,
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// Whether a value of the vault would go where its owner does not let it.
+/// Whether a value of the vault would be sent where its owner does not allow it.
 fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliError> {
     let vault = run::local_vault(place, place::passphrase_file().as_deref());
     let outside = match run::outside(&vault, configured.resolved.credentials.values()) {

@@ -213,7 +213,8 @@ fn word(credential: String, change: CredentialChange, version: Option<u64>) -> C
     CredentialWord { change, credential, destinations: Vec::new(), version }
 }
 
-/// SECURITY: a run that has it goes on with what it was given; so it must have lost it before everything that is known of it goes.
+/// SECURITY: a run that has the credential continues to use its value. So the run must have lost it before everything known about the
+/// credential is deleted.
 async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
     let is_revoked = vault.is_revoked(&name)?;
     let leases = if is_revoked { Vec::new() } else { known::leases(place, &name)? };

@@ -94,7 +94,7 @@ fn descriptors() -> Finding {
     Finding { what: "descriptors", ok, needed: false, words }
 }
 
-/// How far what a build runs is kept from the rest of the machine.
+/// How far builds are contained on this machine.
 fn contained() -> Finding {
     let landlock = sandbox::landlock();
     let words = match landlock {
@@ -104,7 +104,7 @@ fn contained() -> Finding {
     Finding { what: "builds", ok: landlock.is_some(), needed: false, words }
 }
 
-/// What tools are not looked for in: the project of this folder, whose programs nobody trusts. Nothing of it is run or read.
+/// The folder in which tools are not looked for: the project of this folder, whose programs are not trusted. Nothing of it is run or read.
 fn project() -> PathBuf {
     let here = Path::new(".");
     package::config::find(here).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_else(|| here.to_owned())

@@ -104,7 +104,8 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
     }
 }
 
-/// The fold of the log: what the home's holder kept of it last, and what came after that. Takes each run it meets out of `unseen`.
+/// The fold of the log: the last snapshot that the home's holder kept, and the records after it. Removes each run that it finds from
+/// `unseen`.
 fn open_runs(reader: &Reader, unseen: &mut HashSet<RunId>) -> Result<Ledger, CliError> {
     let kept = reader.snapshot().and_then(|(bytes, from)| Some((Ledger::from_snapshot(&bytes)?, from)));
     let (mut ledger, from) = kept.unwrap_or_else(|| (Ledger::new(), Position::start()));
@@ -112,7 +113,7 @@ fn open_runs(reader: &Reader, unseen: &mut HashSet<RunId>) -> Result<Ledger, Cli
     for record in reader.records_from(from) {
         let record = record?;
         unseen.remove(&record.run);
-        // What is out of order is for `audit verify` to say.
+        // `audit verify` reports records that are out of order.
         let _ = ledger.fold(record.run, record.seq, &record.body);
     }
     Ok(ledger)

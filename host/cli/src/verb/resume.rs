@@ -70,8 +70,8 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     Err(CliError::NoSuchRun(run.to_string()))
 }
 
-/// Name servers and certificates are not on the record: they are taken from the file that the run was started with, if it still comes to what was
-/// trusted for the run, or from one that is trusted; else the system's are used.
+/// Name servers and certificates are not on the record. They are taken from the file that the run was started with, if it still allows what
+/// was trusted for the run, or from a file that is trusted. Otherwise the system's are used.
 fn network(config: &ConfigArg, place: &Place, reader: &Reader, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
     let configured = match (Configured::load(config.config.as_deref(), place), &config.config) {
         (Ok(configured), _) => configured,
@@ -85,7 +85,7 @@ fn network(config: &ConfigArg, place: &Place, reader: &Reader, opened: &RunOpene
     Ok(NetworkOrder::default())
 }
 
-/// Whether the record has it that this configuration was trusted, if for one command, as what it comes to now.
+/// Whether this configuration, with what it allows now, was trusted according to the record, even if only for one command.
 fn was_trusted(reader: &Reader, configured: &Configured) -> Result<bool, CliError> {
     let (config, authority) = (configured.authored.digest, configured.whole.digest()?);
     for record in reader.of_run(journal::log_run()) {

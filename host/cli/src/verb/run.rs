@@ -93,12 +93,12 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     if args.watch { watch::watch(&job, first).await } else { job.once(None, first).await }
 }
 
-/// What only the first of several runs has.
+/// What only the first of several runs needs.
 #[derive(Default)]
 struct First {
-    /// Its component, where it was looked at already.
+    /// Its component, if it was read already.
     ready: Option<Obtained>,
-    /// What was said on the command line, which is still to be put on the record.
+    /// What was decided on the command line and must still be put on the record.
     to_record: Option<TrustSaid>,
 }
 
@@ -112,8 +112,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Builds, runs and reports. The number is the program's. Without `signals` they end the program while it builds, and the run from then on.
-    /// What was said on the command line is on the record before anything of the agent's is built or run.
+    /// Builds, runs and reports. Returns the exit code. Without `signals`, a signal ends the program while it builds, and later the run.
+    /// What was decided on the command line is on the record before anything of the agent is built or run.
     async fn once(&self, mut signals: Option<&mut Signals>, First { ready, mut to_record }: First) -> Result<u8, CliError> {
         let name = &self.args.agent;
         agent::admit_early(name, self.agent)?;
@@ -147,7 +147,7 @@ impl Job<'_> {
         if let Some(said) = to_record
             && let Err(err) = holder.record_trust(said).await
         {
-            // Why it can't be recorded says more than what else goes wrong then.
+            // If it can't be recorded, that error says more than the errors that follow from it.
             let _ = attend::leave(holder, signals).await;
             return Err(err.into());
         }

@@ -1,4 +1,4 @@
-//! `show`: the records of a run, one of them in full, and what lies sealed beside them.
+//! `show`: the records of a run, one of them in full, and what is kept sealed beside them.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     }
     let beside = match (is_bare, seq) {
         (true, None) => None,
-        // The record itself can be shown without what lies sealed.
+        // The record itself can be shown without what is sealed.
         (true, Some(_)) => sealed().inspect_err(|err| out::words(&format!("what lies sealed is not shown: {err}"))).ok(),
         (false, _) => Some(sealed()?),
     };
@@ -106,7 +106,7 @@ struct Wanted<'a> {
     run: effect::RunId,
     from: Position,
     seq: Option<u64>,
-    /// What lies beside the records is shown, too.
+    /// What is kept beside the records is shown, too.
     beside: Option<Beside<'a>>,
     json: bool,
 }

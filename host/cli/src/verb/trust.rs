@@ -1,4 +1,4 @@
-//! `trust`: says that a configuration may be used, lists what is trusted, and takes it back.
+//! `trust`: notes that a configuration may be used, lists what is trusted, and takes trust back.
 
 use ::run::{Place, TrustChange, TrustSaid, own_principal};
 use effect::Digest;

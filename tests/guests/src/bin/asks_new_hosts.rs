@@ -1,4 +1,4 @@
-//! Asks ever new hosts for `/`, one after the other, and lets go of each answer. Arguments: how many (100000), the letters of a name (40).
+//! Always asks new hosts for `/`, one after the other, and drops each answer. Arguments: how many (100000), the letters of a name (40).
 
 use guests::{get, json, number, say};
 use wasip2::http::outgoing_handler::handle;

@@ -1,5 +1,5 @@
-//! Hands the host so much of something: header `fields`, letters of a `path`, of an `authority` or of a `method`, bytes of one `write` or of
-//! `zeroes` that `check-write` was not asked for. Arguments: what, how many.
+//! Gives the host too much of something: header `fields`, letters of a `path`, of an `authority` or of a `method`, bytes of one `write` or
+//! of `zeroes` that `check-write` was not asked for. Arguments: what, how many.
 
 use guests::{arg, json, number, outcome, say};
 use wasip2::cli::stdout::get_stdout;

@@ -1,4 +1,4 @@
-//! Looks at ever new names that are not there. Arguments: how many (100000), the letters of a name (40).
+//! Always looks at new names that do not exist. Arguments: how many (100000), the letters of a name (40).
 
 use guests::{json, mount, number, say};
 use wasip2::filesystem::types::PathFlags;

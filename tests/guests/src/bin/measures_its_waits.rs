@@ -1,5 +1,6 @@
-//! Waits many times and says how long that took by its own clock, in microseconds: sorted, so that any rank can be read off. Arguments: for what
-//! (`nap`, of a millisecond; or a URL), how often (100), and what it computes after each, in thousands of steps (0).
+//! Waits many times and says how long each wait took by its own clock, in microseconds. The times are sorted, so that any percentile can be
+//! read. Arguments: for what (`nap`, of a millisecond; or a URL), how often (100), and what it computes after each, in thousands of steps
+//! (0).
 
 use std::hint::black_box;
 

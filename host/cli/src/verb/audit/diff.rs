@@ -1,4 +1,4 @@
-//! `audit diff`: what two runs touched differently, and under which differences they ran.
+//! `audit diff`: what two runs touched differently, and how their circumstances differed.
 
 use std::collections::BTreeMap;
 
@@ -48,13 +48,13 @@ struct Difference {
 struct Document {
     first: RunId,
     second: RunId,
-    /// Each with what was in the first and in the second run; absent where there was nothing.
+    /// Each with what was in the first and in the second run. Absent if there was nothing.
     differences: Vec<Difference>,
-    /// What could not be compared, since it was forgotten or was too much to be kept.
+    /// What could not be compared, because it was forgotten or was too large to be kept.
     unknown: Vec<String>,
 }
 
-/// What is compared of a run, by what it is and its name.
+/// What is compared of a run, by its kind and its name.
 struct Side {
     facts: BTreeMap<(&'static str, String), String>,
     unknown: Vec<String>,

@@ -1,4 +1,4 @@
-//! `audit reanchor`: sets the damaged part of the record aside, so that the home goes on.
+//! `audit reanchor`: sets the damaged part of the record aside, so that the home can be used again.
 
 use effect::record::{Kind, Reanchored, Record, RunClosed, VERSION};
 use effect::{Digest, Outcome, RunId, SafeText};
@@ -57,7 +57,7 @@ impl From<journal::Remembered> for Head {
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    // A home without a log has nothing that could be damaged. What is wrong with one is what this is for.
+    // A home without a log has nothing that could be damaged. All other errors are what this verb is for.
     if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
         return Err(err);
     }
@@ -87,7 +87,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// The record of it, and the end of each run of which the rest was set aside: none can go on, since its next act may have happened already.
+/// The record of it, and the end of each run whose rest was set aside. Such a run can't be resumed, since its next act may have happened
+/// already.
 fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
     let at = place::now_s() * 1000;
     let record = Reanchored {

@@ -47,9 +47,9 @@ Examples:
 This is what the host recorded, not what agents say. A request is asked for; it is refused, or sent; what was sent is answered, or not. A \
 name that is nowhere on the record is an error: that nothing was found of it would say nothing.";
 
-/// BOUND: names that are offered for one that is not there.
+/// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;
-/// How alike a name must be to be offered, from 0 to 1.
+/// How similar a name must be to be suggested, from 0 to 1.
 const NEAR: f64 = 0.7;
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ struct Document<'a> {
     touched: &'a Touched,
     /// Where it was looked for.
     searched: Searched,
-    /// What of the record could not be read: without that it is no all-clear.
+    /// The parts of the record that could not be read. What was touched there is not known.
     incomplete: Vec<String>,
 }
 
@@ -94,7 +94,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// What a person may mean by a path: also the file that lies there on this host, by its own name and by that of what a link leads to.
+/// What a person may mean by a path. It may also be the file at that path on this host, by its own name or by the name that a link leads
+/// to.
 fn file_name(said: &str) -> FileName {
     let here = std::path::absolute(said).into_iter();
     let real = std::fs::canonicalize(said).into_iter();

@@ -58,7 +58,7 @@ struct Verified {
     /// The size that was remembered elsewhere, if that was given.
     state: Option<u64>,
     fault: Option<Fault>,
-    /// Damaged parts that were set aside, each by a person's decision.
+    /// Damaged parts that were set aside, each because a person decided it.
     reanchored: Vec<Reanchor>,
     /// A record that stands where it can't.
     order: Option<Order>,
@@ -80,7 +80,7 @@ struct Reanchor {
     was_size: Option<u64>,
     now_size: u64,
     aside: SafeText,
-    /// Whether it is still there, as it was then.
+    /// Whether it is still there and unchanged.
     kept: bool,
 }
 

@@ -20,7 +20,7 @@ pub(super) fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if first == again { Ok(first) } else { Err(CliError::TypedTwice) }
 }
 
-/// The same, or nothing: an empty line at a terminal, or standard input without a byte.
+/// The same, or `None` for an empty line at a terminal, or standard input without a byte.
 pub(super) fn value_or_none(name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, CliError> {
     if !std::io::stdin().is_terminal() {
         let line = line()?;

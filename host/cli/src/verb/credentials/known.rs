@@ -13,18 +13,18 @@ use crate::err::CliError;
 use crate::log;
 use crate::verb::ConfigArg;
 
-/// BOUND: names that are suggested for one that there is not.
+/// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;
 
-/// That there is such a credential. A slip in its name must not look like a revocation.
+/// Checks that there is such a credential. A typing mistake in its name must not look like a revocation.
 ///
 /// # Errors
-/// A name that is in the vault as little as in the configuration and on the record.
+/// A name that is neither in the vault nor in the configuration nor on the record.
 pub(super) fn check(place: &Place, vault: &Local, config: &ConfigArg, name: &str) -> Result<(), CliError> {
     let mut names: BTreeSet<String> = vault.list()?.into_iter().map(|it| it.name).collect();
     match Configured::load(config.config.as_deref(), place) {
         Ok(configured) => names.extend(configured.resolved.credentials.into_keys()),
-        // One that was named has to be there; one that only happens to lie here must not keep anybody from revoking.
+        // A configuration that was named must exist. A broken configuration that only happens to be here must not prevent a revocation.
         Err(err) if config.config.is_some() => return Err(err),
         Err(_) => {}
     }
@@ -62,7 +62,7 @@ pub(super) fn leases(place: &Place, name: &str) -> Result<Vec<String>, CliError>
     Ok(live.into_values().collect())
 }
 
-/// How many letters have to be put in, taken out or exchanged (Levenshtein).
+/// How many letters have to be added, removed or replaced (Levenshtein).
 fn distance(one: &str, two: &str) -> usize {
     let two: Vec<char> = two.chars().collect();
     let mut row: Vec<usize> = (0..=two.len()).collect();

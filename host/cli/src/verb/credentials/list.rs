@@ -19,7 +19,7 @@ struct Row {
     set_at: u64,
     revoked: bool,
     staged: bool,
-    /// How often it was met where it has no business, by the record.
+    /// How often it was met where it may not be, according to the record.
     met: u64,
     /// Where it may go.
     destinations: Vec<effect::Destination>,
@@ -51,7 +51,7 @@ pub(super) fn all(place: &Place, vault: &Local, json: bool) -> Result<(), CliErr
     words::table(&table).iter().try_for_each(|line| out::line(line))
 }
 
-/// A line for each destination; the rest stands on the first.
+/// A line for each destination. Everything else is on the first line.
 fn cells(row: &Row) -> Vec<Vec<String>> {
     let set_at = words::utc(row.set_at.saturating_mul(1000));
     let mut first = vec![row.name.clone(), row.version.to_string(), set_at, row.met.to_string(), state(row).to_owned()];
@@ -76,7 +76,7 @@ pub(super) struct Used {
     pub(super) agents: BTreeSet<String>,
     /// Milliseconds since 1970.
     pub(super) last_ms: Option<u64>,
-    /// How often its value was met where it has no business.
+    /// How often its value was met where it may not be.
     pub(super) met: u64,
     /// Asks under it.
     pub(super) times: u64,

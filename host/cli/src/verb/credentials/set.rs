@@ -13,7 +13,7 @@ use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::{out, place, words};
 
-/// Sets a value; with destinations and without a value, only where the present one may go.
+/// Sets a value. With destinations and without a value, it sets only where the present value may be sent.
 pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: Vec<Destination>) -> Result<(), CliError> {
     let Valued { name, weak } = valued;
     if !effect::is_name(&name) {
@@ -47,7 +47,7 @@ pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: Vec<
     record(place, ::run::CredentialWord { destinations, ..word(name, change, version) }, None).await.map(drop)
 }
 
-/// A new value in place of one that is there: it goes where that one may go.
+/// Replaces a value by a new one, which may be sent to the same places.
 pub(super) async fn rotate(place: &Place, vault: &Local, Valued { name, weak }: Valued) -> Result<(), CliError> {
     vault.get(&name)?;
     let secret = strong(&name, weak, enter::value(&name)?)?;
@@ -56,14 +56,14 @@ pub(super) async fn rotate(place: &Place, vault: &Local, Valued { name, weak }: 
     record(place, word(name, CredentialChange::Rotated, Some(version)), None).await.map(drop)
 }
 
-/// A value that can't be guessed, or that its owner knows to be one that can.
+/// Checks that a value can't be guessed, or that its owner has said that it may be a weak one.
 fn strong(name: &str, weak: bool, mut value: zeroize::Zeroizing<Vec<u8>>) -> Result<Secret, CliError> {
     let secret = Secret::of_text(std::mem::take(&mut *value)).map_err(LocalError::from)?;
     let bits = secret.strength_bits();
     if bits < vault::STRONG_BITS && !weak { Err(CliError::WeakValue { name: name.to_owned(), bits }) } else { Ok(secret) }
 }
 
-/// What the configuration at hand says, if a person has trusted it; nothing where there is none.
+/// What the configuration at hand says, if a person has trusted it. Empty if there is none.
 fn proposed(place: &Place, name: &str) -> Vec<Destination> {
     let Ok(configured) = Configured::load(None, place) else { return Vec::new() };
     if configured.proof(place, TrustWord::SaidBefore, &[]).is_err() {
@@ -73,7 +73,7 @@ fn proposed(place: &Place, name: &str) -> Vec<Destination> {
     binding.map_or_else(Vec::new, Destination::of_binding)
 }
 
-/// Asked once, at a terminal: an empty line takes what is proposed.
+/// Asks once, at a terminal. An empty line accepts the proposal.
 fn asked(place: &Place, name: &str) -> Result<Vec<Destination>, CliError> {
     let proposed = proposed(place, name);
     let shown = proposed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! What lies sealed beside the records of a run, in words and as documents.
+//! What is kept sealed beside the records of a run, in words and as documents.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::log::Shown;
 use crate::sealed::{Stars, document, lines};
 use crate::{exit, out, words};
 
-/// A run, with what takes values out of what is shown.
+/// A run, and the values that are replaced by stars in what is shown.
 pub(super) struct Beside<'a> {
     pub(super) reader: &'a Reader,
     pub(super) run: RunId,
@@ -25,7 +25,7 @@ pub(super) struct Beside<'a> {
 /// Answers of the run, by operation.
 pub(super) type Answers = BTreeMap<u64, Given>;
 
-/// What is shown of one record besides itself.
+/// What is shown with one record, besides the record itself.
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) lines: Vec<String>,
@@ -130,12 +130,12 @@ impl Beside<'_> {
         Ok(exit::DONE)
     }
 
-    /// A record's request or answer without its body, and where to find that.
+    /// A record's request or answer without its body, and how to show the body.
     pub(super) fn heads(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Kept {
         self.kept(record, shown, given, Bodies::Named)
     }
 
-    /// All that lies beside a record.
+    /// Everything that is kept beside a record.
     pub(super) fn whole(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Vec<String> {
         self.kept(record, shown, given, Bodies::Shown).lines
     }
@@ -245,7 +245,7 @@ impl Beside<'_> {
     }
 }
 
-/// Whether bodies are shown, or only said to be there.
+/// Whether bodies are shown, or only mentioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bodies {
     Named,
@@ -256,7 +256,7 @@ fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     std::iter::once(format!("{title}:")).chain(lines.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
-/// SECURITY: a terminal is never sent bytes as they are.
+/// SECURITY: bytes are never sent to a terminal as they are.
 fn print(bytes: &[u8], raw: bool, as_json: bool) -> Result<u8, CliError> {
     if as_json {
         out::json(&document(bytes))?;

@@ -10,7 +10,7 @@ use crate::words::{bytes, count, function, many, safe, table, utc};
 
 type Rows = Vec<Vec<String>>;
 
-/// All that was touched, a table for each kind.
+/// Everything that was touched, with a table for each kind.
 pub(super) fn touched(touched: &Touched) -> Result<(), CliError> {
     let more = &touched.more;
     let tables = [
