@@ -51,7 +51,7 @@ async fn what_is_no_component_is_refused_by_both_walls() {
     ];
     for (name, bytes, expected) in cases {
         assert_eq!(look(bytes).unwrap_err().to_string(), *expected, "{name}");
-        // Whoever comes past the first wall stands before the second.
+        // A component that passes the first check meets the second one.
         let err = not_started(&host, host.order_of(name, bytes, &[])).await;
         assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
         assert!(matches!(err, RunError::Sandbox(SandboxError::Compile(CompileError::Refused(_)))), "{name}: {err:?}");

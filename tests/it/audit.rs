@@ -92,7 +92,7 @@ async fn a_bit_that_was_flipped_anywhere_is_found_or_cuts_the_last_batch() {
             // Placed: not behind what was bent.
             assert!(report.end.offset <= at as u64, "byte {at}: {:?}", report.fault);
         }
-        // Whoever remembers how far the log was is never taken in.
+        // A reader that remembers the earlier size of the log is never deceived.
         assert!(!verified(elsewhere.path(), None, Some(&state)).0.holds(), "byte {at}, bit {bit}");
         bent[at] ^= 1 << bit;
     }

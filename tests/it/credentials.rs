@@ -34,7 +34,7 @@ fn bound(name: &str, placement: Placement) -> Binding {
     Binding { scheme: Scheme::Http, ..Binding::new(name, hosts, placement, Source::Local) }
 }
 
-/// The guest `get` with these URLs, and a grant that takes the credential along.
+/// The guest `get` with these URLs, and a grant with the credential.
 fn order(host: &TestHost, port: u16, urls: &[&str], binding: Binding) -> RunOrder {
     let mut order = host.order("get", urls);
     loopback(&mut order, port, &["GET"], &["/**"]);
@@ -209,7 +209,7 @@ async fn what_was_revoked_while_a_run_goes_on_is_refused_with_its_next_ask() {
     assert_eq!(server.heard().iter().map(|heard| heard.path.as_str()).collect::<Vec<_>>(), ["/1"]);
 }
 
-/// What is packed can't be looked through.
+/// A packed answer can't be searched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l6_a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
     let host = TestHost::new();
@@ -244,7 +244,7 @@ async fn an_answer_is_looked_through_for_what_another_request_took_along() {
     assert_nowhere_in(&host, &report);
 }
 
-/// Slices of an answer can't be looked through either.
+/// Slices of an answer can't be searched either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slice_is_not_asked_for_and_not_shown() {
     let host = TestHost::new();
@@ -402,7 +402,7 @@ async fn a_run_with_a_credential_is_rebuilt_identically() {
     assert!(rebuilt.divergence.is_none(), "{:?}", rebuilt.divergence);
 }
 
-/// The process dies after the credential went along; what is asked afterwards, without it, is looked through for it all the same.
+/// The process dies after the credential was sent. Answers to later requests without it are still searched for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_goes_on_after_a_crash_is_shown_nothing_either() {
     let server = Server::answering(|number, heard| match number {

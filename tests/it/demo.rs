@@ -34,7 +34,7 @@ fn alike_line(line: &str) -> String {
     {
         return format!("{} 0.02 s (0 s waiting for people){tail}", alike_line(before));
     }
-    // Where a record begins hangs on the length of paths in the one before it.
+    // The place where a record begins depends on the length of paths in the record before it.
     if let Some((head, tail)) = line.split_once(", byte ")
         && let Some((_, after)) = tail.split_once(", record ")
     {

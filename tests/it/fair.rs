@@ -182,7 +182,8 @@ fn peak_mib() -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
 }
 
-/// Runs a guest in a process of its own; gives its report and how many lines were told of it, once it has kept within its memory.
+/// Runs a guest in a process of its own and checks that its memory stays bounded. Returns its report and how many of its lines were
+/// reported.
 fn measured(part: &[&str]) -> serde_json::Value {
     // Memory for compiling does not count.
     prepared(part[0]);

@@ -100,7 +100,7 @@ fn request(server: &Server, path: &str) -> Value {
     json!({ "scheme": "http", "authority": format!("127.0.0.1:{}", server.port()), "path": path })
 }
 
-/// Grants all of a server, with a credential that goes along where `path` is.
+/// Grants all of a server, with a credential that is sent with requests to `path`.
 fn with_credential(host: &TestHost, order: &mut RunOrder, server: &Server, path: &str, placement: Placement) {
     Local::new(&host.place().home)
         .set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)

@@ -97,7 +97,7 @@ async fn one_word_settles_one_act_and_each_is_named() {
         let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         (output.status.code(), words)
     };
-    // One word for two acts settles none of them, whoever asks and however.
+    // One word for two acts settles none of them, in whatever way it is given.
     for args in [&["resume", &run, "--settle", "did"][..], &["stop", &run, "--settle", "did"], &["stop", &run]] {
         let (code, words) = ends(args).await;
         assert_eq!(code, Some(8), "{args:?}: {words}");

@@ -25,7 +25,7 @@ fn set(host: &TestHost) -> Local {
     vault
 }
 
-/// A guest with a grant that takes the credential along.
+/// A guest with a grant with the credential.
 fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
     let mut order = host.order(guest, args);
     loopback(&mut order, port, &["GET"], &["/**"]);
@@ -56,14 +56,14 @@ async fn a_revoked_lease_ends_its_stream_and_closes_its_connection() {
     let host = TestHost::new();
     let _ = set(&host);
     let server = Server::answering(|_, heard| match heard.path.as_str() {
-        // More than is held back to be looked through.
+        // More than is held back to be searched.
         "/0" => vec![Step::Say([b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n".to_vec(), vec![b'x'; 30_000]].concat()), Step::Hang],
         _ => vec![Step::Say(response(200, b"ok"))],
     })
     .await;
     let base = server.url("");
     let running = host.start(order(&host, "tells_of_each_piece", server.port(), &[&base])).await;
-    // It has told of the first piece, and waits for the next.
+    // It has reported the first piece, and waits for the next.
     server.until(|counts| counts.heard == 2).await;
     assert!(connections(server.port()) >= 1, "something streams");
     let ended = host.house.revoke(&revoking(Some("inventory")), &run::own_principal()).unwrap();
@@ -224,7 +224,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
     let (first, with) = (server.url("/"), server.url(&format!("/?found={VALUE}")));
     let mut order = order(&host, "get", server.port(), &[&first, &with]);
-    // Also where no credential goes along.
+    // This holds without a credential too.
     order.grants.http[0].paths = vec!["/in".parse().unwrap()];
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
     let mut running = host.start(order).await;

@@ -197,7 +197,7 @@ async fn what_leaves_a_trace_is_counted() {
         let bytes: usize = host.records(report.run).iter().map(|record| record.to_bytes().len()).sum();
         assert!((1 << 19..2 << 20).contains(&bytes), "{way}: {bytes}");
     }
-    // Refusals alike are counted after the first hundred, on the record and to whoever listens.
+    // Similar refusals are counted after the first hundred, on the record and for the listener.
     let mut order = brief(host.order("fills_record", &["changes"]));
     mount(&mut order, "/src", tree.path());
     let mut running = host.start(order).await;

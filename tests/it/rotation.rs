@@ -34,7 +34,7 @@ pub(crate) fn text_of(secret: &Secret) -> String {
     header.strip_prefix("Bearer ").unwrap().to_owned()
 }
 
-/// Each value, as it is and as it goes along: nowhere in what a run left behind.
+/// Checks that no value is in what a run left behind, as it is or in the form in which it is sent.
 #[track_caller]
 pub(crate) fn assert_nowhere(where_: &str, bytes: &[u8], values: &[&str]) {
     let forms = values.iter().flat_map(|value| {

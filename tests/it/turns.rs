@@ -20,7 +20,7 @@ async fn guests_that_compute_for_ever_leave_the_others_their_turn() {
         order.limits.active_timeout_ms = 60_000;
         spinning.push(host.start(order).await);
     }
-    // Six spinners on two workers: an honest guest ends all the same, and so do they when they are told to.
+    // Six spinners on two workers: an honest guest still ends, and so do the spinners when they are told to.
     honest(&host).await;
     for running in spinning {
         running.stop(stopping());

@@ -53,7 +53,7 @@ impl Ran {
     /// Each answer as the guest tells of it.
     ///
     /// # Panics
-    /// Where it has not told of them in JSON.
+    /// If it has not reported them in JSON.
     #[must_use]
     pub fn answers(&self) -> Vec<Value> {
         let text = self.report.pointer("/claims/output").and_then(Value::as_str).unwrap_or_default();

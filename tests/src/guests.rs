@@ -154,7 +154,7 @@ fn install_componentize_js() -> Result<PathBuf, String> {
     if program.is_file() { Ok(program) } else { Err(format!("npm brought no `{}`", program.display())) }
 }
 
-/// BOUND: one build at a time on this target folder, whichever process asks for it. Let go of when it is dropped.
+/// BOUND: one build at a time on this target folder, over all processes. Dropping it frees the folder.
 fn locked() -> File {
     fs::create_dir_all(folder()).expect("the target folder can be made");
     let lock = File::create(folder().join("lock")).expect("the lock can be made");

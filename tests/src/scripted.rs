@@ -23,13 +23,13 @@ pub enum Step {
     Refused(String),
     /// Something said.
     Said(Claim),
-    /// The guest let go of an operation.
+    /// The guest dropped an operation.
     Abandoned(OpId),
     /// A timer was set.
     Timer(u64),
     /// A look that found nothing.
     Empty,
-    /// Something was let go of.
+    /// Something was released.
     Released(Release),
 }
 

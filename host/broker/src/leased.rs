@@ -1,4 +1,4 @@
-//! The credentials of one run: what goes along with its requests, and what is taken out of everything that comes back to it.
+//! The credentials of one run: what is sent with its requests, and what is taken out of all answers to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,7 +84,7 @@ impl Leased {
         self.looked.scrubber(self.now_s())
     }
 
-    /// Nothing more is done under the lease of this credential: whoever waits for an answer under it is told.
+    /// Nothing more is done under the lease of this credential. Code that waits for an answer under it learns of that.
     pub(crate) fn end(&self, credential: &str) {
         self.ended.send_modify(|ended| {
             ended.insert(credential.to_owned());
@@ -325,8 +325,8 @@ fn scrubbed(known: &Scrubber, text: &SafeText) -> SafeText {
     SafeText::from_bytes(&bytes, bytes.len())
 }
 
-/// SECURITY: what is packed or cut into slices can't be looked through, so whole answers are asked for, plainly. A server that packs or slices all the
-/// same is not understood.
+/// SECURITY: packed answers and slices of answers can't be searched, so the host asks for whole, unpacked answers. If a server packs or
+/// slices nevertheless, the guest gets a protocol error.
 fn ask_for_plain(headers: &mut Vec<Header>) {
     headers.retain(|header| !matches!(header.name.as_str(), "accept-encoding" | "accept-charset" | "range" | "if-range"));
     headers.push(Header { name: "accept-encoding".to_owned(), value: b"identity".to_vec() });

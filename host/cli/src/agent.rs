@@ -71,7 +71,7 @@ fn refused(name: &str, reasons: Vec<Refused>) -> CliError {
     CliError::NotAdmitted { agent: name.to_owned(), reasons }
 }
 
-/// Whether an agent in a folder will be admitted as far as its `agent.toml` tells, so that nothing is built in vain.
+/// Checks whether an agent in a folder will be admitted, as far as its `agent.toml` says. So nothing is built that would be refused.
 pub(crate) fn admit_early(name: &str, agent: &ResolvedAgent) -> Result<(), CliError> {
     let ComponentSource::Folder(folder) = &agent.component else { return Ok(()) };
     let manifest = AuthoredManifest::load(folder)?.manifest;

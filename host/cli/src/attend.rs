@@ -1,4 +1,4 @@
-//! Stays with runs until they have ended: draws what is told of it, passes signals on, prints the report.
+//! Stays with runs until they have ended: displays their events, passes signals on, prints the report.
 
 use std::path::PathBuf;
 
@@ -151,7 +151,7 @@ impl Attended<'_> {
     }
 }
 
-/// The next thing that is told of any run that has not ended; `None` where nothing more can come of it. Cancel-safe.
+/// The next event of any run that has not ended. `None` if no more can come. Cancel-safe.
 async fn next(going: &mut [Going]) -> (usize, Option<Event>) {
     let open = going.iter_mut().enumerate().filter(|(_, going)| going.ended.is_none());
     let each = open.map(|(at, going)| async move { (at, going.running.events.next().await) });

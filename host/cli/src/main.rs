@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether a program reads standard output: then it is told of an error there too.
+/// Whether a program reads standard output. Then an error is reported there too.
 fn wants_json() -> bool {
     std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
 }

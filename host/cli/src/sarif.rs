@@ -13,7 +13,7 @@ use crate::words::many;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The document of a run, or of the shards of one, which are one to whoever collects findings.
+/// The document of a run, or of the shards of a run, which a collector of findings sees as one.
 pub(crate) fn document(reports: &[Report]) -> Value {
     json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": reports.first().map(|first| run(first, reports)).as_slice() })
 }

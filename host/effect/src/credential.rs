@@ -258,7 +258,7 @@ pub enum VaultLogin {
 }
 
 impl Binding {
-    /// One that says no more than it must: over TLS, to all of these hosts, for whoever it is granted to.
+    /// A binding with only what it must have: over TLS, to all of these hosts, for every agent that it is granted to.
     pub fn new(name: &str, hosts: Vec<HostPattern>, placement: Placement, source: Source) -> Self {
         Self {
             name: name.to_owned(),

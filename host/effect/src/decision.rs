@@ -21,7 +21,7 @@ pub enum Decision {
 pub struct Bounds {
     /// Addresses beyond the public ones that the name may have.
     pub addresses: Vec<IpNet>,
-    /// The name of the credential that goes along.
+    /// The name of the credential that is sent with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
     /// Keys of which the server's must be one; any, where empty.

@@ -1,8 +1,8 @@
 //! The two traits that are the sandbox's only knowledge of the rest: what goes out, and what comes back and when.
 //!
-//! INVARIANT: what a guest can observe changes only by a [`Release`] (or by the answer to an observation, which is on the
-//! record too). So whoever implements these decides everything that is not computed by the guest itself, and a second
-//! implementation that answers from a record rebuilds the run.
+//! INVARIANT: what a guest can observe changes only by a [`Release`] (or by the answer to an observation, which is on the record too). So
+//! an implementation of these traits decides everything that the guest does not compute itself. A second implementation, which answers from
+//! a record, rebuilds the run.
 
 use std::any::Any;
 use std::task::{Context, Poll};
@@ -67,13 +67,13 @@ pub trait Timeline: Send {
     /// Only what ends the run.
     fn timer(&mut self, deadline_ns: u64) -> Result<OpId, Stop>;
 
-    /// Lets go of at most one event, without waiting.
+    /// Releases at most one event, without waiting.
     ///
     /// # Errors
     /// Only what ends the run.
     fn look(&mut self) -> Result<Option<Release>, Stop>;
 
-    /// Lets go of exactly one event, as soon as there is one. Cancel-safe: a release is either returned or still there.
+    /// Releases exactly one event, as soon as there is one. Cancel-safe: a release is either returned or still there.
     fn poll_release(&mut self, ctx: &mut Context<'_>) -> Poll<Result<Release, Stop>>;
 
     /// Ready once the listener has taken in enough of what was said. A guest waits for that before it says more. This is no release: the
@@ -90,7 +90,7 @@ pub trait Timeline: Send {
     fn jump(&mut self) -> Result<Release, Stop>;
 }
 
-/// Both: what a sandbox is handed. `Any`, so that whoever handed it over gets its own type back when the run has ended.
+/// Both traits: what a sandbox is given. `Any`, so that the caller gets its own type back when the run has ended.
 pub trait World: Door + Timeline + Any {}
 
 impl<T: Door + Timeline + Any> World for T {}

@@ -17,7 +17,7 @@ use crate::target::Scheme;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Grants {
-    /// What goes along with requests, by name; never a value.
+    /// The credentials that are sent with requests, by name; never a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Binding>,
     /// What bounds every ask of a run that was started under it.
@@ -67,7 +67,7 @@ pub enum FilesMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpGrant {
-    /// The name of one of [`Grants::credentials`], which goes along.
+    /// The name of one of [`Grants::credentials`], which is sent with the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
     /// Private, loopback and special addresses that a *name* may resolve to. Metadata addresses are never reached.

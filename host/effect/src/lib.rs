@@ -1,4 +1,4 @@
-//! The vocabulary of the house: pure values, and the two traits that are the only way out of the sandbox.
+//! The vocabulary of the host: pure values, and the two traits that are the only way out of the sandbox.
 //!
 //! Ids and digests, what can be asked and granted, what is decided and why, what comes back, what is said, what goes onto
 //! the record and in which canonical form. No I/O, no clock, no runtime, no engine: every other room speaks these words, so

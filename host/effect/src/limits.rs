@@ -64,7 +64,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 limits! {
-    // In alphabetical order: the struct goes onto the record as it stands.
+    // In alphabetical order, because the struct is written to the record as it is.
     active_timeout_ms "active-timeout" Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while a person is asked.";
     asks "asks" Count 100_000, 10_000_000, "Each is a durable record that others wait for; a run that asks more often than that is no longer looked through by anybody.";
     compile_memory_bytes "compile-memory" Bytes 8 * GIB, 64 * GIB, "Address space of the process that compiles the component: never more than the machine has free, nor than a component of its size can need.";

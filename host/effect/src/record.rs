@@ -1,6 +1,6 @@
-//! What the record says: one body a kind, in canonical JSON, each with the version of its own form.
-//! Fields stand in alphabetical order, so that serialising is the canonical form (see [`crate::canon`]). A digest named
-//! `params`, `grants` or `seed` is keyed with the run's key: whoever forgets the run forgets what it would tell.
+//! What the record says: one body a kind, in canonical JSON, each with the version of its own form. Fields stand in alphabetical order, so
+//! that serialising is the canonical form (see [`crate::canon`]). A digest named `params`, `grants` or `seed` is keyed with the run's key:
+//! once the run is forgotten, the digest tells nothing any more.
 
 use std::net::SocketAddr;
 

@@ -144,7 +144,7 @@ impl Ledger {
         effect::canon::to_vec(self)
     }
 
-    /// Reads a snapshot back; whoever keeps it authenticates it.
+    /// Reads a snapshot back. The code that keeps it authenticates it.
     pub fn from_snapshot(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }

@@ -26,7 +26,7 @@ impl RunGate {
     /// Takes over from a rebuild: counters first, then what is owed to the record, then each act that was under way.
     ///
     /// # Errors
-    /// [`Stop::Unsettled`] for an act that may have happened and may not be made again unasked: then nothing was sent.
+    /// [`Stop::Unsettled`] for an act that may have happened and must not be repeated without a person's word. Then nothing was sent.
     pub fn take_over(&self, at: &mut TakeOver) -> Result<Vec<Onward>, Stop> {
         self.adopt(at)?;
         let ended = at.ended;

@@ -227,7 +227,7 @@ impl Recorded {
         self.spent.ms().max(own_clock_ms)
     }
 
-    /// Acts that nobody knows the end of and that are not made again unasked, with what was asked.
+    /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
         let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, _)));
         let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && !is_safe(&ask.ask));
@@ -370,7 +370,7 @@ pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Resu
     })
 }
 
-/// From the record's own words: whether an act may be made again unasked.
+/// Whether, according to the record, an act may be repeated without a person's word.
 pub(crate) fn is_safe(ask: &AskedFor) -> bool {
     if ask.capability.as_str() == "credentials" {
         return !ask.resource.as_str().starts_with("set ");

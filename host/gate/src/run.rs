@@ -224,7 +224,7 @@ impl RunGate {
         let facts = held.facts();
         match policy::decide(&self.0.opening.standing.grants, &facts, &ask) {
             Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
-            // SECURITY: whoever decides must not be able to open what is closed.
+            // SECURITY: a decision must not be able to open what is closed.
             Decision::Permit(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
         }
         drop(held);

@@ -115,7 +115,7 @@ impl Tape {
         self.recorded.asks.get(self.at.ask)
     }
 
-    /// Whether everything on the record has happened again, but for sums and counts that are only written at the end.
+    /// Whether everything on the record has happened again, except sums and counts that are only written at the end.
     fn drained(&self) -> bool {
         let recorded = &self.recorded;
         let said = recorded.said.get(self.at.said..).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use effect::record::AskedFor;
 use effect::{Claim, Reason};
 
-/// Told at once, before anything is durable. What it is told, the record has too, but for progress between two seconds.
+/// Called at once, before anything is durable. The record has everything that it is called with, except progress between two seconds.
 pub trait Watcher: Send + Sync {
     /// The agent said something; progress comes here too.
     fn on_said(&self, claim: &Claim) {

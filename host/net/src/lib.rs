@@ -1,4 +1,4 @@
-//! The only sockets of the house: resolve, judge every answer, dial what was judged, speak HTTP/1.1 within bounds.
+//! The only sockets of the host to the world: resolves names, judges every address, dials what was judged, speaks HTTP/1.1 within bounds.
 //!
 //! Whether a request may be made at all is decided before it comes here (`policy::decide`, kept by `gate`); this room only
 //! applies the address table to what a name turns out to be, and never decides again. Secrets, redaction and what the guest

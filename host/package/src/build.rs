@@ -120,7 +120,7 @@ pub struct Schemas {
     pub output: Json,
 }
 
-/// Stands for all that a component hangs on.
+/// Stands for everything that a component depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     /// Everything in its folder.

@@ -30,7 +30,7 @@ pub enum StoreError {
 }
 
 /// Looks at a component as [`crate::look`] does. One that is kept here already was found whole before it was kept, and is not gone through
-/// again; whoever compiles it does so at any rate. Tells whether it is kept.
+/// again; the code that compiles it does so in any case. Returns whether it is kept.
 ///
 /// # Errors
 /// As [`crate::look`].

@@ -19,7 +19,7 @@ mod list;
 
 pub use list::{Acceptance, Trust, accept, acceptance, list, trust, unaccept, untrust};
 
-/// The proof that a configuration may be used. Whoever builds or runs something because of a file takes this as an argument.
+/// The proof that a configuration may be used. Code that builds or runs something because of a file takes this as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted {
     authority: Digest,

@@ -1,4 +1,4 @@
-//! Which credential goes along with a request, and whether it may.
+//! Decides which credential is sent with a request, and whether it may be.
 
 use std::collections::BTreeSet;
 

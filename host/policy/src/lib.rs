@@ -1,6 +1,6 @@
-//! Decides: what is granted, against what is asked, with the reason in one word.
+//! Decides whether what is asked is granted, and gives the reason in one word.
 //!
-//! Pure: no I/O, no runtime, no clock. The time comes in as a fact, addresses are judged as data by whoever resolved them.
+//! Pure: no I/O, no runtime, no clock. The time comes in as a fact. Addresses are data: the code that resolved them has them judged here.
 //! Whether an ask is recorded, and what follows from a decision, is `gate`'s; which file lies behind a path is `broker`'s.
 //!
 //! INVARIANT: nothing is permitted that no grant covers; what can't be understood is refused.

@@ -1,4 +1,4 @@
-//! Runs that were cut off: one at a time may go on with a run or end it, and one that nobody can go on with can be ended all the same.
+//! Runs that were cut off. Only one caller at a time may resume or end a run. A run that can't be resumed can still be ended.
 
 use std::sync::Arc;
 

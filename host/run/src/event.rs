@@ -1,4 +1,4 @@
-//! What is told of a run while it goes: for drawing, on this terminal or on the other end of the control socket.
+//! The events of a run while it goes on. They are for display, on this terminal or at the other end of the control socket.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

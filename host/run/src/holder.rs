@@ -1,4 +1,4 @@
-//! Whoever holds the home: this process, or one that it speaks to.
+//! The holder of the home: this process, or another one that it speaks to.
 
 use effect::{Means, RunId, SafeText, Stopping};
 
@@ -32,7 +32,8 @@ impl Holder {
     /// # Errors
     /// A home that can't be used, or whose holder does not answer.
     pub async fn find(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
-        // Whoever holds the home may be just leaving, or not be serving yet: a bounded number of turns, then the last word counts.
+        // The holder of the home may be just leaving, or not be serving yet. So this is tried a bounded number of times, and then the last
+        // error is returned.
         const TURNS: u32 = 200;
         let mut turn = 0;
         loop {
@@ -131,7 +132,7 @@ impl Holder {
         }
     }
 
-    /// Leaves: a holder first waits for the runs of others, and until they were told of the end, and leaves the home in order.
+    /// Leaves the home. A holder first waits for the runs of others and until their clients have the end, and leaves the home in order.
     ///
     /// # Errors
     /// The record can't be written.

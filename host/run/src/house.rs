@@ -60,7 +60,7 @@ pub(crate) struct Inner {
     vault: vault::Vault,
     networks: Mutex<HashMap<NetworkOrder, Network>>,
     pub(crate) going: Mutex<HashMap<RunId, Going>>,
-    /// How many runs and conversations go on; whoever holds the home waits for none.
+    /// How many runs and conversations go on. The holder leaves when there are none.
     attendance: watch::Sender<Attendance>,
     /// Runs that were cut off, and that somebody is about to go on with or to end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
@@ -104,7 +104,7 @@ pub(crate) struct Workshop {
 const PREPARED_MAX: usize = 16;
 const NETWORKS_MAX: usize = 16;
 
-/// A component that is being made ready, or is: whoever comes second waits for the first, and compiles nothing.
+/// A component that is ready, or is being made ready. A second caller waits for the first, and compiles nothing.
 type Slot = Arc<Mutex<Option<Prepared>>>;
 
 pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -198,7 +198,7 @@ fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
     }
 }
 
-/// SECURITY: whoever can read this key can have the host run native code of their own.
+/// SECURITY: a user who can read this key can make the host run any native code.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
     let file = match home::open(path, Access::Read) {

@@ -32,7 +32,7 @@ pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
 pub struct Running {
     /// Which.
     pub run: RunId,
-    /// What is told of it; [`Event::Closed`] or [`Event::Failed`] is the last.
+    /// Its events. [`Event::Closed`] or [`Event::Failed`] is the last.
     pub events: Events,
     stop: watch::Sender<Option<Stopping>>,
 }
@@ -275,7 +275,7 @@ impl Life {
             Ok(report) => Event::Closed { report: Box::new(report) },
             Err(err) => Event::Failed { exit: err.exit(), message: err.chain() },
         };
-        // The place is free before the end is told: whoever hears of it may start the next run at once.
+        // The place is freed before the end is reported, because a listener may start the next run at once.
         drop(entry);
         let is_due = house.inner.journal.wants_snapshot();
         // A snapshot that fails breaks the journal, which the next run finds out.
@@ -361,7 +361,7 @@ impl Life {
 fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option<serde_json::Value> {
     let text = String::from_utf8_lossy(&output?).into_owned();
     match entry {
-        // An agent that returns something else than JSON said something all the same.
+        // An agent that returns something else than JSON has still said something.
         EntryPoint::Agent => Some(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
         EntryPoint::Command => Some(serde_json::Value::String(text)),
     }

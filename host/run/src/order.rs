@@ -1,4 +1,4 @@
-//! What is to be run: everything resolved, so that whoever holds the home needs nothing of the caller's.
+//! What is to be run, with everything resolved, so that the holder of the home needs nothing else from the caller.
 
 use std::net::SocketAddr;
 
@@ -45,7 +45,7 @@ pub struct NetworkOrder {
 }
 
 impl RunOrder {
-    /// Grants that can't be meant are none, whoever has sent them.
+    /// Grants that make no sense are refused, no matter who sent them.
     ///
     /// # Errors
     /// The first that is wrong.

@@ -38,7 +38,7 @@ impl Cache {
         self.path(engine, digest).exists()
     }
 
-    /// The compiled component, where it is there and genuine: whoever asks this first need not have the component itself at hand.
+    /// The compiled component, if it is there and genuine. A caller that asks this first does not need the component itself.
     pub fn kept(&self, engine: &Engine, digest: Digest) -> Option<Component> {
         self.load_kept(engine, &self.path(engine, digest))?.ok()
     }

@@ -129,7 +129,7 @@ pub(crate) fn profile_of(engine: &wasmtime::Engine) -> String {
 fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let batch = DECOMMIT_BATCH.min(slots);
-    // Slots that wait to be cleaned, or that a thread is cleaning just now, are nobody's: the runs that were let in find others.
+    // Slots that wait to be cleaned, or that a thread is cleaning now, belong to no run. Runs that were let in find other slots.
     let cores = thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX).max(2));
     // The crew has as many threads at the front as at the back, and substitutes for threads that are in long calls.
     let threads = cores.saturating_mul(3);

@@ -88,7 +88,7 @@ pub async fn enter(
     stop: impl Future<Output = Stopping> + Send,
 ) -> Result<Ended, SandboxError> {
     let mut stop = pin!(stop);
-    // Whoever waits for a place has not run yet, and can be told to end all the same.
+    // A guest that waits for a slot has not run yet, and can still be ended.
     let slot = tokio::select! {
         biased;
         stopping = &mut stop => return Ok(never_entered(world, stopping)),

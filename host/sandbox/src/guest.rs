@@ -87,7 +87,7 @@ impl Guest {
         self.ops.release(release.op, release.event)
     }
 
-    /// A look that does not wait: lets go of at most one event.
+    /// A look that does not wait: releases at most one event.
     pub(crate) fn look(&mut self) -> Result<(), Stop> {
         if let Some(release) = self.world.look()? {
             self.take(release)?;
@@ -109,7 +109,7 @@ impl Guest {
         poll_fn(|ctx| self.world.poll_heard(ctx)).await;
     }
 
-    /// The guest lets go of an operation: what is still to come is broken off.
+    /// The guest drops an operation. The rest of it is broken off.
     pub(crate) fn let_go(&mut self, op: OpId) -> Result<(), Stop> {
         if self.ops.close(op) { self.world.abandon(op) } else { Ok(()) }
     }

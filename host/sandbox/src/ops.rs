@@ -50,7 +50,7 @@ impl Ops {
         self.0.remove(&op).is_some_and(|op| op.end.is_none() && !op.fired)
     }
 
-    /// Takes in a release. One for an operation the guest let go of changes nothing.
+    /// Takes in a release. A release for an operation that the guest has dropped changes nothing.
     pub(crate) fn release(&mut self, op: OpId, event: Event) -> Result<(), Stop> {
         let Some(op) = self.0.get_mut(&op) else { return Ok(()) };
         op.sent = None;

@@ -114,7 +114,7 @@ impl Printed {
         let mut last = slot.last.lock().await;
         match &*last {
             Some((Ok(value), at)) if now().saturating_duration_since(*at) < KEPT_FOR => return Ok(value.clone()),
-            // It failed while this one waited: whoever waits behind a program that hangs must not wait for it once more each.
+            // It failed while this caller waited. Callers that wait for a program that hangs must not each wait for it again.
             Some((Err(err), _)) if slot.asked.load(Ordering::Acquire) > asked => return Err(*err),
             _ => *last = None,
         }
@@ -133,7 +133,7 @@ struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // It has a number as long as nobody has been told of its end: no other process has it meanwhile.
+        // The process keeps its number until its end was collected, so no other process has that number meanwhile.
         if let Some(group) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }

@@ -53,7 +53,7 @@ pub enum SourceError {
         #[source]
         cause: KeyringError,
     },
-    /// It has to be asked for over the network, which this room has no part in: whoever has it does that, with [`crate::remote`].
+    /// It has to be fetched over the network, which this room does not use: `broker` does that, with [`crate::remote`].
     #[error("the value is kept by a server")]
     Remote,
     /// What is there is no secret.
@@ -113,7 +113,7 @@ impl std::fmt::Debug for Vault {
 }
 
 impl From<Local> for Vault {
-    /// With the vault of a home that was told of its passphrase.
+    /// With the vault of a home, and the file of its passphrase.
     fn from(local: Local) -> Self {
         let register = Arc::new(Register::new(local.clone()));
         Self { local, printed: Arc::default(), register, turns: Arc::default() }
@@ -177,7 +177,7 @@ impl Vault {
     }
 }
 
-/// What the host shows a server of HashiCorp Vault or OpenBao to be let in: the token itself, or what it is had for.
+/// What the host shows to log in at a server of HashiCorp Vault or OpenBao: the token itself, or the secret that it is exchanged for.
 ///
 /// # Errors
 /// A file that can't be read, or has no secret in it.

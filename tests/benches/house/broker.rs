@@ -33,7 +33,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// An order whose requests take a credential along.
+/// An order whose requests are sent with a credential.
 fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
     Local::new(&host.place().home)
         .set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
@@ -95,7 +95,7 @@ fn log_state(home: &std::path::Path) -> (u64, u64) {
     (report.batches, report.end.offset + (u64::from(report.end.segment) - 1) * (64 << 20))
 }
 
-/// An ask with its credential, looked through and recorded, one after the other over TLS.
+/// Asks with a credential over TLS, searched and recorded, one after the other.
 pub(crate) fn ask() {
     let runtime = runtime();
     let _inside = runtime.enter();

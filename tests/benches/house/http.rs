@@ -90,7 +90,7 @@ pub(crate) fn http() {
         taken
     };
     ours();
-    // How many batches come together hangs on the moment: the base writes as many as the last run did.
+    // How many batches there are depends on timing, so the base writes as many as the last run did.
     let base = || {
         let (batches, bytes) = written.get();
         let began = Instant::now();

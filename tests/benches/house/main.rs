@@ -1,4 +1,4 @@
-//! What the house costs, each row against something named, in one run: medians of interleaved pairs.
+//! What the host costs. Each row is compared with something named, in one run: medians of interleaved pairs.
 //!
 //! `cargo bench -p tests --bench house [-- ROW…]`; `docs/figures.md` has the last table with its machine.
 #![expect(

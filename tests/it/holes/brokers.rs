@@ -152,7 +152,7 @@ async fn held_back(what: &str, asks: impl Fn(&Server, &str) -> Vec<Value>) {
     }
 }
 
-/// Every file of the record, as it stands.
+/// Every file of the record, as it is.
 fn record_of(host: &TestHost) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(host.place().home.join("journal")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect();

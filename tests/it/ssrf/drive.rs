@@ -205,7 +205,7 @@ pub(crate) fn assert_each<'a>(pairs: impl Iterator<Item = (&'a str, &'a str, &'a
             "refused" => came.refused && !came.intended,
             _ => came.word.eq_ignore_ascii_case(expected),
         };
-        // Whoever is refused was not spoken to.
+        // A server that is refused was not contacted.
         (!is_so || (came.refused && came.peer.is_some())).then(|| format!("{row:?} should be {expected}, but came to {came:?}"))
     };
     let wrong: Vec<_> = pairs.filter_map(wrong).collect();

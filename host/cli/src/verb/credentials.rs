@@ -260,7 +260,7 @@ fn told(ended: &[SafeText]) -> Result<(), CliError> {
     ended.iter().try_for_each(|lease| out::line(&format!("ended {lease}")))
 }
 
-/// Puts it on the record, and has leases ended that whoever holds the home has given out.
+/// Puts it on the record, and has the holder of the home end the leases that it has given out.
 async fn record(place: &Place, word: CredentialWord, revoking: Option<Revoking>) -> Result<Vec<SafeText>, CliError> {
     let mut signals = Signals::new()?;
     let holder = Holder::find(place, &place::house_options()).await?;
@@ -274,7 +274,7 @@ async fn record(place: &Place, word: CredentialWord, revoking: Option<Revoking>)
     Ok(ended)
 }
 
-/// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
+/// The holder of the home gives out leases. If nobody holds it, there are no leases to end.
 async fn record_revoking(place: &Place, revoking: Revoking) -> Result<Vec<SafeText>, CliError> {
     match Holder::ask(place).await {
         Some(holder) => Ok(holder.take_back(revoking, None).await?),

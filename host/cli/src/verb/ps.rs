@@ -29,7 +29,7 @@ Examples:
 A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was cut off while something was under way of which nobody \
 knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did`, or `did-not`).";
 
-/// A run is told of before its first record is on the disk: how often it is looked for there.
+/// A run is reported before its first record is on the disk. This is how often the record is looked for.
 const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 

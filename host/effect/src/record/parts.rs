@@ -99,7 +99,7 @@ pub enum AnswerClass {
     NotDone,
     /// Every, or any, address behind the name is one it may not have, or the server's key is none that was pinned: nothing was sent.
     RefusedAddress,
-    /// The credential that goes along has no value: nothing was sent.
+    /// The credential that should be sent has no value, so nothing was sent.
     RefusedCredential,
     /// Nothing (whole) came back; `fault` says what.
     Failed,
@@ -259,7 +259,7 @@ pub struct DeliveredOne {
     pub bytes: u64,
     /// Looks that found nothing since the release before.
     pub empty: u64,
-    /// What was let go of.
+    /// What was released.
     pub event: DeliveredEvent,
     /// The run's clock from then on, nanoseconds.
     pub mono_ns: u64,

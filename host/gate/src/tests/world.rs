@@ -12,7 +12,7 @@ use effect::{
 use super::kit::{Chance, now};
 use crate::{AnswerHead, Asked, LiveWorld, Looked, NoAnswer, Onward, Pending, RunGate, Seen, TakeOver};
 
-/// What a server answers: hangs on the path alone, so that asking again gives the same.
+/// What a server answers. It depends on the path alone, so that asking again gives the same.
 fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
     let Act::Http(ask) = act else { panic!("this world has only servers") };
     let digest = Digest::of(ask.target.path.as_bytes());

@@ -1,4 +1,4 @@
-//! Credentials, environments, engagements: what goes along, and where.
+//! Credentials, environments, engagements: what is sent, and where.
 
 use effect::{
     Ask, Binding, CredentialAsk, CredentialStep, Decision, Engagement, Environment, EnvironmentPlace, Grants, Header, HttpAsk, HttpGrant,

@@ -26,7 +26,7 @@ use crate::say_trust::TrustSaid;
 /// BOUND: how long a holder may take to say that it listens.
 const WELCOME_MAX: Duration = Duration::from_secs(10);
 
-/// Speaks to whoever holds a home.
+/// Speaks to the process that holds a home.
 #[derive(Debug)]
 pub(crate) struct Client {
     place: Place,
@@ -50,7 +50,7 @@ impl Client {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "what lies in its place is no socket"));
         }
         let stream = UnixStream::connect(&path.path).await?;
-        // SECURITY: an order is told only to a process of the same user, whoever has made the socket.
+        // SECURITY: an order is sent only to a process of the same user, no matter who made the socket.
         if stream.peer_cred()?.uid() != geteuid().as_raw() {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket of the home is another user's"));
         }
@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// Passes on what is told of a run, and the wish to end it.
+/// Passes on the events of a run, and the order to end it.
 async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<Stopping>>) {
     let mut answers = lines(from);
     let mut ended = false;

@@ -69,7 +69,7 @@ async fn accept(listener: UnixListener, house: House, bounds: Bounds) {
             continue;
         };
         let Some(by) = stream.peer_cred().ok().and_then(|peer| client(peer.uid(), geteuid().as_raw())) else { continue };
-        // Whoever is not welcomed looks for another holder.
+        // A client that is not welcomed looks for another holder.
         let Some(attending) = house.attend() else { continue };
         let house = house.clone();
         tokio::spawn(async move {

@@ -67,7 +67,7 @@ pub(super) async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncBufRead +
     Ok(Some(serde_json::from_slice(&line)?))
 }
 
-/// Reads lines in a task of its own, so that whoever waits for one may stop waiting without losing a part of it.
+/// Reads lines in a task of its own, so that a caller that waits for a line may stop waiting without losing a part of it.
 pub(super) fn lines<T: DeserializeOwned + Send + 'static>(
     mut from: impl AsyncBufRead + Send + Unpin + 'static,
 ) -> mpsc::Receiver<std::io::Result<T>> {

@@ -91,7 +91,7 @@ impl Drafts {
         self.all.get(&id).map_or(Some(Err(HttpFault::Denied)), |draft| draft.sent)
     }
 
-    /// The guest let go of its future response: nobody asks for this one any more.
+    /// The guest dropped its future response, so nobody asks for this one any more.
     pub(crate) fn close(&mut self, id: DraftId) {
         self.all.remove(&id);
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::err::LocalError;
 
-/// What a file that is being written is called, with the number of its process behind it. Only whoever holds the lock makes one.
+/// The name of a file that is being written; the number of its process follows. Only the holder of the lock makes one.
 const NEW: &str = "vault.new";
 
 /// BOUND: bytes for which there is always room.
@@ -21,7 +21,7 @@ pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| LocalError::Io { verb, path: path.to_owned(), cause }
 }
 
-/// Whoever holds it is the only one that changes the vault, of all processes.
+/// The lock under which one process at a time may change the vault.
 pub(super) fn lock(home: &Path) -> Result<File, LocalError> {
     let path = home.join("vault.lock");
     let lock = home::open(&path, Access::Make).map_err(failed("open", &path))?;

@@ -61,7 +61,7 @@ async fn changed(job: &Job<'_>, written: &[PathBuf], ran: Option<State>) {
     }
 }
 
-/// What its component hangs on now, and when it was built; nothing where that can't be read just now.
+/// What its component depends on now, and when it was built. `None` if that can't be read now.
 fn seen(job: &Job<'_>, written: &[PathBuf]) -> Option<(State, Option<State>)> {
     match &job.agent.component {
         ComponentSource::Folder(folder) => build::states(folder, &place::build_cache(job.place), written).ok(),
