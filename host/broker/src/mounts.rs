@@ -66,7 +66,7 @@ pub enum MountFault {
     /// The system says so.
     #[error(transparent)]
     System(#[from] io::Error),
-    /// It was resolved when it was granted, and now a link leads elsewhere.
+    /// It was resolved when it was granted. Now a link leads to another place.
     #[error("it leads to `{}` now, which nobody has granted", .0.display())]
     Moved(PathBuf),
     /// `/proc`, `/sys` and their like.

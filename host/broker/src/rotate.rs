@@ -1,5 +1,5 @@
-//! What is done with a credential besides sending it: identified, and rotated in four steps. The host makes, places and compares values; whoever asks
-//! learns versions and statuses.
+//! What can be done with a credential besides sending it: it is identified, or rotated in four steps. The host makes, places and compares
+//! values; whoever asks learns versions and statuses.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ impl Rotating<'_> {
     }
 
     async fn create(&self) -> Option<Done> {
-        // One that waits may be the only copy of what the target was told.
+        // A new value that waits may be the only copy of the value that the target was given.
         if let Some((_, version)) = self.vault(|local, name| local.staged(name)).await {
             return Some(Done::of(json!({ "version": version })));
         }

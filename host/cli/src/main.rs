@@ -80,7 +80,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         .build()
         .map_err(CliError::Runtime)?;
     let code = runtime.block_on(verb::run(cli.verb));
-    // Nothing that is left over may keep the shell waiting.
+    // No task that is left over may make the shell wait.
     runtime.shutdown_background();
     code
 }

@@ -23,7 +23,7 @@ impl Signals {
         })
     }
 
-    /// One that has come already.
+    /// A signal that has arrived already.
     pub(crate) fn pending(&mut self) -> Option<Means> {
         self.next().now_or_never()
     }

@@ -1,7 +1,7 @@
 //! Folds the log into what must be known without reading it again: open runs, what each waits for, and how much there is.
 //!
-//! Also the judge of order: a record that the gate would never have written where it stands is a fault. What is kept of a run goes
-//! when the run is closed, so a snapshot stays small however long the log is.
+//! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
+//! run is closed, so a snapshot stays small however long the log is.
 
 use std::collections::{BTreeMap, BTreeSet};
 

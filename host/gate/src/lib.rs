@@ -1,4 +1,4 @@
-//! The door's keeper: judges each ask, puts its intent on the record, gives leave, and notes what came of it.
+//! The gate: judges each ask, puts its intent on the record, gives a permit, and records the outcome.
 //!
 //! A run's acts go `ask → decision → intent → permit → answer`; what it looks at, is let see and says is noted as it happens. The same
 //! records rebuild a run: [`Replay`] shows a guest what the record has, and turns into the live world at its end. A fresh run is a

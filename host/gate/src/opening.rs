@@ -36,7 +36,7 @@ impl Standing {
     }
 }
 
-/// What one run is opened with. Whatever decides what the guest does is in here; what is not in its record is kept sealed beside it.
+/// What one run is opened with. Everything that decides what the guest does is in here. What is not in its record is kept sealed beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// Its arguments, for an agent that is a command.

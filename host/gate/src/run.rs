@@ -260,7 +260,7 @@ impl RunGate {
     /// Only what ends the run.
     pub fn say(&self, claim: Claim, mono_ns: u64) -> Result<bool, Stop> {
         let mut held = self.lock();
-        // Also of a run that was stopped: its last words are worth having.
+        // This holds for a run that was stopped, too: its last words may be useful.
         held.check_unbroken()?;
         self.0.watcher.on_said(&claim);
         if let Some(claim) = held.inner.progress.offer(claim, mono_ns) {

@@ -1,4 +1,4 @@
-//! Somebody who looks on while a run goes: for drawing, never for deciding.
+//! Watches a run while it goes on: to display it, never to decide anything.
 
 use std::task::{Context, Poll};
 

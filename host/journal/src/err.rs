@@ -271,7 +271,7 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
-/// Who remembers a log to have been longer, or another.
+/// What remembers that a log was longer, or another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownFrom {
     /// The second state, outside the home.

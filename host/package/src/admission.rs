@@ -63,7 +63,7 @@ pub enum Refused {
     /// It imports functions for which it was granted nothing.
     #[error("it imports the functions of `{0}`, and was granted none of them")]
     ImportNotGranted(Capability),
-    /// It was granted something, of which nothing is left since it declares to look only.
+    /// It was granted something, but nothing of that is left, since it declares only to look.
     #[error("it declares `{0}` as read-only, and was granted only what is more than that")]
     NothingLeft(Capability),
 }

@@ -278,7 +278,7 @@ impl Life {
         // The place is freed before the end is reported, because a listener may start the next run at once.
         drop(entry);
         let is_due = house.inner.journal.wants_snapshot();
-        // A snapshot that fails breaks the journal, which the next run finds out.
+        // If a snapshot fails, the journal breaks, and the next run notices that.
         let _ = house.inner.gate.snapshot(Snapshot::IfWanted);
         teller.tell(told);
         if is_due {

@@ -72,7 +72,7 @@ struct Unsettled {
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let going = match Holder::ask(&place).await {
-        // One that is just leaving has no runs left.
+        // A holder that is just leaving has no runs left.
         Some(holder) => holder.going().await.unwrap_or_default().into_iter().map(|(run, _)| run).collect(),
         None => HashSet::new(),
     };

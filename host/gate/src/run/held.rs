@@ -133,7 +133,7 @@ impl Held<'_> {
             Write::Full(several) => return self.write_several(several),
             Write::One => {}
         }
-        // Those that are only counted are not told one by one either.
+        // Refusals that are only counted are not reported one by one either.
         self.shared().watcher.on_refused(&named, &reason);
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());

@@ -20,7 +20,7 @@ impl RunGate {
         let names: BTreeSet<&str> = granted.filter(|name| credential.is_none_or(|only| only == *name)).collect();
         let mut ended = Vec::new();
         for name in names {
-            // Also one that was never used: then it is on the record that it may not be.
+            // A lease that was never used is ended too: then the record says that it may not be used.
             let lease = held.inner.leases.entry(name.to_owned()).or_default();
             if !std::mem::replace(&mut lease.revoked, true) {
                 ended.push(name.to_owned());

@@ -62,7 +62,7 @@ fn try_with(fresh: &Path, home: &Path, at: usize, how: Failure) -> bool {
     let there: Vec<Digest> = Reader::open(&home).unwrap().records().map(|record| record.unwrap().leaf).collect();
     assert_eq!(there.len() as u64, opened.size);
     assert!(there.len() >= acknowledged.len() && there.starts_with(&acknowledged), "{at} {how:?}: a record is lost");
-    // It goes on without anything being put right by hand.
+    // It continues without any repair by hand.
     journal.append(crate::log_run(), b"recovered".to_vec(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
     journal.close().unwrap();
     let report = check(&home, None);

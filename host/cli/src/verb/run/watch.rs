@@ -15,7 +15,7 @@ use crate::{exit, out, place, words};
 
 /// How long nobody looks.
 const PAUSE: Duration = Duration::from_millis(200);
-/// So many times as long as a look took nobody looks: a large folder is looked at less often.
+/// After each look the program waits this many times as long as the look took. So a large folder is looked at less often.
 const REST: u32 = 10;
 
 /// Runs, and runs again after each change, until it is told to end. What goes wrong is said, and the next change may mend it.
