@@ -3,7 +3,7 @@
 //! benchmark also searches the same text with 5,000 values that were made for single requests. It measures how long it takes to add and
 //! remove one value, and how much memory the values take.
 //!
-//! `cargo bench -p vault --bench scrub`
+//! `cargo bench -p vault --bench scrub [-- PART OF A NAME]`
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement, run by hand")]
 
 use std::hint::black_box;
@@ -43,8 +43,12 @@ fn main() {
         ("random bytes", &random),
         ("almost the secrets", &almost),
     ];
-    for (name, pattern) in bodies {
+    let only = std::env::args().nth(1).filter(|arg| !arg.starts_with('-'));
+    for (name, pattern) in bodies.into_iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name.contains(only.as_str()))) {
         measure(name, &scrubber, pattern);
+    }
+    if only.is_some() {
+        return;
     }
     let made = |n: usize| secret(&format!("eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.{}", STANDARD.encode(format!("{:040}", n * 7_919))));
     let (before, began) = (memory_kib(), Instant::now());

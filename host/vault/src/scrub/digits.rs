@@ -58,25 +58,37 @@ const fn kinds() -> [Kind; 256] {
     table
 }
 
-fn sextet(text: &[u8], at: usize) -> Option<u8> {
-    let digit = SEXTETS.get(usize::from(*text.get(at)?))?;
-    (*digit != NONE).then_some(*digit)
+fn is_sextet(byte: u8) -> bool {
+    SEXTETS.get(usize::from(byte)).is_some_and(|digit| *digit != NONE)
 }
 
-fn kind(text: &[u8], at: usize) -> Kind {
-    text.get(at).and_then(|byte| KINDS.get(usize::from(*byte))).copied().unwrap_or(Kind::Other)
+fn kind(byte: u8) -> Kind {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Other)
 }
 
-/// The longest stretch around a place in which every byte passes the test. It does not begin before `floor`.
-fn around(floor: usize, at: usize, is_in: impl Fn(usize) -> bool) -> Range<usize> {
-    let (mut start, mut end) = (at, at + 1);
-    while start > floor && is_in(start - 1) {
-        start -= 1;
-    }
-    while is_in(end) {
-        end += 1;
-    }
-    start..end
+fn is_hex(byte: u8) -> bool {
+    kind(byte) == Kind::Hex
+}
+
+fn is_number(byte: u8) -> bool {
+    kind(byte) != Kind::Other
+}
+
+/// The longest stretch around a place in which every byte passes, not beginning before `floor`.
+fn around(text: &[u8], floor: usize, at: usize, is_in: impl Fn(u8) -> bool) -> Range<usize> {
+    let (before, after) = (text.get(floor..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+    let start = before.iter().rposition(|byte| !is_in(*byte)).map_or(floor, |last| floor + last + 1);
+    start..at + 1 + after.iter().position(|byte| !is_in(*byte)).unwrap_or(after.len())
+}
+
+/// Whether a stretch of so many bytes can be around a place. It reaches half as far to one side at least, so a few bytes rule out most places.
+fn may_be_around(text: &[u8], at: usize, length: usize, is_in: impl Fn(u8) -> bool) -> bool {
+    let (half, quarter) = (length / 2, length / 4);
+    let near = at.checked_sub(half).and_then(|start| text.get(start..=at + half));
+    let Some(near) = near else { return text.get(at).is_some_and(|byte| is_in(*byte)) };
+    let passes = |at: usize| near.get(at).is_some_and(|byte| is_in(*byte));
+    // Without a branch between them: in data that is no text, each would be a surprise to the processor.
+    passes(half) & ((passes(0) & passes(half - quarter)) | (passes(half + quarter) & passes(2 * half)))
 }
 
 /// All views of runs of base 64 that are long enough to hold a value of so many bytes, and do not end before `from`.
@@ -85,7 +97,7 @@ pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut look: impl F
     // The last line may be short, so the line before it is looked at again.
     let (mut floor, mut at) = (0, from.saturating_sub(BREAK_BYTES_MAX + STEP));
     while at < text.len() {
-        if sextet(text, at).is_none() {
+        if !may_be_around(text, at, STEP, is_sextet) {
             at += STEP;
             continue;
         }
@@ -109,16 +121,16 @@ struct Lines {
 
 impl Lines {
     fn around(text: &[u8], floor: usize, at: usize) -> Self {
-        let is_in = |at: usize| sextet(text, at).is_some();
-        let line = around(floor, at, is_in);
+        let is_in = |at: &usize| text.get(*at).is_some_and(|byte| is_sextet(*byte));
+        let line = around(text, floor, at, is_sextet);
         let mut lines = Self { start: line.start, end: line.end, digits: line.len() };
-        while let Some(next) = after_break(text, lines.end).filter(|next| is_in(*next)) {
-            let line = around(next, next, is_in);
+        while let Some(next) = after_break(text, lines.end).filter(is_in) {
+            let line = around(text, next, next, is_sextet);
             lines.digits += line.len();
             lines.end = line.end;
         }
-        while let Some(last) = before_break(text, lines.start, floor).filter(|last| is_in(*last)) {
-            let line = around(floor, last, |at| at <= last && is_in(at));
+        while let Some(last) = before_break(text, lines.start, floor).filter(is_in) {
+            let line = around(text.get(..=last).unwrap_or_default(), floor, last, is_sextet);
             lines.digits += line.len();
             lines.start = line.start;
         }
@@ -129,7 +141,7 @@ impl Lines {
         let mut chars = Chars::with_capacity(self.digits);
         let mut at = self.start;
         while at < self.end {
-            let line = around(at, at, |at| sextet(text, at).is_some());
+            let line = around(text, at, at, is_sextet);
             chars.copy(text, line.clone());
             at = after_break(text, line.end).unwrap_or(self.end);
         }
@@ -153,12 +165,12 @@ fn before_break(text: &[u8], start: usize, floor: usize) -> Option<usize> {
 }
 
 fn from_sextets(digits: &[u8], skipped: usize) -> Vec<u8> {
-    let digits = digits.get(skipped..).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    let (whole, rest) = digits.as_chunks::<4>();
-    for [a, b, c, d] in whole {
-        bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+    let (whole, rest) = digits.get(skipped..).unwrap_or_default().as_chunks::<4>();
+    let mut bytes = vec![0; whole.len() * 3 + 2];
+    for (out, [a, b, c, d]) in bytes.as_chunks_mut::<3>().0.iter_mut().zip(whole) {
+        *out = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     }
+    bytes.truncate(whole.len() * 3);
     match rest {
         [a, b, c] => bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2]),
         [a, b] => bytes.push(a << 2 | b >> 4),
@@ -173,11 +185,11 @@ pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl 
     let bytes_min = shortest * 2 - 1;
     let (mut floor, mut at) = (0, from);
     while at < text.len() {
-        if kind(text, at) == Kind::Other {
+        if !may_be_around(text, at, bytes_min, is_number) {
             at += bytes_min;
             continue;
         }
-        let run = around(floor, at, |at| kind(text, at) != Kind::Other);
+        let run = around(text, floor, at, is_number);
         (floor, at) = (run.end, run.end + bytes_min);
         if run.len() < bytes_min {
             continue;
@@ -200,15 +212,15 @@ pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl 
 /// The digits of a run, without separators, and without the zero of `0x`.
 fn nibbles(text: &[u8], run: Range<usize>) -> Chars {
     let mut chars = Chars::with_capacity(run.len());
-    let mut at = run.start;
-    while at < run.end {
-        if kind(text, at) == Kind::Hex {
-            let digits = around(at, at, |at| at < run.end && kind(text, at) == Kind::Hex);
-            chars.copy(text, digits.clone());
+    let (mut at, text) = (run.start, text.get(..run.end).unwrap_or_default());
+    while let Some(byte) = text.get(at) {
+        if is_hex(*byte) {
+            let digits = around(text, at, at, is_hex);
             at = digits.end;
+            chars.copy(text, digits);
             continue;
         }
-        if matches!(text.get(at), Some(b'x' | b'X')) && at > run.start && text.get(at - 1) == Some(&b'0') {
+        if matches!(byte, b'x' | b'X') && at > run.start && text.get(at - 1) == Some(&b'0') {
             chars.take_back(at);
         }
         at += 1;

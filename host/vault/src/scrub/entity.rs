@@ -1,5 +1,8 @@
 //! Characters as HTML and XML write them: by number, or by name.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::escape::{Decoded, number};
 
 /// Names of characters in ASCII (HTML, section 13.5), and what they stand for.
@@ -49,6 +52,8 @@ const NAMES: &[(&[u8], u8)] = &[
     (b"GT", b'>'),
     (b"LT", b'<'),
 ];
+/// These were taken without a semicolon before there was a standard, and still are.
+const WITHOUT_SEMICOLON: [(&[u8], u8); 5] = [(b"amp", b'&'), (b"AMP", b'&'), (b"lt", b'<'), (b"gt", b'>'), (b"quot", b'"')];
 /// Names of the characters from U+00A0 to U+00FF, in order.
 const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para \
 middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave \
@@ -88,16 +93,13 @@ fn numbered(text: &[u8], base: u32, before: usize) -> Option<Decoded> {
 }
 
 fn named(text: &[u8]) -> Option<Decoded> {
+    static BY_NAME: LazyLock<HashMap<&[u8], u32>> = LazyLock::new(|| {
+        let latin = LATIN.split(' ').map(str::as_bytes).zip(0xa0..);
+        NAMES.iter().map(|(name, byte)| (*name, u32::from(*byte))).chain(latin).collect()
+    });
     let letters = text.iter().take(NAME_BYTES_MAX).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let name = text.get(..letters)?;
-    if text.get(letters) != Some(&b';') {
-        // These five were accepted without a semicolon before there was a standard, and still are.
-        let old = |(name, byte): &(&[u8], u8)| (text.starts_with(name)).then(|| Decoded::byte(*byte, name.len()));
-        return NAMES.iter().filter(|(name, _)| matches!(*name, b"amp" | b"AMP" | b"lt" | b"gt" | b"quot")).find_map(old);
+    if text.get(letters) == Some(&b';') {
+        return Decoded::letter(*BY_NAME.get(text.get(..letters)?)?, letters + 1);
     }
-    if let Some((_, byte)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Some(Decoded::byte(*byte, letters + 1));
-    }
-    let latin = (0xa0_u32..).zip(LATIN.split(' ')).find(|(_, known)| known.as_bytes() == name)?;
-    Decoded::letter(latin.0, letters + 1)
+    WITHOUT_SEMICOLON.iter().find(|(name, _)| text.starts_with(name)).map(|(name, byte)| Decoded::byte(*byte, name.len()))
 }

@@ -4,7 +4,7 @@
 //! most one. So it does not matter where in a run of them a text begins. If a value contains such letters itself, the form that this
 //! decoder makes of it is looked for, too.
 
-use memchr::memchr3_iter;
+use memchr::memchr3;
 
 use super::entity;
 use super::view::Chars;
@@ -34,21 +34,29 @@ impl Decoded {
 /// A text without its escapes; nothing, if it has none.
 pub(super) fn unescaped(text: &[u8]) -> Option<Chars> {
     let mut chars: Option<Chars> = None;
-    let mut done = 0;
-    for at in memchr3_iter(b'%', b'&', b'\\', text) {
-        if at < done {
-            continue;
-        }
-        let Some(found) = text.get(at..).and_then(escape) else { continue };
+    let (mut done, mut at) = (0, 0);
+    while let Some(next) = next_sign(text, at) {
+        at = next + 1;
+        let Some(found) = text.get(next..).and_then(escape) else { continue };
         let chars = chars.get_or_insert_with(|| Chars::with_capacity(text.len()));
-        chars.copy(text, done..at);
-        chars.put(found.bytes.get(..found.len).unwrap_or_default(), at..at + found.taken);
-        done = at + found.taken;
+        chars.copy(text, done..next);
+        at = next + found.taken;
+        done = at;
+        chars.put(found.bytes.get(..found.len).unwrap_or_default(), next..at);
     }
     chars.map(|mut chars| {
         chars.copy(text, done..text.len());
         chars
     })
+}
+
+/// Where the next escape may begin. Escapes often follow each other at once: a search is set up only where none does.
+fn next_sign(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at..)?;
+    match rest.first()? {
+        b'%' | b'&' | b'\\' => Some(at),
+        _ => memchr3(b'%', b'&', b'\\', rest).map(|more| at + more),
+    }
 }
 
 fn escape(text: &[u8]) -> Option<Decoded> {

@@ -1,6 +1,6 @@
 //! Quoted-printable (RFC 2045, section 6.7), and text in units of two or four bytes (UTF-16, UTF-32).
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
 use super::escape::hex;
 use super::view::Chars;
@@ -41,16 +41,16 @@ fn soft_break(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// A text without its NUL bytes, if they are where wide characters have them: UTF-16 and UTF-32 of ASCII, in both byte orders.
+/// Wide characters in a row that are taken for such a text. No value that is looked for has fewer, and data that is not text hardly ever has as many.
+const WIDE_MIN: usize = 8;
+
+/// A text without its NUL bytes, from where they stand as wide characters have them: UTF-16 and UTF-32 of ASCII, in both orders.
 pub(super) fn narrowed(text: &[u8]) -> Option<Chars> {
-    let first = memchr(0, text)?;
-    let is_wide = |at: &usize| [2, 4].iter().all(|more| text.get(at + more) == Some(&0));
-    if !memchr_iter(0, text).any(|at| is_wide(&at)) {
-        return None;
-    }
+    let is_wide = |at: &usize| (1..WIDE_MIN).all(|more| text.get(at + 2 * more) == Some(&0));
+    let first = memchr_iter(0, text).find(is_wide)?;
     let mut chars = Chars::with_capacity(text.len());
     let mut done = 0;
-    for at in std::iter::once(first).chain(memchr_iter(0, text).skip(1)) {
+    for at in memchr_iter(0, text).skip_while(|at| *at < first) {
         chars.copy(text, done..at);
         done = at + 1;
     }

@@ -2,13 +2,32 @@
 
 use std::ops::Range;
 
-/// A stretch of units, each of which comes from one byte, or which all come from the same bytes.
+/// A stretch of units one after the other. Each has the same number of bytes, and comes from the same number of bytes.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     out: usize,
-    out_len: usize,
     src: usize,
-    src_len: usize,
+    units: usize,
+    /// Bytes of one unit, decoded and in the text.
+    unit: (usize, usize),
+}
+
+impl Piece {
+    /// One byte that stands for itself.
+    const COPIED: (usize, usize) = (1, 1);
+
+    fn out_end(&self) -> usize {
+        self.out + self.units * self.unit.0
+    }
+
+    fn src_end(&self) -> usize {
+        self.src + self.units * self.unit.1
+    }
+
+    /// Where the unit begins that a decoded byte belongs to.
+    fn unit_of(&self, at: usize) -> usize {
+        self.src + (at - self.out) / self.unit.0 * self.unit.1
+    }
 }
 
 /// Decoded characters with their places. Bytes that a decoder leaves out have no place; they are covered where both their neighbours are.
@@ -25,38 +44,36 @@ impl Chars {
 
     /// Bytes that stand for themselves.
     pub(super) fn copy(&mut self, text: &[u8], range: Range<usize>) {
-        let Some(bytes) = text.get(range.clone()).filter(|bytes| !bytes.is_empty()) else { return };
-        let out = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        if let Some(last) = self.pieces.last_mut()
-            && last.out_len == last.src_len
-            && last.src + last.src_len == range.start
-        {
-            last.out_len += bytes.len();
-            last.src_len += bytes.len();
-            return;
+        if let Some(bytes) = text.get(range.clone()).filter(|bytes| !bytes.is_empty()) {
+            self.place(range.start, bytes.len(), Piece::COPIED);
+            self.bytes.extend_from_slice(bytes);
         }
-        self.pieces.push(Piece { out, out_len: bytes.len(), src: range.start, src_len: bytes.len() });
     }
 
     /// Bytes that other bytes of the text stand for.
     pub(super) fn put(&mut self, decoded: &[u8], from: Range<usize>) {
         if !decoded.is_empty() {
-            self.pieces.push(Piece { out: self.bytes.len(), out_len: decoded.len(), src: from.start, src_len: from.len() });
+            self.place(from.start, 1, (decoded.len(), from.len()));
             self.bytes.extend_from_slice(decoded);
+        }
+    }
+
+    fn place(&mut self, src: usize, units: usize, unit: (usize, usize)) {
+        match self.pieces.last_mut() {
+            Some(last) if last.unit == unit && last.src_end() == src => last.units += units,
+            _ => self.pieces.push(Piece { out: self.bytes.len(), src, units, unit }),
         }
     }
 
     /// Takes the last byte back, if it came from the byte before this place.
     pub(super) fn take_back(&mut self, place: usize) {
         if let Some(last) = self.pieces.last_mut()
-            && last.out_len == last.src_len
-            && last.src + last.src_len == place
+            && last.unit == Piece::COPIED
+            && last.src_end() == place
         {
-            last.out_len -= 1;
-            last.src_len -= 1;
+            last.units -= 1;
             self.bytes.pop();
-            if last.out_len == 0 {
+            if last.units == 0 {
                 self.pieces.pop();
             }
         }
@@ -65,11 +82,15 @@ impl Chars {
     /// The parts that are near something that was decoded or left out. All other parts read as in the text itself.
     pub(super) fn changed(&self, reach: usize) -> Vec<Range<usize>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
-        let is_copied_from_the_beginning = |piece: &Piece| piece.out_len == piece.src_len && piece.src == 0;
-        let begins = self.pieces.iter().filter(|piece| !is_copied_from_the_beginning(piece)).map(|piece| piece.out);
+        // Where something was copied, only what is before it may have changed.
+        let changes = self.pieces.iter().filter_map(|piece| match piece.unit {
+            Piece::COPIED => (piece.src > 0).then_some(piece.out..piece.out),
+            _ => Some(piece.out..piece.out_end()),
+        });
         // What was left out at the end may belong to what is before it.
-        for at in begins.chain([self.bytes.len()]) {
-            let (start, end) = (at.saturating_sub(reach), self.bytes.len().min(at + reach));
+        let end = self.bytes.len();
+        for change in changes.chain(std::iter::once(end..end)) {
+            let (start, end) = (change.start.saturating_sub(reach), end.min(change.end + reach));
             match parts.last_mut() {
                 Some(last) if start <= last.end => last.end = end,
                 _ => parts.push(start..end),
@@ -84,10 +105,9 @@ impl Chars {
     }
 
     fn source(&self, range: Range<usize>) -> Option<Range<usize>> {
-        let (first, last) = (self.piece(range.start)?, self.piece(range.end.checked_sub(1)?)?);
-        let start = if first.out_len == first.src_len { first.src + (range.start - first.out) } else { first.src };
-        let end = if last.out_len == last.src_len { last.src + (range.end - last.out) } else { last.src + last.src_len };
-        Some(start..end)
+        let last_byte = range.end.checked_sub(1)?;
+        let (first, last) = (self.piece(range.start)?, self.piece(last_byte)?);
+        Some(first.unit_of(range.start)..last.unit_of(last_byte) + last.unit.1)
     }
 }
 
