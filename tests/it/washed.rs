@@ -54,7 +54,7 @@ async fn a_value_in_names_of_fields_or_in_pieces_over_an_answer_reaches_nobody()
     let answers: [(Vec<u8>, &[&str]); 6] = [
         (plain(&format!("{CANARY}: 1\r\n"), b"ok"), &[&lower]),
         (plain(&format!("x-a: {one}\r\ndate: today\r\nx-b: {two}\r\n"), b"ok"), &[one_lower, two_lower]),
-        (plain(&format!("x-a: {one}\r\n"), two.as_bytes()), &[two_lower]),
+        (plain(&format!("x-a: {one}\r\n"), two.as_bytes()), &[one_lower, two_lower]),
         (trailers(one, &format!("x-a: {two}\r\n")), &[one_lower, two_lower]),
         (trailers("ok", &format!("x-a: {one}\r\nx-b: {two}\r\n")), &[one_lower, two_lower]),
         (trailers("ok", &format!("{CANARY}: 1\r\n")), &[&lower]),
@@ -72,7 +72,8 @@ async fn a_body_that_is_packed_without_saying_so_ends_where_a_value_is_in_it_and
         let body: Vec<u8> = (0..body.len()).step_by(2).map(|at| u8::from_str_radix(&body[at..at + 2], 16).unwrap()).collect();
         for head in ["", "content-type: text/plain\r\n", "content-encoding: identity\r\n"] {
             let (host, report) = run(&plain(head, &body)).await;
-            assert_eq!(lines(&report)[0]["answer"]["broken"].is_string(), holds, "{}", printed(&report));
+            // So short an answer is searched before its head is shown.
+            assert_eq!(lines(&report)[0]["answer"]["err"] == "ErrorCode::HttpProtocolError", holds, "{}", printed(&report));
             assert_eq!(redactions(&host, &report, &[]) > 0, holds, "{}", printed(&report));
         }
     }

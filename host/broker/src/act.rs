@@ -39,8 +39,10 @@ struct Body {
     wash: Option<Wash>,
     /// What came after it.
     trailers: Vec<Header>,
-    /// What the guest has seen already: so many bytes, with this digest.
-    skip: Option<Seen>,
+    /// The head, until it is shown.
+    head: Option<HttpHead>,
+    /// What the guest has seen already, until it has been passed over.
+    skipping: Option<Skipping>,
     /// The values that were found in it and may not be there.
     met: Met,
     /// Whether it is packed, or only a slice, so that its content can't be searched.
@@ -104,7 +106,6 @@ impl Act {
 
     /// INVARIANT: the effect takes the permit, and the answer is on the record before any of it is shown.
     async fn exchange(&self, permit: Permit<Asked>) -> Result<Result<Body, HttpFault>, Stop> {
-        let op = permit.op();
         // The guest may have seen the beginning of an earlier answer, which then does not go on.
         let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
         let told = |fault| if begun { HttpFault::Incomplete } else { fault };
@@ -129,12 +130,11 @@ impl Act {
         if let (401, Some(name), Some(token)) = (head.status, &credential, &token) {
             self.leased.not_taken(name, token);
         }
-        let mut met = Met::new(host);
         if let Some(wash) = &mut wash {
-            self.gate.redacted(op, wash.head(&mut head.headers));
-            self.meet(op, wash, &mut met)?;
+            wash.head(std::mem::take(&mut head.headers));
         }
-        Ok(self.head(op, head).map(|skip| Body { reader: body, credential, is_opaque, met, wash, trailers: Vec::new(), skip }))
+        let (reader, met) = (body, Met::new(host));
+        Ok(Ok(Body { reader, credential, is_opaque, met, wash, trailers: Vec::new(), head: Some(head), skipping: None }))
     }
 
     /// Sends it, with its credential, unless the lease is ended meanwhile.
@@ -163,16 +163,39 @@ impl Act {
         }
     }
 
-    /// Shows the head, unless the guest has seen it; then the new one must be like it.
-    fn head(&self, op: OpId, head: HttpHead) -> Result<Option<Seen>, HttpFault> {
-        match &self.seen {
-            Some(seen) if seen.status == Some(head.status) => Ok(Some(seen.clone())),
-            Some(Seen { status: Some(_), .. }) => Err(HttpFault::Incomplete),
-            Some(_) | None => {
-                self.inbox.put(op, Event::Head(head));
-                Ok(None)
+    /// Shows the head once it was searched, unless the guest has seen it. Then the new one must be like it.
+    fn show_head(&self, op: OpId, body: &mut Body) -> Result<(), HttpFault> {
+        let Some(mut head) = body.head.take() else { return Ok(()) };
+        if let Some(wash) = &mut body.wash {
+            match wash.take_head() {
+                Some(fields) => head.headers = fields,
+                None => {
+                    body.head = Some(head);
+                    return Ok(());
+                }
             }
         }
+        match &self.seen {
+            Some(seen) if seen.status == Some(head.status) => body.skipping = Some(Skipping::new(seen.clone())),
+            Some(Seen { status: Some(_), .. }) => return Err(HttpFault::Incomplete),
+            Some(_) | None => self.inbox.put(op, Event::Head(head)),
+        }
+        self.pass_over(op, body, bytes::Bytes::new()).map(drop)
+    }
+
+    /// Takes from a piece what the guest has seen already.
+    fn pass_over(&self, op: OpId, body: &mut Body, mut piece: bytes::Bytes) -> Result<bytes::Bytes, HttpFault> {
+        if let Some(skipping) = &mut body.skipping {
+            match skipping.take(&mut piece) {
+                Skipped::More => {}
+                Skipped::Differs => return Err(HttpFault::Incomplete),
+                Skipped::Done => {
+                    self.gate.seen_before(op, &skipping.seen);
+                    body.skipping = None;
+                }
+            }
+        }
+        Ok(piece)
     }
 
     /// The next piece as the guest may see it; empty where all of it is held back.
@@ -226,12 +249,9 @@ impl Act {
 
     /// Hands the body on, piece by piece as the guest reads; gives back the last event.
     async fn hand_on(&self, op: OpId, mut body: Body) -> Event {
-        let mut skipping = body.skip.take().map(Skipping::new);
-        if let Some(skip) = &skipping
-            && skip.is_done()
-        {
-            self.gate.seen_before(op, &skip.seen);
-            skipping = None;
+        // Nothing is waited for where nothing is searched.
+        if let Err(fault) = self.show_head(op, &mut body) {
+            return Event::Failed(fault);
         }
         let leased = Arc::clone(&self.leased);
         let credential = body.credential.clone();
@@ -249,22 +269,20 @@ impl Act {
                 () = &mut ended => return Event::Failed(HttpFault::Incomplete),
                 next = next => next,
             };
-            let (credit, mut piece) = match next {
-                None if skipping.is_some() => return Event::Failed(HttpFault::Incomplete),
-                None => return Event::End(body.trailers),
+            let (credit, piece) = match next {
                 Some(Err(fault)) => return Event::Failed(fault),
-                Some(Ok(next)) => next,
+                Some(Ok((credit, piece))) => (Some(credit), piece),
+                None => (None, bytes::Bytes::new()),
             };
-            if let Some(skip) = &mut skipping {
-                match skip.take(&mut piece) {
-                    Skipped::More => {}
-                    Skipped::Differs => return Event::Failed(HttpFault::Incomplete),
-                    Skipped::Done => {
-                        self.gate.seen_before(op, &skip.seen);
-                        skipping = None;
-                    }
-                }
-            }
+            let shown = self.show_head(op, &mut body).and_then(|()| self.pass_over(op, &mut body, piece));
+            let piece = match shown {
+                Ok(piece) => piece,
+                Err(fault) => return Event::Failed(fault),
+            };
+            let Some(credit) = credit else {
+                let is_whole = body.head.is_none() && body.skipping.is_none();
+                return if is_whole { Event::End(body.trailers) } else { Event::Failed(HttpFault::Incomplete) };
+            };
             if !piece.is_empty() {
                 credit.forget();
                 self.inbox.put(op, Event::Chunk(piece));
@@ -289,10 +307,6 @@ enum Skipped {
 impl Skipping {
     fn new(seen: Seen) -> Self {
         Self { hash: Sha256::new(), left: seen.bytes, seen }
-    }
-
-    fn is_done(&self) -> bool {
-        self.left == 0
     }
 
     fn take(&mut self, piece: &mut bytes::Bytes) -> Skipped {

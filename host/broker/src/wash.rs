@@ -21,10 +21,14 @@ impl Wash {
         Self { leased, stream: Scrubbing::default(), is_over: false, told: 0 }
     }
 
-    /// Scrubs the header fields, and returns how many secrets were in them.
-    pub(crate) fn head(&mut self, fields: &mut [Header]) -> u64 {
-        self.with_known(|stream, known| stream.head(known, fields));
-        self.more()
+    /// Takes the header fields.
+    pub(crate) fn head(&mut self, fields: Vec<Header>) {
+        self.stream.head(fields);
+    }
+
+    /// The header fields as they may be shown, once, as soon as enough of the body has arrived.
+    pub(crate) fn take_head(&mut self) -> Option<Vec<Header>> {
+        self.stream.take_head()
     }
 
     /// A piece of the body: what of it, and of what was held back, may be given out; and how many secrets that is more.

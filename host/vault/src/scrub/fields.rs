@@ -51,16 +51,11 @@ impl Parts {
         self
     }
 
-    pub(super) fn with_fields(self, fields: &[Header]) -> Self {
-        fields
-            .iter()
-            .enumerate()
+    /// Names and values of fields, of which the first has this number.
+    pub(super) fn with_fields(self, first: usize, fields: &[Header]) -> Self {
+        (first..)
+            .zip(fields)
             .fold(self, |parts, (at, field)| parts.with(Place::Name(at), field.name.as_bytes()).with(Place::Value(at), &field.value))
-    }
-
-    /// The values one after the other, as a reader might put them together.
-    pub(super) fn values(&self) -> Vec<u8> {
-        self.0.iter().filter(|part| matches!(part.place, Place::Value(_))).flat_map(|part| part.bytes.iter().copied()).collect()
     }
 
     /// The same parts, given out.

@@ -1,6 +1,6 @@
 //! Searches one answer as it arrives: its header fields, its body piece by piece, its trailers, and values that are spread over these.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use effect::Header;
 
 use super::fields::{self, Parts, Place, Star};
@@ -28,16 +28,19 @@ pub struct Scrubbing {
     /// Searches what is packed in the body, before the body itself is searched.
     packed: Packed,
     held: BytesMut,
-    /// How many of the held bytes were given out before the body: the end of the head.
-    context: usize,
     /// How many of the held bytes were searched, for the values that were known then.
     looked: usize,
     states: Vec<u64>,
     /// How much is held back.
     hold: usize,
     marks: Marks,
-    head: Parts,
-    /// Whether the part of the body was searched that may be the end of a value that began in the head.
+    /// The header fields, until they were searched together with the beginning of the body.
+    head: Option<Vec<Header>>,
+    /// The same, as they may be shown.
+    washed: Option<Vec<Header>>,
+    /// What they were, for values that the trailers end.
+    earlier: Parts,
+    /// Whether the beginning of the body was searched together with the header fields.
     is_joined: bool,
 }
 
@@ -53,16 +56,17 @@ impl Scrubbing {
         Self { packed, ..Self::default() }
     }
 
-    /// The header fields, before anything of the body.
-    pub fn head(&mut self, known: &[&Scrubber], head: &mut [Header]) {
-        let known = Scrubber::read(known);
-        let parts = Parts::default().with_fields(head);
-        fields::write(spread(&known, &parts), head, &mut self.marks.hits);
-        self.hold = self.hold.max(hold(&known));
-        let values = parts.values();
-        self.held.extend_from_slice(values.get(values.len().saturating_sub(self.hold)..).unwrap_or_default());
-        self.context = self.held.len();
-        self.head = parts.earlier();
+    /// Takes the header fields, before anything of the body.
+    ///
+    /// SECURITY: they are held back until the beginning of the body has arrived, or its end. Otherwise a value that begins in a field and ends in
+    /// the body could be taken out of the body only.
+    pub fn head(&mut self, fields: Vec<Header>) {
+        self.head = Some(fields);
+    }
+
+    /// The header fields as they may be shown, once, as soon as enough of the body has arrived.
+    pub fn take_head(&mut self) -> Option<Vec<Header>> {
+        self.washed.take()
     }
 
     /// Takes a piece in, and gives out what is certain.
@@ -80,11 +84,8 @@ impl Scrubbing {
             return Ok(Bytes::new());
         }
         self.look(&known);
-        let body = self.held.get(self.context..).unwrap_or_default();
-        if !self.is_joined && body.len() > self.hold {
-            self.is_joined = true;
-            let stars = spread(&known, &Parts::default().and(&self.head).with(Place::Body, body));
-            self.mark(&stars);
+        if !self.is_joined && self.held.len() > self.hold {
+            self.join(&known, &mut []);
         }
         Ok(self.give(self.held.len().saturating_sub(self.hold)))
     }
@@ -99,10 +100,7 @@ impl Scrubbing {
         self.held.extend_from_slice(&piece);
         self.look(&known);
         if !(self.is_joined && trailers.is_empty()) {
-            let body = self.held.get(self.context..).unwrap_or_default();
-            let stars = spread(&known, &Parts::default().and(&self.head).with(Place::Body, body).with_fields(trailers));
-            self.mark(&stars);
-            fields::write(stars, trailers, &mut self.marks.hits);
+            self.join(&known, trailers);
         }
         Ok(self.give(self.held.len()))
     }
@@ -129,16 +127,30 @@ impl Scrubbing {
         }
     }
 
-    fn mark(&mut self, stars: &[Star]) {
+    /// Searches what is held of all parts together: the header fields, the bytes of the body, and the trailers.
+    fn join(&mut self, known: &[Reading<'_>], trailers: &mut [Header]) {
+        self.is_joined = true;
+        let head = self.head.take();
+        let mut fields = head.clone().unwrap_or_default();
+        let after = fields.len();
+        fields.extend_from_slice(trailers);
+        let (before, behind) = fields.split_at(after);
+        let parts = Parts::default().and(&self.earlier).with_fields(0, before).with(Place::Body, &self.held).with_fields(after, behind);
+        let stars = spread(known, &parts);
         let body = stars.iter().filter(|star| star.place == Place::Body);
-        self.marks.add(body.map(|star| (self.context + star.start, self.context + star.end, star.tag)));
+        self.marks.add(body.map(|star| (star.start, star.end, star.tag)));
+        fields::write(stars, &mut fields, &mut self.marks.hits);
+        trailers.iter_mut().zip(fields.drain(after..)).for_each(|(trailer, washed)| *trailer = washed);
+        if let Some(head) = head {
+            self.earlier = Parts::default().with_fields(0, &head).earlier();
+            self.washed = Some(fields);
+        }
     }
 
     fn give(&mut self, bytes: usize) -> Bytes {
         let mut out = self.held.split_to(bytes);
         self.marks.take(&mut out);
-        out.advance(bytes.min(self.context));
-        (self.context, self.looked) = (self.context.saturating_sub(bytes), self.looked.saturating_sub(bytes));
+        self.looked = self.looked.saturating_sub(bytes);
         out.freeze()
     }
 }

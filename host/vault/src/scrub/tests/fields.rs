@@ -16,10 +16,11 @@ fn header(name: &str, value: &str) -> Header {
 fn answer(head: &[(&str, &str)], body: &[&str], trailers: &[(&str, &str)]) -> String {
     let (known, mut stream) = (scrubber(&[VALUE, "plain-value-2"]), Scrubbing::default());
     let fields = |fields: &[(&str, &str)]| fields.iter().map(|(name, value)| header(name, value)).collect::<Vec<_>>();
-    let (mut head, mut trailers) = (fields(head), fields(trailers));
-    stream.head(&[&known], &mut head);
+    let mut trailers = fields(trailers);
+    stream.head(fields(head));
     let mut out: Vec<u8> = body.iter().flat_map(|piece| stream.push(&[&known], piece.as_bytes()).unwrap()).collect();
     out.extend(stream.finish(&[&known], &mut trailers).unwrap());
+    let head = stream.take_head().unwrap();
     let lines = |fields: &[Header]| fields.iter().map(|field| format!("{}: {}\n", field.name, shown(&field.value))).collect::<String>();
     format!("{}\n{}\n{}", lines(&head), shown(&out), lines(&trailers))
 }
@@ -61,24 +62,51 @@ fn a_value_in_pieces_over_several_fields_is_taken_out() {
     );
     assert_eq!(answer(&[(one, "1"), ("x", "2"), (rest, "3")], &[], &[]), format!("{a}: 1\nx: 2\n{}: 3\n\n\n", stars(14)));
     // A part alone tells that nothing is whole.
-    assert_eq!(answer(&[("a", one), ("b", two)], &[three], &[]), format!("a: {one}\nb: {two}\n\n{c}\n"));
+    assert_eq!(answer(&[("a", one), ("b", two)], &[three], &[]), format!("a: {a}\nb: {b}\n\n{c}\n"));
     assert_eq!(answer(&[("a", one), ("b", two)], &["other"], &[]), format!("a: {one}\nb: {two}\n\nother\n"));
 }
 
 #[test]
-fn the_end_of_a_value_that_the_head_began_is_taken_out_of_the_body() {
-    let (one, two) = VALUE.split_at(12);
-    let hidden = stars(11);
-    for body in [vec![two], vec!["Zqu", "ux4711"].into_iter().chain([""]).collect()] {
-        let body: Vec<&str> = if body.len() == 1 { body } else { vec![&two[..4], &two[4..]] };
-        for head in [vec![("a", one)], vec![("a", one), ("date", "today"), ("content-length", "11")]] {
-            let out = answer(&head, &body, &[]);
-            assert!(out.ends_with(&format!("\n\n{hidden}\n")), "{out}");
+fn a_value_that_begins_in_the_head_and_ends_in_the_body_is_taken_out_of_both() {
+    for at in 4..VALUE.len() {
+        let (one, two) = VALUE.split_at(at);
+        let (a, b) = (stars(one.len()), stars(two.len()));
+        for body in [vec![two], vec![&two[..1], &two[1..]]] {
+            assert_eq!(answer(&[("a", one)], &body, &[]), format!("a: {a}\n\n{b}\n"));
+            let between = answer(&[("a", one), ("date", "today"), ("server", "s")], &body, &[]);
+            assert_eq!(between, format!("a: {a}\ndate: today\nserver: s\n\n{b}\n"));
         }
+        let long = format!("{two}{}", " more".repeat(1000));
+        let out = answer(&[("a", one), ("date", "today")], &[&long], &[]);
+        assert!(out.starts_with(&format!("a: {a}\ndate: today\n\n{b} more more")), "{out}");
+        let out = answer(&[("a", &one[1..])], &[&long], &[]);
+        assert!(out.starts_with(&format!("a: {}\n\n{two} more more", &one[1..])), "{out}");
     }
-    let long = format!("{two}{}", " more".repeat(1000));
-    assert!(answer(&[("a", one), ("date", "today")], &[&long], &[]).contains(&format!("\n\n{hidden} more more")));
-    assert!(answer(&[("a", &one[1..])], &[&long], &[]).contains(&format!("\n\n{two} more more")));
+}
+
+#[test]
+fn a_head_is_shown_once_the_beginning_of_the_body_was_searched_and_not_before() {
+    let (known, mut stream) = (scrubber(&[VALUE]), Scrubbing::default());
+    stream.head(vec![header("a", "1")]);
+    assert_eq!(stream.take_head(), None);
+    let mut pieces = 0;
+    while stream.take_head().is_none() {
+        // Nothing of the body comes before it.
+        let out = stream.push(&[&known], &[b'x'; 64]).unwrap();
+        pieces += 1;
+        assert!(out.len() <= 64 * pieces && pieces < 1000);
+    }
+    assert!(pieces > 1, "one piece is less than what is held back");
+    assert_eq!(stream.take_head(), None, "it is shown once");
+    // An answer without a body has its head at its end, and one in which nothing is looked for has it with its first byte.
+    let mut empty = Scrubbing::default();
+    empty.head(vec![header("a", VALUE)]);
+    empty.finish(&[&known], &mut []).unwrap();
+    assert_eq!(empty.take_head(), Some(vec![header("a", &stars(VALUE.len()))]));
+    let mut nothing = Scrubbing::default();
+    nothing.head(vec![header("a", "1")]);
+    assert!(!nothing.push(&[], b"some bytes").unwrap().is_empty());
+    assert!(nothing.take_head().is_some());
 }
 
 #[test]
@@ -94,7 +122,10 @@ fn a_value_over_body_and_trailers_is_taken_out_of_both() {
         assert!(out.ends_with(&format!("{a}\ny: 1\nx: {c}\nz: {b}\n")), "{out}");
     }
     assert_eq!(answer(&[], &["body"], &[("y", one), ("x", rest)]), format!("\nbody\ny: {a}\nx: {}\n", stars(14)));
-    assert_eq!(answer(&[("h", one)], &[two], &[("x", three)]), format!("h: {one}\n\n{b}\nx: {c}\n"));
-    assert_eq!(answer(&[("h", one)], &["body"], &[("x", rest)]), format!("h: {one}\n\nbody\nx: {}\n", stars(14)));
+    assert_eq!(answer(&[("h", one)], &[two], &[("x", three)]), format!("h: {a}\n\n{b}\nx: {c}\n"));
+    assert_eq!(answer(&[("h", one)], &["body"], &[("x", rest)]), format!("h: {a}\n\nbody\nx: {}\n", stars(14)));
+    // The head of a long answer was shown before: only the rest is taken out.
+    let out = answer(&[("h", one)], &[&"more ".repeat(1000)], &[("x", rest)]);
+    assert!(out.starts_with(&format!("h: {one}\n")) && out.ends_with(&format!("x: {}\n", stars(14))), "{out}");
     assert_eq!(answer(&[], &["body"], &[("x", one), ("y", two)]), format!("\nbody\nx: {one}\ny: {two}\n"));
 }
