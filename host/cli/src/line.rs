@@ -1,6 +1,6 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, Touch};
+use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, SealedUnder, Touch};
 use effect::{Claim, SafeText};
 
 use crate::log::Shown;
@@ -107,6 +107,7 @@ fn record(record: &Record) -> String {
             format!("{} of {} {} by {}", accepted.agent, accepted.path, digest(&accepted.authority), accepted.by)
         }
         Record::AgentUnaccepted(accepted) => format!("{} of {} by {}", accepted.agent, accepted.path, accepted.by),
+        Record::VaultSealed(sealed) => format!("the vault is sealed under {} by {}", sealed_under(sealed.under), sealed.by),
         Record::RollbackAccepted(accepted) => {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             format!("the record was taken as it is, by {}: {} records, {was}", accepted.by, count(accepted.now_size))
@@ -117,6 +118,14 @@ fn record(record: &Record) -> String {
             format!("by {}: {}: {kept} ({})", it.by, it.reason, it.what)
         }
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
+    }
+}
+
+fn sealed_under(under: SealedUnder) -> &'static str {
+    match under {
+        SealedUnder::File => "a key in a file of the home",
+        SealedUnder::Passphrase => "a passphrase",
+        SealedUnder::Keyring => "a key of the kernel",
     }
 }
 

@@ -24,7 +24,7 @@ mod word;
 
 pub use parts::{
     AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
-    HostPurpose, MetIn, Object, Sent, Settled, Tls, Touch, VERSION,
+    HostPurpose, MetIn, Object, SealedUnder, Sent, Settled, Tls, Touch, VERSION,
 };
 
 with_words! {

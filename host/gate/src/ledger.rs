@@ -182,6 +182,7 @@ impl Ledger {
             | Record::ConfigUntrusted(_)
             | Record::AgentAccepted(_)
             | Record::AgentUnaccepted(_)
+            | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => return Ok(()),
@@ -300,6 +301,7 @@ impl OpenRun {
             | Record::ConfigUntrusted(_)
             | Record::AgentAccepted(_)
             | Record::AgentUnaccepted(_)
+            | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {}

@@ -290,6 +290,7 @@ impl Recorded {
             | Record::ConfigUntrusted(_)
             | Record::AgentAccepted(_)
             | Record::AgentUnaccepted(_)
+            | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {

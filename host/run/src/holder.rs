@@ -1,5 +1,6 @@
 //! The holder of the home: this process, or another one that it speaks to.
 
+use effect::record::SealedUnder;
 use effect::{Means, RunId, SafeText, Stopping};
 
 use crate::control::client::Client;
@@ -118,6 +119,17 @@ impl Holder {
         match self {
             Self::Here(house, _) => house.record_credential(&word, &own_principal()).await,
             Self::There(client) => client.0.record_credential(word).await,
+        }
+    }
+
+    /// See [`House::record_sealed`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn record_sealed(&self, under: SealedUnder) -> Result<(), RunError> {
+        match self {
+            Self::Here(house, _) => house.record_sealed(under, &own_principal()).await,
+            Self::There(client) => client.0.record_sealed(under).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
 
-use effect::record::{CredentialChange, CredentialChanged, Kind, VERSION};
+use effect::record::{CredentialChange, CredentialChanged, Kind, SealedUnder, VERSION, VaultSealed};
 use effect::{Actor, Principal, RunId, SafeText};
 use gate::Clock as _;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,15 @@ impl House {
             v: VERSION,
             version: word.version,
         };
+        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
+    }
+
+    /// Puts it on the record that the vault was sealed under another key; durable when this returns.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn record_sealed(&self, under: SealedUnder, by: &Principal) -> Result<(), RunError> {
+        let record = VaultSealed { at: self.inner.clock.unix_ms(), by: by.clone(), kind: Kind::VaultSealed, under, v: VERSION };
         Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
     }
 }

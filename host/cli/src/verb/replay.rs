@@ -144,6 +144,7 @@ impl Compared {
             | Record::ConfigUntrusted(_)
             | Record::AgentAccepted(_)
             | Record::AgentUnaccepted(_)
+            | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {}

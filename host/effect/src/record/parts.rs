@@ -185,6 +185,18 @@ pub enum MetIn {
     Answer,
 }
 
+/// Where the key comes from that a vault is sealed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SealedUnder {
+    /// A file of the home.
+    File,
+    /// A passphrase.
+    Passphrase,
+    /// The key ring of the kernel.
+    Keyring,
+}
+
 /// What was done with a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -188,6 +188,7 @@ fn one_of_each() -> Vec<Record> {
             v,
         }
         .into(),
+        VaultSealed { at: 1, by: user(), kind: Kind::VaultSealed, under: SealedUnder::Passphrase, v }.into(),
         RollbackAccepted {
             at: 1,
             by: user(),

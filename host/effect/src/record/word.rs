@@ -72,7 +72,20 @@ macro_rules! with_words {
                 /// Form of this body.
                 v: u32,
             }
-            /// A person accepted the record as it is, although it is known to have been longer or different.
+            /// A person had the vault of the home sealed under another key.
+            VaultSealed {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// `vault-sealed`.
+                kind: Kind,
+                /// Where that key comes from.
+                under: SealedUnder,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A person took the record as it is, though it was known to have been longer or other.
             RollbackAccepted {
                 /// When, milliseconds since 1970.
                 at: u64,

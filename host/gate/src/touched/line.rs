@@ -99,6 +99,7 @@ impl Lines {
             | Record::ConfigUntrusted(_)
             | Record::AgentAccepted(_)
             | Record::AgentUnaccepted(_)
+            | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::Recovered(_)
@@ -243,8 +244,10 @@ fn credential_of(reason: &Reason) -> Option<String> {
         | Reason::CredentialUseNotGranted(name)
         | Reason::CredentialNotGranted(name)
         | Reason::PlaceholderMisplaced(name) => Some(name.to_string()),
-        // These reasons have the name within a sentence.
-        Reason::CredentialElsewhere(text) | Reason::CredentialUnfit(text) => text.as_str().split('`').nth(1).map(str::to_owned),
+        // These say the name in the course of a sentence.
+        Reason::CredentialElsewhere(text) | Reason::CredentialOutside(text) | Reason::CredentialUnfit(text) => {
+            text.as_str().split('`').nth(1).map(str::to_owned)
+        }
         _ => None,
     }
 }

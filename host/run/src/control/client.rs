@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use effect::record::SealedUnder;
 use effect::{Means, RunId, SafeText, Stopping};
 use rustix::process::geteuid;
 use tokio::io::BufReader;
@@ -108,6 +109,10 @@ impl Client {
 
     pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
         self.wish(&Wish::RecordCredential { word }).await.map(drop)
+    }
+
+    pub(crate) async fn record_sealed(&self, under: SealedUnder) -> Result<(), RunError> {
+        self.wish(&Wish::RecordSealed { under }).await.map(drop)
     }
 
     pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {

@@ -1,5 +1,6 @@
 //! What is said over the socket.
 
+use effect::record::SealedUnder;
 use effect::{Means, RunId, SafeText};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ pub(super) enum Wish {
     Going {},
     RecordTrust { said: TrustSaid },
     RecordCredential { word: CredentialWord },
+    RecordSealed { under: SealedUnder },
     Revoke { revoking: Revoking, word: Option<CredentialWord> },
 }
 

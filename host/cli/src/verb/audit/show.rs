@@ -32,7 +32,7 @@ Examples:
 
 Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
 lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
-rollback-accepted, reanchored, recovered.";
+vault-sealed, rollback-accepted, reanchored, recovered.";
 
 const KINDS: &[Kind] = &[
     Kind::RunOpened,
@@ -56,6 +56,7 @@ const KINDS: &[Kind] = &[
     Kind::ConfigUntrusted,
     Kind::AgentAccepted,
     Kind::AgentUnaccepted,
+    Kind::VaultSealed,
     Kind::RollbackAccepted,
     Kind::Reanchored,
     Kind::Recovered,
