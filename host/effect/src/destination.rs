@@ -4,8 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::ask::CredentialStep;
 use crate::credential::Binding;
 use crate::err::ParseError;
+use crate::grant::HttpGrant;
 use crate::pattern::{HostPattern, PathPattern, written_as_text};
 use crate::target::{HttpTarget, Scheme};
 
@@ -60,13 +62,87 @@ impl Destination {
             path: path.clone(),
         };
         let hosts = binding.hosts.iter().flat_map(|host| paths.iter().map(move |path| at(host, path)));
-        let endpoint = binding.endpoint().map(|target| Self {
+        hosts.chain(binding.endpoint().map(Self::of_target)).collect()
+    }
+
+    /// Where a value has to go so that requests of these grants can take it along: what a grant and the binding both cover, the endpoint for tokens, and
+    /// the requests of a rotation. Where no grant takes it along, or there are too many places, what the binding says.
+    pub fn of_grants(binding: &Binding, grants: &[&HttpGrant]) -> Vec<Self> {
+        let mut places: Vec<Self> = grants.iter().flat_map(|grant| Self::of_grant(binding, grant)).collect();
+        let steps = [CredentialStep::Set, CredentialStep::Test].into_iter().filter_map(|step| binding.requests(&step)).flatten();
+        let fixed: Vec<Self> =
+            binding.endpoint().into_iter().chain(steps.map(|(_, target)| target).collect::<Vec<_>>().iter()).map(Self::of_target).collect();
+        if places.is_empty() {
+            places = Self::of_binding(binding);
+        }
+        for place in fixed {
+            if !places.iter().any(|known| known.covers_all_of(&place)) {
+                places.push(place);
+            }
+        }
+        let mut narrowed: Vec<Self> = Vec::new();
+        for (at, place) in places.iter().enumerate() {
+            let is_in = |(other_at, other): (usize, &Self)| {
+                other_at != at && other.covers_all_of(place) && (other_at < at || !place.covers_all_of(other))
+            };
+            if !places.iter().enumerate().any(is_in) {
+                narrowed.push(place.clone());
+            }
+        }
+        if narrowed.len() > DESTINATIONS_MAX { Self::of_binding(binding) } else { narrowed }
+    }
+
+    /// Where requests of one grant take a value along under a binding: nowhere, where the grant names another credential, or both have nothing in common.
+    pub fn of_grant(binding: &Binding, grant: &HttpGrant) -> Vec<Self> {
+        let port = grant.port();
+        let is_there = grant.credential.as_ref() == Some(&binding.name)
+            && grant.scheme == binding.scheme
+            && binding.port.is_none_or(|bound| bound == port);
+        let hosts: Vec<HostPattern> = binding.hosts.iter().filter_map(|host| host.both(&grant.host)).cloned().collect();
+        if !is_there {
+            return Vec::new();
+        }
+        let granted = grant.paths.iter();
+        let paths: Vec<PathPattern> = if binding.paths.is_empty() {
+            granted.cloned().collect()
+        } else {
+            granted
+                .flat_map(|path| binding.paths.iter().filter(|bound| bound.may_meet(path)).map(|bound| path.narrower(bound).clone()))
+                .collect()
+        };
+        let at = |host: &HostPattern, path: PathPattern| Self {
+            scheme: grant.scheme,
+            host: host.clone(),
+            port: Some(port),
+            path: Some(path).filter(|path| path.to_string() != "/**"),
+        };
+        hosts.iter().flat_map(|host| paths.iter().map(move |path| at(host, path.clone()))).collect()
+    }
+
+    fn of_target(target: &HttpTarget) -> Self {
+        Self {
             scheme: target.scheme,
             host: HostPattern::Exact(target.host.clone()),
             port: Some(target.port),
             path: target.path.parse().ok(),
-        });
-        hosts.chain(endpoint).collect()
+        }
+    }
+
+    /// Whether everything that the other one covers is covered by this one. Where that is hard to tell, it is not.
+    pub fn covers_all_of(&self, other: &Self) -> bool {
+        let paths = match (&self.path, &other.path) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(path), Some(other)) => path.covers_all_of(other),
+        };
+        self.scheme == other.scheme && self.host.covers_all_of(&other.host) && (self.port.is_none() || self.port == other.port) && paths
+    }
+
+    /// Whether something could go to both: not a promise that it can, but where it is false it can't.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let ports = self.port.is_none() || other.port.is_none() || self.port == other.port;
+        let paths = self.path.as_ref().zip(other.path.as_ref()).is_none_or(|(one, other)| one.may_meet(other));
+        self.scheme == other.scheme && self.host.overlaps(&other.host) && ports && paths
     }
 }
 
@@ -189,5 +265,70 @@ mod tests {
         assert!(meets("https://a.example.test/v1/**", &["a.example.test"], &on("/v1/x/*")));
         assert!(meets("https://a.example.test/v1/**", &["a.example.test"], &on("/**")));
         assert!(!meets("https://a.example.test/v1/**", &["a.example.test"], &on("/v2/**")));
+    }
+
+    fn places(texts: &[&str]) -> Vec<Destination> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_destination_covers_all_of_another_only_where_nothing_of_that_one_is_outside() {
+        for (one, other, expected) in [
+            ("https://a.test", "https://a.test/v1/**", true),
+            ("https://a.test/v1/**", "https://a.test", false),
+            ("https://a.test/**", "https://a.test/v1/**", true),
+            ("https://a.test/v1/**", "https://a.test/v1/**", true),
+            ("https://a.test/v1/**", "https://a.test/v1/*/x", true),
+            ("https://a.test/v1/*", "https://a.test/v1/**", false),
+            ("https://a.test/v1/**/x", "https://a.test/v1/**", false),
+            ("https://a.test/v1*", "https://a.test/v*", false),
+            ("https://a.test/v*", "https://a.test/v1*", true),
+            ("https://a.test:*", "https://a.test:8443", true),
+            ("https://a.test:8443", "https://a.test:*", false),
+            ("http://a.test", "https://a.test", false),
+            ("https://*.e.test", "https://a.e.test", true),
+            ("https://*.e.test", "https://*.a.e.test", true),
+            ("https://*.a.e.test", "https://*.e.test", false),
+            ("https://a.e.test", "https://*.e.test", false),
+            ("https://*.e.test", "https://*.ae.test", false),
+        ] {
+            assert_eq!(places(&[one])[0].covers_all_of(&places(&[other])[0]), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_grants_need_is_what_they_and_the_binding_both_cover() {
+        let grant = |host: &str, port: Option<u16>, paths: &[&str]| crate::HttpGrant {
+            credential: Some("key".to_owned()),
+            addresses: Vec::new(),
+            headers: Vec::new(),
+            host: host.parse().unwrap(),
+            methods: Vec::new(),
+            paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+            port,
+            scheme: crate::Scheme::Https,
+            until: None,
+            within: crate::HttpBounds::default(),
+        };
+        let needs = |change: &dyn Fn(&mut Binding), grants: &[crate::HttpGrant]| {
+            let mut binding = Binding::new("key", vec!["*.e.test".parse().unwrap()], Placement::Bearer, Source::Local);
+            change(&mut binding);
+            let places = Destination::of_grants(&binding, &grants.iter().collect::<Vec<_>>());
+            places.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let as_is = |_: &mut Binding| ();
+        let on = |path: &'static str| move |binding: &mut Binding| binding.paths = vec![path.parse().unwrap()];
+        assert_eq!(needs(&as_is, &[grant("a.e.test", Some(8443), &["/api/**"])]), ["https://a.e.test:8443/api/**"]);
+        assert_eq!(needs(&on("/api/v1/**"), &[grant("a.e.test", None, &["/api/**"])]), ["https://a.e.test/api/v1/**"]);
+        assert_eq!(needs(&on("/**"), &[grant("*.a.e.test", None, &["/x"])]), ["https://*.a.e.test/x"]);
+        let two = [grant("a.e.test", None, &["/x/y"]), grant("a.e.test", None, &["/x/**", "/x/**"]), grant("b.test", None, &["/**"])];
+        assert_eq!(
+            needs(&as_is, &two),
+            ["https://a.e.test/x/**"],
+            "what is in another place, and what the binding does not cover, is left out"
+        );
+        let other = crate::HttpGrant { credential: None, ..grant("a.e.test", None, &["/**"]) };
+        assert_eq!(needs(&as_is, &[other]), ["https://*.e.test"], "where no grant takes it along, what the binding says");
+        assert_eq!(needs(&|binding| binding.port = Some(1), &[grant("a.e.test", Some(2), &["/"])]), ["https://*.e.test:1"]);
     }
 }

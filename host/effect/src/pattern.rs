@@ -28,6 +28,26 @@ impl HostPattern {
         }
     }
 
+    /// Whether every host that the other one covers is covered by this one.
+    pub fn covers_all_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (pattern, Self::Exact(host)) => pattern.matches(host),
+            (Self::Exact(_), Self::Under(_)) => false,
+            (Self::Under(one), Self::Under(other)) => {
+                one == other || other.strip_suffix(one.as_str()).is_some_and(|front| front.ends_with('.'))
+            }
+        }
+    }
+
+    /// What both cover, which is one of the two; nothing, where they have no host in common.
+    pub fn both<'a>(&'a self, other: &'a Self) -> Option<&'a Self> {
+        match (self.covers_all_of(other), other.covers_all_of(self)) {
+            (true, _) => Some(other),
+            (false, true) => Some(self),
+            (false, false) => None,
+        }
+    }
+
     /// Whether there is a host that both cover.
     pub fn overlaps(&self, other: &Self) -> bool {
         let within = |suffix: &str, other: &str| suffix == other || suffix.strip_suffix(other).is_some_and(|front| front.ends_with('.'));
@@ -105,6 +125,27 @@ impl PathPattern {
     pub fn may_meet(&self, other: &Self) -> bool {
         let (one, two) = (self.text.get(..self.fixed).unwrap_or_default(), other.text.get(..other.fixed).unwrap_or_default());
         one.starts_with(two) || two.starts_with(one)
+    }
+
+    /// Whether every path that the other one covers is covered by this one. Where that is hard to tell, it is not.
+    pub fn covers_all_of(&self, other: &Self) -> bool {
+        // A star of the other's stands for what no pattern names; `**` for no segment, for one, and for two.
+        let as_path = |segments: &[&str]| {
+            let parts = other.text.split('/').flat_map(|part| if part == "**" { segments.to_vec() } else { vec![part] });
+            parts.collect::<Vec<_>>().join("/").replace('*', "\u{1}")
+        };
+        let path = [&[][..], &["*"], &["*", "*"]].map(as_path);
+        *self == *other || self.text == "/**" || path.iter().all(|path| self.matches(if path.is_empty() { "/" } else { path }))
+    }
+
+    /// Of two patterns that may meet, the one that says more before its first star: everything that both cover is covered by it.
+    pub fn narrower<'a>(&'a self, other: &'a Self) -> &'a Self {
+        match (self.covers_all_of(other), other.covers_all_of(self)) {
+            (true, false) => other,
+            (false, true) => self,
+            _ if other.fixed > self.fixed => other,
+            _ => self,
+        }
     }
 
     fn begins(&self, path: &str) -> bool {

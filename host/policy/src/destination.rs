@@ -1,6 +1,6 @@
 //! Where the value of a credential may be sent: its owner says so with the value, and a configuration can only narrow that.
 
-use effect::{Binding, CredentialStep, Destination, HttpTarget, Reason, SafeText};
+use effect::{Binding, CredentialStep, Destination, HttpGrant, HttpTarget, Reason, SafeText};
 
 /// A configuration that would send a value where its owner does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,29 @@ pub enum OutsideError {
         /// Where the configuration would send it.
         wanted: String,
     },
+    /// A grant leads elsewhere: its requests are refused.
+    #[error("the value of `{name}` may go to {allowed}, and agent `{agent}` is granted it for {wanted}: a run is refused {}", if *.wholly { "there" } else { "there in part" })]
+    Granted {
+        /// Of the credential.
+        name: String,
+        /// That has the grant.
+        agent: String,
+        /// Where its owner lets it go.
+        allowed: String,
+        /// Where the grant would send it.
+        wanted: String,
+        /// Whether each request of it is refused, and not only some.
+        wholly: bool,
+    },
+}
+
+impl OutsideError {
+    /// Of the credential.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Unsaid { name, .. } | Self::Outside { name, .. } | Self::Granted { name, .. } => name,
+        }
+    }
 }
 
 /// Whether a value, or something that is made with it, may be sent to all of these. The words are for the record.
@@ -59,6 +82,20 @@ pub fn check_binding(binding: &Binding, destinations: &[Destination]) -> Result<
     let fixed: Vec<HttpTarget> = binding.endpoint().cloned().into_iter().chain(steps.map(|(_, target)| target)).collect();
     let stray = fixed.iter().find(|target| !destinations.iter().any(|destination| destination.covers(target)));
     stray.map_or(Ok(()), |target| Err(outside(target.redacted())))
+}
+
+/// Where requests of one grant would be refused because the value does not go there, at most once for each place of the grant.
+pub fn check_grant(agent: &str, binding: &Binding, grant: &HttpGrant, destinations: &[Destination]) -> Vec<OutsideError> {
+    let places = Destination::of_grant(binding, grant);
+    let stray = places.into_iter().filter(|place| !destinations.iter().any(|destination| destination.covers_all_of(place)));
+    let told = stray.map(|place| OutsideError::Granted {
+        name: binding.name.clone(),
+        agent: agent.to_owned(),
+        allowed: list(destinations),
+        wholly: !destinations.iter().any(|destination| destination.overlaps(&place)),
+        wanted: place.to_string(),
+    });
+    told.collect()
 }
 
 fn list(destinations: &[Destination]) -> String {

@@ -1,7 +1,7 @@
 //! Checks before a run begins that its bindings send values only where the owners of the values allow it.
 
 use effect::{Binding, Grants, Source};
-use policy::destination::{OutsideError, check_binding};
+use policy::destination::{OutsideError, check_binding, check_grant};
 use vault::{Local, LocalError};
 
 use crate::err::RunError;
@@ -19,6 +19,23 @@ pub fn outside<'a>(vault: &Local, bindings: impl Iterator<Item = &'a Binding>) -
     let listed = vault.list()?;
     let with_value = |name: &str| listed.iter().find(|it| it.name == name && it.version > 0 && !it.revoked);
     Ok(local.filter_map(|binding| check_binding(binding, &with_value(&binding.name)?.destinations).err()).collect())
+}
+
+/// Where requests of these agents would be refused because a value of this vault does not go there.
+///
+/// # Errors
+/// A vault that does not open.
+pub fn outside_grants<'a>(vault: &Local, agents: impl Iterator<Item = (&'a str, &'a Grants)>) -> Result<Vec<OutsideError>, LocalError> {
+    let listed = vault.list()?;
+    let with_value = |name: &str| listed.iter().find(|it| it.name == name && it.version > 0 && !it.revoked);
+    let of_agent = |(agent, grants): (&'a str, &'a Grants)| {
+        let local = grants.credentials.iter().filter(|binding| binding.source == Source::Local);
+        let known = local.filter_map(|binding| Some((binding, with_value(&binding.name)?)));
+        let each =
+            known.flat_map(|(binding, it)| grants.http.iter().flat_map(move |grant| check_grant(agent, binding, grant, &it.destinations)));
+        each.collect::<Vec<_>>()
+    };
+    Ok(agents.flat_map(of_agent).collect())
 }
 
 impl House {

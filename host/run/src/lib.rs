@@ -21,7 +21,7 @@ mod revoke;
 mod say_trust;
 mod schemas;
 
-pub use bound::outside;
+pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use err::RunError;
 pub use event::{Event, Events};
