@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use effect::{Grants, Host, HostPattern, Reason, SafeText};
 use vault::{Hits, LocalError, Outstanding, Register, Scrubber, Secret};
 
+/// BOUND: bytes of a reason on the record, which names a file of the home.
+const REASON_BYTES_MAX: usize = 1024;
+
 /// See the module.
 pub(crate) struct Looked {
     register: Arc<Register>,
@@ -32,29 +35,39 @@ struct Taken {
     values: BTreeMap<u64, Arc<Outstanding>>,
 }
 
-/// Why a value can't be looked for. Such a value must not leave the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A value that can't be looked for must not leave. In words for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unlooked {
     /// Too many values could still let somebody in.
     Full,
-    /// What the home has kept does not open, or can't be added to.
-    Unkept,
+    /// The vault of the home, or its list of such values, does not open or can't be added to; why.
+    Unkept(String),
 }
 
 impl Unlooked {
     /// Why a request under this credential is not sent.
     pub(crate) fn reason(self, credential: &str) -> Reason {
         let why = match self {
-            Self::Full => "would be one value too many that could still let somebody in: no other is made until some have lapsed",
-            Self::Unkept => "can't be used: the home's list of values that could let somebody in (`vault.live`) can't be read or written",
+            Self::Full => {
+                "would be one value too many that could still let somebody in: no other is made until some have lapsed".to_owned()
+            }
+            Self::Unkept(why) => format!("can't be used while the host does not know all values that could let somebody in: {why}"),
         };
-        Reason::CredentialUnfit(SafeText::new(&format!("`{credential}` {why}"), 256))
+        Reason::CredentialUnfit(SafeText::new(&format!("`{credential}` {why}"), REASON_BYTES_MAX))
+    }
+
+    fn ending() -> Self {
+        Self::Unkept("the host is ending".to_owned())
     }
 }
 
 impl From<LocalError> for Unlooked {
     fn from(err: LocalError) -> Self {
-        if matches!(err, LocalError::FullOfLive) { Self::Full } else { Self::Unkept }
+        match (&err, std::error::Error::source(&err)) {
+            (LocalError::FullOfLive, _) => Self::Full,
+            (_, None) => Self::Unkept(err.to_string()),
+            (_, Some(cause)) => Self::Unkept(format!("{err}: {cause}")),
+        }
     }
 }
 
@@ -78,7 +91,7 @@ impl Looked {
     pub(crate) async fn look(&self, now_s: u64) -> Result<(), Unlooked> {
         let register = Arc::clone(&self.register);
         let looked = tokio::task::spawn_blocking(move || register.look(now_s)).await;
-        looked.map_err(|_| Unlooked::Unkept)??;
+        looked.map_err(|_| Unlooked::ending())??;
         self.take(now_s)
     }
 
@@ -87,7 +100,7 @@ impl Looked {
         if !values.is_empty() {
             let register = Arc::clone(&self.register);
             let noted = tokio::task::spawn_blocking(move || register.note(values, now_s)).await;
-            noted.map_err(|_| Unlooked::Unkept)??;
+            noted.map_err(|_| Unlooked::ending())??;
         }
         self.take(now_s)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Binding, Environment, HostPattern, Scheme};
+use effect::{Binding, Environment, HostPattern, Scheme, Source};
 use serde::Serialize;
 
 use crate::config::Resolved;
@@ -32,13 +32,15 @@ pub struct Known {
     pub revoked: bool,
     /// When its value was set in the vault, seconds since 1970.
     pub set_at_s: Option<u64>,
+    /// Whether its value in the vault can be guessed.
+    pub weak: bool,
 }
 
 /// One thing wrong with one credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// In one word: `unused`, `over-broad`, `overdue`, `no-rotation`, `shared`, `two-environments`, `no-owner`, `agent-expired`, `clear-text`,
-    /// `revoked-yet-granted`, `met`.
+    /// `revoked-yet-granted`, `met`, `guessable`.
     pub code: &'static str,
     /// Its name.
     pub credential: String,
@@ -60,7 +62,38 @@ const REUSE: (&str, &str) = ("NHI9:2025", "NHI reuse");
 
 /// Everything that is wrong, by the credential's name.
 pub fn faults(resolved: &Resolved, facts: &Facts) -> Vec<Fault> {
-    resolved.credentials.values().flat_map(|binding| Judged { binding, facts, resolved }.faults()).collect()
+    let bound = resolved.credentials.values().flat_map(|binding| Judged { binding, facts, resolved }.faults());
+    let strays = facts.known.iter().filter(|(name, known)| known.set_at_s.is_some() && !resolved.credentials.contains_key(*name));
+    let mut faults: Vec<Fault> = bound.chain(strays.flat_map(|(name, known)| unbound(name, known))).collect();
+    faults.sort_by(|one, other| one.credential.cmp(&other.credential));
+    faults
+}
+
+/// What is wrong with a name of the vault that the configuration does not have.
+fn unbound(name: &str, known: &Known) -> Vec<Fault> {
+    let fault = |code, (nhi, risk): (&'static str, &'static str), why: &str| Fault {
+        code,
+        credential: name.to_owned(),
+        nhi,
+        risk,
+        why: why.to_owned(),
+    };
+    let unused = "it is in the vault, and this configuration has no credential of that name";
+    let mut found = vec![fault("unused", OFFBOARDING, unused)];
+    if known.weak {
+        found.push(fault("guessable", AUTHENTICATION, GUESSABLE));
+    }
+    if known.met > 0 {
+        found.push(fault("met", LEAKAGE, &met_words(known.met)));
+    }
+    found
+}
+
+const GUESSABLE: &str = "its value can be guessed: it was taken with `--weak`";
+
+fn met_words(met: u64) -> String {
+    let times = if met == 1 { "once".to_owned() } else { format!("{met} times") };
+    format!("its value was met {times} in requests of agents, or in answers from where it may not go: has it leaked, or is it guessed?")
 }
 
 struct Judged<'a> {
@@ -74,6 +107,7 @@ impl Judged<'_> {
         let found = [
             self.without_owner(),
             self.unused(),
+            self.guessable(),
             self.revoked(),
             self.over_broad(),
             self.clear_text(),
@@ -98,10 +132,12 @@ impl Judged<'_> {
 
     fn met(&self) -> Option<Fault> {
         let met = self.facts.known.get(&self.binding.name).map_or(0, |known| known.met);
-        let why = format!(
-            "its value was met {met} times in requests of agents, or in answers from where it may not go: has it leaked, or is it guessed?"
-        );
-        (met > 0).then(|| self.fault("met", LEAKAGE, why))?
+        (met > 0).then(|| self.fault("met", LEAKAGE, met_words(met)))?
+    }
+
+    fn guessable(&self) -> Option<Fault> {
+        let weak = self.facts.known.get(&self.binding.name).is_some_and(|known| known.weak);
+        (weak && self.binding.source == Source::Local).then(|| self.fault("guessable", AUTHENTICATION, GUESSABLE.to_owned()))?
     }
 
     fn without_owner(&self) -> Option<Fault> {

@@ -20,16 +20,16 @@ const KEY_FRONT: &str = "pem:";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitError {
     /// Too short to be taken out of what comes back.
-    #[error("a secret has {VALUE_BYTES_MIN} bytes at least")]
+    #[error("a value has {VALUE_BYTES_MIN} bytes at least")]
     Short,
     /// Longer than it could be sent.
-    #[error("a secret has {VALUE_BYTES_MAX} bytes at most")]
+    #[error("a value has {VALUE_BYTES_MAX} bytes at most")]
     Long,
     /// A blank where servers take it away: what comes back would be another value.
-    #[error("a secret neither begins nor ends with a blank")]
+    #[error("a value neither begins nor ends with a blank")]
     Blank,
     /// A line end, a NUL, or another byte that ends a header field.
-    #[error("a secret holds no line ends and no control characters; is there one at its end?")]
+    #[error("a value holds no line ends and no control characters; is there one at its end?")]
     Control,
     /// A PEM block of another kind, or more than one, or a broken one.
     #[error("a private key is one PEM block, `PRIVATE KEY` or `RSA PRIVATE KEY`, not encrypted, and nothing else")]

@@ -69,12 +69,17 @@ fn all(binding: &Binding) -> Vec<String> {
         effects.push(format!("used only by {}", binding.agents.iter().map(agent).collect::<Vec<_>>().join(", ")));
     }
     effects.extend(binding.owner.iter().map(|owner| format!("{} answers for it", SafeText::new(owner, 1024))));
-    effects.extend(binding.rotate_every_s.map(|every_s| format!("its value must be another one every {every_s} s")));
+    effects.extend(binding.rotate_every_s.map(|every_s| format!("its value must be another one every {}", time(every_s))));
     said.extend(effects.into_iter().map(for_it));
     said
 }
 
-/// What is read, run or asked, on this machine or from it, to get the value.
+/// As `rotate-every` is written.
+fn time(seconds: u64) -> String {
+    if seconds.is_multiple_of(86_400) { format!("{}d", seconds / 86_400) } else { format!("{}h", seconds / 3600) }
+}
+
+/// What is read, run or asked on this machine or from it to have the value.
 fn effects_of_source(source: &Source) -> Vec<String> {
     match source {
         Source::Local => Vec::new(),

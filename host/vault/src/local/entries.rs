@@ -9,6 +9,7 @@ use super::err::LocalError;
 use super::{Kept, Listed};
 use crate::register::Outstanding;
 use crate::secret::Secret;
+use crate::strength::STRONG_BITS;
 
 /// BOUND: secrets in one vault.
 pub(super) const SECRETS_MAX: usize = 1000;
@@ -179,6 +180,7 @@ impl Entries {
             set_at: entry.set_at,
             revoked: entry.value.is_none(),
             staged: entry.next.is_some(),
+            weak: [&entry.value, &entry.next].into_iter().flatten().any(|value| value.strength_bits() < STRONG_BITS),
             destinations: entry.destinations,
         };
         self.0.into_iter().map(listed).collect()

@@ -28,6 +28,14 @@ pub enum LocalError {
     /// The key is no key.
     #[error("`{}` is not a key of 32 bytes", .0.display())]
     Key(PathBuf),
+    /// The file of the key is gone.
+    #[error("`{}` is not there: the key that `{}` is sealed under", key.display(), vault.display())]
+    NoKey {
+        /// Of the key.
+        key: PathBuf,
+        /// What it would open.
+        vault: PathBuf,
+    },
     /// The key in the key ring of the kernel is not there, or is none.
     #[error("no key of 32 bytes could be read from the key ring of the kernel: type `user`, description `{description}`")]
     Keyring {
@@ -40,6 +48,14 @@ pub enum LocalError {
     /// It needs a passphrase, and none was given for it.
     #[error("`{}` is sealed under a passphrase: `BAILIWICK_PASSPHRASE_FILE` names the file that holds it", .0.display())]
     Locked(PathBuf),
+    /// Another passphrase than the one that it is sealed under, or a changed file: nobody can tell which.
+    #[error("`{}` does not open with the passphrase in `{}`, which `BAILIWICK_PASSPHRASE_FILE` names: it is another one, or the vault was changed", vault.display(), passphrase.display())]
+    OtherPassphrase {
+        /// What it was to open.
+        vault: PathBuf,
+        /// The file that it is in.
+        passphrase: PathBuf,
+    },
     /// A passphrase was given for one that needs none.
     #[error("`{}` is not sealed under a passphrase", .0.display())]
     NotLocked(PathBuf),
@@ -77,13 +93,13 @@ pub enum LocalError {
     #[error("a value has {} destinations at most, of {} bytes together", effect::DESTINATIONS_MAX, effect::DESTINATIONS_BYTES_MAX)]
     Destinations,
     /// Nothing of that name.
-    #[error("there is no secret `{0}`")]
+    #[error("the vault has no credential `{0}`")]
     Absent(String),
     /// It was taken back.
-    #[error("the secret `{0}` was revoked")]
+    #[error("the credential `{0}` was revoked")]
     Revoked(String),
     /// There is nothing to lift.
-    #[error("the secret `{0}` is not revoked")]
+    #[error("the credential `{0}` is not revoked")]
     NotRevoked(String),
     /// Its next value is there already.
     #[error("a new value for `{0}` waits already: it is taken over or given up first")]

@@ -63,7 +63,11 @@ impl Local {
         if disk::mark(&self.live_file())? == reader.mark {
             return Ok(Vec::new());
         }
-        let _lock = disk::lock(&self.home)?;
+        let _lock = match disk::lock(&self.home) {
+            // Of a copy that can't be written nobody changes anything, so there is nothing to be kept from.
+            Err(LocalError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
+            lock => Some(lock?),
+        };
         self.live_read_locked(reader)
     }
 
@@ -150,6 +154,27 @@ impl Local {
         let values = self.read()?.1.values();
         *mark = now;
         Ok(Some(values))
+    }
+
+    /// Every value of this home that could let somebody in: those of the vault, and those on the list that have not lapsed, which were replaced, revoked,
+    /// removed, obtained or made. To be taken out of what is shown.
+    ///
+    /// # Errors
+    /// The vault or the list does not open: nobody knows what is to be taken out.
+    pub fn live_values(&self, now_s: u64) -> Result<Vec<Secret>, LocalError> {
+        // The vault first: a value is put on the list before it leaves the vault, so one that is gone from it is on the list by then.
+        let present = self.read()?.1.values().into_iter().map(|value| value.secret);
+        let kept = self.live_read(&mut Reader::default())?.into_iter().filter(|value| value.until_s > now_s);
+        Ok(present.chain(kept.map(|value| value.secret)).collect())
+    }
+
+    /// Whether this is a value that the name had here, and has no more: it was replaced, revoked or removed, and is still looked for.
+    ///
+    /// # Errors
+    /// The list does not open.
+    pub fn is_former(&self, name: &str, value: &Secret, now_s: u64) -> Result<bool, LocalError> {
+        let kept = self.live_read(&mut Reader::default())?;
+        Ok(kept.iter().any(|kept| kept.credential == name && kept.until_s > now_s && kept.secret.is(value)))
     }
 
     fn live_read_locked(&self, reader: &mut Reader) -> Result<Vec<KeptValue>, LocalError> {

@@ -62,6 +62,8 @@ pub struct Listed {
     pub staged: bool,
     /// Where its values may go.
     pub destinations: Vec<Destination>,
+    /// Whether its value, or the one that waits, can be guessed.
+    pub weak: bool,
 }
 
 /// A value, with what its owner has said of it.
@@ -350,7 +352,10 @@ impl Local {
     }
 
     fn opened(&self, head: Head, key: &Key, sealed: &[u8]) -> Result<Entries, LocalError> {
-        let plain = seal::open(&head, key, sealed).ok_or_else(|| LocalError::Sealed(self.file()))?;
+        let plain = seal::open(&head, key, sealed).ok_or_else(|| match (head, &self.passphrase_file) {
+            (Head::Passphrase(..), Some(passphrase)) => LocalError::OtherPassphrase { vault: self.file(), passphrase: passphrase.clone() },
+            _ => LocalError::Sealed(self.file()),
+        })?;
         let entries = if head == Head::First { Entries::decode_form_1(&plain) } else { Entries::decode(&plain) };
         entries.ok_or_else(|| LocalError::Sealed(self.file()))
     }
@@ -385,7 +390,7 @@ impl Local {
     fn key_in_file(&self, head: Head) -> Result<Key, LocalError> {
         let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
         let bytes = match disk::read(&path, KEY_BYTES as u64 + 1) {
-            Ok(None) => return Err(LocalError::Sealed(self.file())),
+            Ok(None) => return Err(LocalError::NoKey { key: path, vault: self.file() }),
             Err(err) if matches!(Exposed::of(&err), Some(Exposed::Mode { .. })) => return Err(LocalError::KeyIsOpen(path)),
             read => read?.unwrap_or_default(),
         };
@@ -416,7 +421,7 @@ impl Local {
         let head = Head::First.next();
         // One that was made for a vault whose writing was cut off then.
         match self.key_in_file(head) {
-            Err(LocalError::Sealed(_)) => self.new_key(head),
+            Err(LocalError::NoKey { .. }) => self.new_key(head),
             key => Ok((head, key?)),
         }
     }

@@ -93,8 +93,9 @@ fn a_new_value_waits_unseen_until_it_is_taken_over_or_given_up() {
     assert!(matches!(vault.set("a", secret("third-value"), 8), Err(LocalError::Staged(_))));
     assert_eq!(vault.promote("a", 9).unwrap().expose(), b"first-value");
     assert_eq!((vault.get("a").unwrap().0.expose(), vault.get("a").unwrap().1), (&b"second-value"[..], 2));
-    let listed =
-        |version, set_at, staged| [Listed { name: "a".to_owned(), version, set_at, revoked: false, staged, destinations: Vec::new() }];
+    let listed = |version, set_at, staged| {
+        [Listed { name: "a".to_owned(), version, set_at, revoked: false, staged, destinations: Vec::new(), weak: true }]
+    };
     assert_eq!(vault.list().unwrap(), listed(2, 9, false));
     assert_eq!(vault.stage("a", secret("third-value")).unwrap(), 3);
     assert_eq!(vault.list().unwrap(), listed(2, 9, true));
@@ -176,7 +177,7 @@ fn a_vault_that_was_changed_cut_short_or_taken_elsewhere_does_not_open_and_is_no
     fs::write(&key, [7; 31]).unwrap();
     assert!(matches!(vault.get("a"), Err(LocalError::Key(_))), "half a key");
     fs::remove_file(&key).unwrap();
-    assert!(matches!(vault.get("a"), Err(LocalError::Sealed(_))), "no key");
+    assert!(matches!(vault.get("a"), Err(LocalError::NoKey { .. })), "no key, and the error names its file");
     assert!(vault.set("b", secret("other-value"), 8).is_err() && vault.rekey(&KeySource::File).is_err(), "no new key for an old vault");
 }
 
@@ -191,12 +192,13 @@ fn under_a_passphrase_nothing_opens_that_is_not_the_vault_under_that_passphrase(
     assert_eq!(names(home.path()), ["vault"]);
     // What asks for another kind of key, or for more than a vault of ours does, is told so.
     nothing_else_opens(&vault, home.path(), |err| {
-        matches!(err, LocalError::Sealed(_) | LocalError::Costly(_) | LocalError::Keyring { .. } | LocalError::Passphrase)
+        use LocalError::{Costly, Keyring, NoKey, OtherPassphrase, Passphrase, Sealed};
+        matches!(err, Sealed(_) | Costly(_) | Keyring { .. } | Passphrase | NoKey { .. } | OtherPassphrase { .. })
     });
     let other = Local::new(elsewhere.path());
     other.rekey_at(&KeySource::Passphrase(Zeroizing::new(b"the passphrase of another home".to_vec())), CHEAP).unwrap();
     fs::copy(elsewhere.path().join("vault"), home.path().join("vault")).unwrap();
-    assert!(matches!(vault.get("a"), Err(LocalError::Sealed(_))), "another home's vault");
+    assert!(matches!(vault.get("a"), Err(LocalError::OtherPassphrase { .. })), "another home's vault");
 }
 
 #[test]
@@ -275,7 +277,7 @@ fn a_vault_under_a_passphrase_opens_for_whoever_has_unlocked_it_or_can_read_the_
     // Another passphrase: what was unlocked before is locked again, and what reads its passphrase goes on with the new one.
     let next = b"the passphrase after that one";
     vault.rekey_at(&KeySource::Passphrase(Zeroizing::new(next.to_vec())), CHEAP).unwrap();
-    assert!(matches!(fresh.get("a"), Err(LocalError::Locked(_))) && matches!(reads.get("a"), Err(LocalError::Sealed(_))));
+    assert!(matches!(fresh.get("a"), Err(LocalError::Locked(_))) && matches!(reads.get("a"), Err(LocalError::OtherPassphrase { .. })));
     put(&file, next);
     assert!(opens(&reads));
 }
