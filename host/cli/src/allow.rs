@@ -27,8 +27,14 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::CredentialExpired(name) => words(&format!("a later day in the `until` of `[credentials.{name}]`")),
         Reason::CredentialUnavailable(name) => words(&format!("a value: `bailiwick credentials set {name}`, or what its `source` names")),
         Reason::CredentialElsewhere(_) => words("nothing: a credential of one environment is not used in another"),
-        Reason::CredentialOutside(_) => words("`bailiwick credentials set NAME --for URL`, if the value's owner wants it to go there"),
+        Reason::CredentialOutside(what) => {
+            let name = what.as_str().split('`').nth(1).unwrap_or("NAME");
+            words(&format!("`bailiwick credentials set {name} --for URL < /dev/null`, if the value's owner wants it to go there"))
+        }
         Reason::CredentialRevoked(name) => words(&format!("a run that is started anew, if `{name}` itself was not revoked")),
+        Reason::CredentialUnfit(what) if !what.as_str().contains("does not fit") => {
+            words("a vault that opens and has room: the reason says what is missing")
+        }
         Reason::CredentialUnfit(_) => words("another `kind` for the credential, or a request that has room for it"),
         Reason::CredentialUseNotGranted(name) => words(&format!("`[[agents.AGENT.credentials]]` with the name `{name}` and `may`")),
         Reason::CredentialNotGranted(name) => words(&format!("`credential = \"{name}\"` in a grant for this request")),

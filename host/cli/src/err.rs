@@ -51,8 +51,28 @@ pub(crate) enum CliError {
     Vault(#[from] vault::LocalError),
     #[error("nobody has said where the value of `{}` may go", safe(name))]
     NoDestination { name: String, proposed: Vec<effect::Destination> },
-    #[error(transparent)]
-    NotADestination(effect::ParseError),
+    #[error(
+        "that is no destination: it takes `https://HOST` or `http://HOST`, where wanted `:PORT` and `/PATH/**`; HOST may begin with `*.`"
+    )]
+    NotADestination,
+    #[error("nothing came in as the value of `{}`", safe(name))]
+    NoValue { name: String },
+    #[error("`{}` has that value already: nothing was changed", safe(name))]
+    SameValue { name: String },
+    #[error("that is a value that `{}` had before, and that was replaced, revoked or removed in the last 30 days", safe(name))]
+    FormerValue { name: String },
+    #[error("`{}` had its value in the vault, and lost it when it was revoked: there is nothing to restore", safe(name))]
+    ValueIsGone { name: String },
+    #[error("{what}, and that is not on the record")]
+    NotRecorded {
+        what: String,
+        #[source]
+        cause: Box<CliError>,
+    },
+    #[error("nothing says what is to be revoked")]
+    RevokeWhat,
+    #[error("nothing was revoked: {why}")]
+    NothingRevoked { why: String },
     #[error("a value would go where its owner does not let it")]
     Outside(Vec<run::OutsideError>),
     #[error("there is no credential `{}`, here or on the record: nothing was revoked", safe(name))]
@@ -173,6 +193,7 @@ fn vault_exit(err: &vault::LocalError) -> u8 {
         LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) | LocalError::Changed(_) => {
             exit::USAGE
         }
+        LocalError::OtherPassphrase { .. } | LocalError::NoKey { .. } => exit::HOST,
         LocalError::Passphrase | LocalError::Locked(_) | LocalError::NotLocked(_) | LocalError::PassphraseIsOpen(_) => exit::USAGE,
         LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
             exit::HOST
@@ -225,9 +246,12 @@ impl CliError {
             Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
             Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
             Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
-            Self::NoDestination { .. } | Self::NotADestination(_) | Self::Outside(_) | Self::NoCredential { .. } | Self::InUse { .. } => {
+            Self::NoDestination { .. } | Self::NotADestination | Self::Outside(_) | Self::NoCredential { .. } | Self::InUse { .. } => {
                 exit::USAGE
             }
+            Self::NoValue { .. } | Self::SameValue { .. } | Self::FormerValue { .. } | Self::ValueIsGone { .. } => exit::USAGE,
+            Self::RevokeWhat | Self::NothingRevoked { .. } => exit::USAGE,
+            Self::NotRecorded { .. } => exit::RECORD,
             Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
@@ -288,7 +312,27 @@ impl CliError {
     fn help(&self) -> Option<Cow<'static, str>> {
         match Exposed::of(self) {
             Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
-            None => self.advice().map(Cow::Borrowed),
+            None => self.named_advice().map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed)),
+        }
+    }
+
+    /// The same, with the name of the credential in the command.
+    fn named_advice(&self) -> Option<String> {
+        use vault::LocalError;
+        match self {
+            Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
+            Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
+            Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
+            Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
+            Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),
+            Self::FormerValue { name } => Some(format!(
+                "have a new one made where it lets in; `bailiwick credentials set {name} --again` takes this one all the same"
+            )),
+            Self::Vault(LocalError::Revoked(name)) if effect::is_name(name) => {
+                Some(format!("`bailiwick credentials set {name}` sets a new value"))
+            }
+            Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
+            _ => None,
         }
     }
 
@@ -308,11 +352,19 @@ impl CliError {
             Self::AcceptedElsewhere { .. } => Some("see who changed it; then `bailiwick accept AGENT` accepts it as it is now"),
             Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
             Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
-            Self::Outside(_) | Self::Run(RunError::Destination(_)) => {
-                Some("if it is to go there: `bailiwick credentials set NAME --for URL < /dev/null`")
-            }
             Self::NoCredential { .. } => Some("`bailiwick credentials ls`; `--config FILE` names a configuration that lies elsewhere"),
-            Self::InUse { .. } => Some("`bailiwick credentials revoke NAME` ends them, and then it can be removed"),
+            Self::Vault(vault::LocalError::Absent(_)) => Some("`bailiwick credentials ls` shows which there are"),
+            Self::Vault(vault::LocalError::Locked(_)) => Some("put its path into that variable, for this and each other command"),
+            Self::Vault(vault::LocalError::OtherPassphrase { .. }) => {
+                Some("name the file with the passphrase that it was sealed under last")
+            }
+            Self::Vault(vault::LocalError::NoKey { .. }) => Some(
+                "put that file back from a copy of the home; without it, nobody can open the vault, and each value is set anew in another home",
+            ),
+            Self::RevokeWhat => Some("`bailiwick credentials revoke NAME`, or `--agent AGENT`, `--run RUN`, `--lease RUN/NAME`"),
+            Self::NothingRevoked { .. } => {
+                Some("`bailiwick ps` shows runs that go on; `bailiwick credentials revoke NAME` bars a credential from all runs")
+            }
             Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
             Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
             Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
@@ -397,7 +449,11 @@ impl CliError {
     }
 }
 
-/// The command that sets the destinations that the configuration at hand has.
+fn may_go_there(name: &str) -> String {
+    format!("if it is to go there: `bailiwick credentials set {name} --for URL < /dev/null`")
+}
+
+/// The command that says where to, as the configuration at hand has it.
 fn told_destinations(name: &str, proposed: &[effect::Destination]) -> Vec<String> {
     let places: Vec<String> = proposed.iter().map(|destination| format!(" --for '{destination}'")).collect();
     let places = if places.is_empty() { " --for https://HOST".to_owned() } else { places.concat() };

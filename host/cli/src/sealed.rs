@@ -1,12 +1,13 @@
-//! Makes what is kept sealed beside the record fit to be shown: with stars in place of the vault's values, and without control characters.
+//! What lies sealed beside the record, made fit to be shown: with values starred, and without anything that a terminal obeys.
 //!
-//! SECURITY: what the guest was given went through the scrubber when it arrived. What the guest sent did not, and a value may have been put
-//! into the vault since. So everything is searched for the values that the vault has now. If the vault can't be opened, nothing is shown.
+//! SECURITY: what the guest was given went through the scrubber when it came. What it sent and its input did not, and a value may have been put into the
+//! vault since. So all of it goes through the values that could let somebody in now: those of the vault, and those that were replaced, revoked or
+//! removed there, as long as the home keeps them. Where the vault or that list can't be opened, nothing is shown.
 
 use effect::Header;
 use run::Place;
 use serde_json::{Value, json};
-use vault::{LocalError, Scrubber, Secret};
+use vault::Scrubber;
 
 use crate::err::CliError;
 use crate::{place, words};
@@ -20,14 +21,9 @@ const HEX_COLUMNS: usize = 16;
 pub(crate) struct Stars(Scrubber);
 
 impl Stars {
-    /// For the values that the vault of this home has now.
+    /// With the values that the vault of this home has, and those that it had and that could still let somebody in.
     pub(crate) fn of(place: &Place) -> Result<Self, CliError> {
-        let vault = run::local_vault(place, place::passphrase_file().as_deref());
-        let mut values: Vec<Secret> = Vec::new();
-        for listed in vault.list()? {
-            values.extend(there(vault.get(&listed.name))?);
-            values.extend(there(vault.staged(&listed.name))?);
-        }
+        let values = run::local_vault(place, place::passphrase_file().as_deref()).live_values(place::now_s())?;
         Scrubber::new(values.iter()).map(Self).map_err(|_| CliError::TooManyValues)
     }
 
@@ -50,20 +46,7 @@ impl Stars {
     }
 }
 
-/// If there is no value, or it may not be used any more, there is nothing to replace by stars.
-fn there(got: Result<(Secret, u64), LocalError>) -> Result<Option<Secret>, CliError> {
-    match got {
-        Ok((value, _)) => Ok(Some(value)),
-        Err(err) if is_absent(&err) => Ok(None),
-        Err(err) => Err(err.into()),
-    }
-}
-
-fn is_absent(err: &LocalError) -> bool {
-    matches!(err, LocalError::Absent(_) | LocalError::Revoked(_) | LocalError::NotStaged(_))
-}
-
-/// Bytes in lines that are safe to print: as text if they are text, else in hexadecimal.
+/// Bytes in lines that are safe to print: as text where they are, else in hexadecimal.
 pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
     let whole = |text: &str| text.lines().map(words::safe).collect::<Vec<_>>();

@@ -2,7 +2,7 @@
 
 use effect::{Digest, SafeText};
 use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, TrustError, Trusted, admission};
-use run::Place;
+use run::{OutsideError, Place};
 use serde::Serialize;
 
 use super::ConfigArg;
@@ -75,8 +75,17 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 /// Whether a value of the vault would be sent where its owner does not allow it.
 fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliError> {
     let vault = run::local_vault(place, place::passphrase_file().as_deref());
-    let outside = match run::outside(&vault, configured.resolved.credentials.values()) {
-        Ok(outside) => outside,
+    let agents = configured.resolved.agents.iter().map(|(name, agent)| (name.as_str(), &agent.grants));
+    let bindings = run::outside(&vault, configured.resolved.credentials.values());
+    let outside = match bindings.and_then(|found| Ok((found, run::outside_grants(&vault, agents)?))) {
+        Ok((bindings, grants)) if bindings.is_empty() => {
+            let (outside, in_part): (Vec<_>, Vec<_>) =
+                grants.into_iter().partition(|it| matches!(it, OutsideError::Granted { wholly: true, .. }));
+            in_part.iter().for_each(|it| out::words(&words::safe(&it.to_string())));
+            outside
+        }
+        // What is granted under a binding that leads elsewhere leads elsewhere too.
+        Ok((bindings, _)) => bindings,
         Err(err) => {
             out::words(&format!("where values may go was not looked at: {}", words::safe(&err.to_string())));
             return Ok(());

@@ -3,18 +3,19 @@
 mod enter;
 mod known;
 mod list;
+mod recorded;
 mod review;
+mod revoke;
 mod set;
 
-use ::run::{CredentialWord, Holder, Place, Revoking};
-use effect::record::CredentialChange;
-use effect::{Destination, SafeText};
-use vault::{KeySource, Local};
+use ::run::{CredentialWord, Place};
+use effect::record::{CredentialChange, SealedUnder};
+use vault::{KeySource, Local, LocalError};
 
+use self::recorded::Home;
 use super::ConfigArg;
 use crate::err::CliError;
-use crate::signals::Signals;
-use crate::{attend, exit, log, out, place, words};
+use crate::{exit, out, place, words};
 
 /// Keep, list, review and revoke the values of credentials
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ enum What {
         valued: Valued,
         /// Where it may go, whatever a configuration says; may be repeated
         #[arg(long = "for", value_name = "URL")]
-        destinations: Vec<Destination>,
+        destinations: Vec<String>,
     },
     /// Which there are; never a value
     #[command(after_help = LS)]
@@ -72,7 +73,7 @@ enum What {
         #[arg(value_enum)]
         under: Under,
     },
-    /// What is wrong with them: unused, too wide, overdue, shared, in two environments, without an owner
+    /// What is wrong with them: unused, guessable, too wide, overdue, shared, in two environments, without an owner
     #[command(after_help = REVIEW)]
     Review {
         #[command(flatten)]
@@ -106,12 +107,14 @@ struct Valued {
     /// Take a value that can be guessed
     #[arg(long)]
     weak: bool,
+    /// Take a value that it had before, and that was replaced, revoked or removed
+    #[arg(long)]
+    again: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct Revoke {
     /// Of this credential; without anything else, it may not be used any more at all
-    #[arg(required_unless_present_any = ["agent", "run", "lease"])]
     name: Option<String>,
     /// Of runs of this agent that go on
     #[arg(long)]
@@ -128,7 +131,7 @@ struct Revoke {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick credentials set inventory          asks for the value and where it may go
+  bailiwick credentials set inventory          asks for the value, then where it may go
   bailiwick credentials set inventory --for https://inventory.example.com < token
   bailiwick credentials set app --for 'https://*.example.com' < key.pem
   bailiwick credentials ls
@@ -142,7 +145,7 @@ Examples:
   bailiwick credentials set inventory --for https://inventory.example.com < token
   bailiwick credentials set app --for https://api.example.com/v1/** --for https://id.example.com/token < key.pem
   bailiwick credentials set inventory --for https://new.example.com < /dev/null   the value stays
-  bailiwick credentials set pin --weak    a value that can be guessed: what is left of guessing is in docs/credentials.md
+  bailiwick credentials set pin --weak    a value that can be guessed; `ls` and `review` mark it
 
 A configuration can narrow where a value goes, and never widen it. A URL is a scheme, a host or `*.` and a suffix, a port (`:*` for any), and a path \
 pattern; all paths where there is none. One line end behind the value is left out.";
@@ -192,18 +195,14 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let vault = ::run::local_vault(&place, place::passphrase_file().as_deref());
     match args.what {
-        What::Set { valued, destinations } => set::set(&place, &vault, valued, destinations).await?,
+        What::Set { valued, destinations } => set::set(&place, &vault, valued, &destinations).await?,
         What::Rotate(valued) => set::rotate(&place, &vault, valued).await?,
         What::Rm(Named { name }) => remove(&place, &vault, name).await?,
         What::Ls { json } => list::all(&place, &vault, json)?,
         What::Show { name, config, json } => list::one(&place, &vault, &config, &name, json)?,
-        What::Revoke(what) => revoke(&place, &vault, what).await?,
-        What::Restore(Named { name }) => {
-            vault.restore(&name)?;
-            out::words(&format!("{} may be used again", words::safe(&name)));
-            record(&place, word(name, CredentialChange::Restored, None), None).await?;
-        }
-        What::Seal { under } => seal(&vault, under)?,
+        What::Revoke(what) => revoke::revoke(&place, &vault, what).await?,
+        What::Restore(Named { name }) => restore(&place, &vault, name).await?,
+        What::Seal { under } => seal(&place, &vault, under).await?,
         What::Review { config, json } => review::review(&place, &vault, &config, json)?,
     }
     Ok(exit::DONE)
@@ -216,71 +215,43 @@ fn word(credential: String, change: CredentialChange, version: Option<u64>) -> C
 /// SECURITY: a run that has the credential continues to use its value. So the run must have lost it before everything known about the
 /// credential is deleted.
 async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
-    let is_revoked = vault.is_revoked(&name)?;
-    let leases = if is_revoked { Vec::new() } else { known::leases(place, &name)? };
-    if !leases.is_empty() {
-        return Err(CliError::InUse { name, leases });
-    }
-    vault.remove(&name)?;
-    out::words(&format!("{} is removed", words::safe(&name)));
-    record(place, word(name, CredentialChange::Removed, None), None).await.map(drop)
-}
-
-fn seal(vault: &Local, under: Under) -> Result<(), CliError> {
-    let to = match under {
-        Under::File => KeySource::File,
-        Under::Keyring => KeySource::Keyring,
-        Under::Passphrase => KeySource::Passphrase(enter::value("the passphrase")?),
-    };
-    vault.rekey(&to)?;
-    out::words("the vault is sealed under its new key");
+    let home = Home::take(place).await?;
+    let shown = words::safe(&name);
+    home.change(|| {
+        let leases = if vault.is_revoked(&name)? { Vec::new() } else { known::leases(place, &name)? };
+        if !leases.is_empty() {
+            return Err(CliError::InUse { name, leases });
+        }
+        vault.remove(&name)?;
+        Ok(((), word(name, CredentialChange::Removed, None)))
+    })
+    .await?;
+    out::words(&format!("{shown} is removed"));
     Ok(())
 }
 
-/// In the vault first: whatever becomes of the rest, its next use is refused.
-async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliError> {
-    let (mut credential, mut run) = (what.name, what.run);
-    if let Some(lease) = what.lease {
-        let (of, name) = lease.split_once('/').ok_or_else(|| CliError::NotALease(lease.clone()))?;
-        (run, credential) = (Some(of.to_owned()), Some(name.to_owned()));
-    }
-    if let Some(name) = &credential {
-        known::check(place, vault, &what.config, name)?;
-    }
-    let run = run.map(|run| log::run_id(&log::reader(place)?, &run)).transpose()?;
-    let revoking = Revoking { agent: what.agent, credential: credential.clone(), run };
-    let whole = credential.filter(|_| revoking.agent.is_none() && revoking.run.is_none());
-    let Some(name) = whole else { return told(&record_revoking(place, revoking).await?) };
-    vault.revoke(&name)?;
-    out::words(&format!("{} is revoked: what asks for it from now on is refused", words::safe(&name)));
-    told(&record(place, word(name, CredentialChange::Revoked, None), Some(revoking)).await?)
+async fn restore(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
+    let home = Home::take(place).await?;
+    let shown = words::safe(&name);
+    home.change(|| match vault.restore(&name) {
+        Err(LocalError::Revoked(name)) => Err(CliError::ValueIsGone { name }),
+        restored => Ok((restored?, word(name, CredentialChange::Restored, None))),
+    })
+    .await?;
+    out::words(&format!("{shown} may be used again"));
+    Ok(())
 }
 
-fn told(ended: &[SafeText]) -> Result<(), CliError> {
-    ended.iter().try_for_each(|lease| out::line(&format!("ended {lease}")))
-}
-
-/// Puts it on the record, and has the holder of the home end the leases that it has given out.
-async fn record(place: &Place, word: CredentialWord, revoking: Option<Revoking>) -> Result<Vec<SafeText>, CliError> {
-    let mut signals = Signals::new()?;
-    let holder = Holder::find(place, &place::house_options()).await?;
-    let ended = match revoking {
-        Some(revoking) => holder.take_back(revoking, Some(word)).await,
-        None => holder.record_credential(word).await.map(|()| Vec::new()),
+async fn seal(place: &Place, vault: &Local, under: Under) -> Result<(), CliError> {
+    let (to, under) = match under {
+        Under::File => (KeySource::File, SealedUnder::File),
+        Under::Keyring => (KeySource::Keyring, SealedUnder::Keyring),
+        Under::Passphrase => (KeySource::Passphrase(enter::passphrase()?), SealedUnder::Passphrase),
     };
-    let left = attend::leave(holder, &mut signals).await;
-    let ended = ended?;
-    left?;
-    Ok(ended)
-}
-
-/// The holder of the home gives out leases. If nobody holds it, there are no leases to end.
-async fn record_revoking(place: &Place, revoking: Revoking) -> Result<Vec<SafeText>, CliError> {
-    match Holder::ask(place).await {
-        Some(holder) => Ok(holder.take_back(revoking, None).await?),
-        None => match revoking.run {
-            Some(run) => Err(CliError::NotGoing(run)),
-            None => Ok(Vec::new()),
-        },
+    Home::take(place).await?.seal(under, || Ok(vault.rekey(&to)?)).await?;
+    out::words("the vault is sealed under its new key");
+    if under == SealedUnder::Passphrase {
+        out::words("from now on `BAILIWICK_PASSPHRASE_FILE` has to name the file with the passphrase, for each command");
     }
+    Ok(())
 }

@@ -57,7 +57,8 @@ Examples:
   bailiwick show 01K8M3 --grants
   bailiwick show 01K8M3 --json
 
-What lies sealed is opened with the key of this home. Values of the vault are starred.";
+What lies sealed is opened with the key of this home. Values of the vault are starred, also those that were replaced, revoked or removed in the \
+last 30 days.";
 
 #[derive(Serialize)]
 struct Full<'a> {

@@ -154,9 +154,10 @@ async fn rm(place: &Place, which: &str, json: bool) -> Result<u8, CliError> {
         return Err(CliError::NeverTrusted { which: which.to_owned() });
     }
     for entry in &meant {
-        trust::untrust(&place.home, entry)?;
         let change = TrustChange::Untrusted { config: entry.digest };
+        // On the record first, as it was put there: where nothing can be recorded, nothing can run under it either.
         record(place, TrustSaid { path: entry.path.clone(), change }).await?;
+        trust::untrust(&place.home, entry)?;
         if !json {
             out::words(&format!("no longer trusted: {}", words::safe(&entry.path)));
         }

@@ -12,10 +12,20 @@ use crate::out;
 
 /// One line, or one key in PEM: typed twice and unseen at a terminal, else as it comes.
 pub(super) fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let value = twice(&format!("value of {name}: "))?;
+    if value.is_empty() { Err(CliError::NoValue { name: name.to_owned() }) } else { Ok(value) }
+}
+
+/// A passphrase, in the same way.
+pub(super) fn passphrase() -> Result<Zeroizing<Vec<u8>>, CliError> {
+    twice("passphrase: ")
+}
+
+fn twice(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if !std::io::stdin().is_terminal() {
         return line();
     }
-    let first = unseen(&format!("value of {name}: "))?;
+    let first = unseen(prompt)?;
     let again = unseen("once more: ")?;
     if first == again { Ok(first) } else { Err(CliError::TypedTwice) }
 }
@@ -50,8 +60,9 @@ fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
     hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
     hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
-    let _ = write!(std::io::stderr(), "{prompt}");
+    // What is typed before the prompt is thrown away; what is typed after it is never shown.
     tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
+    let _ = write!(std::io::stderr(), "{prompt}");
     let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
     let typed = keys(&stdin, &mut value);
     let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);

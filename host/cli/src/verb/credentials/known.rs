@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::run::Place;
 use effect::RunId;
-use effect::record::Record;
+use effect::record::{CredentialChange, Record};
 use vault::Local;
 
 use super::list;
@@ -62,7 +62,20 @@ pub(super) fn leases(place: &Place, name: &str) -> Result<Vec<String>, CliError>
     Ok(live.into_values().collect())
 }
 
-/// How many letters have to be added, removed or replaced (Levenshtein).
+/// Whether the last that the record has of a credential is that it was revoked.
+pub(super) fn is_revoked_on_record(place: &Place, name: &str) -> Result<bool, CliError> {
+    let mut is_revoked = false;
+    for record in log::reader(place)?.records() {
+        if let Ok(Record::CredentialChanged(changed)) = Record::parse(&record?.body)
+            && changed.credential.as_str() == name
+        {
+            is_revoked = changed.change == CredentialChange::Revoked;
+        }
+    }
+    Ok(is_revoked)
+}
+
+/// How many letters have to be put in, taken out or exchanged (Levenshtein).
 fn distance(one: &str, two: &str) -> usize {
     let two: Vec<char> = two.chars().collect();
     let mut row: Vec<usize> = (0..=two.len()).collect();

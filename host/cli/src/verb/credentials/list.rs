@@ -19,7 +19,9 @@ struct Row {
     set_at: u64,
     revoked: bool,
     staged: bool,
-    /// How often it was met where it may not be, according to the record.
+    /// Whether its value can be guessed.
+    weak: bool,
+    /// How often it was met where it has no business, by the record.
     met: u64,
     /// Where it may go.
     destinations: Vec<effect::Destination>,
@@ -33,6 +35,7 @@ impl From<Listed> for Row {
             set_at: it.set_at,
             revoked: it.revoked,
             staged: it.staged,
+            weak: it.weak,
             met: 0,
             destinations: it.destinations,
         }
@@ -54,18 +57,19 @@ pub(super) fn all(place: &Place, vault: &Local, json: bool) -> Result<(), CliErr
 /// A line for each destination. Everything else is on the first line.
 fn cells(row: &Row) -> Vec<Vec<String>> {
     let set_at = words::utc(row.set_at.saturating_mul(1000));
-    let mut first = vec![row.name.clone(), row.version.to_string(), set_at, row.met.to_string(), state(row).to_owned()];
+    let mut first = vec![row.name.clone(), row.version.to_string(), set_at, row.met.to_string(), state(row)];
     let mut places = row.destinations.iter().map(ToString::to_string);
     first.push(places.next().unwrap_or_else(|| "nowhere".to_owned()));
     let more = places.map(|place| [vec![String::new(); 5], vec![place]].concat());
     std::iter::once(first).chain(more).collect()
 }
 
-fn state(row: &Row) -> &'static str {
+fn state(row: &Row) -> String {
+    let weak = if row.weak { ", CAN BE GUESSED" } else { "" };
     match (row.revoked, row.staged) {
-        (true, _) => "revoked",
-        (false, true) => "set, and a new value waits",
-        (false, false) => "set",
+        (true, _) => "revoked".to_owned(),
+        (false, true) => format!("set, and a new value waits{weak}"),
+        (false, false) => format!("set{weak}"),
     }
 }
 
@@ -146,7 +150,7 @@ fn print(shown: &Shown) -> Result<(), CliError> {
         Some(row) => {
             line("value", &format!("{}, version {}, of {}", state(row), row.version, words::utc(row.set_at.saturating_mul(1000))))?;
             if row.destinations.is_empty() {
-                line("may go to", "nowhere: `bailiwick credentials set NAME --for URL` says where")?;
+                line("may go to", &format!("nowhere: `bailiwick credentials set {} --for URL` says where", shown.name))?;
             }
             row.destinations.iter().try_for_each(|destination| line("may go to", &destination.to_string()))?;
         }

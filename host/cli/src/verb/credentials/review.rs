@@ -15,7 +15,7 @@ pub(super) fn review(place: &Place, vault: &Local, config: &ConfigArg, json: boo
     let (mut known, uses) = (std::collections::BTreeMap::<String, Known>::new(), list::uses(place)?);
     for listed in vault.list()? {
         let value = known.entry(listed.name).or_default();
-        (value.set_at_s, value.revoked) = (Some(listed.set_at), listed.revoked);
+        (value.set_at_s, value.revoked, value.weak) = (Some(listed.set_at), listed.revoked, listed.weak);
     }
     for (name, used) in uses {
         let known = known.entry(name).or_default();

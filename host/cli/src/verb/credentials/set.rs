@@ -1,66 +1,118 @@
 //! `credentials set` and `rotate`: a value, and where it may go.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-use ::run::Place;
+use ::run::{CredentialWord, Place};
 use effect::record::CredentialChange;
-use effect::{Destination, SafeText, Source};
-use vault::{Listed, Local, LocalError, Secret};
+use effect::{Destination, HttpGrant, SafeText, Source};
+use vault::{Local, LocalError, Secret};
 
-use super::{Valued, enter, record, word};
+use super::recorded::Home;
+use super::{Valued, enter, word};
 use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::{out, place, words};
 
-/// Sets a value. With destinations and without a value, it sets only where the present value may be sent.
-pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: Vec<Destination>) -> Result<(), CliError> {
-    let Valued { name, weak } = valued;
-    if !effect::is_name(&name) {
-        return Err(LocalError::NotAName(name.chars().take(80).collect()).into());
+/// BOUND: how often a person is asked where a value may go.
+const ASKED_MAX: u32 = 3;
+
+/// Sets a value; with destinations and without a value, only where the present one may go. A terminal is asked for the value first, unseen: what is typed
+/// in first is the value, whatever was meant to be asked.
+pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: &[String]) -> Result<(), CliError> {
+    if !effect::is_name(&valued.name) {
+        return Err(LocalError::NotAName(valued.name.chars().take(80).collect()).into());
     }
-    let known = vault.list()?.into_iter().find(|it| it.name == name);
-    let is_said = !said.is_empty();
-    let destinations = match &known {
-        _ if is_said => said,
-        Some(known) if !known.destinations.is_empty() => known.destinations.clone(),
-        _ if std::io::stdin().is_terminal() => asked(place, &name)?,
-        _ => return Err(CliError::NoDestination { proposed: proposed(place, &name), name }),
-    };
+    let said = parsed(said.iter().map(String::as_str))?;
+    let known = vault.list()?.into_iter().find(|it| it.name == valued.name);
     let has_value = known.as_ref().is_some_and(|known| known.version > 0 && !known.revoked);
-    let entered = if is_said && has_value { enter::value_or_none(&name)? } else { Some(enter::value(&name)?) };
-    let (change, version) = match entered {
-        Some(value) => {
-            let secret = strong(&name, weak, value)?;
-            home::make_folder(&place.home).map_err(CliError::Home)?;
-            let version = vault.set_for(&name, secret, &destinations, place::now_s())?;
-            out::words(&format!("{name} is set, version {version}"));
-            (CredentialChange::Set, Some(version))
+    let present = known.map(|known| known.destinations).unwrap_or_default();
+    if said.is_empty() && present.is_empty() && !std::io::stdin().is_terminal() {
+        return Err(CliError::NoDestination { proposed: proposed(place, &valued.name), name: valued.name });
+    }
+    let entered = if !said.is_empty() && has_value { enter::value_or_none(&valued.name)? } else { Some(enter::value(&valued.name)?) };
+    let secret = entered.map(|value| fit(vault, &valued, value)).transpose()?;
+    // The same value once more is no other one; where it may go is another question.
+    let secret = match secret {
+        Some(Fit::Present) if said.is_empty() => return Err(CliError::SameValue { name: valued.name }),
+        Some(Fit::Present) | None => None,
+        Some(Fit::New(secret)) => Some(secret),
+    };
+    let destinations = match (said.is_empty(), present.is_empty()) {
+        (false, _) => said,
+        (true, false) => present,
+        (true, true) => asked(place, &valued.name)?,
+    };
+    let changed = Home::take(place).await?.change(|| put(vault, valued.name, secret, &destinations)).await?;
+    out::words(&changed);
+    destinations.iter().for_each(|destination| out::words(&format!("it may go to {destination}")));
+    Ok(())
+}
+
+/// What was changed, in words and for the record.
+fn put(vault: &Local, name: String, secret: Option<Secret>, destinations: &[Destination]) -> Result<(String, CredentialWord), CliError> {
+    let (change, version, said) = match secret {
+        Some(secret) => {
+            let version = vault.set_for(&name, secret, destinations, place::now_s())?;
+            (CredentialChange::Set, version, format!("{name} is set, version {version}"))
         }
         None => {
-            vault.send_to(&name, &destinations)?;
-            (CredentialChange::Bounded, known.map(|known: Listed| known.version))
+            vault.send_to(&name, destinations)?;
+            let version = vault.get(&name)?.1;
+            (CredentialChange::Bounded, version, format!("{name} keeps its value, version {version}"))
         }
     };
-    destinations.iter().for_each(|destination| out::words(&format!("it may go to {destination}")));
     let destinations = destinations.iter().map(|destination| SafeText::new(&destination.to_string(), 1200)).collect();
-    record(place, ::run::CredentialWord { destinations, ..word(name, change, version) }, None).await.map(drop)
+    Ok((said, CredentialWord { destinations, ..word(name, change, Some(version)) }))
 }
 
-/// Replaces a value by a new one, which may be sent to the same places.
-pub(super) async fn rotate(place: &Place, vault: &Local, Valued { name, weak }: Valued) -> Result<(), CliError> {
-    vault.get(&name)?;
-    let secret = strong(&name, weak, enter::value(&name)?)?;
-    let version = vault.set(&name, secret, place::now_s())?;
-    out::words(&format!("{name} is set, version {version}"));
-    record(place, word(name, CredentialChange::Rotated, Some(version)), None).await.map(drop)
+/// A new value in place of one that is there: it goes where that one may go.
+pub(super) async fn rotate(place: &Place, vault: &Local, valued: Valued) -> Result<(), CliError> {
+    vault.get(&valued.name)?;
+    let value = enter::value(&valued.name)?;
+    let Fit::New(secret) = fit(vault, &valued, value)? else { return Err(CliError::SameValue { name: valued.name }) };
+    let said = Home::take(place)
+        .await?
+        .change(|| {
+            let version = vault.set(&valued.name, secret, place::now_s())?;
+            let said = format!("{} is set, version {version}", valued.name);
+            Ok((said, word(valued.name, CredentialChange::Rotated, Some(version))))
+        })
+        .await?;
+    out::words(&said);
+    Ok(())
 }
 
-/// Checks that a value can't be guessed, or that its owner has said that it may be a weak one.
-fn strong(name: &str, weak: bool, mut value: zeroize::Zeroizing<Vec<u8>>) -> Result<Secret, CliError> {
+/// A value that may be taken.
+enum Fit {
+    /// It is the one that the name has.
+    Present,
+    New(Secret),
+}
+
+/// A value that can't be guessed and was not given up before, or of which its owner says that it is meant.
+fn fit(vault: &Local, valued: &Valued, mut value: zeroize::Zeroizing<Vec<u8>>) -> Result<Fit, CliError> {
+    let name = || valued.name.clone();
     let secret = Secret::of_text(std::mem::take(&mut *value)).map_err(LocalError::from)?;
+    match vault.get(&valued.name) {
+        Ok((present, _)) if present.is(&secret) => return Ok(Fit::Present),
+        Ok(_) | Err(LocalError::Absent(_) | LocalError::Revoked(_)) => {}
+        Err(err) => return Err(err.into()),
+    }
     let bits = secret.strength_bits();
-    if bits < vault::STRONG_BITS && !weak { Err(CliError::WeakValue { name: name.to_owned(), bits }) } else { Ok(secret) }
+    if bits < vault::STRONG_BITS && !valued.weak {
+        return Err(CliError::WeakValue { name: name(), bits });
+    }
+    // SECURITY: what was revoked was revoked for a reason, and is in the clipboard of whoever is in a hurry.
+    if !valued.again && vault.is_former(&valued.name, &secret, place::now_s())? {
+        return Err(CliError::FormerValue { name: name() });
+    }
+    Ok(Fit::New(secret))
+}
+
+/// SECURITY: what is no destination may be a value that was given in the wrong place, so no error repeats it.
+fn parsed<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Destination>, CliError> {
+    texts.map(|text| text.parse().map_err(|_| CliError::NotADestination)).collect()
 }
 
 /// What the configuration at hand says, if a person has trusted it. Empty if there is none.
@@ -69,26 +121,32 @@ fn proposed(place: &Place, name: &str) -> Vec<Destination> {
     if configured.proof(place, TrustWord::SaidBefore, &[]).is_err() {
         return Vec::new();
     }
-    let binding = configured.resolved.credentials.get(name).filter(|binding| binding.source == Source::Local);
-    binding.map_or_else(Vec::new, Destination::of_binding)
+    let Some(binding) = configured.resolved.credentials.get(name).filter(|binding| binding.source == Source::Local) else {
+        return Vec::new();
+    };
+    let grants: Vec<&HttpGrant> = configured.resolved.agents.values().flat_map(|agent| &agent.grants.http).collect();
+    Destination::of_grants(binding, &grants)
 }
 
-/// Asks once, at a terminal. An empty line accepts the proposal.
+/// Asked at a terminal: an empty line takes what is proposed.
 fn asked(place: &Place, name: &str) -> Result<Vec<Destination>, CliError> {
     let proposed = proposed(place, name);
-    let shown = proposed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     out::words(&format!("Where may the value of {name} go? No configuration will send it elsewhere."));
-    out::words("Write URLs, separated by blanks: https://HOST, or https://*.HOST:PORT/PATH/**");
+    out::words("URLs, separated by blanks: https://HOST, or https://*.HOST:PORT/PATH/**");
     if !proposed.is_empty() {
-        out::words(&format!("Enter alone takes: {}", words::safe(&shown)));
+        out::words("Enter alone takes what the configuration needs:");
+        proposed.iter().for_each(|destination| out::words(&format!("  {}", words::safe(&destination.to_string()))));
     }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(CliError::file("read", Path::new("the terminal")))?;
-    let said: Vec<Destination> =
-        line.split_whitespace().map(|text| text.parse().map_err(CliError::NotADestination)).collect::<Result<_, _>>()?;
-    match said.is_empty() {
-        false => Ok(said),
-        true if proposed.is_empty() => Err(CliError::NoDestination { name: name.to_owned(), proposed }),
-        true => Ok(proposed),
+    for _ in 0..ASKED_MAX {
+        let _ = write!(std::io::stderr(), "URLs: ");
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line).map_err(CliError::file("read", Path::new("the terminal")))?;
+        match parsed(line.split_whitespace()) {
+            Ok(said) if !said.is_empty() => return Ok(said),
+            Ok(_) if read > 0 && !proposed.is_empty() => return Ok(proposed),
+            Ok(_) => return Err(CliError::NoDestination { name: name.to_owned(), proposed }),
+            Err(err) => out::words(&err.to_string()),
+        }
     }
+    Err(CliError::NoDestination { name: name.to_owned(), proposed })
 }

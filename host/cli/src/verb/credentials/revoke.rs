@@ -1,0 +1,87 @@
+//! `credentials revoke`: a credential, or leases of it.
+
+use ::run::{Holder, Place, Revoking};
+use effect::SafeText;
+use effect::record::CredentialChange;
+use vault::Local;
+
+use super::recorded::Home;
+use super::{Revoke, known, word};
+use crate::err::CliError;
+use crate::{log, out, words};
+
+pub(super) async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliError> {
+    let (mut credential, mut run) = (what.name, what.run);
+    if let Some(lease) = what.lease {
+        let (of, name) = lease.split_once('/').ok_or_else(|| CliError::NotALease(lease.clone()))?;
+        (run, credential) = (Some(of.to_owned()), Some(name.to_owned()));
+    }
+    if credential.is_none() && run.is_none() && what.agent.is_none() {
+        return Err(CliError::RevokeWhat);
+    }
+    if let Some(name) = &credential {
+        known::check(place, vault, &what.config, name)?;
+    }
+    let run = run.map(|run| log::run_id(&log::reader(place)?, &run)).transpose()?;
+    let revoking = Revoking { agent: what.agent, credential: credential.clone(), run };
+    match credential.filter(|_| revoking.agent.is_none() && revoking.run.is_none()) {
+        Some(name) => whole(place, vault, name, revoking).await,
+        None => leases(place, revoking).await,
+    }
+}
+
+/// In the vault first: whatever becomes of the rest, its next use is refused.
+///
+/// SECURITY: taking access away is the one change that is made although the record can't take it. Then that is said, and not that all is well.
+async fn whole(place: &Place, vault: &Local, name: String, revoking: Revoking) -> Result<(), CliError> {
+    let was_revoked = vault.is_revoked(&name)?;
+    let kept = if was_revoked { Ok(()) } else { vault.revoke(&name) };
+    if kept.is_err() && !vault.is_revoked(&name)? {
+        return Ok(kept?);
+    }
+    let is_new = !was_revoked || !known::is_revoked_on_record(place, &name).unwrap_or(false);
+    let record = is_new.then(|| word(name.clone(), CredentialChange::Revoked, None));
+    let shown = words::safe(&name);
+    let ended = match Home::take(place).await {
+        Ok(home) => home.take_back(revoking, record).await.map_err(CliError::from),
+        Err(err) => Err(err),
+    };
+    let ended = ended.map_err(|cause| CliError::NotRecorded { what: format!("`{shown}` is revoked"), cause: Box::new(cause) })?;
+    if was_revoked && !is_new && ended.is_empty() {
+        return Err(CliError::NothingRevoked { why: format!("`{shown}` was revoked before, and no run that goes on has a lease of it") });
+    }
+    let before = if was_revoked { " (it was before)" } else { "" };
+    out::words(&format!("{shown} is revoked{before}: what asks for it from now on is refused"));
+    told(&ended)?;
+    Ok(kept?)
+}
+
+/// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
+async fn leases(place: &Place, revoking: Revoking) -> Result<(), CliError> {
+    let ended = match (Holder::ask(place).await, revoking.run) {
+        (Some(holder), _) => holder.take_back(revoking.clone(), None).await?,
+        (None, Some(run)) => return Err(CliError::NotGoing(run)),
+        (None, None) => Vec::new(),
+    };
+    if ended.is_empty() {
+        return Err(CliError::NothingRevoked { why: none(&revoking) });
+    }
+    told(&ended)
+}
+
+/// That there was nothing of the kind.
+fn none(revoking: &Revoking) -> String {
+    let whose = match (&revoking.run, &revoking.agent) {
+        (Some(run), _) => format!("run `{run}`"),
+        (None, Some(agent)) => format!("no run of an agent `{}` that goes on", words::safe(agent)),
+        (None, None) => "no run that goes on".to_owned(),
+    };
+    let has = if revoking.run.is_some() { "has no lease" } else { "has a lease" };
+    let of = revoking.credential.as_ref().map_or_else(String::new, |name| format!(" of `{}`", words::safe(name)));
+    let left = if revoking.run.is_some() { " that could be ended" } else { "" };
+    format!("{whose} {has}{of}{left}")
+}
+
+fn told(ended: &[SafeText]) -> Result<(), CliError> {
+    ended.iter().try_for_each(|lease| out::line(&format!("ended {lease}")))
+}
