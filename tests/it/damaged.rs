@@ -26,29 +26,29 @@ fn ran(runs: usize) -> (Program, Vec<String>) {
     (program, ids)
 }
 
-fn segment(program: &Program) -> PathBuf {
+pub(crate) fn segment(program: &Program) -> PathBuf {
     program.place().home.join("journal/00000001.seg")
 }
 
 /// Where a run's records lie.
-fn places(program: &Program, run: &str) -> Vec<Position> {
+pub(crate) fn places(program: &Program, run: &str) -> Vec<Position> {
     Reader::open(&program.place().home).unwrap().of_run(run.parse().unwrap()).map(|record| record.unwrap().at).collect()
 }
 
 /// Flips one bit in the middle of a record, as a disk or an editor would.
-fn flip(file: &Path, at: u64) {
+pub(crate) fn flip(file: &Path, at: u64) {
     let file = fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 1], at).unwrap();
 }
 
-fn both(output: &Output) -> String {
+pub(crate) fn both(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[track_caller]
-fn ends(program: &Program, args: &[&str], code: i32) -> String {
+pub(crate) fn ends(program: &Program, args: &[&str], code: i32) -> String {
     let output = program.run(args);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
     both(&output)

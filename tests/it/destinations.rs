@@ -1,6 +1,5 @@
 //! The owner of a value says where it may be sent. No configuration widens that.
 
-use std::fs::File;
 use std::process::Output;
 
 use effect::record::{CredentialChange, Record};
@@ -12,9 +11,7 @@ use tests::server::{Server, Step, response};
 const VALUE: &str = "canary-5e1f0c77ab93d2";
 
 fn with_stdin(program: &Program, args: &[&str], stdin: &str) -> Output {
-    let file = program.folder().join("stdin");
-    std::fs::write(&file, stdin).unwrap();
-    program.command(&[], args).stdin(File::open(&file).unwrap()).output().unwrap()
+    program.run_with(args, stdin)
 }
 
 fn said(output: &Output) -> String {
@@ -151,4 +148,42 @@ fn what_is_removed_is_gone_with_its_destinations() {
         Some(2),
         "nobody has said where it may go"
     );
+}
+
+/// The grant has the port and the path, the binding has neither.
+#[test]
+fn what_is_proposed_is_what_a_run_needs_and_check_says_where_one_would_be_refused() {
+    let wasm = tests::guests::guest("sends_each").display().to_string();
+    let text = format!(
+        "[agents.asks]\ncomponent = {wasm:?}\n{}\n[credentials.key]\nscheme = \"http\"\nhosts = [\"127.0.0.1\"]\nkind = \"bearer\"\n",
+        tests::asks::granted("asks", 18080, "/api/**", Some("key"))
+    );
+    let program = Program::new(&text);
+    assert!(program.run(&["trust"]).status.success());
+    let proposed = said(&with_stdin(&program, &["credentials", "set", "--weak", "key"], VALUE));
+    assert!(proposed.contains("credentials set key --for 'http://127.0.0.1:18080/api/**'"), "{proposed}");
+    let mut tty = tests::tty::Tty::new(&program, &["credentials", "set", "--weak", "key"]);
+    tty.until("value of key: ").types(VALUE).until("once more: ").types(VALUE);
+    tty.until("Enter alone takes").until("http://127.0.0.1:18080/api/**").until("URLs: ").types("");
+    assert_eq!(tty.ends().0, Some(0));
+    let check = |place: Option<&str>| {
+        if let Some(place) = place {
+            assert!(with_stdin(&program, &["credentials", "set", "key", "--for", place], "").status.success());
+        }
+        let output = program.run(&["check"]);
+        (output.status.code(), said(&output).split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (code, words) = check(None);
+    assert!(code == Some(0) && !words.contains("refused"), "the control: what was proposed is enough: {words}");
+    for wrong in ["http://127.0.0.1", "http://127.0.0.1:18080/other/**", "https://127.0.0.1:18080", "http://127.0.0.2:18080"] {
+        let (code, words) = check(Some(wrong));
+        let tells = format!("the value of `key` may go to {wrong}, and agent `asks` is granted it for http://127.0.0.1:18080/api/**");
+        assert!(code == Some(2) && (words.contains(&tells) || words.contains("this configuration sends it to")), "{words}");
+    }
+    let (code, words) = check(Some("http://127.0.0.1:18080/api/v1/**"));
+    assert!(code == Some(0) && words.contains("a run is refused there in part"), "{words}");
+    for enough in ["http://127.0.0.1:*", "http://127.0.0.1:18080", "http://127.0.0.1:18080/**"] {
+        let (code, words) = check(Some(enough));
+        assert!(code == Some(0) && !words.contains("refused"), "{enough}: {words}");
+    }
 }

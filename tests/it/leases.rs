@@ -189,7 +189,7 @@ async fn the_program_revokes_what_another_process_has_going() {
         let output = program.run(args);
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    assert_eq!(said(&["credentials", "revoke", "--agent", "other"]), (Some(0), String::new()));
+    assert_eq!(said(&["credentials", "revoke", "--agent", "other"]), (Some(2), String::new()), "no run of it goes on");
     let (code, ended) = said(&["credentials", "revoke", "--agent", "get"]);
     assert!(code == Some(0) && ended.starts_with("ended ") && ended.ends_with("/inventory\n"), "{code:?} {ended}");
     let report: Value = serde_json::from_slice(&going.wait_with_output().unwrap().stdout).unwrap();

@@ -4,6 +4,9 @@ use serde_json::Value;
 use tests::program::Program;
 use vault::{Local, Secret};
 
+const STRONG: &str = "Zk9vQ2x7pL3mT8rW1nYb5";
+const STRONG_TOO: &str = "b7Hs0KqPz4uXe6VdJc2Rf";
+
 /// Each fault is planted once; what has none is not named.
 #[test]
 fn a_review_names_each_planted_fault_with_its_risk() {
@@ -53,9 +56,12 @@ fn a_review_names_each_planted_fault_with_its_risk() {
     let set = |name: &str, value: &str, age_days: u64| {
         vault.set(name, Secret::new(value.as_bytes().to_vec()).unwrap(), now_s - age_days * 86_400).unwrap();
     };
-    names.iter().for_each(|name| set(name, &format!("value-of-{name}"), if *name == "old" { 2 } else { 0 }));
-    set("twin", "one-value-for-both", 0);
-    set("double", "one-value-for-both", 0);
+    names.iter().for_each(|name| set(name, &format!("{STRONG}-of-{name}"), if *name == "old" { 2 } else { 0 }));
+    set("twin", STRONG, 0);
+    set("double", STRONG, 0);
+    set("shared", "47110815", 0);
+    set("stray", STRONG_TOO, 0);
+    set("weak-stray", "08154711", 0);
     vault.revoke("gone").unwrap();
     let output = program.run(&["credentials", "review", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -73,12 +79,24 @@ fn a_review_names_each_planted_fault_with_its_risk() {
         "left agent-expired NHI1:2025",
         "old overdue NHI7:2025",
         "ownerless no-owner NHI1:2025",
+        "shared guessable NHI4:2025",
         "shared shared NHI9:2025",
+        "stray unused NHI1:2025",
         "twin two-environments NHI8:2025",
+        "weak-stray unused NHI1:2025",
+        "weak-stray guessable NHI4:2025",
     ];
     assert_eq!(said, expected);
     let table = String::from_utf8(program.run(&["credentials", "review"]).stdout).unwrap();
-    assert!(table.contains("NHI7:2025 long-lived secrets") && !table.contains("value-of"), "{table}");
+    assert!(table.contains("NHI7:2025 long-lived secrets") && !table.contains(STRONG), "{table}");
     let shown = String::from_utf8(program.run(&["credentials", "show", "shared"]).stdout).unwrap();
     assert!(shown.contains("one, two") && shown.contains("never"), "{shown}");
+    // The list and the one name mark those that can be guessed, and no others.
+    let listed = String::from_utf8(program.run(&["credentials", "ls"]).stdout).unwrap();
+    let marked: Vec<&str> =
+        listed.lines().filter(|line| line.contains("CAN BE GUESSED")).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(marked, ["shared", "weak-stray"], "{listed}");
+    assert!(shown.contains("CAN BE GUESSED"), "{shown}");
+    let other = String::from_utf8(program.run(&["credentials", "show", "stray"]).stdout).unwrap();
+    assert!(!other.contains("CAN BE GUESSED"), "{other}");
 }

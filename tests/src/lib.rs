@@ -18,4 +18,5 @@ pub mod scripted;
 pub mod seen;
 pub mod server;
 pub mod tools;
+pub mod tty;
 pub mod wat;

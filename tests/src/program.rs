@@ -66,6 +66,27 @@ impl Program {
         command
     }
 
+    /// Another program, with the same folder and home.
+    pub fn beside(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(words.first().copied().unwrap_or_default());
+        command.args(words.get(1..).unwrap_or_default()).current_dir(self.folder.path().join("here"));
+        command.env("BAILIWICK_HOME", &self.place.home).env("BAILIWICK_STATE", &self.place.state);
+        command
+    }
+
+    /// Runs it with these words as its standard input.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn run_with(&self, args: &[&str], stdin: &str) -> Output {
+        let file = self.folder.path().join("stdin");
+        std::fs::write(&file, stdin).expect("a file");
+        let output = self.command(&[], args).stdin(std::fs::File::open(&file).expect("a file")).output().expect("it starts");
+        std::fs::remove_file(file).expect("it is there");
+        output
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics
