@@ -161,6 +161,7 @@ fn what_is_proposed_is_what_a_run_needs_and_check_says_where_one_would_be_refuse
     let program = Program::new(&text);
     assert!(program.run(&["trust"]).status.success());
     let proposed = said(&with_stdin(&program, &["credentials", "set", "--weak", "key"], VALUE));
+    let proposed = proposed.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(proposed.contains("credentials set key --for 'http://127.0.0.1:18080/api/**'"), "{proposed}");
     let mut tty = tests::tty::Tty::new(&program, &["credentials", "set", "--weak", "key"]);
     tty.until("value of key: ").types(VALUE).until("once more: ").types(VALUE);

@@ -168,9 +168,9 @@ fn a_vault_that_was_changed_cut_short_or_taken_elsewhere_does_not_open_and_is_no
     let home = home();
     let vault = Local::new(home.path());
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
-    nothing_else_opens(&vault, home.path(), |err| matches!(err, LocalError::Sealed(_)));
+    nothing_else_opens(&vault, home.path(), |err| matches!(err, LocalError::Sealed(_) | LocalError::NoKey { .. }));
     vault.rekey(&KeySource::File).unwrap();
-    nothing_else_opens(&vault, home.path(), |err| matches!(err, LocalError::Sealed(_)));
+    nothing_else_opens(&vault, home.path(), |err| matches!(err, LocalError::Sealed(_) | LocalError::NoKey { .. }));
     let key = home.path().join(names(home.path()).into_iter().find(|name| name.starts_with("vault.key.")).unwrap());
     fs::write(&key, [7; 32]).unwrap();
     assert!(matches!(vault.get("a"), Err(LocalError::Sealed(_))), "another home's key");
@@ -333,7 +333,7 @@ fn a_vault_under_a_key_of_the_key_ring_opens_with_that_key_only() {
     vault.rekey(&KeySource::Keyring).unwrap();
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
     assert_eq!(names(home.path()), ["vault"]);
-    nothing_else_opens(&vault, home.path(), |err| matches!(err, LocalError::Sealed(_) | LocalError::Costly(_)));
+    nothing_else_opens(&vault, home.path(), |err| matches!(err, LocalError::Sealed(_) | LocalError::Costly(_) | LocalError::NoKey { .. }));
     let _other = Put::new(&description(other.path()), &[8; 32]).unwrap();
     fs::copy(home.path().join("vault"), other.path().join("vault")).unwrap();
     assert!(matches!(Local::new(other.path()).get("a"), Err(LocalError::Sealed(_))), "another home's vault");
