@@ -35,7 +35,7 @@ struct Taken {
     values: BTreeMap<u64, Arc<Outstanding>>,
 }
 
-/// A value that can't be looked for must not leave. In words for the operator.
+/// Why a value can't be looked for. Such a value must not leave the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unlooked {
     /// Too many values could still let somebody in.

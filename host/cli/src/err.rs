@@ -453,7 +453,7 @@ fn may_go_there(name: &str) -> String {
     format!("if it is to go there: `bailiwick credentials set {name} --for URL < /dev/null`")
 }
 
-/// The command that says where to, as the configuration at hand has it.
+/// The command that sets the destinations that the configuration at hand has.
 fn told_destinations(name: &str, proposed: &[effect::Destination]) -> Vec<String> {
     let places: Vec<String> = proposed.iter().map(|destination| format!(" --for '{destination}'")).collect();
     let places = if places.is_empty() { " --for https://HOST".to_owned() } else { places.concat() };

@@ -46,7 +46,7 @@ impl Stars {
     }
 }
 
-/// Bytes in lines that are safe to print: as text where they are, else in hexadecimal.
+/// Bytes in lines that are safe to print: as text if they are text, else in hexadecimal.
 pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     let shown = bytes.get(..SHOWN_BYTES_MAX).unwrap_or(bytes);
     let whole = |text: &str| text.lines().map(words::safe).collect::<Vec<_>>();

@@ -85,7 +85,7 @@ macro_rules! with_words {
                 /// Form of this body.
                 v: u32,
             }
-            /// A person took the record as it is, though it was known to have been longer or other.
+            /// A person accepted the record as it is, although it is known to have been longer or different.
             RollbackAccepted {
                 /// When, milliseconds since 1970.
                 at: u64,

@@ -244,7 +244,7 @@ fn credential_of(reason: &Reason) -> Option<String> {
         | Reason::CredentialUseNotGranted(name)
         | Reason::CredentialNotGranted(name)
         | Reason::PlaceholderMisplaced(name) => Some(name.to_string()),
-        // These say the name in the course of a sentence.
+        // These reasons have the name within a sentence.
         Reason::CredentialElsewhere(text) | Reason::CredentialOutside(text) | Reason::CredentialUnfit(text) => {
             text.as_str().split('`').nth(1).map(str::to_owned)
         }

@@ -79,7 +79,7 @@ fn time(seconds: u64) -> String {
     if seconds.is_multiple_of(86_400) { format!("{}d", seconds / 86_400) } else { format!("{}h", seconds / 3600) }
 }
 
-/// What is read, run or asked on this machine or from it to have the value.
+/// What is read, run or asked, on this machine or from it, to get the value.
 fn effects_of_source(source: &Source) -> Vec<String> {
     match source {
         Source::Local => Vec::new(),

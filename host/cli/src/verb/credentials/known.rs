@@ -75,7 +75,7 @@ pub(super) fn is_revoked_on_record(place: &Place, name: &str) -> Result<bool, Cl
     Ok(is_revoked)
 }
 
-/// How many letters have to be put in, taken out or exchanged (Levenshtein).
+/// How many letters have to be added, removed or replaced (Levenshtein).
 fn distance(one: &str, two: &str) -> usize {
     let two: Vec<char> = two.chars().collect();
     let mut row: Vec<usize> = (0..=two.len()).collect();

@@ -21,7 +21,7 @@ struct Row {
     staged: bool,
     /// Whether its value can be guessed.
     weak: bool,
-    /// How often it was met where it has no business, by the record.
+    /// How often it was met where it may not be, according to the record.
     met: u64,
     /// Where it may go.
     destinations: Vec<effect::Destination>,
