@@ -1,7 +1,7 @@
 //! One record in one line.
 
 use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, Touch};
-use effect::{Claim, SafeText};
+use effect::{Claim, Outcome, SafeText};
 
 use crate::log::Shown;
 use crate::report::{outcome_word, outcome_words};
@@ -48,6 +48,10 @@ fn record(record: &Record) -> String {
         }
         Record::RunClosed(closed) => {
             let words = outcome_words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
+            if closed.outcome == Outcome::SetAside {
+                // How long it took and what it needed is not known either.
+                return format!("{}{words}", outcome_word(&closed.outcome));
+            }
             format!("{}{words}, {}, {} of memory", outcome_word(&closed.outcome), seconds(closed.active_ms), bytes(closed.peak_memory))
         }
         Record::Asked(asked) => {

@@ -112,6 +112,7 @@ pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
         Outcome::Stopped(_) => "STOPPED",
         Outcome::Unsettled { .. } => "UNSETTLED",
         Outcome::RecordBroken => "RECORD BROKEN",
+        Outcome::SetAside => "SET ASIDE",
         Outcome::HostFailed { .. } => "HOST FAILED",
     }
 }
@@ -128,6 +129,9 @@ pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
             "nobody knows whether operation {op} happened: find out, then `bailiwick resume RUN --settle did` or `--settle did-not`"
         )),
         Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
+        Outcome::SetAside => Some(
+            "what it did after this, and how it ended, is in the part of the record that was set aside, and is not known here".to_owned(),
+        ),
         Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
     }
 }
