@@ -9,8 +9,12 @@ use home::Exposed;
 use package::trust::Untrusted;
 use package::{ConfigError, Refused, TrustError};
 
-use crate::words::{safe, wrapped};
+use crate::words::{safe, utc, wrapped};
 use crate::{exit, out};
+
+mod exits;
+
+use exits::{build_exit, vault_exit};
 
 /// Anything that keeps a verb from being done.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +39,16 @@ pub(crate) enum CliError {
     },
     #[error("agent `{agent}` is not admitted")]
     NotAdmitted { agent: String, reasons: Vec<Refused> },
-    #[error("agent `{agent}` is not what was accepted")]
-    NotAccepted { agent: String, difference: Box<package::Difference> },
+    #[error("agent `{agent}` is not what was accepted by {} on {} UTC", safe(by), utc(when.saturating_mul(1000)))]
+    NotAccepted {
+        agent: String,
+        by: String,
+        /// Seconds since 1970.
+        when: u64,
+        difference: Box<package::Difference>,
+        /// Which files of its source are other, where it is known here, a line each.
+        files: Vec<String>,
+    },
     #[error("agent `{agent}` was accepted in this home, and `bailiwick.lock` has no entry for it any more")]
     AcceptanceGone { agent: String },
     #[error("the entry of agent `{agent}` in `bailiwick.lock` is not the one that was accepted in this home")]
@@ -53,6 +65,8 @@ pub(crate) enum CliError {
     NoDestination { name: String, proposed: Vec<effect::Destination> },
     #[error(transparent)]
     NotADestination(effect::ParseError),
+    #[error("`run` would refuse what the configuration names")]
+    WouldBeRefused(Vec<(String, CliError)>),
     #[error("a value would go where its owner does not let it")]
     Outside(Vec<run::OutsideError>),
     #[error("there is no credential `{}`, here or on the record: nothing was revoked", safe(name))]
@@ -118,6 +132,8 @@ pub(crate) enum CliError {
     OfOneRecord,
     #[error("one record has no such thing: say the run alone")]
     OfAWholeRun,
+    #[error("`--raw` is for one body or one input, as bytes; nothing else has a form of its own")]
+    RawOfMore,
     #[error("bytes as they are can't be shown on a terminal")]
     RawToTerminal,
     #[error("the vault holds more than can be starred")]
@@ -130,8 +146,10 @@ pub(crate) enum CliError {
         safe(.name)
     )]
     WeakValue { name: String, bits: u32 },
-    #[error("run `{0}` has ended already")]
+    #[error("run `{0}` does not go on: it has ended, or it was cut off")]
     NotGoing(RunId),
+    #[error("run `{0}` has ended already")]
+    Ended(RunId),
     #[error("run `{0}` was told to end, and has not yet")]
     NotEnding(RunId),
     #[error("`{}` is no moment: write 2026-10-02, 2026-10-02T14:00:00Z, or 2h for two hours ago", safe(.0))]
@@ -158,44 +176,6 @@ pub(crate) enum CliError {
     Runtime(#[source] io::Error),
     #[error("could not write to standard output")]
     Write(#[source] io::Error),
-}
-
-/// What the operator named or gave is one thing, a vault that does not open another.
-fn vault_exit(err: &vault::LocalError) -> u8 {
-    use vault::LocalError;
-    match err {
-        LocalError::NotAName(_)
-        | LocalError::Absent(_)
-        | LocalError::Revoked(_)
-        | LocalError::NotRevoked(_)
-        | LocalError::Unfit(_)
-        | LocalError::Destinations => exit::USAGE,
-        LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) | LocalError::Changed(_) => {
-            exit::USAGE
-        }
-        LocalError::Passphrase | LocalError::Locked(_) | LocalError::NotLocked(_) | LocalError::PassphraseIsOpen(_) => exit::USAGE,
-        LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
-            exit::HOST
-        }
-        LocalError::Costly(_) | LocalError::Memory | LocalError::Random | LocalError::FullOfLive => exit::HOST,
-    }
-}
-
-/// An error in what somebody wrote has another exit code than a tool that is missing or fails.
-fn build_exit(err: &package::build::BuildError) -> u8 {
-    use package::build::BuildError;
-    match err {
-        BuildError::Component(_) | BuildError::Freeze(_) | BuildError::Unexpected { .. } => exit::REFUSED,
-        BuildError::LeadsOut { .. } | BuildError::Outside { .. } | BuildError::Toolchain { .. } | BuildError::NotFetched(_) => {
-            exit::REFUSED
-        }
-        BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. } => exit::USAGE,
-        BuildError::TooLong { .. } => exit::LIMIT,
-        BuildError::Stopped => exit::TERMINATED,
-        BuildError::File(_) | BuildError::Schemas(_) | BuildError::Changed(_) | BuildError::NotText => exit::HOST,
-        BuildError::NoTool { .. } | BuildError::NotFound(_) | BuildError::NotPython(_) | BuildError::NoToolchain(_) => exit::HOST,
-        BuildError::ToolFailed { .. } | BuildError::ToolSaid { .. } | BuildError::ToolComplained { .. } => exit::HOST,
-    }
 }
 
 impl CliError {
@@ -225,9 +205,12 @@ impl CliError {
             Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
             Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
             Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
-            Self::NoDestination { .. } | Self::NotADestination(_) | Self::Outside(_) | Self::NoCredential { .. } | Self::InUse { .. } => {
-                exit::USAGE
-            }
+            Self::NoDestination { .. }
+            | Self::NotADestination(_)
+            | Self::WouldBeRefused(_)
+            | Self::Outside(_)
+            | Self::NoCredential { .. }
+            | Self::InUse { .. } => exit::USAGE,
             Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } => *exit,
@@ -253,8 +236,10 @@ impl CliError {
             | Self::OfOneRecord
             | Self::OfAWholeRun
             | Self::RawToTerminal
+            | Self::RawOfMore
             | Self::WeakValue { .. }
             | Self::NotGoing(_)
+            | Self::Ended(_)
             | Self::NotAMoment(_)
             | Self::NotAKind { .. }
             | Self::PublicKey { .. }
@@ -269,10 +254,11 @@ impl CliError {
     /// What belongs to the error and is more than a line.
     fn details(&self) -> Vec<String> {
         match (self, self.untrusted()) {
-            (_, Some(untrusted)) => {
-                std::iter::once("it asks for:".to_owned()).chain(untrusted.authority.iter().map(|line| format!("  {line}"))).collect()
+            (_, Some(untrusted)) => crate::was_trusted::told(untrusted),
+            (Self::NotAccepted { difference, files, .. }, _) => {
+                crate::verb::accept::told(difference).into_iter().chain(files.iter().cloned()).collect()
             }
-            (Self::NotAccepted { difference, .. }, _) => crate::verb::accept::told(difference),
+            (Self::WouldBeRefused(all), _) => all.iter().flat_map(|(agent, err)| err.told_of(agent)).collect(),
             (Self::Trust(TrustError::OtherComponent(other)), _) => other.lines(),
             (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
             (Self::NoDestination { name, proposed }, _) => told_destinations(name, proposed),
@@ -297,7 +283,9 @@ impl CliError {
         use package::project::ProjectError;
         use run::RunError;
         match self {
-            Self::Config(ConfigError::Absent(_)) => Some("write one (see README.md), go to a folder that has one, or say `--config FILE`"),
+            Self::Config(ConfigError::Absent(_)) => {
+                Some("`bailiwick init` writes a first one; or go to a folder that has one, or say `--config FILE`")
+            }
             Self::Trust(TrustError::Untrusted(_)) => {
                 Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
             }
@@ -331,12 +319,27 @@ impl CliError {
             Self::NotOnRecord { .. } => {
                 Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
             }
-            Self::NotGoing(_) => Some("`bailiwick ps` shows runs that have not ended, and what waits to be settled"),
-            Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
-            Self::Run(RunError::Record(OpenError::Behind { .. })) => {
-                Some("if you put back an older copy of the home, say `bailiwick audit accept-rollback`; if not, somebody else did")
+            Self::NotGoing(_) => Some(
+                "`bailiwick ps` shows it if it was cut off: it has no lease then; `bailiwick resume` goes on with it, `bailiwick stop` closes it",
+            ),
+            Self::Ended(_) => Some("`bailiwick show RUN` shows how; `bailiwick ps` shows runs that have not ended"),
+            Self::RawOfMore => {
+                Some("one body or input: `bailiwick show RUN/SEQ --body --raw > body.bin`, `bailiwick show RUN --input --raw > input`")
             }
-            Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Read(ReadError::Fault(_)) => {
+            Self::WouldBeRefused(_) => Some(
+                "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
+            ),
+            Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
+            Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(
+                "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that",
+            ),
+            Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(
+                "put that file back; or, if you know why it is broken, `bailiwick audit accept-rollback` remembers the record anew as it is",
+            ),
+            Self::Run(RunError::Record(OpenError::Key { .. })) => {
+                Some("put it back from a copy of the home: nothing else opens this record")
+            }
+            Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Accept(OpenError::Fault(_)) | Self::Read(ReadError::Fault(_)) => {
                 Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside")
             }
             Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
@@ -367,7 +370,7 @@ impl CliError {
     /// Says it: what, why (each cause once), and what to do.
     pub(crate) fn print(&self) {
         for line in self.lines() {
-            // A command that repairs something stays on one line, so that it can be copied.
+            // A command that repairs something is not broken, so that it can be copied.
             if line.starts_with("help: ") { out::command(&line) } else { out::words(&line) }
         }
     }
@@ -385,6 +388,20 @@ impl CliError {
             cause = err.source();
         }
         causes
+    }
+
+    /// What and why, and what to do, for those who have a line for it.
+    pub(crate) fn in_one_line(&self) -> String {
+        let why = self.causes().into_iter().map(|cause| format!(": {cause}")).collect::<String>();
+        let help = self.help().map_or_else(String::new, |help| format!("; {help}"));
+        format!("{}{why}{help}", safe(&self.to_string()))
+    }
+
+    /// The same of one agent among others, a line each.
+    fn told_of(&self, agent: &str) -> Vec<String> {
+        let why = self.causes().into_iter().map(|cause| format!(": {cause}")).collect::<String>();
+        let first = format!("{}: {}{why}", safe(agent), safe(&self.to_string()));
+        std::iter::once(first).chain(self.details().into_iter().map(|line| format!("  {line}"))).collect()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -420,7 +437,7 @@ mod tests {
     #[test]
     fn what_is_not_trusted_shows_what_it_asks_for() {
         let digest = effect::Digest::of(b"");
-        let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()] };
+        let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()], before: None };
         let err = CliError::Trust(Box::new(untrusted).into());
         assert_eq!(err.exit(), exit::USAGE);
         assert!(err.lines().contains(&"    agent x".to_owned()), "{:?}", err.lines());
