@@ -1,5 +1,6 @@
 //! What a build may do: a hostile author's code runs with the operator's compiler, and reaches nothing. Through the real program and the real cargo.
 
+mod accepted;
 mod python;
 
 use std::net::TcpListener;

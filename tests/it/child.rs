@@ -57,7 +57,7 @@ async fn live(place: &Place, folder: &Path) -> u8 {
         match running.events.next().await {
             Some(Event::Closed { report }) => match report.outcome {
                 Outcome::Done => return 0,
-                Outcome::RecordBroken => return 6,
+                Outcome::RecordBroken | Outcome::SetAside => return 6,
                 Outcome::Unsettled { .. } => return 8,
                 _ => return 1,
             },

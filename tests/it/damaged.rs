@@ -103,6 +103,11 @@ fn reanchor_sets_the_damaged_part_aside_and_the_home_goes_on() {
     flip(&segment(&program), places(&program, &ids[1])[0].offset + 40);
     let damaged = fs::read(segment(&program)).unwrap();
     ends(&program, &["audit", "reanchor"], 2);
+    for nothing in ["", " ", "\t\n", "\u{200b}", "--", "."] {
+        let words = ends(&program, &["audit", "reanchor", &format!("--reason={nothing}")], 2);
+        assert!(words.contains("say why"), "{words}");
+    }
+    assert_eq!(fs::read(segment(&program)).unwrap(), damaged, "nothing was set aside");
     let output = program.run(&["audit", "reanchor", "--reason", "a failing disk", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", both(&output));
     let done: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -165,4 +170,117 @@ fn a_report_for_programs_says_what_was_not_searched() {
     let notifications = told["toolExecutionNotifications"].to_string();
     assert!(notifications.contains("not searched") && notifications.contains("outside"), "{notifications}");
     assert_eq!(invocation(&["here"])["toolExecutionNotifications"], serde_json::json!([]), "the control");
+}
+
+#[test]
+fn a_run_that_is_closed_by_reanchoring_is_one_whose_end_is_not_among_what_is_kept() {
+    let (program, ids) = ran(3);
+    let second = places(&program, &ids[1]);
+    // Its beginning is kept, and its end is not.
+    flip(&segment(&program), second.last().unwrap().offset + 40);
+    let words = ends(&program, &["audit", "reanchor", "--reason", "a failing disk"], 0);
+    assert!(words.contains(&format!("run {}, whose end is not among what is kept", ids[1])), "{words}");
+    assert!(!words.contains(&ids[0]) && !words.contains(&ids[2]), "{words}");
+    let words = ends(&program, &["show", &ids[1]], 0);
+    let closed = words.lines().find(|line| line.contains("run-closed")).unwrap();
+    assert!(
+        closed.contains("SET ASIDE: what it did after this, and how it ended, is in the part of the record that was set aside"),
+        "{closed}"
+    );
+    assert!(!closed.contains("nothing further was done") && !closed.contains("of memory"), "{closed}");
+    let control = ends(&program, &["show", &ids[0]], 0);
+    assert!(control.contains("DONE") && !control.contains("SET ASIDE"), "{control}");
+    assert!(ends(&program, &["ps"], 0).contains("no run is open"));
+    let help = ends(&program, &["audit", "reanchor", "--help"], 0).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("whose end is not among what is kept") && help.contains("is not known here"), "{help}");
+    assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
+}
+
+#[test]
+fn doctor_says_that_the_record_is_damaged_and_changes_nothing() {
+    let (program, ids) = ran(3);
+    assert!(ends(&program, &["doctor"], 0).contains("ok      record"), "the control");
+    let at = places(&program, &ids[1])[0].offset + 40;
+    flip(&segment(&program), at);
+    let (damaged, before) = (fs::read(segment(&program)).unwrap(), listing(&program));
+    let words = ends(&program, &["doctor"], 6);
+    assert!(words.contains("BROKEN  record") && words.contains("the record is damaged") && words.contains("audit reanchor"), "{words}");
+    assert_eq!((fs::read(segment(&program)).unwrap(), listing(&program)), (damaged, before));
+    flip(&segment(&program), at);
+    ends(&program, &["doctor"], 0);
+    // An older copy, too.
+    let old = program.folder().join("old");
+    copy(&program.place().home, &old);
+    ends(&program, &["run", "exits-with", "--", "0"], 0);
+    fs::remove_dir_all(&program.place().home).unwrap();
+    copy(&old, &program.place().home);
+    let words = ends(&program, &["doctor"], 6);
+    assert!(words.contains("is behind what is known") && words.contains("audit accept-rollback"), "{words}");
+    let fresh = Program::new("");
+    assert!(ends(&fresh, &["doctor"], 0).contains("nothing was recorded yet"));
+    assert!(!fresh.place().home.join("journal").exists(), "it made none");
+}
+
+/// What is in the home, with its times of change.
+fn listing(program: &Program) -> Vec<(PathBuf, std::time::SystemTime)> {
+    let entry = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.unwrap();
+        (entry.path(), entry.metadata().unwrap().modified().unwrap())
+    };
+    let mut all: Vec<_> = fs::read_dir(&program.place().home).unwrap().map(entry).collect();
+    all.sort();
+    all
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+#[test]
+fn verify_says_true_numbers_and_the_next_step() {
+    let (program, ids) = ran(3);
+    let whole = ends(&program, &["audit", "verify"], 0);
+    assert!(whole.contains("which are there") && !whole.contains("help:"), "the control: {whole}");
+    let size: u64 = Reader::open(&program.place().home).unwrap().records().count() as u64;
+    let at = places(&program, &ids[1])[0];
+    flip(&segment(&program), at.offset + 40);
+    let output = program.run(&["audit", "verify", "--json"]);
+    let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let words = ends(&program, &["audit", "verify"], 6);
+    let kept = verified["size"].as_u64().unwrap();
+    assert!(kept <= at.index && kept < size, "{verified}");
+    assert!(words.contains(&format!("{size} records elsewhere, of which no more than the {kept} whole ones are there")), "{words}");
+    assert!(words.contains(&format!("whole       {kept} record")) && !words.contains("which are there"), "{words}");
+    assert!(words.contains("help: put a whole copy of the home back") && words.contains("audit reanchor"), "{words}");
+    // Of a copy, nothing can be set aside.
+    let copied = program.folder().join("copied");
+    copy(&program.place().home, &copied);
+    let words = ends(&program, &["audit", "verify", copied.to_str().unwrap()], 6);
+    assert!(words.contains("help: look for a copy that is whole") && !words.contains("reanchor"), "{words}");
+}
+
+#[test]
+fn a_record_that_is_longer_than_what_is_known_differs_and_is_not_behind() {
+    let (program, ids) = ran(2);
+    let old = program.folder().join("old");
+    copy(&program.place().home, &old);
+    // After the copy was made the home goes another way.
+    flip(&segment(&program), places(&program, &ids[0])[0].offset + 40);
+    ends(&program, &["audit", "reanchor", "--reason", "a failing disk"], 0);
+    fs::remove_dir_all(&program.place().home).unwrap();
+    copy(&old, &program.place().home);
+    for args in [&["run", "exits-with", "--", "0"][..], &["doctor"]] {
+        let words = ends(&program, args, 6);
+        assert!(words.contains("differs from what is known") && words.contains("are not those that are known"), "{words}");
+        assert!(!words.contains("behind") && words.contains("audit accept-rollback"), "{words}");
+    }
+    let words = ends(&program, &["audit", "verify"], 6);
+    assert!(words.contains("they are NOT the first") && words.contains("help: ") && words.contains("audit accept-rollback"), "{words}");
+    ends(&program, &["audit", "accept-rollback"], 0);
+    // The control: one that is shorter is behind.
+    ends(&program, &["run", "exits-with", "--", "0"], 0);
+    fs::remove_dir_all(&program.place().home).unwrap();
+    copy(&old, &program.place().home);
+    let words = ends(&program, &["run", "exits-with", "--", "0"], 6);
+    assert!(words.contains("is behind what is known") && !words.contains("differs"), "{words}");
 }

@@ -35,7 +35,10 @@ fn init_writes_a_configuration_that_holds_and_never_writes_over_one() {
     std::fs::remove_file(&file).unwrap();
     ends_with(&program.run(&["init"]), 0);
     let written = std::fs::read_to_string(&file).unwrap();
-    ends_with(&program.run(&["check"]), 0);
+    // The file holds; the component that it names is not there yet.
+    let checked = program.run(&["check"]);
+    ends_with(&checked, 2);
+    assert!(words(&checked).contains("is well formed") && words(&checked).contains("my-agent.wasm"), "{}", words(&checked));
     let again = program.run(&["init", "--json"]);
     ends_with(&again, 2);
     assert!(document(&again).pointer("/error/what").is_some_and(|what| what.to_string().contains("bailiwick.toml")));

@@ -29,6 +29,11 @@ fn alike_line(line: &str) -> String {
     if line.starts_with("at 20") && line.ends_with(" UTC") {
         return "at 2026-11-26 12:00:00 UTC".to_owned();
     }
+    if let Some((head, moment)) = line.split_once(" on 20")
+        && moment.ends_with(" UTC")
+    {
+        return format!("{} on 2026-11-26 12:00:00 UTC", alike_line(head));
+    }
     if let Some((head, tail)) = line.split_once(" s (0 s waiting for people)")
         && let Some((before, _)) = head.rsplit_once(' ')
     {

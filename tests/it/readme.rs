@@ -27,7 +27,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 fn each_command_that_is_shown_is_one_that_the_program_takes() {
     let read = |page: &str| std::fs::read_to_string(tools::root().join(page)).unwrap();
     let (readme, guide) =
-        (commands(&read("README.md")), [commands(&read("docs/writing-agents.md")), commands(&read("docs/credentials.md"))].concat());
+        (commands(&read("README.md")), ["docs/writing-agents.md", "docs/credentials.md"].map(|page| commands(&read(page))).concat());
     assert!(readme.len() >= 8 && guide.len() >= 6, "{readme:?} {guide:?}");
     let commands = [readme, guide].concat();
     for arguments in commands {

@@ -1,12 +1,16 @@
 //! Compares an agent with what was accepted of it.
 
-use package::build::{self, SourcePin};
+use package::build::{self, Change, FileChange, SourcePin};
 use package::lock::Lock;
 use package::{Authority, ComponentSource, Difference, trust};
 use run::Place;
 
 use crate::configured::Configured;
 use crate::err::CliError;
+use crate::{place, words};
+
+/// BOUND: files that are named one by one.
+const FILES_MAX: usize = 20;
 
 /// Compares everything that an agent may cause with what was accepted of it, if anything was.
 ///
@@ -20,13 +24,32 @@ pub(crate) fn check(configured: &Configured, place: &Place, agent: &str, now: &A
         return if here.is_some() { Err(CliError::AcceptanceGone { agent: agent.to_owned() }) } else { Ok(()) };
     };
     if let Some(difference) = Difference::between(&accepted.authority, now, &configured.spelling) {
-        return Err(CliError::NotAccepted { agent: agent.to_owned(), difference: Box::new(difference) });
+        let files = files(configured, place, agent, &accepted.authority).unwrap_or_default();
+        let (agent, by, when) = (agent.to_owned(), accepted.by.clone(), accepted.when);
+        return Err(CliError::NotAccepted { agent, by, when, difference: Box::new(difference), files });
     }
     let digest = accepted.digest()?;
     if here.is_some_and(|here| here.authority != digest) {
         return Err(CliError::AcceptedElsewhere { agent: agent.to_owned() });
     }
     Ok(())
+}
+
+/// Which files of a folder of source are other than those that were accepted, a line each: known where it was built here.
+fn files(configured: &Configured, place: &Place, agent: &str, was: &Authority) -> Option<Vec<String>> {
+    let ComponentSource::Folder(folder) = &configured.agent(agent).ok()?.component else { return None };
+    let changes = build::changes(folder, &place::build_cache(place), was.source()?).ok()?;
+    let Some(changes) = changes else {
+        return Some(vec!["which files are other is not known here: what was accepted was not built here last".to_owned()]);
+    };
+    let line = |it: &FileChange| match it.change {
+        Change::Added => format!("+ file {}", it.path),
+        Change::Removed => format!("- file {}", it.path),
+        Change::Changed => format!("~ file {}, which has other bytes", it.path),
+    };
+    let more = changes.len().saturating_sub(FILES_MAX);
+    let more = (more > 0).then(|| format!("and {} more", words::many(more as u64, "file", "files")));
+    Some(changes.iter().take(FILES_MAX).map(line).chain(more).collect())
 }
 
 /// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Returns the pin that the build

@@ -125,10 +125,15 @@ fn build(
 ) -> Result<Built, CliError> {
     let (cache, helper) = (place::build_cache(place), place::build_helper());
     let order = Order { folder, cache: &cache, trusted, expected: holding.expected, helper: &helper };
+    // What is accepted is built from nothing. Where the last build was of the same source and did not begin so, it is built once more.
+    let is_once_more = || holding.expected.is_some_and(|pin| matches!(package::build::changes(folder, &cache, pin.source), Ok(Some(_))));
     let (mut begun, mut signals, mut ended_by) = (false, holding.signals, None);
     let mut say = |line: &str| {
         if !std::mem::replace(&mut begun, true) {
             screen.step(&format!("building {name}"));
+            if is_once_more() {
+                screen.line(&format!("note: {name} is built once more, from nothing: its last build had what an earlier source left"));
+            }
             if sandbox::landlock().is_none() {
                 screen.line(&format!("note: this kernel has no Landlock, so the build of {name} may read and write what you may"));
             }

@@ -1,6 +1,5 @@
 //! What goes wrong at the command line, and the one place that says so.
 
-use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,13 @@ use home::Exposed;
 use package::trust::Untrusted;
 use package::{ConfigError, Refused, TrustError};
 
-use crate::words::{safe, wrapped};
+use crate::words::{safe, utc, wrapped};
 use crate::{exit, out};
+
+mod advice;
+mod exits;
+
+use exits::{build_exit, vault_exit};
 
 /// Anything that keeps a verb from being done.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +39,16 @@ pub(crate) enum CliError {
     },
     #[error("agent `{agent}` is not admitted")]
     NotAdmitted { agent: String, reasons: Vec<Refused> },
-    #[error("agent `{agent}` is not what was accepted")]
-    NotAccepted { agent: String, difference: Box<package::Difference> },
+    #[error("agent `{agent}` is not what was accepted by {} on {} UTC", safe(by), utc(when.saturating_mul(1000)))]
+    NotAccepted {
+        agent: String,
+        by: String,
+        /// Seconds since 1970.
+        when: u64,
+        difference: Box<package::Difference>,
+        /// Which files of its source are other, where it is known here, a line each.
+        files: Vec<String>,
+    },
     #[error("agent `{agent}` was accepted in this home, and `bailiwick.lock` has no entry for it any more")]
     AcceptanceGone { agent: String },
     #[error("the entry of agent `{agent}` in `bailiwick.lock` is not the one that was accepted in this home")]
@@ -73,6 +85,8 @@ pub(crate) enum CliError {
     RevokeWhat,
     #[error("nothing was revoked: {why}")]
     NothingRevoked { why: String },
+    #[error("`run` would refuse what the configuration names")]
+    WouldBeRefused(Vec<(String, CliError)>),
     #[error("a value would go where its owner does not let it")]
     Outside(Vec<run::OutsideError>),
     #[error("there is no credential `{}`, here or on the record: nothing was revoked", safe(name))]
@@ -138,6 +152,8 @@ pub(crate) enum CliError {
     OfOneRecord,
     #[error("one record has no such thing: say the run alone")]
     OfAWholeRun,
+    #[error("`--raw` is for one body or one input, as bytes; nothing else has a form of its own")]
+    RawOfMore,
     #[error("bytes as they are can't be shown on a terminal")]
     RawToTerminal,
     #[error("the vault holds more than can be starred")]
@@ -150,8 +166,10 @@ pub(crate) enum CliError {
         safe(.name)
     )]
     WeakValue { name: String, bits: u32 },
-    #[error("run `{0}` has ended already")]
+    #[error("run `{0}` does not go on: it has ended, or it was cut off")]
     NotGoing(RunId),
+    #[error("run `{0}` has ended already")]
+    Ended(RunId),
     #[error("run `{0}` was told to end, and has not yet")]
     NotEnding(RunId),
     #[error("`{}` is no moment: write 2026-10-02, 2026-10-02T14:00:00Z, or 2h for two hours ago", safe(.0))]
@@ -178,45 +196,6 @@ pub(crate) enum CliError {
     Runtime(#[source] io::Error),
     #[error("could not write to standard output")]
     Write(#[source] io::Error),
-}
-
-/// What the operator named or gave is one thing, a vault that does not open another.
-fn vault_exit(err: &vault::LocalError) -> u8 {
-    use vault::LocalError;
-    match err {
-        LocalError::NotAName(_)
-        | LocalError::Absent(_)
-        | LocalError::Revoked(_)
-        | LocalError::NotRevoked(_)
-        | LocalError::Unfit(_)
-        | LocalError::Destinations => exit::USAGE,
-        LocalError::Full | LocalError::FullOfRevoked | LocalError::Staged(_) | LocalError::NotStaged(_) | LocalError::Changed(_) => {
-            exit::USAGE
-        }
-        LocalError::OtherPassphrase { .. } | LocalError::NoKey { .. } => exit::HOST,
-        LocalError::Passphrase | LocalError::Locked(_) | LocalError::NotLocked(_) | LocalError::PassphraseIsOpen(_) => exit::USAGE,
-        LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
-            exit::HOST
-        }
-        LocalError::Costly(_) | LocalError::Memory | LocalError::Random | LocalError::FullOfLive => exit::HOST,
-    }
-}
-
-/// An error in what somebody wrote has another exit code than a tool that is missing or fails.
-fn build_exit(err: &package::build::BuildError) -> u8 {
-    use package::build::BuildError;
-    match err {
-        BuildError::Component(_) | BuildError::Freeze(_) | BuildError::Unexpected { .. } => exit::REFUSED,
-        BuildError::LeadsOut { .. } | BuildError::Outside { .. } | BuildError::Toolchain { .. } | BuildError::NotFetched(_) => {
-            exit::REFUSED
-        }
-        BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. } => exit::USAGE,
-        BuildError::TooLong { .. } => exit::LIMIT,
-        BuildError::Stopped => exit::TERMINATED,
-        BuildError::File(_) | BuildError::Schemas(_) | BuildError::Changed(_) | BuildError::NotText => exit::HOST,
-        BuildError::NoTool { .. } | BuildError::NotFound(_) | BuildError::NotPython(_) | BuildError::NoToolchain(_) => exit::HOST,
-        BuildError::ToolFailed { .. } | BuildError::ToolSaid { .. } | BuildError::ToolComplained { .. } => exit::HOST,
-    }
 }
 
 impl CliError {
@@ -246,9 +225,12 @@ impl CliError {
             Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
             Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
             Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
-            Self::NoDestination { .. } | Self::NotADestination | Self::Outside(_) | Self::NoCredential { .. } | Self::InUse { .. } => {
-                exit::USAGE
-            }
+            Self::NoDestination { .. }
+            | Self::NotADestination
+            | Self::WouldBeRefused(_)
+            | Self::Outside(_)
+            | Self::NoCredential { .. }
+            | Self::InUse { .. } => exit::USAGE,
             Self::NoValue { .. } | Self::SameValue { .. } | Self::FormerValue { .. } | Self::ValueIsGone { .. } => exit::USAGE,
             Self::RevokeWhat | Self::NothingRevoked { .. } => exit::USAGE,
             Self::NotRecorded { .. } => exit::RECORD,
@@ -277,8 +259,10 @@ impl CliError {
             | Self::OfOneRecord
             | Self::OfAWholeRun
             | Self::RawToTerminal
+            | Self::RawOfMore
             | Self::WeakValue { .. }
             | Self::NotGoing(_)
+            | Self::Ended(_)
             | Self::NotAMoment(_)
             | Self::NotAKind { .. }
             | Self::PublicKey { .. }
@@ -293,10 +277,11 @@ impl CliError {
     /// What belongs to the error and is more than a line.
     fn details(&self) -> Vec<String> {
         match (self, self.untrusted()) {
-            (_, Some(untrusted)) => {
-                std::iter::once("it asks for:".to_owned()).chain(untrusted.authority.iter().map(|line| format!("  {line}"))).collect()
+            (_, Some(untrusted)) => crate::was_trusted::told(untrusted),
+            (Self::NotAccepted { difference, files, .. }, _) => {
+                crate::verb::accept::told(difference).into_iter().chain(files.iter().cloned()).collect()
             }
-            (Self::NotAccepted { difference, .. }, _) => crate::verb::accept::told(difference),
+            (Self::WouldBeRefused(all), _) => all.iter().flat_map(|(agent, err)| err.told_of(agent)).collect(),
             (Self::Trust(TrustError::OtherComponent(other)), _) => other.lines(),
             (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
             (Self::NoDestination { name, proposed }, _) => told_destinations(name, proposed),
@@ -305,103 +290,6 @@ impl CliError {
             (Self::InUse { leases, .. }, _) => leases.clone(),
             (Self::NotAdmitted { reasons, .. }, _) => reasons.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
-        }
-    }
-
-    /// What to do next, where that is plain.
-    fn help(&self) -> Option<Cow<'static, str>> {
-        match Exposed::of(self) {
-            Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
-            None => self.named_advice().map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed)),
-        }
-    }
-
-    /// The same, with the name of the credential in the command.
-    fn named_advice(&self) -> Option<String> {
-        use vault::LocalError;
-        match self {
-            Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
-            Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
-            Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
-            Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
-            Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),
-            Self::FormerValue { name } => Some(format!(
-                "have a new one made where it lets in; `bailiwick credentials set {name} --again` takes this one all the same"
-            )),
-            Self::Vault(LocalError::Revoked(name)) if effect::is_name(name) => {
-                Some(format!("`bailiwick credentials set {name}` sets a new value"))
-            }
-            Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
-            _ => None,
-        }
-    }
-
-    fn advice(&self) -> Option<&'static str> {
-        use journal::{OpenError, ReadError};
-        use package::project::ProjectError;
-        use run::RunError;
-        match self {
-            Self::Config(ConfigError::Absent(_)) => Some("write one (see README.md), go to a folder that has one, or say `--config FILE`"),
-            Self::Trust(TrustError::Untrusted(_)) => {
-                Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
-            }
-            Self::Trust(TrustError::OtherComponent(_)) => {
-                Some("`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`")
-            }
-            Self::AcceptanceGone { .. } => Some("see who took it out; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`"),
-            Self::AcceptedElsewhere { .. } => Some("see who changed it; then `bailiwick accept AGENT` accepts it as it is now"),
-            Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
-            Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
-            Self::NoCredential { .. } => Some("`bailiwick credentials ls`; `--config FILE` names a configuration that lies elsewhere"),
-            Self::Vault(vault::LocalError::Absent(_)) => Some("`bailiwick credentials ls` shows which there are"),
-            Self::Vault(vault::LocalError::Locked(_)) => Some("put its path into that variable, for this and each other command"),
-            Self::Vault(vault::LocalError::OtherPassphrase { .. }) => {
-                Some("name the file with the passphrase that it was sealed under last")
-            }
-            Self::Vault(vault::LocalError::NoKey { .. }) => Some(
-                "put that file back from a copy of the home; without it, nobody can open the vault, and each value is set anew in another home",
-            ),
-            Self::RevokeWhat => Some("`bailiwick credentials revoke NAME`, or `--agent AGENT`, `--run RUN`, `--lease RUN/NAME`"),
-            Self::NothingRevoked { .. } => {
-                Some("`bailiwick ps` shows runs that go on; `bailiwick credentials revoke NAME` bars a credential from all runs")
-            }
-            Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
-            Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
-            Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
-            Self::NotAccepted { .. } => Some("look at what is other, then `bailiwick accept AGENT`"),
-            Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
-            Self::Build(package::build::BuildError::Unexpected { .. }) => Some("look at what is other, then `bailiwick accept AGENT`"),
-            Self::Build(package::build::BuildError::LeadsOut { .. } | package::build::BuildError::Outside { .. }) => {
-                Some("a build reads its project and nothing else: the agent's folder, its workspace, what lies beside `bailiwick.toml`")
-            }
-            Self::Build(package::build::BuildError::NoTool { .. } | package::build::BuildError::NotFound(_)) => {
-                Some("agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py")
-            }
-            Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),
-            Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
-            Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
-            Self::NotOnRecord { .. } => {
-                Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
-            }
-            Self::NotGoing(_) => Some("`bailiwick ps` shows runs that have not ended, and what waits to be settled"),
-            Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
-            Self::Run(RunError::Record(OpenError::Behind { .. })) => {
-                Some("if you put back an older copy of the home, say `bailiwick audit accept-rollback`; if not, somebody else did")
-            }
-            Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Read(ReadError::Fault(_)) => {
-                Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside")
-            }
-            Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
-                Some("find out, then `--settle did` or `--settle did-not`, with `--op` where there are several")
-            }
-            Self::Run(RunError::Load { cause: gate::LoadError::NotKept, .. }) => Some("it can't go on; `bailiwick stop RUN` closes it"),
-            Self::Run(RunError::Diverged { .. }) => {
-                Some("nothing was asked; under the host and on the files that it began with it may go on, `bailiwick stop RUN` closes it")
-            }
-            Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
-            Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
-            Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
-            _ => None,
         }
     }
 
@@ -419,7 +307,7 @@ impl CliError {
     /// Says it: what, why (each cause once), and what to do.
     pub(crate) fn print(&self) {
         for line in self.lines() {
-            // A command that repairs something stays on one line, so that it can be copied.
+            // A command that repairs something is not broken, so that it can be copied.
             if line.starts_with("help: ") { out::command(&line) } else { out::words(&line) }
         }
     }
@@ -439,6 +327,20 @@ impl CliError {
         causes
     }
 
+    /// What and why, and what to do, for those who have a line for it.
+    pub(crate) fn in_one_line(&self) -> String {
+        let why = self.causes().into_iter().map(|cause| format!(": {cause}")).collect::<String>();
+        let help = self.help().map_or_else(String::new, |help| format!("; {help}"));
+        format!("{}{why}{help}", safe(&self.to_string()))
+    }
+
+    /// The same of one agent among others, a line each.
+    fn told_of(&self, agent: &str) -> Vec<String> {
+        let why = self.causes().into_iter().map(|cause| format!(": {cause}")).collect::<String>();
+        let first = format!("{}: {}{why}", safe(agent), safe(&self.to_string()));
+        std::iter::once(first).chain(self.details().into_iter().map(|line| format!("  {line}"))).collect()
+    }
+
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {}", safe(&self.to_string()))];
         lines.extend(self.causes().iter().map(|cause| format!("  caused by: {cause}")));
@@ -447,10 +349,6 @@ impl CliError {
         lines.extend(self.help().map(|help| format!("help: {help}")));
         lines
     }
-}
-
-fn may_go_there(name: &str) -> String {
-    format!("if it is to go there: `bailiwick credentials set {name} --for URL < /dev/null`")
 }
 
 /// The command that sets the destinations that the configuration at hand has.
@@ -476,7 +374,7 @@ mod tests {
     #[test]
     fn what_is_not_trusted_shows_what_it_asks_for() {
         let digest = effect::Digest::of(b"");
-        let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()] };
+        let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()], before: None };
         let err = CliError::Trust(Box::new(untrusted).into());
         assert_eq!(err.exit(), exit::USAGE);
         assert!(err.lines().contains(&"    agent x".to_owned()), "{:?}", err.lines());

@@ -46,7 +46,7 @@ pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Stric
         Outcome::Limit { .. } => LIMIT,
         Outcome::Stopped(stopping) => of_means(stopping.means),
         Outcome::Unsettled { .. } => UNSETTLED,
-        Outcome::RecordBroken => RECORD,
+        Outcome::RecordBroken | Outcome::SetAside => RECORD,
         Outcome::HostFailed { .. } => HOST,
     }
 }
@@ -82,6 +82,7 @@ mod tests {
             (stopped(Means::Stop), true, TERMINATED),
             (Outcome::Unsettled { op: 3 }, false, UNSETTLED),
             (Outcome::RecordBroken, false, RECORD),
+            (Outcome::SetAside, false, RECORD),
             (Outcome::HostFailed { message: text("z") }, false, HOST),
         ];
         for (outcome, was_refused, code) in cases {

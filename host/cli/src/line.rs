@@ -1,12 +1,12 @@
 //! One record in one line.
 
 use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, SealedUnder, Touch};
-use effect::{Claim, SafeText};
+use effect::{Claim, Outcome, SafeText};
 
 use crate::log::Shown;
 use crate::report::{outcome_word, outcome_words};
 use crate::screen::severity;
-use crate::words::{bytes, count, digest, function, many, safe, seconds, utc};
+use crate::words::{bytes, count, digest, function, many, reason, safe, seconds, utc};
 
 /// BOUND: characters of what an agent said in one line.
 const SAID_CHARS_MAX: usize = 200;
@@ -48,6 +48,10 @@ fn record(record: &Record) -> String {
         }
         Record::RunClosed(closed) => {
             let words = outcome_words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
+            if closed.outcome == Outcome::SetAside {
+                // How long it took and what it needed is not known either.
+                return format!("{}{words}", outcome_word(&closed.outcome));
+            }
             format!("{}{words}, {}, {} of memory", outcome_word(&closed.outcome), seconds(closed.active_ms), bytes(closed.peak_memory))
         }
         Record::Asked(asked) => {
@@ -57,21 +61,27 @@ fn record(record: &Record) -> String {
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
-            format!("{} {}: {}{times}", function(&refused.ask.function), refused_names(refused), safe(&refused.reason.to_string()))
+            format!(
+                "{} {}: {}{times}",
+                function(&refused.ask.function),
+                refused_names(refused),
+                reason(&refused.reason.to_string(), &refused.ask.resource)
+            )
         }
         Record::Answered(answered) => {
             let status = answered.status.map_or_else(|| answer(answered.outcome).to_owned(), |status| status.to_string());
             let peer = answered.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
             let reason = answered.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
             let sent = answered.sent.map_or_else(String::new, |sent| format!(", {} sent", bytes(sent.bytes())));
-            format!("op {} {status}{peer}{sent}{reason}", answered.op)
+            let fault = answered.fault.as_ref().map(|fault| format!(": {}", fault_word(fault))).unwrap_or_default();
+            format!("op {} {status}{fault}{peer}{sent}{reason}", answered.op)
         }
         Record::Received(received) => {
             let cut = if received.whole { "" } else { ", cut short" };
             format!("op {} {} from {}{cut}", received.op, bytes(received.bytes), received.source)
         }
         Record::Observed(observed) => objects(&observed.objects),
-        Record::Delivered(delivered) => many(delivered.releases.len() as u64, "event let go of", "events let go of"),
+        Record::Delivered(delivered) => format!("{} given to the agent", many(delivered.releases.len() as u64, "event", "events")),
         Record::Said(said) => claims(&said.claims),
         Record::LeaseIssued(issued) => {
             let uses = issued.uses.map_or_else(String::new, |uses| format!(", {} times at most", count(uses)));
@@ -165,6 +175,13 @@ fn credential_change(change: CredentialChange) -> &'static str {
     }
 }
 
+/// The stable name of what went wrong, as the record has it.
+fn fault_word(fault: &effect::HttpFault) -> String {
+    let json = serde_json::to_value(fault).unwrap_or_default();
+    let of_object = || json.as_object().and_then(|object| object.keys().next().cloned());
+    safe(&json.as_str().map(str::to_owned).or_else(of_object).unwrap_or_default())
+}
+
 fn did(did: bool) -> &'static str {
     if did { "did happen" } else { "did not happen" }
 }
@@ -186,8 +203,11 @@ fn objects(objects: &[effect::record::Object]) -> String {
     match objects {
         [one] => format!("{} {}", touch(one.what), one.path),
         _ => {
+            let of = |what: Touch| objects.iter().filter(|one| one.what == what).count() as u64;
             let read: u64 = objects.iter().filter(|one| one.what == Touch::File).map(|one| one.amount).sum();
-            format!("{}, {} read", many(objects.len() as u64, "object", "objects"), bytes(read))
+            let counts = [(of(Touch::File), "read"), (of(Touch::Listing), "listed"), (of(Touch::Look), "looked at")];
+            let counts = counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{} {word}", count(*number)));
+            format!("{}, {}", counts.collect::<Vec<_>>().join(", "), bytes(read))
         }
     }
 }
@@ -205,7 +225,7 @@ fn claims(claims: &[Claim]) -> String {
     let first: String = first.chars().take(SAID_CHARS_MAX).collect();
     match claims.len() {
         0 | 1 => first,
-        more => format!("{first} … and {} more", count(more as u64 - 1)),
+        more => format!("{first} … and {}", many(more as u64 - 1, "more claim", "more claims")),
     }
 }
 
@@ -214,10 +234,13 @@ pub(crate) fn claim(claim: &Claim) -> String {
     match claim {
         Claim::Stderr(text) | Claim::Stdout(text) => text.to_string(),
         Claim::Finding(finding) => {
-            let place =
-                finding.location.as_ref().map_or_else(String::new, |place| format!(" {}:{}:{}", place.uri, place.line, place.column));
+            let place = finding.location.as_ref().map_or_else(String::new, |place| match place.line {
+                0 => format!(" {}", place.uri),
+                line => format!(" {}:{line}:{}", place.uri, place.column),
+            });
             format!("finding: {} {}{place} {}", severity(finding.severity), finding.rule, finding.title)
         }
+        Claim::Progress(progress) if progress.total == 0 => format!("progress: {} {}", progress.done, progress.what),
         Claim::Progress(progress) => format!("progress: {}/{} {}", progress.done, progress.total, progress.what),
     }
 }

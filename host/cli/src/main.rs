@@ -11,6 +11,7 @@ mod cli;
 mod configured;
 mod err;
 mod exit;
+mod fold;
 mod later;
 mod line;
 mod log;
@@ -22,6 +23,7 @@ mod screen;
 mod sealed;
 mod signals;
 mod verb;
+mod was_trusted;
 mod words;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use crate::err::CliError;
+use crate::fold::{self, folded};
 
 /// The indent of a continued line.
 const INDENT: &str = "    ";
@@ -80,6 +81,11 @@ pub(crate) fn beside(file: &Path) -> PathBuf {
     file.with_file_name(name)
 }
 
+/// Rows of data, the first of them their heads, as they fit where a person sees them.
+pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), CliError> {
+    crate::words::table_in(rows, width(io::stdout())).iter().try_for_each(|text| line(text))
+}
+
 /// A line of data. If a person sees it, a long line is continued with an indent.
 ///
 /// SECURITY: a terminal breaks a line at its edge by itself. The end of a guest's words would then look like a line of the host's.
@@ -136,24 +142,6 @@ fn width(stream: impl AsFd) -> Option<usize> {
     Some(if columns == 0 { USUAL } else { columns.max(LEAST) })
 }
 
-/// A line in pieces that fit: the first after `first`, the others after `further`. A letter outside of ASCII may be two columns wide.
-fn folded(text: &str, first: &str, further: &str, width: Option<usize>) -> Vec<String> {
-    let Some(width) = width else { return vec![format!("{first}{text}")] };
-    let columns = |letter: char| if letter.is_ascii() { 1 } else { 2 };
-    let wide = |text: &str| text.chars().map(columns).sum::<usize>();
-    let (mut lines, mut line, mut used) = (Vec::new(), first.to_owned(), wide(first));
-    for letter in text.chars() {
-        if used + columns(letter) > width && used > wide(further) {
-            lines.push(std::mem::replace(&mut line, further.to_owned()));
-            used = wide(further);
-        }
-        line.push(letter);
-        used += columns(letter);
-    }
-    lines.push(line);
-    lines
-}
-
 /// Data as it is.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
@@ -165,9 +153,13 @@ pub(crate) fn words(text: &str) {
     folded(text, "", INDENT, width(io::stderr())).iter().for_each(|line| put_words(line));
 }
 
-/// A line of words that is meant to be copied. It contains nothing from a guest.
+/// A line of words with commands to be copied, between backquotes: none of them is broken. No guest has a part in it.
 pub(crate) fn command(text: &str) {
-    put_words(text);
+    let lines = match width(io::stderr()) {
+        Some(width) => fold::with_whole_words(text, INDENT, width),
+        None => vec![text.to_owned()],
+    };
+    lines.iter().for_each(|line| put_words(line));
 }
 
 /// If the terminal is gone, nothing is printed.
@@ -187,17 +179,7 @@ pub(crate) fn words_to_terminal() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{folded, inert};
-
-    #[test]
-    fn every_piece_of_a_long_line_begins_with_its_mark() {
-        let said = |text: &str| folded(text, "agent: ", "agent: ", Some(20));
-        assert_eq!(said("short"), ["agent: short"]);
-        assert_eq!(said(&"x".repeat(30)), ["agent: xxxxxxxxxxxxx", "agent: xxxxxxxxxxxxx", "agent: xxxx"]);
-        assert!(said(&"\u{4e00}".repeat(30)).iter().all(|line| line.starts_with("agent: ") && line.chars().count() <= 13));
-        assert_eq!(folded("HOST EVIDENCE far too long", "", "    ", Some(20)), ["HOST EVIDENCE far to", "    o long"]);
-        assert_eq!(folded(&"x".repeat(500), "", "    ", None).len(), 1, "what is no terminal gets it as it is");
-    }
+    use super::inert;
 
     #[test]
     fn json_stays_the_same_and_moves_no_cursor() {

@@ -112,6 +112,7 @@ pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
         Outcome::Stopped(_) => "STOPPED",
         Outcome::Unsettled { .. } => "UNSETTLED",
         Outcome::RecordBroken => "RECORD BROKEN",
+        Outcome::SetAside => "SET ASIDE",
         Outcome::HostFailed { .. } => "HOST FAILED",
     }
 }
@@ -128,6 +129,9 @@ pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
             "nobody knows whether operation {op} happened: find out, then `bailiwick resume RUN --settle did` or `--settle did-not`"
         )),
         Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
+        Outcome::SetAside => Some(
+            "what it did after this, and how it ended, is in the part of the record that was set aside, and is not known here".to_owned(),
+        ),
         Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
     }
 }
@@ -207,7 +211,8 @@ fn leases(evidence: &Evidence) -> Vec<String> {
     let one = |(name, (sent, refused, revoked)): (&str, (u64, u64, bool))| {
         let refused = if refused > 0 { format!(", {} refused", count(refused)) } else { String::new() };
         let revoked = if revoked { ", revoked" } else { "" };
-        format!("{} ×{}{refused}{revoked}", safe(name), count(sent))
+        let sent = if sent > 0 { format!(" ×{}", count(sent)) } else { ", never sent".to_owned() };
+        format!("{}{sent}{refused}{revoked}", safe(name))
     };
     by_name.into_iter().map(one).collect()
 }
@@ -294,7 +299,8 @@ fn network(evidence: &Evidence) -> Vec<String> {
         0 => "0 asked".to_owned(),
         asked => {
             let [asked, refused, sent, answered] = [asked, totals.refused, totals.sent, totals.answered].map(count);
-            format!("{asked} asked, {refused} refused, {sent} sent, {answered} answered, {} received", bytes(totals.bytes))
+            let came_to_nothing = came_to_nothing(&evidence.touched);
+            format!("{asked} asked, {refused} refused, {sent} sent, {answered} answered{came_to_nothing}, {} received", bytes(totals.bytes))
         }
     };
     let mut lines = vec![format!("  {:<12} {granted}{counts}", "network")];
@@ -310,6 +316,16 @@ fn network(evidence: &Evidence) -> Vec<String> {
     }
     lines.extend(more(rows_and_more(http.len(), evidence.touched.more.http), LINES_MAX));
     lines
+}
+
+/// Requests without an answer, where all of them have a row.
+fn came_to_nothing(touched: &Touched) -> String {
+    if touched.more.http > 0 {
+        return String::new();
+    }
+    let sum = |of: &dyn Fn(&gate::TouchedHttp) -> u64| touched.http.iter().map(of).sum::<u64>();
+    let counted = [(sum(&|one| one.failed), "failed"), (sum(&|one| one.unknown), "unknown")];
+    counted.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!(", {} {word}", count(*number))).collect()
 }
 
 fn rows_and_more(rows: usize, more: u64) -> usize {
@@ -334,7 +350,13 @@ fn refusals(evidence: &Evidence) -> Vec<String> {
 fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
     let times = if one.alike > 1 { format!(" (×{})", count(one.alike)) } else { String::new() };
     let what = in_mount(one, mounts).unwrap_or_else(|| one.resource.to_string());
-    format!("{} {what}: {}{times}   bailiwick show {}/{}", function(&one.function), safe(&one.reason), one.run, one.seq)
+    format!(
+        "{} {what}: {}{times}   bailiwick show {}/{}",
+        function(&one.function),
+        crate::words::reason(&one.reason, &one.resource),
+        one.run,
+        one.seq
+    )
 }
 
 /// Shows `/src/../etc/passwd` as `../etc/passwd in /src`. A path that leads nowhere in a mount is not shown as if it were in one.

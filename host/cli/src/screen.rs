@@ -108,7 +108,12 @@ impl Screen {
     pub(crate) fn refused(&mut self, ask: &AskedFor, reason: &Reason) {
         self.refusals_told += 1;
         if self.refusals_told <= REFUSALS_TOLD_MAX {
-            self.line(&format!("refused: {} {}: {}", words::function(&ask.function), ask.resource, words::safe(&reason.to_string())));
+            self.line(&format!(
+                "refused: {} {}: {}",
+                words::function(&ask.function),
+                ask.resource,
+                words::reason(&reason.to_string(), &ask.resource)
+            ));
         } else if self.refusals_told == REFUSALS_TOLD_MAX + 1 {
             self.line("refused: more, which are in the report");
         }

@@ -45,8 +45,8 @@ pub(crate) fn bytes(number: u64) -> String {
 /// `1.84 s`.
 pub(crate) fn seconds(ms: u64) -> String {
     match ms {
-        0 => "0 s".to_owned(),
-        1..60_000 => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
+        0..10 => "0 s".to_owned(),
+        10..60_000 => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
         _ => format!("{} min {} s", count(ms / 60_000), ms % 60_000 / 1000),
     }
 }
@@ -103,9 +103,19 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     (era * 146_097 + day_of_era).checked_sub(719_468)
 }
 
-/// The function of an interface, without the interface: `open-at`, `handle`.
+/// What was refused, without what stands in front of it already: words that could not be read as a request are named in its reason, too.
+pub(crate) fn reason(text: &str, resource: &SafeText) -> String {
+    let short = text.strip_suffix(resource.as_str()).and_then(|text| text.strip_suffix(": "));
+    safe(short.unwrap_or(text))
+}
+
+/// The function of an interface, without the interface: `open-at`. All that may refuse a request is called that.
 pub(crate) fn function(full: &SafeText) -> &str {
-    full.as_str().rsplit_once('#').map_or(full.as_str(), |(_, function)| function)
+    match full.as_str() {
+        // Before it is sent, and on its way out.
+        "wasi:http/outgoing-handler#handle" | "vault#place" | "net#dial" => "request",
+        full => full.rsplit_once('#').map_or(full, |(_, function)| function),
+    }
 }
 
 /// Columns of text, each as wide as its widest cell; the last one is left as it is.
@@ -118,6 +128,74 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+/// The same where a person sees it: a table that is too wide for a terminal has its cells broken between words, and one with more columns than
+/// have room becomes a list.
+pub(crate) fn table_in(rows: &[Vec<String>], terminal: Option<usize>) -> Vec<String> {
+    let natural = table(rows);
+    let Some(room) = terminal.filter(|room| natural.iter().any(|line| line.chars().count() > *room)) else { return natural };
+    match widths(rows, room) {
+        Some(widths) => rows.iter().flat_map(|row| broken(row, &widths)).collect(),
+        None => listed(rows),
+    }
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// No column gets narrower than this by breaking words.
+const NARROWEST: usize = 10;
+
+/// How wide the columns of a table become that has to fit: the widest give way first, and none breaks a word unless it has to.
+fn widths(rows: &[Vec<String>], room: usize) -> Option<Vec<usize>> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest =
+        |column: usize, of: &dyn Fn(&str) -> usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| of(cell)).max().unwrap_or(0);
+    let word = |cell: &str| cell.split(' ').map(crate::fold::columns).max().unwrap_or(0);
+    let whole: Vec<usize> = (0..columns).map(|column| widest(column, &crate::fold::columns)).collect();
+    let words: Vec<usize> = (0..columns).map(|column| widest(column, &word)).collect();
+    let head = |column: usize| rows.first().and_then(|row| row.get(column)).map_or(0, |cell| word(cell));
+    let least: Vec<usize> = words.iter().enumerate().map(|(column, width)| (*width).min(NARROWEST.max(head(column)))).collect();
+    // First only the longest words are broken: of paths, as a rule.
+    let longest = words.iter().max().copied().unwrap_or(0);
+    let most: Vec<usize> = words.iter().zip(&least).map(|(word, least)| if *word == longest { *least } else { *word }).collect();
+    let room = room.checked_sub(GAP * columns.saturating_sub(1))?;
+    [words, most, least].iter().find(|floor| floor.iter().sum::<usize>() <= room).map(|floor| shrunk(&whole, floor, room))
+}
+
+/// Takes from the widest until all of it has room.
+fn shrunk(whole: &[usize], floor: &[usize], room: usize) -> Vec<usize> {
+    let mut widths = whole.to_vec();
+    while widths.iter().sum::<usize>() > room {
+        let widest = widths.iter_mut().zip(floor).filter(|(width, floor)| **width > **floor).max_by_key(|(width, _)| **width);
+        match widest {
+            Some((width, _)) => *width -= 1,
+            None => break,
+        }
+    }
+    widths
+}
+
+/// One row in as many lines as its highest cell takes.
+fn broken(row: &[String], widths: &[usize]) -> Vec<String> {
+    let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| crate::fold::folded(cell, "", "", Some(*width))).collect();
+    let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let line = |at: usize| {
+        let pieces = cells.iter().zip(widths).map(|(cell, width)| format!("{:width$}", cell.get(at).map_or("", String::as_str)));
+        pieces.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    (0..lines).map(line).collect()
+}
+
+/// Each row as lines of `HEAD  cell`.
+fn listed(rows: &[Vec<String>]) -> Vec<String> {
+    let Some((head, rows)) = rows.split_first() else { return Vec::new() };
+    let pairs = |row: &Vec<String>| {
+        let pairs: Vec<Vec<String>> =
+            head.iter().zip(row).filter(|(_, cell)| !cell.is_empty()).map(|(head, cell)| vec![head.clone(), cell.clone()]).collect();
+        table(&pairs)
+    };
+    rows.iter().enumerate().flat_map(|(at, row)| (at > 0).then(String::new).into_iter().chain(pairs(row))).collect()
 }
 
 /// BOUND: columns of a terminal that are used.
@@ -157,7 +235,7 @@ mod tests {
     fn numbers_are_grouped_and_bytes_have_one_place() {
         assert_eq!([count(0), count(999), count(1204), count(1_000_000)], ["0", "999", "1,204", "1,000,000"]);
         assert_eq!([bytes(0), bytes(999), bytes(1000), bytes(18_249_000)], ["0 B", "999 B", "1.0 kB", "18.2 MB"]);
-        assert_eq!([seconds(0), seconds(1849), seconds(61_000)], ["0 s", "1.84 s", "1 min 1 s"]);
+        assert_eq!([seconds(9), seconds(1849), seconds(61_000)], ["0 s", "1.84 s", "1 min 1 s"]);
         assert_eq!([many(1, "file", "files"), many(2000, "file", "files")], ["1 file", "2,000 files"]);
     }
 
@@ -171,6 +249,13 @@ mod tests {
         for bad in ["", "yesterday", "2026-02-30", "2026-13-01", "1969-12-31", "2026-01-01T25:00:00Z", "12", "h", "-5m"] {
             assert_eq!(moment(bad, 10_000), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_is_not_said_twice() {
+        let resource = SafeText::new("`/../x` is not a path", 512);
+        assert_eq!(reason("not well formed: `/../x` is not a path", &resource), "not well formed");
+        assert_eq!(reason("the host is not granted", &resource), "the host is not granted");
     }
 
     #[test]
@@ -191,6 +276,27 @@ mod tests {
             "{wrapped:?}"
         );
         assert!(wrapped.iter().all(|line| line.chars().count() <= 80 || line.trim() == long), "{wrapped:?}");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_broken_between_words_and_loses_nothing() {
+        let rows = |cells: &[&[&str]]| cells.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect::<Vec<Vec<_>>>();
+        let table = rows(&[&["NOW", "WHO SAID IT", "WHERE"], &["same", "root (uid 0)", "/a/rather/long/path/of/a/project/bailiwick.toml"]]);
+        assert_eq!(table_in(&table, None), super::table(&table));
+        assert_eq!(table_in(&table, Some(80)), super::table(&table), "it fits");
+        let told = table_in(&table, Some(62));
+        assert_eq!(
+            told,
+            ["NOW   WHO      WHERE", "      SAID IT", "same  root     /a/rather/long/path/of/a/project/bailiwick.toml", "      (uid 0)"]
+        );
+        for room in [20, 30, 40, 50] {
+            let told = table_in(&table, Some(room));
+            let letters: String = told.concat().chars().filter(|letter| *letter != ' ').collect();
+            let all = |cell: &String| cell.split(' ').all(|word| letters.contains(word) || word.len() > 10);
+            assert!(told.iter().all(|line| line.chars().count() <= room.max(60)) && table.iter().flatten().all(all), "{room}: {told:#?}");
+        }
+        let many = rows(&[&["ASKED"; 12], &["1"; 12]]);
+        assert_eq!(table_in(&many, Some(40)), ["ASKED  1"; 12]);
     }
 
     #[test]

@@ -97,7 +97,8 @@ impl Limits {
     /// # Errors
     /// An unknown name, a value of another form, nought, or one above the row's `max`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ParseError> {
-        let (slot, row) = self.slot(name).ok_or_else(|| ParseError::new("a limit", name, "a name of the table in docs/limits.md"))?;
+        let names = || format!("one of {}", LIMITS.iter().map(|row| row.name).collect::<Vec<_>>().join(", "));
+        let (slot, row) = self.slot(name).ok_or_else(|| ParseError::new("a limit", name, names()))?;
         *slot = row.parse(value)?;
         Ok(())
     }
@@ -106,14 +107,11 @@ impl Limits {
 impl LimitRow {
     fn parse(&self, text: &str) -> Result<u64, ParseError> {
         let (form, units): (_, &[(&str, u64)]) = match self.unit {
-            Unit::Bytes => (
-                "a number of bytes, or one with KiB, MiB, GiB; within the table of docs/limits.md",
-                &[("KiB", KIB), ("MiB", MIB), ("GiB", GIB), ("", 1)],
-            ),
-            Unit::Duration => ("a number with ms, s or m; within the table of docs/limits.md", &[("ms", 1), ("s", 1000), ("m", 60_000)]),
-            Unit::Count => ("a plain number; within the table of docs/limits.md", &[("", 1)]),
+            Unit::Bytes => ("a number of bytes, or one with KiB, MiB, GiB", &[("KiB", KIB), ("MiB", MIB), ("GiB", GIB), ("", 1)]),
+            Unit::Duration => ("a number with ms, s or m", &[("ms", 1), ("s", 1000), ("m", 60_000)]),
+            Unit::Count => ("a plain number", &[("", 1)]),
         };
-        let bad = || ParseError::new("a value for this limit", text, form);
+        let bad = || ParseError::new("a value for this limit", text, format!("{form}: more than 0, and {} at most", self.show(self.max)));
         let (digits, factor) = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).ok_or_else(bad)?;
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(bad());
@@ -164,6 +162,9 @@ mod tests {
         ] {
             assert!(limits.set(name, value).is_err(), "{name} {value}");
         }
+        let told = |name: &str, value: &str| limits.clone().set(name, value).unwrap_err().to_string();
+        assert!(told("memory", "9TiB").contains("more than 0, and 4GiB at most"), "{}", told("memory", "9TiB"));
+        assert!(told("memroy", "1MiB").contains("one of active-timeout, ") && told("memroy", "1MiB").contains(" memory, "));
         limits.set("active-timeout", "2m").unwrap();
         assert_eq!(limits.active_timeout_ms, 120_000);
     }

@@ -37,6 +37,8 @@ pub enum Outcome {
     },
     /// The record could not be written.
     RecordBroken,
+    /// A damaged part of the record was set aside, and the rest of the run with it: how it ended is not known here.
+    SetAside,
     /// The host failed.
     HostFailed {
         /// What went wrong.

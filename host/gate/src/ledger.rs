@@ -285,7 +285,7 @@ impl OpenRun {
             Record::RunClosed(closed) => {
                 totals.closed += 1;
                 let under_way = !self.own.is_empty() || self.pending.values().any(|pending| pending.stage == Stage::Asked);
-                let broken = matches!(closed.outcome, Outcome::RecordBroken);
+                let broken = matches!(closed.outcome, Outcome::RecordBroken | Outcome::SetAside);
                 return if under_way && !broken { Err(OrderFaultKind::ClosedWhilePending) } else { Ok(Goes::Ends) };
             }
             Record::Observed(_)

@@ -189,6 +189,7 @@ impl Recorded {
             | Outcome::Stopped(_)
             | Outcome::Unsettled { .. }
             | Outcome::RecordBroken
+            | Outcome::SetAside
             | Outcome::HostFailed { .. } => false,
         })
     }

@@ -241,7 +241,7 @@ pub enum OpenError {
     #[error("the record is damaged")]
     Fault(#[source] Fault),
     /// The log is not the one, or not all of the one, that was acknowledged here before. `accept_rollback` takes it as it is.
-    #[error("the record is behind what is known of log `{log}`: {size} records, {known} known")]
+    #[error("{}", unmet(*log, *size, *known))]
     Behind {
         /// The log.
         log: LogId,
@@ -269,6 +269,15 @@ pub enum OpenError {
     /// The thread that writes could not be started.
     #[error("could not start the writer")]
     Thread(#[source] io::Error),
+}
+
+/// What is there and what is known of it, in words: a log that is as long and longer is no shorter one, it is another.
+fn unmet(log: LogId, size: u64, known: u64) -> String {
+    if size < known {
+        format!("the record is behind what is known of log `{log}`: {size} records, {known} known")
+    } else {
+        format!("the record differs from what is known of log `{log}`: of {size} records, the first {known} are not those that are known")
+    }
 }
 
 /// What remembers that a log was longer, or another one.

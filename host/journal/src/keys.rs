@@ -249,6 +249,11 @@ pub(crate) fn load(disk: &dyn Disk, home: &Path, has_log: bool) -> Result<(NoteS
     Ok((signer, HomeKey::load(home)?))
 }
 
+/// The keys of a home that exists; nothing is made or put right.
+pub(crate) fn look(home: &Path) -> Result<(NoteSigner, HomeKey), OpenError> {
+    Ok((NoteSigner::new(&*read_secret(&sign_path(home))?), HomeKey::load(home)?))
+}
+
 /// The public key kept in a folder.
 pub(crate) fn load_public(folder: &Path) -> Option<PublicKey> {
     let bytes = read_handed(&public_path(folder), 4096).ok()??;

@@ -58,7 +58,7 @@ pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 pub use ids::{LogId, LogIdError, Position, log_run};
 pub use journal::{Appended, Entry, Journal, KeyedHasher, Options};
 pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
-pub use open::{AcceptedRollback, Opened, accept_rollback};
+pub use open::{AcceptedRollback, Looked, Opened, accept_rollback, look};
 pub use payload::Payload;
 pub use read::{Reader, Record, Records};
 pub use reanchor::{Reanchored, aside_now, reanchor};

@@ -131,6 +131,49 @@ fn list(folder: &Path) -> Result<Vec<u32>, OpenError> {
     }
 }
 
+/// What is known of a log without taking its home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// Nothing was recorded yet.
+    NoLog,
+    /// Another process holds it, which has looked at it when it began.
+    Held,
+    /// It would open.
+    Opens {
+        /// How many records it has.
+        size: u64,
+    },
+}
+
+/// Looks at a log as opening it does: at all that its index does not vouch for. Makes and changes nothing.
+///
+/// # Errors
+/// What opening it would end with.
+pub fn look(home: &Path, state: Option<&Path>) -> Result<Looked, OpenError> {
+    let folder = segment::folder(home);
+    let has_log = std::fs::exists(&folder).map_err(io_at(&folder))?;
+    let has_keys = std::fs::exists(keys::run_keys_path(home)).map_err(io_at(home))?;
+    let numbers = if has_log { list(&folder)? } else { Vec::new() };
+    if numbers.is_empty() && !has_keys {
+        return Ok(Looked::NoLog);
+    }
+    let path = home.join("lock");
+    // Held to the end: who writes meanwhile would look like damage.
+    let _lock = match home::open(&path, Access::Read) {
+        Ok(lock) => match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Some(lock),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Looked::Held),
+            Err(cause) => return Err(io_at(&path)(cause.into())),
+        },
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+        Err(cause) => return Err(io_at(&path)(cause)),
+    };
+    let (signer, home_key) = keys::look(home)?;
+    let known = known_by_state(state, signer.public().log())?;
+    let found = recover(home, &folder, &numbers, signer.public(), &home_key.index, known)?;
+    Ok(Looked::Opens { size: found.tree.size() })
+}
+
 /// What the log is, as far as it was read.
 struct Recovered {
     tree: Tree,
@@ -142,6 +185,8 @@ struct Recovered {
     patrol: Patrol,
     key_slots: u64,
     rebuilt: bool,
+    /// Whether all of it was read, and nothing was taken for whole.
+    is_all_read: bool,
     frames: u64,
 }
 
@@ -154,6 +199,10 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, op
     let (signer, home_key) = keys::load(&*disk, home, !numbers.is_empty() || has_keys)?;
     let known = known_by_state(state, signer.public().log())?;
     let found = recover(home, &folder, &numbers, signer.public(), &home_key.index, known)?;
+    if found.is_all_read {
+        // And it is whole.
+        salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
+    }
     let tail = take_tail(&*disk, &folder, &numbers, &signer, &found, &options)?;
     let opened = Opened {
         log: signer.public().log(),
@@ -206,10 +255,6 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
         }
     }
     let end = walk(folder, numbers, from, &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
-    if trusted.is_none() {
-        // The whole log was read, and it is whole.
-        salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
-    }
     if let Some(known) = walker.unmet() {
         let (log, size, root) = (key.log(), walker.tree.size(), walker.tree.root());
         return Err(OpenError::Behind { log, size, root, known: known.size, from: known.from });
@@ -218,6 +263,7 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
     let noted = walker.last_note.as_deref().and_then(|note| Checkpoint::read(note).ok());
     Ok(Recovered {
         last: noted.or(trusted.as_ref().map(|index| index.checkpoint)),
+        is_all_read: trusted.is_none(),
         rebuilt: trusted.is_none() && walker.tree.size() > 0,
         key_slots: trusted.as_ref().map_or(0, |index| index.key_slots),
         snapshot: trusted.and_then(|index| index.snapshot),

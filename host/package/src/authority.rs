@@ -192,6 +192,14 @@ impl Authority {
         self
     }
 
+    /// The source that it is held to.
+    pub fn source(&self) -> Option<Digest> {
+        match &self.component {
+            Code::Folder { source, .. } => *source,
+            Code::File { .. } => None,
+        }
+    }
+
     /// Of its canonical bytes.
     ///
     /// # Errors

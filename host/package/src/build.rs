@@ -21,6 +21,7 @@ use crate::trust::Trusted;
 mod cargo;
 mod err;
 mod inputs;
+mod listing;
 mod python;
 mod slot;
 mod stage;
@@ -30,6 +31,8 @@ mod workplace;
 
 pub use err::BuildError;
 use inputs::{Nobody, Places};
+use listing::Listing;
+pub use listing::{Change, FileChange};
 use slot::{Slot, Stamp};
 use stage::Stage;
 pub use tool::Watcher;
@@ -228,9 +231,11 @@ impl Work<'_> {
     /// The component, and what it was made of.
     fn run(&self, watcher: &mut Watcher<'_>) -> Result<(PathBuf, Stamp), BuildError> {
         let workplace = Workplace::in_folder(&self.slot.folder);
-        let (stage, stamp) = self.take(&workplace)?;
+        let (stage, mut stamp) = self.take(&workplace)?;
         self.hold(&stamp)?;
-        workplace.prepare(self.order.expected.is_some())?;
+        // The first build is as clean as one that has to be: what comes of it can be accepted without being built again.
+        let is_clean = workplace.prepare(self.order.expected.is_some())? || matches!(self.recipe, Recipe::Python { .. });
+        stamp.is_clean = is_clean;
         let (folder, helper, tools) = (self.folder, self.order.helper, self.tools);
         match self.recipe {
             Recipe::Rust { plan, rust } => {
@@ -239,7 +244,8 @@ impl Work<'_> {
                     return Ok((job.build(watcher)?, stamp));
                 }
                 // There was no lock, and there is one now, which belongs to what is built. Nothing else may have changed.
-                let (stage, with_lock) = self.take(&workplace)?;
+                let (stage, mut with_lock) = self.take(&workplace)?;
+                with_lock.is_clean = is_clean;
                 if with_lock.inside != stamp.inside {
                     return Err(BuildError::Unexpected { was: Box::new(stamp.pin()), now: Box::new(with_lock.pin()) });
                 }
@@ -257,10 +263,12 @@ impl Work<'_> {
     fn take(&self, workplace: &Workplace) -> Result<(Stage, Stamp), BuildError> {
         let places = self.recipe.places();
         let mut stage = Stage::new(workplace.stage.clone())?;
-        let (inside, outside) = places.digests(&places.find(&[])?, &mut stage)?;
+        let mut listing = Listing::of(&places.folder, &mut stage);
+        let (inside, outside) = places.digests(&places.find(&[])?, &mut listing)?;
+        let files = listing.files();
         stage.finish()?;
         let mut stamp = Stamp::new(places, (with_sdk(self.authored, inside), outside), &self.recipe.tools());
-        stamp.is_clean = self.order.expected.is_some() || matches!(self.recipe, Recipe::Python { .. });
+        stamp.files = files;
         Ok((stage, stamp))
     }
 
@@ -294,6 +302,22 @@ pub fn pin(folder: &Path) -> Result<SourcePin, BuildError> {
     let recipe = Recipe::find(&folder, &authored, &Tools::outside_of(&folder))?;
     let (inside, outside) = recipe.places().digests(&recipe.places().find(&[])?, &mut Nobody)?;
     Ok(Stamp::new(recipe.places(), (with_sdk(&authored, inside), outside), &recipe.tools()).pin())
+}
+
+/// Which files are other than those of which this source was built here; nothing, where it was not built here last. For people: what decides is the
+/// pin. Builds nothing, and starts nothing.
+///
+/// # Errors
+/// A folder that is no agent's, or can't be read.
+pub fn changes(folder: &Path, cache: &Path, was: Digest) -> Result<Option<Vec<FileChange>>, BuildError> {
+    let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
+    let Some(stamp) = slot::stamped(cache, &folder).filter(|stamp| stamp.pin().source == was && !stamp.files.is_empty()) else {
+        return Ok(None);
+    };
+    let (places, mut nobody) = (stamp.places(&folder), Nobody);
+    let mut listing = Listing::of(&folder, &mut nobody);
+    places.digests(&places.find(&[])?, &mut listing)?;
+    Ok(Some(listing::between(&stamp.files, &listing.files())))
 }
 
 /// The digest of what a folder's component depends on now, without these files; and the same digest from the last build, if that was of

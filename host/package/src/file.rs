@@ -137,12 +137,21 @@ pub(crate) fn folder(path: &Path) -> Result<(), FileError> {
 }
 
 /// Writes a file for its owner alone: whole and on disk, or as it was before.
-#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_as(path, bytes, 0o600)
+}
+
+/// The same for a file that is checked in: others may read it, as they may the one that it lies beside.
+pub(crate) fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_as(path, bytes, 0o644)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+fn write_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     folder(parent)?;
     let temporary = beside(path);
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(failed("replace", path)));
+    let written = write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path).map_err(failed("replace", path)));
     if written.is_err() {
         // What was half written is of no use; that it can't be removed either changes nothing.
         let _ = fs::remove_file(&temporary);
@@ -152,8 +161,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed("make", path))?;
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed("make", path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", path))
 }
 

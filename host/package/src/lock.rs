@@ -114,7 +114,7 @@ impl Lock {
 
     fn write(&self, config: &Path) -> Result<(), LockError> {
         let text = toml::to_string(self).map_err(LockError::Unwritable)?;
-        Ok(file::write(&path(config), format!("{HEAD}{text}").as_bytes())?)
+        Ok(file::write_shared(&path(config), format!("{HEAD}{text}").as_bytes())?)
     }
 }
 

@@ -122,6 +122,29 @@ pub struct Untrusted {
     pub digest: Digest,
     /// What it asks for, a line each, safe to print.
     pub authority: Vec<String>,
+    /// What was trusted that is nearest to it.
+    pub before: Option<Before>,
+}
+
+/// What was trusted before: of the same place, or the same bytes in another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// What was said, by whom and when.
+    pub trust: Trust,
+    /// Whether it is of this place.
+    pub is_here: bool,
+    /// Whether its file is gone from its place.
+    pub is_gone: bool,
+}
+
+impl Before {
+    fn of(home: &Path, file: &Authored) -> Result<Option<Self>, TrustError> {
+        let path = list::named(&file.file);
+        let (here, elsewhere): (Vec<Trust>, Vec<Trust>) = list(home)?.into_iter().partition(|entry| entry.path == path);
+        let same = elsewhere.into_iter().rev().filter(|entry| entry.digest == file.digest);
+        let nearest = here.into_iter().next().map(|trust| (trust, true)).or_else(|| same.map(|trust| (trust, false)).next());
+        Ok(nearest.map(|(trust, is_here)| Self { is_gone: !Path::new(&trust.path).exists(), trust, is_here }))
+    }
 }
 
 /// The list of trusted files can't be used.
@@ -177,7 +200,7 @@ pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, Tru
         return Ok(trusted);
     }
     let authority = whole.lines(&Spelling::from_folder_of(&file.file));
-    Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority }).into())
+    Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority, before: Before::of(home, file)? }).into())
 }
 
 /// Whether these bytes in this place were trusted, and still allow the same. Components are not compared here: see [`Trusted::holds`].

@@ -111,7 +111,7 @@ fn requests_are_listed_with_what_came_of_them() {
     report.evidence.touched.add(http());
     report.evidence.http_granted = true;
     let lines = lines(from_ref(&report), false);
-    assert!(lines.contains(&"  network      4 asked, 1 refused, 2 sent, 2 answered, 1.5 kB received".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"  network      4 asked, 1 refused, 2 sent, 2 answered, 1 failed, 1.5 kB received".to_owned()), "{lines:#?}");
     assert!(lines.contains(&"               GET https://a.example/  200 ×2  1 refused  1 failed".to_owned()), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("files_scanned")), "a command's output is not repeated: {lines:#?}");
 }
@@ -160,7 +160,7 @@ fn a_credential_without_a_value_is_not_said_to_have_gone_along() {
         ..lease
     }));
     let lines = lines(from_ref(&report), false);
-    assert!(lines.contains(&"  credentials  alpha ×0, 2 refused, beta ×2".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"  credentials  alpha, never sent, 2 refused, beta ×2".to_owned()), "{lines:#?}");
 }
 
 #[test]

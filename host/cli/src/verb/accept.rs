@@ -162,6 +162,8 @@ struct Listed {
     in_lock: Option<bool>,
     /// Whether it was accepted in this home.
     here: bool,
+    /// Whether its configuration is not there any more.
+    gone: bool,
 }
 
 /// The configuration that is meant. It need not exist any more.
@@ -187,27 +189,37 @@ fn ls(place: &Place, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
         let known = here.iter().any(|it| it.is_of(config, agent));
         let (by, when, authority) = (accepted.by.clone(), accepted.when, accepted.digest()?);
         let config = config.to_string_lossy().into_owned();
-        listed.push(Listed { agent: agent.to_owned(), config, authority, by, when, in_lock: Some(true), here: known });
+        listed.push(Listed { agent: agent.to_owned(), config, authority, by, when, in_lock: Some(true), here: known, gone: false });
     }
     for it in here {
         let is_of_file = file.as_deref().is_some_and(|file| it.is_of(file, &it.agent));
         if !is_of_file || lock.accepted(&it.agent).is_none() {
             let Acceptance { agent, authority, by, path: config, when } = it;
-            listed.push(Listed { agent, config, authority, by, when, in_lock: is_of_file.then_some(false), here: true });
+            let gone = !Path::new(&config).exists();
+            listed.push(Listed { agent, config, authority, by, when, in_lock: is_of_file.then_some(false), here: true, gone });
         }
     }
     if json {
         out::json(&listed)?;
         return Ok(exit::DONE);
     }
+    if listed.is_empty() {
+        out::words("no agent was accepted, here or in the lock of this folder");
+        return Ok(exit::DONE);
+    }
     let mut table = vec![["AGENT", "AUTHORITY", "WHEN", "BY", "WHERE", "CONFIGURATION"].map(str::to_owned).to_vec()];
     table.extend(listed.iter().map(row));
-    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    out::table(&table)?;
+    if let Some(gone) = listed.iter().find(|it| it.gone) {
+        let (agent, config) = (words::safe(&gone.agent), words::safe(&gone.config));
+        out::command(&format!("help: what is gone for good is taken back with `bailiwick accept rm {agent} --config {config}`"));
+    }
     Ok(exit::DONE)
 }
 
 fn row(listed: &Listed) -> Vec<String> {
     let place = match (listed.in_lock, listed.here) {
+        _ if listed.gone => "home, CONFIGURATION GONE",
         (Some(true), true) => "lock and home",
         (Some(true), false) => "lock",
         (Some(false), _) => "home, GONE FROM THE LOCK",

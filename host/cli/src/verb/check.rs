@@ -1,15 +1,15 @@
 //! `check`: validates a configuration and shows what it would allow, without building or running anything.
 
 use effect::{Digest, SafeText};
-use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, TrustError, Trusted, admission};
+use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, Trusted, admission};
 use run::{OutsideError, Place};
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::Obtained;
+use crate::agent::{self, Obtained};
 use crate::configured::Configured;
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{acceptance, exit, out, place, words};
 
 /// Validate a configuration and show who may do what
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,8 @@ Examples:
   bailiwick check
   bailiwick check --config other.toml --json
 
-Nothing is built, run or trusted. Effective is what the agent declares and the file grants; for a folder that was never built it is what \
+Nothing is built, run or trusted. What is shown is compared with what `run` would be held to: what was trusted, what was accepted, what is there. \
+Ends with 2 where `run` would refuse an agent for that, and says why. Effective is what the agent declares and the file grants; for a folder that was never built it is what \
 its agent.toml says.";
 
 #[derive(Serialize)]
@@ -47,8 +48,10 @@ struct Agent {
     owner: Option<String>,
     purpose: Option<String>,
     expires: Option<String>,
-    /// Absent where the component could not be looked at; `problem` says why.
+    /// Whether the component, or its `agent.toml`, could be looked at; else nobody knows what it declares and imports.
+    seen: bool,
     capabilities: Vec<Row>,
+    /// Why `run` would refuse it.
     problem: Option<String>,
 }
 
@@ -57,8 +60,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
     let proof = package::trust::find(&place.home, &configured.authored, &configured.whole)?;
     let trusted = proof.is_some();
-    let agents = configured.resolved.agents.iter().map(|(name, agent)| look(&place, (name, agent), &configured, proof.as_ref()));
-    let agents = agents.collect::<Result<_, _>>()?;
+    let (mut agents, mut refused) = (Vec::new(), Vec::new());
+    for (name, agent) in &configured.resolved.agents {
+        let seen = look(&place, (name, agent), &configured, proof.as_ref());
+        agents.push(told(&configured, (name, agent), &seen)?);
+        refused.extend(seen.problem.map(|problem| (name.clone(), problem)));
+    }
     let file = configured.authored.file.to_string_lossy().into_owned();
     let matrix = Matrix { file, digest: configured.authored.digest, trusted, agents };
     if args.json {
@@ -68,8 +75,16 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         let words = if trusted { "trusted" } else { "not trusted: `bailiwick trust` allows it" };
         out::words(&format!("{} is well formed, and {words}", words::safe(&matrix.file)));
     }
-    check_destinations(&place, &configured)?;
-    Ok(exit::DONE)
+    let outside = check_destinations(&place, &configured);
+    match (refused.is_empty(), outside) {
+        (true, outside) => outside.map(|()| exit::DONE),
+        (false, Ok(())) => Err(CliError::WouldBeRefused(refused)),
+        (false, Err(outside)) => {
+            // One error is what it ends with; the other is told before.
+            outside.print();
+            Err(CliError::WouldBeRefused(refused))
+        }
+    }
 }
 
 /// Whether a value of the vault would be sent where its owner does not allow it.
@@ -94,30 +109,56 @@ fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliE
     if outside.is_empty() { Ok(()) } else { Err(CliError::Outside(outside)) }
 }
 
-fn look(
+/// What is there of an agent, and why `run` would refuse it.
+struct Seen {
+    /// Nothing, where it could not be looked at.
+    rows: Option<Vec<Row>>,
+    problem: Option<CliError>,
+}
+
+impl Seen {
+    fn of(rows: Vec<Row>, holds: Result<(), CliError>) -> Self {
+        Self { rows: Some(rows), problem: holds.err() }
+    }
+}
+
+fn look(place: &Place, (name, agent): (&str, &ResolvedAgent), configured: &Configured, trusted: Option<&Trusted>) -> Seen {
+    let held = match &agent.component {
+        ComponentSource::Folder(folder) => AuthoredManifest::load(folder).map_err(CliError::from).map(|authored| {
+            let holds = agent::admit_early(name, agent).and_then(|()| hold_source(place, name, configured, trusted));
+            Seen::of(rows(Some(&authored.manifest), &[], agent), holds)
+        }),
+        ComponentSource::File(file) => Obtained::read(place, file).map(|it| {
+            let holds = it.admit(name, agent).and_then(|_| hold_component(place, name, configured, trusted, &it));
+            Seen::of(rows(it.component.manifest.as_ref(), &it.component.imports, agent), holds)
+        }),
+    };
+    held.unwrap_or_else(|problem| Seen { rows: None, problem: Some(problem) })
+}
+
+/// Holds a folder of source to what was accepted of it. SECURITY: whoever compares it asks the operator's tools about it, which is for configurations
+/// that are trusted.
+fn hold_source(place: &Place, name: &str, configured: &Configured, trusted: Option<&Trusted>) -> Result<(), CliError> {
+    configured.agent(name)?;
+    match trusted {
+        Some(_) => acceptance::check_before_build(configured, place, name).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn hold_component(
     place: &Place,
-    (name, agent): (&str, &ResolvedAgent),
+    name: &str,
     configured: &Configured,
     trusted: Option<&Trusted>,
-) -> Result<Agent, CliError> {
-    let (source, seen) = match &agent.component {
-        ComponentSource::Folder(folder) => {
-            let manifest = AuthoredManifest::load(folder).map_err(CliError::from);
-            (folder, manifest.map(|authored| rows(Some(&authored.manifest), &[], agent)))
-        }
-        ComponentSource::File(file) => {
-            let obtained = Obtained::read(place, file);
-            let held = |it: Obtained| {
-                trusted.map_or(Ok(()), |trusted| trusted.holds(name, file, &it.component)).map_err(TrustError::from)?;
-                Ok(rows(it.component.manifest.as_ref(), &it.component.imports, agent))
-            };
-            (file, obtained.and_then(held))
-        }
-    };
-    let (capabilities, problem) = match seen {
-        Ok(rows) => (rows, None),
-        Err(err) => (rows(None, &[], agent), Some(words::safe(&err.to_string()))),
-    };
+    obtained: &Obtained,
+) -> Result<(), CliError> {
+    configured.agent(name)?;
+    trusted.map_or(Ok(()), |trusted| configured.hold(place, trusted, name, obtained))
+}
+
+fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &Seen) -> Result<Agent, CliError> {
+    let (ComponentSource::File(source) | ComponentSource::Folder(source)) = &agent.component;
     Ok(Agent {
         authority: configured.authority(name)?.digest()?,
         name: name.to_owned(),
@@ -125,8 +166,9 @@ fn look(
         owner: agent.owner.clone(),
         purpose: agent.purpose.clone(),
         expires: agent.expires.map(|until| until.to_string()),
-        capabilities,
-        problem,
+        seen: seen.rows.is_some(),
+        capabilities: seen.rows.clone().unwrap_or_else(|| rows(None, &[], agent)),
+        problem: seen.problem.as_ref().map(|err| words::safe(&err.to_string())),
     })
 }
 
@@ -135,10 +177,19 @@ fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &Resolv
 }
 
 fn print(matrix: &Matrix) -> Result<(), CliError> {
+    if matrix.agents.is_empty() {
+        out::words("the configuration names no agent");
+        return Ok(());
+    }
     let mut table = vec![["AGENT", "CAPABILITY", "DECLARED", "GRANTED", "EFFECTIVE"].map(str::to_owned).to_vec()];
     for agent in &matrix.agents {
         for row in &agent.capabilities {
-            let declared = if row.declared.is_some() { "yes" } else { "no" };
+            let declared = match (agent.seen, row.declared.is_some()) {
+                (false, _) => "unknown",
+                (true, true) => "yes",
+                (true, false) => "no",
+            };
+            let is_same = agent.seen && row.granted == row.effective && !row.granted.is_empty();
             let lines = row.granted.len().max(row.effective.len()).max(1);
             for at in 0..lines {
                 let first = |text: &str| if at == 0 { text.to_owned() } else { String::new() };
@@ -148,16 +199,14 @@ fn print(matrix: &Matrix) -> Result<(), CliError> {
                     first(row.capability.as_str()),
                     first(declared),
                     cell(&row.granted),
-                    cell(&row.effective),
+                    match (agent.seen, is_same) {
+                        (false, _) => first("unknown"),
+                        (true, true) => first("as granted"),
+                        (true, false) => cell(&row.effective),
+                    },
                 ]);
             }
         }
     }
-    words::table(&table).iter().try_for_each(|line| out::line(line))?;
-    for agent in &matrix.agents {
-        if let Some(problem) = &agent.problem {
-            out::words(&format!("{}: {problem}", agent.name));
-        }
-    }
-    Ok(())
+    out::table(&table)
 }

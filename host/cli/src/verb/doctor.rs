@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use home::Exposed;
+use journal::Looked;
 use package::tools::Tools;
 use run::Place;
 use serde::Serialize;
@@ -23,7 +24,12 @@ const EXAMPLES: &str = "\
 Examples:
   bailiwick doctor
 
-Nothing is changed. Ends with 1 where something is missing without which nothing runs; what only the building of agents needs is told.";
+Nothing is changed. Ends with 1 where something is missing without which nothing runs, and with 6 where the record of the home is damaged or is \
+not the one that is remembered; what only the building of agents needs is told. The record is looked at as far as `run` looks at it: `bailiwick \
+audit verify` reads all of it.";
+
+/// What is told of the record.
+const RECORD: &str = "record";
 
 #[derive(Serialize)]
 struct Finding {
@@ -38,20 +44,26 @@ struct Finding {
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::located()?;
     let tools = Tools::outside_of(&project());
-    let found = [engine(), home(&place), descriptors(), contained(), rustup(&tools), wasm_target(&tools), python(&tools)];
+    let (home, record) = (home(&place), record(&place));
+    let found = [engine(), home, record, descriptors(), contained(), rustup(&tools), wasm_target(&tools), python(&tools)];
     if args.json {
         out::json(&found)?;
     } else {
         let rows: Vec<Vec<String>> = found.iter().map(|it| vec![mark(it).to_owned(), it.what.to_owned(), words::safe(&it.words)]).collect();
-        words::table(&rows).iter().try_for_each(|line| out::line(line))?;
+        out::table(&rows)?;
     }
-    let missing = found.iter().any(|it| it.needed && !it.ok);
-    Ok(if missing { exit::HOST } else { exit::DONE })
+    let lacks = |is_meant: &dyn Fn(&&Finding) -> bool| found.iter().filter(|it| it.needed && !it.ok).any(|it| is_meant(&it));
+    Ok(match () {
+        () if lacks(&|it| it.what != RECORD) => exit::HOST,
+        () if lacks(&|_| true) => exit::RECORD,
+        () => exit::DONE,
+    })
 }
 
 fn mark(finding: &Finding) -> &'static str {
     match (finding.ok, finding.needed) {
         (true, _) => "ok",
+        (false, true) if finding.what == RECORD => "BROKEN",
         (false, true) => "MISSING",
         (false, false) => "absent",
     }
@@ -84,6 +96,25 @@ fn home(place: &Place) -> Finding {
         },
     };
     Finding { what: "home", ok, needed: true, words }
+}
+
+/// What opening the home would find. Nothing of it is looked at where another user could have changed it.
+fn record(place: &Place) -> Finding {
+    let looked = match home::check(&place.home).and_then(|()| home::check(&place.state)) {
+        Ok(()) => journal::look(&place.home, Some(&place.state)),
+        Err(_) => return Finding { what: RECORD, ok: true, needed: true, words: "not looked at: see `home`".to_owned() },
+    };
+    let ok = looked.is_ok();
+    let words = match looked {
+        Ok(Looked::NoLog) => "nothing was recorded yet".to_owned(),
+        Ok(Looked::Held) => "another process holds it, and found it whole when it began".to_owned(),
+        Ok(Looked::Opens { size }) => format!("{}, none of what is checked first is damaged", words::many(size, "record", "records")),
+        Err(err) => {
+            let err = CliError::from(::run::RunError::Record(err));
+            err.in_one_line()
+        }
+    };
+    Finding { what: RECORD, ok, needed: true, words }
 }
 
 fn descriptors() -> Finding {

@@ -75,7 +75,7 @@ fn say(file: &Path, json: bool) -> Result<(), CliError> {
     if json {
         return out::json(&serde_json::json!({ "file": shown }));
     }
-    out::words(&format!("wrote {}: read it, then `bailiwick check`", crate::words::safe(&shown)));
+    out::words(&format!("wrote {}: read it, name your agent in it, then `bailiwick check`", crate::words::safe(&shown)));
     Ok(())
 }
 

@@ -46,6 +46,8 @@ struct Inspected {
     capabilities: Vec<Row>,
     /// Why it would not be admitted.
     refused: Vec<String>,
+    /// Whether a component was looked at: without one nobody knows what it imports.
+    built: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
@@ -89,6 +91,7 @@ fn of_agent(place: &run::Place, name: &str, agent: &ResolvedAgent) -> Result<Ins
         capabilities: admission::table(Some(&manifest), &[], &agent.grants),
         manifest: Some(manifest),
         refused: Vec::new(),
+        built: false,
     })
 }
 
@@ -109,6 +112,7 @@ fn of_component(name: Option<&str>, obtained: &Obtained, grants: &Grants) -> Ins
         capabilities: admission::table(manifest, &component.imports, grants),
         manifest: component.manifest.clone(),
         refused: refused.iter().map(ToString::to_string).collect(),
+        built: true,
     }
 }
 
@@ -127,12 +131,12 @@ fn print(inspected: &Inspected) -> Result<(), CliError> {
     let schema = inspected.manifest.as_ref().and_then(|manifest| manifest.input.as_ref());
     facts.extend(schema.map(|schema| ("input", SafeText::new(&schema.to_string(), 2000).to_string().replace("\\\\", "\\"))));
     let rows: Vec<Vec<String>> = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
-    words::table(&rows).iter().try_for_each(|line| out::line(line))?;
+    out::table(&rows)?;
     if !inspected.imports.is_empty() {
         out::line("imports")?;
         inspected.imports.iter().try_for_each(|import| out::line(&format!("  {import}")))?;
     }
-    inspected.capabilities.iter().try_for_each(print_row)?;
+    inspected.capabilities.iter().try_for_each(|row| print_row(row, inspected.built))?;
     if inspected.refused.is_empty() {
         return Ok(());
     }
@@ -140,10 +144,15 @@ fn print(inspected: &Inspected) -> Result<(), CliError> {
     inspected.refused.iter().try_for_each(|reason| out::line(&format!("  {}", words::safe(reason))))
 }
 
-fn print_row(row: &Row) -> Result<(), CliError> {
+fn print_row(row: &Row, is_built: bool) -> Result<(), CliError> {
     out::line(row.capability.as_str())?;
     let list = |lines: &[String]| if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
-    out::line(&format!("  imported   {}", if row.imported { "yes" } else { "no" }))?;
+    let imported = match (is_built, row.imported) {
+        (false, _) => "unknown before it is built",
+        (true, true) => "yes",
+        (true, false) => "no",
+    };
+    out::line(&format!("  imported   {imported}"))?;
     let declared = row.declared.as_ref().map_or_else(|| "no".to_owned(), |why| format!("\"{}\"", SafeText::new(why, 1024)));
     out::line(&format!("  declared   {declared}"))?;
     out::line(&format!("  granted    {}", list(&row.granted)))?;

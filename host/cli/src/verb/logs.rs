@@ -32,7 +32,8 @@ Examples:
   bailiwick logs 01K8M3
   bailiwick logs 01K8M3 -f               until it has ended
 
-What an agent says is a claim. What it did is in `bailiwick show` and `bailiwick audit touched`.";
+On a terminal, and where standard output and standard error are one, each line begins with the agent's name, so that it can't stand for one of \
+the host's; another program gets what was said as it is. What an agent says is a claim. What it did is in `bailiwick show` and `bailiwick audit touched`.";
 
 #[derive(Serialize)]
 struct Line<'a> {

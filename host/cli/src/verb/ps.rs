@@ -164,7 +164,7 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
             .collect();
         table.push(cells);
     }
-    words::table(&table).iter().try_for_each(|line| out::line(line))
+    out::table(&table)
 }
 
 #[cfg(test)]

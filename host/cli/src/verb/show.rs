@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, group = "part")]
     answers: bool,
     /// With `--body` or `--input`: the bytes as they are, for a file or a pipe
-    #[arg(long, requires = "part", conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json")]
     raw: bool,
     /// Print JSON: a document a line, or the one record
     #[arg(long)]
@@ -80,6 +80,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         None => (args.what.as_str(), None),
     };
     let (run, from) = log::run(&reader, run)?;
+    if args.raw && !(args.body || args.input) {
+        return Err(CliError::RawOfMore);
+    }
     let is_bare = !(args.full || args.body || args.input || args.grants || args.answers);
     let sealed = || Ok::<_, CliError>(Beside { reader: &reader, run, from, stars: Stars::of(&place)? });
     match seq {
@@ -90,9 +93,6 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         None if args.grants => return sealed()?.grants(args.json),
         None if args.answers => return sealed()?.answers(args.json),
         _ => {}
-    }
-    if args.raw {
-        return Err(CliError::OfOneRecord);
     }
     let beside = match (is_bare, seq) {
         (true, None) => None,

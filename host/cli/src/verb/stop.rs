@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let told = holder.stop(run, args.word.word()).await;
     let ended = match told {
         Ok(true) => wait(&holder, run).await,
-        Ok(false) => Err(CliError::NotGoing(run)),
+        Ok(false) => Err(CliError::Ended(run)),
         Err(err) => Err(err.into()),
     };
     let left = attend::leave(holder, &mut signals).await;

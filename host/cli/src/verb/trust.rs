@@ -1,12 +1,15 @@
 //! `trust`: notes that a configuration may be used, lists what is trusted, and takes trust back.
 
+use std::collections::BTreeMap;
+
 use ::run::{Place, TrustChange, TrustSaid, own_principal};
 use effect::Digest;
-use package::config;
-use package::trust::{self, Said, Trust};
+use package::trust::{self, Held, Said, Trust};
+use package::{ComponentSource, ResolvedAgent, config};
 use serde::Serialize;
 
 use super::ConfigArg;
+use crate::agent::Obtained;
 use crate::configured::{Configured, held, record};
 use crate::err::CliError;
 use crate::{exit, out, place, words};
@@ -69,6 +72,8 @@ struct TrustedFile {
     digest: Digest,
     by: effect::Principal,
     authority: Vec<String>,
+    /// Components that could not be looked at, and so are not trusted.
+    missing: Vec<String>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
@@ -84,6 +89,7 @@ async fn say(place: &Place, args: &Args) -> Result<u8, CliError> {
     let configured = Configured::load(args.config.config.as_deref(), place)?;
     let names: Vec<&str> = configured.resolved.agents.keys().map(String::as_str).collect();
     let components = configured.components(place, &names);
+    let missing = missing(place, &configured, &components);
     let mut whole = configured.whole.clone();
     for (name, authority) in &mut whole.agents {
         *authority = held(authority, components.get(name));
@@ -97,13 +103,29 @@ async fn say(place: &Place, args: &Args) -> Result<u8, CliError> {
     trust::trust(&place.home, &configured.authored, &configured.whole, components, said)?;
     let file = configured.authored.file.to_string_lossy().into_owned();
     if args.json {
-        out::json(&TrustedFile { file, digest, by, authority })?;
+        out::json(&TrustedFile { file, digest, by, authority, missing })?;
     } else {
         words::wrapped(&authority, "").iter().try_for_each(|line| out::line(line))?;
         out::words(&format!("trusted: {}", words::safe(&file)));
         out::words(&format!("  {digest}"));
+        missing.iter().for_each(|line| out::words(&format!("but {line}")));
+        if !missing.is_empty() {
+            out::command("help: `run` refuses what was not there; when it is, look at it and say `bailiwick trust` again");
+        }
     }
     Ok(exit::DONE)
+}
+
+/// Components that could not be looked at, and so are not trusted, a line each.
+fn missing(place: &Place, configured: &Configured, components: &BTreeMap<String, Held>) -> Vec<String> {
+    let why = |(name, agent): (&String, &ResolvedAgent)| match &agent.component {
+        ComponentSource::File(file) if !components.contains_key(name) => {
+            let why = Obtained::read(place, file).err().map_or_else(|| "it changes just now".to_owned(), |err| err.in_one_line());
+            Some(format!("the component of agent {} is not trusted with it: {why}", words::safe(name)))
+        }
+        ComponentSource::File(_) | ComponentSource::Folder(_) => None,
+    };
+    configured.resolved.agents.iter().filter_map(why).collect()
 }
 
 #[derive(Serialize)]
@@ -120,10 +142,11 @@ struct Listed {
 
 impl Listed {
     fn new(place: &Place, entry: Trust) -> Self {
-        let Trust { authority, by, digest, path, when, components } = entry;
+        let Trust { authority, by, digest, path, when, components, .. } = entry;
         let now = match Configured::load(Some(path.as_ref()), place) {
             Ok(now) if now.authored.digest == digest && now.whole.digest().is_ok_and(|now| now == authority) => {
-                let names: Vec<&str> = components.keys().map(String::as_str).collect();
+                // All of them: one that appeared is no more what was trusted than one that was exchanged.
+                let names: Vec<&str> = now.resolved.agents.keys().map(String::as_str).collect();
                 if now.components(place, &names) == components { "same" } else { "changed" }
             }
             Err(CliError::Config(config::ConfigError::File(err))) if err.is_absence() => "gone",
@@ -139,12 +162,16 @@ fn ls(place: &Place, json: bool) -> Result<u8, CliError> {
         out::json(&listed)?;
         return Ok(exit::DONE);
     }
+    if listed.is_empty() {
+        out::words("nothing is trusted in this home");
+        return Ok(exit::DONE);
+    }
     let mut table = vec![["NOW", "DIGEST", "WHEN", "BY", "CONFIGURATION"].map(str::to_owned).to_vec()];
     table.extend(listed.iter().map(|one| {
         let (when, by, path) = (words::utc(one.when.saturating_mul(1000)), words::safe(&one.by), words::safe(&one.path));
         vec![one.now.to_owned(), words::digest(&one.digest), when, by, path]
     }));
-    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    out::table(&table)?;
     Ok(exit::DONE)
 }
 

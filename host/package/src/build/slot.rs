@@ -7,6 +7,7 @@ use effect::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{Nobody, Places};
+use super::listing::Files;
 use super::{BuildError, Frozen, SourcePin};
 use crate::file::{self, FileError};
 
@@ -51,6 +52,9 @@ pub(super) struct Stamp {
     pub(super) tools: String,
     outside_paths: Vec<PathBuf>,
     stubs: Vec<PathBuf>,
+    /// Each file of it with its digest, where there are not too many: for people who are told which are other.
+    #[serde(default)]
+    pub(super) files: Files,
     /// Whether nothing of an earlier source was there when it was built.
     pub(super) is_clean: bool,
     /// The digest of the component; `None` while a build has not been frozen.
@@ -61,7 +65,7 @@ impl Stamp {
     pub(super) fn new(places: &Places, (inside, outside): (Digest, Digest), tools: &str) -> Self {
         let Places { folder: _, outside: outside_paths, stubs } = places.clone();
         let (host, tools) = (env!("CARGO_PKG_VERSION").to_owned(), tools.to_owned());
-        Self { host, inside, outside, tools, outside_paths, stubs, is_clean: false, component: None }
+        Self { host, inside, outside, tools, outside_paths, stubs, files: Files::new(), is_clean: false, component: None }
     }
 
     /// Where its source lies, for a folder.
@@ -88,8 +92,8 @@ impl Slot {
         let stamp = read_stamp(&self.folder).filter(|stamp| expected.is_none_or(|pin| stamp.is_clean && stamp.pin() == *pin))?;
         let places = stamp.places(source);
         let (inside, outside) = places.digests(&places.find(&[]).ok()?, &mut Nobody).ok()?;
-        let now =
-            Stamp { component: stamp.component, is_clean: stamp.is_clean, ..Stamp::new(&places, (add(inside), outside), &stamp.tools) };
+        let (component, files) = (stamp.component, stamp.files.clone());
+        let now = Stamp { component, files, is_clean: stamp.is_clean, ..Stamp::new(&places, (add(inside), outside), &stamp.tools) };
         let frozen = Frozen { file: self.component(), digest: stamp.component?, pin: stamp.pin() };
         (now == stamp && frozen.read().is_ok()).then_some(frozen)
     }

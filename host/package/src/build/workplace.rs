@@ -33,13 +33,15 @@ impl Workplace {
     }
 
     /// Prepares it for a build. With `is_first` everything that was kept is removed, so that nothing of an earlier source gets into this
-    /// build.
-    pub(super) fn prepare(&self, is_first: bool) -> Result<(), FileError> {
+    /// build. Says whether nothing was kept.
+    pub(super) fn prepare(&self, is_first: bool) -> Result<bool, FileError> {
         empty(&self.scratch)?;
         if is_first {
             empty(&self.target)?;
         }
-        [self.home(), self.temporary(), self.cargo_home(), self.target.clone()].iter().try_for_each(|folder| file::folder(folder))
+        let is_clean = holds_nothing(&self.target)?;
+        [self.home(), self.temporary(), self.cargo_home(), self.target.clone()].iter().try_for_each(|folder| file::folder(folder))?;
+        Ok(is_clean)
     }
 
     pub(super) fn home(&self) -> PathBuf {
@@ -74,6 +76,15 @@ impl Workplace {
     pub(super) fn path(first: &[PathBuf], tools: &tools::Tools) -> Result<std::ffi::OsString, BuildError> {
         let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
         std::env::join_paths(first.iter().chain(tools.of_the_system()).chain(&usual)).map_err(|_| BuildError::NotText)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
+fn holds_nothing(folder: &Path) -> Result<bool, FileError> {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(err) => Err(failed("list", folder)(err)),
     }
 }
 

@@ -7,12 +7,15 @@ use effect::{Digest, SafeText};
 use serde::{Deserialize, Serialize};
 
 use super::{Held, Said, TrustError, Trusted};
-use crate::authority::Whole;
+use crate::authority::{Spelling, Whole};
 use crate::config::Authored;
 use crate::file;
 
-/// BOUND: bytes of the list; an entry has some 300, and some 2,000 more for each agent that is a component.
+/// BOUND: bytes of the list; an entry has some 300, what was shown of it, and some 2,000 more for each agent that is a component.
 const LIST_BYTES_MAX: u64 = 4 << 20;
+/// BOUND: lines that are kept of what was shown, and bytes of each.
+const SHOWN_LINES_MAX: usize = 200;
+const SHOWN_BYTES_MAX: usize = 1024;
 /// The least number of hexadecimal digits that a person must type of a digest.
 const HEX_DIGITS_MIN: usize = 8;
 
@@ -30,6 +33,9 @@ pub struct Trust {
     pub path: String,
     /// Seconds since 1970.
     pub when: u64,
+    /// What it came to, a line each, as it was shown; for people, and nothing is compared with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<String>,
     /// Components that are not built here, by the agent's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Held>,
@@ -73,7 +79,9 @@ pub fn trust(
 ) -> Result<Trusted, TrustError> {
     let (path, authority) = (named(&file.file), whole.digest()?);
     let by = SafeText::new(said.by, 256).to_string();
-    let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components: components.clone() };
+    let lines = whole.lines(&Spelling::from_folder_of(&file.file));
+    let shown = if lines.len() > SHOWN_LINES_MAX || lines.iter().any(|line| line.len() > SHOWN_BYTES_MAX) { Vec::new() } else { lines };
+    let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components: components.clone(), shown };
     change(home, |list| {
         list.trusted.retain(|other| other.path != entry.path);
         list.trusted.push(entry);

@@ -16,7 +16,7 @@ const REASON_BYTES_MAX: usize = 1024;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Why the record is damaged, as far as it is known; it goes onto the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     reason: String,
     /// Print what was set aside as JSON
     #[arg(long)]
@@ -28,8 +28,9 @@ Examples:
   bailiwick audit verify                        names the first place that is wrong
   bailiwick audit reanchor --reason 'bad disk'  and that is to be lived with
 
-Nothing is deleted: the damaged part, and everything after it, is kept in a folder of the home that the record names with its digest. Runs \
-that had not ended there are closed on the record, since nobody can say what they did. If a copy of the home is whole, put that back instead.";
+Nothing is deleted: the damaged part, and everything after it, is kept in a folder of the home that the record names with its digest. A run \
+whose end is not among what is kept is closed on the record as SET ASIDE: what it did after that, and how it ended, is in the part that was \
+set aside, and is not known here. None is gone on with, since its next act may have happened already. If a copy of the home is whole, put that back instead.";
 
 #[derive(Serialize)]
 struct Done {
@@ -39,7 +40,7 @@ struct Done {
     digest: Digest,
     was: Option<Head>,
     now: Head,
-    /// Runs that were closed, since the rest of what they did is in the part that was set aside.
+    /// Runs that were closed, since their end is in the part that was set aside, if they had one.
     closed: Vec<RunId>,
 }
 
@@ -47,6 +48,12 @@ struct Done {
 struct Head {
     size: u64,
     root: Digest,
+}
+
+/// A reason that says something. It stands on the record for ever, and nothing can be added to it.
+fn said(text: &str) -> Result<String, String> {
+    let says = text.chars().any(char::is_alphanumeric);
+    says.then(|| text.to_owned()).ok_or_else(|| "say why, as far as it is known: it can't be added later".to_owned())
 }
 
 impl From<journal::Remembered> for Head {
@@ -82,13 +89,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     out::words(&format!("was        {}", done.was.as_ref().map_or_else(|| "not remembered".to_owned(), head)));
     out::words(&format!("now        {}", head(&done.now)));
     for run in &done.closed {
-        out::words(&format!("closed     run {run}, of which the rest is set aside"));
+        out::words(&format!("closed     run {run}, whose end is not among what is kept"));
     }
     Ok(exit::DONE)
 }
 
-/// The record of it, and the end of each run whose rest was set aside. Such a run can't be resumed, since its next act may have happened
-/// already.
+/// The record of it, and the end of each run whose own end is not among what is kept. Such a run can't be resumed, since its next act may
+/// have happened already.
 fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
     let at = place::now_s() * 1000;
     let record = Reanchored {
@@ -107,7 +114,7 @@ fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
         what: SafeText::new(&done.what, 1024),
     };
     let closed =
-        RunClosed { active_ms: 0, at, kind: Kind::RunClosed, outcome: Outcome::RecordBroken, output: None, peak_memory: 0, v: VERSION };
+        RunClosed { active_ms: 0, at, kind: Kind::RunClosed, outcome: Outcome::SetAside, output: None, peak_memory: 0, v: VERSION };
     let body = Record::from(closed).to_bytes();
     let ends = done.not_ended.iter().map(|run| Entry { ends: true, ..Entry::new(*run, body.clone()) });
     std::iter::once(Entry::new(log_run(), Record::from(record).to_bytes())).chain(ends).collect()

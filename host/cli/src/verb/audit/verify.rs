@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use effect::record::Record;
 use effect::{Digest, Principal, RunId, SafeText};
 use gate::{Ledger, OrderFault};
-use journal::{Leaf, Position, PublicKey, SignerEvidence, log_run};
+use journal::{FaultKind, Leaf, Position, PublicKey, SignerEvidence, log_run};
 use serde::Serialize;
 
 use crate::agent::read_bounded;
@@ -70,6 +70,10 @@ struct Fault {
     byte: u64,
     record: u64,
     what: String,
+    /// What may be done about it, where that is plain.
+    help: Option<&'static str>,
+    #[serde(skip)]
+    kind: FaultKind,
 }
 
 #[derive(Serialize)]
@@ -127,7 +131,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         }
     };
     let report = journal::verify(&folder, key.as_ref(), state.as_deref(), &mut each);
-    let mut result = result(report, order);
+    let mut result = result(report, order, args.folder.is_none());
     result.reanchored = reanchored;
     // The log's own records belong to no run.
     result.runs = result.runs.saturating_sub(usize::from(own));
@@ -160,13 +164,15 @@ fn public_key(file: &Path) -> Result<PublicKey, CliError> {
     text.parse().map_err(|cause| CliError::PublicKey { path: file.to_owned(), cause })
 }
 
-fn result(report: journal::Report, order: Option<(Position, OrderFault)>) -> Verified {
+fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own: bool) -> Verified {
     let holds = report.holds() && order.is_none();
     let fault = report.fault.map(|fault| Fault {
         segment: fault.at.segment,
         byte: fault.at.offset,
         record: fault.at.index,
         what: fault.what.to_string(),
+        help: help(&fault.what, is_own),
+        kind: fault.what,
     });
     Verified {
         holds,
@@ -214,7 +220,15 @@ fn print(result: &Verified) -> Result<(), CliError> {
     }
     out::line(&format!("  log         {}", result.log.as_deref().unwrap_or("unknown")))?;
     let (size, batches) = (words::many(result.size, "record", "records"), words::many(result.batches, "batch", "batches"));
-    out::line(&format!("  size        {size} in {batches} and {}", words::many(result.segments as u64, "segment", "segments")))?;
+    let segments = words::many(result.segments as u64, "segment", "segments");
+    match &result.fault {
+        // What precedes the fault in its own batch is signed by nobody.
+        Some(fault) if fault.record > result.size => {
+            out::line(&format!("  whole       {size} in {batches}, up to the batch that the fault is in; {segments} in all"))?;
+        }
+        Some(_) => out::line(&format!("  whole       {size} in {batches}; {segments} in all"))?,
+        None => out::line(&format!("  size        {size} in {batches} and {segments}"))?,
+    }
     out::line(&format!("  root        {}", result.root))?;
     out::line(&format!("  runs        {}, {} not ended", words::count(result.runs as u64), words::count(result.not_ended.len() as u64)))?;
     for run in result.not_ended.iter().take(20) {
@@ -225,14 +239,50 @@ fn print(result: &Verified) -> Result<(), CliError> {
     }
     out::line(&format!("  signer      {}", signer_words(result.signer)))?;
     match result.state {
-        Some(size) => out::line(&format!("  remembered  {} elsewhere, which are there", words::many(size, "record", "records")))?,
+        Some(size) => out::line(&format!("  remembered  {}", remembered(result, size)))?,
         None => out::line("  remembered  nothing was given: whether the end was cut off at a checkpoint can't be seen")?,
     }
     if let Some(checkpoint) = &result.checkpoint {
         out::line("  checkpoint")?;
         checkpoint.lines().try_for_each(|line| out::line(format!("    {}", words::safe(line)).trim_end()))?;
     }
+    if let Some(help) = result.fault.as_ref().and_then(|fault| fault.help) {
+        out::line(&format!("help: {help}"))?;
+    }
     Ok(())
+}
+
+/// What is remembered elsewhere, and whether it is here.
+fn remembered(result: &Verified, size: u64) -> String {
+    let known = words::many(size, "record", "records");
+    match result.fault.as_ref().map(|fault| &fault.kind) {
+        None => format!("{known} elsewhere, which are there"),
+        Some(FaultKind::Behind { .. }) => format!("{known} elsewhere, of which no more than {} can be there", words::count(result.size)),
+        Some(FaultKind::OtherHistory { .. }) => {
+            format!("{known} elsewhere, and they are NOT the first {} that are there", words::count(size))
+        }
+        Some(_) if result.size < size => {
+            format!("{known} elsewhere, of which no more than the {} whole ones are there", words::count(result.size))
+        }
+        Some(_) => format!("{known} elsewhere; whether they are there was not found out, because of the fault"),
+    }
+}
+
+/// What to do about a fault, in one's own home or with a copy of one.
+fn help(what: &FaultKind, is_own: bool) -> Option<&'static str> {
+    match (what, is_own) {
+        (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
+        (FaultKind::KeyUnreadable, _) => Some("give the public key of whoever signed it with `--key FILE`"),
+        (FaultKind::Unreadable(_), _) => Some("see that the files can be read, and say it again"),
+        (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(
+            "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that",
+        ),
+        (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, false) => {
+            Some("that copy is an older or another one than what is remembered: look for one that has it all")
+        }
+        (_, true) => Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside"),
+        (_, false) => Some("look for a copy that is whole: nothing of this one is to be believed from the fault on"),
+    }
 }
 
 fn signer_words(signer: &str) -> &'static str {

@@ -6,7 +6,7 @@ use gate::{Searched, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease
 use crate::err::CliError;
 use crate::line::touch;
 use crate::out;
-use crate::words::{bytes, count, function, many, safe, table, utc};
+use crate::words::{bytes, count, function, many, safe, utc};
 
 type Rows = Vec<Vec<String>>;
 
@@ -26,7 +26,7 @@ pub(super) fn touched(touched: &Touched) -> Result<(), CliError> {
         if !std::mem::replace(&mut is_first, false) {
             out::line("")?;
         }
-        table(rows).iter().try_for_each(|line| out::line(line))?;
+        out::table(rows)?;
         if *more > 0 {
             out::line(&format!("… and {} more, too many to be named: narrow it down with `--host`, `--file` or a run", count(*more)))?;
         }
@@ -119,5 +119,5 @@ fn refusal(one: &TouchedRefusal) -> Vec<String> {
         Some(resolved) => format!("{} (that is {resolved})", one.resource),
         None => one.resource.to_string(),
     };
-    vec![count(one.alike), place, function(&one.function).to_owned(), safe(&one.reason), what]
+    vec![count(one.alike), place, function(&one.function).to_owned(), crate::words::reason(&one.reason, &one.resource), what]
 }

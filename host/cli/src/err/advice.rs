@@ -1,0 +1,128 @@
+//! What to do next about an error.
+
+use std::borrow::Cow;
+
+use home::Exposed;
+use package::{ConfigError, TrustError};
+
+use super::CliError;
+
+impl CliError {
+    /// What to do next, where that is plain.
+    pub(super) fn help(&self) -> Option<Cow<'static, str>> {
+        match Exposed::of(self) {
+            Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
+            None => self.named_advice().map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed)),
+        }
+    }
+
+    /// The same, with the name of the credential in the command.
+    fn named_advice(&self) -> Option<String> {
+        use vault::LocalError;
+        match self {
+            Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
+            Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
+            Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
+            Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
+            Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),
+            Self::FormerValue { name } => Some(format!(
+                "have a new one made where it lets in; `bailiwick credentials set {name} --again` takes this one all the same"
+            )),
+            Self::Vault(LocalError::Revoked(name)) if effect::is_name(name) => {
+                Some(format!("`bailiwick credentials set {name}` sets a new value"))
+            }
+            Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
+            _ => None,
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        use journal::{OpenError, ReadError};
+        use package::project::ProjectError;
+        use run::RunError;
+        match self {
+            Self::Config(ConfigError::Absent(_)) => {
+                Some("`bailiwick init` writes a first one; or go to a folder that has one, or say `--config FILE`")
+            }
+            Self::Trust(TrustError::Untrusted(_)) => {
+                Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
+            }
+            Self::Trust(TrustError::OtherComponent(_)) => {
+                Some("`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`")
+            }
+            Self::AcceptanceGone { .. } => Some("see who took it out; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`"),
+            Self::AcceptedElsewhere { .. } => Some("see who changed it; then `bailiwick accept AGENT` accepts it as it is now"),
+            Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
+            Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
+            Self::NoCredential { .. } => Some("`bailiwick credentials ls`; `--config FILE` names a configuration that lies elsewhere"),
+            Self::Vault(vault::LocalError::Absent(_)) => Some("`bailiwick credentials ls` shows which there are"),
+            Self::Vault(vault::LocalError::Locked(_)) => Some("put its path into that variable, for this and each other command"),
+            Self::Vault(vault::LocalError::OtherPassphrase { .. }) => {
+                Some("name the file with the passphrase that it was sealed under last")
+            }
+            Self::Vault(vault::LocalError::NoKey { .. }) => Some(
+                "put that file back from a copy of the home; without it, nobody can open the vault, and each value is set anew in another home",
+            ),
+            Self::RevokeWhat => Some("`bailiwick credentials revoke NAME`, or `--agent AGENT`, `--run RUN`, `--lease RUN/NAME`"),
+            Self::NothingRevoked { .. } => {
+                Some("`bailiwick ps` shows runs that go on; `bailiwick credentials revoke NAME` bars a credential from all runs")
+            }
+            Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
+            Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
+            Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
+            Self::NotAccepted { .. } => Some("look at what is other, then `bailiwick accept AGENT`"),
+            Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
+            Self::Build(package::build::BuildError::Unexpected { .. }) => Some("look at what is other, then `bailiwick accept AGENT`"),
+            Self::Build(package::build::BuildError::LeadsOut { .. } | package::build::BuildError::Outside { .. }) => {
+                Some("a build reads its project and nothing else: the agent's folder, its workspace, what lies beside `bailiwick.toml`")
+            }
+            Self::Build(package::build::BuildError::NoTool { .. } | package::build::BuildError::NotFound(_)) => {
+                Some("agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py")
+            }
+            Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),
+            Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
+            Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
+            Self::NotOnRecord { .. } => {
+                Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
+            }
+            Self::NotGoing(_) => Some(
+                "`bailiwick ps` shows it if it was cut off: it has no lease then; `bailiwick resume` goes on with it, `bailiwick stop` closes it",
+            ),
+            Self::Ended(_) => Some("`bailiwick show RUN` shows how; `bailiwick ps` shows runs that have not ended"),
+            Self::RawOfMore => {
+                Some("one body or input: `bailiwick show RUN/SEQ --body --raw > body.bin`, `bailiwick show RUN --input --raw > input`")
+            }
+            Self::WouldBeRefused(_) => Some(
+                "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
+            ),
+            Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
+            Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(
+                "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that",
+            ),
+            Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(
+                "put that file back; or, if you know why it is broken, `bailiwick audit accept-rollback` remembers the record anew as it is",
+            ),
+            Self::Run(RunError::Record(OpenError::Key { .. })) => {
+                Some("put it back from a copy of the home: nothing else opens this record")
+            }
+            Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Accept(OpenError::Fault(_)) | Self::Read(ReadError::Fault(_)) => {
+                Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside")
+            }
+            Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
+                Some("find out, then `--settle did` or `--settle did-not`, with `--op` where there are several")
+            }
+            Self::Run(RunError::Load { cause: gate::LoadError::NotKept, .. }) => Some("it can't go on; `bailiwick stop RUN` closes it"),
+            Self::Run(RunError::Diverged { .. }) => {
+                Some("nothing was asked; under the host and on the files that it began with it may go on, `bailiwick stop RUN` closes it")
+            }
+            Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
+            Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
+            Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
+            _ => None,
+        }
+    }
+}
+
+fn may_go_there(name: &str) -> String {
+    format!("if it is to go there: `bailiwick credentials set {name} --for URL < /dev/null`")
+}

@@ -1,0 +1,43 @@
+//! What was trusted before, for those who are told that a configuration is not.
+
+use package::trust::{Before, Untrusted};
+
+use crate::words::{safe, utc};
+
+/// What is nearest to it among what was trusted, what is other now, and what it asks for, a line each.
+pub(crate) fn told(untrusted: &Untrusted) -> Vec<String> {
+    let mut lines = untrusted.before.as_ref().map_or_else(Vec::new, |before| said(untrusted, before));
+    lines.push("it asks for:".to_owned());
+    lines.extend(untrusted.authority.iter().map(|line| format!("  {line}")));
+    lines
+}
+
+fn said(untrusted: &Untrusted, Before { trust, is_here, is_gone }: &Before) -> Vec<String> {
+    let (by, when) = (safe(&trust.by), utc(trust.when.saturating_mul(1000)));
+    if !is_here {
+        let gone = if *is_gone { ", which is gone" } else { ", where they still are" };
+        let place = format!("these bytes were trusted by {by} on {when} UTC as `{}`{gone}", safe(&trust.path));
+        return vec![place, "trust is for a place: the same bytes in another one name other folders".to_owned()];
+    }
+    let is_same = trust.digest == untrusted.digest;
+    let what = if is_same { "and what it names is other now though the file is the same" } else { "and was changed since" };
+    let first = format!("it was trusted by {by} on {when} UTC, {what}:");
+    let lines = difference(&trust.shown, &untrusted.authority);
+    let unknown = || vec!["  which part is other is not kept; all that it asks for now is below".to_owned()];
+    std::iter::once(first).chain(if lines.is_empty() { unknown() } else { lines }).collect()
+}
+
+/// Lines that are no more, and lines that are new, each beneath the agent that it is of.
+fn difference(was: &[String], now: &[String]) -> Vec<String> {
+    if was.is_empty() {
+        return Vec::new();
+    }
+    let without = |these: &[String], those: &[String], sign: &str| -> Vec<String> {
+        these.iter().filter(|line| !those.contains(line)).map(|line| format!("  {sign} {}", line.trim_start())).collect()
+    };
+    let (less, more) = (without(was, now, "-"), without(now, was, "+"));
+    if less.is_empty() && more.is_empty() {
+        return vec!["  what it asks for reads the same: its order, its spelling or a digest is other".to_owned()];
+    }
+    [less, more].concat()
+}

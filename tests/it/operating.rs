@@ -1,0 +1,75 @@
+//! `docs/operating.md`: each command is run as it stands, in one home, and ends with the number that the page says.
+
+use tests::guests::guest;
+use tests::program::Program;
+use tests::tools::root;
+
+fn page() -> String {
+    std::fs::read_to_string(root().join("docs/operating.md")).unwrap()
+}
+
+/// The commands of the page in order, each with the number that it ends with.
+fn commands(page: &str) -> Vec<(String, i32)> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = line == "```sh";
+        } else if inside {
+            let (command, said) = line.split_once(" # ").unwrap_or((line, ""));
+            let ends = said.trim().strip_prefix("ends with ").map_or(0, |number| number.parse().unwrap());
+            found.push((command.trim().to_owned(), ends));
+        }
+    }
+    found
+}
+
+#[test]
+fn each_command_of_the_page_ends_as_the_page_says() {
+    let program = Program::new("[agents.hello]\ncomponent = \"hello.wasm\"\n");
+    std::fs::copy(guest("reads_env"), program.config().with_file_name("hello.wasm")).unwrap();
+    let bailiwick = tests::host::bailiwick();
+    let path = format!("{}:{}", bailiwick.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let commands = commands(&page());
+    assert!(commands.len() > 30 && commands.iter().any(|(_, ends)| *ends == 6), "{commands:?}");
+    for (at, (command, ends)) in commands.iter().enumerate() {
+        let output = program.command(&["sh", "-c", command], &[]).env("PATH", &path).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(*ends), "{at}: {command}\n{said}");
+    }
+}
+
+/// The numbers are those that the program's own help has.
+#[test]
+fn the_page_has_each_number_that_the_program_ends_with() {
+    let help = std::process::Command::new(tests::host::bailiwick()).arg("--help").output().unwrap();
+    let help = String::from_utf8_lossy(&help.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, told) = help.split_once("Exit: ").unwrap();
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split(|letter: char| !letter.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect() };
+    let page = page();
+    let (_, table) = page.split_once("| number |").unwrap();
+    let of_table: Vec<u32> = table.lines().filter_map(|line| line.split('|').nth(1)).flat_map(numbers).collect();
+    assert!(of_table.len() > 10, "{of_table:?}");
+    assert_eq!(numbers(told), of_table);
+}
+
+/// Every verb that takes something back or sets something right has a place on the page.
+#[test]
+fn the_page_names_what_else_only_help_tells() {
+    let page = page();
+    for words in [
+        "trust ls",
+        "trust rm",
+        "accept ls",
+        "accept rm",
+        "audit verify",
+        "audit reanchor --reason",
+        "audit accept-rollback",
+        "BAILIWICK_HOME",
+        "BAILIWICK_STATE",
+        "chmod 700",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+}
