@@ -138,7 +138,7 @@ impl Leased {
         covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
     ) -> Result<Dressed, Undressed> {
         let unavailable = |name: &str| Undressed::Refused(Reason::CredentialUnavailable(SafeText::new(name, 64)));
-        let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name.unwrap_or("*")));
+        let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name));
         self.looked.look(self.now_s()).await.map_err(unlooked)?;
         let values = self.values(name, &request.target, (op, request.timeouts)).await.map_err(|name| unavailable(&name))?;
         let leave = values.iter().filter(|(binding, _)| leaves(binding));
