@@ -285,6 +285,7 @@ async fn imports_that_nobody_serves_are_named_and_nothing_stands_in_for_them() {
         ("imports_core_module", Some("it imports `code`, which nobody serves here")),
         // A name that is served, with something behind it that is not: found when it is linked.
         ("imports_unknown_function", None),
+        ("imports_unknown_socket_function", None),
         ("imports_another_type", None),
     ];
     for (name, expected) in cases {

@@ -100,6 +100,44 @@ async fn a_run_that_is_stopped_while_a_token_is_refreshed_loses_no_refresh_token
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
 
+/// The guest has given its request up, and goes on meanwhile: what the issuer gave is used by its next one, and looked for in all answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_is_impatient_while_a_token_is_refreshed_loses_neither_the_token_nor_what_comes_after_it() {
+    let (host, turn) = (TestHost::new(), Arc::new(Semaphore::new(0)));
+    let vault = vault(&host, FIRST);
+    let api = Server::answering(|_, heard| {
+        let said: &[u8] = if heard.path == "/out/told" { b"ok" } else { b"access-token-1 plain-text" };
+        vec![Step::Say(response(200, said))]
+    })
+    .await;
+    let issuer = issuer(&turn).await;
+    let ask = |path: &str| serde_json::json!({ "url": api.url(path) });
+    let mut impatient = ask("/in/a");
+    for key in ["connect_ms", "wait_ms", "between_ms"] {
+        impatient[key] = 1.into();
+    }
+    let asks = [impatient, ask("/out/told"), ask("/in/b")].map(|ask| ask.to_string());
+    let mut order = host.order("sends_each", &asks.each_ref().map(String::as_str));
+    loopback(&mut order, api.port(), &["GET"], &["/in/**"]);
+    loopback(&mut order, api.port(), &["GET"], &["/out/**"]);
+    order.grants.http[0].credential = Some("key".to_owned());
+    order.grants.credentials.push(refreshing(&issuer));
+    let running = host.start(order).await;
+    // It was told that nothing came of the first, while the issuer still thinks.
+    api.until(|counts| counts.heard == 1).await;
+    assert_eq!((issuer.counts().heard, issuer.counts().answered), (1, 0));
+    turn.add_permits(1);
+    let report = tests::host::report(running).await;
+    let told = lines(&report);
+    assert!(told[0]["answer"]["err"].is_string(), "{told:?}");
+    assert_eq!((&told[1]["answer"]["body"], &told[2]["answer"]["body"]), (&"ok".into(), &"************** plain-text".into()), "{told:?}");
+    assert!(api.heard()[1].has_header("authorization: Bearer access-token-1"), "{:?}", api.heard());
+    let mut without = host.order("get", &[&api.url("/out/show")]);
+    loopback(&mut without, api.port(), &["GET"], &["/out/**"]);
+    assert_eq!(lines(&done(&host, without).await)[0]["answer"]["body"], "************** plain-text", "in a run without it, too");
+    assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_that_is_revoked_while_its_token_is_refreshed_loses_no_refresh_token() {
     let (host, turn) = (TestHost::new(), Arc::new(Semaphore::new(0)));

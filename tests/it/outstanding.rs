@@ -216,6 +216,71 @@ async fn a_value_that_was_replaced_or_revoked_is_looked_for_by_runs_that_begin_l
     assert!(!said.contains(VALUE) && !said.contains("another-value") && said.contains("plain-text"), "{said}");
 }
 
+/// What is made for each request of a credential can be used for minutes, so a stream of requests comes to the end of its share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_credential_has_all_of_its_share_no_signature_is_made_for_it_and_none_is_forgotten() {
+    const SHARE: u64 = 12_288;
+    let host = TestHost::new();
+    set(&host, "key", VALUE);
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let signature = |n: u64| (1..5).map(|word: u64| format!("{:016x}", (n * word).wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect::<String>();
+    let made = |n: u64| Outstanding {
+        credential: "key".to_owned(),
+        hosts: vec!["127.0.0.1".parse().unwrap()],
+        until_s: Some(now_s + 1200),
+        secret: Secret::new(signature(n).into_bytes()).unwrap(),
+    };
+    // With its own value, for the places of the vault and for those of the binding, there is room for one.
+    Register::new(Local::new(&host.place().home)).note((3..SHARE).map(made).collect(), now_s).unwrap();
+    let all = [signature(3), signature(SHARE - 1), signature(SHARE)].join(" ");
+    let server = Server::doing(vec![Step::Say(response(200, all.as_bytes()))]).await;
+    let sigv4 = Sigv4 { key_id: "AKID".to_owned(), region: "r".to_owned(), service: "s".to_owned() };
+    let binding = bound("key", Placement::Sigv4(sigv4), Source::Local);
+    let report = done(&host, order(&host, &server, vec![binding], &["/in/a", "/in/b", "/out/show"])).await;
+    let heard: Vec<String> = server.heard().into_iter().map(|heard| heard.path).collect();
+    assert_eq!(heard, ["/in/a", "/out/show"], "one that has no room is not made, and nothing is sent for it");
+    let records = host.records(report.run);
+    let why: Vec<_> = tests::seen::answered(&records).filter_map(|answered| answered.reason.as_ref()).collect();
+    assert!(why.len() == 1 && why[0].code() == "credential-unfit", "{why:?}");
+    for words in ["`key`", "until some have lapsed", "a lower rate leaves room"] {
+        assert!(why[0].to_string().contains(words), "{why:?}");
+    }
+    let said = printed(&report);
+    assert!(!said.contains(&signature(3)) && !said.contains(&signature(SHARE - 1)), "{said}");
+    assert!(said.contains(&signature(SHARE)), "what is none of ours is shown: {said}");
+}
+
+/// Of a run without any credential: what the server has heard by then, and why what was not sent was not.
+async fn without_credential(host: &TestHost, server: &Server) -> (usize, Vec<(&'static str, String)>) {
+    let report = done(host, order(host, server, Vec::new(), &["/out/a"])).await;
+    let records = host.records(report.run);
+    let reasons = tests::seen::answered(&records).filter_map(|answered| answered.reason.as_ref());
+    (server.heard().len(), reasons.map(|reason| (reason.code(), reason.to_string())).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_without_a_credential_needs_no_vault_and_sends_nothing_where_there_is_one_that_does_not_open() {
+    let host = TestHost::new();
+    let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
+    let home = host.place().home;
+    assert_eq!(without_credential(&host, &server).await, (1, Vec::new()));
+    assert!(!home.join("vault").exists() && !home.join("vault.live").exists(), "none is made for it");
+    set(&host, "key", VALUE);
+    let files = std::fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().path());
+    let key = files.into_iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vault.key"))).unwrap();
+    let own = std::fs::read(&key).unwrap();
+    // In place, so that its owner and mode stay what they were.
+    std::fs::write(&key, [7; 32]).unwrap();
+    let (heard, reasons) = without_credential(&host, &server).await;
+    let [(code, why)] = &reasons[..] else { panic!("{reasons:?}") };
+    assert_eq!((heard, *code), (1, "values-unknown"), "{why}");
+    for words in ["could hold", "nothing is sent", &format!("`{}` does not open", home.join("vault").display()), "another key"] {
+        assert!(why.contains(words), "{why}");
+    }
+    std::fs::write(&key, own).unwrap();
+    assert_eq!(without_credential(&host, &server).await, (2, Vec::new()));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nobody_knows_what_to_look_for_nothing_is_sent() {
     let host = TestHost::new();

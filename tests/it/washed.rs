@@ -79,6 +79,40 @@ async fn a_body_that_is_packed_without_saying_so_ends_where_a_value_is_in_it_and
     }
 }
 
+/// A request that asks for a slice, in another character set, packed: which of its headers the server hears, in lower case.
+async fn heard_of(with_credential: bool) -> Vec<String> {
+    let (host, server) = (TestHost::new(), Server::doing(vec![Step::Say(plain("", b"ok"))]).await);
+    let headers =
+        [("range", "bytes=2-5"), ("if-range", "\"v1\""), ("accept-charset", "utf-16"), ("accept-encoding", "gzip"), ("prefer", "a=1")];
+    let asked = serde_json::json!({ "url": server.url("/a"), "headers": headers });
+    let mut order: RunOrder = host.order("sends_each", &[&asked.to_string()]);
+    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    if with_credential {
+        let value = Secret::new(CANARY.as_bytes().to_vec()).unwrap();
+        Local::new(&host.place().home).set_for("inventory", value, &tests::asks::loopback(), 1).unwrap();
+        order.grants.http[0].credential = Some("inventory".to_owned());
+        let hosts = vec!["127.0.0.1".parse().unwrap()];
+        let binding = Binding::new("inventory", hosts, Placement::Bearer, Source::Local);
+        order.grants.credentials.push(Binding { scheme: Scheme::Http, ..binding });
+    }
+    let report = done(&host, order).await;
+    assert_eq!(lines(&report)[0]["answer"]["status"], 200, "{}", printed(&report));
+    let heard = server.heard();
+    let names = ["range", "if-range", "accept-charset", "accept-encoding", "prefer", "authorization"];
+    let head = heard[0].head.lines().map(str::to_ascii_lowercase);
+    let mut told: Vec<String> = head.filter(|line| names.iter().any(|name| line.starts_with(&format!("{name}:")))).collect();
+    told.sort();
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_can_not_ask_for_a_slice_or_another_character_set_under_a_credential() {
+    let authorization = format!("authorization: bearer {}", CANARY.to_ascii_lowercase());
+    assert_eq!(heard_of(true).await, ["accept-encoding: identity", &authorization, "prefer: a=1"]);
+    let all = ["accept-charset: utf-16", "accept-encoding: gzip", "if-range: \"v1\"", "prefer: a=1", "range: bytes=2-5"];
+    assert_eq!(heard_of(false).await, all, "without one, they arrive");
+}
+
 /// By gzip of Python: an object with the value in it twice.
 const HOLDS: &str = "1f8b0800000000000203ab56ca4bcc4d55b252cacc2b4bcd2bc92faa54d2512ac9cf4ecd038a3927e6251655ea59a4192706c657d5659beb4680a413d31333714ad70200f31f869a52000000";
 /// The same with another value.

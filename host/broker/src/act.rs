@@ -216,7 +216,7 @@ impl Act {
         let is_over = piece.is_none();
         let (out, hits) = match piece {
             Some(Err(fault)) => return Some(Err(fault)),
-            Some(Ok(piece)) => wash.piece(&piece),
+            Some(Ok(piece)) => wash.piece(&piece).await,
             None => wash.rest(&mut body.trailers),
         };
         self.gate.redacted(op, hits);

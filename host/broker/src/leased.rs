@@ -138,27 +138,23 @@ impl Leased {
         covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
     ) -> Result<Dressed, Undressed> {
         let unavailable = |name: &str| Undressed::Refused(Reason::CredentialUnavailable(SafeText::new(name, 64)));
-        let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name.unwrap_or("*")));
+        let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name));
         self.looked.look(self.now_s()).await.map_err(unlooked)?;
         let values = self.values(name, &request.target, (op, request.timeouts)).await.map_err(|name| unavailable(&name))?;
         let leave = values.iter().filter(|(binding, _)| leaves(binding));
         let leave = leave.map(|(binding, value)| outstanding(&binding.name, reach(binding), None, &value.secret)).collect();
         self.looked.note(leave, self.now_s()).await.map_err(unlooked)?;
+        let of_it = name.and_then(|name| values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target)));
         if let Some(known) = self.scrubber() {
-            self.star((op, &*known), request, covers)?;
+            self.star((op, &*known), of_it, request, covers)?;
             ask_for_plain(&mut request.headers);
         }
         let Some(name) = name else { return Ok(Dressed::default()) };
         ask_for_plain(&mut request.headers);
-        let of_it = values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target));
         let (binding, value) = of_it.ok_or_else(|| unavailable(name))?;
-        // SECURITY: what is made with a value goes where the value itself may go.
-        if let Some(destinations) = &value.destinations {
-            policy::destination::may_go(name, destinations, [&request.target].into_iter().chain(binding.endpoint()))
-                .map_err(Undressed::Refused)?;
-        }
+        may_go(binding, value, &request.target)?;
         let put = self.put((op, binding), &value.secret, request).await.map_err(|why| match why {
-            NotPut::Unfit(why) => Undressed::Refused(Reason::CredentialUnfit(SafeText::new(&format!("`{name}` does not fit: {why}"), 256))),
+            NotPut::Unfit(why) => unfit(binding, &why),
             NotPut::Unavailable => unavailable(name),
             NotPut::Unlooked(why) => unlooked(why),
         })?;
@@ -166,19 +162,43 @@ impl Leased {
     }
 
     /// Replaces the parts of a request that hold a value by stars. Whose value it was is put on the record and counted.
+    ///
+    /// SECURITY: the guest gets the answer that it would get to the same request with a wrong guess. If that request would be refused, this one is refused as
+    /// well. Otherwise it is sent.
     fn star(
         &self,
         (op, known): (OpId, &Scrubber),
+        of_it: Option<&(&Binding, Value)>,
         request: &mut WireRequest,
         covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
     ) -> Result<(), Undressed> {
-        let held = starred::star(known, request);
-        let whose: BTreeSet<String> = held.0.iter().flat_map(|part| self.looked.whose(part)).collect();
+        let goes = |request: &WireRequest| of_it.is_none_or(|(binding, value)| may_go(binding, value, &request.target).is_ok());
+        let may = |request: &WireRequest| covers(request) && goes(request);
+        let takes_field = of_it.is_some_and(|(binding, _)| matches!(binding.placement, Placement::Json { .. }));
+        let body = if takes_field { starred::Body::Object } else { starred::Body::Any };
+        let Some(held) = starred::star(known, request, body, &may) else { return Ok(()) };
+        let whose: BTreeSet<String> = held.parts.iter().flat_map(|part| self.looked.whose(part)).collect();
         for name in whose {
             self.gate.value_met(op, &name, MetIn::Request)?;
         }
-        // If the path with stars is not granted, there is nothing that could be sent.
-        if held.0.is_empty() || covers(request) { Ok(()) } else { Err(Undressed::Refused(Reason::SecretInRequest)) }
+        if let Some((binding, value)) = of_it {
+            may_go(binding, value, &held.before.target)?;
+            self.would_fit(binding, &value.secret, held.before)?;
+        }
+        // Only if the text of a grant has the whole value: then a path with another guess is not granted, and is refused as well.
+        let is_clean = !known.finds(request.target.path_and_query().as_bytes());
+        if is_clean && may(request) { Ok(()) } else { Err(Undressed::Refused(Reason::SecretInRequest)) }
+    }
+
+    /// Whether the value could be put into this request. The result is dropped: nothing of it leaves the host.
+    fn would_fit(&self, binding: &Binding, secret: &Secret, request: WireRequest) -> Result<(), Undressed> {
+        let WireRequest { method, mut target, mut headers, mut body, .. } = request;
+        if matches!(binding.placement, Placement::Oauth2(_)) {
+            return Ok(());
+        }
+        let mut outgoing = Outgoing { method: &method, target: &mut target, headers: &mut headers, body: &mut body };
+        let placed = vault::place(secret, &binding.placement, &mut outgoing, self.now_s());
+        placed.map(drop).map_err(|why| unfit(binding, &why))
     }
 
     /// The values of all bindings of the run. If a value could not be fetched, nothing is sent to hosts that could send it back. The error
@@ -283,6 +303,17 @@ enum NotPut {
 
 /// A source that may have a value did not give it.
 struct NotHad;
+
+/// SECURITY: what is made with a value may go only where the value itself may go.
+fn may_go(binding: &Binding, value: &Value, target: &HttpTarget) -> Result<(), Undressed> {
+    let Some(destinations) = &value.destinations else { return Ok(()) };
+    let targets = [target].into_iter().chain(binding.endpoint());
+    policy::destination::may_go(&binding.name, destinations, targets).map_err(Undressed::Refused)
+}
+
+fn unfit(binding: &Binding, why: &vault::PlaceError) -> Undressed {
+    Undressed::Refused(Reason::CredentialUnfit(SafeText::new(&format!("`{}` does not fit: {why}", binding.name), 256)))
+}
 
 /// Where the value of a binding could let somebody in: also at the endpoint that gives tokens for it.
 fn reach(binding: &Binding) -> Vec<HostPattern> {

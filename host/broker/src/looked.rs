@@ -40,20 +40,22 @@ struct Taken {
 pub(crate) enum Unlooked {
     /// Too many values could still let somebody in.
     Full,
-    /// The vault of the home, or its list of such values, does not open or can't be added to; why.
+    /// What the home has kept does not open, or can't be added to, so nobody knows what an answer could hold. The text says which file, and why.
     Unkept(String),
 }
 
 impl Unlooked {
-    /// Why a request under this credential is not sent.
-    pub(crate) fn reason(self, credential: &str) -> Reason {
-        let why = match self {
-            Self::Full => {
-                "would be one value too many that could still let somebody in: no other is made until some have lapsed".to_owned()
+    /// Why a request under this credential, or under none, is not sent.
+    pub(crate) fn reason(self, credential: Option<&str>) -> Reason {
+        const FULL: &str = "would be one value too many that could still let somebody in: no other is made until some have lapsed. What is made for each \
+                            request is kept for as long as it can be used, so a lower rate leaves room";
+        match (self, credential) {
+            (Self::Full, Some(name)) => Reason::CredentialUnfit(SafeText::new(&format!("`{name}` {FULL}"), REASON_BYTES_MAX)),
+            (Self::Full, None) => {
+                Reason::ValuesUnknown(SafeText::new("more values could still let somebody in than are looked for", REASON_BYTES_MAX))
             }
-            Self::Unkept(why) => format!("can't be used while the host does not know all values that could let somebody in: {why}"),
-        };
-        Reason::CredentialUnfit(SafeText::new(&format!("`{credential}` {why}"), REASON_BYTES_MAX))
+            (Self::Unkept(why), _) => Reason::ValuesUnknown(SafeText::new(&why, REASON_BYTES_MAX)),
+        }
     }
 
     fn ending() -> Self {

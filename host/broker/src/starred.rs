@@ -1,42 +1,89 @@
 //! A request of the guest that holds the value of a credential: it is sent like any other, with stars in place of each part that held one.
 //!
 //! SECURITY: if it were refused, the guest would learn that one of millions of guesses in it is right. If only the value were starred, a
-//! server that works with the guest would learn which guess.
+//! server that works with the guest would learn which guess. So a part keeps what it needs so that it can be sent: the letters of a path that
+//! the patterns of the grants have, and the kind of a body.
 
-use effect::HttpTarget;
+use bytes::Bytes;
+use effect::{Header, HttpTarget};
 use net::WireRequest;
 use vault::Scrubber;
 
-/// The parts of a request that held a value, as they were.
-pub(crate) struct Held(pub(crate) Vec<Vec<u8>>);
+/// A request that held a value.
+pub(crate) struct Held {
+    /// The parts that held a value, as they were.
+    pub(crate) parts: Vec<Vec<u8>>,
+    /// The whole request, as it was.
+    pub(crate) before: WireRequest,
+}
+
+/// What a body of stars has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Any bytes will do.
+    Any,
+    /// The host puts a field into it: a JSON object.
+    Object,
+}
 
 /// Puts stars over the whole of each part that holds a value: a header field's name, its value, a segment of the path, the query, the body. Lengths stay.
-pub(crate) fn star(known: &Scrubber, request: &mut WireRequest) -> Held {
-    let mut held = Vec::new();
+/// Returns `None` if no part holds a value.
+pub(crate) fn star(known: &Scrubber, request: &mut WireRequest, body: Body, may: &dyn Fn(&WireRequest) -> bool) -> Option<Held> {
+    let (before, mut parts) = (request.clone(), Vec::new());
     for header in &mut request.headers {
         if known.finds(header.name.as_bytes()) {
             let stars = "*".repeat(header.name.len());
-            held.push(std::mem::replace(&mut header.name, stars).into_bytes());
+            parts.push(std::mem::replace(&mut header.name, stars).into_bytes());
         }
         if known.finds(&header.value) {
-            let stars = vec![b'*'; header.value.len()];
-            held.push(std::mem::replace(&mut header.value, stars));
+            let stars = in_header(known, header);
+            parts.push(std::mem::replace(&mut header.value, stars));
         }
     }
-    star_target(known, &mut request.target, &mut held);
-    if known.finds(&request.body) {
-        held.push(request.body.to_vec());
-        request.body = vec![b'*'; request.body.len()].into();
+    if star_target(known, &mut request.target, &mut parts) && !may(request) {
+        let starred = std::mem::replace(&mut request.target.path, before.target.path.clone());
+        widen(request, &starred, may);
     }
-    Held(held)
+    if known.finds(&request.body) {
+        parts.push(request.body.to_vec());
+        request.body = in_body(request.body.len(), body);
+    }
+    (!parts.is_empty()).then_some(Held { parts, before })
 }
 
-fn star_target(known: &Scrubber, target: &mut HttpTarget, held: &mut Vec<Vec<u8>>) {
+/// All stars. Only a `content-type` keeps what tells the host whether it may put a value into the body: the type without its parameters, or `+json`.
+fn in_header(known: &Scrubber, header: &Header) -> Vec<u8> {
+    const JSON: &[u8] = b"+json";
+    if header.name != "content-type" {
+        return vec![b'*'; header.value.len()];
+    }
+    let end = header.value.iter().position(|byte| *byte == b';').unwrap_or(header.value.len());
+    let (kind, parameters) = header.value.split_at(end);
+    let mut out = kind.to_vec();
+    if known.finds(kind) {
+        let stays = if kind.to_ascii_lowercase().ends_with(JSON) { JSON.len() } else { 0 };
+        out.get_mut(..kind.len() - stays).into_iter().flatten().for_each(|byte| *byte = b'*');
+    }
+    out.extend(parameters.iter().enumerate().map(|(at, _)| if at == 0 { b';' } else { b'*' }));
+    out
+}
+
+/// So many bytes of stars, as an object if the host puts a field into it.
+fn in_body(length: usize, body: Body) -> Bytes {
+    let (front, back) = (b"{\"".as_slice(), b"\":\"\"}".as_slice());
+    match (body, length.checked_sub(front.len() + back.len())) {
+        (Body::Object, Some(stars)) => [front, &vec![b'*'; stars], back].concat().into(),
+        (Body::Object | Body::Any, _) => vec![b'*'; length].into(),
+    }
+}
+
+/// Replaces the parts of a target that hold a value. Returns whether there was one.
+fn star_target(known: &Scrubber, target: &mut HttpTarget, parts: &mut Vec<Vec<u8>>) -> bool {
     let whole = target.path_and_query();
     if !known.finds(whole.as_bytes()) {
-        return;
+        return false;
     }
-    held.push(whole.into_bytes());
+    parts.push(whole.into_bytes());
     let in_query = target.query.as_ref().is_some_and(|query| known.finds(query.as_bytes()));
     let in_path = known.finds(target.path.as_bytes());
     // A value that begins in the path and ends in the query is in neither part alone.
@@ -52,9 +99,22 @@ fn star_target(known: &Scrubber, target: &mut HttpTarget, held: &mut Vec<Vec<u8>
         });
         target.path = starred.collect::<Vec<_>>().join("/");
     }
+    true
 }
 
 /// Characters that separate the parts of a text are kept, so that it still has the same parts.
 fn stars_but(text: &str, parts: &str) -> String {
     text.chars().map(|letter| if parts.contains(letter) { letter } else { '*' }).collect()
+}
+
+/// Puts as many of these stars into a path as the grants allow. The letters that their patterns need stay; they are the same for every guess.
+fn widen(request: &mut WireRequest, starred: &str, may: &dyn Fn(&WireRequest) -> bool) {
+    for at in starred.match_indices('*').map(|(at, _)| at) {
+        // A path is ASCII.
+        let Some(letter) = request.target.path.get(at..=at).map(str::to_owned) else { continue };
+        request.target.path.replace_range(at..=at, "*");
+        if !may(request) {
+            request.target.path.replace_range(at..=at, &letter);
+        }
+    }
 }

@@ -32,8 +32,16 @@ impl Wash {
     }
 
     /// A piece of the body: what of it, and of what was held back, may be given out; and how many secrets that is more.
-    pub(crate) fn piece(&mut self, piece: &Bytes) -> (Result<Bytes, PackedError>, u64) {
-        let out = self.with_known(|stream, known| stream.push(known, piece));
+    ///
+    /// SECURITY: a piece may unpack to a hundred times its size. After each part of it, other tasks run on this thread, and the caller can give up.
+    pub(crate) async fn piece(&mut self, piece: &Bytes) -> (Result<Bytes, PackedError>, u64) {
+        self.stream.take(piece);
+        let out = loop {
+            match self.with_known(Scrubbing::go_on).transpose() {
+                Some(out) => break out,
+                None => tokio::task::yield_now().await,
+            }
+        };
         (out, self.more())
     }
 

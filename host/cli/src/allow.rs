@@ -40,6 +40,11 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::CredentialNotGranted(name) => words(&format!("`credential = \"{name}\"` in a grant for this request")),
         Reason::PlaceholderMisplaced(_) => words("nothing: a placeholder stands where its credential goes, and nowhere else"),
         Reason::SecretInRequest => words("nothing: the agent has a value that it should not have; see where from, and rotate it"),
+        Reason::ValuesUnknown(_) => words(
+            "the home's vault and its list of values (`vault`, `vault.live`), opened by their own key: put the key file back, or name the file of the \
+             passphrase with `BAILIWICK_PASSPHRASE_FILE`; `bailiwick credentials ls` tries it. A vault whose key is lost is moved away with its list, once \
+             its values were replaced where they let somebody in: answers are then no longer looked through for them",
+        ),
         Reason::OutsideEngagement(_) => words("an engagement that reaches so far, or none"),
         Reason::Malformed(_) => words("nothing: it was not well formed"),
         Reason::AddressNotGranted(_) => words("the address in the `addresses` of the grant, where that name is really meant to be there"),

@@ -85,6 +85,8 @@ pub enum Reason {
     PlaceholderMisplaced(SafeText),
     /// The request itself held a value of a credential; its name is not known.
     SecretInRequest,
+    /// Nobody knows which values an answer could hold, because the vault or its list can't be read or written. Which file, and why.
+    ValuesUnknown(SafeText),
     /// The engagement does not reach there, does not go that far, or has not begun or has ended; which of them.
     OutsideEngagement(SafeText),
     /// The words could not be parsed into an ask; what was wrong.
@@ -133,6 +135,7 @@ impl Reason {
             Self::CredentialNotGranted(_) => "credential-not-granted",
             Self::PlaceholderMisplaced(_) => "placeholder-misplaced",
             Self::SecretInRequest => "secret-in-request",
+            Self::ValuesUnknown(_) => "values-unknown",
             Self::OutsideEngagement(_) => "outside-engagement",
             Self::Malformed(_) => "malformed",
             Self::AddressNotGranted(_) => "address-not-granted",
@@ -173,6 +176,9 @@ impl std::fmt::Display for Reason {
             Self::CredentialNotGranted(name) => write!(f, "no grant for this request names a credential `{name}`"),
             Self::PlaceholderMisplaced(name) => write!(f, "the placeholder of `{name}` stands where its credential may not go"),
             Self::SecretInRequest => f.write_str("the request held the value of a credential"),
+            Self::ValuesUnknown(why) => {
+                write!(f, "nobody knows which values of this home the answer could hold, so nothing is sent by any of its runs: {why}")
+            }
             Self::OutsideEngagement(what) => write!(f, "outside the engagement: {what}"),
             Self::Malformed(what) => write!(f, "not well formed: {what}"),
             Self::AddressNotGranted(class) => write!(f, "the name has an address that is not granted ({class})"),

@@ -157,7 +157,8 @@ impl<A> Permit<A> {
                 | Reason::CredentialOutside(_)
                 | Reason::CredentialRevoked(_)
                 | Reason::CredentialUnfit(_)
-                | Reason::SecretInRequest,
+                | Reason::SecretInRequest
+                | Reason::ValuesUnknown(_),
             ) => AnswerClass::RefusedCredential,
             Some(_) => AnswerClass::RefusedAddress,
             None => AnswerClass::Failed,

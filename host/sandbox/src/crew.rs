@@ -11,8 +11,6 @@ mod job;
 mod thread;
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,7 +18,7 @@ use std::time::{Duration, Instant};
 pub use self::thread::answer_promptly;
 pub(crate) use self::thread::compute_as_others;
 
-use self::job::{Job, Turn};
+use self::job::{Guest, Job, Turn};
 use self::thread::{Thread, cpu_of, stand_back};
 
 /// A front thread that has been with one guest for this long is in a long host call. It goes to the back.
@@ -110,7 +108,11 @@ fn now() -> Instant {
 
 impl Crew {
     fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        Self::with_cores(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+    }
+
+    /// With so many threads at each place.
+    fn with_cores(cores: usize) -> Self {
         Self { state: Mutex::default(), front: Condvar::new(), back: Condvar::new(), cores, began: now() }
     }
 
@@ -127,7 +129,7 @@ impl Crew {
 
     /// Runs a guest to its end, in the context of the caller's runtime. `used_up` is set whenever the guest gives up its turn because its slice
     /// is used up.
-    pub(crate) fn start(&'static self, guest: Pin<Box<dyn Future<Output = ()> + Send>>, used_up: Arc<AtomicBool>) -> Arc<Job> {
+    pub(crate) fn start(&'static self, guest: Guest, used_up: Arc<AtomicBool>) -> Arc<Job> {
         let job = Job::new(guest, used_up, now());
         self.queue(Arc::clone(&job), Turn::Woken);
         job

@@ -44,9 +44,12 @@ struct Recent {
     at: Instant,
 }
 
+/// A guest that runs to its end.
+pub(super) type Guest = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One guest.
 pub(crate) struct Job {
-    guest: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    guest: Mutex<Option<Guest>>,
     stage: AtomicU8,
     /// Timers of the guest's world are this runtime's.
     runtime: Handle,
@@ -61,7 +64,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Job {
-    pub(super) fn new(guest: Pin<Box<dyn Future<Output = ()> + Send>>, used_up: Arc<AtomicBool>, at: Instant) -> Arc<Self> {
+    pub(super) fn new(guest: Guest, used_up: Arc<AtomicBool>, at: Instant) -> Arc<Self> {
         Arc::new(Self {
             guest: Mutex::new(Some(guest)),
             stage: AtomicU8::new(stage::QUEUED),
@@ -112,13 +115,11 @@ impl Job {
         let waker = Waker::from(Arc::clone(self));
         let entered = self.runtime.enter();
         let mut guest = held(&self.guest);
-        let polled = guest.as_mut().map(|guest| {
-            // A panic of the host's own code in one run ends that run. The caller that waits for it finds it gone.
-            catch_unwind(AssertUnwindSafe(|| guest.as_mut().poll(&mut Context::from_waker(&waker)))).unwrap_or(Poll::Ready(()))
-        });
+        let polled =
+            guest.as_mut().map(|guest| guarded(|| guest.as_mut().poll(&mut Context::from_waker(&waker))).unwrap_or(Poll::Ready(())));
         let over = !matches!(polled, Some(Poll::Pending));
         if over {
-            *guest = None;
+            dropped(guest.take());
         }
         drop((guest, entered));
         self.computed(computed(), now());
@@ -140,8 +141,19 @@ impl Job {
     pub(super) fn give_up(&self) {
         self.stage.store(stage::OVER, Ordering::Release);
         let guest = held(&self.guest).take();
-        drop(guest);
+        dropped(guest);
     }
+}
+
+/// A panic of the host's own code in one run ends that run, and the caller that waits for it finds it gone. It does not end the thread, which other guests
+/// need.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Drops a guest. What it holds may panic when it is dropped.
+fn dropped(guest: Option<Guest>) {
+    let _ = guarded(move || drop(guest));
 }
 
 impl Wake for Job {
@@ -163,8 +175,9 @@ impl Wake for Job {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test makes moments of its own")]
+#[expect(clippy::disallowed_methods, clippy::panic, reason = "a test makes moments of its own, and faults")]
 mod tests {
+    use super::super::Crew;
     use super::*;
 
     fn job(at: Instant) -> Arc<Job> {
@@ -204,5 +217,58 @@ mod tests {
             quiet.computed(2 * MS, at);
         }
         assert!(waits < quiet.key(at, began));
+    }
+
+    /// A guest that does something in its first turn, then ends or waits, and panics when it is dropped.
+    struct Faulty {
+        does: Option<Box<dyn FnOnce() + Send>>,
+        then: Poll<()>,
+    }
+
+    impl Faulty {
+        fn boxed(does: impl FnOnce() + Send + 'static, then: Poll<()>) -> Guest {
+            Box::pin(Self { does: Some(Box::new(does)), then })
+        }
+    }
+
+    impl Future for Faulty {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            self.does.take().into_iter().for_each(|does| does());
+            self.then
+        }
+    }
+
+    impl Drop for Faulty {
+        fn drop(&mut self) {
+            panic!("a fault of the host");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_panics_when_it_is_dropped_has_ended_like_any_other() {
+        let ended = |job: &Job| held(&job.guest).is_none() && job.stage.load(Ordering::Acquire) == stage::OVER;
+        let job = Job::new(Faulty::boxed(|| (), Poll::Ready(())), Arc::default(), Instant::now());
+        assert_eq!(job.poll(|| MS), None);
+        assert!(ended(&job) && job.recent(Instant::now()) > Duration::ZERO, "what it computed counts");
+        let job = Job::new(Faulty::boxed(|| (), Poll::Pending), Arc::default(), Instant::now());
+        assert_eq!(job.poll(|| MS), None);
+        assert!(!ended(&job), "it waits");
+        job.give_up();
+        assert!(ended(&job));
+    }
+
+    /// There is one thread, and nobody starts a substitute for it.
+    #[tokio::test]
+    async fn a_thread_whose_guest_panics_when_it_is_dropped_serves_the_next_one() {
+        let crew: &'static Crew = Box::leak(Box::new(Crew::with_cores(1)));
+        let (says, said) = std::sync::mpsc::channel();
+        let next = async move { says.send(()).unwrap_or_default() };
+        // Queued while the thread is with the first one.
+        let first = Faulty::boxed(move || drop(crew.start(Box::pin(next), Arc::default())), Poll::Ready(()));
+        crew.start(first, Arc::default());
+        let served = tokio::task::spawn_blocking(move || said.recv_timeout(Duration::from_secs(20))).await;
+        assert_eq!(served.ok(), Some(Ok(())));
     }
 }

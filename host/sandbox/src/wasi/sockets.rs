@@ -1,11 +1,11 @@
 //! `wasi:sockets`: linked, because tool chains import what they never use, and refused when called.
 //!
-//! Linked by name from what the component imports, without bindings: no socket is ever made, so no method of one can be
-//! reached, and sixty functions that can't be called are not worth writing.
+//! Linked by name from what the component imports, without bindings: no socket is ever made, so no method of one can be called, and sixty functions
+//! that can't be called are not worth writing. A function that the standard does not have is not linked, so a component that imports one is not started.
 
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, Resource, ResourceType, Val};
+use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
 
 use crate::guest::Guest;
 
@@ -18,18 +18,20 @@ enum Called {
     Network,
     /// Refused and recorded: the three ways in.
     Refused { capability: &'static str, function: &'static str },
-    /// Needs an object that is never made.
-    Forged,
+    /// A method of an object that no guest has. The engine checks the type of the handle first, and ends the guest.
+    Never,
 }
 
-fn called(name: &str) -> Called {
-    match name {
+/// Returns `None` if the standard has no such function.
+fn called(name: &str) -> Option<Called> {
+    Some(match name {
         "instance-network" => Called::Network,
         "create-tcp-socket" => Called::Refused { capability: "sockets", function: "wasi:sockets/tcp-create-socket#create-tcp-socket" },
         "create-udp-socket" => Called::Refused { capability: "sockets", function: "wasi:sockets/udp-create-socket#create-udp-socket" },
         "resolve-addresses" => Called::Refused { capability: "names", function: "wasi:sockets/ip-name-lookup#resolve-addresses" },
-        _ => Called::Forged,
-    }
+        _ if name.starts_with("[method]") => Called::Never,
+        _ => return None,
+    })
 }
 
 /// Links what of `wasi:sockets@0.2` the component imports.
@@ -61,30 +63,31 @@ fn is_own(name: &str) -> bool {
     )
 }
 
-fn link_function(served: &mut wasmtime::component::LinkerInstance<'_, Guest>, name: &str) -> wasmtime::Result<()> {
-    served.func_new(name, {
-        let called = called(name);
-        let name = name.to_owned();
-        move |mut store, _, params, results| {
+fn link_function(served: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime::Result<()> {
+    match called(name) {
+        None => Ok(()),
+        Some(Called::Never) => served.func_new(name, |_, _, _, _| Err(wasmtime::Error::msg("there is no object that this is a method of"))),
+        Some(Called::Network) => served.func_new(name, |mut store, _, _, results| {
+            let network = Resource::<Closed>::new_own(0).try_into_resource_any(&mut store)?;
+            answer(results, Val::Resource(network))
+        }),
+        Some(Called::Refused { capability, function }) => served.func_new(name, move |mut store, _, params, results| {
             for param in params {
                 // A borrowed object is given back before the call ends; what it is does not matter.
                 if let Val::Resource(borrowed) = param {
                     borrowed.try_into_resource::<Closed>(&mut store)?;
                 }
             }
-            let answer = match &called {
-                Called::Forged => return Err(wasmtime::Error::msg(format!("`{name}` was called on an object that was never handed out"))),
-                Called::Network => Val::Resource(Resource::<Closed>::new_own(0).try_into_resource_any(&mut store)?),
-                Called::Refused { capability, function } => {
-                    let what = params.iter().find_map(|param| if let Val::String(text) = param { Some(text.as_str()) } else { None });
-                    store.data_mut().refuse(capability, function, what.unwrap_or("socket"), false)?;
-                    Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned())))))
-                }
-            };
-            if let Some(result) = results.first_mut() {
-                *result = answer;
-            }
-            Ok(())
-        }
-    })
+            let what = params.iter().find_map(|param| if let Val::String(text) = param { Some(text.as_str()) } else { None });
+            store.data_mut().refuse(capability, function, what.unwrap_or("socket"), false)?;
+            answer(results, Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned()))))))
+        }),
+    }
+}
+
+fn answer(results: &mut [Val], value: Val) -> wasmtime::Result<()> {
+    if let Some(result) = results.first_mut() {
+        *result = value;
+    }
+    Ok(())
 }

@@ -61,6 +61,10 @@ pub(super) struct Packed {
     nesting: u8,
     budget: Arc<Budget>,
     state: State,
+    /// Bytes that have arrived and were not processed yet.
+    rest: Vec<u8>,
+    /// Bytes that are passed on once everything that has arrived was processed.
+    out: Vec<u8>,
     broken: u32,
     /// Why this body has ended. Nothing of it is passed on after that.
     ended: Option<PackedError>,
@@ -86,110 +90,111 @@ const NOTHING: State = State::Plain { last: Vec::new(), is_begin: false };
 
 impl Default for Packed {
     fn default() -> Self {
-        let state = State::Plain { last: Vec::new(), is_begin: true };
-        Self { nesting: 0, budget: Arc::default(), state, broken: 0, ended: None, hits: Hits::default() }
+        let (state, budget) = (State::Plain { last: Vec::new(), is_begin: true }, Arc::default());
+        Self { nesting: 0, budget, state, rest: Vec::new(), out: Vec::new(), broken: 0, ended: None, hits: Hits::default() }
     }
 }
 
 impl Packed {
-    /// Takes a piece in, and passes on what may be searched as it is.
-    pub(super) fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Vec<u8>, PackedError> {
+    /// Takes a piece in. Nothing is unpacked yet.
+    pub(super) fn take(&mut self, piece: &[u8]) {
         if self.nesting == 0 {
             self.budget.came.fetch_add(piece.len() as u64, Ordering::Relaxed);
         }
-        let mut out = Vec::with_capacity(piece.len() + MAGIC_BYTES);
-        self.guarded(|packed| packed.pass(known, piece.to_vec(), &mut out))?;
-        Ok(out)
+        self.rest.extend_from_slice(piece);
+    }
+
+    /// Processes a part of what has arrived. When all of it was processed, passes on what may be searched as it is.
+    ///
+    /// BOUND: one call unpacks `ROOM_BYTES` at most, in all layers together.
+    pub(super) fn go_on(&mut self, known: &[&Scrubber]) -> Result<Option<Vec<u8>>, PackedError> {
+        let is_through = self.guarded(|packed| packed.step(known))?;
+        Ok(is_through.then(|| std::mem::take(&mut self.out)))
     }
 
     /// What is left at the end of the body.
     pub(super) fn finish(&mut self, known: &[&Scrubber]) -> Result<Vec<u8>, PackedError> {
-        let mut out = Vec::new();
-        self.guarded(|packed| match std::mem::replace(&mut packed.state, NOTHING) {
-            State::Plain { last: bytes, .. } | State::Head { bytes, .. } => {
-                out = bytes;
-                Ok(())
+        self.guarded(|packed| {
+            while !packed.step(known)? {}
+            match std::mem::replace(&mut packed.state, NOTHING) {
+                State::Plain { last: mut bytes, .. } | State::Head { mut bytes, .. } => packed.out.append(&mut bytes),
+                State::Inside(mut inside) => inside.end(known, &mut packed.hits, &mut packed.out)?,
             }
-            State::Inside(mut inside) => inside.end(known, &mut packed.hits, &mut out),
+            Ok(())
         })?;
-        Ok(out)
+        Ok(std::mem::take(&mut self.out))
     }
 
-    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), PackedError>) -> Result<(), PackedError> {
+    fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, PackedError>) -> Result<T, PackedError> {
         let done = self.ended.map_or_else(|| step(self), Err);
-        self.ended = done.err();
+        self.ended = done.as_ref().err().copied();
         done
     }
 
-    fn pass(&mut self, known: &[&Scrubber], mut rest: Vec<u8>, out: &mut Vec<u8>) -> Result<(), PackedError> {
+    /// Takes one step. Returns whether everything that has arrived was processed.
+    fn step(&mut self, known: &[&Scrubber]) -> Result<bool, PackedError> {
         if self.nesting >= NESTING_MAX {
-            out.append(&mut rest);
+            self.out.append(&mut self.rest);
         }
-        while !rest.is_empty() {
-            let (state, more) = match std::mem::replace(&mut self.state, NOTHING) {
-                State::Plain { mut last, is_begin } => {
-                    last.append(&mut rest);
-                    plain(&last, is_begin, out)
-                }
-                State::Head { container, mut bytes } => {
-                    bytes.append(&mut rest);
-                    self.head(container, bytes, out)
-                }
-                State::Inside(inside) => self.inside(known, inside, &rest, out)?,
-            };
-            (self.state, rest) = (state, more);
+        if self.rest.is_empty() {
+            return Ok(true);
         }
-        Ok(())
+        match std::mem::replace(&mut self.state, NOTHING) {
+            State::Plain { mut last, is_begin } => {
+                last.append(&mut self.rest);
+                (self.state, self.rest) = plain(&last, is_begin, &mut self.out);
+            }
+            State::Head { container, mut bytes } => {
+                bytes.append(&mut self.rest);
+                (self.state, self.rest) = self.head(container, bytes);
+            }
+            State::Inside(inside) => self.inside(known, inside)?,
+        }
+        Ok(self.rest.is_empty())
     }
 
-    fn head(&self, container: Container, bytes: Vec<u8>, out: &mut Vec<u8>) -> (State, Vec<u8>) {
+    fn head(&mut self, container: Container, bytes: Vec<u8>) -> (State, Vec<u8>) {
         match container.head(&bytes) {
             Head::Partial => (State::Head { container, bytes }, Vec::new()),
             Head::Whole(length) => {
                 let (head, rest) = bytes.split_at(length.min(bytes.len()));
-                out.extend_from_slice(head);
+                self.out.extend_from_slice(head);
                 (State::Inside(Box::new(Inside::new(container, self.nesting + 1, &self.budget))), rest.to_vec())
             }
             // It only looked like a header: go on with the next byte.
             Head::None => {
-                out.extend(bytes.first());
+                self.out.extend(bytes.first());
                 (NOTHING, bytes.get(1..).unwrap_or_default().to_vec())
             }
         }
     }
 
-    fn inside(
-        &mut self,
-        known: &[&Scrubber],
-        mut inside: Box<Inside>,
-        piece: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(State, Vec<u8>), PackedError> {
-        let mut rest = piece;
-        while !rest.is_empty() {
-            let (taken, then) = inside.take(known, rest.get(..SLICE_BYTES).unwrap_or(rest), &mut self.hits)?;
-            rest = rest.get(taken..).unwrap_or_default();
-            inside.give(out);
-            match then {
-                Then::More => {}
-                Then::End => {
-                    inside.end(known, &mut self.hits, out)?;
-                    return Ok((NOTHING, rest.to_vec()));
+    fn inside(&mut self, known: &[&Scrubber], mut inside: Box<Inside>) -> Result<(), PackedError> {
+        if inside.slice.is_empty() {
+            inside.slice = self.rest.get(..SLICE_BYTES).unwrap_or(&self.rest).to_vec();
+        }
+        let Some((taken, then)) = inside.step(known, &mut self.hits)? else {
+            self.state = State::Inside(inside);
+            return Ok(());
+        };
+        self.rest.drain(..taken.min(self.rest.len()));
+        inside.give(&mut self.out);
+        match then {
+            Then::More => self.state = State::Inside(inside),
+            Then::End => inside.end(known, &mut self.hits, &mut self.out)?,
+            Then::Broken => {
+                self.broken += 1;
+                if self.broken > BROKEN_MAX {
+                    return Err(PackedError::Broken);
                 }
-                Then::Broken => {
-                    self.broken += 1;
-                    if self.broken > BROKEN_MAX {
-                        return Err(PackedError::Broken);
-                    }
-                    // SECURITY: data that was wrongly taken for packed may hide something that is really packed. So it is looked at again.
-                    let again = inside.waiting.drain(..).flat_map(|(slice, _)| slice);
-                    let again = again.chain(rest.iter().copied()).collect();
-                    inside.end(known, &mut self.hits, out)?;
-                    return Ok((NOTHING, again));
-                }
+                // SECURITY: data that was wrongly taken for packed may hide something that is really packed. So it is looked at again.
+                let mut again: Vec<u8> = inside.waiting.drain(..).flat_map(|(slice, _)| slice).collect();
+                again.append(&mut self.rest);
+                self.rest = again;
+                inside.end(known, &mut self.hits, &mut self.out)?;
             }
         }
-        Ok((State::Inside(inside), Vec::new()))
+        Ok(())
     }
 }
 
@@ -211,6 +216,11 @@ struct Inside {
     /// Looks through what comes out.
     stream: Scrubbing,
     budget: Arc<Budget>,
+    /// The packed bytes that are being unpacked, and how many of them were unpacked already.
+    slice: Vec<u8>,
+    taken: usize,
+    /// What comes next, once the bytes that were unpacked last were searched. `None` if no bytes wait to be searched.
+    next: Option<Next>,
     /// Packed bytes that are not passed on yet. Each slice has the number of bytes that were unpacked by its end.
     waiting: VecDeque<(Vec<u8>, u64)>,
     unpacked: u64,
@@ -218,31 +228,54 @@ struct Inside {
     certain: u64,
 }
 
+/// What comes after some unpacked bytes.
+enum Next {
+    /// More of the same slice.
+    Room,
+    /// The slice is over.
+    Over(Then),
+}
+
 impl Inside {
     fn new(container: Container, nesting: u8, budget: &Arc<Budget>) -> Self {
         let stream = Scrubbing::within(Packed { nesting, budget: Arc::clone(budget), ..Packed::default() });
-        Self { inflater: container.inflater(), stream, budget: Arc::clone(budget), waiting: VecDeque::new(), unpacked: 0, certain: 0 }
+        let (inflater, budget) = (container.inflater(), Arc::clone(budget));
+        let (slice, waiting) = (Vec::new(), VecDeque::new());
+        Self { inflater, stream, budget, slice, taken: 0, next: None, waiting, unpacked: 0, certain: 0 }
     }
 
-    /// Unpacks a slice: how many bytes of it were taken, and what comes then.
-    fn take(&mut self, known: &[&Scrubber], slice: &[u8], hits: &mut Hits) -> Result<(usize, Then), PackedError> {
-        let (mut taken, mut room) = (0, vec![0; ROOM_BYTES]);
-        let then = loop {
-            let step = self.inflater.step(slice.get(taken..).unwrap_or_default(), &mut room);
-            taken += step.taken;
-            self.unpacked += step.written as u64;
-            self.budget.spend(step.written)?;
-            let looked = self.stream.push(known, room.get(..step.written).unwrap_or_default());
-            self.settle(looked, hits)?;
-            match step.then {
-                Then::More if taken == slice.len() && step.written < ROOM_BYTES => break Then::More,
-                Then::More if step.taken == 0 && step.written == 0 => break Then::Broken,
-                Then::More => {}
-                then => break then,
-            }
+    /// Unpacks some of the slice, or goes on searching the unpacked bytes. When the slice is over: how many bytes of it were taken, and what comes next.
+    fn step(&mut self, known: &[&Scrubber], hits: &mut Hits) -> Result<Option<(usize, Then)>, PackedError> {
+        let Some(next) = self.next.take() else {
+            self.next = Some(self.unpack()?);
+            return Ok(None);
         };
-        self.waiting.push_back((slice.get(..taken).unwrap_or_default().to_vec(), self.unpacked));
-        Ok((taken, then))
+        let Some(looked) = self.stream.go_on(known).transpose() else {
+            self.next = Some(next);
+            return Ok(None);
+        };
+        self.settle(looked, hits)?;
+        let Next::Over(then) = next else { return Ok(None) };
+        let (mut slice, taken) = (std::mem::take(&mut self.slice), std::mem::take(&mut self.taken));
+        slice.truncate(taken);
+        self.waiting.push_back((slice, self.unpacked));
+        Ok(Some((taken, then)))
+    }
+
+    /// As much as there is room for.
+    fn unpack(&mut self) -> Result<Next, PackedError> {
+        let mut room = vec![0; ROOM_BYTES];
+        let step = self.inflater.step(self.slice.get(self.taken..).unwrap_or_default(), &mut room);
+        self.taken += step.taken;
+        self.unpacked += step.written as u64;
+        self.budget.spend(step.written)?;
+        self.stream.take(room.get(..step.written).unwrap_or_default());
+        Ok(match step.then {
+            Then::More if self.taken == self.slice.len() && step.written < ROOM_BYTES => Next::Over(Then::More),
+            Then::More if step.taken == 0 && step.written == 0 => Next::Over(Then::Broken),
+            Then::More => Next::Room,
+            then => Next::Over(then),
+        })
     }
 
     fn settle(&mut self, looked: Result<bytes::Bytes, PackedError>, hits: &mut Hits) -> Result<(), PackedError> {

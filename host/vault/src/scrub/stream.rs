@@ -69,25 +69,46 @@ impl Scrubbing {
         self.washed.take()
     }
 
-    /// Takes a piece in, and gives out what is certain.
+    /// Takes a piece in, and gives out what is certain, however much work that is.
+    ///
+    /// # Errors
+    /// As [`Scrubbing::go_on`].
+    pub fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Bytes, PackedError> {
+        self.take(piece);
+        loop {
+            if let Some(certain) = self.go_on(known)? {
+                return Ok(certain);
+            }
+        }
+    }
+
+    /// Takes a piece in. [`Scrubbing::go_on`] searches it.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.packed.take(piece);
+    }
+
+    /// Searches a part of what was taken in. When all of it was searched, gives out what is certain. Returns `None` if there is more to search.
+    ///
+    /// A few packed bytes may unpack to a hundred times as many. One call unpacks at most 32 KiB of them, so that the caller can let other tasks run in
+    /// between.
     ///
     /// # Errors
     /// Something packed that can't be given out. Nothing of this body is given out after that.
-    pub fn push(&mut self, known: &[&Scrubber], piece: &[u8]) -> Result<Bytes, PackedError> {
-        let piece = self.unpack(|packed| packed.push(known, piece))?;
+    pub fn go_on(&mut self, known: &[&Scrubber]) -> Result<Option<Bytes>, PackedError> {
+        let Some(piece) = self.unpack(|packed| packed.go_on(known))? else { return Ok(None) };
         let known = Scrubber::read(known);
         self.held.extend_from_slice(&piece);
         self.hold = self.hold.max(hold(&known));
         // BOUND: each search covers everything that is held, so very short pieces are searched together. How many depends on their length
         // alone.
         if self.held.len().saturating_sub(self.looked) < self.hold / TOGETHER {
-            return Ok(Bytes::new());
+            return Ok(Some(Bytes::new()));
         }
         self.look(&known);
         if !self.is_joined && self.held.len() > self.hold {
             self.join(&known, &mut []);
         }
-        Ok(self.give(self.held.len().saturating_sub(self.hold)))
+        Ok(Some(self.give(self.held.len().saturating_sub(self.hold))))
     }
 
     /// The rest, at the end of the body, with the trailers that come after it.
@@ -105,7 +126,7 @@ impl Scrubbing {
         Ok(self.give(self.held.len()))
     }
 
-    fn unpack(&mut self, step: impl FnOnce(&mut Packed) -> Result<Vec<u8>, PackedError>) -> Result<Vec<u8>, PackedError> {
+    fn unpack<T>(&mut self, step: impl FnOnce(&mut Packed) -> Result<T, PackedError>) -> Result<T, PackedError> {
         let given = step(&mut self.packed);
         self.marks.hits.add(&std::mem::take(&mut self.packed.hits));
         given

@@ -1,5 +1,5 @@
 //! Sends each request in its arguments, one after the other: JSON with `url`, and as far as they are wanted `method`, `headers` in pairs, `body`,
-//! `wait_ms` for the head of the answer and `between_ms` for the next piece of it. `${NAME}` is what the environment has by that name, `${sha256:NAME}` its digest, in any of them.
+//! `connect_ms` for the connection, `wait_ms` for the head of the answer and `between_ms` for the next piece of it. `${NAME}` is what the environment has by that name, `${sha256:NAME}` its digest, in any of them.
 
 use guests::{Value, args_from, drain, json, request, say, sha256, told};
 use wasip2::http::outgoing_handler::handle;
@@ -23,6 +23,7 @@ fn main() {
         let outgoing = request(&method, &word("url"), headers);
         let options = RequestOptions::new();
         let wait = |key: &str| asked[key].as_u64().map(|ms| ms * 1_000_000);
+        options.set_connect_timeout(wait("connect_ms")).expect("the time-out is taken");
         options.set_first_byte_timeout(wait("wait_ms")).expect("the time-out is taken");
         options.set_between_bytes_timeout(wait("between_ms")).expect("the time-out is taken");
         let body = outgoing.body().expect("the body is taken once");

@@ -129,3 +129,50 @@ fn a_value_over_body_and_trailers_is_taken_out_of_both() {
     assert!(out.starts_with(&format!("h: {one}\n")) && out.ends_with(&format!("x: {}\n", stars(14))), "{out}");
     assert_eq!(answer(&[], &["body"], &[("x", one), ("y", two)]), format!("\nbody\nx: {one}\ny: {two}\n"));
 }
+
+#[test]
+fn a_value_in_pieces_is_taken_out_whatever_other_field_fits_as_well() {
+    let (one, rest) = VALUE.split_at(9);
+    let (two, three) = rest.split_at(6);
+    let (a, b, c) = (stars(9), stars(6), stars(8));
+    // A field that is longer than a piece, and fits as far as it goes.
+    let longer = &rest[..8];
+    for fields in [[two, longer, three], [longer, two, three], [three, longer, two]] {
+        let out = answer(&[("a", one), ("b", fields[0]), ("c", fields[1]), ("d", fields[2])], &[], &[]);
+        let shown = |piece: &str| if piece == longer { longer.to_owned() } else { stars(piece.len()) };
+        assert_eq!(out, format!("a: {a}\nb: {}\nc: {}\nd: {}\n\n\n", shown(fields[0]), shown(fields[1]), shown(fields[2])));
+    }
+    // Nothing is whole: the same fields without the end.
+    let out = answer(&[("a", one), ("b", two), ("c", longer)], &[], &[]);
+    assert_eq!(out, format!("a: {one}\nb: {two}\nc: {longer}\n\n\n"));
+    // Over body and trailers as well.
+    let out = answer(&[], &[one], &[("x", longer), ("y", two), ("z", three)]);
+    assert_eq!(out, format!("\n{a}\nx: {longer}\ny: {b}\nz: {c}\n"));
+}
+
+#[test]
+fn each_copy_of_a_piece_is_taken_out_and_so_is_each_way_to_put_a_value_together() {
+    let (one, rest) = VALUE.split_at(9);
+    let (two, three) = rest.split_at(6);
+    let out = answer(&[("a", one), ("b", rest), ("c", rest), ("d", two), ("e", three), ("f", one)], &[], &[]);
+    let lengths = [("a", 9), ("b", 14), ("c", 14), ("d", 6), ("e", 8), ("f", 9)];
+    let expected: String = lengths.iter().map(|(name, length)| format!("{name}: {}\n", stars(*length))).collect();
+    assert_eq!(out, format!("{expected}\n\n"));
+}
+
+#[test]
+fn a_value_that_may_be_put_together_in_more_ways_than_are_tried_counts_as_found() {
+    // A value of one letter, and fields of it in many lengths, each apart from the next. No eight of them are as long as the value.
+    let value = "z".repeat(4000);
+    let known = scrubber(&[&value]);
+    let whole = |lengths: std::ops::Range<usize>| {
+        let fields = lengths.flat_map(|length| [header("x", &value[..length]), header("y", "-")]);
+        let mut stream = Scrubbing::default();
+        stream.head(fields.collect());
+        stream.finish(&[&known], &mut []).unwrap();
+        let fields = stream.take_head().unwrap();
+        fields.iter().all(|field| !field.value.contains(&b'z'))
+    };
+    assert!(whole(4..200));
+    assert!(!whole(4..10), "few ways are tried to the end");
+}

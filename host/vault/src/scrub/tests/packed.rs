@@ -100,3 +100,33 @@ fn a_body_of_nothing_but_false_starts_ends() {
     let few = start.repeat(20);
     assert_eq!(given(&known, &few, 999), (few, Ok(()), 0));
 }
+
+/// How many calls it takes to look through a body that came as one piece.
+fn calls(known: &Scrubber, body: &[u8]) -> (usize, Result<bytes::Bytes, PackedError>) {
+    let (mut stream, mut calls) = (Scrubbing::default(), 0);
+    stream.take(body);
+    loop {
+        calls += 1;
+        if let Some(done) = stream.go_on(&[known]).transpose() {
+            return (calls, done);
+        }
+    }
+}
+
+#[test]
+fn a_call_unpacks_a_bounded_part_of_what_came_in_one_piece() {
+    let known = scrubber(&[VALUE]);
+    let zeros = vec![0; 3 << 20];
+    let rooms = zeros.len() / (32 << 10);
+    for body in [gzip(&zeros), gzip(&gzip(&zeros)), gzip(&zeros[..1 << 20]).repeat(3)] {
+        let (count, done) = calls(&known, &body);
+        assert!(count > rooms && done.is_ok(), "{count} calls, {done:?}");
+    }
+    assert_eq!(calls(&known, &zeros).0, 1, "what is not packed is looked through at once");
+    // A value is found in whichever call comes to it.
+    let hidden = gzip(&[&zeros[..1 << 20], VALUE.as_bytes(), &zeros[..1 << 20]].concat());
+    let (count, done) = calls(&known, &hidden);
+    assert!(count > rooms / 4 && done == Err(PackedError::Secret), "{count} calls, {done:?}");
+    // Parts that only look as if they were packed are gone through one in a call.
+    assert!(calls(&known, &b"PK\x03\x04".repeat(1000)).0 > 900);
+}

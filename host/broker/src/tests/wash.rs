@@ -1,0 +1,48 @@
+//! Answers that are searched while other tasks wait for the same thread.
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use effect::Limits;
+use tokio::runtime::Handle;
+use vault::{Secret, Vault};
+
+use super::kit::{Home, loopback, opening};
+use crate::finishing::Finishing;
+use crate::leased::Leased;
+use crate::looked::outstanding;
+use crate::wash::Wash;
+
+/// By gzip of Python, twice: 3 MiB of zeros.
+const ZEROS: &str = "1f8b080000000000020393efe660000126e6b7071979818c430bbefbe7f2992f601805a360148c8251300a46c1281805a360140c3bb08ff7987f51250383010300bd8a2ff20b0c0000";
+
+/// How often other tasks could run while a piece was searched, and how many bytes were given out.
+async fn turns(wash: &mut Wash, piece: &Bytes) -> (usize, usize) {
+    let (mut looking, mut turns) = (pin!(wash.piece(piece)), 0);
+    let (out, _) = std::future::poll_fn(|ctx| {
+        let polled = looking.as_mut().poll(ctx);
+        turns += usize::from(polled.is_pending());
+        polled
+    })
+    .await;
+    (turns, out.unwrap().len())
+}
+
+#[tokio::test]
+async fn others_have_their_turn_while_a_few_packed_bytes_become_many() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), Home::new());
+    let gate = home.open(opening(loopback(9), Limits::default()));
+    let leased = Arc::new(Leased::new(Vault::new(folder.path()), gate, None, Finishing::new(Handle::current())));
+    let value = Secret::new(b"canary-5c1de0b7a94f".to_vec()).unwrap();
+    let hosts = vec!["127.0.0.1".parse().unwrap()];
+    leased.looked.note(vec![outstanding("key", hosts, Some(u64::MAX), &value)], 1).await.unwrap();
+    let packed: Vec<u8> = (0..ZEROS.len()).step_by(2).map(|at| u8::from_str_radix(&ZEROS[at..at + 2], 16).unwrap()).collect();
+    let mut wash = leased.wash().unwrap();
+    let (most, _) = turns(&mut wash, &Bytes::from(packed)).await;
+    assert!(most > 90, "{most} turns for 3 MiB");
+    let mut wash = leased.wash().unwrap();
+    let (none, given) = turns(&mut wash, &Bytes::from(vec![b'x'; 64 << 10])).await;
+    assert!(none == 0 && given > 32 << 10, "what is not packed is looked through at once");
+}

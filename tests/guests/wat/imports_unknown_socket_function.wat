@@ -1,0 +1,8 @@
+;; Imports a function that `wasi:sockets` does not have.
+(component
+  (import "wasi:sockets/tcp-create-socket@0.2.12" (instance (export "steal" (func))))
+  (core module $m (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $out (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $out)))
