@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::ask::{CredentialStep, Method};
 use crate::grant::https;
 use crate::ids::Digest;
-use crate::pattern::{HostPattern, PathPattern, Until};
+use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::Rate;
 use crate::signer::{Hmac, Jwt, Oauth2, Sigv4};
 use crate::target::{HttpTarget, Scheme};
+use crate::until::Until;
 
 /// A credential as its operator bound it: where it may go and how, wherever it is granted. A grant and this must both cover a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -192,7 +192,7 @@ impl fmt::Display for Destination {
 written_as_text!(Destination);
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::Destination;
     use crate::{Binding, Placement, Source};

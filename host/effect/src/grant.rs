@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::ask::Method;
 use crate::credential::{Binding, May};
 use crate::ids::Digest;
-use crate::pattern::{HostPattern, PathPattern, Until};
+use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::{Engagement, Environment, Rate};
 use crate::target::Scheme;
+use crate::until::Until;
 
 /// Everything an operator granted to one agent. Empty is the default, and grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
