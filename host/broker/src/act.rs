@@ -210,7 +210,8 @@ impl Act {
             body.wash = self.leased.wash();
         }
         if self.leased.looked.is_blind() || body.is_opaque && body.wash.is_some() {
-            return piece.map(|_| Err(HttpFault::Incomplete));
+            // Also at the end: the trailers were not searched.
+            return Some(Err(HttpFault::Incomplete));
         }
         let Some(wash) = &mut body.wash else { return piece };
         let is_over = piece.is_none();

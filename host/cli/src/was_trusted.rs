@@ -32,12 +32,47 @@ fn difference(was: &[String], now: &[String]) -> Vec<String> {
     if was.is_empty() {
         return Vec::new();
     }
-    let without = |these: &[String], those: &[String], sign: &str| -> Vec<String> {
-        these.iter().filter(|line| !those.contains(line)).map(|line| format!("  {sign} {}", line.trim_start())).collect()
+    // The same line may stand beneath two agents.
+    let (was, now) = (of_agents(was), of_agents(now));
+    let without = |these: &[(&str, &str)], those: &[(&str, &str)], sign: &str| -> Vec<String> {
+        let other = these.iter().filter(|line| !those.contains(line));
+        other
+            .map(|(agent, line)| if agent.is_empty() { format!("  {sign} {line}") } else { format!("  {sign} {line} ({agent})") })
+            .collect()
     };
-    let (less, more) = (without(was, now, "-"), without(now, was, "+"));
+    let (less, more) = (without(&was, &now, "-"), without(&now, &was, "+"));
     if less.is_empty() && more.is_empty() {
         return vec!["  what it asks for reads the same: its order, its spelling or a digest is other".to_owned()];
     }
     [less, more].concat()
+}
+
+/// Each line with the line of the agent that it is beneath.
+fn of_agents(lines: &[String]) -> Vec<(&str, &str)> {
+    let mut agent = "";
+    let beneath = |line: &'_ String| line.starts_with(' ');
+    lines
+        .iter()
+        .map(|line| {
+            if !beneath(line) {
+                agent = if line.starts_with("agent ") { line } else { "" };
+                return ("", line.as_str());
+            }
+            (agent, line.trim_start())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn a_line_that_another_agent_has_already_is_new_for_this_one() {
+        let lines = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+        let was = lines("agent a|  request POST https://e.test/|agent b|  read /secrets as /s");
+        let now = lines("agent a|  request POST https://e.test/|  read /secrets as /s|agent b|  read /secrets as /s");
+        assert_eq!(difference(&was, &now), ["  + read /secrets as /s (agent a)"]);
+        assert!(difference(&was, &was)[0].contains("reads the same"), "the control");
+    }
 }

@@ -223,7 +223,9 @@ impl Register {
             (new, kept)
         };
         if !kept.is_empty() {
-            let others = self.local.live_keep(&mut files.live, &kept, now_s)?;
+            let others = self.local.live_keep(&mut files.live, &kept, now_s);
+            // SECURITY: what other processes have added was read and is lost with the error: it is read again.
+            let others = others.inspect_err(|_| files.live = Default::default())?;
             self.take_in(others, now_s);
         }
         self.put(new);

@@ -13,9 +13,9 @@ use crate::file;
 
 /// BOUND: bytes of the list; an entry has some 300, what was shown of it, and some 2,000 more for each agent that is a component.
 const LIST_BYTES_MAX: u64 = 4 << 20;
-/// BOUND: lines that are kept of what was shown, and bytes of each.
+/// BOUND: lines that are kept of what was shown, and their bytes together.
 const SHOWN_LINES_MAX: usize = 200;
-const SHOWN_BYTES_MAX: usize = 1024;
+const SHOWN_BYTES_MAX: usize = 16 << 10;
 /// The least number of hexadecimal digits that a person must type of a digest.
 const HEX_DIGITS_MIN: usize = 8;
 
@@ -80,7 +80,8 @@ pub fn trust(
     let (path, authority) = (named(&file.file), whole.digest()?);
     let by = SafeText::new(said.by, 256).to_string();
     let lines = whole.lines(&Spelling::from_folder_of(&file.file));
-    let shown = if lines.len() > SHOWN_LINES_MAX || lines.iter().any(|line| line.len() > SHOWN_BYTES_MAX) { Vec::new() } else { lines };
+    let is_long = lines.len() > SHOWN_LINES_MAX || lines.iter().map(String::len).sum::<usize>() > SHOWN_BYTES_MAX;
+    let shown = if is_long { Vec::new() } else { lines };
     let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components: components.clone(), shown };
     change(home, |list| {
         list.trusted.retain(|other| other.path != entry.path);

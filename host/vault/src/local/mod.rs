@@ -203,7 +203,8 @@ impl Local {
     /// # Errors
     /// No name, no room for one that has no value here, and as [`Local::set`].
     pub fn revoke(&self, name: &str) -> Result<(), LocalError> {
-        self.change(|entries| entries.revoke(name))
+        // A value that can't be put on the list is still revoked: while the list can't be kept, no run sends anything.
+        self.changed(|entries| entries.revoke(name), false)
     }
 
     /// Lifts the revocation of a name that never had a value here.
@@ -301,13 +302,21 @@ impl Local {
         }
     }
 
-    /// One change at a time, whichever process makes it.
+    /// One change at a time, whichever process makes it. Nothing is changed where the values of before can't be put on the list of live values.
     fn change<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>) -> Result<T, LocalError> {
+        self.changed(change, true)
+    }
+
+    /// A change. `needs_list` says that it is not made if the values of before can't be put on the list.
+    fn changed<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>, needs_list: bool) -> Result<T, LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, mut entries) = self.read()?;
         let before = entries.values();
         let changed = change(&mut entries)?;
-        let former = self.keep_former(before, &entries);
+        let mut former = self.keep_former(before, &entries);
+        if needs_list {
+            std::mem::replace(&mut former, Ok(()))?;
+        }
         disk::sweep(&self.home)?;
         let (head, key) = match known {
             Some((head, key)) => (head.next(), key),
@@ -315,7 +324,6 @@ impl Local {
         };
         self.write(head, &key, &entries)?;
         self.keep(head, key);
-        // A value that could not be put on the list is still replaced or revoked: while the list can't be kept, no run sends anything.
         former.map(|()| changed)
     }
 

@@ -417,3 +417,27 @@ fn a_spent_value_is_replaced_only_while_it_is_the_present_one() {
     assert!(matches!(replace("second-value", "third-value"), Err(LocalError::Revoked(_))));
     assert!(vault.is_revoked("a").unwrap());
 }
+
+#[test]
+fn where_the_list_of_live_values_can_not_be_kept_nothing_is_changed_but_what_is_revoked() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = Local::new(home.path());
+    let secret = |text: &str| Secret::new(text.as_bytes().to_vec()).unwrap();
+    vault.set("a", secret("first-value"), 1).unwrap();
+    vault.set("a", secret("second-value"), 2).unwrap();
+    let list = home.path().join("vault.live");
+    let whole = fs::read(&list).unwrap();
+    let bent = b"bailiwick live 1\nof nobody";
+    fs::write(&list, bent).unwrap();
+    vault.set("a", secret("third-value"), 3).unwrap_err();
+    vault.remove("a").unwrap_err();
+    vault.stage("a", secret("fourth-value")).unwrap();
+    vault.promote("a", 4).unwrap_err();
+    assert_eq!(vault.get("a").unwrap().0.expose(), b"second-value");
+    fs::write(&list, &whole).unwrap();
+    vault.promote("a", 3).unwrap();
+    assert_eq!(vault.get("a").unwrap().0.expose(), b"fourth-value", "the control");
+    fs::write(&list, bent).unwrap();
+    vault.revoke("a").unwrap_err();
+    assert!(vault.is_revoked("a").unwrap());
+}

@@ -4,30 +4,28 @@
 //! The first piece has at least a few bytes, because the value is recognised by it. Pieces count only if together they are the whole value.
 //!
 //! SECURITY: a field that fits may be longer than the piece, so that the rest of the value does not follow after it. So all ways to put a value together are
-//! tried, and every piece of every way counts, also a second copy of a piece.
+//! tried, and every piece of every way counts, also a second copy of a piece. The work has no budget: if it ran out, only a text that begins a value would
+//! show it, and a value could be guessed letter by letter. It is bounded because each place of a value is visited once for each number of pieces before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::set::Set;
 
 /// BOUND: fields over which one value may be spread.
 const PIECES_MAX: usize = 8;
-/// BOUND: values whose pieces are searched for in one answer. A server must know a value to start such a search.
+/// BOUND: values whose pieces are searched for in one field. A server must know a value to start such a search.
 const BEGUN_MAX: usize = 4096;
-/// BOUND: comparisons in one answer. After that, every value that was begun counts as found. Only a server that knows much of a value gets so far.
-const STEPS_MAX: usize = 1 << 20;
 
 /// The pieces of all values that are there in pieces: in which text, where, and under which tag the value is known.
 pub(super) fn pieces(set: &Set, texts: &[&[u8]]) -> Vec<(usize, Range<usize>, u64)> {
-    let (mut found, mut steps) = (Vec::new(), STEPS_MAX);
+    let parts = Parts::of(texts);
+    let mut found = Vec::new();
+    let mut joins: HashMap<&[u8], Join<'_>> = HashMap::new();
     for (first, text) in texts.iter().enumerate() {
         for (at, value, owners) in set.begun(text).take(BEGUN_MAX) {
-            let rest = value.get(text.len() - at..).unwrap_or_default();
-            let mut join = Join { texts, first, rest, known: BTreeMap::new(), pieces: BTreeSet::new(), steps };
-            let is_whole = join.goes_on(0, 1);
-            steps = join.steps;
-            if is_whole {
+            let join = joins.entry(value).or_insert_with(|| Join { parts: &parts, value, known: BTreeMap::new(), pieces: BTreeSet::new() });
+            if join.goes_on(text.len() - at, 1) {
                 for (tag, _) in owners {
                     found.push((first, at..text.len(), *tag));
                     found.extend(join.pieces.iter().map(|(text, end)| (*text, 0..*end, *tag)));
@@ -38,38 +36,50 @@ pub(super) fn pieces(set: &Set, texts: &[&[u8]]) -> Vec<(usize, Range<usize>, u6
     found
 }
 
+/// The texts by what is in them, and the lengths that they have.
+struct Parts<'a> {
+    texts: BTreeMap<&'a [u8], Vec<usize>>,
+    lengths: BTreeSet<usize>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(texts: &[&'a [u8]]) -> Self {
+        let mut parts = Self { texts: BTreeMap::new(), lengths: BTreeSet::new() };
+        for (at, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+            parts.texts.entry(text).or_default().push(at);
+            parts.lengths.insert(text.len());
+        }
+        parts
+    }
+}
+
 /// One value whose beginning is at the end of a text.
 struct Join<'a> {
-    texts: &'a [&'a [u8]],
-    /// The number of that text.
-    first: usize,
-    /// The rest of the value, which that text does not have.
-    rest: &'a [u8],
-    /// For a place in the rest and the number of pieces before it: whether the value can be put together from there.
+    parts: &'a Parts<'a>,
+    value: &'a [u8],
+    /// For a place in the value and the number of pieces before it: whether the value can be put together from there.
     known: BTreeMap<(usize, usize), bool>,
     /// The pieces: the number of a text, and how many of its first bytes belong to the value.
     pieces: BTreeSet<(usize, usize)>,
-    steps: usize,
 }
 
 impl Join<'_> {
-    /// Whether other texts have the rest from a place on. The search visits each place once for each number of pieces before it.
+    /// Whether the texts have the rest of the value from a place on.
     fn goes_on(&mut self, from: usize, pieces: usize) -> bool {
         if let Some(known) = self.known.get(&(from, pieces)) {
             return *known;
         }
-        let rest = self.rest.get(from..).unwrap_or_default();
-        let (texts, first, mut is_whole) = (self.texts, self.first, false);
-        for (at, text) in texts.iter().enumerate().filter(|(at, text)| *at != first && !text.is_empty()) {
-            if self.steps == 0 {
-                return true;
-            }
-            self.steps -= 1;
-            let length = text.len().min(rest.len());
-            let is_last = length == rest.len();
-            let fits = text.get(..length) == rest.get(..length) && (is_last || pieces + 1 < PIECES_MAX);
-            if fits && (is_last || self.goes_on(from + length, pieces + 1)) {
-                self.pieces.insert((at, length));
+        let (parts, rest) = (self.parts, self.value.get(from..).unwrap_or_default());
+        let mut is_whole = false;
+        for (_, texts) in parts.texts.range(rest..).take_while(|(text, _)| text.starts_with(rest)) {
+            self.pieces.extend(texts.iter().map(|text| (*text, rest.len())));
+            is_whole = true;
+        }
+        let shorter = if pieces + 1 < PIECES_MAX { rest.len() } else { 0 };
+        for length in parts.lengths.range(..shorter) {
+            let Some(texts) = rest.get(..*length).and_then(|piece| parts.texts.get(piece)) else { continue };
+            if self.goes_on(from + length, pieces + 1) {
+                self.pieces.extend(texts.iter().map(|text| (*text, *length)));
                 is_whole = true;
             }
         }

@@ -41,8 +41,9 @@ fn soft_break(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Wide characters in a row that are taken for such a text. No value that is looked for has fewer, and data that is not text hardly ever has as many.
-const WIDE_MIN: usize = 8;
+/// NUL bytes, each at the second place after the one before it, that are taken for such a text. No value that is looked for has fewer than eight
+/// characters, of which the first or the last may have lost its NUL. Data that is not text hardly ever has as many.
+const WIDE_MIN: usize = 7;
 
 /// A text without its NUL bytes, from where they stand as wide characters have them: UTF-16 and UTF-32 of ASCII, in both orders.
 pub(super) fn narrowed(text: &[u8]) -> Option<Chars> {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::inflate::{Container, Head, Inflater, MAGIC_BYTES, Then};
+use super::inflate::{Container, HEAD_BYTES_MAX, Head, Inflater, MAGIC_BYTES, Then};
 use super::marks::Hits;
 use super::{Scrubber, Scrubbing};
 
@@ -146,15 +146,15 @@ impl Packed {
             }
             State::Head { container, mut bytes } => {
                 bytes.append(&mut self.rest);
-                (self.state, self.rest) = self.head(container, bytes);
+                (self.state, self.rest) = self.head(container, bytes)?;
             }
             State::Inside(inside) => self.inside(known, inside)?,
         }
         Ok(self.rest.is_empty())
     }
 
-    fn head(&mut self, container: Container, bytes: Vec<u8>) -> (State, Vec<u8>) {
-        match container.head(&bytes) {
+    fn head(&mut self, container: Container, bytes: Vec<u8>) -> Result<(State, Vec<u8>), PackedError> {
+        Ok(match container.head(&bytes) {
             Head::Partial => (State::Head { container, bytes }, Vec::new()),
             Head::Whole(length) => {
                 let (head, rest) = bytes.split_at(length.min(bytes.len()));
@@ -163,10 +163,19 @@ impl Packed {
             }
             // It only looked like a header: go on with the next byte.
             Head::None => {
+                if bytes.len() >= HEAD_BYTES_MAX {
+                    self.count_broken()?;
+                }
                 self.out.extend(bytes.first());
                 (NOTHING, bytes.get(1..).unwrap_or_default().to_vec())
             }
-        }
+        })
+    }
+
+    /// BOUND: a part that begins as something packed and is not costs the room to unpack it, or a search for the end of its header.
+    fn count_broken(&mut self) -> Result<(), PackedError> {
+        self.broken += 1;
+        if self.broken > BROKEN_MAX { Err(PackedError::Broken) } else { Ok(()) }
     }
 
     fn inside(&mut self, known: &[&Scrubber], mut inside: Box<Inside>) -> Result<(), PackedError> {
@@ -183,10 +192,7 @@ impl Packed {
             Then::More => self.state = State::Inside(inside),
             Then::End => inside.end(known, &mut self.hits, &mut self.out)?,
             Then::Broken => {
-                self.broken += 1;
-                if self.broken > BROKEN_MAX {
-                    return Err(PackedError::Broken);
-                }
+                self.count_broken()?;
                 // SECURITY: data that was wrongly taken for packed may hide something that is really packed. So it is looked at again.
                 let mut again: Vec<u8> = inside.waiting.drain(..).flat_map(|(slice, _)| slice).collect();
                 again.append(&mut self.rest);

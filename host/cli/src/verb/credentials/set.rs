@@ -26,8 +26,8 @@ pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: &[St
     let said = parsed(said.iter().map(String::as_str))?;
     let known = vault.list()?.into_iter().find(|it| it.name == valued.name);
     let has_value = known.as_ref().is_some_and(|known| known.version > 0 && !known.revoked);
-    let present = known.map(|known| known.destinations).unwrap_or_default();
-    if said.is_empty() && present.is_empty() && !std::io::stdin().is_terminal() {
+    let has_destinations = known.is_some_and(|known| !known.destinations.is_empty());
+    if said.is_empty() && !has_destinations && !std::io::stdin().is_terminal() {
         return Err(CliError::NoDestination { proposed: proposed(place, &valued.name), name: valued.name });
     }
     let entered = if !said.is_empty() && has_value { enter::value_or_none(&valued.name)? } else { Some(enter::value(&valued.name)?) };
@@ -38,15 +38,24 @@ pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: &[St
         Some(Fit::Present) | None => None,
         Some(Fit::New(secret)) => Some(secret),
     };
-    let destinations = match (said.is_empty(), present.is_empty()) {
-        (false, _) => said,
-        (true, false) => present,
-        (true, true) => asked(place, &valued.name)?,
+    let said = if said.is_empty() && !has_destinations { asked(place, &valued.name)? } else { said };
+    let change = || {
+        // SECURITY: read now. Somebody else may have narrowed them since the prompt appeared.
+        let destinations = if said.is_empty() { present(place, vault, &valued.name)? } else { said };
+        let (changed, word) = put(vault, valued.name, secret, &destinations)?;
+        Ok(((changed, destinations), word))
     };
-    let changed = Home::take(place).await?.change(|| put(vault, valued.name, secret, &destinations)).await?;
+    let (changed, destinations) = Home::take(place).await?.change(change).await?;
     out::words(&changed);
     destinations.iter().for_each(|destination| out::words(&format!("it may go to {destination}")));
     Ok(())
+}
+
+/// Where the value of a name may go.
+fn present(place: &Place, vault: &Local, name: &str) -> Result<Vec<Destination>, CliError> {
+    let known = vault.list()?.into_iter().find(|it| it.name == name).map(|known| known.destinations);
+    let none = || CliError::NoDestination { proposed: proposed(place, name), name: name.to_owned() };
+    known.filter(|destinations| !destinations.is_empty()).ok_or_else(none)
 }
 
 /// What was changed, in words and for the record.
