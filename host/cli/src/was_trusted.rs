@@ -73,6 +73,6 @@ mod tests {
         let was = lines("agent a|  request POST https://e.test/|agent b|  read /secrets as /s");
         let now = lines("agent a|  request POST https://e.test/|  read /secrets as /s|agent b|  read /secrets as /s");
         assert_eq!(difference(&was, &now), ["  + read /secrets as /s (agent a)"]);
-        assert!(difference(&was, &was)[0].contains("reads the same"), "the control");
+        assert!(difference(&was, &was).concat().contains("reads the same"), "the control");
     }
 }
