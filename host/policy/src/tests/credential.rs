@@ -1,8 +1,8 @@
 //! Credentials, environments, engagements: what is sent, and where.
 
 use effect::{
-    Ask, Binding, CredentialAsk, CredentialStep, Decision, Engagement, Environment, EnvironmentPlace, Grants, Header, HttpAsk, HttpGrant,
-    May, Method, Placement, Rotation, RotationSet, Scheme, Source, Tier,
+    Ask, Binding, CredentialAsk, CredentialStep, Decision, Encoding, Engagement, Environment, EnvironmentPlace, Grants, Hash, Header, Hmac,
+    HttpAsk, HttpGrant, May, Method, Placement, Rotation, RotationSet, Scheme, Source, Tier,
 };
 
 use super::{NOW, ask, grant, http, judged};
@@ -22,12 +22,25 @@ fn a_place_that_the_guest_has_taken_is_no_place_for_a_credential() {
     };
     let header = || Placement::Header { name: "x-api-key".to_owned(), before: String::new(), after: String::new() };
     let query = || Placement::Query { name: "api_key".to_owned() };
+    let hmac = || {
+        Placement::Hmac(Hmac {
+            header: "x-signature".to_owned(),
+            before: String::new(),
+            hash: Hash::Sha256,
+            encoding: Encoding::Hex,
+            over: "{timestamp}.{body}".to_owned(),
+            timestamp_header: Some("x-signed-at".to_owned()),
+        })
+    };
     for (placement, headers, path, expected) in [
         (header(), &["user-agent"][..], "/", "permit"),
         (header(), &["x-other"], "/", "header-not-granted(x-other)"),
         (header(), &["x-api-key"], "/", "header-not-yours(x-api-key)"),
         (header(), &["X_Api_Key"], "/", "header-not-yours(x-api-key)"),
         (Placement::Bearer, &["authorization"], "/", "header-not-yours(authorization)"),
+        (hmac(), &["user-agent"], "/", "permit"),
+        (hmac(), &["X_Signature"], "/", "header-not-yours(x-signature)"),
+        (hmac(), &["x-signed-at"], "/", "header-not-yours(x-signed-at)"),
         (query(), &[], "/?a=1&apikey=2", "permit"),
         (query(), &[], "/?a=1&api_key=2", "header-not-yours(?api_key=)"),
         (query(), &[], "/?api_key", "header-not-yours(?api_key=)"),

@@ -1,9 +1,9 @@
 //! Headers, queries and bodies that change what a request means.
 
-use effect::{Ask, Binding, Grants, Header, HttpAsk, HttpGrant, Method, Placement, Scheme, Source};
+use effect::{Ask, Binding, Decision, Grants, Header, HttpAsk, HttpGrant, Method, Placement, Scheme, Source};
 
-use super::{ask, grant, http, judged};
-use crate::grants;
+use super::{NOW, ask, grant, http, judged};
+use crate::{decide, grants};
 
 /// GET and PUT beneath `/agent-bucket/` of one host, under a credential that is bound to `paths`, with these headers named.
 fn granted(host: &str, named: &[&str], bound: &[&str]) -> Grants {
@@ -51,6 +51,16 @@ fn a_request_under_a_credential_carries_ordinary_headers_and_what_its_grant_name
     assert!(judge(&[], &long).starts_with("header-not-granted(xxx"));
     let twice = put("api.test", "/agent-bucket/a", &[("content-type", "a/b"), ("Content-Type", "c/d")]);
     assert_eq!(judged(&granted("api.test", &[], &[]), &twice), "malformed");
+    let Decision::Refuse(reason) = decide(&granted("api.test", &[], &[]), &NOW, &twice) else { unreachable!() };
+    assert!(reason.to_string().contains("the header `Content-Type` stands twice"), "{reason}");
+    // A header that the grant names stands once, too, and one without a credential as often as the guest likes.
+    let named = put("api.test", "/agent-bucket/a", &[("x-requested-with", "a"), ("X-Requested-With", "b")]);
+    assert_eq!(judged(&granted("api.test", &["x-requested-with"], &[]), &named), "malformed");
+    let open = Grants {
+        http: vec![HttpGrant { methods: vec![Method::new("PUT").unwrap()], ..grant(Scheme::Https, "api.test", None) }],
+        ..Grants::default()
+    };
+    assert_eq!(judged(&open, &named), "permit");
     let lists = put("api.test", "/agent-bucket/a", &[("accept", "a/b"), ("accept", "c/d")]);
     assert_eq!(judged(&granted("api.test", &[], &[]), &lists), "permit");
 }
