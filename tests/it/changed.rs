@@ -1,4 +1,4 @@
-//! What an operator changes is on the record; where the record can't take it, nothing is changed. Access is taken away all the same, and that is said.
+//! Changes by an operator are on the record. If the record can't take one, nothing is changed. Only access can still be revoked, with a warning.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! What can be done with a credential besides sending it: it is identified, or rotated in four steps. The host makes, places and compares
-//! values; whoever asks learns versions and statuses.
+//! values. The agent learns versions and statuses, and no value.
 
 use std::sync::Arc;
 

@@ -68,7 +68,7 @@ impl Configured {
         }
     }
 
-    /// What goes on the record about it.
+    /// The record of a change in whether this configuration is trusted.
     pub(crate) fn said(&self, change: TrustChange) -> TrustSaid {
         TrustSaid { path: self.authored.file.to_string_lossy().into_owned(), change }
     }

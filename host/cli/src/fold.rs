@@ -1,19 +1,19 @@
 //! Lines as they fit a terminal: broken between words.
 
-/// How far in a line goes on that began with words.
+/// The greatest indent, in columns, that the following lines take over from the first line.
 const MARGIN_MAX: usize = 12;
 
-/// A line in pieces that fit: the first behind `first`, the others behind `further`. It is broken between words; a word that has no room in a
-/// line of its own is cut. What stands between backquotes is one word where it has room.
+/// Breaks a line into pieces that fit. The first piece follows `first`, the others follow `further`. Lines break between words. A word that is
+/// longer than a whole line is cut. Text between backquotes counts as one word if it fits into a line.
 ///
-/// SECURITY: no piece is wider than the terminal, which would go on at the edge by itself, so that the end of a guest's words would stand like a
-/// line of the host's.
+/// SECURITY: no piece is wider than the terminal. The terminal would wrap a wider one by itself, and the rest of a guest's words would look
+/// like a line of the host's.
 pub(crate) fn folded(text: &str, first: &str, further: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![format!("{first}{text}")] };
     Folding::new(first, further, width, Long::Cut).fold(text)
 }
 
-/// The same for the host's own words with commands to be copied: those stay in one line, however long they are.
+/// The same for the host's own words. A command between backquotes stays in one line, however long it is, so that it can be copied.
 pub(crate) fn with_whole_words(text: &str, further: &str, width: usize) -> Vec<String> {
     Folding::new("", further, width, Long::Whole).fold(text)
 }
@@ -45,7 +45,7 @@ impl<'a> Folding<'a> {
 
     fn fold(mut self, text: &str) -> Vec<String> {
         let indent = text.len() - text.trim_start_matches(' ').len();
-        // A line that stands further in goes on further in.
+        // The following lines of an indented line are indented like it.
         self.margin = " ".repeat(if self.further.trim().is_empty() { indent.min(MARGIN_MAX) } else { 0 });
         let room = self.width.saturating_sub(columns(self.further) + self.margin.len());
         for (gap, word) in words(text, if self.long == Long::Whole { usize::MAX } else { room }) {
@@ -59,7 +59,7 @@ impl<'a> Folding<'a> {
         if self.used + gap + columns(word) > self.width && self.used > self.lead {
             self.next();
         } else {
-            // No wider than the terminal: what follows is cut or goes on in the next line.
+            // A gap never reaches past the edge of the terminal.
             let gap = if self.long == Long::Cut { gap.min(self.width.saturating_sub(self.used)) } else { gap };
             self.line.push_str(&" ".repeat(gap));
             self.used += gap;

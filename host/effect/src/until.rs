@@ -13,7 +13,7 @@ pub struct Until {
     day: (u16, u8, u8),
 }
 
-/// Howard Hinnant's `civil_from_days`, for days since 1970: year, month, day.
+/// The date of a day, counted in days since 1970-01-01: year, month, day. By Howard Hinnant's `civil_from_days`.
 pub fn date_of_day(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

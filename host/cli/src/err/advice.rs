@@ -25,9 +25,9 @@ impl CliError {
             Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
             Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
             Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),
-            Self::FormerValue { name } => Some(format!(
-                "have a new one made where it lets in; `bailiwick credentials set {name} --again` takes this one all the same"
-            )),
+            Self::FormerValue { name } => {
+                Some(format!("get a new value from the service; to set this one nevertheless: `bailiwick credentials set {name} --again`"))
+            }
             Self::Vault(LocalError::Revoked(name)) if effect::is_name(name) => {
                 Some(format!("`bailiwick credentials set {name}` sets a new value"))
             }
@@ -86,7 +86,7 @@ impl CliError {
                 Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
             }
             Self::NotGoing(_) => Some(
-                "`bailiwick ps` shows it if it was cut off: it has no lease then; `bailiwick resume` goes on with it, `bailiwick stop` closes it",
+                "a run that was cut off has no lease; `bailiwick ps` shows it, `bailiwick resume` continues it, `bailiwick stop` closes it",
             ),
             Self::Ended(_) => Some("`bailiwick show RUN` shows how; `bailiwick ps` shows runs that have not ended"),
             Self::RawOfMore => {
