@@ -313,10 +313,10 @@ impl Local {
         let (known, mut entries) = self.read()?;
         let before = entries.values();
         let changed = change(&mut entries)?;
-        let mut former = self.keep_former(before, &entries);
-        if needs_list {
-            std::mem::replace(&mut former, Ok(()))?;
-        }
+        let former = match self.keep_former(before, &entries) {
+            Err(err) if needs_list => return Err(err),
+            former => former,
+        };
         disk::sweep(&self.home)?;
         let (head, key) = match known {
             Some((head, key)) => (head.next(), key),

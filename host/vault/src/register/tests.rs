@@ -224,3 +224,19 @@ fn one_value_for_several_places_and_times_is_one_of_each_place_with_its_longest_
     register.note(vec![value("token-number-4", Some(40))], 30).unwrap();
     assert_eq!(register.after(0, 30).len(), 3);
 }
+
+#[test]
+fn a_value_of_another_process_is_known_although_noting_one_failed_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (Register::new(Local::new(folder.path())), Register::new(Local::new(folder.path())));
+    here.note(vec![value("token-of-here", Some(3600))], 1).unwrap();
+    there.note(vec![value("token-of-there", Some(3600))], 1).unwrap();
+    // So many bytes have the file written anew, for which the vault's key is needed.
+    let key = folder.path().join("vault.key");
+    std::fs::rename(&key, folder.path().join("away")).unwrap();
+    let long: Vec<Outstanding> = (0..1200).map(|n| value(&format!("{n:04000}"), Some(3600))).collect();
+    here.note(long, 1).unwrap_err();
+    std::fs::rename(folder.path().join("away"), &key).unwrap();
+    here.look(1).unwrap();
+    assert_eq!(found(&here, 1), ["token-of-here", "token-of-there"]);
+}

@@ -126,3 +126,12 @@ fn texts_without_a_value_pass_unharmed() {
     let like = "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB plain-value-3 plain-valu lain-value-2x s3cr/t \u{fc} Zm9vYmFy cGxhaW4tdmFsdWUt %70lain-value-";
     assert_eq!(washed(&known, like.as_bytes(), 11), (like.as_bytes().to_vec(), 0));
 }
+
+#[test]
+fn the_shortest_value_is_found_in_wide_characters_whose_first_or_last_byte_was_cut_off() {
+    let known = scrubber(&["canary-5"]);
+    let wide = |order: fn(u16) -> [u8; 2]| "canary-5".encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let (little, big) = (wide(u16::to_le_bytes), wide(u16::to_be_bytes));
+    assert!(known.finds(&little[..little.len() - 1]) && known.finds(&big[1..]));
+    assert!(!known.finds(&little[..little.len() - 2]) && !known.finds(&big[2..]), "the control: a letter less");
+}

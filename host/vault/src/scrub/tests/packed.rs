@@ -93,6 +93,16 @@ fn bombs_one_after_the_other_and_within_each_other_end_the_body() {
 }
 
 #[test]
+fn a_body_of_headers_without_an_end_ends() {
+    // The names in these headers have no NUL, so each is searched for one over a long way.
+    let known = scrubber(&[VALUE]);
+    let endless = |headers: usize| [b"\x1f\x8b\x08\x08\x01\x01\x01\x01\x02\x03".repeat(headers), vec![b'x'; 256 << 10]].concat();
+    assert_eq!(given(&known, &endless(100), 64 << 10).1, Err(PackedError::Broken));
+    let few = endless(10);
+    assert_eq!(given(&known, &few, 64 << 10), (few, Ok(()), 0), "the control");
+}
+
+#[test]
 fn a_body_of_nothing_but_false_starts_ends() {
     let known = scrubber(&[VALUE]);
     let start = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff".as_slice(), &[7; 6]].concat();
