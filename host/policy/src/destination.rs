@@ -145,6 +145,32 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_is_named_where_its_requests_would_be_refused_wholly_or_in_part() {
+        let binding = bound("*.e.test", Placement::Bearer);
+        let grant = |paths: &[&str]| HttpGrant {
+            addresses: Vec::new(),
+            credential: Some("tracker".to_owned()),
+            headers: Vec::new(),
+            host: "a.e.test".parse().unwrap(),
+            methods: Vec::new(),
+            paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+            port: None,
+            scheme: binding.scheme,
+            until: None,
+            within: effect::HttpBounds::default(),
+        };
+        let found = |paths: &[&str], to: &[&str]| {
+            let all = check_grant("agent", &binding, &grant(paths), &places(to)).into_iter();
+            all.map(|it| if let OutsideError::Granted { wanted, wholly, .. } = it { (wanted, wholly) } else { unreachable!() })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&["/v1/**"], &["https://a.e.test"]), [], "the control");
+        assert_eq!(found(&["/**"], &["https://a.e.test/v1/**"]), [("https://a.e.test".to_owned(), false)]);
+        assert_eq!(found(&["/v2/**"], &["https://a.e.test/v1/**"]), [("https://a.e.test/v2/**".to_owned(), true)]);
+        assert_eq!(found(&["/v1/x", "/v2/x"], &["https://a.e.test/v1/**"]), [("https://a.e.test/v2/x".to_owned(), true)]);
+    }
+
+    #[test]
     fn an_endpoint_and_the_steps_of_a_rotation_are_destinations_too() {
         let oauth2 = |token: &str| {
             let oauth2 = Oauth2 {
