@@ -2,12 +2,14 @@
 //! values of another run or another process, and values that nobody has used yet.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use effect::{Binding, Hash, Hmac, HttpTarget, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Placement, Scheme, Sigv4, Source};
 use run::RunOrder;
 use tests::host::{TestHost, loopback, printed};
-use tests::server::{Heard, Server, Step, response};
+use tests::server::{Heard, Server, Step, chunk, response};
+use tokio::sync::Semaphore;
 use vault::{Local, Outstanding, Register, Secret};
 
 use crate::ending::done;
@@ -118,6 +120,39 @@ async fn values_of_programs_files_and_servers_are_looked_for_before_their_first_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_becomes_known_before_an_answer_ends_is_not_shown_by_the_trailers_of_a_packed_answer() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), VALUE).unwrap();
+    for is_known in [false, true] {
+        let (host, may_end) = (TestHost::new(), Arc::new(Semaphore::new(0)));
+        let permit = Arc::clone(&may_end);
+        let server = Server::answering(move |_, heard| {
+            if heard.path != "/out/slow" {
+                return vec![Step::Say(response(200, b"ok"))];
+            }
+            // Packed, as nobody asked for it: only an answer in which nothing is looked for is shown.
+            let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ntransfer-encoding: chunked\r\n\r\n";
+            let end = format!("0\r\nx-seen: {VALUE}\r\n\r\n").into_bytes();
+            vec![Step::Say([head, chunk(b"some bytes").as_slice()].concat()), Step::Until(Arc::clone(&permit)), Step::Say(end)]
+        })
+        .await;
+        let ends = async {
+            server.until(|counts| counts.steps == 1).await;
+            if is_known {
+                let binding = bound("key", Placement::Bearer, Source::File(file.path().to_owned()));
+                done(&host, order(&host, &server, vec![binding], &["/in/a"])).await;
+            }
+            may_end.add_permits(1);
+        };
+        let (report, ()) = tokio::join!(done(&host, order(&host, &server, Vec::new(), &["/out/slow"])), ends);
+        // What the guest was given is kept with the record.
+        let reader = journal::Reader::open(&host.place().home).unwrap();
+        let given: Vec<Vec<u8>> = gate::leaves(&reader, report.run).flat_map(|leaf| leaf.unwrap().payloads).collect();
+        assert_eq!(given.iter().any(|bytes| tests::tools::contains(bytes, VALUE.as_bytes())), !is_known, "{}", printed(&report));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_a_value_can_not_be_had_nothing_is_sent_to_where_it_could_come_back_from() {
     let host = TestHost::new();
     set(&host, "key", VALUE);
@@ -150,8 +185,8 @@ async fn what_was_made_for_one_request_is_looked_for_in_the_answers_to_all() {
         let value = if matches!(placement, Placement::Jwt(_)) { ed25519() } else { VALUE.to_owned() };
         let local = Local::new(&host.place().home);
         local.set_for("key", Secret::of_text(value.into_bytes()).unwrap(), &tests::asks::loopback(), 1).unwrap();
-        let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-        let kept = std::sync::Arc::clone(&seen);
+        let seen = Arc::new(std::sync::Mutex::new(String::new()));
+        let kept = Arc::clone(&seen);
         let server = Server::answering(move |_, heard| {
             let mut kept = kept.lock().unwrap();
             if heard.path.starts_with("/in/") {
