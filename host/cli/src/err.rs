@@ -11,7 +11,7 @@ use package::{ConfigError, Refused, TrustError};
 use crate::words::{safe, utc, wrapped};
 use crate::{exit, out};
 
-mod advice;
+pub(crate) mod advice;
 mod exits;
 
 use exits::{build_exit, vault_exit};
@@ -64,7 +64,7 @@ pub(crate) enum CliError {
     #[error("nobody has said where the value of `{}` may go", safe(name))]
     NoDestination { name: String, proposed: Vec<effect::Destination> },
     #[error(
-        "that is no destination: it takes `https://HOST` or `http://HOST`, where wanted `:PORT` and `/PATH/**`; HOST may begin with `*.`"
+        "that is no destination: write `https://HOST` or `http://HOST`, with `:PORT` and `/PATH/**` if needed; HOST may begin with `*.`"
     )]
     NotADestination,
     #[error("nothing came in as the value of `{}`", safe(name))]

@@ -150,8 +150,13 @@ impl FromStr for Destination {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let bad =
-            || ParseError::new("a destination", text, "`https://HOST`, where wanted `:PORT` and `/PATH/**`; HOST may begin with `*.`");
+        let bad = || {
+            ParseError::new(
+                "a destination",
+                text,
+                "`https://HOST` or `http://HOST`, with `:PORT` and `/PATH/**` if needed; HOST may begin with `*.`",
+            )
+        };
         let (scheme, rest) = match text.split_once("://").ok_or_else(bad)? {
             ("https", rest) => (Scheme::Https, rest),
             ("http", rest) => (Scheme::Http, rest),

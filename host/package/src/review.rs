@@ -89,7 +89,7 @@ fn unbound(name: &str, known: &Known) -> Vec<Fault> {
     found
 }
 
-const GUESSABLE: &str = "its value can be guessed: it was taken with `--weak`";
+const GUESSABLE: &str = "its value is short or regular enough to be guessed";
 
 fn met_words(met: u64) -> String {
     let times = if met == 1 { "once".to_owned() } else { format!("{met} times") };

@@ -7,6 +7,12 @@ use package::{ConfigError, TrustError};
 
 use super::CliError;
 
+/// For a record that is not the one that the state remembers.
+pub(crate) const OTHER_RECORD: &str = "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
+/// For a record with a fault in it.
+pub(crate) const DAMAGED_RECORD: &str =
+    "put an undamaged copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside";
+
 impl CliError {
     /// What to do next, where that is plain.
     pub(super) fn help(&self) -> Option<Cow<'static, str>> {
@@ -96,9 +102,7 @@ impl CliError {
                 "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
             ),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
-            Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(
-                "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that",
-            ),
+            Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(OTHER_RECORD),
             Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(
                 "put that file back; or, if you know why it is broken, `bailiwick audit accept-rollback` remembers the record anew as it is",
             ),
@@ -106,7 +110,7 @@ impl CliError {
                 Some("put it back from a copy of the home: nothing else opens this record")
             }
             Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Accept(OpenError::Fault(_)) | Self::Read(ReadError::Fault(_)) => {
-                Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside")
+                Some(DAMAGED_RECORD)
             }
             Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
                 Some("find out, then `--settle did` or `--settle did-not`, with `--op` where there are several")

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::agent::read_bounded;
 use crate::err::CliError;
+use crate::err::advice::{DAMAGED_RECORD, OTHER_RECORD};
 use crate::{exit, out, place, words};
 
 /// BOUND: bytes of a public key.
@@ -272,16 +273,14 @@ fn remembered(result: &Verified, size: u64) -> String {
 fn help(what: &FaultKind, is_own: bool) -> Option<&'static str> {
     match (what, is_own) {
         (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
-        (FaultKind::KeyUnreadable, _) => Some("give the public key of whoever signed it with `--key FILE`"),
+        (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
         (FaultKind::Unreadable(_), _) => Some("see that the files can be read, and say it again"),
-        (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(
-            "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that",
-        ),
+        (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(OTHER_RECORD),
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, false) => {
-            Some("that copy is an older or another one than what is remembered: look for one that has it all")
+            Some("this copy is older than the record that is remembered, or of another record: look for another copy")
         }
-        (_, true) => Some("put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside"),
-        (_, false) => Some("look for a copy that is whole: nothing of this one is to be believed from the fault on"),
+        (_, true) => Some(DAMAGED_RECORD),
+        (_, false) => Some("look for an undamaged copy: do not believe anything after the fault in this one"),
     }
 }
 
