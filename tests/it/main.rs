@@ -44,7 +44,7 @@ mod limits_table;
 mod meaning;
 mod mounts;
 mod network;
-mod operating;
+mod operations;
 mod outstanding;
 mod placeholders;
 mod principals;

@@ -1,11 +1,11 @@
-//! `docs/operating.md`: each command is run as it stands, in one home, and ends with the number that the page says.
+//! `docs/operations.md`: each command is run as it stands, in one home, and ends with the number that the page says.
 
 use tests::guests::guest;
 use tests::program::Program;
 use tests::tools::root;
 
 fn page() -> String {
-    std::fs::read_to_string(root().join("docs/operating.md")).unwrap()
+    std::fs::read_to_string(root().join("docs/operations.md")).unwrap()
 }
 
 /// The commands of the page in order, each with the number that it ends with.
