@@ -29,6 +29,7 @@ mod exchanges;
 mod exposure;
 mod fair;
 mod files;
+mod forms;
 mod golden;
 mod guesses;
 mod guests_have_tests;

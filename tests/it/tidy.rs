@@ -41,7 +41,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime", &["sandbox"]),
 ];
 
-/// Every file of the repository, but what is built and what git keeps, with its path from the root.
+/// Every file of the repository, but what is built, what git keeps and the homes that are kept as they were made, with its path from the root.
 fn files(ending: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root()];
@@ -49,7 +49,7 @@ fn files(ending: &str) -> Vec<(String, String)> {
         for entry in fs::read_dir(&folder).expect("it can be listed").map(|entry| entry.expect("it is there")) {
             let (path, name) = (entry.path(), entry.file_name());
             let kind = entry.file_type().expect("it is there");
-            if kind.is_dir() && !["target", ".git", "__pycache__", "node_modules"].iter().any(|skipped| name == *skipped) {
+            if kind.is_dir() && !["target", ".git", "__pycache__", "node_modules", "homes"].iter().any(|skipped| name == *skipped) {
                 folders.push(path);
             } else if kind.is_file() && name.to_string_lossy().ends_with(ending) {
                 let text = fs::read(&path).map(String::from_utf8);

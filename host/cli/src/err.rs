@@ -190,6 +190,8 @@ pub(crate) enum CliError {
     NotACaseName(String),
     #[error("the home can't be used")]
     Home(#[source] io::Error),
+    #[error(transparent)]
+    Form(#[from] home::FormError),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
     #[error("could not start")]
@@ -239,6 +241,7 @@ impl CliError {
             Self::Failed { exit, .. } => *exit,
             Self::EndedEarly { means } => exit::of_means(*means),
             Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
+            Self::Read(journal::ReadError::Newer(_)) | Self::Accept(journal::OpenError::Newer(_)) => exit::HOST,
             Self::Read(_) => exit::RECORD,
             Self::Accept(journal::OpenError::Held { .. }) => exit::HOST,
             Self::Accept(journal::OpenError::Whole) => exit::USAGE,
@@ -267,7 +270,7 @@ impl CliError {
             | Self::NotAKind { .. }
             | Self::PublicKey { .. }
             | Self::NoHome { .. } => exit::USAGE,
-            Self::Home(_) => exit::HOST,
+            Self::Home(_) | Self::Form(_) => exit::HOST,
             Self::Unread(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,

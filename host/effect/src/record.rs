@@ -22,6 +22,7 @@ mod parts;
 #[macro_use]
 mod word;
 
+pub use form::newer_form;
 pub use parts::{
     AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
     HostPurpose, MetIn, Object, SealedUnder, Sent, Settled, Tls, Touch, VERSION,

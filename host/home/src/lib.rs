@@ -1,7 +1,7 @@
 //! Opens the files of a home. They are used only if no other user can put or change them, and opened such that nothing in their place makes
 //! the program wait.
 //!
-//! What this room does not do: it does not know what any file means; it follows no link; it repairs nothing by itself, but says which
+//! What this room does not do: it does not know what any file means but the one that says the home's form; it follows no link; it repairs nothing by itself, but says which
 //! command would. An access list (`setfacl`) needs no check of its own: its mask is in the group's bits of the mode, so a mode without
 //! rights for the group leaves it without effect.
 //!
@@ -11,9 +11,11 @@
 #![forbid(unsafe_code)]
 
 mod exposed;
+mod form;
 mod open;
 mod private;
 
 pub use exposed::{Exposed, Kind};
+pub use form::{FORM_FILE, Form, FormError, KnownForms, form, form_handed, say_form};
 pub use open::{Access, create_new, list, make_folder, open, open_handed, sync_folder};
 pub use private::check;

@@ -143,6 +143,12 @@ pub enum FaultKind {
     /// The header of a segment is damaged.
     #[error("the segment's header is damaged")]
     HeaderBroken,
+    /// A newer program wrote the segment.
+    #[error("the segment is of form {form}, which a newer program wrote")]
+    SegmentNewer {
+        /// Its form.
+        form: u8,
+    },
     /// A whole header of another log, another segment or another place.
     #[error("the segment does not belong here")]
     HeaderDiffers,
@@ -210,9 +216,24 @@ pub enum FaultKind {
     Unreadable(io::ErrorKind),
 }
 
+/// A record whose form this version of the program does not know, since a newer one wrote it. It is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {} of the log is of form {form}, and this program reads forms up to {}: a newer one wrote it", at.index, effect::record::VERSION)]
+pub struct Newer {
+    /// Where it lies.
+    pub at: Position,
+    /// Whose it is.
+    pub run: RunId,
+    /// Its form.
+    pub form: u32,
+}
+
 /// Why a home can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// A newer program has written to it.
+    #[error("the record can't be gone on with by this program")]
+    Newer(#[source] Newer),
     /// Another process holds it.
     #[error("another process holds `{}`", home.display())]
     Held {
@@ -292,6 +313,9 @@ pub enum KnownFrom {
 /// Why a record or payload can't be read back.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// A newer program has written to the log.
+    #[error("the record can't be read further by this program")]
+    Newer(#[source] Newer),
     /// A file could not be read.
     #[error("could not read `{}`", path.display())]
     Io {

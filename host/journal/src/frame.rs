@@ -181,6 +181,14 @@ impl Header {
         // Encoding again checks the padding and the checksum too.
         (magic == MAGIC && header.encode() == bytes).then_some(header)
     }
+
+    /// The form of a segment that a newer program wrote: it begins as all do, and its checksum is where it always is.
+    pub(crate) fn newer(bytes: &[u8; HEADER_BYTES]) -> Option<u8> {
+        let (rest, crc) = bytes.split_last_chunk::<4>()?;
+        let (name, [.., own]) = (rest.strip_prefix(MAGIC.first_chunk::<7>()?)?, MAGIC);
+        let form = *name.first()?;
+        (form > own && crc32c::crc32c(rest).to_le_bytes() == *crc).then_some(form)
+    }
 }
 
 /// The size of a whole frame with so much content.
@@ -229,6 +237,17 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Header::decode(&changed), None, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_header_of_a_newer_form_is_told_from_a_damaged_one() {
+        let mut bytes: [u8; HEADER_BYTES] = Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77 }.encode().try_into().unwrap();
+        assert_eq!(Header::newer(&bytes), None);
+        bytes[7] = 2;
+        assert_eq!(Header::newer(&bytes), None, "its checksum does not fit");
+        let crc = crc32c::crc32c(&bytes[..60]).to_le_bytes();
+        bytes[60..].copy_from_slice(&crc);
+        assert_eq!((Header::newer(&bytes), Header::decode(&bytes)), (Some(2), None));
     }
 
     #[test]

@@ -27,6 +27,8 @@ use crate::wire::Fields;
 /// Size of a slot in the file of run keys.
 pub(crate) const SLOT_BYTES: usize = 128;
 const SLOT_VERSION: u8 = 1;
+/// The form of the keys of a home.
+pub const KEYS_FORM: u32 = 1;
 
 pub(crate) fn sign_path(home: &Path) -> PathBuf {
     home.join("journal.key")

@@ -53,10 +53,11 @@ mod writer;
 mod tests;
 
 pub use derived::{Derived, Forged, Mark};
-pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, OpenError, ReadError, Step};
+pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, Newer, OpenError, ReadError, Step};
 pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 pub use ids::{LogId, LogIdError, Position, log_run};
 pub use journal::{Appended, Entry, Journal, KeyedHasher, Options};
+pub use keys::KEYS_FORM;
 pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
 pub use open::{AcceptedRollback, Looked, Opened, accept_rollback, look};
 pub use payload::Payload;

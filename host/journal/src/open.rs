@@ -89,7 +89,12 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
     let numbers = list(&folder)?;
     let (signer, _) = keys::load(&disk, home, !numbers.is_empty())?;
     let mut walker = Walker::new(signer.public(), Signatures::Last, Vec::new());
-    walk(&folder, &numbers, Position::start(), &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
+    let mut newer = None;
+    let walked = walk(&folder, &numbers, Position::start(), &mut walker, &mut |leaf| newer = newer.or_else(|| leaf.newer()));
+    walked.map_err(OpenError::Fault)?;
+    if let Some(newer) = newer {
+        return Err(OpenError::Newer(newer));
+    }
     let now = Remembered { log: signer.public().log(), size: walker.tree.size(), root: walker.tree.root() };
     let index = index::path(home);
     match disk.remove(&index) {
@@ -254,7 +259,11 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
             walker.known.push(Known::new(size, root, KnownFrom::Index));
         }
     }
-    let end = walk(folder, numbers, from, &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
+    let mut newer = None;
+    let end = walk(folder, numbers, from, &mut walker, &mut |leaf| newer = newer.or_else(|| leaf.newer())).map_err(OpenError::Fault)?;
+    if let Some(newer) = newer {
+        return Err(OpenError::Newer(newer));
+    }
     if let Some(known) = walker.unmet() {
         let (log, size, root) = (key.log(), walker.tree.size(), walker.tree.root());
         return Err(OpenError::Behind { log, size, root, known: known.size, from: known.from });

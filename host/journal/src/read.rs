@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use effect::{Digest, RunId};
 
 use crate::derived::{Derived, Mark};
-use crate::err::{Fault, FaultKind, ReadError};
+use crate::err::{Fault, FaultKind, Newer, ReadError};
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
 use crate::index::Index;
@@ -373,6 +373,9 @@ impl Records {
             let malformed = || ReadError::Fault(Fault { at, what: FaultKind::LeafMalformed });
             let view = batch.leaf(span).ok_or_else(malformed)?;
             if self.only.is_none_or(|only| only == view.head.run) {
+                if let Some(form) = effect::record::newer_form(view.body) {
+                    return Err(ReadError::Newer(Newer { at, run: view.head.run, form }));
+                }
                 let record = Record::new(at, batch.content(span), &view);
                 let is_first = self.last.is_none() && self.reader.salvage.is_some() && self.began == Position::start();
                 let follows = self.last.map_or(!is_first || record.seq == 1, |last| last == record.prev);

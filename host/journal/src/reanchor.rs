@@ -22,7 +22,7 @@ use crate::keys;
 use crate::open::{hold, io_at, open_on};
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
-use crate::walk::{End, Signatures, Walker, walk};
+use crate::walk::{End, Leaf, Signatures, Walker, walk};
 use crate::wire::wide;
 
 /// The beginning of such a folder's name; a number follows.
@@ -104,7 +104,11 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
         Some(Remembered { log: checkpoint.log, size: checkpoint.size, root: checkpoint.root })
     });
     let mut walker = Walker::new(key, Signatures::Each, Vec::new());
-    let cut = find(&folder, &numbers, &mut walker, was);
+    let mut newer = None;
+    let cut = find((&folder, &numbers), &mut walker, was, &mut |leaf| newer = newer.or_else(|| leaf.newer()));
+    if let Some(newer) = newer {
+        return Err(OpenError::Newer(newer));
+    }
     let aside = Aside::of(home, cut.as_ref().map(|cut| &cut.fault))?.ok_or(OpenError::Whole)?;
     if let Some(cut) = &cut {
         aside.take(&folder, &numbers, cut)?;
@@ -124,9 +128,16 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
 }
 
 /// Where the log is damaged: at the first fault, or at its end, if that is no batch although more is remembered.
-fn find(folder: &Path, numbers: &[u32], walker: &mut Walker<'_>, was: Option<Remembered>) -> Option<Cut> {
+fn find(
+    (folder, numbers): (&Path, &[u32]),
+    walker: &mut Walker<'_>,
+    was: Option<Remembered>,
+    each: &mut dyn FnMut(&Leaf<'_>),
+) -> Option<Cut> {
     let until_gap: Vec<u32> = (1u32..).zip(numbers).take_while(|(expected, found)| expected == *found).map(|(number, _)| number).collect();
-    match walk(folder, &until_gap, Position::start(), walker, &mut |_| {}) {
+    match walk(folder, &until_gap, Position::start(), walker, each) {
+        // Only a newer program can say what is damaged in what it wrote.
+        Err(Fault { what: FaultKind::SegmentNewer { .. }, .. }) => None,
         Err(fault) => {
             let (segment, offset) = walker.next;
             // If a header is damaged, its whole segment is cut.

@@ -92,7 +92,8 @@ pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(Fi
         io::ErrorKind::UnexpectedEof => fault(FaultKind::HeaderBroken),
         kind => fault(FaultKind::Unreadable(kind)),
     })?;
-    let header = Header::decode(&bytes).ok_or_else(|| fault(FaultKind::HeaderBroken))?;
+    let broken = || fault(Header::newer(&bytes).map_or(FaultKind::HeaderBroken, |form| FaultKind::SegmentNewer { form }));
+    let header = Header::decode(&bytes).ok_or_else(broken)?;
     if header.number != number || log.is_some_and(|log| log != header.log) {
         return Err(fault(FaultKind::HeaderDiffers));
     }

@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use effect::record::newer_form;
 use effect::{Digest, RunId};
 
-use crate::err::{Fault, FaultKind, KnownFrom};
+use crate::err::{Fault, FaultKind, KnownFrom, Newer};
 use crate::frame::{LeafView, PAYLOAD};
 use crate::ids::Position;
 use crate::note::{Checkpoint, PublicKey};
@@ -37,6 +38,13 @@ pub struct Leaf<'a> {
     pub body: &'a [u8],
     /// How many payloads it has.
     pub payloads: usize,
+}
+
+impl Leaf<'_> {
+    /// That a newer version of this program wrote it, if so: it is counted and proved, and what it says is not known.
+    pub fn newer(&self) -> Option<Newer> {
+        newer_form(self.body).map(|form| Newer { at: self.at, run: self.run, form })
+    }
 }
 
 /// The last record of a run.

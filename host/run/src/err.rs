@@ -11,6 +11,17 @@ pub enum RunError {
     /// Another process holds the home.
     #[error("the home `{}` is held by another process", .0.display())]
     Held(PathBuf),
+    /// A home of another form than this program's.
+    #[error(transparent)]
+    Form(#[from] home::FormError),
+    /// The process that holds the home is another version of the program, which does not understand this one.
+    #[error("bailiwick {theirs} holds the home, and this is bailiwick {own}: they don't understand each other")]
+    OtherVersion {
+        /// Its version.
+        theirs: String,
+        /// Of this program.
+        own: &'static str,
+    },
     /// The record can't be opened, or is not what it should be.
     #[error("the record of the home can't be used")]
     Record(#[source] journal::OpenError),
@@ -153,6 +164,8 @@ impl RunError {
     /// The exit code that says so to a shell.
     pub fn exit(&self) -> u8 {
         match self {
+            Self::Form(_) | Self::OtherVersion { .. } => 1,
+            Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
             Self::Record(_) | Self::RecordBroken | Self::Read(_) | Self::Order(_) => 6,
             Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => 2,
             Self::Load { .. } => 6,

@@ -3,7 +3,7 @@
 use effect::record::SealedUnder;
 use effect::{Means, RunId, SafeText, Stopping};
 
-use crate::control::client::Client;
+use crate::control::client::{Client, gone};
 use crate::control::server::{Server, serve};
 use crate::err::RunError;
 use crate::house::{House, HouseOptions, Place};
@@ -48,6 +48,7 @@ impl Holder {
                     Ok(client) => return Ok(Self::There(HolderClient(client))),
                     // A holder that is there and does not answer will not answer the next time either.
                     Err(cause) if cause.kind() == std::io::ErrorKind::TimedOut => return Err(RunError::Holder(cause.to_string())),
+                    Err(cause) if cause.kind() == std::io::ErrorKind::Unsupported => return Err(gone(&cause)),
                     Err(_) if turn < TURNS => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
                     Err(_) => return Err(RunError::Held(home)),
                 },

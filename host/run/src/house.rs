@@ -16,6 +16,7 @@ use sandbox::{Cache, Engine, EngineOptions, Prepared};
 use tokio::sync::watch;
 
 use crate::err::RunError;
+use crate::forms::FORMS;
 use crate::order::NetworkOrder;
 use crate::principal::own_principal;
 
@@ -228,8 +229,11 @@ impl House {
     /// # Errors
     /// [`RunError::Held`] when another process has it; a record that is not what it should be.
     pub fn open(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
+        // Before anything else: a home of a newer form is not touched.
+        home::form(&place.home, &FORMS)?;
         private(&place.home)?;
         private(&place.state)?;
+        home::say_form(&place.home, &FORMS)?;
         let (journal, opened) = match Journal::open(&place.home, Some(&place.state), journal::Options::default()) {
             Ok(opened) => opened,
             Err(journal::OpenError::Held { .. }) => return Err(RunError::Held(place.home.clone())),

@@ -24,7 +24,7 @@ mod strength;
 pub use exec::ExecError;
 pub use harden::{Unhardened, harden};
 pub use keyring::KeyringError;
-pub use local::{Kept, KeySource, Listed, Local, LocalError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+pub use local::{Kept, KeySource, Listed, Local, LocalError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, VAULT_FORM};
 pub use place::{Outgoing, PlaceError, Placed, bearer, place};
 pub use register::{Outstanding, Register, Registered};
 pub use scrub::{Hits, PackedError, Scrubber, Scrubbing, TooManyForms};

@@ -38,6 +38,7 @@ impl CliError {
                 Some(format!("`bailiwick credentials set {name}` sets a new value"))
             }
             Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
+            Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
             _ => None,
         }
     }
@@ -101,6 +102,14 @@ impl CliError {
             Self::WouldBeRefused(_) => Some(
                 "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
             ),
+            Self::Read(ReadError::Newer(_))
+            | Self::Accept(OpenError::Newer(_))
+            | Self::Run(RunError::Record(OpenError::Newer(_)) | RunError::Read(ReadError::Newer(_))) => {
+                Some("use the program that wrote it with this home; nothing was changed")
+            }
+            Self::Run(RunError::OtherVersion { .. }) => Some(
+                "wait until its runs have ended (that version's `bailiwick ps`), or use that version; one version at a time can hold a home",
+            ),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
             Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(OTHER_RECORD),
             Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(
@@ -124,6 +133,16 @@ impl CliError {
             Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
             _ => None,
         }
+    }
+}
+
+fn form_advice(err: &home::FormError) -> String {
+    match err {
+        home::FormError::Newer { needs, .. } => {
+            format!("use bailiwick {needs} or a newer one with this home (`bailiwick --version`); nothing in it was changed")
+        }
+        home::FormError::Broken(_) => "put that file back from a copy of the home".to_owned(),
+        home::FormError::Io { .. } => "see that the file can be read, and say it again".to_owned(),
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn vault_exit(err: &vault::LocalError) -> u8 {
         LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
             exit::HOST
         }
+        LocalError::Newer { .. } => exit::HOST,
         LocalError::Costly(_) | LocalError::Memory | LocalError::Random | LocalError::FullOfLive => exit::HOST,
     }
 }

@@ -213,6 +213,23 @@ fn each_kind_is_canonical_and_reads_back() {
 }
 
 #[test]
+fn a_body_of_a_newer_form_is_told_from_one_that_is_not_understood() {
+    for record in one_of_each() {
+        let body = String::from_utf8(record.to_bytes()).unwrap();
+        assert_eq!(newer_form(body.as_bytes()), None, "{body}");
+        let newer = body.replace("\"v\":1", "\"v\":2");
+        assert_eq!(newer_form(newer.as_bytes()), Some(2), "{newer}");
+        let words = Record::parse(newer.as_bytes()).unwrap_err().to_string();
+        assert!(words.contains("a record of form 2") && words.contains("forms up to 1"), "{words}");
+    }
+    // A text that looks like the field does not count, and neither does what is no record.
+    assert_eq!(newer_form(br#"{"kind":"recovered","v":2,"why":"\"v\":1"}"#), Some(2));
+    assert_eq!(newer_form(br#"{"kind":"of-tomorrow","v":7}"#), Some(7));
+    assert_eq!(newer_form(b"not JSON"), None);
+    assert_eq!(newer_form(br#"{"v":"2"}"#), None);
+}
+
+#[test]
 fn an_unknown_kind_is_an_error_and_not_a_guess() {
     assert!(Record::parse(br#"{"kind":"asked-nicely"}"#).is_err());
     assert!(Record::parse(br#"{"kind":"asked"}"#).is_err());

@@ -15,9 +15,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
 use super::short_path;
-use super::wire::{Answer, Wish, lines, receive, send};
+use super::wire::{Answer, WIRE_FORM, Wish, lines, receive, send};
 use crate::err::RunError;
 use crate::event::{self, Event, Teller};
+use crate::forms::{FORMS, spoken};
 use crate::house::{Place, held};
 use crate::life::{Running, Word};
 use crate::order::{NetworkOrder, RunOrder};
@@ -35,8 +36,21 @@ pub(crate) struct Client {
     first: Mutex<Option<Line>>,
 }
 
-fn gone(err: io::Error) -> RunError {
-    RunError::Holder(err.to_string())
+/// Another version of the program holds the home, and does not understand this one.
+#[derive(Debug, thiserror::Error)]
+#[error("it is bailiwick {0}")]
+struct OtherVersion(String);
+
+/// What became of a connection.
+pub(crate) fn gone(err: &io::Error) -> RunError {
+    match err.get_ref().and_then(|inner| inner.downcast_ref::<OtherVersion>()) {
+        Some(OtherVersion(version)) => {
+            // What another program says of itself is shown to a person.
+            let theirs = SafeText::new(if version.is_empty() { "of an older version" } else { version }, 32).to_string();
+            RunError::OtherVersion { theirs, own: FORMS.program }
+        }
+        None => RunError::Holder(err.to_string()),
+    }
 }
 
 type Line = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
@@ -59,7 +73,13 @@ impl Client {
         let mut from = BufReader::new(from);
         let welcome = tokio::time::timeout(WELCOME_MAX, receive(&mut from)).await;
         match welcome.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))?? {
-            Some(Answer::Welcome {}) => Ok((from, to)),
+            Some(Answer::Welcome { version, forms, wire }) => {
+                if wire == WIRE_FORM && forms == spoken() {
+                    Ok((from, to))
+                } else {
+                    Err(io::Error::new(io::ErrorKind::Unsupported, OtherVersion(version)))
+                }
+            }
             _ => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving")),
         }
     }
@@ -73,10 +93,10 @@ impl Client {
         let first = held(&self.first).take();
         let (mut from, mut to) = match first {
             Some(line) => line,
-            None => Self::dial(&self.place).await.map_err(gone)?,
+            None => Self::dial(&self.place).await.map_err(|err| gone(&err))?,
         };
-        send(&mut to, wish).await.map_err(gone)?;
-        match receive(&mut from).await.map_err(gone)? {
+        send(&mut to, wish).await.map_err(|err| gone(&err))?;
+        match receive(&mut from).await.map_err(|err| gone(&err))? {
             Some(Answer::Failed { exit, message }) => Err(RunError::Refused { exit, message }),
             Some(answer) => Ok(((from, to), answer)),
             None => Err(RunError::Holder("it closed without an answer".to_owned())),

@@ -12,9 +12,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::wire::{Answer, Wish, lines, send};
+use super::wire::{Answer, WIRE_FORM, Wish, lines, send};
 use super::{NAME, short_path};
 use crate::err::RunError;
+use crate::forms::{FORMS, spoken};
 use crate::house::House;
 use crate::life::Running;
 use crate::principal::principal_of;
@@ -80,6 +81,10 @@ async fn accept(listener: UnixListener, house: House, bounds: Bounds) {
     }
 }
 
+fn welcome() -> Answer {
+    Answer::Welcome { version: FORMS.program.to_owned(), forms: spoken(), wire: WIRE_FORM }
+}
+
 /// The user behind a connection, as the kernel noted it when the connection was made (SO_PEERCRED, unix(7)). `None` if it is not the user
 /// of this process.
 ///
@@ -91,7 +96,7 @@ fn client(peer: u32, own: u32) -> Option<Principal> {
 
 async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Duration) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
-    send(&mut to, &Answer::Welcome {}).await?;
+    send(&mut to, &welcome()).await?;
     let mut wishes = lines(BufReader::new(from));
     let wish = match tokio::time::timeout(wish_max, wishes.recv()).await {
         Ok(Some(Ok(wish))) => wish,

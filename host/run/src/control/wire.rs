@@ -16,6 +16,9 @@ use crate::say_trust::TrustSaid;
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
 
+/// The form of what is said over the socket. Raised with every change that another version would not understand.
+pub(super) const WIRE_FORM: u32 = 1;
+
 /// What a client wants. There is one order for each connection, except that `Stop` may follow a run. Nothing in here says who the client
 /// is: the kernel says that.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,7 +39,19 @@ pub(super) enum Wish {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
     /// The first line to every client: its wish is heard, and the home is not left before it is answered.
-    Welcome {},
+    ///
+    /// INVARIANT: this line keeps its form, so that any two versions can say that they don't understand each other.
+    Welcome {
+        /// The holder's version.
+        #[serde(default)]
+        version: String,
+        /// The forms of home, record, keys and vault that it uses.
+        #[serde(default)]
+        forms: String,
+        /// The form of what is said here.
+        #[serde(default)]
+        wire: u32,
+    },
     /// Of a run.
     Event { event: Event },
     /// Whether it was done.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::entries::{REVOKED_MAX, SECRETS_MAX};
-use super::seal::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+use super::seal::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, VAULT_FORM};
 use crate::keyring::KeyringError;
 use crate::secret::UnfitError;
 
@@ -74,6 +74,14 @@ pub enum LocalError {
     /// Somebody has set another value meanwhile.
     #[error("`{0}` has another value by now")]
     Changed(String),
+    /// A newer program wrote it.
+    #[error("`{}` is of form {form}, and this program opens forms up to {VAULT_FORM}: a newer one wrote it", vault.display())]
+    Newer {
+        /// The vault.
+        vault: PathBuf,
+        /// Its form.
+        form: u32,
+    },
     /// The seal does not hold.
     #[error("`{}` does not open: it was changed, cut short, or belongs to another key", .0.display())]
     Sealed(PathBuf),

@@ -34,7 +34,7 @@ use self::entries::Entries;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
 use self::seal::{COST, Cost, Head, HeadError, KEY_BYTES, Key};
-pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, VAULT_FORM};
 use crate::keyring;
 use crate::pinned;
 use crate::secret::Secret;
@@ -356,6 +356,7 @@ impl Local {
         Head::of(bytes).map_err(|err| match err {
             HeadError::Broken => LocalError::Sealed(self.file()),
             HeadError::Costly => LocalError::Costly(self.file()),
+            HeadError::Newer(form) => LocalError::Newer { vault: self.file(), form },
         })
     }
 

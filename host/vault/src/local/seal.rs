@@ -8,8 +8,13 @@ use zeroize::Zeroizing;
 use super::err::LocalError;
 
 /// How files begin, of the form before this one and of this one.
+const MAGIC: &[u8] = b"bailiwick vault ";
 const MAGIC_1: &[u8] = b"bailiwick vault 1\n";
 const MAGIC_2: &[u8] = b"bailiwick vault 2\n";
+/// The form that is written.
+pub const VAULT_FORM: u32 = 2;
+/// BOUND: digits of the form of a vault.
+const FORM_DIGITS_MAX: usize = 9;
 const NONCE_BYTES: usize = 24;
 const SALT_BYTES: usize = 16;
 const KEY_ID_BYTES: usize = 8;
@@ -74,6 +79,8 @@ pub(super) enum Head {
 pub(super) enum HeadError {
     Broken,
     Costly,
+    /// A newer program wrote it, in this form.
+    Newer(u32),
 }
 
 impl Head {
@@ -82,7 +89,7 @@ impl Head {
         if let Some(rest) = file.strip_prefix(MAGIC_1) {
             return Ok((Self::First, rest));
         }
-        let rest = file.strip_prefix(MAGIC_2).ok_or(HeadError::Broken)?;
+        let rest = file.strip_prefix(MAGIC_2).ok_or_else(|| newer(file).map_or(HeadError::Broken, HeadError::Newer))?;
         match rest.split_first().ok_or(HeadError::Broken)? {
             (1, rest) => rest.split_first_chunk().map(|(id, rest)| (Self::File(*id), rest)).ok_or(HeadError::Broken),
             (2, rest) => Self::of_passphrase(rest),
@@ -144,6 +151,14 @@ impl Head {
     pub(super) fn new_passphrase(cost: Cost) -> Result<Self, LocalError> {
         random().map(|salt| Self::Passphrase(cost, salt))
     }
+}
+
+/// The form of a file that a newer program wrote.
+fn newer(file: &[u8]) -> Option<u32> {
+    let rest = file.strip_prefix(MAGIC)?;
+    let digits = rest.iter().take(FORM_DIGITS_MAX + 1).position(|byte| *byte == b'\n')?;
+    let form = str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
+    (form > VAULT_FORM).then_some(form)
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], LocalError> {

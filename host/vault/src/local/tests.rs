@@ -149,7 +149,9 @@ fn nothing_else_opens(vault: &Local, home: &Path, refusals: fn(&LocalError) -> b
     let refused = |bytes: &[u8]| {
         fs::write(home.join("vault"), bytes).unwrap();
         let err = vault.get("a").unwrap_err();
-        assert!(refusals(&err), "{} bytes: {err:?}", bytes.len());
+        // A digit of the form that is another one by a bit looks like the form of a newer program.
+        let is_newer = matches!(err, LocalError::Newer { form: 3, .. }) && bytes.starts_with(b"bailiwick vault 3\n");
+        assert!(refusals(&err) || is_newer, "{} bytes: {err:?}", bytes.len());
         assert!(vault.set("b", secret("other-value"), 8).is_err());
         assert_eq!(fs::read(home.join("vault")).unwrap(), bytes);
     };

@@ -1,5 +1,6 @@
 //! `audit verify`: the proof that the record is whole, from nothing but its folder and a key.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use effect::record::Record;
@@ -63,6 +64,8 @@ struct Verified {
     reanchored: Vec<Reanchor>,
     /// A record that stands where it can't.
     order: Option<Order>,
+    /// What a newer program wrote: proved, and not understood.
+    newer: Option<Unread>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +78,48 @@ struct Fault {
     help: Option<&'static str>,
     #[serde(skip)]
     kind: FaultKind,
+}
+
+/// What this version of the program proves without knowing what it says.
+#[derive(Default, Serialize)]
+struct Unread {
+    /// Records of a newer form.
+    records: u64,
+    /// The newest form among them.
+    form: u32,
+    /// What the copy itself says of its form, where that is newer.
+    home: Option<String>,
+    #[serde(skip)]
+    first: Option<journal::Newer>,
+    #[serde(skip)]
+    runs: HashSet<RunId>,
+}
+
+impl Unread {
+    fn of(folder: &Path) -> Self {
+        let home = home::form_handed(folder, &::run::FORMS).err().map(|err| err.to_string());
+        Self { home, ..Self::default() }
+    }
+
+    /// Takes in a record. Whether its order can't be judged: it, or an earlier one of its run, is of a newer form.
+    fn take(&mut self, leaf: &Leaf<'_>) -> bool {
+        let Some(newer) = leaf.newer() else { return self.runs.contains(&leaf.run) };
+        self.records += 1;
+        self.form = self.form.max(newer.form);
+        self.first.get_or_insert(newer);
+        if leaf.run != log_run() {
+            self.runs.insert(leaf.run);
+        }
+        true
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let home = self.home.iter().map(|words| format!("  newer       {}", words::safe(words)));
+        let (records, form) = (words::many(self.records, "record is", "records are"), self.form);
+        let records = (self.records > 0)
+            .then(|| format!("  newer       {records} of a newer form (up to {form}): proved, and not understood by this program"));
+        home.chain(records).collect()
+    }
 }
 
 #[derive(Serialize)]
@@ -118,6 +163,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let mut order: Option<(Position, OrderFault)> = None;
     let mut own = false;
     let mut reanchored = Vec::new();
+    let mut unread = Unread::of(&folder);
     let mut each = |leaf: &Leaf<'_>| {
         own |= leaf.run == log_run();
         if leaf.run == log_run()
@@ -125,7 +171,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         {
             reanchored.push(reanchor(&folder, record));
         }
-        if order.is_none()
+        if !unread.take(leaf)
+            && order.is_none()
             && let Err(fault) = ledger.fold(leaf.run, leaf.seq, leaf.body)
         {
             order = Some((leaf.at, fault));
@@ -134,6 +181,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let report = journal::verify(&folder, key.as_ref(), state.as_deref(), &mut each);
     let mut result = result(report, order, args.folder.is_none());
     result.reanchored = reanchored;
+    if let (None, Some(newer)) = (&args.folder, unread.first) {
+        return Err(CliError::Read(journal::ReadError::Newer(newer)));
+    }
+    result.newer = (unread.records > 0 || unread.home.is_some()).then_some(unread);
     // The log's own records belong to no run.
     result.runs = result.runs.saturating_sub(usize::from(own));
     if args.json {
@@ -194,6 +245,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         state: report.evidence.state,
         fault,
         reanchored: Vec::new(),
+        newer: None,
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -212,6 +264,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
     if let Some(order) = &result.order {
         out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
     }
+    result.newer.iter().flat_map(Unread::lines).try_for_each(|line| out::line(&line))?;
     for it in &result.reanchored {
         let was = it.was_size.map_or_else(|| "no".to_owned(), words::count);
         let kept = if it.kept { "which is there as it was" } else { "which is NOT THERE as it was" };
@@ -274,6 +327,7 @@ fn help(what: &FaultKind, is_own: bool) -> Option<&'static str> {
     match (what, is_own) {
         (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
         (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
+        (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),
         (FaultKind::Unreadable(_), _) => Some("see that the files can be read, and say it again"),
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(OTHER_RECORD),
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, false) => {

@@ -1,0 +1,278 @@
+//! The form of a home: what the files in it look like, and which program they need.
+//!
+//! A home says its form in the file `form`. A program reads that file before it reads or writes anything else in the home, and leaves a home
+//! alone that is of a form it does not know. A home without the file is of the first form: every later one has it.
+//!
+//! ```text
+//! bailiwick home 1       the form of the home as a whole
+//! needs 0.1.0            the oldest program that can use it
+//! made 0.1.0             the program that made it
+//! record 1               the form of each part, a line each
+//! ```
+//!
+//! INVARIANT: the first two lines are the same in every form there will be, so that an older program can say which program is needed.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::open::{Access, create_new, list, open, open_handed, sync_folder};
+
+/// The file's name in a home.
+pub const FORM_FILE: &str = "form";
+/// The beginning of the name under which it is written.
+const NEW: &str = "form.new";
+/// BOUND: a longer file is no form.
+const BYTES_MAX: u64 = 4096;
+/// BOUND: letters of a version that is quoted in a message.
+const VERSION_LETTERS_MAX: usize = 32;
+const TITLE: &str = "bailiwick home ";
+
+/// The forms that a program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownForms {
+    /// Of a home as a whole.
+    pub home: u32,
+    /// Of each part of it, by name, in the order in which they are written.
+    pub parts: &'static [(&'static str, u32)],
+    /// The version of the program.
+    pub program: &'static str,
+    /// The oldest program that can use a home of these forms.
+    pub needs: &'static str,
+}
+
+/// What a home says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The form of the home as a whole, from 1.
+    pub home: u32,
+    /// The oldest program that can use it.
+    pub needs: String,
+    /// The program that made it; empty where it does not say.
+    pub made: String,
+    /// The form of each part.
+    pub parts: Vec<(String, u32)>,
+}
+
+/// Why a home is left alone.
+#[derive(Debug, thiserror::Error)]
+pub enum FormError {
+    /// A newer program made it, or has used it.
+    #[error("the home `{}` is of a newer form: {}", home.display(), newer_words(what, *form, *known, program))]
+    Newer {
+        /// Which home.
+        home: PathBuf,
+        /// The part of it, or `home`.
+        what: String,
+        /// Its form.
+        form: u32,
+        /// The newest form of it that this program knows; 0 for a part that it does not know.
+        known: u32,
+        /// The version of this program.
+        program: &'static str,
+        /// The oldest program that can use it.
+        needs: String,
+    },
+    /// The file is there and says nothing that can be understood.
+    #[error("`{}` does not say which form the home has: it was changed or cut short", .0.display())]
+    Broken(PathBuf),
+    /// The file can't be read or written.
+    #[error("could not use `{}`", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+fn newer_words(what: &str, form: u32, known: u32, program: &str) -> String {
+    match (what, known) {
+        (_, 0) => format!("it has a part `{what}`, which bailiwick {program} does not know"),
+        ("home", _) => format!("it is of form {form}, and bailiwick {program} knows forms up to {known}"),
+        _ => format!("its part `{what}` is of form {form}, and bailiwick {program} knows forms up to {known}"),
+    }
+}
+
+impl Form {
+    /// What a home says that this program makes.
+    pub fn of(known: &KnownForms) -> Self {
+        let parts = known.parts.iter().map(|(name, form)| ((*name).to_owned(), *form)).collect();
+        Self { home: known.home, needs: known.needs.to_owned(), made: known.program.to_owned(), parts }
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("{TITLE}{}\nneeds {}\nmade {}\n", self.home, self.needs, self.made);
+        self.parts.iter().for_each(|(name, form)| text.push_str(&format!("{name} {form}\n")));
+        text
+    }
+
+    /// The first two lines are understood in any form; of the rest, lines that this program can't read are parts of an unknown form.
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        let home = lines.next()?.strip_prefix(TITLE)?.parse().ok().filter(|form| *form > 0)?;
+        let needs = version(lines.next()?.strip_prefix("needs ")?)?;
+        let (mut made, mut parts) = (String::new(), Vec::new());
+        for line in lines {
+            let (name, value) = line.split_once(' ').unwrap_or((line, ""));
+            match name {
+                "made" => made = version(value)?,
+                _ => parts.push((version(name)?, value.parse().unwrap_or(u32::MAX))),
+            }
+        }
+        Some(Self { home, needs, made, parts })
+    }
+
+    /// Finds what a program does not know of this form.
+    fn judge(self, home: &Path, known: &KnownForms) -> Result<Self, FormError> {
+        let newer = |what: &str, form, known_form| {
+            let (home, what, needs) = (home.to_owned(), what.to_owned(), self.needs.clone());
+            FormError::Newer { home, what, form, known: known_form, program: known.program, needs }
+        };
+        if self.home > known.home {
+            return Err(newer("home", self.home, known.home));
+        }
+        for (name, form) in &self.parts {
+            let known_form = known.parts.iter().find(|(part, _)| part == name).map_or(0, |(_, form)| *form);
+            if *form > known_form || known_form == 0 {
+                return Err(newer(name, *form, known_form));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// A version or a name of a part: nothing that a terminal would obey.
+fn version(text: &str) -> Option<String> {
+    let fits = !text.is_empty() && text.len() <= VERSION_LETTERS_MAX;
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte));
+    (fits && plain).then(|| text.to_owned())
+}
+
+/// What a home says of its form, if this program knows that form. `None` where it says nothing: it is new, or of the first form.
+///
+/// # Errors
+/// [`FormError::Newer`] for a home of a newer program; a file that can't be read or understood. Nothing is changed.
+pub fn form(home: &Path, known: &KnownForms) -> Result<Option<Form>, FormError> {
+    read(home, open(&home.join(FORM_FILE), Access::Read), known)
+}
+
+/// The same for a copy of a home that an auditor was given.
+///
+/// # Errors
+/// As [`form`].
+pub fn form_handed(home: &Path, known: &KnownForms) -> Result<Option<Form>, FormError> {
+    read(home, open_handed(&home.join(FORM_FILE)), known)
+}
+
+fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<Option<Form>, FormError> {
+    let path = home.join(FORM_FILE);
+    let file = match file {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|cause| FormError::Io { path: path.clone(), cause })?,
+    };
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|cause| FormError::Io { path: path.clone(), cause })?;
+    let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= BYTES_MAX);
+    text.and_then(|text| Form::parse(&text)).ok_or(FormError::Broken(path))?.judge(home, known).map(Some)
+}
+
+/// Has a home say its form, where it does not yet. The home's folder is there. On the disk when this returns.
+///
+/// # Errors
+/// As [`form`]; or the file can't be written.
+pub fn say_form(home: &Path, known: &KnownForms) -> Result<Form, FormError> {
+    if let Some(form) = form(home, known)? {
+        return Ok(form);
+    }
+    let form = Form::of(known);
+    let path = home.join(FORM_FILE);
+    put(home, &path, form.to_text().as_bytes()).map_err(|cause| FormError::Io { path, cause })?;
+    Ok(form)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn put(home: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // What a process has left that died here. If it belongs to another one that is writing just now, that one makes the same file again.
+    for name in list(home)?.iter().filter(|name| name.to_str().is_some_and(|name| name.starts_with(NEW))) {
+        let _ = fs::remove_file(home.join(name));
+    }
+    let new = home.join(format!("{NEW}{}", std::process::id()));
+    let mut file = create_new(&new)?;
+    let put = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
+    match put {
+        // Another process has written the same meanwhile.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound && fs::exists(path)? => {}
+        Err(cause) => {
+            let _ = fs::remove_file(&new);
+            return Err(cause);
+        }
+        Ok(()) => {}
+    }
+    sync_folder(home)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and bends homes")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const KNOWN: KnownForms = KnownForms { home: 2, parts: &[("record", 1), ("vault", 3)], program: "0.2.0", needs: "0.2.0" };
+
+    fn says(text: &[u8]) -> Result<Option<Form>, FormError> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(FORM_FILE);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        form(home.path(), &KNOWN)
+    }
+
+    #[test]
+    fn what_a_home_says_comes_back_and_is_said_once() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(form(home.path(), &KNOWN).unwrap(), None);
+        fs::write(home.path().join("form.new7"), b"left over").unwrap();
+        let said = say_form(home.path(), &KNOWN).unwrap();
+        assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(said.clone()));
+        assert_eq!(list(home.path()).unwrap(), [FORM_FILE], "what was left over is gone");
+        // A program that needs less does not say anything else.
+        let older = KnownForms { program: "0.2.1", ..KNOWN };
+        assert_eq!(say_form(home.path(), &older).unwrap(), said);
+    }
+
+    #[test]
+    fn an_older_form_opens_and_each_newer_part_is_named() {
+        assert_eq!(says(b"bailiwick home 1\nneeds 0.1.0\nmade 0.1.0\nrecord 1\nvault 2\n").unwrap().unwrap().home, 1);
+        let newer: [(&[u8], &str, u32, u32); 5] = [
+            (b"bailiwick home 3\nneeds 0.5.0\nmade 0.5.0\nrecord 1\n", "home", 3, 2),
+            (b"bailiwick home 2\nneeds 0.5.0\nmade 0.2.0\nrecord 2\nvault 3\n", "record", 2, 1),
+            (b"bailiwick home 2\nneeds 0.5.0\nrecord 1\nvault 4\n", "vault", 4, 3),
+            (b"bailiwick home 2\nneeds 0.5.0\nmade 0.2.0\nrecord 1\nvault 3\nnotes 1\n", "notes", 1, 0),
+            (b"bailiwick home 9\nneeds 0.5.0\nanything-else\n", "home", 9, 2),
+        ];
+        for (text, part, form_then, known_then) in newer {
+            let Err(FormError::Newer { what, form, known, needs, .. }) = says(text) else { unreachable!("{text:?}") };
+            assert_eq!((what.as_str(), form, known, needs.as_str()), (part, form_then, known_then, "0.5.0"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_form_is_not_taken_for_the_first_one() {
+        let long = [b"bailiwick home 1\nneeds 0.1.0\n".as_slice(), &b"record 1\n".repeat(600)].concat();
+        let broken: [&[u8]; 7] = [
+            b"",
+            b"bailiwick home 1\n",
+            b"bailiwick home 0\nneeds 0.1.0\n",
+            b"bailiwick home 1\nneeds \x1b[31m\n",
+            b"bailiwick home 1\nneeds 0.1.0",
+            b"bailiwick home x\nneeds 0.1.0\n",
+            &long,
+        ];
+        for text in broken {
+            assert!(matches!(says(text), Err(FormError::Broken(_))), "{:?}", String::from_utf8_lossy(text));
+        }
+    }
+}
