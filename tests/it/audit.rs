@@ -228,7 +228,7 @@ async fn l10_a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_a
         let run = reader.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
         let intents = asked(&records(&place.home, run)).count();
         assert_eq!(intents, full_at);
-        let running = house.resume(run, run::own_principal(), None, &NetworkOrder::default()).await.unwrap();
+        let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
         let report = report(running).await;
         assert_eq!(report.outcome, Outcome::Done, "{report:?}");
         assert_eq!(printed(&report).lines().filter(|line| line.contains("\"status\":200")).count(), 6);

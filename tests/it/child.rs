@@ -78,6 +78,6 @@ pub(crate) async fn killed_and_resumed(child: &mut Child, place: &Place) -> (Hou
     let house = House::open(place, &tests::host::options()).unwrap();
     let records = journal::Reader::open(&place.home).unwrap();
     let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
-    let running = house.resume(run, run::own_principal(), None, &run::NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), &run::NetworkOrder::default()).await.unwrap();
     (house, tests::host::report(running).await)
 }

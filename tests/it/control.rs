@@ -44,10 +44,10 @@ impl Two {
     async fn stopped(&self, running: Running) -> Vec<Record> {
         let run = running.run;
         assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == run));
-        assert!(self.there.stop(run, None).await.unwrap());
+        assert!(self.there.stop(run).await.unwrap());
         let report = report(running).await;
         assert_eq!(report.outcome, Outcome::Stopped(Stopping { by: own_principal(), means: Means::Stop }));
-        assert!(!self.there.stop(run, None).await.unwrap(), "it has ended");
+        assert!(!self.there.stop(run).await.unwrap(), "it has ended");
         let records = records(&self.place.home, run);
         assert!(matches!(records.last(), Some(Record::RunClosed(_))), "{:?}", records.last());
         records
@@ -249,8 +249,7 @@ async fn what_the_socket_does_not_understand_changes_nothing() {
     let size = || journal::Reader::open(&two.place.home).unwrap().records().count();
     let before = size();
     let unknown_run = "{\"verb\":\"stop\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"means\":\"stop\"}\n";
-    let no_such =
-        "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"settled\":null,\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
+    let no_such = "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
     let cases: [(&str, &str); 9] = [
         ("", ""),
         ("\n", "\"exit\":2"),

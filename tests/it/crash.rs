@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use effect::record::Record;
-use effect::{Outcome, RunId};
+use effect::{Outcome, RunId, UnknownAct};
 use gate::Ledger;
-use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder, Word};
+use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder, Which, Word};
 use tests::dice::{Dice, server};
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::program::{Program, config};
@@ -100,8 +100,8 @@ impl Lane {
         new.first().copied()
     }
 
-    async fn resume(&self, house: &House, run: RunId, settled: Option<Word>) -> Result<Report, RunError> {
-        let running = house.resume(run, run::own_principal(), settled, &NetworkOrder::default()).await?;
+    async fn resume(&self, house: &House, run: RunId) -> Result<Report, RunError> {
+        let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await?;
         Ok(report(running).await)
     }
 
@@ -146,7 +146,7 @@ impl Lane {
             .filter(|asked| !answered(&cut).any(|answered| answered.op == asked.op))
             .map(|asked| (asked.op, asked.ask.resource.as_str().starts_with("POST")))
             .collect();
-        let report = match self.resume(house, run, None).await {
+        let report = match self.resume(house, run).await {
             Ok(report) => report,
             Err(RunError::NoSuchRun(_)) => {
                 assert!(matches!(cut.last(), Some(Record::RunClosed(closed)) if closed.outcome == Outcome::Done), "{:?}", cut.last());
@@ -163,16 +163,20 @@ impl Lane {
         self.tally.broken_off += u64::from(broken_off);
         let did = self.dice.roll(2) == 0;
         let (report, told_it_did) = match report.outcome {
-            Outcome::Unsettled { op } => {
+            Outcome::Unsettled { acts } => {
                 self.tally.unsettled += 1;
+                let [UnknownAct { op, .. }] = acts.as_slice() else { panic!("{acts:?}") };
+                let op = *op;
                 assert!(open.contains(&(op, true)), "only a POST without an answer has to be settled: {op} of {open:?}");
                 let posts = |lane: &Self| lane.server.heard().iter().filter(|heard| heard.method == "POST").count();
                 let before = posts(self);
                 // Asked again without a word of a person, it says the same, and still nothing is sent.
-                let again = self.resume(house, run, None).await.unwrap();
-                assert_eq!(again.outcome, report.outcome);
+                let again = self.resume(house, run).await.unwrap_err();
+                assert!(matches!(&again, RunError::Unsettled { acts: left, .. } if *left == acts), "{again:?}");
                 assert_eq!(posts(self), before);
-                let settled = self.resume(house, run, Some(Word { did, op: Some(op) })).await.unwrap();
+                let word = Word { acts: Which::Ops(vec![op]), did };
+                assert_eq!(house.settle(run, &word, &run::own_principal()).await.unwrap().left, []);
+                let settled = self.resume(house, run).await.unwrap();
                 assert_eq!(posts(self), before + usize::from(!did), "sent again only where it did not happen");
                 (settled, did)
             }

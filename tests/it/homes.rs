@@ -1,8 +1,7 @@
-//! Homes that were bent, and runs that go on after a crash: what a restart does not reset, and what one word does not settle.
+//! Homes that were bent, and runs that go on after a crash: what a restart does not reset.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use effect::Outcome;
@@ -62,57 +61,11 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     let (Some(Record::RunOpened(opened)), Some(last)) = (before.first(), asked(&before).last()) else { panic!("{before:?}") };
     let spent = last.at - opened.at;
     assert!(spent >= 300, "the first answer took so long: {spent}");
-    let running = house.resume(run, run::own_principal(), None, &NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
     let report = report(running).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     assert!(report.active_ms >= spent, "{} of {spent}", report.active_ms);
     house.close().unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_word_settles_one_act_and_each_is_named() {
-    // The first two are never answered.
-    let server = Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
-    let kit = TestHost::new();
-    let url = server.url("");
-    let mut order = kit.order("two_posts", &[&url]);
-    loopback(&mut order, server.port(), &["POST"], &["/**"]);
-    let program = Arc::new(Program::new(&config("two-posts", &tests::guests::guest("two_posts"), &order.grants)));
-    let mut child = tokio::process::Command::from(program.command(&[], &["run", "two-posts", "--trust", "--", &url]));
-    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
-    server.until(|counts| counts.heard == 2).await;
-    child.start_kill().unwrap();
-    child.wait().await.unwrap();
-    let run = journal::Reader::open(&program.place().home)
-        .unwrap()
-        .records()
-        .map(|record| record.unwrap().run)
-        .find(|run| *run != journal::log_run())
-        .unwrap()
-        .to_string();
-    let ends = async |args: &[&str]| {
-        let (program, args) = (Arc::clone(&program), args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
-        let ran = tokio::task::spawn_blocking(move || program.run(&args.iter().map(String::as_str).collect::<Vec<_>>()));
-        let output = ran.await.unwrap();
-        let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        (output.status.code(), words)
-    };
-    // One word for two acts settles none of them, in whatever way it is given.
-    for args in [&["resume", &run, "--settle", "did"][..], &["stop", &run, "--settle", "did"], &["stop", &run]] {
-        let (code, words) = ends(args).await;
-        assert_eq!(code, Some(8), "{args:?}: {words}");
-        assert!(words.contains("op 1 POST") && words.contains("op 2 POST"), "{args:?}: {words}");
-    }
-    let (code, words) = ends(&["resume", &run, "--settle", "did", "--op", "7"]).await;
-    assert_eq!(code, Some(2), "{words}");
-    let (code, words) = ends(&["resume", &run, "--settle", "did", "--op", "1"]).await;
-    assert_eq!(code, Some(8), "the other one still waits: {words}");
-    assert_eq!(server.heard().len(), 2, "nothing is sent while nobody knows");
-    let (code, words) = ends(&["resume", &run, "--settle", "did-not"]).await;
-    assert_eq!(code, Some(0), "{words}");
-    let heard = server.heard();
-    assert_eq!((heard.len(), heard[2].path.as_str()), (3, "/two"), "only what did not happen is sent again");
-    assert_eq!(ends(&["audit", "verify"]).await.0, Some(0));
 }
 
 #[test]

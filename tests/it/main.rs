@@ -57,6 +57,7 @@ mod review;
 mod rotation;
 mod rotation_at_rabbitmq;
 mod servers;
+mod settling;
 mod signed;
 mod sockets;
 mod ssrf;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use effect::record::Record;
 use effect::{Binding, May, Method, Outcome, Placement, Rotation, RotationSet, RunId, Scheme, Source};
-use run::{House, NetworkOrder, Report, RunError, RunOrder, Word};
+use run::{House, NetworkOrder, Report, RunError, RunOrder, Which, Word};
 use serde_json::{Value, json};
 use tests::host::{TestHost, mount, options, place, records};
 use tests::program::Program;
@@ -303,12 +303,12 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     let (server, run, vault) = cut_off_while_setting(folder.path()).await;
     let place = place(folder.path());
     let house = House::open(&place, &options()).unwrap();
-    let resume = async |word| house.resume(run, run::own_principal(), word, &NetworkOrder::default()).await;
+    let resume = async || house.resume(run, run::own_principal(), &NetworkOrder::default()).await;
     for _ in 0..2 {
-        let ended = match resume(None).await {
+        let ended = match resume().await {
             Ok(running) => tests::host::report(running).await.outcome,
-            Err(RunError::Unsettled { acts }) => {
-                assert!(acts.len() == 1 && acts[0].contains("set broker"), "{acts:?}");
+            Err(RunError::Unsettled { acts, .. }) => {
+                assert!(acts.len() == 1 && acts[0].what.as_str().contains("set broker"), "{acts:?}");
                 continue;
             }
             Err(other) => panic!("{other:?}"),
@@ -318,7 +318,8 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     let (new, staged) = vault.staged("broker").unwrap();
     let new = text_of(&new);
     assert_eq!((server.heard().len(), version(&vault), staged), (1, 1, 2), "nothing is sent again, nothing is lost");
-    let report = tests::host::report(resume(Some(Word { did: true, op: None })).await.unwrap()).await;
+    house.settle(run, &Word { acts: Which::Only, did: true }, &run::own_principal()).await.unwrap();
+    let report = tests::host::report(resume().await.unwrap()).await;
     let told = &output(&report)["steps"];
     assert!(is_refused(&told[1], "malformed") && told[2]["accepted"] == true && told[3]["old_refused"] == true, "{told}");
     assert_eq!(told[0]["version"], 2);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use effect::{Means, RunId, Severity, Stopping};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, Word, own_principal};
+use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, own_principal};
 
 use crate::err::CliError;
 use crate::exit::{self, Strictness};
@@ -29,19 +29,14 @@ pub(crate) struct Showing {
 /// How a run begins here.
 pub(crate) enum Beginning {
     Start(Box<RunOrder>),
-    /// With a person's word on what nobody knows.
-    Resume {
-        run: RunId,
-        word: Option<Word>,
-        network: NetworkOrder,
-    },
+    Resume { run: RunId, network: NetworkOrder },
 }
 
 impl Beginning {
     async fn begin(self, holder: &Holder) -> Result<Running, RunError> {
         match self {
             Self::Start(order) => holder.start(*order).await,
-            Self::Resume { run, word, network } => holder.resume(run, word, network).await,
+            Self::Resume { run, network } => holder.resume(run, network).await,
         }
     }
 }

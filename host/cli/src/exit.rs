@@ -80,7 +80,7 @@ mod tests {
             (stopped(Means::CtrlC), false, INTERRUPTED),
             (stopped(Means::Sigterm), false, TERMINATED),
             (stopped(Means::Stop), true, TERMINATED),
-            (Outcome::Unsettled { op: 3 }, false, UNSETTLED),
+            (Outcome::Unsettled { acts: Vec::new() }, false, UNSETTLED),
             (Outcome::RecordBroken, false, RECORD),
             (Outcome::SetAside, false, RECORD),
             (Outcome::HostFailed { message: text("z") }, false, HOST),

@@ -42,12 +42,13 @@ fn record(record: &Record) -> String {
             format!("{} {} {} by {}", agent.name, agent.version, digest(&agent.digest), opened.by)
         }
         Record::RunResumed(resumed) => {
-            let settled: Vec<String> = resumed.settled.iter().map(|one| format!("op {} {}", one.op, did(one.did))).collect();
-            let settled = if settled.is_empty() { String::new() } else { format!(", settled: {}", settled.join(", ")) };
-            format!("by {}{settled}", resumed.by)
+            format!("by {}", resumed.by)
         }
+        Record::ActSettled(word) => format!("op {} {}, says {}", word.op, did(word.did), word.by),
         Record::RunClosed(closed) => {
+            let obstacle = closed.obstacle.as_ref().map_or_else(String::new, |obstacle| format!("; it could not go on: {obstacle}"));
             let words = outcome_words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
+            let words = format!("{words}{obstacle}");
             if closed.outcome == Outcome::SetAside {
                 // How long it took and what it needed is not known either.
                 return format!("{}{words}", outcome_word(&closed.outcome));

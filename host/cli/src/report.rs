@@ -24,8 +24,10 @@ pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
     let mut lines: Vec<String> = reports.first().map(|first| begins(first.agent.name.as_str())).into_iter().collect();
     for report in reports {
         lines.push(head(report));
-        let run = report.run.to_string();
-        lines.extend(outcome_words(&report.outcome).map(|words| format!("  {}", words.replace("RUN", &run))));
+        lines.extend(outcome_words(&report.outcome).map(|words| format!("  {words}")));
+        if let Outcome::Unsettled { acts } = &report.outcome {
+            lines.push(format!("  {}", crate::verb::settle::advice(report.run, acts)));
+        }
     }
     let mut findings: Vec<&Finding> = reports.iter().flat_map(|report| &report.claims.findings).collect();
     if reports.len() > 1 {
@@ -125,9 +127,10 @@ pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
         Outcome::Trapped { message } => Some(format!("trap: {message}")),
         Outcome::Limit { limit } => Some(format!("the limit `{limit}` was reached")),
         Outcome::Stopped(stopping) => Some(format!("stopped by {stopping}")),
-        Outcome::Unsettled { op } => Some(format!(
-            "nobody knows whether operation {op} happened: find out, then `bailiwick resume RUN --settle did` or `--settle did-not`"
-        )),
+        Outcome::Unsettled { acts } => {
+            let acts: Vec<String> = acts.iter().map(ToString::to_string).collect();
+            Some(format!("nobody knows whether this happened: {}", acts.join(", ")))
+        }
         Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
         Outcome::SetAside => Some(
             "what it did after this, and how it ended, is in the part of the record that was set aside, and is not known here".to_owned(),

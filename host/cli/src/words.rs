@@ -1,5 +1,6 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
+pub(crate) use effect::utc;
 use effect::{Digest, SafeText};
 
 /// BOUND: bytes of one line of an error.
@@ -61,14 +62,6 @@ pub(crate) fn digest(digest: &Digest) -> String {
 pub(crate) fn short_hex(digest: &Digest) -> String {
     let hex = digest.hex();
     format!("{}…", hex.get(..12).unwrap_or(&hex))
-}
-
-/// Milliseconds since 1970 as `2026-10-02 14:07:31`, in UTC.
-pub(crate) fn utc(unix_ms: u64) -> String {
-    let s = unix_ms / 1000;
-    let (year, month, day) = effect::date_of_day(s / 86_400);
-    let rest = s % 86_400;
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
 }
 
 /// A moment as people write it: `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or so long ago: `90s`, `15m`, `2h`, `3d`. Milliseconds since 1970.

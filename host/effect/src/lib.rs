@@ -42,7 +42,7 @@ pub use file::{AskedPath, ChangeKind, Entry, FileAnswer, FileAsk, FileFault, Fil
 pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
 pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, LimitRow, Limits, Unit};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, UnknownAct};
 pub use path::PATH_BYTES_MAX;
 pub use pattern::{HostPattern, PathPattern};
 pub use principal::{Actor, Means, Principal, Stopping};
@@ -51,5 +51,5 @@ pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRO
 pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
 pub use target::{Host, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading};
-pub use until::{Until, date_of_day};
+pub use until::{Until, date_of_day, utc};
 pub use workshop::{Workshop, WorkshopLimits};

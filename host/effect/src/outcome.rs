@@ -1,9 +1,26 @@
 //! How a run ended.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::principal::Stopping;
 use crate::text::SafeText;
+
+/// An act of which nobody knows whether it happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownAct {
+    /// Its operation.
+    pub op: u64,
+    /// What was asked: for a request, its method and URL.
+    pub what: SafeText,
+}
+
+impl fmt::Display for UnknownAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op {} {}", self.op, self.what)
+    }
+}
 
 /// How a run ended; goes onto `run-closed` and decides the exit code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +47,10 @@ pub enum Outcome {
     },
     /// Somebody ended it: `stop`, Ctrl-C, SIGTERM.
     Stopped(Stopping),
-    /// An act's outcome is unknown and must be settled.
+    /// Nobody knows whether these acts happened. A person must say it of each before the run can go on.
     Unsettled {
-        /// The operation.
-        op: u64,
+        /// Which.
+        acts: Vec<UnknownAct>,
     },
     /// The record could not be written.
     RecordBroken,

@@ -25,7 +25,7 @@ mod word;
 pub use form::newer_form;
 pub use parts::{
     AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
-    HostPurpose, MetIn, Object, SealedUnder, Sent, Settled, Tls, Touch, VERSION,
+    HostPurpose, MetIn, Object, SealedUnder, Sent, Tls, Touch, VERSION,
 };
 
 with_words! {
@@ -191,8 +191,6 @@ with_words! {
         by: Principal,
         /// `run-resumed`.
         kind: Kind,
-        /// What a person said of operations whose outcome was unknown.
-        settled: Vec<Settled>,
         /// Form of this body.
         v: u32,
     }
@@ -204,6 +202,9 @@ with_words! {
         at: u64,
         /// `run-closed`.
         kind: Kind,
+        /// Why it could not go on, where it was closed instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        obstacle: Option<SafeText>,
         /// How.
         outcome: Outcome,
         /// Keyed digest of the output, where there is one.

@@ -25,6 +25,14 @@ pub fn date_of_day(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// Milliseconds since 1970 as `2026-10-02 14:07:31`, in UTC.
+pub fn utc(unix_ms: u64) -> String {
+    let s = unix_ms / 1000;
+    let (year, month, day) = date_of_day(s / 86_400);
+    let rest = s % 86_400;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
+}
+
 impl FromStr for Until {
     type Err = ParseError;
 

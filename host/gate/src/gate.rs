@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use effect::record::{Kind, Record, RunResumed, Settled, VERSION};
+use effect::record::{Kind, Record, RunResumed, VERSION};
 use effect::{Principal, RunId, Stop};
 
 use crate::clock::Clock;
@@ -27,7 +27,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,17 +68,15 @@ impl Book {
 /// The gate of a home. Cheap to clone.
 #[derive(Clone)]
 pub struct Gate {
-    book: Arc<Book>,
-    clock: Arc<dyn Clock>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Who resumes a run, and what a person said of its acts.
+/// Who resumes a run, and what the record has of it.
 #[derive(Clone, Debug)]
 pub struct Resuming {
     /// Who.
     pub by: Principal,
-    /// Operations whose outcome was unknown, and whether they happened.
-    pub settled: Vec<Settled>,
     /// What became of its leases, by the credential's name.
     pub leases: Leases,
     /// What the record has of the run so far, in bytes: it counts against `record-bytes`.
@@ -141,15 +139,8 @@ impl Gate {
     pub fn resume_run(&self, opening: Opening, resuming: &Resuming, watcher: Arc<dyn Watcher>) -> Result<RunGate, Stop> {
         let keyed = Keyed::of_seed(&opening.seed);
         let gate = self.run_gate(opening, keyed, watcher);
-        let record = RunResumed {
-            at: self.clock.unix_ms(),
-            by: resuming.by.clone(),
-            kind: Kind::RunResumed,
-            settled: resuming.settled.clone(),
-            v: VERSION,
-        };
+        let record = RunResumed { at: self.clock.unix_ms(), by: resuming.by.clone(), kind: Kind::RunResumed, v: VERSION };
         let mut held = gate.lock();
-        held.inner.settled.clone_from(&resuming.settled);
         held.inner.recorded_bytes = resuming.recorded_bytes;
         held.inner.leases.clone_from(&resuming.leases);
         held.put(record, Vec::new())?;

@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effect::record::{AnswerClass, Answered, AskedFor, Kind, Record};
-use effect::{Outcome, Principal, RunId, SafeText};
+use effect::record::{AnswerClass, Answered, AskedFor, DeliveredEvent, Kind, Record};
+use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
+
+use crate::recorded::is_safe;
+use crate::spent::Spent;
 
 /// The fold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +50,8 @@ pub struct OpenRun {
     pub by: Principal,
     /// Whether it can be resumed after a crash.
     pub durable: bool,
+    /// Whether everything that it was let see was kept so far.
+    pub kept: bool,
     /// Its last record.
     pub last_seq: u64,
     /// How often the value of each credential was met where it may not be.
@@ -56,24 +61,47 @@ pub struct OpenRun {
     /// The largest such number so far.
     pub(crate) own_last: u64,
     /// Acts that are not over, by operation.
-    pub pending: BTreeMap<u64, Pending>,
+    pub pending: BTreeMap<u64, OpenAct>,
     /// Asks that were refused at once, including counted ones.
     pub refused: u64,
     /// Acts that were refused after their intent.
     pub refused_later: u64,
     /// Acts for which something left the host.
     pub sent: u64,
+    /// How long it went on so far.
+    pub spent: Spent,
     /// Largest operation so far.
-    last_op: u64,
+    pub last_op: u64,
 }
 
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub struct OpenAct {
     /// What was asked.
     pub ask: AskedFor,
     /// How it stands.
     pub stage: Stage,
+    /// What a person said of it since it was asked last.
+    pub word: Option<Said>,
+}
+
+/// A person's word on an act of which nobody knew whether it happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// When, milliseconds since 1970.
+    pub at: u64,
+    /// Who.
+    pub by: Principal,
+    /// Whether it happened.
+    pub did: bool,
+}
+
+impl OpenAct {
+    /// Whether nobody knows if it happened, it may not be asked again without a person's word, and nobody has given that word. This holds
+    /// for runs that do not go on: in a run that goes on, an act may simply be under way.
+    pub fn is_unsettled(&self) -> bool {
+        self.stage != Stage::Answered && self.word.is_none() && !is_safe(&self.ask)
+    }
 }
 
 /// How far an act is.
@@ -109,7 +137,7 @@ pub enum OrderFaultKind {
     /// A run that is opened twice, or not at its start.
     #[error("the run is opened twice")]
     OpenedTwice,
-    /// An answer or a body without its intent.
+    /// An answer, a body or a person's word without its intent.
     #[error("there is no such intent before it")]
     NoIntent,
     /// An intent for an operation that had one.
@@ -190,13 +218,14 @@ impl Ledger {
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
                 self.totals.opened += 1;
-                let open = OpenRun {
+                let mut open = OpenRun {
                     agent: opened.agent.name.clone(),
                     answered: 0,
                     asked: 0,
                     at: opened.at,
                     by: opened.by.clone(),
                     durable: opened.durable,
+                    kept: true,
                     last_seq: seq,
                     met: BTreeMap::new(),
                     own: BTreeSet::new(),
@@ -205,8 +234,10 @@ impl Ledger {
                     refused: 0,
                     refused_later: 0,
                     sent: 0,
+                    spent: Spent::default(),
                     last_op: 0,
                 };
+                open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
                 return if twice { fault(OrderFaultKind::OpenedTwice) } else { Ok(()) };
             }
@@ -214,6 +245,7 @@ impl Ledger {
         }
         let Some(open) = self.open.get_mut(&run) else { return fault(OrderFaultKind::NotOpen) };
         open.last_seq = seq;
+        open.spent.take(record);
         match open.step(record, &mut self.totals) {
             Ok(Goes::On) => Ok(()),
             Ok(Goes::Ends) => {
@@ -227,6 +259,14 @@ impl Ledger {
                 fault(what)
             }
         }
+    }
+}
+
+impl OpenRun {
+    /// The acts of a run that does not go on, of which a person must say whether they happened.
+    pub fn unsettled(&self) -> Vec<UnknownAct> {
+        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
+        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.clone() }).collect()
     }
 }
 
@@ -248,7 +288,7 @@ impl OpenRun {
                     return Err(OrderFaultKind::NoIntent);
                 }
                 self.last_op = self.last_op.max(asked.op);
-                self.pending.insert(asked.op, Pending { ask: asked.ask.clone(), stage: Stage::Asked });
+                self.pending.insert(asked.op, OpenAct { ask: asked.ask.clone(), stage: Stage::Asked, word: None });
             }
             Record::Refused(refused) => {
                 totals.refused += refused.alike;
@@ -269,6 +309,12 @@ impl OpenRun {
                     return Err(OrderFaultKind::NoIntent);
                 }
             }
+            Record::ActSettled(word) => match self.pending.get_mut(&word.op) {
+                Some(pending) if pending.stage == Stage::Unknown => {
+                    pending.word = Some(Said { at: word.at, by: word.by.clone(), did: word.did });
+                }
+                _ => return Err(OrderFaultKind::NoIntent),
+            },
             Record::HostAsked(asked) => {
                 if asked.number <= self.own_last {
                     return Err(OrderFaultKind::AskedTwice);
@@ -288,9 +334,19 @@ impl OpenRun {
                 let broken = matches!(closed.outcome, Outcome::RecordBroken | Outcome::SetAside);
                 return if under_way && !broken { Err(OrderFaultKind::ClosedWhilePending) } else { Ok(Goes::Ends) };
             }
-            Record::Observed(_)
-            | Record::Delivered(_)
-            | Record::Said(_)
+            Record::Observed(observed) => self.kept &= !observed.unkept,
+            Record::Delivered(delivered) => {
+                let has_content =
+                    |event: &DeliveredEvent| matches!(event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
+                self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| has_content(&one.event));
+                // An agent that was told that nobody knows has gone on with that.
+                for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed { .. })) {
+                    if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {
+                        self.pending.remove(&one.op);
+                    }
+                }
+            }
+            Record::Said(_)
             | Record::RunResumed(_)
             | Record::LeaseIssued(_)
             | Record::LeaseRevoked(_)

@@ -30,9 +30,8 @@ impl RunGate {
     pub fn take_over(&self, at: &mut TakeOver) -> Result<Vec<Onward>, Stop> {
         self.adopt(at)?;
         let ended = at.ended;
-        let mut settled = at.gate.settled.clone();
-        settled.extend(self.lock().inner.settled.iter().copied());
-        let did = |op: OpId| settled.iter().rev().find(|settled| settled.op == op.0).map(|settled| settled.did);
+        let words = std::mem::take(&mut at.gate.words);
+        let did = |op: OpId| words.get(&op.0).copied();
         let fates: Vec<(InFlight, Fate)> =
             at.in_flight.drain(..).map(|act| (fate(&act, did(act.op), ended), act)).map(|(fate, act)| (act, fate)).collect();
         self.say_unsettled(&fates)?;

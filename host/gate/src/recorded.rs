@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::record::{
-    AnswerClass, Answered, Asked, AskedFor, Delivered, DeliveredEvent, Object, Observed, Record, Refused, RunClosed, RunResumed, Settled,
-};
+use effect::record::{AnswerClass, AskedFor, Delivered, DeliveredEvent, Object, Observed, Record, Refused, RunClosed};
 use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, RunId};
 
 use crate::err::LoadError;
@@ -14,6 +12,7 @@ use crate::kept::{Cursor, Looked, take_event, take_look};
 use crate::keyed::Keyed;
 use crate::lease::Lease;
 use crate::opening::Opening;
+use crate::spent::Spent;
 use crate::takeover::Known;
 
 /// One record of a run with its payloads, as a log gives them.
@@ -64,7 +63,8 @@ pub struct Recorded {
     pub(crate) looks: Vec<(u64, [u8; 8], Looked)>,
     pub(crate) known: BTreeMap<u64, Known>,
     pub(crate) counted: u64,
-    pub(crate) settled: Vec<Settled>,
+    /// What a person said of acts, by operation, since each was asked last.
+    pub(crate) words: BTreeMap<u64, bool>,
     pub(crate) kept_bytes: u64,
     /// What is kept of requests beside their intents.
     pub(crate) requests_bytes: u64,
@@ -76,25 +76,6 @@ pub struct Recorded {
     /// By the credential's name.
     leases: BTreeMap<String, Lease>,
     spent: Spent,
-}
-
-/// How long it went on, over all processes that had it: what the times of its records show.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spent {
-    before_ms: u64,
-    from_ms: u64,
-    to_ms: u64,
-}
-
-impl Spent {
-    fn begin(&mut self, at_ms: u64) {
-        self.before_ms = self.ms();
-        (self.from_ms, self.to_ms) = (at_ms, at_ms);
-    }
-
-    fn ms(self) -> u64 {
-        self.before_ms + self.to_ms.saturating_sub(self.from_ms)
-    }
 }
 
 impl Recorded {
@@ -111,8 +92,10 @@ impl Recorded {
             let record = Record::parse(&leaf.body).map_err(|cause| LoadError::Body { seq, cause })?;
             match (&mut recorded, record) {
                 (None, Record::RunOpened(opened)) => {
+                    let mut spent = Spent::default();
+                    spent.take(&opened.clone().into());
                     let opening = Opening::from_record(opened, &leaf.payloads);
-                    recorded = Some(Self::opened(opening.ok_or(LoadError::Payload { seq })?));
+                    recorded = Some(Self::opened(opening.ok_or(LoadError::Payload { seq })?, spent));
                 }
                 (Some(recorded), record) => recorded.take(seq, record, leaf.payloads)?,
                 (None, _) => return Err(LoadError::Order { seq }),
@@ -132,9 +115,7 @@ impl Recorded {
         Self::from_leaves(run, leaves(reader, run))
     }
 
-    fn opened(opening: Opening) -> Self {
-        let mut spent = Spent::default();
-        spent.begin(opening.opened_unix_ns / 1_000_000);
+    fn opened(opening: Opening, spent: Spent) -> Self {
         Self {
             keyed: Keyed::of_seed(&opening.seed),
             opening,
@@ -148,7 +129,7 @@ impl Recorded {
             looks: Vec::new(),
             known: BTreeMap::new(),
             counted: 0,
-            settled: Vec::new(),
+            words: BTreeMap::new(),
             kept_bytes: 0,
             requests_bytes: 0,
             last_op: 0,
@@ -224,31 +205,26 @@ impl Recorded {
 
     /// How long it went on so far, in milliseconds: by the times of its records, or by its own clock where that says more.
     pub fn spent_ms(&self) -> u64 {
-        let own_clock_ms = self.delivered.last().map_or(0, |last| last.release.mono_ns / 1_000_000);
-        self.spent.ms().max(own_clock_ms)
+        self.spent.ms()
     }
 
     /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
         let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, _)));
         let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && !is_safe(&ask.ask));
-        let unsettled = unsettled.filter(|ask| !self.settled.iter().any(|settled| settled.op == ask.op));
+        let unsettled = unsettled.filter(|ask| !self.words.contains_key(&ask.op));
         unsettled.map(|ask| (ask.op, ask.ask.clone())).collect()
     }
 
     fn take(&mut self, seq: u64, record: Record, payloads: Vec<Vec<u8>>) -> Result<(), LoadError> {
         self.last_seq = seq;
-        match &record {
-            Record::RunResumed(resumed) => self.spent.begin(resumed.at),
-            Record::Asked(Asked { at, .. }) | Record::Refused(Refused { at, .. }) | Record::Answered(Answered { at, .. }) => {
-                self.spent.to_ms = self.spent.to_ms.max(*at);
-            }
-            _ => {}
-        }
+        self.spent.take(&record);
         match record {
             Record::Asked(asked) => {
                 self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
                 self.known.insert(asked.op, Known::Asked);
+                // SECURITY: a word is on the attempt before it. What becomes of this one, nobody has said.
+                self.words.remove(&asked.op);
                 if let (Some(name), false) = (&asked.bounds.credential, asked.again) {
                     self.leases.entry(name.clone()).or_default().uses += 1;
                 }
@@ -271,7 +247,9 @@ impl Recorded {
             Record::Observed(observed) => self.observed(seq, observed, payloads.concat())?,
             Record::Delivered(delivered) => self.delivered(seq, delivered, payloads.concat())?,
             Record::Said(said) => self.said.extend(said.claims.into_iter().map(|claim| (seq, claim))),
-            Record::RunResumed(RunResumed { settled, .. }) => self.settled.extend(settled),
+            Record::ActSettled(word) => {
+                self.words.insert(word.op, word.did);
+            }
             Record::RunClosed(closed) => {
                 self.output = closed.output.is_some().then(|| payloads.concat());
                 self.closed = Some(closed);
@@ -281,7 +259,8 @@ impl Recorded {
             }
             Record::LeaseIssued(issued) => self.leases.entry(issued.credential.to_string()).or_default().begun = true,
             Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
-            Record::LeaseProbed(_)
+            Record::RunResumed(_)
+            | Record::LeaseProbed(_)
             | Record::HostAsked(_)
             | Record::HostAnswered(_)
             | Record::ValueMet(_)

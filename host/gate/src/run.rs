@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use effect::record::{Record, Sent, Settled};
-use effect::{Act, Ask, Claim, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop};
+use effect::record::{Record, Sent};
+use effect::{Act, Ask, Claim, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
 
 use crate::alike::Alike;
 use crate::ask::{Asked, Settling};
@@ -20,6 +20,7 @@ use crate::gate::Book;
 use crate::kept::Looked;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
+use crate::ledger::OpenRun;
 use crate::log::{Durable, Entry};
 use crate::observed::Aggregate;
 use crate::opening::Opening;
@@ -77,8 +78,6 @@ pub(crate) struct Inner {
     pub(crate) own: BTreeMap<u64, Option<(SocketAddr, Sent)>>,
     /// The number of the last one.
     pub(crate) own_last: u64,
-    /// What a person said when the run was resumed.
-    pub(crate) settled: Vec<Settled>,
     pub(crate) tally: Tally,
     pub(crate) sum: Sum,
 }
@@ -299,6 +298,11 @@ impl RunGate {
         held.end_op(op, false)
     }
 
+    /// The acts that wait for a person's word, for a run that can't go on before that.
+    pub fn unsettled(&self) -> Vec<UnknownAct> {
+        self.0.book.ledger().open_run(self.0.opening.run).map(OpenRun::unsettled).unwrap_or_default()
+    }
+
     /// Whether anything may still be sent.
     ///
     /// # Errors
@@ -382,7 +386,6 @@ impl Inner {
             met: BTreeMap::new(),
             own: BTreeMap::new(),
             own_last: 0,
-            settled: Vec::new(),
             tally: Tally::default(),
             sum: Sum::default(),
         }

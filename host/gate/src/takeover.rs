@@ -1,6 +1,8 @@
 //! What a rebuild hands to the live world at the end of the record.
 
-use effect::record::{AnswerClass, Object, Settled};
+use std::collections::BTreeMap;
+
+use effect::record::{AnswerClass, Object};
 use effect::{Act, Ask, Door, FileAsk, FileId, FileOpen, HttpFault, OpId, Reason, Stop, Timeline};
 use sha2::Sha256;
 
@@ -58,7 +60,8 @@ pub struct GateState {
     pub(crate) observed: Aggregate,
     pub(crate) owed: Vec<Owed>,
     pub(crate) progress: ProgressSlot,
-    pub(crate) settled: Vec<Settled>,
+    /// What a person said of acts, by operation.
+    pub(crate) words: BTreeMap<u64, bool>,
 }
 
 /// What had not reached the record when it was cut off.

@@ -1,15 +1,15 @@
-//! Runs that were cut off. Only one caller at a time may resume or end a run. A run that can't be resumed can still be ended.
+//! Runs that were cut off. Only one caller at a time may resume, settle or end a run. A run that can't be resumed can still be ended.
 
-use std::sync::Arc;
+use std::error::Error;
 
-use effect::{Outcome, RunId, Stopping};
-use gate::{Closing, Nobody, Resuming};
+use broker::Mounts;
+use effect::{Outcome, RunId, SafeText, Stopping};
+use gate::{OpenRun, Opening};
 
-use crate::err::RunError;
+use crate::err::{RunError, chain};
 use crate::house::{House, held};
-use crate::life::{Word, act_words, settled};
 
-/// That nobody else goes on with this run, or ends it, meanwhile.
+/// That nobody else goes on with this run, settles or ends it, meanwhile.
 pub(crate) struct Taken {
     house: House,
     run: RunId,
@@ -25,7 +25,7 @@ impl House {
     /// Takes a run that has not ended and does not go on.
     pub(crate) fn take_cut_off(&self, run: RunId) -> Result<Taken, RunError> {
         if !held(&self.inner.taken).insert(run) {
-            return Err(RunError::Running(run));
+            return Err(RunError::Taken(run));
         }
         let taken = Taken { house: self.clone(), run };
         if held(&self.inner.going).contains_key(&run) {
@@ -37,35 +37,61 @@ impl House {
         Ok(taken)
     }
 
-    /// Ends a run: one that goes on is told to; one that was cut off is closed on the record, with a person's word on what was under way
-    /// in it and may not be asked again unasked. Whether there was something to end.
+    /// Ends a run: one that goes on is told to; one that was cut off is closed on the record, with the reason why it could not have gone on,
+    /// where that is plain. Needs nothing but the fold of the log. Whether there was something to end.
     ///
     /// # Errors
-    /// [`RunError::Unsettled`] where such a word is missing; the record can't be read or written.
-    pub async fn end(&self, run: RunId, stopping: Stopping, word: Option<Word>) -> Result<bool, RunError> {
+    /// [`RunError::Unsettled`] where a person's word on an act is missing; the record can't be written.
+    pub async fn end(&self, run: RunId, stopping: Stopping) -> Result<bool, RunError> {
         if self.stop(run, &stopping) {
             return Ok(true);
         }
         let _taken = match self.take_cut_off(run) {
             Ok(taken) => taken,
-            // It began to go on just now, or somebody else ends it.
+            // It began to go on just now.
             Err(RunError::Running(_)) => return Ok(self.stop(run, &stopping)),
             Err(RunError::NoSuchRun(_)) => return Ok(false),
             Err(err) => return Err(err),
         };
-        let recorded = self.recorded(run).await?;
-        let settled = settled(&recorded, word)?;
-        let open = recorded.unsettled().into_iter().filter(|(op, _)| !settled.iter().any(|it| it.op == *op));
-        let acts: Vec<String> = open.map(|act| act_words(&act)).collect();
+        let open = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).cloned()).ok_or(RunError::NoSuchRun(run))?;
+        let acts = open.unsettled();
         if !acts.is_empty() {
-            return Err(RunError::Unsettled { acts });
+            return Err(RunError::Unsettled { run, acts });
         }
-        let by = stopping.by.clone();
-        let resuming = Resuming { by, settled, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
-        let gate =
-            self.inner.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).map_err(|_| RunError::RecordBroken)?;
-        let closing = Closing { active_ms: recorded.spent_ms(), outcome: Outcome::Stopped(stopping), output: None, peak_memory: 0 };
-        gate.close(closing).await.map_err(|_| RunError::RecordBroken)?;
+        let active_ms = open.spent.ms();
+        let house = self.clone();
+        let obstacle = tokio::task::spawn_blocking(move || house.obstacle(run, &open)).await.unwrap_or_default();
+        let obstacle = obstacle.map(|words| SafeText::new(&words, OBSTACLE_BYTES_MAX));
+        self.inner.gate.close_cut_off(run, active_ms, Outcome::Stopped(stopping), obstacle)?.durable.await?;
         Ok(true)
     }
+
+    /// Why a run can't go on, as far as that can be seen without rebuilding it.
+    fn obstacle(&self, run: RunId, open: &OpenRun) -> Option<String> {
+        if !open.durable {
+            return Some("what it saw was not kept, since it was not to be durable".to_owned());
+        }
+        if !open.kept {
+            return Some("what it saw was not kept, since it was more than `payload-bytes`".to_owned());
+        }
+        let opening = match self.opening(run) {
+            Ok(opening) => opening,
+            Err(err) => return Some(chain(&*err)),
+        };
+        let standing = &opening.standing;
+        let component = package::store::get(&self.inner.place.home, standing.agent.digest).err().map(|err| chain(&err));
+        let mount = || Mounts::open(&standing.grants).err().map(|err| chain(&err));
+        let grant = || policy::grants::check(&standing.grants).into_iter().next().map(|problem| RunError::Grant(problem).to_string());
+        component.or_else(mount).or_else(grant)
+    }
+
+    /// What a run was opened with. Reads one record.
+    fn opening(&self, run: RunId) -> Result<Opening, Box<dyn Error>> {
+        let reader = self.inner.journal.reader()?;
+        let part = gate::runs(&reader)?.into_iter().find(|part| part.run == run).ok_or(RunError::NoSuchRun(run))?;
+        Ok(Opening::load(&reader, &reader.fetch(part.at.into())?)?)
+    }
 }
+
+/// BOUND: bytes of the reason on the record.
+const OBSTACLE_BYTES_MAX: usize = 512;

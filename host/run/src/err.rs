@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use effect::RunId;
+use effect::{RunId, UnknownAct};
 
 /// What goes wrong around a run; what goes wrong inside is its [`effect::Outcome`].
 #[derive(Debug, thiserror::Error)]
@@ -104,25 +104,54 @@ pub enum RunError {
     /// The run goes on already.
     #[error("run `{0}` is running")]
     Running(RunId),
+    /// Another command is about to go on with the run, to settle something in it, or to end it.
+    #[error("another command is just going on with run `{0}`, or ending it")]
+    Taken(RunId),
     /// Several acts of which nobody knows, and one word.
-    #[error("nobody knows of several acts whether they happened ({}); say it of each with `--op`", acts.join(", "))]
+    #[error(
+        "nobody knows of several acts of run `{run}` whether they happened: {}; say which with `--op {}`, or `--all`",
+        list(acts),
+        ops(acts)
+    )]
     SettleWhich {
-        /// Operation and what was asked.
-        acts: Vec<String>,
+        /// Which run.
+        run: RunId,
+        /// The acts.
+        acts: Vec<UnknownAct>,
     },
+    /// A word where none is missing.
+    #[error("no act of run `{0}` waits for a word")]
+    NothingToSettle(RunId),
     /// A word on an act that needs none.
-    #[error("there is no act{} in run `{run}` of which nobody knows whether it happened", op.map_or_else(String::new, |op| format!(" {op}")))]
-    NothingToSettle {
+    #[error("op {op} of run `{run}` needs no word: {why}")]
+    NeedsNoWord {
         /// Which run.
         run: RunId,
         /// Which act.
-        op: Option<u64>,
+        op: u64,
+        /// Why.
+        why: String,
     },
-    /// A run can't be closed before somebody has said what became of an act.
-    #[error("nobody knows whether this happened: {}", acts.join(", "))]
+    /// A word against an earlier one.
+    #[error(
+        "that op {op} of run `{run}` did {}happen was said at {} UTC by {}; a word is not taken back",
+        if said.did { "" } else { "not " }, effect::utc(said.at), said.by
+    )]
+    SaidOtherwise {
+        /// Which run.
+        run: RunId,
+        /// Which act.
+        op: u64,
+        /// The earlier word.
+        said: gate::Said,
+    },
+    /// A run can't go on or be closed before somebody has said what became of an act.
+    #[error("nobody knows of run `{run}` whether this happened: {}", list(acts))]
     Unsettled {
-        /// Operation and what was asked.
-        acts: Vec<String>,
+        /// Which run.
+        run: RunId,
+        /// The acts.
+        acts: Vec<UnknownAct>,
     },
     /// A run did something else than its record says; it was left as it was.
     #[error("run `{run}` can't go on: {divergence}")]
@@ -174,29 +203,48 @@ impl RunError {
             Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
             Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
-            Self::NothingToSettle { .. } | Self::Grant(_) | Self::NoEnd(_) | Self::NotGoingHere(_) => 2,
+            Self::NothingToSettle(_)
+            | Self::NeedsNoWord { .. }
+            | Self::SaidOtherwise { .. }
+            | Self::Grant(_)
+            | Self::NoEnd(_)
+            | Self::NotGoingHere(_) => 2,
             Self::Destination(_) => 2,
             Self::CredentialOfOthers { .. } => 4,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 4
             }
             Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::Holder(_) => 1,
-            Self::CacheKey(_) | Self::Leaving => 1,
+            Self::CacheKey(_) | Self::Leaving | Self::Taken(_) => 1,
         }
     }
 
     /// The error with its causes, each once.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(err) = cause {
-            let words = err.to_string();
-            if !text.ends_with(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            cause = err.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// An error with its causes, each once.
+pub(crate) fn chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        let words = err.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = err.source();
+    }
+    text
+}
+
+fn list(acts: &[UnknownAct]) -> String {
+    acts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Operations as `--op` takes them.
+fn ops(acts: &[UnknownAct]) -> String {
+    acts.iter().map(|act| act.op.to_string()).collect::<Vec<_>>().join(",")
 }

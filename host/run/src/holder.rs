@@ -7,11 +7,12 @@ use crate::control::client::{Client, gone};
 use crate::control::server::{Server, serve};
 use crate::err::RunError;
 use crate::house::{House, HouseOptions, Place};
-use crate::life::{Running, Word};
+use crate::life::Running;
 use crate::order::{NetworkOrder, RunOrder};
 use crate::principal::own_principal;
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
+use crate::settle::{Settling, Word};
 
 /// The one that can change something in a home.
 pub enum Holder {
@@ -72,10 +73,21 @@ impl Holder {
     ///
     /// # Errors
     /// As there.
-    pub async fn resume(&self, run: RunId, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
+    pub async fn resume(&self, run: RunId, network: NetworkOrder) -> Result<Running, RunError> {
         match self {
-            Self::Here(house, _) => house.resume(run, own_principal(), word, &network).await,
-            Self::There(client) => client.0.resume(run, word, network).await,
+            Self::Here(house, _) => house.resume(run, own_principal(), &network).await,
+            Self::There(client) => client.0.resume(run, network).await,
+        }
+    }
+
+    /// See [`House::settle`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn settle(&self, run: RunId, word: Word) -> Result<Settling, RunError> {
+        match self {
+            Self::Here(house, _) => house.settle(run, &word, &own_principal()).await,
+            Self::There(client) => client.0.settle(run, word).await,
         }
     }
 
@@ -83,10 +95,10 @@ impl Holder {
     ///
     /// # Errors
     /// As there, or a holder that does not answer.
-    pub async fn stop(&self, run: RunId, word: Option<Word>) -> Result<bool, RunError> {
+    pub async fn stop(&self, run: RunId) -> Result<bool, RunError> {
         match self {
-            Self::Here(house, _) => house.end(run, Stopping { by: own_principal(), means: Means::Stop }, word).await,
-            Self::There(client) => client.0.stop(run, word).await,
+            Self::Here(house, _) => house.end(run, Stopping { by: own_principal(), means: Means::Stop }).await,
+            Self::There(client) => client.0.stop(run).await,
         }
     }
 

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use broker::{Live, LiveParts, Mounts};
 use bytes::Bytes;
-use effect::record::{AskedFor, EngineRef, Settled};
+use effect::record::EngineRef;
 use effect::{Outcome, Principal, RunId, SafeText, Stop, Stopping};
 use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing, Sum};
 use sandbox::{CredentialInfo, Ended, EntryPoint, Prepared, Start};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::err::RunError;
@@ -46,34 +45,6 @@ impl Running {
     pub fn stop(&self, stopping: Stopping) {
         self.stop.send_replace(Some(stopping));
     }
-}
-
-/// A person's word on acts of which nobody knows whether they happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Word {
-    /// Whether it happened.
-    pub did: bool,
-    /// Which act; the only one, where none is named.
-    pub op: Option<u64>,
-}
-
-/// What a word settles.
-///
-/// SECURITY: one word never settles acts that the person may not have been asked about.
-pub(crate) fn settled(recorded: &Recorded, word: Option<Word>) -> Result<Vec<Settled>, RunError> {
-    let Some(Word { did, op }) = word else { return Ok(Vec::new()) };
-    let unsettled = recorded.unsettled();
-    let meant: Vec<_> = unsettled.iter().filter(|(act, _)| op.is_none_or(|op| op == *act)).collect();
-    match meant.as_slice() {
-        [] => Err(RunError::NothingToSettle { run: recorded.opening().run, op }),
-        [(op, _)] => Ok(vec![Settled { did, op: *op }]),
-        several => Err(RunError::SettleWhich { acts: several.iter().map(|act| act_words(act)).collect() }),
-    }
-}
-
-pub(crate) fn act_words((op, ask): &(u64, AskedFor)) -> String {
-    format!("op {op} {}", ask.resource)
 }
 
 /// The run's place among those that go on. It is given up however the run's task ends.
@@ -155,12 +126,12 @@ impl House {
     /// Goes on with a run that was cut off: answers from the record first.
     ///
     /// # Errors
-    /// A run that is not open, goes on already, or can't be rebuilt.
-    pub async fn resume(&self, run: RunId, by: Principal, word: Option<Word>, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+    /// A run that is not open, goes on already, or can't be rebuilt; [`RunError::Unsettled`] where acts are known to wait for a person's word.
+    pub async fn resume(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
         let load = |cause| RunError::Load { run, cause };
+        self.check_settled(run)?;
         let recorded = self.recorded(run).await?;
-        let settled = settled(&recorded, word)?;
         let opening = recorded.opening().clone();
         // Before anything is written: a run that can't go on is left as it is.
         if !recorded.is_kept() || !opening.standing.durable {
@@ -173,7 +144,7 @@ impl House {
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
         let spent = Duration::from_millis(recorded.spent_ms());
-        let resuming = Resuming { by, settled, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
+        let resuming = Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| RunError::RecordBroken)?;
         let runtime = tokio::runtime::Handle::current();
@@ -334,13 +305,16 @@ impl Life {
         let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. });
         if by_itself && let Err(stop) = world.ended() {
             outcome = match stop {
-                Stop::Unsettled(op) => Outcome::Unsettled { op: op.0 },
+                Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
                 Stop::RecordBroken => Outcome::RecordBroken,
                 Stop::Diverged(divergence) => {
                     return Err(RunError::Diverged { run: gate.opening().run, divergence: *divergence });
                 }
                 other => Outcome::HostFailed { message: SafeText::new(&other.to_string(), 4096) },
             };
+        }
+        if matches!(outcome, Outcome::Unsettled { .. }) {
+            outcome = Outcome::Unsettled { acts: gate.unsettled() };
         }
         let active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
         let mut output = output.to_vec();

@@ -243,7 +243,8 @@ fn outcome_of(stop: &Stop) -> Outcome {
         Stop::RecordBroken => Outcome::RecordBroken,
         // Code that stops the world first makes `stop` resolve, with a name.
         Stop::Stopped => Outcome::HostFailed { message: SafeText::new("the run was stopped without an order", 64) },
-        Stop::Unsettled(op) => Outcome::Unsettled { op: op.0 },
+        // Which, only the gate knows.
+        Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
         Stop::Diverged(divergence) => Outcome::HostFailed { message: SafeText::new(&divergence.to_string(), 4096) },
         Stop::Stuck => Outcome::Trapped { message: SafeText::new(&stop.to_string(), 256) },
     }

@@ -85,7 +85,9 @@ fn grow(home: &run::Place) {
         let mut records = vec![opened(run, at)];
         records.extend((1..=ASKS).flat_map(|op| exchange(op, at)));
         let outcome = Outcome::Done;
-        records.push(RunClosed { active_ms: 1, at, kind: Kind::RunClosed, outcome, output: None, peak_memory: 1, v: VERSION }.into());
+        records.push(
+            RunClosed { active_ms: 1, at, kind: Kind::RunClosed, obstacle: None, outcome, output: None, peak_memory: 1, v: VERSION }.into(),
+        );
         let last = records.len() - 1;
         let entry = |(n, record): (usize, Record)| Entry { ends: n == last, ..Entry::new(run, record.to_bytes()) };
         journal.append_all(records.into_iter().enumerate().map(entry).collect()).unwrap();

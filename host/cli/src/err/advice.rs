@@ -28,6 +28,7 @@ impl CliError {
         match self {
             Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
             Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
+            Self::Run(run::RunError::Unsettled { run, acts }) => Some(crate::verb::settle::advice(*run, acts)),
             Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
             Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
             Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),
@@ -121,8 +122,11 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Accept(OpenError::Fault(_)) | Self::Read(ReadError::Fault(_)) => {
                 Some(DAMAGED_RECORD)
             }
-            Self::Run(RunError::SettleWhich { .. } | RunError::Unsettled { .. }) => {
-                Some("find out, then `--settle did` or `--settle did-not`, with `--op` where there are several")
+            Self::Run(RunError::NothingToSettle(_) | RunError::NeedsNoWord { .. }) => {
+                Some("`bailiwick ps` names the acts that wait for a word")
+            }
+            Self::Run(RunError::SaidOtherwise { .. }) => {
+                Some("if that word was wrong, `bailiwick stop RUN` closes the run with what is known")
             }
             Self::Run(RunError::Load { cause: gate::LoadError::NotKept, .. }) => Some("it can't go on; `bailiwick stop RUN` closes it"),
             Self::Run(RunError::Diverged { .. }) => {

@@ -15,14 +15,13 @@ pub(crate) mod ps;
 pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod settle;
 pub(crate) mod show;
 pub(crate) mod stop;
 pub(crate) mod test;
 pub(crate) mod trust;
 
 use std::path::PathBuf;
-
-use ::run::Word;
 
 use crate::cli::Verb;
 use crate::err::CliError;
@@ -40,31 +39,6 @@ pub(crate) struct ConfigArg {
     /// The configuration; without this, the nearest `bailiwick.toml` in or above this folder
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-}
-
-/// A person's word on what nobody knows.
-#[derive(Debug, clap::Args)]
-pub(crate) struct WordArgs {
-    /// Where nobody knows whether something happened: your word on it
-    #[arg(long, value_enum)]
-    settle: Option<Settle>,
-    /// Which operation, where there are several (`bailiwick ps` names them)
-    #[arg(long, value_name = "N", requires = "settle")]
-    op: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Settle {
-    /// It happened
-    Did,
-    /// It did not
-    DidNot,
-}
-
-impl WordArgs {
-    pub(crate) fn word(&self) -> Option<Word> {
-        self.settle.map(|settle| Word { did: settle == Settle::Did, op: self.op })
-    }
 }
 
 /// Does what was asked for. The number is the program's.

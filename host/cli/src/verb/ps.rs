@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use ::run::{Holder, Place};
-use effect::{Principal, RunId, SafeText};
-use gate::{Ledger, OpenRun, Stage};
+use effect::{Principal, RunId, SafeText, UnknownAct};
+use gate::{Ledger, OpenRun};
 use journal::{Position, Reader};
 use serde::Serialize;
 
@@ -27,7 +27,8 @@ Examples:
   bailiwick ps --json
 
 A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was cut off while something was under way of which nobody \
-knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did`, or `did-not`).";
+knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did --op N`, or `did-not`). What was said is \
+kept, and is not listed any more.";
 
 /// A run is reported before its first record is on the disk. This is how often the record is looked for.
 const LOOKS: u32 = 50;
@@ -49,7 +50,7 @@ struct Row {
     /// To which a response came.
     answered: u64,
     /// What waits to be settled.
-    unsettled: Vec<Unsettled>,
+    unsettled: Vec<UnknownAct>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,12 +62,6 @@ enum State {
     /// What it saw was not kept.
     CutOffForGood,
     NeedsSettling,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Unsettled {
-    op: u64,
-    what: SafeText,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
@@ -120,16 +115,8 @@ fn open_runs(reader: &Reader, unseen: &mut HashSet<RunId>) -> Result<Ledger, Cli
 }
 
 fn row(run: RunId, open: &OpenRun, is_going: bool) -> Row {
-    let waits = open.pending.iter().filter(|(_, pending)| match pending.stage {
-        Stage::Unknown => true,
-        Stage::Asked => !["GET ", "HEAD "].iter().any(|method| pending.ask.resource.as_str().starts_with(method)),
-        Stage::Answered => false,
-    });
-    let unsettled: Vec<Unsettled> = match is_going {
-        true => Vec::new(),
-        false => waits.map(|(op, pending)| Unsettled { op: *op, what: pending.ask.resource.clone() }).collect(),
-    };
-    let state = match (is_going, unsettled.is_empty(), open.durable) {
+    let unsettled = if is_going { Vec::new() } else { open.unsettled() };
+    let state = match (is_going, unsettled.is_empty(), open.durable && open.kept) {
         (true, ..) => State::Running,
         (false, false, _) => State::NeedsSettling,
         (false, true, true) => State::CutOff,
@@ -152,7 +139,7 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
             State::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
             State::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
             State::NeedsSettling => {
-                let list: Vec<String> = row.unsettled.iter().map(|one| format!("op {} {}", one.op, one.what)).collect();
+                let list: Vec<String> = row.unsettled.iter().map(ToString::to_string).collect();
                 format!("needs settling: {}", list.join("; "))
             }
         };

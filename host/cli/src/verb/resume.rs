@@ -5,7 +5,8 @@ use effect::RunId;
 use effect::record::{Record, RunOpened};
 use journal::Reader;
 
-use super::{ConfigArg, WordArgs};
+use super::ConfigArg;
+use super::settle::{WordArgs, settle};
 use crate::agent;
 use crate::attend::{self, Beginning, Showing};
 use crate::configured::Configured;
@@ -37,27 +38,52 @@ Examples:
   bailiwick ps                           which runs were cut off, and what waits to be settled
   bailiwick resume 01K8M3
   bailiwick resume 01K8M3 --settle did-not
-  bailiwick resume 01K8M3 --settle did --op 7     where `ps` names several
+  bailiwick resume 01K8M3 --settle did --op 6,8   where `ps` names several
 
 What is on the record is answered from it, and what was under way is asked again only where that is harmless (GET, HEAD). Grants, limits \
-and component are those that the run was opened with.";
+and component are those that the run was opened with. A word on what nobody knows is kept as you say it, also where the run can't go on yet.";
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let reader = log::reader(&place)?;
     let run = log::run_id(&reader, &args.run)?;
-    let opened = opened(&reader, run)?;
-    let network = network(&args.config, &place, &reader, &opened)?;
-    let is_agent = package::store::get(&place.home, opened.agent.digest)
-        .map_err(CliError::from)
-        .and_then(|bytes| package::look(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
-        .map(|component| component.kind == package::Kind::Agent)?;
-    let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
-    let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
     let mut signals = Signals::new()?;
     let holder = Holder::find(&place, &place::house_options()).await?;
-    let word = args.word.word();
-    attend::attend(holder, vec![Beginning::Resume { run, word, network }], opened.agent.name.as_str(), showing, &mut signals).await
+    // Each word is kept, whether or not the run can go on then.
+    let ready = match settle(&holder, run, &args.word).await {
+        Ok(_) => Ready::of(&args, &place, &reader, run),
+        Err(err) => Err(err),
+    };
+    match ready {
+        Ok(Ready { agent, network, showing }) => {
+            attend::attend(holder, vec![Beginning::Resume { run, network }], &agent, showing, &mut signals).await
+        }
+        Err(err) => {
+            attend::leave(holder, &mut signals).await?;
+            Err(err)
+        }
+    }
+}
+
+/// What is needed to go on with a run and to show its end.
+struct Ready {
+    agent: String,
+    network: NetworkOrder,
+    showing: Showing,
+}
+
+impl Ready {
+    fn of(args: &Args, place: &Place, reader: &Reader, run: RunId) -> Result<Self, CliError> {
+        let opened = opened(reader, run)?;
+        let network = network(&args.config, place, reader, &opened)?;
+        let is_agent = package::store::get(&place.home, opened.agent.digest)
+            .map_err(CliError::from)
+            .and_then(|bytes| package::look(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
+            .map(|component| component.kind == package::Kind::Agent)?;
+        let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+        let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
+        Ok(Self { agent: opened.agent.name.to_string(), network, showing })
+    }
 }
 
 /// What the run was opened with, as far as the record tells.

@@ -318,12 +318,3 @@ pub struct EngineRef {
     /// Version of the engine.
     pub wasmtime: SafeText,
 }
-
-/// A person's word on an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settled {
-    /// Whether the effect happened.
-    pub did: bool,
-    /// Which operation.
-    pub op: u64,
-}

@@ -28,7 +28,7 @@ fn ask() -> AskedFor {
 }
 
 fn closed(outcome: Outcome) -> Record {
-    RunClosed { active_ms: 1, at: 2, kind: Kind::RunClosed, outcome, output: None, peak_memory: 3, v: VERSION }.into()
+    RunClosed { active_ms: 1, at: 2, kind: Kind::RunClosed, obstacle: None, outcome, output: None, peak_memory: 3, v: VERSION }.into()
 }
 
 fn changed(by: Actor) -> Record {
@@ -143,7 +143,8 @@ fn one_of_each() -> Vec<Record> {
             v,
         }
         .into(),
-        RunResumed { at: 1, by: user(), kind: Kind::RunResumed, settled: vec![Settled { did: true, op: 3 }], v }.into(),
+        RunResumed { at: 1, by: user(), kind: Kind::RunResumed, v }.into(),
+        ActSettled { at: 1, by: user(), did: true, kind: Kind::ActSettled, op: 3, v }.into(),
         closed(Outcome::Stopped(crate::Stopping { by: user(), means: crate::Means::CtrlC })),
         closed(Outcome::Failed { code: text("c"), message: text("m") }),
         changed(Actor::User(user())),

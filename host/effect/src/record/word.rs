@@ -72,6 +72,21 @@ macro_rules! with_words {
                 /// Form of this body.
                 v: u32,
             }
+            /// A person said whether an act happened of which nobody knew. It holds until the act is asked again.
+            ActSettled {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// Whether it happened.
+                did: bool,
+                /// `act-settled`.
+                kind: Kind,
+                /// Which operation of the run.
+                op: u64,
+                /// Form of this body.
+                v: u32,
+            }
             /// A person had the vault of the home sealed under another key.
             VaultSealed {
                 /// When, milliseconds since 1970.

@@ -148,6 +148,7 @@ impl Held<'_> {
             active_ms: closing.active_ms,
             at: self.now_ms(),
             kind: Kind::RunClosed,
+            obstacle: None,
             outcome: closing.outcome,
             output,
             peak_memory: closing.peak_memory,

@@ -59,7 +59,7 @@ impl Tape {
                 observed: self.sum.clone(),
                 owed: std::mem::take(&mut self.owed),
                 progress: self.progress.clone(),
-                settled: self.recorded.settled.clone(),
+                words: self.recorded.words.clone(),
             },
         }
     }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use effect::record::Settled;
 use effect::{Means, Outcome, Principal, Stop, Stopping};
 
 use super::guest::Guest;
-use super::kit::{MemoryLog, few, fold, gate_on, now, open_on, recorded};
+use super::kit::{MemoryLog, few, fold, gate_on, now, open_on, recorded, settle};
 use super::world::World;
 use crate::{Closing, Leaf, Nobody, Replay, Resuming};
 
@@ -37,15 +36,9 @@ fn audit(leaves: &[Leaf], guest: u64, steps: usize) -> Result<(), String> {
 
 /// Goes on with a run until it ends; acts of which nobody knows are settled in turn. Gives back how often it was resumed.
 fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
-    let mut settled = Vec::new();
     for times in 1..50 {
         let record = recorded(&log.leaves());
-        let resuming = Resuming {
-            by: Principal::new(1001, Some("bob")),
-            settled: settled.clone(),
-            leases: record.leases().clone(),
-            recorded_bytes: 0,
-        };
+        let resuming = Resuming { by: Principal::new(1001, Some("bob")), leases: record.leases().clone(), recorded_bytes: 0 };
         let gate = gate_on(log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
         let record = recorded(&log.leaves());
         let mut replay = Replay::resume(record, World::new(Some(gate.clone()), chance + times as u64)).unwrap();
@@ -56,7 +49,7 @@ fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
                 now(gate.close(done(output))).unwrap();
                 return times;
             }
-            Err(Stop::Unsettled(op)) => settled = vec![Settled { did: op.0 % 2 == 0, op: op.0 }],
+            Err(Stop::Unsettled(op)) => settle(log, op.0, op.0 % 2 == 0),
             Err(stop) => panic!("{stop}\n{}", log.bodies().join("\n")),
         }
     }

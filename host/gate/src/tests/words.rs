@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use effect::record::Settled;
 use effect::{Door as _, Event, HttpFault, OpId, Principal, Stop, Timeline as _};
 
-use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded};
+use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded, run_id, settle};
 use super::world::World;
 use crate::{Asked, Nobody, Replay, Resuming};
 
@@ -20,13 +19,14 @@ fn cut_off(method: &str) -> MemoryLog {
 }
 
 /// Resumes it, and waits for the first thing that the guest is let see.
-fn resume(log: &MemoryLog, method: &str, settled: Vec<Settled>) -> Result<Event, Stop> {
-    let resuming = Resuming { by: Principal::new(1001, Some("bob")), settled, leases: Default::default(), recorded_bytes: 0 };
+fn resume(log: &MemoryLog, method: &str) -> Result<Event, Stop> {
+    let resuming = Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0 };
     let gate = gate_on(log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
-    let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate), 3)).unwrap();
+    let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));
     let release = now(std::future::poll_fn(|ctx| replay.poll_release(ctx)))?;
     drop(replay);
+    gate.flush()?;
     fold(&log.leaves());
     Ok(release.event)
 }
@@ -38,7 +38,7 @@ fn asked(log: &MemoryLog) -> Vec<bool> {
 #[test]
 fn a_safe_act_is_asked_again() {
     let log = cut_off("GET");
-    assert!(matches!(resume(&log, "GET", Vec::new()), Ok(Event::Head(_))));
+    assert!(matches!(resume(&log, "GET"), Ok(Event::Head(_))));
     assert_eq!(asked(&log), [false, true]);
     assert!(recorded(&log.leaves()).unsettled().is_empty());
 }
@@ -47,7 +47,7 @@ fn a_safe_act_is_asked_again() {
 fn an_unsafe_act_is_not_asked_again_unasked_and_its_outcome_is_said_to_be_unknown_once() {
     let log = cut_off("POST");
     for _ in 0..2 {
-        assert_eq!(resume(&log, "POST", Vec::new()), Err(Stop::Unsettled(OpId(1))));
+        assert_eq!(resume(&log, "POST"), Err(Stop::Unsettled(OpId(1))));
         assert_eq!(asked(&log), [false]);
         assert_eq!(log.bodies().iter().filter(|body| body.contains(r#""outcome":"unknown""#)).count(), 1);
     }
@@ -59,18 +59,45 @@ fn an_unsafe_act_is_not_asked_again_unasked_and_its_outcome_is_said_to_be_unknow
 #[test]
 fn what_a_person_says_did_not_happen_is_asked_again() {
     let log = cut_off("POST");
-    assert!(resume(&log, "POST", Vec::new()).is_err());
-    assert!(matches!(resume(&log, "POST", vec![Settled { did: false, op: 1 }]), Ok(Event::Head(_))));
+    assert!(resume(&log, "POST").is_err());
+    settle(&log, 1, false);
+    assert!(matches!(resume(&log, "POST"), Ok(Event::Head(_))));
     assert_eq!(asked(&log), [false, true]);
 }
 
 #[test]
 fn what_a_person_says_happened_is_not_asked_again() {
     let log = cut_off("POST");
-    let seen = resume(&log, "POST", vec![Settled { did: true, op: 1 }]);
+    settle(&log, 1, true);
+    let seen = resume(&log, "POST");
     assert_eq!(seen, Ok(Event::Failed(HttpFault::Incomplete)));
     assert_eq!(asked(&log), [false]);
     assert!(recorded(&log.leaves()).unsettled().is_empty());
+}
+
+#[test]
+fn a_word_on_one_attempt_says_nothing_of_the_next() {
+    let log = cut_off("POST");
+    settle(&log, 1, false);
+    assert!(recorded(&log.leaves()).unsettled().is_empty());
+    assert!(fold(&log.leaves()).open_run(run_id()).unwrap().unsettled().is_empty());
+    assert!(matches!(resume(&log, "POST"), Ok(Event::Head(_))));
+    // The same again, cut off right after the second intent.
+    let second = log.bodies().iter().position(|body| body.contains(r#""again":true"#)).unwrap();
+    let log = MemoryLog::with(log.leaves()[..=second].to_vec());
+    assert_eq!(recorded(&log.leaves()).unsettled().len(), 1);
+    assert_eq!(fold(&log.leaves()).open_run(run_id()).unwrap().unsettled().len(), 1);
+    assert_eq!(resume(&log, "POST"), Err(Stop::Unsettled(OpId(1))));
+    assert_eq!(asked(&log), [false, true], "it may have happened, so it is not sent a third time");
+}
+
+#[test]
+fn an_agent_that_was_told_that_nobody_knows_leaves_nothing_to_be_settled() {
+    let log = cut_off("POST");
+    settle(&log, 1, true);
+    resume(&log, "POST").unwrap();
+    let ledger = fold(&log.leaves());
+    assert!(ledger.open_run(run_id()).unwrap().pending.is_empty(), "{:?}", ledger.open_run(run_id()));
 }
 
 #[test]

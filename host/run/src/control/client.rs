@@ -20,10 +20,11 @@ use crate::err::RunError;
 use crate::event::{self, Event, Teller};
 use crate::forms::{FORMS, spoken};
 use crate::house::{Place, held};
-use crate::life::{Running, Word};
+use crate::life::Running;
 use crate::order::{NetworkOrder, RunOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
+use crate::settle::{Settling, Word};
 
 /// BOUND: how long a holder may take to say that it listens.
 const WELCOME_MAX: Duration = Duration::from_secs(10);
@@ -98,6 +99,7 @@ impl Client {
         send(&mut to, wish).await.map_err(|err| gone(&err))?;
         match receive(&mut from).await.map_err(|err| gone(&err))? {
             Some(Answer::Failed { exit, message }) => Err(RunError::Refused { exit, message }),
+            Some(Answer::Unsettled { run, acts }) => Err(RunError::Unsettled { run, acts }),
             Some(answer) => Ok(((from, to), answer)),
             None => Err(RunError::Holder("it closed without an answer".to_owned())),
         }
@@ -107,13 +109,20 @@ impl Client {
         self.attended(&Wish::Run { order: Box::new(order) }).await
     }
 
-    pub(crate) async fn resume(&self, run: RunId, word: Option<Word>, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Wish::Resume { run, word, network }).await
+    pub(crate) async fn resume(&self, run: RunId, network: NetworkOrder) -> Result<Running, RunError> {
+        self.attended(&Wish::Resume { run, network }).await
     }
 
-    pub(crate) async fn stop(&self, run: RunId, word: Option<Word>) -> Result<bool, RunError> {
-        let (_, answer) = self.wish(&Wish::Stop { run, means: Means::Stop, word }).await?;
+    pub(crate) async fn stop(&self, run: RunId) -> Result<bool, RunError> {
+        let (_, answer) = self.wish(&Wish::Stop { run, means: Means::Stop }).await?;
         Ok(matches!(answer, Answer::Done { done: true }))
+    }
+
+    pub(crate) async fn settle(&self, run: RunId, word: Word) -> Result<Settling, RunError> {
+        match self.wish(&Wish::Settle { run, word }).await?.1 {
+            Answer::Settled { settling } => Ok(settling),
+            other => Err(RunError::Holder(format!("it said {other:?}"))),
+        }
     }
 
     pub(crate) async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
@@ -175,7 +184,7 @@ async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: wa
             },
             means = wished(&mut stopped), if !ended => {
                 // A holder that is gone has ended the run too, and the other branch says so.
-                let _ = send(&mut to, &Wish::Stop { run, means, word: None }).await;
+                let _ = send(&mut to, &Wish::Stop { run, means }).await;
                 stopped = watch::channel(None).1;
             },
         }

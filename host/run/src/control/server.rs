@@ -109,12 +109,16 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
             Some(Err(err)) => failed(&err),
             None => return Ok(()),
         },
-        Wish::Resume { run, word, network } => match wanted(house.resume(run, by.clone(), word, &network), &mut wishes).await {
+        Wish::Resume { run, network } => match wanted(house.resume(run, by.clone(), &network), &mut wishes).await {
             Some(Ok(running)) => return attend(running, wishes, to, by).await,
             Some(Err(err)) => failed(&err),
             None => return Ok(()),
         },
-        Wish::Stop { run, means, word } => match house.end(run, Stopping { by, means }, word).await {
+        Wish::Settle { run, word } => match house.settle(run, &word, &by).await {
+            Ok(settling) => Answer::Settled { settling },
+            Err(err) => failed(&err),
+        },
+        Wish::Stop { run, means } => match house.end(run, Stopping { by, means }).await {
             Ok(done) => Answer::Done { done },
             Err(err) => failed(&err),
         },
@@ -149,7 +153,10 @@ async fn wanted(begun: impl Future<Output = Result<Running, RunError>>, wishes: 
 }
 
 fn failed(err: &RunError) -> Answer {
-    Answer::Failed { exit: err.exit(), message: err.chain() }
+    match err {
+        RunError::Unsettled { run, acts } => Answer::Unsettled { run: *run, acts: acts.clone() },
+        err => Answer::Failed { exit: err.exit(), message: err.chain() },
+    }
 }
 
 /// Tells a client of its run. A client that stops it, or goes away, ends it.

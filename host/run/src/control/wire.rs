@@ -1,17 +1,17 @@
 //! What is said over the socket.
 
 use effect::record::SealedUnder;
-use effect::{Means, RunId, SafeText};
+use effect::{Means, RunId, SafeText, UnknownAct};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use crate::event::Event;
-use crate::life::Word;
 use crate::order::{NetworkOrder, RunOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
+use crate::settle::{Settling, Word};
 
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -25,8 +25,9 @@ pub(super) const WIRE_FORM: u32 = 1;
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Wish {
     Run { order: Box<RunOrder> },
-    Resume { run: RunId, word: Option<Word>, network: NetworkOrder },
-    Stop { run: RunId, means: Means, word: Option<Word> },
+    Resume { run: RunId, network: NetworkOrder },
+    Settle { run: RunId, word: Word },
+    Stop { run: RunId, means: Means },
     Going {},
     RecordTrust { said: TrustSaid },
     RecordCredential { word: CredentialWord },
@@ -60,6 +61,10 @@ pub(super) enum Answer {
     Going { going: Vec<(RunId, SafeText)> },
     /// Leases that were ended.
     Ended { leases: Vec<SafeText> },
+    /// What a word did.
+    Settled { settling: Settling },
+    /// A person must say what became of these acts first.
+    Unsettled { run: RunId, acts: Vec<UnknownAct> },
     /// It could not be done.
     Failed { exit: u8, message: String },
 }

@@ -113,8 +113,16 @@ fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
         was_size: done.was.map(|was| was.size),
         what: SafeText::new(&done.what, 1024),
     };
-    let closed =
-        RunClosed { active_ms: 0, at, kind: Kind::RunClosed, outcome: Outcome::SetAside, output: None, peak_memory: 0, v: VERSION };
+    let closed = RunClosed {
+        active_ms: 0,
+        at,
+        kind: Kind::RunClosed,
+        obstacle: None,
+        outcome: Outcome::SetAside,
+        output: None,
+        peak_memory: 0,
+        v: VERSION,
+    };
     let body = Record::from(closed).to_bytes();
     let ends = done.not_ended.iter().map(|run| Entry { ends: true, ..Entry::new(*run, body.clone()) });
     std::iter::once(Entry::new(log_run(), Record::from(record).to_bytes())).chain(ends).collect()

@@ -30,13 +30,14 @@ Examples:
   bailiwick audit show --kind asked --json
   bailiwick audit show --run 01K8M3
 
-Kinds: run-opened, run-resumed, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
+Kinds: run-opened, run-resumed, act-settled, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
 lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
 vault-sealed, rollback-accepted, reanchored, recovered.";
 
 const KINDS: &[Kind] = &[
     Kind::RunOpened,
     Kind::RunResumed,
+    Kind::ActSettled,
     Kind::RunClosed,
     Kind::Asked,
     Kind::Refused,

@@ -1,0 +1,96 @@
+//! Runs that do not go on: a person's word on acts of which nobody knows, and an end without the run.
+//!
+//! Both need nothing but the fold of the log. So they work, and are quick, also where the run itself can't be read or rebuilt any more. The
+//! caller sees to it that nobody goes on with the run meanwhile.
+
+use effect::record::{ActSettled, AnswerClass, Answered, HostAnswered, Kind, Record, RunClosed, VERSION};
+use effect::{Outcome, Principal, RunId, SafeText};
+
+use crate::err::RecordBroken;
+use crate::gate::Gate;
+use crate::ledger::{OpenRun, Stage};
+use crate::log::{Appended, Entry};
+use crate::sum::Sum;
+
+impl Gate {
+    /// Keeps a person's word on these acts, which have to be unknown and without a word. Nothing is appended where none is named.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn settle(&self, run: RunId, ops: &[u64], did: bool, by: &Principal) -> Result<Option<Appended>, RecordBroken> {
+        let at = self.clock.unix_ms();
+        let mut records = self.unknown(run, |op| ops.contains(&op), at);
+        let word = |op: &u64| ActSettled { at, by: by.clone(), did, kind: Kind::ActSettled, op: *op, v: VERSION }.into();
+        records.extend(ops.iter().map(word));
+        if records.is_empty() { Ok(None) } else { self.append_to(run, records).map(Some) }
+    }
+
+    /// Ends a run. What was under way in it is on the record as unknown before that.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn close_cut_off(
+        &self,
+        run: RunId,
+        active_ms: u64,
+        outcome: Outcome,
+        obstacle: Option<SafeText>,
+    ) -> Result<Appended, RecordBroken> {
+        let at = self.clock.unix_ms();
+        let mut records = self.unknown(run, |_| true, at);
+        records.extend(self.book.host_unanswered(run).into_iter().map(|number| host_unknown(number, at)));
+        let closed = RunClosed { active_ms, at, kind: Kind::RunClosed, obstacle, outcome, output: None, peak_memory: 0, v: VERSION };
+        records.push(closed.into());
+        self.append_to(run, records)
+    }
+
+    /// That nobody knows of acts that have an intent and no answer.
+    fn unknown(&self, run: RunId, is_meant: impl Fn(u64) -> bool, at: u64) -> Vec<Record> {
+        let pending = |open: &OpenRun| {
+            let asked = open.pending.iter().filter(|(op, pending)| pending.stage == Stage::Asked && is_meant(**op));
+            asked.map(|(op, _)| unknown(*op, at)).collect()
+        };
+        self.with_ledger(|ledger| ledger.open_run(run).map(pending).unwrap_or_default())
+    }
+
+    fn append_to(&self, run: RunId, records: Vec<Record>) -> Result<Appended, RecordBroken> {
+        let entry = |record: &Record| Entry { body: record.to_bytes(), payloads: Vec::new(), ends: record.kind() == Kind::RunClosed };
+        let records = records.into_iter().map(|record| (record.clone(), entry(&record))).collect();
+        self.book.append(run, records, &mut Sum::default())
+    }
+}
+
+fn unknown(op: u64, at: u64) -> Record {
+    Answered {
+        at,
+        credential_version: None,
+        fault: None,
+        kind: Kind::Answered,
+        op,
+        outcome: AnswerClass::Unknown,
+        peer: None,
+        reason: None,
+        sent: None,
+        status: None,
+        tls: None,
+        v: VERSION,
+    }
+    .into()
+}
+
+fn host_unknown(number: u64, at: u64) -> Record {
+    HostAnswered {
+        at,
+        bytes: 0,
+        fault: None,
+        kind: Kind::HostAnswered,
+        number,
+        outcome: AnswerClass::Unknown,
+        peer: None,
+        reason: None,
+        sent: None,
+        status: None,
+        v: VERSION,
+    }
+    .into()
+}
