@@ -82,7 +82,7 @@ pub(crate) fn stop() {
                 let running = holder.start(order).await.unwrap();
                 let run: RunId = running.run;
                 let began = Instant::now();
-                assert!(client.stop(run, None).await.unwrap());
+                assert!(client.stop(run).await.unwrap());
                 tests::host::report(running).await;
                 began.elapsed()
             })
