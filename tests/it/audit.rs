@@ -54,7 +54,8 @@ fn verified(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>) -> (Re
 }
 
 fn state_of(host: &TestHost) -> PathBuf {
-    fs::read_dir(&host.place().state).unwrap().next().unwrap().unwrap().path()
+    let place = host.place();
+    journal::state_path(&place.state, journal::Reader::open(&place.home).unwrap().log())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

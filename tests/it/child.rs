@@ -41,7 +41,12 @@ fn plays_its_part() {
 
 async fn live(place: &Place, folder: &Path) -> u8 {
     let order: RunOrder = serde_json::from_slice(&std::fs::read(folder.join("order.json")).unwrap()).unwrap();
-    let nothing_to_compile = HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 4, passphrase_file: None };
+    let nothing_to_compile = HouseOptions {
+        compiler: ("/nonexistent".into(), Vec::new()),
+        journal: journal::Options::default(),
+        slots: 4,
+        passphrase_file: None,
+    };
     let started = match House::open(place, &nothing_to_compile) {
         Ok(house) => house.start(order, run::own_principal()).await,
         Err(err) => Err(err),

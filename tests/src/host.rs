@@ -35,7 +35,12 @@ pub fn bailiwick() -> PathBuf {
 
 /// How houses of tests are made.
 pub fn options() -> HouseOptions {
-    HouseOptions { compiler: (bailiwick(), vec!["compile-component".to_owned()]), slots: 32, passphrase_file: None }
+    HouseOptions {
+        compiler: (bailiwick(), vec!["compile-component".to_owned()]),
+        journal: journal::Options::default(),
+        slots: 32,
+        passphrase_file: None,
+    }
 }
 
 /// Compiled components that all tests of a machine share: what is tested is not the compiler.

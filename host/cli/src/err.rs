@@ -138,6 +138,8 @@ pub(crate) enum CliError {
     NoSuchRun(String),
     #[error("{0}, in what can be read of the record; it may be in what can't")]
     Unread(Box<CliError>),
+    #[error("{0}")]
+    OfAPart(#[source] Box<CliError>),
     #[error("several runs are called `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; it has {last}")]
@@ -243,7 +245,7 @@ impl CliError {
             Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
             Self::Read(journal::ReadError::Newer(_)) | Self::Accept(journal::OpenError::Newer(_)) => exit::HOST,
             Self::Read(_) => exit::RECORD,
-            Self::Accept(journal::OpenError::Held { .. }) => exit::HOST,
+            Self::Accept(journal::OpenError::Held { .. } | journal::OpenError::Unfit { .. }) => exit::HOST,
             Self::Accept(journal::OpenError::Whole) => exit::USAGE,
             Self::Accept(_) => exit::RECORD,
             Self::File { .. }
@@ -271,7 +273,7 @@ impl CliError {
             | Self::PublicKey { .. }
             | Self::NoHome { .. } => exit::USAGE,
             Self::Home(_) | Self::Form(_) => exit::HOST,
-            Self::Unread(_) => exit::RECORD,
+            Self::Unread(_) | Self::OfAPart(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }

@@ -121,7 +121,8 @@ fn record(record: &Record) -> String {
         Record::VaultSealed(sealed) => format!("the vault is sealed under {} by {}", sealed_under(sealed.under), sealed.by),
         Record::RollbackAccepted(accepted) => {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
-            format!("the record was taken as it is, by {}: {} records, {was}", accepted.by, count(accepted.now_size))
+            let log = accepted.was_log.as_ref().map_or_else(String::new, |log| format!(", of another log, {log}"));
+            format!("the record was taken as it is, by {}: {} records, {was}{log}", accepted.by, count(accepted.now_size))
         }
         Record::Reanchored(it) => {
             let was = it.was_size.map_or_else(|| "none were remembered".to_owned(), |size| format!("{} were remembered", count(size)));

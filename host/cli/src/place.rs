@@ -53,9 +53,18 @@ pub(crate) fn located() -> Result<Place, CliError> {
 pub(crate) fn house_options() -> HouseOptions {
     HouseOptions {
         compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]),
+        journal: journal_options(),
         slots: SLOTS,
         passphrase_file: passphrase_file(),
     }
+}
+
+/// How the record is opened here. The variable names kinds of file systems that other machines share, on which the operator wants the home
+/// nevertheless.
+pub(crate) fn journal_options() -> journal::Options {
+    let named = set("BAILIWICK_FILE_SYSTEMS").map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
+    let file_systems = named.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    journal::Options { file_systems, ..journal::Options::default() }
 }
 
 /// How build tools are started here: by this program itself, which restricts itself before it becomes the tool.

@@ -12,10 +12,12 @@
 
 mod exposed;
 mod form;
+mod ground;
 mod open;
 mod private;
 
 pub use exposed::{Exposed, Kind};
 pub use form::{FORM_FILE, Form, FormError, KnownForms, form, form_handed, say_form};
+pub use ground::{Footing, Ground, ground};
 pub use open::{Access, create_new, list, make_folder, open, open_handed, sync_folder};
 pub use private::check;

@@ -24,6 +24,8 @@ use crate::wire::{Fields, narrow, wide};
 
 const MAGIC: [u8; 8] = *b"BWDRV\0\0\x01";
 const HEAD_BYTES: usize = 136;
+/// The file that `gate` keeps.
+const MOST_READ: &str = "touched";
 const TAG_BYTES: usize = 32;
 /// BOUND: a larger block is neither written nor read.
 const BLOCK_BYTES_MAX: u64 = 256 << 20;
@@ -205,6 +207,20 @@ impl Derived {
         file.set_len(self.end)?;
         file.write_all_at(bytes, self.end)
     }
+}
+
+/// Up to where the derived file that is read most covers the log, if it is this home's and covers more than so many records: it was only
+/// written after what it covers.
+pub(crate) fn known_by_derived(home: &Path, log: LogId, above: u64) -> Option<Checkpoint> {
+    let mac = HomeKey::load(home).ok()?.index;
+    let path = home.join(format!("journal.{}", MOST_READ));
+    let file = home::open(&path, Access::Read).ok()?;
+    let mut derived = Derived { path, mac, file: None, places: Vec::new(), end: 0, read: 0, tag: [0; TAG_BYTES] };
+    derived.find(&file, log);
+    derived.file = Some(file);
+    let last = derived.mark().filter(|last| last.checkpoint.size > above)?;
+    // Its head alone could be anybody's.
+    derived.read_last().ok()?.map(|_| last.checkpoint)
 }
 
 /// The head of the block that begins here, not yet checked.

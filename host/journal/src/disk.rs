@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use home::Access;
+use home::{Access, Ground};
 use rustix::fs::FallocateFlags;
 
 /// The changes a journal makes to a disk. What it only reads, it reads directly.
@@ -26,6 +26,10 @@ pub(crate) trait Disk: Send + Sync {
     fn truncate(&self, file: &File, bytes: u64) -> io::Result<()>;
     /// Takes a file away.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// What a folder lies on, or would lie on. Changes nothing: it is here so that a test can put a home on any kind.
+    fn ground(&self, path: &Path) -> io::Result<Ground> {
+        home::ground(path)
+    }
 }
 
 /// The disk of this machine.

@@ -24,6 +24,8 @@ pub enum Step {
     State,
     /// Numbering: no segment number or index is left.
     Number,
+    /// Looking whether everything lies as it was left.
+    Exchanged,
     /// Nothing failed: the journal was closed.
     Closed,
 }
@@ -37,6 +39,7 @@ impl std::fmt::Display for Step {
             Self::Keys => "a run key could not be written",
             Self::State => "the second state could not be written",
             Self::Number => "the log is full",
+            Self::Exchanged => "somebody else has changed what is written to",
             Self::Closed => "the journal is closed",
         })
     }
@@ -202,6 +205,17 @@ pub enum FaultKind {
         /// The size at which they differ.
         known: u64,
     },
+    /// The home is known to have had another log.
+    #[error("the home had log `{was}`{}, and this is another one", size.map_or_else(String::new, |size| format!(" of {size} records")))]
+    OtherLog {
+        /// The log that it had.
+        was: LogId,
+        /// How many records that had, if that is known.
+        size: Option<u64>,
+    },
+    /// What says where the log begins is not what its key signed.
+    #[error("`journal.base`, which says where the record begins, is damaged or of another log")]
+    BaseForged,
     /// What was given to compare with can't be read.
     #[error("the second state is unreadable")]
     StateUnreadable,
@@ -255,6 +269,52 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The key that signs is not the one that the record was signed with.
+    #[error("the key `{}` is of log `{log}`, and the record here is of log `{of}`", path.display())]
+    KeyOfOtherLog {
+        /// The file.
+        path: PathBuf,
+        /// The log that it would sign.
+        log: LogId,
+        /// The log that is here.
+        of: LogId,
+    },
+    /// The home's key is not the one under which the keys of runs are sealed.
+    #[error("the key `{}` opens none of the keys of runs in `{}`: one of the two is of another home", path.display(), keys.display())]
+    KeyOpensNothing {
+        /// The file with the home's key.
+        path: PathBuf,
+        /// The file with the keys of runs.
+        keys: PathBuf,
+    },
+    /// The file with the keys of runs is gone.
+    #[error("the keys of {known} runs are known to have been in `{}`, which is gone", path.display())]
+    KeysGone {
+        /// The file.
+        path: PathBuf,
+        /// How many keys it is known to have had.
+        known: u64,
+    },
+    /// The home is known to have had another log.
+    #[error("{}", other_log(home, *was, *size, *now))]
+    OtherLog {
+        /// The home.
+        home: PathBuf,
+        /// The log that it had.
+        was: LogId,
+        /// How many records that had, if that is known.
+        size: Option<u64>,
+        /// The log that is here, if there is one.
+        now: Option<LogId>,
+    },
+    /// The home or its second state lies on a file system whose locks or syncs can't be relied on.
+    #[error("`{}` lies on a file system of the kind `{kind}`, {}", path.display(), UNFIT)]
+    Unfit {
+        /// The folder.
+        path: PathBuf,
+        /// The kind, as the setting names it.
+        kind: &'static str,
+    },
     /// The system gave no randomness.
     #[error("no randomness for a new key")]
     NoRandomness,
@@ -290,6 +350,21 @@ pub enum OpenError {
     /// The thread that writes could not be started.
     #[error("could not start the writer")]
     Thread(#[source] io::Error),
+}
+
+/// Why a shared file system is refused.
+const UNFIT: &str = "where another machine may write to the record without meeting this one's lock, and what was synced may be lost";
+
+fn gone(log: Option<LogId>, known: Option<u64>) -> String {
+    let log = log.map_or_else(String::new, |log| format!(": log `{log}`"));
+    let known = known.map_or_else(String::new, |known| format!(", of which {known} records are remembered"));
+    format!("{log}{known}")
+}
+
+fn other_log(home: &std::path::Path, was: LogId, size: Option<u64>, now: Option<LogId>) -> String {
+    let size = size.map_or_else(String::new, |size| format!(" of {size} records"));
+    let now = now.map_or_else(|| "there is no record".to_owned(), |now| format!("there is log `{now}`"));
+    format!("the home `{}` is known to have had log `{was}`{size}; in its place {now}", home.display())
 }
 
 /// What is there and what is known of it, in words: a log that is as long and longer is no shorter one, it is another.
@@ -333,6 +408,16 @@ pub enum ReadError {
     NoLog {
         /// The folder.
         home: PathBuf,
+    },
+    /// All of it is gone, although something is known of it.
+    #[error("the record of `{}` is gone{}", home.display(), gone(*log, *known))]
+    Gone {
+        /// The folder.
+        home: PathBuf,
+        /// The log, if that is known.
+        log: Option<LogId>,
+        /// How many records it had, if that is known.
+        known: Option<u64>,
     },
     /// No record begins there, or no payload has that number.
     #[error("there is no such record or payload")]

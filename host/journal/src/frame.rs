@@ -1,7 +1,7 @@
 //! Frames: how bytes lie in a segment. The only place that knows the layout.
 //!
 //! ```text
-//! segment  = header (64 bytes), batch*, zeros
+//! segment  = header (64 bytes), base?, batch*, zeros
 //! batch    = (leaf, payload*)*, trailer
 //! frame    = length u32 (of the content), CRC-32C u32 (of length and content), content; integers are little-endian
 //! content  = kind u8, …
@@ -9,13 +9,18 @@
 //!               SHA-256 of each payload frame's content (32 each), body
 //!   payload  2  key slot u64, nonce (24), sealed bytes
 //!   trailer  3  a signed note
+//!   base     4  count of nodes u8, nodes (32 each), a signed note
 //! ```
+//! A base is in each segment but the first: the right edge of the tree over all earlier segments, and the note that signed that tree. So
+//! one segment can be proved without those before it.
+//!
 //! A frame of any other kind is a leaf to this version: it must have a leaf's fields, is hashed, and its body is opaque. A leaf's
 //! hash is over its whole content, so the kind, the run chain and the payloads' digests are under the tree with the body.
 
 use effect::{Digest, RunId};
 
 use crate::ids::LogId;
+use crate::tree::Tree;
 use crate::wire::{Fields, wide};
 
 /// Length and checksum before each frame's content.
@@ -23,6 +28,7 @@ pub(crate) const HEAD_BYTES: usize = 8;
 pub(crate) const LEAF: u8 = 1;
 pub(crate) const PAYLOAD: u8 = 2;
 pub(crate) const TRAILER: u8 = 3;
+pub(crate) const BASE: u8 = 4;
 /// A record's body, at most. BOUND: what a reader must be ready to hold for one record.
 pub const BODY_BYTES_MAX: usize = 65_535;
 /// One payload, at most. BOUND: what a reader must be ready to hold to decrypt it.
@@ -150,6 +156,8 @@ pub(crate) fn leaf(content: &[u8]) -> Option<LeafView<'_>> {
 
 /// Size of the header of a segment.
 pub(crate) const HEADER_BYTES: usize = 64;
+/// Where a segment without a base begins.
+pub(crate) const HEADER_END: u32 = 64;
 const MAGIC: [u8; 8] = *b"BWLOG\0\0\x01";
 
 /// What a segment says of itself.
@@ -159,6 +167,8 @@ pub(crate) struct Header {
     pub(crate) number: u32,
     /// The index of the first leaf in this segment.
     pub(crate) first: u64,
+    /// Where the first batch begins.
+    pub(crate) begins: u32,
 }
 
 impl Header {
@@ -168,6 +178,9 @@ impl Header {
         out.extend_from_slice(&self.log.to_bytes());
         out.extend_from_slice(&u64::from(self.number).to_le_bytes());
         out.extend_from_slice(&self.first.to_le_bytes());
+        // Zero stands for the end of the header.
+        let begins = if self.begins == HEADER_END { 0 } else { self.begins };
+        out.extend_from_slice(&begins.to_le_bytes());
         out.resize(HEADER_BYTES - 4, 0);
         let crc = crc32c::crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
@@ -177,7 +190,10 @@ impl Header {
     pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         let mut fields = Fields::new(bytes);
         let magic = fields.array::<8>()?;
-        let header = Self { log: LogId::from_bytes(fields.array()?), number: u32::try_from(fields.int64()?).ok()?, first: fields.int64()? };
+        let log = LogId::from_bytes(fields.array()?);
+        let (number, first) = (u32::try_from(fields.int64()?).ok()?, fields.int64()?);
+        let begins = fields.int32()?;
+        let header = Self { log, number, first, begins: if begins == 0 { HEADER_END } else { begins } };
         // Encoding again checks the padding and the checksum too.
         (magic == MAGIC && header.encode() == bytes).then_some(header)
     }
@@ -189,6 +205,26 @@ impl Header {
         let form = *name.first()?;
         (form > own && crc32c::crc32c(rest).to_le_bytes() == *crc).then_some(form)
     }
+}
+
+/// The frame of a base: what the tree was, and the note that says so.
+pub(crate) fn put_base(tree: &Tree, note: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let start = begin(&mut out, BASE);
+    out.push(u8::try_from(tree.edge().len()).unwrap_or(u8::MAX));
+    tree.edge().iter().for_each(|node| out.extend_from_slice(node));
+    out.extend_from_slice(note.as_bytes());
+    finish(&mut out, start);
+    out
+}
+
+/// The tree of this size and its note, from the content of a base.
+pub(crate) fn base(content: &[u8], size: u64) -> Option<(Tree, &str)> {
+    let mut fields = Fields::new(content);
+    let [kind, count] = fields.array()?;
+    let edge = (0..count).map(|_| fields.array()).collect::<Option<Vec<_>>>()?;
+    let note = str::from_utf8(fields.rest()).ok()?;
+    (kind == BASE).then_some((Tree::from_edge(size, edge)?, note))
 }
 
 /// The size of a whole frame with so much content.
@@ -229,7 +265,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_header_is_noticed() {
-        let header = Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77 };
+        let header = Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77, begins: 400 };
         let bytes: [u8; HEADER_BYTES] = header.encode().try_into().unwrap();
         assert_eq!(Header::decode(&bytes), Some(header));
         for bit in 0..bytes.len() * 8 {
@@ -241,13 +277,25 @@ mod tests {
 
     #[test]
     fn a_header_of_a_newer_form_is_told_from_a_damaged_one() {
-        let mut bytes: [u8; HEADER_BYTES] = Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77 }.encode().try_into().unwrap();
+        let mut bytes: [u8; HEADER_BYTES] =
+            Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77, begins: HEADER_END }.encode().try_into().unwrap();
         assert_eq!(Header::newer(&bytes), None);
         bytes[7] = 2;
         assert_eq!(Header::newer(&bytes), None, "its checksum does not fit");
         let crc = crc32c::crc32c(&bytes[..60]).to_le_bytes();
         bytes[60..].copy_from_slice(&crc);
         assert_eq!((Header::newer(&bytes), Header::decode(&bytes)), (Some(2), None));
+    }
+
+    #[test]
+    fn a_base_comes_back_as_it_was_put_and_only_for_its_size() {
+        let mut tree = Tree::default();
+        (0u8..6).for_each(|leaf| tree.push([leaf; 32]));
+        let bytes = put_base(&tree, "a note");
+        let Parsed::Frame(content) = parse(&bytes) else { unreachable!("not a frame") };
+        assert_eq!(base(content, 6), Some((tree, "a note")));
+        assert_eq!(base(content, 7), None);
+        assert_eq!(base(&content[..10], 6), None);
     }
 
     #[test]

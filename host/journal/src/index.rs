@@ -19,7 +19,7 @@ use crate::tree::Tree;
 use crate::walk::Head;
 use crate::wire::{Fields, wide};
 
-const MAGIC: [u8; 8] = *b"BWIDX\0\0\x02";
+const MAGIC: [u8; 8] = *b"BWIDX\0\0\x03";
 /// BOUND: a larger file is not read.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 const HEAD_BYTES: usize = 64;
@@ -42,7 +42,9 @@ pub(crate) struct Index {
     pub(crate) heads: HashMap<RunId, Head>,
     /// How many slots the file of run keys had.
     pub(crate) key_slots: u64,
-    /// What each segment's file was when this was written.
+    /// The first segment, when this was written.
+    pub(crate) first: u32,
+    /// What each segment's file was then, from the first one on.
     pub(crate) stamps: Vec<Stamp>,
     /// The place up to which the older part was read again.
     pub(crate) patrol: Patrol,
@@ -72,6 +74,7 @@ impl Index {
             // Zero is no slot.
             put(&head.slot.map_or(0, |slot| slot.saturating_add(1)).to_le_bytes());
         }
+        put(&u64::from(self.first).to_le_bytes());
         put(&wide(self.stamps.len()).to_le_bytes());
         self.stamps.iter().for_each(|stamp| put(&stamp.encode()));
         put(&u64::from(self.patrol.segment).to_le_bytes());
@@ -102,11 +105,12 @@ impl Index {
         let edge = (0..fields.count(32)?).map(|_| fields.array()).collect::<Option<Vec<_>>>()?;
         let tree = Tree::from_edge(size, edge)?;
         let heads = (0..fields.count(HEAD_BYTES)?).map(|_| head(&mut fields)).collect::<Option<HashMap<_, _>>>()?;
+        let first = u32::try_from(fields.int64()?).ok()?;
         let stamps = (0..fields.count(STAMP_BYTES)?).map(|_| Stamp::decode(&mut fields)).collect::<Option<Vec<_>>>()?;
         let patrol = Patrol { segment: u32::try_from(fields.int64()?).ok()?, offset: fields.int64()? };
         let snapshot = if fields.is_empty() { None } else { Some(snapshot(fields)?) };
         let checkpoint = Checkpoint { log, size, root: tree.root(), segment, start, bytes };
-        Some(Self { checkpoint, next, tree, heads, key_slots, stamps, patrol, snapshot })
+        Some(Self { checkpoint, next, tree, heads, key_slots, first, stamps, patrol, snapshot })
     }
 
     pub(crate) fn write(&self, disk: &dyn Disk, home: &Path, mac: &Mac) -> io::Result<()> {
@@ -153,6 +157,7 @@ mod tests {
             tree,
             heads: HashMap::from([(RunId::from_bytes([2; 16]), head)]),
             key_slots: 1,
+            first: 1,
             stamps: Vec::new(),
             patrol: Patrol::start(),
             snapshot: Some(Snapshot { unfolded: Position { segment: 1, offset: 64, index: 3 }, bytes: vec![7; 9] }),

@@ -10,6 +10,7 @@ use effect::{Digest, RunId};
 use crate::chain::{Chain, Chains, Sealer};
 use crate::err::{AppendError, Broken, OpenError, ReadError};
 use crate::frame::{BODY_BYTES_MAX, ENTRIES_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
+use crate::hold::Locked;
 use crate::ids::{LogId, Position};
 use crate::keys::{HomeKey, KeyFile, Nonces, new_run_key};
 use crate::open::{Opened, open_on};
@@ -23,6 +24,7 @@ use crate::ticket::{Ticket, lock};
 /// - `segment_bytes`: 64 MiB, reserved at once; at most 128 MiB
 /// - `batch_bytes`: 4 MiB, after which a batch takes nothing more
 /// - `queue_bytes`: 64 MiB not yet durable, after which appending waits
+/// - `file_systems`: none
 /// - `index_bytes`: 4 MiB and `index_batches`: 1,000 of log, after which a snapshot is due
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -36,11 +38,20 @@ pub struct Options {
     pub index_bytes: u64,
     /// How many batches may follow the index.
     pub index_batches: u64,
+    /// Kinds of file systems that other machines share, on which the operator wants a home nevertheless: `nfs`, `fuse`.
+    pub file_systems: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, batch_bytes: 4 << 20, queue_bytes: 64 << 20, index_bytes: 4 << 20, index_batches: 1000 }
+        Self {
+            segment_bytes: 64 << 20,
+            batch_bytes: 4 << 20,
+            queue_bytes: 64 << 20,
+            index_bytes: 4 << 20,
+            index_batches: 1000,
+            file_systems: Vec::new(),
+        }
     }
 }
 
@@ -120,8 +131,7 @@ impl Shared {
 struct Held {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// Locked as long as it is open.
-    lock: Mutex<Option<std::fs::File>>,
+    lock: Mutex<Option<Locked>>,
 }
 
 impl Held {
@@ -131,10 +141,8 @@ impl Held {
             // A writer that panicked has failed every ticket on its way out.
             let _ = writer.join();
         }
-        if let Some(file) = lock(&self.lock).take() {
-            // Unlocked by name: a child that was forked and has not yet become another program holds the file open too.
-            let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock);
-        }
+        // After the writer, which has the lock on the segment that grows.
+        drop(lock(&self.lock).take());
     }
 }
 
@@ -160,7 +168,7 @@ impl Journal {
         open_on(Arc::new(crate::disk::RealDisk), home, state, options)
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, writer: JoinHandle<()>, lock: std::fs::File) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, writer: JoinHandle<()>, lock: Locked) -> Self {
         let held = Held { shared, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) };
         Self { held: Arc::new(held) }
     }

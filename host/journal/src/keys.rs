@@ -29,6 +29,8 @@ pub(crate) const SLOT_BYTES: usize = 128;
 const SLOT_VERSION: u8 = 1;
 /// The form of the keys of a home.
 pub const KEYS_FORM: u32 = 1;
+/// How many slots are read at once.
+pub(crate) const SLOTS_AT_ONCE: u64 = 4096;
 
 pub(crate) fn sign_path(home: &Path) -> PathBuf {
     home.join("journal.key")
@@ -160,11 +162,14 @@ impl KeyFile {
 
     /// Calls `each` with the run of every slot from `first` on that was not forgotten.
     pub(crate) fn owners(&self, first: u64, each: &mut dyn FnMut(u64, RunId)) -> io::Result<()> {
-        const AT_ONCE: u64 = 4096;
-        let slots = self.slots()?;
+        self.owners_between(first, self.slots()?, each)
+    }
+
+    /// The same up to and without a slot, which must be there.
+    pub(crate) fn owners_between(&self, first: u64, end: u64, each: &mut dyn FnMut(u64, RunId)) -> io::Result<()> {
         let mut slot = first;
-        while slot < slots {
-            let count = AT_ONCE.min(slots - slot);
+        while slot < end {
+            let count = SLOTS_AT_ONCE.min(end - slot);
             let mut bytes = vec![0; crate::wire::narrow(count).saturating_mul(SLOT_BYTES)];
             self.0.read_exact_at(&mut bytes, slot.saturating_mul(SLOT_BYTES as u64))?;
             for one in bytes.chunks_exact(SLOT_BYTES) {
@@ -235,25 +240,30 @@ fn ensure_secret(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     replace(disk, path, key.as_slice(), Replace::Durable).map_err(io)
 }
 
-/// The two keys of a home; made first when it has no log yet.
-pub(crate) fn load(disk: &dyn Disk, home: &Path, has_log: bool) -> Result<(NoteSigner, HomeKey), OpenError> {
-    if !has_log {
-        ensure_secret(disk, &home_key_path(home))?;
-        ensure_secret(disk, &sign_path(home))?;
-    }
-    let signer = NoteSigner::new(&*read_secret(&sign_path(home))?);
-    let path = public_path(home);
-    let text = format!("{}\n", signer.public());
-    // The public half is derived: a missing or foreign one is put right.
-    if read_own(&path, 4096).ok().flatten().as_deref() != Some(text.as_bytes()) {
-        replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
-    }
-    Ok((signer, HomeKey::load(home)?))
+/// Makes the two keys of a home that has no log yet, as far as they are not there.
+pub(crate) fn make(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
+    make_home_key(disk, home)?;
+    ensure_secret(disk, &sign_path(home))
 }
 
-/// The keys of a home that exists; nothing is made or put right.
-pub(crate) fn look(home: &Path) -> Result<(NoteSigner, HomeKey), OpenError> {
-    Ok((NoteSigner::new(&*read_secret(&sign_path(home))?), HomeKey::load(home)?))
+/// Makes the home's key unless it is there.
+pub(crate) fn make_home_key(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
+    ensure_secret(disk, &home_key_path(home))
+}
+
+/// The key that signs.
+pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
+    Ok(NoteSigner::new(&*read_secret(&sign_path(home))?))
+}
+
+/// Puts the public half right, which is derived. The caller has checked that the key is that of the log.
+pub(crate) fn put_public(disk: &dyn Disk, home: &Path, signer: &NoteSigner) -> Result<(), OpenError> {
+    let path = public_path(home);
+    let text = format!("{}\n", signer.public());
+    if read_own(&path, 4096).ok().flatten().as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(|cause| OpenError::Io { path, cause })
 }
 
 /// The public key kept in a folder.

@@ -21,22 +21,32 @@
 
 #![forbid(unsafe_code)]
 
+mod accept;
+mod base;
 mod chain;
+mod custody;
 mod derived;
 mod disk;
 mod err;
+mod extent;
 mod frame;
+mod hold;
 mod ids;
 mod index;
 mod journal;
 mod keys;
+mod left;
+mod look;
 mod mac;
+mod memory;
 mod note;
 mod open;
 mod payload;
+mod proof;
 mod queue;
 mod read;
 mod reanchor;
+mod records;
 mod salvage;
 mod scan;
 mod segment;
@@ -52,19 +62,24 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use accept::{AcceptedRollback, accept_rollback};
+pub use base::Base;
 pub use derived::{Derived, Forged, Mark};
 pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, Newer, OpenError, ReadError, Step};
 pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 pub use ids::{LogId, LogIdError, Position, log_run};
 pub use journal::{Appended, Entry, Journal, KeyedHasher, Options};
 pub use keys::KEYS_FORM;
+pub use left::Exchanged;
+pub use look::{Looked, look};
 pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
-pub use open::{AcceptedRollback, Looked, Opened, accept_rollback, look};
+pub use open::Opened;
 pub use payload::Payload;
-pub use read::{Reader, Record, Records};
+pub use read::{Reader, Record};
 pub use reanchor::{Reanchored, aside_now, reanchor};
+pub use records::Records;
 pub use salvage::Damage;
 pub use state::{Remembered, remembered, state_path};
 pub use ticket::Ticket;
-pub use verify::{Evidence, Report, SignerEvidence, verify};
+pub use verify::{Evidence, Report, SignerEvidence, base, verify, verify_home};
 pub use walk::Leaf;

@@ -9,23 +9,28 @@ use std::sync::{Arc, Mutex};
 
 use effect::{Digest, RunId};
 use home::Access;
-use rustix::fs::FlockOperation;
 
+use crate::base::Base;
 use crate::chain::{Chain, Chains};
+use crate::custody::{self, Custody, Missing};
 use crate::disk::{Disk, write_whole};
 use crate::err::{Fault, FaultKind, KnownFrom, OpenError};
-use crate::frame::{HEADER_BYTES, Header};
-use crate::ids::{LogId, Position, log_run};
-use crate::index::{self, Index, Snapshot};
+use crate::frame::{HEADER_END, Header};
+use crate::hold::{Hold, Locked, hold, io_at, lock_path};
+use crate::ids::{LogId, Position};
+use crate::index::{Index, Snapshot};
 use crate::journal::{Committed, Journal, Options, Shared};
 use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
+use crate::left::Watched;
 use crate::mac::Mac;
+use crate::memory::{remember_home, what_was};
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
 use crate::queue::Queue;
+use crate::read::base_fault;
 use crate::salvage;
 use crate::segment::{self, SEGMENT_BYTES_MAX};
-use crate::stamp::{Patrol, is_whole_up_to, stamps};
-use crate::state::{Remembered, StateFile, remembered, state_path};
+use crate::stamp::{Patrol, is_as_indexed, stamps};
+use crate::state::{Remembered, StateFile};
 use crate::ticket::Herald;
 use crate::tree::Tree;
 use crate::walk::{Before, End, Head, Known, Signatures, Walker, end_of_checkpoint, root_signed_at, walk};
@@ -51,197 +56,141 @@ pub struct Opened {
     pub rebuilt: bool,
     /// How many frames were read.
     pub frames_scanned: u64,
+    /// How many keys of runs the record knows of that the file of keys lacks: what those runs have sealed can't be opened.
+    pub keys_lacking: u64,
 }
 
-/// What accepting a log as it is has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AcceptedRollback {
-    /// What was remembered of the log, if anything.
-    pub was: Option<Remembered>,
-    /// What is there, and is remembered from now on.
-    pub now: Remembered,
+/// Checks that the segments are there without a gap, from the first one on that there must be.
+pub(crate) fn whole(numbers: &[u32], base: Option<&Base>) -> Result<(), OpenError> {
+    let first = Base::first(base);
+    // Where segments were taken away, there is at least the one in which that is recorded.
+    let missing = segment::gap(first, numbers).or((numbers.is_empty() && base.is_some()).then_some(first));
+    let fault = |segment| OpenError::Fault(Fault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::SegmentMissing });
+    missing.map_or(Ok(()), |segment| Err(fault(segment)))
 }
 
-/// Takes a log as it is, though it is behind or other than what is remembered of it: the deliberate end of restoring a backup. The
-/// log itself must be whole. `record` makes the record of it, which is durable before anything is remembered: until then the home
-/// stays refused, and this can be said again.
-pub fn accept_rollback(
-    home: &Path,
-    state: Option<&Path>,
-    record: impl FnOnce(&AcceptedRollback) -> Vec<u8>,
-) -> Result<AcceptedRollback, OpenError> {
-    let accepted = look_past_memory(home, state)?;
-    let (journal, _) = open_on(Arc::new(crate::disk::RealDisk), home, None, Options::default())?;
-    let written = journal.append(log_run(), record(&accepted), Vec::new()).map_err(OpenError::Unrecorded)?;
-    written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
-    let now = Remembered { log: accepted.now.log, size: journal.size(), root: journal.root() };
-    let (_lock, _) = hold(home)?;
-    if let Some(state) = state {
-        StateFile::begin(&crate::disk::RealDisk, state, &now).map_err(|cause| OpenError::Io { path: state.to_owned(), cause })?;
-    }
-    Ok(accepted)
-}
-
-/// What is remembered of a log and what it is; the index, which remembers it too, is put away.
-fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
-    let disk = crate::disk::RealDisk;
-    let (_lock, folder) = hold(home)?;
-    let numbers = list(&folder)?;
-    let (signer, _) = keys::load(&disk, home, !numbers.is_empty())?;
-    let mut walker = Walker::new(signer.public(), Signatures::Last, Vec::new());
-    let mut newer = None;
-    let walked = walk(&folder, &numbers, Position::start(), &mut walker, &mut |leaf| newer = newer.or_else(|| leaf.newer()));
-    walked.map_err(OpenError::Fault)?;
-    if let Some(newer) = newer {
-        return Err(OpenError::Newer(newer));
-    }
-    let now = Remembered { log: signer.public().log(), size: walker.tree.size(), root: walker.tree.root() };
-    let index = index::path(home);
-    match disk.remove(&index) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path: index, cause }),
-        _ => {}
-    }
-    let was = state.and_then(|state| remembered(&state_path(state, now.log)).ok().flatten());
-    Ok(AcceptedRollback { was, now })
-}
-
-/// Makes the home if need be and locks it. Gives the folder of the segments.
-pub(crate) fn hold(home: &Path) -> Result<(File, PathBuf), OpenError> {
-    let folder = segment::folder(home);
-    // The caller has checked the home as a whole (`home::check`). Here each file is checked.
-    home::make_folder(&folder).map_err(io_at(&folder))?;
-    let path = home.join("lock");
-    let lock = home::open(&path, Access::Make).map_err(io_at(&path))?;
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok((lock, folder)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Held { home: home.to_owned() }),
-        Err(cause) => Err(io_at(&path)(cause.into())),
-    }
-}
-
-pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
-    let path = path.to_owned();
-    |cause| OpenError::Io { path, cause }
-}
-
-/// The segments, without a gap.
-fn list(folder: &Path) -> Result<Vec<u32>, OpenError> {
-    let numbers = segment::list(folder).map_err(io_at(folder))?;
-    match segment::gap(&numbers) {
-        Some(missing) => {
-            let at = Position { segment: missing, offset: 0, index: 0 };
-            Err(OpenError::Fault(Fault { at, what: FaultKind::SegmentMissing }))
-        }
-        None => Ok(numbers),
-    }
-}
-
-/// What is known of a log without taking its home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looked {
-    /// Nothing was recorded yet.
-    NoLog,
-    /// Another process holds it, which has looked at it when it began.
-    Held,
-    /// It would open.
-    Opens {
-        /// How many records it has.
-        size: u64,
-    },
-}
-
-/// Looks at a log as opening it does: at all that its index does not vouch for. Makes and changes nothing.
-///
-/// # Errors
-/// What opening it would end with.
-pub fn look(home: &Path, state: Option<&Path>) -> Result<Looked, OpenError> {
-    let folder = segment::folder(home);
-    let has_log = std::fs::exists(&folder).map_err(io_at(&folder))?;
-    let has_keys = std::fs::exists(keys::run_keys_path(home)).map_err(io_at(home))?;
-    let numbers = if has_log { list(&folder)? } else { Vec::new() };
-    if numbers.is_empty() && !has_keys {
-        return Ok(Looked::NoLog);
-    }
-    let path = home.join("lock");
-    // Held to the end: who writes meanwhile would look like damage.
-    let _lock = match home::open(&path, Access::Read) {
-        Ok(lock) => match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Some(lock),
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Looked::Held),
-            Err(cause) => return Err(io_at(&path)(cause.into())),
-        },
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-        Err(cause) => return Err(io_at(&path)(cause)),
-    };
-    let (signer, home_key) = keys::look(home)?;
-    let known = known_by_state(state, signer.public().log())?;
-    let found = recover(home, &folder, &numbers, signer.public(), &home_key.index, known)?;
-    Ok(Looked::Opens { size: found.tree.size() })
+/// Where the log of this key begins.
+pub(crate) fn base_of(home: &Path, key: &PublicKey) -> Result<Option<Base>, OpenError> {
+    Base::read(home, key).map_err(|err| OpenError::Fault(base_fault(err)))
 }
 
 /// What the log is, as far as it was read.
-struct Recovered {
-    tree: Tree,
+pub(crate) struct Recovered {
+    pub(crate) tree: Tree,
     heads: HashMap<RunId, Head>,
     last: Option<Checkpoint>,
     note: Option<String>,
     end: End,
     snapshot: Option<Snapshot>,
     patrol: Patrol,
-    key_slots: u64,
+    /// How many keys of runs there must be, and how many the index knows of.
+    pub(crate) key_slots: u64,
+    index_slots: u64,
+    /// The first segment.
+    first: u32,
     rebuilt: bool,
     /// Whether all of it was read, and nothing was taken for whole.
     is_all_read: bool,
     frames: u64,
 }
 
-pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, options: Options) -> Result<(Journal, Opened), OpenError> {
-    let options = Options { segment_bytes: options.segment_bytes.clamp(4096, SEGMENT_BYTES_MAX / 2), ..options };
-    let (lock, folder) = hold(home)?;
-    segment::remove_unfinished(&*disk, &folder).map_err(io_at(&folder))?;
-    let numbers = list(&folder)?;
-    let has_keys = std::fs::exists(keys::run_keys_path(home)).map_err(io_at(home))?;
-    let (signer, home_key) = keys::load(&*disk, home, !numbers.is_empty() || has_keys)?;
-    let known = known_by_state(state, signer.public().log())?;
-    let found = recover(home, &folder, &numbers, signer.public(), &home_key.index, known)?;
-    if found.is_all_read {
-        // And it is whole.
-        salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
-    }
-    let tail = take_tail(&*disk, &folder, &numbers, &signer, &found, &options)?;
-    let opened = Opened {
-        log: signer.public().log(),
-        size: found.tree.size(),
-        root: found.tree.root(),
-        recovered_bytes: found.end.torn_bytes,
-        snapshot: found.snapshot.as_ref().map(|snapshot| snapshot.bytes.clone()),
-        unfolded: found.snapshot.as_ref().map_or_else(Position::start, |snapshot| snapshot.unfolded),
-        rebuilt: found.rebuilt,
-        frames_scanned: found.frames,
-    };
-    let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
-    Ok((start.begin(found, tail, state)?, opened))
+/// How a home is to be opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) home: &'a Path,
+    pub(crate) state: Option<&'a Path>,
+    pub(crate) options: Options,
+    pub(crate) missing: Missing,
 }
 
-fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<Known>, OpenError> {
-    let Some(path) = state.map(|state| state_path(state, log)) else { return Ok(None) };
-    match remembered(&path) {
-        Ok(None) => Ok(None),
-        Ok(Some(known)) if known.log == log => Ok(Some(Known::new(known.size, known.root, KnownFrom::SecondState))),
-        Ok(Some(_)) => Err(OpenError::StateUnreadable { path }),
-        Err(cause) if cause.kind() == io::ErrorKind::InvalidData => Err(OpenError::StateUnreadable { path }),
-        Err(cause) => Err(OpenError::Io { path, cause }),
+pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, options: Options) -> Result<(Journal, Opened), OpenError> {
+    Opening { disk, home, state, options, missing: Missing::MadeForANewLog }.open()
+}
+
+impl Opening<'_> {
+    pub(crate) fn open(self) -> Result<(Journal, Opened), OpenError> {
+        let Self { disk, home, state, options, missing } = self;
+        let options = Options { segment_bytes: options.segment_bytes.clamp(4096, SEGMENT_BYTES_MAX / 2), ..options };
+        check_ground(&*disk, home, state, &options)?;
+        let Hold { lock, tail, folder } = hold(home)?;
+        segment::remove_unfinished(&*disk, &folder).map_err(io_at(&folder))?;
+        let numbers = segment::list(&folder).map_err(io_at(&folder))?;
+        let Custody { signer, home_key } = custody::take(&*disk, home, (state, &numbers), missing)?;
+        let base = base_of(home, signer.public())?;
+        whole(&numbers, base.as_ref())?;
+        let known = known_by_state(state, signer.public().log())?;
+        let lies = Lies { home, folder: &folder, numbers: &numbers, base: base.as_ref() };
+        let found = recover(&lies, signer.public(), &home_key.index, known)?;
+        if numbers.is_empty() && missing != Missing::Accepted && custody::knows_runs(home)? {
+            return Err(OpenError::Fault(Fault { at: Position::start(), what: FaultKind::SegmentMissing }));
+        }
+        if found.key_slots > 0 && missing != Missing::Accepted && !custody::has_run_keys(home)? {
+            return Err(OpenError::KeysGone { path: keys::run_keys_path(home), known: found.key_slots });
+        }
+        if found.is_all_read {
+            // And it is whole.
+            salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
+        }
+        let tail = take_tail(&*disk, &folder, tail, &signer, &found, &options)?;
+        let mut opened = Opened {
+            log: signer.public().log(),
+            size: found.tree.size(),
+            root: found.tree.root(),
+            recovered_bytes: found.end.torn_bytes,
+            snapshot: found.snapshot.as_ref().map(|snapshot| snapshot.bytes.clone()),
+            unfolded: found.snapshot.as_ref().map_or_else(|| lies.start(), |snapshot| snapshot.unfolded),
+            rebuilt: found.rebuilt,
+            frames_scanned: found.frames,
+            keys_lacking: 0,
+        };
+        let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
+        let (journal, keys_lacking) = start.begin(found, tail, state)?;
+        opened.keys_lacking = keys_lacking;
+        Ok((journal, opened))
+    }
+}
+
+/// Refuses a home or a second state where locks or syncs can't be relied on, unless the operator has named that kind.
+pub(crate) fn check_ground(disk: &dyn Disk, home: &Path, state: Option<&Path>, options: &Options) -> Result<(), OpenError> {
+    for path in std::iter::once(home).chain(state) {
+        let ground = disk.ground(path).map_err(io_at(path))?;
+        let is_accepted = options.file_systems.iter().any(|name| name == ground.name);
+        if ground.footing == home::Footing::Shared && !is_accepted {
+            return Err(OpenError::Unfit { path: path.to_owned(), kind: ground.name });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<Known>, OpenError> {
+    let known = state.map(|state| what_was(state, log)).transpose()?.flatten();
+    Ok(known.map(|known| Known::new(known.size, known.root, KnownFrom::SecondState)))
+}
+
+/// Where a log lies.
+pub(crate) struct Lies<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) numbers: &'a [u32],
+    pub(crate) base: Option<&'a Base>,
+}
+
+impl Lies<'_> {
+    /// Where its first record is.
+    pub(crate) fn start(&self) -> Position {
+        self.base.map_or_else(Position::start, |base| Position { segment: base.segment, index: base.size, ..Position::start() })
     }
 }
 
 /// Walks what the index does not vouch for, or everything.
-fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &Mac, state: Option<Known>) -> Result<Recovered, OpenError> {
+pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option<Known>) -> Result<Recovered, OpenError> {
+    let Lies { home, folder, numbers, base } = *lies;
     let mut walker = Walker::new(key, Signatures::Last, Vec::from_iter(state));
-    let mut from = Position::start();
+    let mut from = walker.begin(folder, base).map_err(OpenError::Fault)?;
     let mut walked = Patrol::start();
     let mut trusted = None;
     if let Some(index) = Index::read(home, mac).filter(|index| index.checkpoint.log == key.log()) {
-        let patrol = rely_on(home, folder, key, &index);
+        let patrol = rely_on(home, folder, (key, base), &index);
         let Checkpoint { size, root, segment, .. } = index.checkpoint;
         if let Some(reached) = patrol {
             walked = reached;
@@ -274,7 +223,9 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
         last: noted.or(trusted.as_ref().map(|index| index.checkpoint)),
         is_all_read: trusted.is_none(),
         rebuilt: trusted.is_none() && walker.tree.size() > 0,
-        key_slots: trusted.as_ref().map_or(0, |index| index.key_slots),
+        key_slots: walker.key_slots.max(trusted.as_ref().map_or(0, |index| index.key_slots)),
+        first: Base::first(base),
+        index_slots: trusted.as_ref().map_or(0, |index| index.key_slots),
         snapshot: trusted.and_then(|index| index.snapshot),
         patrol: walked,
         note: walker.last_note,
@@ -287,38 +238,39 @@ fn recover(home: &Path, folder: &Path, numbers: &[u32], key: &PublicKey, mac: &M
 
 /// Whether the part that an index covers may be left unread: no reader has found damage, the index's checkpoint is there, and no segment
 /// before it was written to since. Returns how far the older part has been read again.
-pub(crate) fn rely_on(home: &Path, folder: &Path, key: &PublicKey, index: &Index) -> Option<Patrol> {
+pub(crate) fn rely_on(home: &Path, folder: &Path, (key, base): (&PublicKey, Option<&Base>), index: &Index) -> Option<Patrol> {
+    let first = Base::first(base);
     let end = Patrol { segment: index.checkpoint.segment, offset: index.next };
     if salvage::is_marked(home) || end_of_checkpoint(folder, key, &index.checkpoint) != Some(index.next) {
         return None;
     }
-    let now = stamps(folder, end.segment).ok()?;
+    let now = stamps(folder, first, end.segment).ok()?;
+    // Since the index was written, earlier segments may have been taken away.
+    let were = index.stamps.get(narrow(u64::from(first.checked_sub(index.first)?))..)?;
     let (last, before) = now.split_last()?;
-    let (last_was, before_were) = index.stamps.get(..now.len())?.split_last()?;
-    // The last segment is still written to after the index was, and a crash leaves the index behind it. So its checksums are checked then.
-    let whole = before == before_were && (last == last_was || is_whole_up_to(folder, key.log(), end));
-    if whole { index.patrol.go_on(folder, key.log(), end) } else { None }
+    let (last_was, before_were) = were.get(..now.len())?.split_last()?;
+    // The last segment is still written to after the index was, and a crash leaves the index behind it. So its records are checked then.
+    let whole = before == before_were && (last == last_was || is_as_indexed(folder, key, index));
+    if whole { index.patrol.go_on(folder, key.log(), first, end) } else { None }
 }
 
 /// Opens the segment that grows: cuts its torn end, gives it its space back, and makes sure that its last batch is on the disk.
 fn take_tail(
     disk: &dyn Disk,
     folder: &Path,
-    numbers: &[u32],
+    locked: Option<(u32, Locked)>,
     signer: &NoteSigner,
     found: &Recovered,
     options: &Options,
 ) -> Result<Tail, OpenError> {
-    let Some(number) = numbers.last().copied() else {
-        let header = Header { log: signer.public().log(), number: 1, first: 0 };
+    let Some((number, file)) = locked else {
+        let header = Header { log: signer.public().log(), number: 1, first: 0, begins: HEADER_END };
         let capacity = options.segment_bytes;
-        let file = segment::create(disk, folder, header, capacity).map_err(io_at(folder))?;
-        return Ok(Tail { file, number: 1, end: wide(HEADER_BYTES), capacity });
+        return Tail::create(disk, folder, header, &[], capacity).map_err(io_at(folder));
     };
     let path = segment::path(folder, number);
     let end = found.end.at.offset;
     let settle = || -> io::Result<Tail> {
-        let file = home::open(&path, Access::Write)?;
         if found.end.torn_bytes > 0 {
             disk.truncate(&file, end)?;
         }
@@ -335,7 +287,7 @@ fn take_tail(
             disk.sync(&file)?;
             disk.sync_folder(folder)?;
         }
-        Ok(Tail { file, number, end, capacity })
+        Tail::new(folder, file, number, end, capacity)
     };
     settle().map_err(io_at(&path))
 }
@@ -347,18 +299,23 @@ struct Start {
     options: Options,
     signer: NoteSigner,
     home_key: HomeKey,
-    lock: File,
+    lock: Locked,
 }
 
 impl Start {
-    fn begin(self, mut found: Recovered, tail: Tail, state: Option<&Path>) -> Result<Journal, OpenError> {
+    fn begin(self, mut found: Recovered, tail: Tail, state: Option<&Path>) -> Result<(Journal, u64), OpenError> {
         let log = self.signer.public().log();
         let (size, root) = (found.tree.size(), found.tree.root());
-        let (keys, slots) = self.run_keys(&mut found)?;
+        let (keys, slots, lacking) = self.run_keys(&mut found)?;
+        let keys_path = keys::run_keys_path(&self.home);
+        let watched_keys = Watched::new(keys_path.clone(), &keys).map_err(io_at(&keys_path))?;
+        let watched_lock = Watched::new(lock_path(&self.home), &self.lock).map_err(io_at(&self.home))?;
         let state = match state {
             Some(path) => {
                 let now = Remembered { log, size, root };
-                Some(StateFile::begin(&*self.disk, path, &now).map_err(io_at(path))?)
+                let file = StateFile::begin(&*self.disk, path, &now).map_err(io_at(path))?;
+                remember_home(&*self.disk, path, &self.home, log).map_err(io_at(path))?;
+                Some(file)
             }
             None => None,
         };
@@ -380,8 +337,11 @@ impl Start {
             options: self.options,
             home: self.home,
             signer: self.signer,
+            first: found.first,
             tail,
+            lock: watched_lock,
             keys,
+            watched_keys,
             key_slots: slots,
             state,
             tree: found.tree,
@@ -394,30 +354,38 @@ impl Start {
             index_is_old: true,
         };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
-        Ok(Journal::new(shared, thread.map_err(OpenError::Thread)?, self.lock))
+        Ok((Journal::new(shared, thread.map_err(OpenError::Thread)?, self.lock), lacking))
     }
 
-    /// Opens the file of run keys, and finds the slots of open runs that were opened after the index.
-    fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64), OpenError> {
+    /// Opens the file of run keys, and finds the slots of open runs that were opened after the index. Says how many keys it lacks that
+    /// the record knows of: a copy that was made while runs went on may have the file as it was a moment before. A slot is never used again,
+    /// so empty ones are put in their place.
+    fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64, u64), OpenError> {
         let path = keys::run_keys_path(&self.home);
-        let mut open = || -> io::Result<(File, u64)> {
+        let mut open = || -> io::Result<(File, u64, u64)> {
             let is_new = !std::fs::exists(&path)?;
             let file = home::open(&path, Access::Make)?;
             if is_new {
                 self.disk.sync_folder(&self.home)?;
             }
             let keys = KeyFile::new(file);
-            let slots = keys.slots()?;
-            if keys.file().metadata()?.len() != slots * wide(SLOT_BYTES) {
+            let there = keys.slots()?;
+            if keys.file().metadata()?.len() != there * wide(SLOT_BYTES) {
                 // Part of a slot: never acknowledged.
-                self.disk.truncate(keys.file(), slots * wide(SLOT_BYTES))?;
+                self.disk.truncate(keys.file(), there * wide(SLOT_BYTES))?;
             }
-            keys.owners(found.key_slots.min(slots), &mut |slot, run| {
+            let lacking = found.key_slots.saturating_sub(there);
+            if lacking > 0 {
+                self.disk.truncate(keys.file(), found.key_slots * wide(SLOT_BYTES))?;
+                self.disk.sync(keys.file())?;
+            }
+            let slots = there + lacking;
+            keys.owners(found.index_slots.min(slots), &mut |slot, run| {
                 if let Some(head) = found.heads.get_mut(&run) {
                     head.slot = Some(slot);
                 }
             })?;
-            Ok((keys.file().try_clone()?, slots))
+            Ok((keys.file().try_clone()?, slots, lacking))
         };
         open().map_err(io_at(&path))
     }

@@ -1,31 +1,30 @@
 //! Reading records back, with or without a process that writes.
 //!
-//! A reader sees whole batches whose trailer is in its place. It checks checksums and places, not signatures and roots: that is the
-//! verifier's work. While a process writes, the newest batch may be seen a moment before it is durable.
+//! A reader sees whole batches whose trailer is in its place. One that proves also checks that they are those that were signed. While a
+//! process writes, the newest batch may be seen a moment before it is durable.
 
-use std::collections::VecDeque;
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use effect::{Digest, RunId};
 
-use crate::derived::{Derived, Mark};
-use crate::err::{Fault, FaultKind, Newer, ReadError};
+use crate::base::{Base, BaseError};
+use crate::derived::Derived;
+use crate::err::{Fault, FaultKind, ReadError};
+use crate::extent::Memory;
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
 use crate::index::Index;
-use crate::keys::{HomeKey, KeyFile, load_public};
-use crate::note::Checkpoint;
+use crate::keys::{self, HomeKey, KeyFile, load_public};
+use crate::note::PublicKey;
 use crate::open::rely_on;
 use crate::payload::{self, Place};
-use crate::salvage::{Damage, Salvage, next_batch};
-use crate::scan::{Batch, Found, Scanner};
-use crate::segment::{self, has_later_batch, written_after};
-use crate::state::{remembered, state_path};
+use crate::records::Records;
+use crate::salvage::{Damage, Salvage};
+use crate::segment;
 use crate::tree::leaf_hash;
 use crate::walk::end_of_checkpoint;
-use crate::wire::wide;
 
 /// A record that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +49,13 @@ pub struct Record {
 }
 
 impl Record {
-    fn new(at: Position, content: &[u8], view: &LeafView<'_>) -> Self {
+    pub(crate) fn new(at: Position, content: &[u8], view: &LeafView<'_>, leaf: Digest) -> Self {
         Self {
             at,
             run: view.head.run,
             seq: view.head.seq,
             prev: view.head.prev,
-            leaf: Digest::from_bytes(leaf_hash(content)),
+            leaf,
             ends: view.head.ends,
             body: view.body.to_vec(),
             digests: view.digests.chunks_exact(32).filter_map(|digest| digest.try_into().ok()).collect(),
@@ -73,22 +72,126 @@ impl Record {
 /// Reads the log of a home. Needs no lock.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    home: PathBuf,
-    folder: PathBuf,
-    log: LogId,
+    pub(crate) home: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) log: LogId,
     /// The damage that it has passed over, if it passes over damage.
-    salvage: Option<Salvage>,
+    pub(crate) salvage: Option<Salvage>,
+    pub(crate) sight: Arc<Sight>,
+    /// Whether what is given out is proved.
+    pub(crate) proves: bool,
+}
+
+/// What a reader has besides the segments.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    /// The key that signs this log.
+    pub(crate) key: Option<PublicKey>,
+    /// Where the log begins, if not with its first record.
+    pub(crate) base: Option<Base>,
+    /// The index, and whether the part that it covers may be left unread.
+    pub(crate) index: Option<Index>,
+    pub(crate) is_relied_on: bool,
+}
+
+impl Sight {
+    /// Of a log, as far as it is there.
+    pub(crate) fn of(home: &Path, log: LogId) -> Result<Self, BaseError> {
+        let own = || keys::signer(home).ok().map(|signer| signer.public().clone());
+        let key = load_public(home).filter(|key| key.log() == log).or_else(own).filter(|key| key.log() == log);
+        let base = key.as_ref().map(|key| Base::read(home, key)).transpose()?.flatten();
+        Ok(Self { key, base, index: None, is_relied_on: false })
+    }
+
+    fn with_index(mut self, home: &Path, folder: &Path, log: LogId) -> Self {
+        let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index));
+        self.index = index.filter(|index| index.checkpoint.log == log);
+        let relied = self.index.as_ref().zip(self.key.as_ref());
+        self.is_relied_on = relied.is_some_and(|(index, key)| rely_on(home, folder, (key, self.base.as_ref()), index).is_some());
+        self
+    }
+
+    /// The first segment there must be.
+    pub(crate) fn first(&self) -> u32 {
+        Base::first(self.base.as_ref())
+    }
 }
 
 impl Reader {
-    /// A reader of the log in this home.
+    /// A reader of the log in this home, which believes checksums. See [`Reader::proving`].
+    ///
+    /// # Errors
+    /// There is no log, or its beginning is damaged.
     pub fn open(home: &Path) -> Result<Self, ReadError> {
         let folder = segment::folder(home);
-        match segment::open(&folder, 1, None) {
-            Ok((_, header)) => Ok(Self { home: home.to_owned(), folder, log: header.log, salvage: None }),
-            Err(fault) if fault.what == FaultKind::SegmentMissing => Err(ReadError::NoLog { home: home.to_owned() }),
-            Err(fault) => Err(ReadError::Fault(fault)),
+        let first = segment::list(&folder).map_err(|cause| ReadError::Io { path: folder.clone(), cause })?.first().copied();
+        let first = first.ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
+        let (_, header) = segment::open(&folder, first, None).map_err(ReadError::Fault)?;
+        let sight = Sight::of(home, header.log).map_err(|err| ReadError::Fault(base_fault(err)))?;
+        if first != sight.first() {
+            let at = Position { segment: sight.first(), offset: 0, index: 0 };
+            return Err(ReadError::Fault(Fault { at, what: FaultKind::SegmentMissing }));
         }
+        Ok(Self { home: home.to_owned(), folder, log: header.log, salvage: None, sight: Arc::new(sight), proves: false })
+    }
+
+    /// The same reader, but whatever it gives out is proved: by the tree that the log's key has signed, and by the chain of its run.
+    #[must_use]
+    pub fn proving(self) -> Self {
+        Self { proves: true, ..self }
+    }
+
+    /// The same reader, which believes checksums: for views that are a help and no evidence.
+    #[must_use]
+    pub fn believing(self) -> Self {
+        Self { proves: false, ..self }
+    }
+
+    /// A reader that passes over damage and proves everything else that it gives out. [`Reader::damage`] says what it passed over, and what
+    /// is known to have been there and is missing: by second state (`state` is its folder), by the index, by derived files and by the
+    /// segments that are there. The records of one run are returned up to the first one that does not follow the one before.
+    ///
+    /// # Errors
+    /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
+    pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
+        let (reader, missing) = Self::looked(home, state)?;
+        if missing.is_empty() {
+            return Ok(reader);
+        }
+        // Whoever writes, or takes segments away, may have done so between two looks.
+        let (reader, missing) = Self::looked(home, state)?;
+        if let Some(salvage) = &reader.salvage {
+            missing.into_iter().for_each(|damage| salvage.note(home, damage));
+        }
+        Ok(reader)
+    }
+
+    /// A reader, and what is missing of the log.
+    fn looked(home: &Path, state: Option<&Path>) -> Result<(Self, Vec<Damage>), ReadError> {
+        // What is remembered is read first: whoever writes meanwhile only adds to what is there.
+        let remembered = Memory::of(home, state);
+        let folder = segment::folder(home);
+        let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { path: folder.clone(), cause })?;
+        let Some(first) = numbers.first().copied() else {
+            return Err(remembered.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
+        };
+        let header = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok());
+        let log = match header {
+            Some((_, header)) => header.log,
+            None => return Err(ReadError::Fault(segment::open(&folder, first, None).err().unwrap_or_else(|| no_header(first)))),
+        };
+        let (sight, forged) = match Sight::of(home, log) {
+            Ok(sight) => (sight, None),
+            Err(err) => (Sight::default(), Some(Damage { fault: base_fault(err), until: None })),
+        };
+        let sight = Arc::new(sight.with_index(home, &folder, log));
+        let reader = Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::default()), sight, proves: true };
+        // Listed again, since the index that was read meanwhile may know more.
+        let mut numbers = segment::list(&reader.folder).map_err(|cause| reader.io(cause))?;
+        numbers.retain(|number| *number >= reader.sight.first());
+        let mut missing = remembered.missing(&reader, &numbers);
+        missing.extend(forged);
+        Ok((reader, missing))
     }
 
     /// A file that was derived from this log. `None` if the home's key is not here.
@@ -102,40 +205,20 @@ impl Reader {
     /// The last summary that the home's holder has kept, and the first record that is not in it. `None` if there is none, if it is not of
     /// this log, or if the home's key is not here.
     pub fn snapshot(&self) -> Option<(Vec<u8>, Position)> {
-        let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
-        let key = load_public(&self.home)?;
-        if !self.relies_on_index() {
-            return None;
-        }
-        let stands = end_of_checkpoint(&self.folder, &key, &index.checkpoint) == Some(index.next);
-        index.snapshot.filter(|_| stands).map(|snapshot| (snapshot.bytes, snapshot.unfolded))
-    }
-
-    /// A reader that passes over damage and returns everything else. Afterwards [`Reader::damage`] says what it passed over. With a folder
-    /// of second state, a missing end is damage too. The records of one run are returned up to the first one that does not follow the one
-    /// before.
-    pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
-        let folder = segment::folder(home);
-        let io = |cause| ReadError::Io { path: folder.clone(), cause };
-        let numbers = segment::list(&folder).map_err(io)?;
-        let first = numbers.first().copied().ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
-        let header = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok());
-        let log = match header {
-            Some((_, header)) => header.log,
-            None => return Err(ReadError::Fault(segment::open(&folder, first, None).err().unwrap_or_else(|| no_header(first)))),
-        };
-        let known = state.and_then(|state| remembered(&state_path(state, log)).ok().flatten()).map(|known| known.size);
-        Ok(Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::new(known)) })
+        let index = self.sight.index.as_ref().filter(|_| self.relies_on_index())?;
+        let stands = end_of_checkpoint(&self.folder, self.sight.key.as_ref()?, &index.checkpoint) == Some(index.next);
+        index.snapshot.as_ref().filter(|_| stands).map(|snapshot| (snapshot.bytes.clone(), snapshot.unfolded))
     }
 
     /// Whether an earlier summary may be used instead of reading its records again: no segment was written to since. A reader that must not
     /// pass over anything reads everything anyway.
     fn relies_on_index(&self) -> bool {
-        let relied = || {
-            let index = Index::read(&self.home, &HomeKey::load(&self.home).ok()?.index)?;
-            rely_on(&self.home, &self.folder, &load_public(&self.home)?, &index)
-        };
-        self.salvage.is_none() || relied().is_some()
+        self.salvage.is_none() || self.sight.is_relied_on
+    }
+
+    /// Runs that have records before the place where this log begins now, and after it: what they began with was taken away.
+    pub fn cut_runs(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.sight.base.iter().flat_map(|base| base.heads.iter().map(|(run, ..)| *run))
     }
 
     /// What was passed over so far.
@@ -155,7 +238,7 @@ impl Reader {
 
     /// The records from a place on, which must be one that the journal gave.
     pub fn records_from(&self, from: Position) -> Records {
-        Records { reader: self.clone(), at: from, scanner: None, ready: VecDeque::new(), only: None, began: from, last: None, mark: None }
+        Records::new(self.clone(), from)
     }
 
     /// The records from this index on. Reads the rest of one segment to find it.
@@ -170,13 +253,7 @@ impl Reader {
             }
         }
         let mut records = self.records_from(from);
-        while records.at.index <= index {
-            records.ready.clear();
-            if !records.more()? {
-                break;
-            }
-        }
-        records.ready.retain(|record| record.at.index >= index);
+        records.skip_to(index)?;
         Ok(records)
     }
 
@@ -187,7 +264,7 @@ impl Reader {
 
     /// The records of one run from a place on.
     pub fn of_run_from(&self, run: RunId, from: Position) -> Records {
-        Records { only: Some(run), ..self.records_from(from) }
+        self.records_from(from).of(run)
     }
 
     /// The record at a place that an earlier reading gave.
@@ -195,7 +272,7 @@ impl Reader {
         let content = self.frame(at)?;
         let view = leaf(&content).filter(|_| content.first() != Some(&crate::frame::TRAILER));
         let view = view.filter(|_| content.first() != Some(&crate::frame::PAYLOAD)).ok_or(ReadError::NotThere)?;
-        Ok(Record::new(at, &content, &view))
+        Ok(Record::new(at, &content, &view, Digest::from_bytes(leaf_hash(&content))))
     }
 
     /// The plain bytes of a record's payload. Needs the home's key and the run's.
@@ -237,173 +314,20 @@ impl Reader {
         }
     }
 
-    fn io(&self, cause: std::io::Error) -> ReadError {
+    pub(crate) fn io(&self, cause: std::io::Error) -> ReadError {
         ReadError::Io { path: self.folder.clone(), cause }
     }
 }
 
+/// A base that can't be used: then nobody knows where the log begins.
+pub(crate) fn base_fault(err: BaseError) -> Fault {
+    let what = match err {
+        BaseError::Unreadable(kind) => FaultKind::Unreadable(kind),
+        BaseError::Forged => FaultKind::BaseForged,
+    };
+    Fault { at: Position { offset: 0, ..Position::start() }, what }
+}
+
 fn no_header(segment: u32) -> Fault {
     Fault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::HeaderBroken }
-}
-
-/// Records in their order. After the last one it gives nothing, and goes on when there are more.
-pub struct Records {
-    reader: Reader,
-    /// Where the next batch to be read begins.
-    at: Position,
-    scanner: Option<Scanner>,
-    ready: VecDeque<Record>,
-    only: Option<RunId>,
-    /// Where reading began.
-    began: Position,
-    /// The last record of that run: the next one names it.
-    last: Option<Digest>,
-    /// The end of the batch that was read last.
-    mark: Option<Mark>,
-}
-
-impl Records {
-    /// The end of a batch, when all records up to it have been given out.
-    pub fn mark(&self) -> Option<Mark> {
-        // What was read past damage says nothing about the whole log.
-        self.mark.filter(|_| self.ready.is_empty() && self.reader.damage().is_empty())
-    }
-
-    /// Reads the next batch; false at the end of the log.
-    fn more(&mut self) -> Result<bool, ReadError> {
-        let Some(salvage) = self.reader.salvage.clone() else { return self.step() };
-        loop {
-            let fault = match self.step() {
-                // The writer has begun it since the reader looked for it.
-                Ok(false) if segment::path(&self.reader.folder, self.at.segment.saturating_add(1)).exists() => continue,
-                Ok(false) => match self.missing_end(&salvage)? {
-                    Some(fault) => fault,
-                    None => return Ok(false),
-                },
-                Err(ReadError::Fault(fault)) if !matches!(fault.what, FaultKind::ChainBroken { .. }) => fault,
-                read => return read,
-            };
-            let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
-            salvage.note(&self.reader.home, Damage { fault, until });
-            let Some(until) = until else { return Ok(false) };
-            self.scanner = None;
-            self.at = until;
-        }
-    }
-
-    /// At what seems to be the end: checks whether there is known to have been more.
-    fn missing_end(&self, salvage: &Salvage) -> Result<Option<Fault>, ReadError> {
-        let numbers = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?;
-        if numbers.iter().any(|number| *number > self.at.segment) {
-            let at = Position { segment: self.at.segment + 1, offset: 0, index: self.at.index };
-            return Ok(Some(Fault { at, what: FaultKind::SegmentMissing }));
-        }
-        let known = salvage.known.filter(|known| *known > self.at.index);
-        let behind = known.map(|known| Fault { at: self.at, what: FaultKind::Behind { size: self.at.index, known } });
-        Ok(behind.filter(|fault| !salvage.damage().iter().any(|damage| damage.fault == *fault)))
-    }
-
-    fn step(&mut self) -> Result<bool, ReadError> {
-        loop {
-            let mut scanner = match self.scanner.take() {
-                Some(scanner) => scanner,
-                None => Scanner::new(self.segment(self.at.segment)?, self.at.offset),
-            };
-            // Looked for before reading: if there is a next segment, nothing more will be written to this one.
-            let next = self.at.segment.saturating_add(1);
-            let is_last = !segment::path(&self.reader.folder, next).exists();
-            let mut found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
-            if found != Found::Batch {
-                // What was read a while ago may have grown since.
-                scanner.look_again();
-                found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
-            }
-            let taken = match found {
-                Found::Batch => self.take(&scanner.batch())?,
-                Found::End if is_last => false,
-                Found::End => {
-                    self.at = Position { segment: next, offset: Position::start().offset, ..self.at };
-                    continue;
-                }
-                Found::Broken { at, leaves, .. } => {
-                    let at = Position { offset: at, index: self.at.index + leaves, ..self.at };
-                    self.judge(&mut scanner, at, is_last)?
-                }
-            };
-            self.scanner = Some(scanner);
-            return Ok(taken);
-        }
-    }
-
-    fn segment(&self, number: u32) -> Result<File, ReadError> {
-        let (file, _) = segment::open(&self.reader.folder, number, Some(self.reader.log)).map_err(ReadError::Fault)?;
-        Ok(file)
-    }
-
-    /// What is no batch is either being written just now, or damaged. It is damaged when a later batch was completed, and it still is
-    /// no batch when looked at after that.
-    fn judge(&mut self, scanner: &mut Scanner, at: Position, is_last: bool) -> Result<bool, ReadError> {
-        let start = self.at.offset;
-        let rest = written_after(scanner.file(), start).map_err(|cause| self.reader.io(cause))?;
-        if is_last && !has_later_batch(&rest, start, at.segment, self.reader.log, None) {
-            return Ok(false);
-        }
-        scanner.look_again();
-        match scanner.advance().map_err(|cause| self.reader.io(cause))? {
-            Found::Batch => self.take(&scanner.batch()),
-            Found::End | Found::Broken { .. } => Err(ReadError::Fault(Fault { at, what: FaultKind::FrameBroken })),
-        }
-    }
-
-    /// Takes the records of a batch whose trailer is of this place. Reading may have begun within the batch.
-    fn take(&mut self, batch: &Batch<'_>) -> Result<bool, ReadError> {
-        let moved = || ReadError::Fault(Fault { at: self.at, what: FaultKind::TrailerMoved });
-        let (note, end) = batch.trailer().ok_or_else(moved)?;
-        let signed = Checkpoint::read(note).map_err(|_| moved())?;
-        let here = signed.segment == self.at.segment
-            && signed.log == self.reader.log
-            && signed.start <= batch.start
-            && signed.start.checked_add(signed.bytes) == Some(end);
-        if !here {
-            return Err(moved());
-        }
-        let mut at = self.at;
-        for span in batch.frames.iter().filter(|span| span.is_leaf()) {
-            at.offset = batch.start + wide(span.start());
-            let malformed = || ReadError::Fault(Fault { at, what: FaultKind::LeafMalformed });
-            let view = batch.leaf(span).ok_or_else(malformed)?;
-            if self.only.is_none_or(|only| only == view.head.run) {
-                if let Some(form) = effect::record::newer_form(view.body) {
-                    return Err(ReadError::Newer(Newer { at, run: view.head.run, form }));
-                }
-                let record = Record::new(at, batch.content(span), &view);
-                let is_first = self.last.is_none() && self.reader.salvage.is_some() && self.began == Position::start();
-                let follows = self.last.map_or(!is_first || record.seq == 1, |last| last == record.prev);
-                if self.only.is_some() && !follows {
-                    return Err(ReadError::Fault(Fault { at, what: FaultKind::ChainBroken { run: record.run } }));
-                }
-                self.last = Some(record.leaf);
-                self.ready.push_back(record);
-            }
-            at.index += 1;
-        }
-        self.at = Position { offset: batch.end(), ..at };
-        self.mark = Some(Mark { checkpoint: signed, next: self.at });
-        Ok(true)
-    }
-}
-
-impl Iterator for Records {
-    type Item = Result<Record, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.ready.is_empty() {
-            match self.more() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(err) => return Some(Err(err)),
-            }
-        }
-        self.ready.pop_front().map(Ok)
-    }
 }

@@ -12,14 +12,16 @@ use effect::{Digest, RunId};
 use home::Access;
 use sha2::{Digest as _, Sha256};
 
+use crate::base::Base;
+use crate::custody::{self, Custody, Missing};
 use crate::disk::{Disk, RealDisk, Replace, read_own, replace};
 use crate::err::{Fault, FaultKind, OpenError};
 use crate::frame::HEADER_BYTES;
+use crate::hold::{hold, io_at};
 use crate::ids::{Position, log_run};
 use crate::index::{self, Index};
 use crate::journal::{Entry, Options};
-use crate::keys;
-use crate::open::{hold, io_at, open_on};
+use crate::open::{Opening, base_of, check_ground};
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
 use crate::walk::{End, Leaf, Signatures, Walker, walk};
@@ -58,14 +60,21 @@ pub struct Reanchored {
 ///
 /// # Errors
 /// [`OpenError::Whole`] if nothing is damaged; else as [`crate::Journal::open`].
-pub fn reanchor(home: &Path, state: Option<&Path>, record: impl FnOnce(&Reanchored) -> Vec<Entry>) -> Result<Reanchored, OpenError> {
+pub fn reanchor(
+    home: &Path,
+    state: Option<&Path>,
+    options: Options,
+    record: impl FnOnce(&Reanchored) -> Vec<Entry>,
+) -> Result<Reanchored, OpenError> {
+    check_ground(&RealDisk, home, state, &options)?;
     let done = set_aside(home, state)?;
-    let (journal, _) = open_on(Arc::new(RealDisk), home, None, Options::default())?;
+    // All segments may be set aside, and what runs have sealed stays where it is.
+    let (journal, _) = Opening { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted }.open()?;
     let written = journal.append_all(record(&done)).map_err(OpenError::Unrecorded)?;
     let durable = written.last().map_or(Ok(()), |last| last.ticket.wait_blocking());
     durable.and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     let now = Remembered { log: done.now.log, size: journal.size(), root: journal.root() };
-    let (_lock, _) = hold(home)?;
+    let _held = hold(home)?;
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
     }
@@ -90,10 +99,11 @@ struct Cut {
 }
 
 fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError> {
-    let (_lock, folder) = hold(home)?;
+    let held = hold(home)?;
+    let folder = held.folder.clone();
     segment::remove_unfinished(&RealDisk, &folder).map_err(io_at(&folder))?;
     let numbers = segment::list(&folder).map_err(io_at(&folder))?;
-    let (signer, home_key) = keys::load(&RealDisk, home, true)?;
+    let Custody { signer, home_key } = custody::look_checked(home, state, &numbers)?;
     let key = signer.public();
     let was = match state {
         Some(state) => remembered(&state_path(state, key.log())).ok().flatten(),
@@ -103,9 +113,10 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
         let checkpoint = Index::read(home, &home_key.index)?.checkpoint;
         Some(Remembered { log: checkpoint.log, size: checkpoint.size, root: checkpoint.root })
     });
+    let base = base_of(home, key)?;
     let mut walker = Walker::new(key, Signatures::Each, Vec::new());
     let mut newer = None;
-    let cut = find((&folder, &numbers), &mut walker, was, &mut |leaf| newer = newer.or_else(|| leaf.newer()));
+    let cut = find((&folder, &numbers), &mut walker, (was, base.as_ref()), &mut |leaf| newer = newer.or_else(|| leaf.newer()));
     if let Some(newer) = newer {
         return Err(OpenError::Newer(newer));
     }
@@ -115,7 +126,8 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
         // The part of the damaged batch that was walked does not count.
         walker = Walker::new(key, Signatures::Each, Vec::new());
         let numbers = segment::list(&folder).map_err(io_at(&folder))?;
-        walk(&folder, &numbers, Position::start(), &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
+        let from = walker.begin(&folder, base.as_ref()).map_err(OpenError::Fault)?;
+        walk(&folder, &numbers, from, &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
     }
     index_away(home)?;
     crate::salvage::unmark(home).map_err(io_at(&crate::salvage::mark_path(home)))?;
@@ -131,11 +143,16 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
 fn find(
     (folder, numbers): (&Path, &[u32]),
     walker: &mut Walker<'_>,
-    was: Option<Remembered>,
+    (was, base): (Option<Remembered>, Option<&Base>),
     each: &mut dyn FnMut(&Leaf<'_>),
 ) -> Option<Cut> {
-    let until_gap: Vec<u32> = (1u32..).zip(numbers).take_while(|(expected, found)| expected == *found).map(|(number, _)| number).collect();
-    match walk(folder, &until_gap, Position::start(), walker, each) {
+    let first = Base::first(base);
+    let until_gap: Vec<u32> = (first..).zip(numbers).take_while(|(expected, found)| expected == *found).map(|(number, _)| number).collect();
+    let walked = match walker.begin(folder, base) {
+        Ok(from) => walk(folder, &until_gap, from, walker, each),
+        Err(fault) => Err(fault),
+    };
+    match walked {
         // Only a newer program can say what is damaged in what it wrote.
         Err(Fault { what: FaultKind::SegmentNewer { .. }, .. }) => None,
         Err(fault) => {
@@ -145,7 +162,7 @@ fn find(
             Some(Cut { fault, segment, offset })
         }
         Ok(_) if until_gap.len() < numbers.len() => {
-            let segment = u32::try_from(until_gap.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let segment = u32::try_from(until_gap.len()).unwrap_or(u32::MAX).saturating_add(first);
             let fault = Fault { at: Position { segment, offset: 0, index: walker.tree.size() }, what: FaultKind::SegmentMissing };
             Some(Cut { fault, segment, offset: 0 })
         }

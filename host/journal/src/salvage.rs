@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::disk::Disk as _;
-use crate::err::Fault;
+use crate::err::{Fault, FaultKind};
 use crate::ids::{LogId, Position};
 use crate::scan::{Found, Scanner};
 use crate::segment::{self, next_checkpoint, written_after};
@@ -28,23 +28,48 @@ pub struct Damage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Salvage {
     found: Arc<Mutex<Vec<Damage>>>,
-    pub(crate) known: Option<u64>,
+    known: Arc<OnceLock<u64>>,
+}
+
+impl Damage {
+    /// Whether this is the same part, although less may be known of where it begins and ends.
+    fn is_at(&self, fault: &Fault) -> bool {
+        match (&self.fault.what, &fault.what) {
+            (FaultKind::SegmentMissing, FaultKind::SegmentMissing) => self.fault.at.segment == fault.at.segment,
+            (FaultKind::Behind { .. }, FaultKind::Behind { .. }) => true,
+            _ => self.fault == *fault,
+        }
+    }
 }
 
 impl Salvage {
-    pub(crate) fn new(known: Option<u64>) -> Self {
-        Self { known, ..Self::default() }
-    }
-
     pub(crate) fn damage(&self) -> Vec<Damage> {
         lock(&self.found).clone()
+    }
+
+    /// How many records there were known to be when reading began.
+    pub(crate) fn known(&self) -> Option<u64> {
+        self.known.get().copied()
+    }
+
+    pub(crate) fn know(&self, size: u64) {
+        // Set once, when the reader is made.
+        let _ = self.known.set(size);
+    }
+
+    /// Whether it was noted.
+    pub(crate) fn has(&self, fault: &Fault) -> bool {
+        lock(&self.found).iter().any(|damage| damage.is_at(fault))
     }
 
     /// Notes a part only once, however often it is read.
     pub(crate) fn note(&self, home: &Path, damage: Damage) {
         let mut found = lock(&self.found);
-        if found.len() < DAMAGES_MAX && !found.contains(&damage) {
-            mark(home, &damage.fault);
+        if found.len() < DAMAGES_MAX && !found.iter().any(|other| other.is_at(&damage.fault)) {
+            // A whole log of another home is nothing that reading all of it would show.
+            if !matches!(damage.fault.what, FaultKind::OtherLog { .. }) {
+                mark(home, &damage.fault);
+            }
             found.push(damage);
         }
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use crate::frame::{BATCH_BYTES_MAX, HEAD_BYTES, LeafView, PAYLOAD, Parsed, TRAILER, leaf, parse};
+use crate::frame::{BASE, BATCH_BYTES_MAX, HEAD_BYTES, LeafView, PAYLOAD, Parsed, TRAILER, leaf, parse};
 use crate::segment::read_up_to;
 use crate::wire::{narrow, wide};
 
@@ -127,6 +127,10 @@ impl Scanner {
                 Parsed::Frame(content) => {
                     let content_at = len + HEAD_BYTES;
                     let kind = content.first().copied().unwrap_or_default();
+                    if kind == BASE {
+                        // It belongs before the first batch, and nowhere else.
+                        return Ok(self.broken(len, false));
+                    }
                     len = content_at + content.len();
                     self.frames.push(Span { kind, content: content_at..len });
                     if kind == TRAILER {

@@ -9,13 +9,17 @@ use rustix::fs::SeekFrom;
 
 use crate::disk::{Disk, write_whole};
 use crate::err::{Fault, FaultKind};
-use crate::frame::{HEADER_BYTES, Header, Parsed, TRAILER, parse};
+use crate::frame::{self, HEADER_BYTES, HEADER_END, Header, Parsed, TRAILER, frame_bytes, parse};
+use crate::hold::Locked;
 use crate::ids::{LogId, Position};
 use crate::note::{Checkpoint, PublicKey};
+use crate::scan::Scanner;
+use crate::tree::Tree;
 use crate::wire::{narrow, wide};
 
 /// BOUND: no segment is longer, so that none can make a reader hold more.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 256 << 20;
+const BASE_BYTES_MAX: u32 = 4096;
 
 /// The folder of the segments.
 pub(crate) fn folder(home: &Path) -> PathBuf {
@@ -41,25 +45,28 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// The first number that a list lacks, when there is a later one.
-pub(crate) fn gap(numbers: &[u32]) -> Option<u32> {
-    (1u32..).zip(numbers).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
+/// The first number that a list lacks, when there is a later one. The log begins with the segment `first`.
+pub(crate) fn gap(first: u32, numbers: &[u32]) -> Option<u32> {
+    (first..).zip(numbers).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
 }
 
 /// Lays out a segment under a name that no reader looks at, and gives it its own name when it is on the disk.
-pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, bytes: u64) -> io::Result<File> {
+/// Nobody else can write it at any time, since it is locked first. Gives where its first batch goes, too.
+pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], bytes: u64) -> io::Result<(Locked, u64)> {
+    let begins = HEADER_END.saturating_add(u32::try_from(base.len()).map_err(|_| io::ErrorKind::FileTooLarge)?);
+    let header = Header { begins, ..header };
     let to = path(folder, header.number);
     let aside = to.with_extension("new");
-    let laid_out = || -> io::Result<File> {
-        let file = disk.create(&aside)?;
+    let laid_out = || -> io::Result<Locked> {
+        let file = Locked::new(disk.create(&aside)?)?;
         disk.allocate(&file, bytes)?;
-        write_whole(disk, &file, &header.encode(), 0)?;
+        write_whole(disk, &file, &[&header.encode(), base].concat(), 0)?;
         disk.sync(&file)?;
         disk.rename(&aside, &to)?;
         disk.sync_folder(folder)?;
         Ok(file)
     };
-    laid_out().inspect_err(|_| {
+    laid_out().map(|file| (file, u64::from(begins))).inspect_err(|_| {
         // Gives back what it took of a full disk. What stays is taken away when the home is opened.
         let _ = disk.remove(&aside);
     })
@@ -98,6 +105,36 @@ pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(Fi
         return Err(fault(FaultKind::HeaderDiffers));
     }
     Ok((file, header))
+}
+
+/// A scanner of a segment from a place on; from its first batch on, if the place is before that.
+pub(crate) fn scanner(file: File, header: &Header, offset: u64) -> Scanner {
+    Scanner::new(file, offset.max(u64::from(header.begins)))
+}
+
+/// The tree over all segments before this one, as its base has it. The first one needs none.
+///
+/// # Errors
+/// Where there is a base that this key did not sign, or that is not what it should be. `None` if there is none.
+pub(crate) fn base(file: &File, header: &Header, key: &PublicKey) -> Result<Option<Tree>, FaultKind> {
+    if header.first == 0 {
+        return Ok(Some(Tree::default()));
+    }
+    if header.begins == HEADER_END {
+        return Ok(None);
+    }
+    let bytes = header.begins.saturating_sub(HEADER_END);
+    // BOUND: a tree has no more than 64 nodes in its edge.
+    if bytes > BASE_BYTES_MAX {
+        return Err(FaultKind::HeaderBroken);
+    }
+    let mut frame = vec![0; narrow(u64::from(bytes))];
+    file.read_exact_at(&mut frame, u64::from(HEADER_END)).map_err(|_| FaultKind::FrameBroken)?;
+    let Parsed::Frame(content) = parse(&frame) else { return Err(FaultKind::FrameBroken) };
+    let whole = frame_bytes(content.len()) == u64::from(bytes);
+    let (tree, note) = frame::base(content, header.first).filter(|_| whole).ok_or(FaultKind::FrameBroken)?;
+    let signed = key.check(note).map_err(FaultKind::Trailer)?;
+    if (signed.size, signed.root) == (tree.size(), tree.root()) { Ok(Some(tree)) } else { Err(FaultKind::RootDiffers) }
 }
 
 /// What lies in a file from a place on, up to its last byte that is not zero. Holes are skipped, so that the space which was reserved
@@ -185,7 +222,7 @@ pub(crate) fn next_checkpoint(rest: &[u8], start: u64, segment: u32, log: LogId,
         if !rest.get(kind..).is_some_and(|rest| rest.starts_with(&needle)) {
             continue;
         }
-        let Some(frame) = kind.checked_sub(crate::frame::HEAD_BYTES) else { continue };
+        let Some(frame) = kind.checked_sub(frame::HEAD_BYTES) else { continue };
         let Some(Parsed::Frame(content)) = rest.get(frame..).map(parse) else { continue };
         let Some(note) = content.get(1..).and_then(|note| str::from_utf8(note).ok()) else { continue };
         let checked = match key {

@@ -11,8 +11,11 @@ use std::path::Path;
 
 use crate::frame::HEADER_BYTES;
 use crate::ids::LogId;
-use crate::scan::{Found, Scanner};
+use crate::index::Index;
+use crate::note::PublicKey;
+use crate::scan::Found;
 use crate::segment;
+use crate::tree::leaf_hash;
 use crate::wire::{Fields, wide};
 
 /// BOUND: how much one opening reads of the part that it could rely on without reading.
@@ -49,13 +52,13 @@ impl Stamp {
     }
 }
 
-/// The stamps of the first segments, up to and including this one.
-pub(crate) fn stamps(folder: &Path, last: u32) -> io::Result<Vec<Stamp>> {
-    (1..=last).map(|number| Ok(Stamp::of(&std::fs::symlink_metadata(segment::path(folder, number))?))).collect()
+/// The stamps of the segments from the first one on, up to and including the last one.
+pub(crate) fn stamps(folder: &Path, first: u32, last: u32) -> io::Result<Vec<Stamp>> {
+    (first..=last).map(|number| Ok(Stamp::of(&std::fs::symlink_metadata(segment::path(folder, number))?))).collect()
 }
 
 /// A place in a log up to which everything was read recently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Patrol {
     pub(crate) segment: u32,
     pub(crate) offset: u64,
@@ -69,14 +72,15 @@ impl Patrol {
 
     /// Reads on from here, and starts again at the beginning when it reaches the end. Returns the place where it stopped, or `None` if
     /// there is no batch at some place.
-    pub(crate) fn go_on(self, folder: &Path, log: LogId, end: Self) -> Option<Self> {
-        let from = if (self.segment, self.offset) < (end.segment, end.offset) { self } else { Self::start() };
+    pub(crate) fn go_on(self, folder: &Path, log: LogId, first: u32, end: Self) -> Option<Self> {
+        let start = Self { segment: first, ..Self::start() };
+        let from = if (self.segment, self.offset) < (end.segment, end.offset) { self.max(start) } else { start };
         let until = if from.segment == end.segment { Some(end.offset) } else { None };
         let reached = read_batches(folder, log, from, until, PATROL_BYTES)?;
         match reached {
             Reached::Bound(offset) => Some(Self { segment: from.segment, offset }),
             Reached::End if from.segment < end.segment => Some(Self { segment: from.segment + 1, ..Self::start() }),
-            Reached::End => Some(Self::start()),
+            Reached::End => Some(start),
         }
     }
 }
@@ -88,15 +92,25 @@ enum Reached {
     End,
 }
 
-/// Whether a segment is whole up to a place, by its checksums.
-pub(crate) fn is_whole_up_to(folder: &Path, log: LogId, end: Patrol) -> bool {
-    let from = Patrol { segment: end.segment, ..Patrol::start() };
-    matches!(read_batches(folder, log, from, Some(end.offset), u64::MAX), Some(Reached::End))
+/// Whether the last segment that an index knows is still what it was, up to where the index ends: its records give the tree that the index
+/// has. A checksum would not show what was changed on purpose.
+pub(crate) fn is_as_indexed(folder: &Path, key: &PublicKey, index: &Index) -> bool {
+    let same = || {
+        let (file, header) = segment::open(folder, index.checkpoint.segment, Some(key.log())).ok()?;
+        let mut tree = segment::base(&file, &header, key).ok()??;
+        let mut scanner = segment::scanner(file, &header, 0);
+        while scanner.at() < index.next && scanner.advance().ok()? == Found::Batch {
+            let batch = scanner.batch();
+            batch.frames.iter().filter(|span| span.is_leaf()).for_each(|span| tree.push(leaf_hash(batch.content(span))));
+        }
+        Some(scanner.at() == index.next && tree == index.tree)
+    };
+    same().unwrap_or(false)
 }
 
 fn read_batches(folder: &Path, log: LogId, from: Patrol, until: Option<u64>, bytes_max: u64) -> Option<Reached> {
-    let (file, _) = segment::open(folder, from.segment, Some(log)).ok()?;
-    let mut scanner = Scanner::new(file, from.offset);
+    let (file, header) = segment::open(folder, from.segment, Some(log)).ok()?;
+    let mut scanner = segment::scanner(file, &header, from.offset);
     loop {
         let at = scanner.at();
         match until {

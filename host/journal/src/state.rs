@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use effect::Digest;
 use home::Access;
 
-use crate::disk::{Disk, Replace, read_handed, replace, write_whole};
+use crate::disk::{Disk, Replace, read_handed, read_own, replace, write_whole};
 use crate::ids::LogId;
+use crate::left::Watched;
 use crate::wire::{unhex, wide};
 
 const TITLE: &str = "bailiwick.state/1";
@@ -68,6 +69,9 @@ pub(crate) struct StateFile {
     file: File,
     log: LogId,
     turn: bool,
+    watched: Watched,
+    /// What it says, as it was written last.
+    left: Vec<u8>,
 }
 
 impl StateFile {
@@ -80,14 +84,24 @@ impl StateFile {
         if remembered(&path).ok().flatten().as_ref() != Some(now) {
             replace(disk, &path, now.line().repeat(2).as_bytes(), Replace::Durable)?;
         }
-        Ok(Self { file: home::open(&path, Access::Write)?, log: now.log, turn: false })
+        let file = home::open(&path, Access::Write)?;
+        let left = read_own(&path, FILE_BYTES_MAX)?.unwrap_or_default();
+        Ok(Self { watched: Watched::new(path, &file)?, file, log: now.log, turn: false, left })
     }
 
     pub(crate) fn write(&mut self, disk: &dyn Disk, size: u64, root: Digest) -> io::Result<()> {
         let line = Remembered { log: self.log, size, root }.line();
-        let at = if self.turn { wide(line.len()) } else { 0 };
+        let at = if self.turn { line.len() } else { 0 };
         self.turn = !self.turn;
-        write_whole(disk, &self.file, line.as_bytes(), at)
+        write_whole(disk, &self.file, line.as_bytes(), wide(at))?;
+        self.left.resize(self.left.len().max(at + line.len()), 0);
+        self.left.splice(at..at + line.len(), line.bytes());
+        Ok(())
+    }
+
+    /// Whether it is still the file at its path, and says what was written to it last.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.watched.check_content(&self.file, &self.left)
     }
 }
 

@@ -7,12 +7,18 @@ use std::path::Path;
 
 use effect::{Digest, RunId};
 
-use crate::err::{Fault, FaultKind, KnownFrom};
+use crate::base::Base;
+use crate::custody;
+use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError};
+use crate::extent::Memory;
 use crate::ids::{LogId, Position};
-use crate::keys::load_public;
+use crate::index::Index;
+use crate::keys::{self, HomeKey, KeyFile, load_public};
+use crate::memory::check_home;
 use crate::note::PublicKey;
+use crate::read::base_fault;
 use crate::segment;
-use crate::state::remembered;
+use crate::state::{remembered, state_path};
 use crate::walk::{Known, Leaf, Signatures, Walker, walk};
 
 /// Where the key came from that the signatures were checked with.
@@ -58,6 +64,12 @@ pub struct Report {
     pub not_ended: Vec<RunId>,
     /// How many runs there are, with the log's own if it has records.
     pub runs: usize,
+    /// Where the log begins, if its earlier segments were taken away.
+    pub base: Option<Base>,
+    /// How many keys of runs there must be, as far as what was read shows.
+    pub key_slots: u64,
+    /// What is wrong with the keys of the home, if that was looked at.
+    pub keys: Option<String>,
     /// What it was checked with.
     pub evidence: Evidence,
     /// The first thing that is wrong.
@@ -67,67 +79,155 @@ pub struct Report {
 impl Report {
     /// Whether nothing is wrong with the records that are there. Torn bytes are no fault.
     pub fn holds(&self) -> bool {
-        self.fault.is_none()
+        self.fault.is_none() && self.keys.is_none()
     }
 }
 
 /// Verifies the log in a folder: a home, a copy of one, or the folder of segments alone. Without a key the folder's own is used.
 /// `state` is a file of second state. `each` is called for every leaf of every batch that holds, in order.
 pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Report {
-    let inner = segment::folder(folder);
-    let segments = if inner.is_dir() { inner } else { folder.to_owned() };
     let own = if key.is_some() { None } else { load_public(folder) };
     let signer = match (key, &own) {
         (Some(_), _) => SignerEvidence::Given,
         (None, Some(_)) => SignerEvidence::InFolder,
         (None, None) => SignerEvidence::None,
     };
-    let mut report = Report {
-        log: None,
-        size: 0,
-        root: crate::tree::Tree::default().root(),
-        batches: 0,
-        segments: 0,
-        checkpoint: None,
-        torn_bytes: 0,
-        end: Position::start(),
-        not_ended: Vec::new(),
-        runs: 0,
-        evidence: Evidence { signer, state: None },
-        fault: None,
-    };
+    let mut report = Report::new(signer);
     let checked = match key.or(own.as_ref()) {
-        Some(key) => check(&segments, key, state, each, &mut report),
+        Some(key) => check(folder, key, known_from_file(state, key.log()), each, &mut report),
         None => Err(fault_at(Position::start(), FaultKind::KeyUnreadable)),
     };
-    if let Err(fault) = checked {
-        report.end = fault.at;
-        report.fault = Some(fault);
-    }
+    report.end_with(checked);
     report
+}
+
+/// Verifies one's own home: the log, what second state and the index know of it, and the keys. `state` is the folder of second state.
+///
+/// # Errors
+/// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
+pub fn verify_home(home: &Path, state: &Path, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<Report, ReadError> {
+    let memory = Memory::of(home, Some(state));
+    let folder = segment::folder(home);
+    let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { path: folder.clone(), cause })?;
+    if numbers.is_empty() {
+        return Err(memory.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
+    }
+    let own = keys::signer(home).ok().map(|signer| signer.public().clone());
+    let Some(key) = load_public(home).or(own) else {
+        return Ok(verify(home, None, None, each));
+    };
+    let mut report = Report::new(SignerEvidence::InFolder);
+    let file = Some(state_path(state, key.log())).filter(|file| file.exists());
+    let known = known_from_file(file.as_deref(), key.log()).map(|mut known| {
+        let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index)).map(|index| index.checkpoint);
+        let index = index.filter(|checkpoint| checkpoint.log == key.log());
+        known.extend(index.map(|checkpoint| Known::new(checkpoint.size, checkpoint.root, KnownFrom::Index)));
+        known
+    });
+    let checked = check(home, &key, known, each, &mut report);
+    let checked = checked.and_then(|()| other(home, state, key.log()));
+    report.end_with(checked);
+    report.keys = keys_fault(home, &numbers, report.key_slots);
+    Ok(report)
+}
+
+/// Where the log in a folder begins, if its earlier segments were taken away. Without a key the folder's own is used.
+///
+/// # Errors
+/// What says so is damaged, or there is no key.
+pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, Fault> {
+    let own = if key.is_some() { None } else { load_public(folder) };
+    let key = key.or(own.as_ref()).ok_or_else(|| fault_at(Position::start(), FaultKind::KeyUnreadable))?;
+    Base::read(folder, key).map_err(base_fault)
+}
+
+/// Whether the home is known to have had another log, or something of its memory is lost.
+fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
+    let start = Position { offset: 0, ..Position::start() };
+    match check_home(Some(state), home, Some(log)) {
+        Ok(()) => Ok(()),
+        Err(OpenError::OtherLog { was, size, .. }) => Err(fault_at(start, FaultKind::OtherLog { was, size })),
+        Err(_) => Err(fault_at(start, FaultKind::StateUnreadable)),
+    }
+}
+
+/// What is wrong with the keys of a home, in words.
+fn keys_fault(home: &Path, numbers: &[u32], needed: u64) -> Option<String> {
+    // What is remembered of the log was compared already.
+    if let Err(err) = custody::look_checked(home, None, numbers) {
+        return Some(err.to_string());
+    }
+    let path = keys::run_keys_path(home);
+    let there = match KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())) {
+        Ok(there) => there,
+        Err(cause) => return Some(format!("could not read `{}`: {cause}", path.display())),
+    };
+    let lacking = needed.saturating_sub(there);
+    (lacking > 0).then(|| format!("`{}` lacks {lacking} keys of runs: what was sealed in those can't be opened", path.display()))
+}
+
+impl Report {
+    fn new(signer: SignerEvidence) -> Self {
+        Self {
+            log: None,
+            size: 0,
+            root: crate::tree::Tree::default().root(),
+            batches: 0,
+            segments: 0,
+            checkpoint: None,
+            torn_bytes: 0,
+            end: Position::start(),
+            not_ended: Vec::new(),
+            runs: 0,
+            base: None,
+            key_slots: 0,
+            keys: None,
+            evidence: Evidence { signer, state: None },
+            fault: None,
+        }
+    }
+
+    fn end_with(&mut self, checked: Result<(), Fault>) {
+        if let Err(fault) = checked {
+            self.end = fault.at;
+            self.fault = Some(fault);
+        }
+    }
 }
 
 fn fault_at(at: Position, what: FaultKind) -> Fault {
     Fault { at, what }
 }
 
-fn check(folder: &Path, key: &PublicKey, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>), report: &mut Report) -> Result<(), Fault> {
+fn check(
+    folder: &Path,
+    key: &PublicKey,
+    known: Result<Vec<Known>, FaultKind>,
+    each: &mut dyn FnMut(&Leaf<'_>),
+    report: &mut Report,
+) -> Result<(), Fault> {
     let start = Position { offset: 0, ..Position::start() };
     report.log = Some(key.log());
-    let known = match state {
-        Some(path) => Some(known_from(path, key.log()).map_err(|what| fault_at(start, what))?),
-        None => None,
-    };
-    report.evidence.state = known.map(|known| known.size);
+    let known = known.map_err(|what| fault_at(start, what))?;
+    report.evidence.state = known.iter().find(|known| known.from == KnownFrom::SecondState).map(|known| known.size);
+    report.base = Base::read(folder, key).map_err(base_fault)?;
+    let inner = segment::folder(folder);
+    let folder = if inner.is_dir() { &*inner } else { folder };
     let unreadable = |cause: std::io::Error| fault_at(start, FaultKind::Unreadable(cause.kind()));
     let numbers = segment::list(folder).map_err(unreadable)?;
     report.segments = numbers.len();
-    if let Some(missing) = segment::gap(&numbers).or(numbers.is_empty().then_some(1)) {
-        let at = Position { segment: missing, ..start };
-        return Err(fault_at(at, FaultKind::SegmentMissing));
-    }
-    let mut walker = Walker::new(key, Signatures::Each, Vec::from_iter(known));
-    let walked = walk(folder, &numbers, Position::start(), &mut walker, each);
+    let first = Base::first(report.base.as_ref());
+    let gap = segment::gap(first, &numbers).or(numbers.is_empty().then_some(first));
+    let mut walker = Walker::new(key, Signatures::Each, known);
+    let from = match (walker.begin(folder, report.base.as_ref()), gap) {
+        // What lies before a gap is of use, and is read.
+        (Ok(from), Some(missing)) if missing > first => (from, Some(missing)),
+        (_, Some(missing)) => return Err(fault_at(Position { segment: missing, ..start }, FaultKind::SegmentMissing)),
+        (from, None) => (from?, None),
+    };
+    let (from, gap) = from;
+    let until_gap: Vec<u32> = numbers.iter().copied().filter(|number| gap.is_none_or(|gap| *number < gap)).collect();
+    let walked = walk(folder, &until_gap, from, &mut walker, each);
     report.size = walker.tree.size();
     report.root = walker.tree.root();
     report.batches = walker.batches;
@@ -136,7 +236,11 @@ fn check(folder: &Path, key: &PublicKey, state: Option<&Path>, each: &mut dyn Fn
     let not_ended = walker.heads.iter().filter(|(run, head)| !head.ended && **run != crate::ids::log_run());
     report.not_ended = not_ended.map(|(run, _)| *run).collect();
     report.not_ended.sort_unstable();
+    report.key_slots = walker.key_slots;
     let end = walked?;
+    if let Some(segment) = gap {
+        return Err(fault_at(Position { segment, offset: 0, index: report.size }, FaultKind::SegmentMissing));
+    }
     report.end = end.at;
     report.torn_bytes = end.torn_bytes;
     match walker.unmet() {
@@ -144,6 +248,10 @@ fn check(folder: &Path, key: &PublicKey, state: Option<&Path>, each: &mut dyn Fn
         Some(known) => Err(fault_at(end.at, FaultKind::OtherHistory { known: known.size })),
         None => Ok(()),
     }
+}
+
+fn known_from_file(path: Option<&Path>, log: LogId) -> Result<Vec<Known>, FaultKind> {
+    path.map_or(Ok(Vec::new()), |path| Ok(vec![known_from(path, log)?]))
 }
 
 fn known_from(path: &Path, log: LogId) -> Result<Known, FaultKind> {

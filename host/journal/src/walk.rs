@@ -9,13 +9,14 @@ use std::path::Path;
 use effect::record::newer_form;
 use effect::{Digest, RunId};
 
+use crate::base::Base;
 use crate::err::{Fault, FaultKind, KnownFrom, Newer};
 use crate::frame::{LeafView, PAYLOAD};
 use crate::ids::Position;
 use crate::note::{Checkpoint, PublicKey};
 use crate::payload;
 use crate::scan::{Batch, Found, Scanner, Span};
-use crate::segment::{has_later_batch, open, written_after};
+use crate::segment::{base, has_later_batch, open, scanner, written_after};
 use crate::tree::{Node, Tree, leaf_hash};
 use crate::wire::wide;
 
@@ -101,6 +102,8 @@ pub(crate) struct Walker<'k> {
     pub(crate) last_note: Option<String>,
     pub(crate) batches: u64,
     pub(crate) frames: u64,
+    /// How many keys of runs there must have been: one more than the highest slot that a payload names.
+    pub(crate) key_slots: u64,
     /// The segment and the byte after the last valid batch.
     pub(crate) next: (u32, u64),
 }
@@ -126,8 +129,28 @@ impl<'k> Walker<'k> {
             last_note: None,
             batches: 0,
             frames: 0,
+            key_slots: 0,
             next: (1, Position::start().offset),
         }
+    }
+
+    /// Begins with a log whose earlier segments were taken away: with the tree that its first segment says was signed, which is the one
+    /// that the base names, and with the runs that go on there. Gives where the first record is.
+    pub(crate) fn begin(&mut self, folder: &Path, base: Option<&Base>) -> Result<Position, Fault> {
+        let Some(base) = base else { return Ok(Position::start()) };
+        let at = Position { segment: base.segment, index: base.size, ..Position::start() };
+        let fault = |what| Fault { at: Position { offset: 0, ..at }, what };
+        let (file, header) = open(folder, base.segment, Some(self.key.log()))?;
+        let tree = crate::segment::base(&file, &header, self.key).map_err(fault)?;
+        self.tree =
+            tree.filter(|tree| (tree.size(), tree.root()) == (base.size, base.root)).ok_or_else(|| fault(FaultKind::HeaderDiffers))?;
+        let head = |(run, seq, last): &(RunId, u64, Digest)| (*run, Head { seq: *seq, last: *last, ended: false, slot: None });
+        self.heads = base.heads.iter().map(head).collect();
+        self.next = (at.segment, at.offset);
+        for known in self.known.iter_mut().filter(|known| known.size == base.size) {
+            known.met = known.root == base.root;
+        }
+        Ok(at)
     }
 
     /// Checks one batch and takes it in; `each` is called for its leaves when all of it holds.
@@ -174,8 +197,10 @@ impl<'k> Walker<'k> {
         if payload::digest(content) != named {
             return Err(FaultKind::PayloadDiffers);
         }
+        let slot = payload::slot(content);
+        self.key_slots = self.key_slots.max(slot.map_or(0, |slot| slot.saturating_add(1)));
         if let Some(head) = of.and_then(|(run, _)| self.heads.get_mut(run)) {
-            head.slot = payload::slot(content);
+            head.slot = slot;
         }
         Ok(())
     }
@@ -261,12 +286,17 @@ pub(crate) fn walk(
         let begins_here = number != from.segment || from.offset == Position::start().offset;
         let offset = if number == from.segment { from.offset } else { Position::start().offset };
         let size = walker.tree.size();
+        let at = Position { segment: number, offset: 0, index: size };
         if header.first > size || (begins_here && header.first != size) {
-            let at = Position { segment: number, offset: 0, index: size };
             return Err(Fault { at, what: FaultKind::HeaderDiffers });
         }
+        let fault = |what| Fault { at: Position { offset: Position::start().offset, ..at }, what };
+        let base = base(&file, &header, walker.key).map_err(fault)?;
+        if begins_here && base.is_some_and(|base| base != walker.tree) {
+            return Err(fault(FaultKind::RootDiffers));
+        }
         let last = numbers.last() == Some(&number);
-        end = segment(number, last, Scanner::new(file, offset), walker, each)?;
+        end = segment(number, last, scanner(file, &header, offset), walker, each)?;
     }
     walker.finish().map_err(|what| Fault { at: end.at, what })?;
     Ok(end)
@@ -337,7 +367,7 @@ pub(crate) fn root_signed_at(folder: &Path, numbers: &[u32], key: &PublicKey, si
         if header.first >= size {
             continue;
         }
-        let mut scanner = Scanner::new(file, Position::start().offset);
+        let mut scanner = scanner(file, &header, 0);
         while scanner.advance().ok()? == Found::Batch {
             let batch = scanner.batch();
             let (note, _) = batch.trailer()?;

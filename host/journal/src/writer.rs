@@ -4,18 +4,20 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use effect::{Digest, RunId};
 
 use crate::disk::{Disk, write_whole};
 use crate::err::{Broken, Step};
-use crate::frame::{HEADER_BYTES, Header, TRAILER, begin, finish};
+use crate::frame::{HEADER_BYTES, HEADER_END, Header, TRAILER, begin, finish, put_base};
+use crate::hold::Locked;
 use crate::ids::Position;
 use crate::index::{Index, Snapshot, weight};
 use crate::journal::{Committed, Options, Shared};
 use crate::keys::SLOT_BYTES;
+use crate::left::{LeftTail, Watched};
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Meta, Pending};
 use crate::segment;
@@ -31,12 +33,27 @@ const TRAILER_ROOM: u64 = 512;
 
 /// The segment that grows.
 pub(crate) struct Tail {
-    pub(crate) file: File,
+    pub(crate) file: Locked,
     pub(crate) number: u32,
     /// Where the next batch goes.
     pub(crate) end: u64,
     /// Up to where there is space.
     pub(crate) capacity: u64,
+    left: LeftTail,
+}
+
+impl Tail {
+    /// A segment as it lies there, with the lock on it.
+    pub(crate) fn new(folder: &Path, file: Locked, number: u32, end: u64, capacity: u64) -> std::io::Result<Self> {
+        let left = LeftTail::now(segment::path(folder, number), segment::path(folder, number.saturating_add(1)), &file, end)?;
+        Ok(Self { file, number, end, capacity, left })
+    }
+
+    /// Lays out a segment, and locks it before it has its name. `base` is what it begins with, if it is not the first one.
+    pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], capacity: u64) -> std::io::Result<Self> {
+        let (file, begins) = segment::create(disk, folder, header, base, capacity)?;
+        Self::new(folder, file, header.number, begins, capacity)
+    }
 }
 
 /// How far back the index and the caller's snapshot are.
@@ -55,8 +72,13 @@ pub(crate) struct Writer {
     pub(crate) options: Options,
     pub(crate) home: PathBuf,
     pub(crate) signer: NoteSigner,
+    /// The first segment.
+    pub(crate) first: u32,
     pub(crate) tail: Tail,
+    /// The file `lock`, which the journal holds.
+    pub(crate) lock: Watched,
     pub(crate) keys: File,
+    pub(crate) watched_keys: Watched,
     pub(crate) key_slots: u64,
     pub(crate) state: Option<StateFile>,
     /// Over what is durable.
@@ -104,7 +126,16 @@ impl Writer {
         }
     }
 
+    /// Whether everything lies as it was left. Nothing is written otherwise: what somebody else has acknowledged would be overwritten.
+    fn check_left(&self) -> std::io::Result<()> {
+        self.lock.check()?;
+        self.tail.left.check(&self.tail.file)?;
+        self.watched_keys.check_length(self.key_slots * wide(SLOT_BYTES))?;
+        self.state.as_ref().map_or(Ok(()), StateFile::check)
+    }
+
     fn commit(&mut self, pending: &mut Pending) -> Result<(), Broken> {
+        self.check_left().map_err(|cause| Broken::new(Step::Exchanged, cause))?;
         self.keys(&mut pending.keys, &pending.forgotten).map_err(|cause| Broken::new(Step::Keys, cause))?;
         if !pending.leaves.is_empty() {
             self.batch(&mut pending.bytes, &pending.tree)?;
@@ -165,6 +196,7 @@ impl Writer {
         write_whole(&*self.disk, &self.tail.file, bytes, self.tail.end).map_err(|cause| Broken::new(Step::Write, cause))?;
         self.disk.sync(&self.tail.file).map_err(|cause| Broken::new(Step::Sync, cause))?;
         self.tail.end += wide(bytes.len());
+        self.tail.left.wrote(bytes);
         self.last = Some(checkpoint);
         if let Some(state) = &mut self.state {
             state.write(&*self.disk, checkpoint.size, checkpoint.root).map_err(|cause| Broken::new(Step::State, cause))?;
@@ -185,12 +217,14 @@ impl Writer {
     fn next_segment(&mut self, needed: u64) -> Result<(), Broken> {
         let broken = |cause| Broken::new(Step::Segment, cause);
         let number = self.tail.number.checked_add(1).ok_or(Broken { step: Step::Number, cause: None })?;
-        let capacity = self.options.segment_bytes.max(needed + wide(HEADER_BYTES));
-        let header = Header { log: self.signer.public().log(), number, first: self.tree.size() };
-        let file = segment::create(&*self.disk, &segment::folder(&self.home), header, capacity).map_err(broken)?;
+        // What was signed last, signed once more: the same note.
+        let base = self.last.map(|last| put_base(&self.tree, &self.signer.sign(&last))).unwrap_or_default();
+        let capacity = self.options.segment_bytes.max(needed + wide(HEADER_BYTES + base.len()));
+        let header = Header { log: self.signer.public().log(), number, first: self.tree.size(), begins: HEADER_END };
+        let next = Tail::create(&*self.disk, &segment::folder(&self.home), header, &base, capacity).map_err(broken)?;
         // Gives back what was reserved and not used.
         self.disk.truncate(&self.tail.file, self.tail.end).map_err(broken)?;
-        self.tail = Tail { file, number, end: wide(HEADER_BYTES), capacity };
+        self.tail = next;
         Ok(())
     }
 
@@ -220,13 +254,18 @@ impl Writer {
     /// An index that could not be written is one that opening does without.
     fn write_index(&mut self) {
         let Some(checkpoint) = self.last else { return };
-        let Ok(stamps) = stamps(&segment::folder(&self.home), self.tail.number) else { return };
+        // An index of what is no longer there would make the home look as if it had been put back.
+        if self.check_left().is_err() {
+            return;
+        }
+        let Ok(stamps) = stamps(&segment::folder(&self.home), self.first, self.tail.number) else { return };
         let index = Index {
             checkpoint,
             next: self.tail.end,
             tree: self.tree.clone(),
             heads: self.heads.clone(),
             key_slots: self.key_slots,
+            first: self.first,
             stamps,
             patrol: self.patrol,
             snapshot: self.snapshot.clone(),

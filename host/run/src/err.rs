@@ -195,6 +195,7 @@ impl RunError {
         match self {
             Self::Form(_) | Self::OtherVersion { .. } => 1,
             Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
+            Self::Record(journal::OpenError::Unfit { .. }) => 1,
             Self::Record(_) | Self::RecordBroken | Self::Read(_) | Self::Order(_) => 6,
             Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => 2,
             Self::Load { .. } => 6,

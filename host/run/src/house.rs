@@ -40,6 +40,8 @@ impl Place {
 pub struct HouseOptions {
     /// The program that is started to compile, and its arguments before the size.
     pub compiler: (PathBuf, Vec<String>),
+    /// How the record is opened.
+    pub journal: journal::Options,
     /// How many runs may be inside an engine at once.
     pub slots: u32,
     /// The file with the passphrase of the vault, should it be sealed under one.
@@ -234,7 +236,7 @@ impl House {
         private(&place.home)?;
         private(&place.state)?;
         home::say_form(&place.home, &FORMS)?;
-        let (journal, opened) = match Journal::open(&place.home, Some(&place.state), journal::Options::default()) {
+        let (journal, opened) = match Journal::open(&place.home, Some(&place.state), options.journal.clone()) {
             Ok(opened) => opened,
             Err(journal::OpenError::Held { .. }) => return Err(RunError::Held(place.home.clone())),
             Err(err) => return Err(RunError::Record(err)),
@@ -379,8 +381,13 @@ fn fold(reader: &Reader, opened: &journal::Opened) -> Result<Ledger, RunError> {
         Some(ledger) => (ledger, reader.records_from(opened.unfolded)),
         None => (Ledger::new(), reader.records()),
     };
+    // A run that began in a part that was taken away has ended. It can't be folded without its beginning.
+    let cut: HashSet<RunId> = reader.cut_runs().filter(|run| *run != journal::log_run()).collect();
     for record in records {
         let record = record?;
+        if cut.contains(&record.run) {
+            continue;
+        }
         ledger.fold(record.run, record.seq, &record.body)?;
     }
     Ok(ledger)

@@ -180,7 +180,7 @@ impl House {
 
     /// A run's records, read where nobody waits for it.
     pub(crate) async fn recorded(&self, run: RunId) -> Result<Recorded, RunError> {
-        let reader = self.inner.journal.reader()?;
+        let reader = self.inner.journal.reader()?.proving();
         let loaded = tokio::task::spawn_blocking(move || Recorded::load(&reader, run)).await;
         let loaded = loaded.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?;
         loaded.map_err(|cause| RunError::Load { run, cause })

@@ -9,6 +9,18 @@ use super::CliError;
 
 /// For a record that is not the one that the state remembers.
 pub(crate) const OTHER_RECORD: &str = "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
+/// For a home that is known to have had another record.
+pub(crate) const OTHER_LOG: &str = "if you removed the home, or put another one in its place, say `bailiwick audit accept-rollback`; if nobody did, somebody has exchanged the record: do not accept that";
+/// For second state that is lost or unreadable.
+pub(crate) const STATE_LOST: &str =
+    "put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` remembers the record anew as it is";
+/// For keys of a home that are lost or of another one.
+pub(crate) const KEYS_LOST: &str =
+    "put the keys back from a copy of the home; what to do if they are lost for ever is said where something runs";
+/// For a record that is gone altogether.
+pub(crate) const GONE: &str = "put the folder `journal` back from a copy of the home; if you removed it, say `bailiwick audit accept-rollback`; if nobody did, somebody has taken the record away: do not accept that";
+/// For a key that is lost or another one.
+pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: nothing else continues this record; if it is lost for ever, move the home away (it can still be read and verified) and say `bailiwick audit accept-rollback`";
 /// For a record with a fault in it.
 pub(crate) const DAMAGED_RECORD: &str =
     "put an undamaged copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside";
@@ -113,12 +125,21 @@ impl CliError {
             ),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
             Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(OTHER_RECORD),
-            Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(
-                "put that file back; or, if you know why it is broken, `bailiwick audit accept-rollback` remembers the record anew as it is",
-            ),
-            Self::Run(RunError::Record(OpenError::Key { .. })) => {
-                Some("put it back from a copy of the home: nothing else opens this record")
+            Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(STATE_LOST),
+            Self::Read(ReadError::Gone { .. }) => Some(GONE),
+            Self::Run(RunError::Record(OpenError::OtherLog { .. })) => Some(OTHER_LOG),
+            Self::Run(RunError::Record(OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. })) | Self::Accept(OpenError::Key { .. }) => {
+                Some(KEY_LOST)
             }
+            Self::Run(RunError::Record(OpenError::KeyOpensNothing { .. })) | Self::Accept(OpenError::KeyOpensNothing { .. }) => Some(
+                "put both back from one copy of the home; if the right one is lost for ever, move `keys` away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
+            ),
+            Self::Run(RunError::Record(OpenError::KeysGone { .. })) => Some(
+                "put it back from a copy of the home; if it is lost for ever, `bailiwick audit accept-rollback` goes on without: what runs have sealed can't be opened then",
+            ),
+            Self::Run(RunError::Record(OpenError::Unfit { .. })) | Self::Accept(OpenError::Unfit { .. }) => Some(
+                "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if nobody else ever uses it, `BAILIWICK_FILE_SYSTEMS` names kinds that are taken nevertheless",
+            ),
             Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Accept(OpenError::Fault(_)) | Self::Read(ReadError::Fault(_)) => {
                 Some(DAMAGED_RECORD)
             }

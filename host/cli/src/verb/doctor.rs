@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use home::Exposed;
+use home::{Exposed, Footing};
 use journal::Looked;
 use package::tools::Tools;
 use run::Place;
@@ -30,6 +30,8 @@ audit verify` reads all of it.";
 
 /// What is told of the record.
 const RECORD: &str = "record";
+/// What is told of the file systems.
+const DISK: &str = "disk";
 
 #[derive(Serialize)]
 struct Finding {
@@ -44,8 +46,8 @@ struct Finding {
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::located()?;
     let tools = Tools::outside_of(&project());
-    let (home, record) = (home(&place), record(&place));
-    let found = [engine(), home, record, descriptors(), contained(), rustup(&tools), wasm_target(&tools), python(&tools)];
+    let (home, disk, record) = (home(&place), disk(&place), record(&place));
+    let found = [engine(), home, disk, record, descriptors(), contained(), rustup(&tools), wasm_target(&tools), python(&tools)];
     if args.json {
         out::json(&found)?;
     } else {
@@ -64,6 +66,8 @@ fn mark(finding: &Finding) -> &'static str {
     match (finding.ok, finding.needed) {
         (true, _) => "ok",
         (false, true) if finding.what == RECORD => "BROKEN",
+        (false, true) if finding.what == DISK => "UNFIT",
+        (false, false) if finding.what == DISK => "weak",
         (false, true) => "MISSING",
         (false, false) => "absent",
     }
@@ -98,6 +102,38 @@ fn home(place: &Place) -> Finding {
     Finding { what: "home", ok, needed: true, words }
 }
 
+/// What the home and its second state lie on.
+fn disk(place: &Place) -> Finding {
+    let accepted = place::journal_options().file_systems;
+    let (mut ok, mut needed, mut said) = (true, false, Vec::new());
+    for (whose, path) in [("home", &place.home), ("state", &place.state)] {
+        let Ok(ground) = home::ground(path) else {
+            ok = false;
+            said.push(format!("{whose}: it could not be found out"));
+            continue;
+        };
+        let is_refused = ground.footing == Footing::Shared && !accepted.iter().any(|name| name == ground.name);
+        ok &= ground.footing == Footing::Firm;
+        needed |= is_refused;
+        said.push(format!("{whose}: {}{}", ground.name, footing(ground.footing, is_refused)));
+    }
+    said.dedup_by(|second, first| second.split_once(": ").map(|(_, rest)| rest) == first.split_once(": ").map(|(_, rest)| rest));
+    Finding { what: DISK, ok, needed, words: said.join("; ") }
+}
+
+fn footing(footing: Footing, is_refused: bool) -> &'static str {
+    match footing {
+        Footing::Firm => "",
+        Footing::Fleeting => ", which is gone with the machine's memory or with the container",
+        Footing::Weak => ", which has no journal: a crash may lose more than what was not synced",
+        Footing::Shared if is_refused => {
+            ", which other machines share: nothing runs there, unless `BAILIWICK_FILE_SYSTEMS` names this kind; use a disk of this machine"
+        }
+        Footing::Shared => ", which other machines share and which `BAILIWICK_FILE_SYSTEMS` allows: nobody else may use this home",
+        Footing::Unknown => " to this version: whether its locks hold and its syncs reach a disk is not known",
+    }
+}
+
 /// What opening the home would find. Nothing of it is looked at where another user could have changed it.
 fn record(place: &Place) -> Finding {
     let looked = match home::check(&place.home).and_then(|()| home::check(&place.state)) {
@@ -108,7 +144,13 @@ fn record(place: &Place) -> Finding {
     let words = match looked {
         Ok(Looked::NoLog) => "nothing was recorded yet".to_owned(),
         Ok(Looked::Held) => "another process holds it, and found it whole when it began".to_owned(),
-        Ok(Looked::Opens { size }) => format!("{}, none of what is checked first is damaged", words::many(size, "record", "records")),
+        Ok(Looked::Opens { size, keys_lacking: 0 }) => {
+            format!("{}, none of what is checked first is damaged", words::many(size, "record", "records"))
+        }
+        Ok(Looked::Opens { size, keys_lacking }) => {
+            let keys = words::many(keys_lacking, "run is", "runs are");
+            format!("{}; the keys of {keys} not there: what was sealed in them can't be opened", words::many(size, "record", "records"))
+        }
         Err(err) => {
             let err = CliError::from(::run::RunError::Record(err));
             err.in_one_line()

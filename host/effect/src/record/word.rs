@@ -114,6 +114,8 @@ macro_rules! with_words {
                 now_size: u64,
                 /// Form of this body.
                 v: u32,
+                /// The log that the home had, if it was another one than this.
+                was_log: Option<SafeText>,
                 /// The root that was remembered.
                 was_root: Option<Digest>,
                 /// How many records were remembered.

@@ -3,9 +3,11 @@
 
 mod crash;
 mod damage;
+mod exchanged;
 mod failing;
 mod kit;
 mod opening;
+mod other;
 mod reading;
 mod salvage;
 mod tamper;

@@ -36,11 +36,11 @@ fn what_the_file_system_does_not_notice_is_found_in_turn() {
     let places = indexed(dir.path());
     let (folder, log) = (crate::segment::folder(dir.path()), Reader::open(dir.path()).unwrap().log());
     let end = Patrol { segment: 1, offset: places[places.len() - 1].end as u64 };
-    let before = stamps(&folder, 1).unwrap();
-    assert_eq!(Patrol::start().go_on(&folder, log, end), Some(Patrol::start()), "all of it fits, and it begins anew");
+    let before = stamps(&folder, 1, 1).unwrap();
+    assert_eq!(Patrol::start().go_on(&folder, log, 1, end), Some(Patrol::start()), "all of it fits, and it begins anew");
     flip(&segment(dir.path(), 1), places[0].start + 30, 1);
-    assert_eq!(Patrol::start().go_on(&folder, log, end), None);
-    assert_ne!(stamps(&folder, 1).unwrap(), before, "a write is noticed anyway");
+    assert_eq!(Patrol::start().go_on(&folder, log, 1, end), None);
+    assert_ne!(stamps(&folder, 1, 1).unwrap(), before, "a write is noticed anyway");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_log_that_was_re_anchored_goes_on_from_what_is_whole_wherever_it_was_damaged
         flip(&segment(&home, 1), place.start + 12, 1);
         let damaged = bytes(&home);
         assert!(open_with(&home, Some(&state), small()).is_err(), "frame {at}");
-        let done = reanchor(&home, Some(&state), entries).unwrap();
+        let done = reanchor(&home, Some(&state), Options::default(), entries).unwrap();
         assert_eq!(std::fs::read(home.join(&done.aside).join("00000001.seg")).unwrap(), damaged, "frame {at}");
         assert_eq!(aside_now(&home, &done.aside), Some((done.bytes, done.digest)));
         assert_eq!(done.was.map(|was| was.size), Some(5));
@@ -107,7 +107,7 @@ fn a_log_that_was_re_anchored_goes_on_from_what_is_whole_wherever_it_was_damaged
         journal.open_run(run(9)).unwrap();
         put(&journal, run(9), "after");
         journal.close().unwrap();
-        assert!(matches!(reanchor(&home, Some(&state), entries), Err(OpenError::Whole)), "nothing is damaged any more");
+        assert!(matches!(reanchor(&home, Some(&state), Options::default(), entries), Err(OpenError::Whole)), "nothing is damaged any more");
     }
 }
 
@@ -120,10 +120,10 @@ fn a_re_anchoring_that_was_cut_off_is_finished_the_next_time() {
     flip(&segment(&home, 1), place.start + 12, 1);
     let damaged = bytes(&home);
     // This is as if the process died before its record is durable: a run that is not open takes no record.
-    let refused = reanchor(&home, Some(&state), |_| vec![Entry::new(RunId::from_bytes([77; 16]), Vec::new())]);
+    let refused = reanchor(&home, Some(&state), Options::default(), |_| vec![Entry::new(RunId::from_bytes([77; 16]), Vec::new())]);
     assert!(matches!(refused, Err(OpenError::Unrecorded(_))), "{refused:?}");
     assert!(matches!(open_with(&home, Some(&state), Options::default()), Err(OpenError::Behind { .. })), "it stays refused");
-    let done = reanchor(&home, Some(&state), entries).unwrap();
+    let done = reanchor(&home, Some(&state), Options::default(), entries).unwrap();
     assert!(done.what.contains("segment 1"), "what was wrong is not lost: {}", done.what);
     assert_eq!(std::fs::read(home.join(&done.aside).join("00000001.seg")).unwrap(), damaged);
     assert!(check(&home, None).holds());
@@ -135,7 +135,7 @@ fn an_aside_that_was_changed_is_another_and_a_strange_name_is_none() {
     indexed(dir.path());
     let begin = Position::start().offset;
     flip(&segment(dir.path(), 1), usize::try_from(begin).unwrap() + 12, 1);
-    let done = reanchor(dir.path(), None, entries).unwrap();
+    let done = reanchor(dir.path(), None, Options::default(), entries).unwrap();
     let was = aside_now(dir.path(), &done.aside).unwrap();
     assert_eq!(was, (done.bytes, done.digest), "the control");
     flip(&dir.path().join(&done.aside).join("00000001.seg"), 70, 1);

@@ -1,5 +1,6 @@
 //! Changes by someone who can write frames with good checksums, but has no key.
 
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::kit::{bytes, check, copy, flip, frames, open_with, put, run, sample, segment, small, splice};
@@ -191,8 +192,9 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     let refused = more(&older).unwrap_err();
     assert!(matches!(refused, OpenError::Behind { size: 5, known: 6, .. }), "{refused}");
 
-    let accepted =
-        accept_rollback(&older, Some(&states), |accepted| format!("{} was {}", accepted.now.size, accepted.was.unwrap().size).into_bytes());
+    let accepted = accept_rollback(&older, Some(&states), small(), |accepted| {
+        format!("{} was {}", accepted.now.size, accepted.was.unwrap().size).into_bytes()
+    });
     let accepted = accepted.unwrap();
     assert_eq!((accepted.was.unwrap().size, accepted.now.size), (6, 5));
     let last = crate::Reader::open(&older).unwrap().records().last().unwrap().unwrap();
@@ -272,8 +274,8 @@ fn a_last_checkpoint_that_the_key_did_not_sign_is_found() {
 fn a_segment_that_says_it_begins_elsewhere_is_found() {
     for first in [0, 4, 6] {
         let (what, index) = fault_after(|home| {
-            let header = crate::frame::Header { log: check(home, None).log.unwrap(), number: 2, first };
-            std::fs::write(segment(home, 2), header.encode()).unwrap();
+            let header = crate::frame::Header { log: check(home, None).log.unwrap(), number: 2, first, begins: crate::frame::HEADER_END };
+            home::create_new(&segment(home, 2)).unwrap().write_all_at(&header.encode(), 0).unwrap();
         });
         assert_eq!((what, index), (FaultKind::HeaderDiffers, 5));
     }

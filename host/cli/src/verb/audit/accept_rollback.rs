@@ -1,13 +1,13 @@
 //! `audit accept-rollback`: takes the record as it is, after an older copy was put back.
 
-use effect::Digest;
 use effect::record::{Kind, Record, RollbackAccepted, VERSION};
+use effect::{Digest, SafeText};
 use serde::Serialize;
 
 use crate::err::CliError;
 use crate::{exit, log, out, place, words};
 
-/// Take the record as it is, though it is known to have been longer: after restoring a backup
+/// Take the record as it is, though more of it, or another one, is known: after restoring a backup
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -22,10 +22,18 @@ Examples:
   bailiwick audit accept-rollback        and that is meant to be so
 
 What was recorded after the copy was made is gone, and what agents did then can't be shown any more. If nobody put a copy back, somebody \
-has taken records away: do not accept that.";
+has taken records away: do not accept that.
+
+It also takes a home that was removed and is to begin anew, and one whose file `keys` is lost for ever: what runs have sealed can't be opened \
+then. All of it is on the record.";
+
+/// BOUND: a log's name in a record.
+const LOG_BYTES_MAX: usize = 64;
 
 #[derive(Serialize)]
 struct Accepted {
+    /// The log that the home had, if it was another one.
+    was_log: Option<String>,
     was: Option<Remembered>,
     now: Remembered,
 }
@@ -50,6 +58,7 @@ fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
         now_root: accepted.now.root,
         now_size: accepted.now.size,
         v: VERSION,
+        was_log: accepted.was_log.map(|log| SafeText::new(&log.to_string(), LOG_BYTES_MAX)),
         was_root: accepted.was.map(|was| was.root),
         was_size: accepted.was.map(|was| was.size),
     };
@@ -58,15 +67,20 @@ fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    // A home without a log has nothing to be accepted.
-    log::reader(&place)?;
-    let accepted = journal::accept_rollback(&place.home, Some(&place.state), record).map_err(CliError::Accept)?;
-    let accepted = Accepted { was: accepted.was.map(Into::into), now: accepted.now.into() };
+    // A home without a log has nothing to be accepted. All other errors are what this verb is for.
+    if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
+        return Err(err);
+    }
+    let accepted = journal::accept_rollback(&place.home, Some(&place.state), place::journal_options(), record).map_err(CliError::Accept)?;
+    log::forget_damage();
+    let was_log = accepted.was_log.map(|log| log.to_string());
+    let accepted = Accepted { was_log, was: accepted.was.map(Into::into), now: accepted.now.into() };
     if args.json {
         out::json(&accepted)?;
         return Ok(exit::DONE);
     }
     let size = |it: &Remembered| format!("{}, root {}", words::many(it.size, "record", "records"), words::short_hex(&it.root));
+    accepted.was_log.iter().for_each(|log| out::words(&format!("was   another log, {log}")));
     out::words(&format!("was   {}", accepted.was.as_ref().map_or_else(|| "not remembered".to_owned(), size)));
     out::words(&format!("now   {}", size(&accepted.now)));
     Ok(exit::DONE)

@@ -68,7 +68,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
         return Err(err);
     }
-    let done = journal::reanchor(&place.home, Some(&place.state), |done| entries(done, &args.reason)).map_err(CliError::Accept)?;
+    let done = journal::reanchor(&place.home, Some(&place.state), place::journal_options(), |done| entries(done, &args.reason))
+        .map_err(CliError::Accept)?;
     log::forget_damage();
     let done = Done {
         what: done.what,

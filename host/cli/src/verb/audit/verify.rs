@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::agent::read_bounded;
 use crate::err::CliError;
-use crate::err::advice::{DAMAGED_RECORD, OTHER_RECORD};
+use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, STATE_LOST};
 use crate::{exit, out, place, words};
 
 /// BOUND: bytes of a public key.
@@ -62,6 +62,8 @@ struct Verified {
     fault: Option<Fault>,
     /// Damaged parts that were set aside, each because a person decided it.
     reanchored: Vec<Reanchor>,
+    /// What is wrong with the keys of the home.
+    keys: Option<String>,
     /// A record that stands where it can't.
     order: Option<Order>,
     /// What a newer program wrote: proved, and not understood.
@@ -144,13 +146,10 @@ struct Order {
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let key = args.key.as_deref().map(public_key).transpose()?;
-    let (folder, state) = match &args.folder {
-        Some(folder) => (folder.clone(), args.state.clone()),
-        None => {
-            let place = place::place()?;
-            let own = own_state(&place)?;
-            (place.home, args.state.clone().or(own))
-        }
+    let place = if args.folder.is_none() { Some(place::place()?) } else { None };
+    let folder = match (&args.folder, &place) {
+        (Some(folder), _) => folder.clone(),
+        (None, place) => place.as_ref().map(|place| place.home.clone()).unwrap_or_default(),
     };
     if let Some(folder) = &args.folder {
         let log = folder.join("journal");
@@ -162,6 +161,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let mut ledger = Ledger::new();
     let mut order: Option<(Position, OrderFault)> = None;
     let mut own = false;
+    let cut = cut_runs(&folder, key.as_ref());
     let mut reanchored = Vec::new();
     let mut unread = Unread::of(&folder);
     let mut each = |leaf: &Leaf<'_>| {
@@ -173,12 +173,17 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         }
         if !unread.take(leaf)
             && order.is_none()
+            && !cut.contains(&leaf.run)
             && let Err(fault) = ledger.fold(leaf.run, leaf.seq, leaf.body)
         {
             order = Some((leaf.at, fault));
         }
     };
-    let report = journal::verify(&folder, key.as_ref(), state.as_deref(), &mut each);
+    let report = match &place {
+        // Who names a key or what is remembered wants to rely on nothing else of this home.
+        Some(place) if key.is_none() && args.state.is_none() => journal::verify_home(&place.home, &place.state, &mut each)?,
+        _ => journal::verify(&folder, key.as_ref(), args.state.as_deref(), &mut each),
+    };
     let mut result = result(report, order, args.folder.is_none());
     result.reanchored = reanchored;
     if let (None, Some(newer)) = (&args.folder, unread.first) {
@@ -201,14 +206,10 @@ fn reanchor(folder: &Path, record: effect::record::Reanchored) -> Reanchor {
     Reanchor { at, by, reason, was_size, now_size, aside, kept }
 }
 
-/// What is remembered of this home's log. A home without a log has nothing to be verified.
-fn own_state(place: &run::Place) -> Result<Option<PathBuf>, CliError> {
-    match journal::Reader::of_what_is_whole(&place.home, None) {
-        Ok(reader) => Ok(Some(journal::state_path(&place.state, reader.log())).filter(|state| state.exists())),
-        Err(err @ journal::ReadError::NoLog { .. }) => Err(err.into()),
-        // What is wrong with it is said by the verifier.
-        Err(_) => Ok(None),
-    }
+/// Runs that began in a part of the log that was taken away: their records can't be put in order without it.
+fn cut_runs(folder: &Path, key: Option<&PublicKey>) -> HashSet<RunId> {
+    let base = journal::base(folder, key).ok().flatten();
+    base.into_iter().flat_map(|base| base.heads).map(|(run, ..)| run).filter(|run| *run != log_run()).collect()
 }
 
 fn public_key(file: &Path) -> Result<PublicKey, CliError> {
@@ -246,6 +247,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         fault,
         reanchored: Vec::new(),
         newer: None,
+        keys: report.keys,
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -260,6 +262,9 @@ fn print(result: &Verified) -> Result<(), CliError> {
             fault.record,
             words::safe(&fault.what)
         ))?;
+    }
+    if let Some(keys) = &result.keys {
+        out::line(&format!("  keys        {}", words::safe(keys)))?;
     }
     if let Some(order) = &result.order {
         out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
@@ -300,7 +305,8 @@ fn print(result: &Verified) -> Result<(), CliError> {
         out::line("  checkpoint")?;
         checkpoint.lines().try_for_each(|line| out::line(format!("    {}", words::safe(line)).trim_end()))?;
     }
-    if let Some(help) = result.fault.as_ref().and_then(|fault| fault.help) {
+    let of_keys = result.keys.as_ref().map(|_| KEYS_LOST);
+    if let Some(help) = result.fault.as_ref().and_then(|fault| fault.help).or(of_keys) {
         out::line(&format!("help: {help}"))?;
     }
     Ok(())
@@ -325,6 +331,8 @@ fn remembered(result: &Verified, size: u64) -> String {
 /// What to do about a fault, in one's own home or with a copy of one.
 fn help(what: &FaultKind, is_own: bool) -> Option<&'static str> {
     match (what, is_own) {
+        (FaultKind::OtherLog { .. }, _) => Some(OTHER_LOG),
+        (FaultKind::StateUnreadable, true) => Some(STATE_LOST),
         (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
         (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
         (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),

@@ -13,7 +13,12 @@ const WITHOUT_END: Duration = Duration::from_secs(120);
 
 fn house(folder: &Path) -> House {
     let place = Place { home: folder.join("home"), state: folder.join("state") };
-    let nothing_to_compile = HouseOptions { compiler: ("/nonexistent".into(), Vec::new()), slots: 1, passphrase_file: None };
+    let nothing_to_compile = HouseOptions {
+        compiler: ("/nonexistent".into(), Vec::new()),
+        journal: journal::Options::default(),
+        slots: 1,
+        passphrase_file: None,
+    };
     House::open(&place, &nothing_to_compile).unwrap()
 }
 

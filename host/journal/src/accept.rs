@@ -1,0 +1,83 @@
+//! Taking a log as it is, though another one, or more of it, is known: a person decides that, and it is on the record.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::custody::{self, Missing};
+use crate::disk::{Disk as _, RealDisk};
+use crate::err::OpenError;
+use crate::hold::{hold, io_at};
+use crate::ids::{LogId, log_run};
+use crate::index;
+use crate::journal::Options;
+use crate::memory::{log_of_home, remember_home};
+use crate::open::{Opening, base_of, whole};
+use crate::segment;
+use crate::state::{Remembered, StateFile, remembered, state_path};
+use crate::walk::{Signatures, Walker, walk};
+
+/// What accepting a log as it is has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedRollback {
+    /// The log that the home had, if it was another one.
+    pub was_log: Option<LogId>,
+    /// What was remembered of the log that the home had, if anything.
+    pub was: Option<Remembered>,
+    /// What is there, and is remembered from now on.
+    pub now: Remembered,
+}
+
+/// Takes a log as it is, though it is behind what is remembered of it, or is another one than this home had: the deliberate end of
+/// restoring a backup, or of beginning anew. The log itself must be whole. `record` makes the record of it, which is durable before
+/// anything is remembered: until then the home stays refused, and this can be said again.
+///
+/// # Errors
+/// As [`crate::Journal::open`], but for what is accepted.
+pub fn accept_rollback(
+    home: &Path,
+    state: Option<&Path>,
+    options: Options,
+    record: impl FnOnce(&AcceptedRollback) -> Vec<u8>,
+) -> Result<AcceptedRollback, OpenError> {
+    let accepted = look_past_memory(home, state)?;
+    let opening = Opening { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted };
+    let (journal, _) = opening.open()?;
+    let written = journal.append(log_run(), record(&accepted), Vec::new()).map_err(OpenError::Unrecorded)?;
+    written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    let now = Remembered { log: accepted.now.log, size: journal.size(), root: journal.root() };
+    let _held = hold(home)?;
+    if let Some(state) = state {
+        StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
+        remember_home(&RealDisk, state, home, now.log).map_err(io_at(state))?;
+    }
+    Ok(accepted)
+}
+
+/// What is remembered of a home's log and what it is; the index, which remembers it too, is put away.
+fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
+    let held = hold(home)?;
+    let numbers = segment::list(&held.folder).map_err(io_at(&held.folder))?;
+    let custody = custody::take(&RealDisk, home, (state, &numbers), Missing::Accepted)?;
+    let key = custody.signer.public();
+    let base = base_of(home, key)?;
+    whole(&numbers, base.as_ref())?;
+    let mut walker = Walker::new(key, Signatures::Last, Vec::new());
+    let from = walker.begin(&held.folder, base.as_ref()).map_err(OpenError::Fault)?;
+    let mut newer = None;
+    let walked = walk(&held.folder, &numbers, from, &mut walker, &mut |leaf| newer = newer.or_else(|| leaf.newer()));
+    walked.map_err(OpenError::Fault)?;
+    if let Some(newer) = newer {
+        return Err(OpenError::Newer(newer));
+    }
+    let now = Remembered { log: key.log(), size: walker.tree.size(), root: walker.tree.root() };
+    let index = index::path(home);
+    match RealDisk.remove(&index) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path: index, cause }),
+        _ => {}
+    }
+    // What can't be read is not what is taken.
+    let was_log = state.and_then(|state| log_of_home(state, home).ok().flatten());
+    let was = state.and_then(|state| remembered(&state_path(state, was_log.unwrap_or(now.log))).ok().flatten());
+    Ok(AcceptedRollback { was_log: was_log.filter(|log| *log != now.log), was, now })
+}

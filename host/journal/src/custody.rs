@@ -1,0 +1,143 @@
+//! Whether the keys of a home are those of its record. Everything is checked before anything is made or written.
+//!
+//! A wrong key is no damage of the record, and looks like damage: nothing opens, and nothing follows. So it is looked for first.
+
+use std::io;
+use std::path::Path;
+
+use crate::disk::Disk;
+use crate::err::OpenError;
+use crate::hold::io_at;
+use crate::ids::LogId;
+use crate::keys::{self, HomeKey, KeyFile};
+use crate::memory::check_home;
+use crate::note::NoteSigner;
+use crate::segment;
+
+/// BOUND: how many run keys are tried before the home's key is called a wrong one.
+const TRIED_MAX: usize = 16;
+
+/// The keys that a home has.
+pub(crate) struct Custody {
+    pub(crate) signer: NoteSigner,
+    pub(crate) home_key: HomeKey,
+}
+
+/// Whether keys that are missing may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Where there is no record yet.
+    MadeForANewLog,
+    /// The home's key as well, where the file of run keys is gone too: a person has accepted that.
+    Accepted,
+}
+
+/// Checks the keys of a home against what is there and what is remembered, and makes them for a home that has none and needs none.
+pub(crate) fn take(
+    disk: &dyn Disk,
+    home: &Path,
+    (state, numbers): (Option<&Path>, &[u32]),
+    missing: Missing,
+) -> Result<Custody, OpenError> {
+    let needed = needs_keys(home, numbers)?;
+    check(home, state, numbers, needed, missing)?;
+    if !needed {
+        keys::make(disk, home)?;
+    } else if missing == Missing::Accepted && !has_run_keys(home)? {
+        keys::make_home_key(disk, home)?;
+    }
+    let custody = look(home)?;
+    keys::put_public(disk, home, &custody.signer)?;
+    Ok(custody)
+}
+
+/// The keys of a home that exists. Nothing is made or put right.
+pub(crate) fn look(home: &Path) -> Result<Custody, OpenError> {
+    Ok(Custody { signer: keys::signer(home)?, home_key: HomeKey::load(home)? })
+}
+
+/// The same, checked against what is there and what is remembered.
+pub(crate) fn look_checked(home: &Path, state: Option<&Path>, numbers: &[u32]) -> Result<Custody, OpenError> {
+    check(home, state, numbers, true, Missing::MadeForANewLog)?;
+    look(home)
+}
+
+/// Whether there is something that keys were made for.
+fn needs_keys(home: &Path, numbers: &[u32]) -> Result<bool, OpenError> {
+    let index = std::fs::exists(crate::index::path(home)).map_err(io_at(home))?;
+    // The public half is made last. Without a key beside it, the key is lost.
+    let public = std::fs::exists(keys::public_path(home)).map_err(io_at(home))?;
+    Ok(!numbers.is_empty() || index || public || has_run_keys(home)?)
+}
+
+pub(crate) fn has_run_keys(home: &Path) -> Result<bool, OpenError> {
+    std::fs::exists(keys::run_keys_path(home)).map_err(io_at(home))
+}
+
+/// Whether the file of run keys has slots: then there were runs.
+pub(crate) fn knows_runs(home: &Path) -> Result<bool, OpenError> {
+    let path = keys::run_keys_path(home);
+    let slots = KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(io_at(&path))?;
+    Ok(slots > 0)
+}
+
+fn check(home: &Path, state: Option<&Path>, numbers: &[u32], needed: bool, missing: Missing) -> Result<(), OpenError> {
+    let signer = match keys::signer(home) {
+        Ok(signer) => Some(signer),
+        Err(OpenError::Key { path }) if !needed && is_absent(&path)? => None,
+        Err(err) => return Err(err),
+    };
+    if let Some(signer) = &signer {
+        check_signer(home, numbers, signer.public().log())?;
+    }
+    match check_home(state, home, signer.as_ref().map(|signer| signer.public().log())) {
+        // Accepting is about just that.
+        Err(OpenError::OtherLog { .. } | OpenError::StateUnreadable { .. }) if missing == Missing::Accepted => {}
+        checked => checked?,
+    }
+    match HomeKey::load(home) {
+        Ok(home_key) => check_run_keys(home, &home_key),
+        Err(OpenError::Key { path }) if is_absent(&path)? && (!needed || missing == Missing::Accepted && !has_run_keys(home)?) => Ok(()),
+        Err(err) => Err(err),
+    }
+}
+
+fn is_absent(path: &Path) -> Result<bool, OpenError> {
+    Ok(!std::fs::exists(path).map_err(io_at(path))?)
+}
+
+/// The key that signs is the one that the record was signed with. A segment of another log under the right key is damage, and is found
+/// when it is read.
+fn check_signer(home: &Path, numbers: &[u32], log: LogId) -> Result<(), OpenError> {
+    let folder = segment::folder(home);
+    let written = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok()).map(|(_, header)| header.log);
+    let public = keys::load_public(home).map(|key| key.log());
+    let of = match (public, written) {
+        (Some(public), written) if public != log && written.is_none_or(|written| written == public) => public,
+        (None, Some(written)) if written != log => written,
+        _ => return Ok(()),
+    };
+    Err(OpenError::KeyOfOtherLog { path: keys::sign_path(home), log, of })
+}
+
+/// The home's key opens the keys of runs. Those that were forgotten say nothing.
+fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
+    let path = keys::run_keys_path(home);
+    let io = |cause: io::Error| OpenError::Io { path: path.clone(), cause };
+    let Some(file) = KeyFile::open(home).map_err(io)? else { return Ok(()) };
+    let slots = file.slots().map_err(io)?;
+    let (mut tried, mut opened) = (0, false);
+    // From the end, where they were written last: the beginning may all be forgotten.
+    let mut until = slots;
+    while until > 0 && tried < TRIED_MAX && !opened {
+        let from = until.saturating_sub(keys::SLOTS_AT_ONCE);
+        let mut owners = Vec::new();
+        file.owners_between(from, until, &mut |slot, run| owners.push((slot, run))).map_err(io)?;
+        for (slot, run) in owners.into_iter().rev().take(TRIED_MAX - tried) {
+            tried += 1;
+            opened |= file.key(home_key, run, slot).is_some();
+        }
+        until = from;
+    }
+    if tried > 0 && !opened { Err(OpenError::KeyOpensNothing { path: keys::home_key_path(home), keys: path }) } else { Ok(()) }
+}

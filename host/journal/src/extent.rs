@@ -1,0 +1,140 @@
+//! What there must be of a log, by everything that knows of it: second state, the index, derived files, keys, and the segments themselves.
+//!
+//! A reader compares this with what is there before it gives out anything, so a part is never taken for all.
+
+use std::path::Path;
+
+use effect::Digest;
+
+use crate::derived::known_by_derived;
+use crate::err::{Fault, FaultKind, ReadError};
+use crate::ids::{LogId, Position};
+use crate::index::Index;
+use crate::keys::{HomeKey, KeyFile, load_public};
+use crate::memory::{log_of_home, what_was};
+use crate::note::Checkpoint;
+use crate::read::Reader;
+use crate::salvage::{Damage, next_batch};
+use crate::scan::Found;
+use crate::segment;
+use crate::state::Remembered;
+
+/// What second state remembers of a home.
+pub(crate) struct Memory {
+    /// The log that the home had.
+    of_home: Option<LogId>,
+    /// What that was, or else what the log of the home's key was.
+    was: Option<Remembered>,
+    /// A file of it is there and can't be read.
+    is_unreadable: bool,
+}
+
+impl Memory {
+    pub(crate) fn of(home: &Path, state: Option<&Path>) -> Self {
+        let none = Self { of_home: None, was: None, is_unreadable: false };
+        let Some(state) = state else { return none };
+        let of_home = log_of_home(state, home);
+        let mut is_unreadable = of_home.is_err();
+        let of_home = of_home.ok().flatten();
+        let log = of_home.or_else(|| load_public(home).map(|key| key.log())).or_else(|| log_of_first(home));
+        let was = log.map(|log| what_was(state, log)).transpose();
+        is_unreadable |= was.is_err();
+        Self { of_home, was: was.ok().flatten().flatten(), is_unreadable }
+    }
+
+    /// Where there is no segment at all: what is known of the log, if anything is.
+    pub(crate) fn gone(&self, home: &Path) -> Option<ReadError> {
+        let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index)).map(|index| index.checkpoint);
+        let sizes = [self.was.map(|was| was.size), index.map(|checkpoint| checkpoint.size)];
+        let known = sizes.into_iter().flatten().max().filter(|known| *known > 0);
+        let has_runs = KeyFile::open(home).ok().flatten().and_then(|keys| keys.slots().ok()).is_some_and(|slots| slots > 0);
+        let is_known = known.is_some() || has_runs || index.is_some() || self.is_unreadable;
+        let log = self.of_home.or_else(|| load_public(home).map(|key| key.log()));
+        is_known.then(|| ReadError::Gone { home: home.to_owned(), log, known })
+    }
+
+    /// What is missing of the log that is there.
+    pub(crate) fn missing(&self, reader: &Reader, numbers: &[u32]) -> Vec<Damage> {
+        let mut missing = Vec::new();
+        let start = Position { segment: reader.sight.first(), offset: 0, index: 0 };
+        let said =
+            |what| Damage { fault: Fault { at: start, what }, until: Some(Position { segment: start.segment, ..Position::start() }) };
+        if self.is_unreadable {
+            missing.push(said(FaultKind::StateUnreadable));
+        }
+        if let Some(was) = self.of_home.filter(|was| *was != reader.log) {
+            let size = self.was.map(|was| was.size);
+            missing.extend((size != Some(0)).then(|| said(FaultKind::OtherLog { was, size })));
+        }
+        let was = self.was.filter(|was| was.log == reader.log);
+        let index = reader.sight.index.as_ref().map(|index| index.checkpoint);
+        let others = index.map(|it| it.size).max(was.map(|was| was.size)).unwrap_or(0);
+        let derived = known_by_derived(&reader.home, reader.log, others);
+        let last = index.iter().chain(&derived).map(|checkpoint| checkpoint.segment).chain(numbers.last().copied()).max().unwrap_or(0);
+        missing.extend(segments(reader, numbers, last));
+        let known = index.iter().chain(&derived).map(|it| it.size).chain(was.map(|was| was.size)).max();
+        let Some(known) = known else { return missing };
+        if let Some(salvage) = &reader.salvage {
+            salvage.know(known);
+        }
+        missing.extend(numbers.last().and_then(|last| end(reader, *last, index.as_ref(), known, was)));
+        missing
+    }
+}
+
+/// The log of the first segment that says so.
+fn log_of_first(home: &Path) -> Option<LogId> {
+    let folder = segment::folder(home);
+    segment::list(&folder).ok()?.iter().find_map(|number| segment::open(&folder, *number, None).ok()).map(|(_, header)| header.log)
+}
+
+/// The segments that are not there, up to the last that is known.
+fn segments(reader: &Reader, numbers: &[u32], last: u32) -> Vec<Damage> {
+    let mut missing = Vec::new();
+    let mut number = reader.sight.first();
+    // BOUND: each is reported once, and there are no more than there are numbers; a file of that name is needed for a later one.
+    while number <= last && missing.len() < 1000 {
+        if !numbers.contains(&number) {
+            let before = numbers.iter().rev().find(|other| **other < number).and_then(|before| ends_at(reader, *before, None));
+            let index = before.map_or_else(|| reader.sight.base.as_ref().map_or(0, |base| base.size), |(end, _)| end.index);
+            let at = Position { segment: number, offset: 0, index };
+            let until = next_batch(&reader.folder, reader.log, at).ok().flatten();
+            missing.push(Damage { fault: Fault { at, what: FaultKind::SegmentMissing }, until });
+        }
+        number += 1;
+    }
+    missing
+}
+
+/// What is missing at the end of the last segment.
+fn end(reader: &Reader, last: u32, index: Option<&Checkpoint>, known: u64, was: Option<Remembered>) -> Option<Damage> {
+    let from = reader.sight.index.as_ref().filter(|_| index.is_some_and(|index| index.segment == last)).map(|index| index.next);
+    let read = |from| ends_at(reader, last, from);
+    // What the index says of the place may no longer be there.
+    let (end, root) = read(from).filter(|(end, _)| end.index >= known).or_else(|| read(None))?;
+    let differs = was.filter(|was| was.size == end.index && root.is_some_and(|root| root != was.root));
+    let what = match differs {
+        Some(was) => FaultKind::OtherHistory { known: was.size },
+        None if end.index < known => FaultKind::Behind { size: end.index, known },
+        None => return None,
+    };
+    Some(Damage { fault: Fault { at: end, what }, until: None })
+}
+
+/// Where the whole batches of a segment end, and the root there. Believes checksums.
+fn ends_at(reader: &Reader, number: u32, from: Option<u64>) -> Option<(Position, Option<Digest>)> {
+    let (file, header) = segment::open(&reader.folder, number, Some(reader.log)).ok()?;
+    let mut scanner = segment::scanner(file, &header, from.unwrap_or(0));
+    let (mut size, mut root) = (header.first, None);
+    if from.is_some() {
+        size = reader.sight.index.as_ref().map_or(size, |index| index.checkpoint.size);
+        root = reader.sight.index.as_ref().map(|index| index.checkpoint.root);
+    }
+    while scanner.advance().ok()? == Found::Batch {
+        let signed = scanner.batch().trailer().and_then(|(note, _)| Checkpoint::read(note).ok());
+        if let Some(signed) = signed {
+            (size, root) = (signed.size, Some(signed.root));
+        }
+    }
+    Some((Position { segment: number, offset: scanner.at(), index: size }, root))
+}

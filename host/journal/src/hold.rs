@@ -1,0 +1,143 @@
+//! The right to write a log: its locks, and how they are taken.
+//!
+//! Two locks are taken. `lock` is there from the beginning, before there is a log. It is a file that a hand can remove, and whoever comes
+//! then makes another one. So the segment that grows is locked as well: nobody can take that one away and still write the same log.
+//!
+//! INVARIANT: whoever writes a segment holds the lock on it, from before it has its name until after the next one has.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use home::Access;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::err::OpenError;
+use crate::left::Node;
+use crate::segment;
+
+/// BOUND: how often a file is opened again that was exchanged between its opening and its locking.
+const TRIES: usize = 100;
+
+/// A file that is locked as long as this lives.
+pub(crate) struct Locked(File);
+
+impl Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Unlocked by name: a child that was forked and has not yet become another program holds the file open too.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Locked {
+    /// Locks a file that nobody else can have locked yet, since it has no name that anybody looks for.
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // A file system without locks is met when `lock` is taken.
+            Ok(()) => Ok(Self(file)),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Opens a file and locks it. `None` if another process has locked it.
+    fn take(path: &Path, access: Access) -> io::Result<Option<Self>> {
+        for _ in 0..TRIES {
+            let file = home::open(path, access)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(cause) => return Err(cause.into()),
+            }
+            let locked = Self(file);
+            // Removed or replaced meanwhile: then this locks nothing that anybody looks at.
+            if Node::at(path)? == Some(Node::of(&locked.metadata()?)) {
+                return Ok(Some(locked));
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+}
+
+/// A home that is held.
+pub(crate) struct Hold {
+    /// The file `lock`.
+    pub(crate) lock: Locked,
+    /// The segment that grows, and its number, if there is one.
+    pub(crate) tail: Option<(u32, Locked)>,
+    /// Where the segments are.
+    pub(crate) folder: PathBuf,
+}
+
+/// Makes the home if need be and locks it.
+pub(crate) fn hold(home: &Path) -> Result<Hold, OpenError> {
+    let folder = segment::folder(home);
+    // The caller has checked the home as a whole (`home::check`). Here each file is checked.
+    home::make_folder(&folder).map_err(io_at(&folder))?;
+    let held = || OpenError::Held { home: home.to_owned() };
+    let path = lock_path(home);
+    let lock = Locked::take(&path, Access::Make).map_err(io_at(&path))?.ok_or_else(held)?;
+    let tail = lock_tail(&folder)?.ok_or_else(held)?;
+    Ok(Hold { lock, tail, folder })
+}
+
+pub(crate) fn lock_path(home: &Path) -> PathBuf {
+    home.join("lock")
+}
+
+/// Locks the last segment, if there is one. `None` if another process has locked it.
+#[expect(clippy::option_option, reason = "whether it is free, and whether there is one")]
+fn lock_tail(folder: &Path) -> Result<Option<Option<(u32, Locked)>>, OpenError> {
+    for _ in 0..TRIES {
+        let last = || Ok(segment::list(folder).map_err(io_at(folder))?.last().copied());
+        let Some(number) = last()? else { return Ok(Some(None)) };
+        let path = segment::path(folder, number);
+        let locked = match Locked::take(&path, Access::Write) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            taken => taken.map_err(io_at(&path))?,
+        };
+        let Some(locked) = locked else { return Ok(None) };
+        // Whoever held it may have gone on to the next one meanwhile.
+        if last()? == Some(number) {
+            return Ok(Some(Some((number, locked))));
+        }
+    }
+    Err(io_at(folder)(io::ErrorKind::ResourceBusy.into()))
+}
+
+/// Whether another process holds a home: by `lock`, or by the segment that grows. What is returned, if nobody does, keeps it from being
+/// taken meanwhile.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn look_at_locks(home: &Path) -> Result<Option<Vec<File>>, OpenError> {
+    let folder = segment::folder(home);
+    let last = segment::list(&folder).map_err(io_at(&folder))?.last().map(|number| segment::path(&folder, *number));
+    let mut free = Vec::new();
+    for path in std::iter::once(lock_path(home)).chain(last) {
+        let file = match home::open(&path, Access::Read) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            file => file.map_err(io_at(&path))?,
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => free.push(file),
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(cause) => return Err(io_at(&path)(cause.into())),
+        }
+    }
+    Ok(Some(free))
+}
+
+pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    |cause| OpenError::Io { path, cause }
+}

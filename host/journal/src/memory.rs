@@ -1,0 +1,114 @@
+//! Which log a home had: second state, beside what each log was.
+//!
+//! One file for each home, under the home's path. A new log in the old one's place has no past that it could be behind: only this shows
+//! that it is another one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::disk::{Disk, Replace, read_handed, replace};
+use crate::err::OpenError;
+use crate::hold::io_at;
+use crate::ids::LogId;
+use crate::state::{Remembered, remembered, state_path};
+use crate::wire::hex;
+
+const TITLE: &str = "bailiwick.home/1";
+/// BOUND: bytes of such a file. The path in it is for people.
+const FILE_BYTES_MAX: u64 = 16 << 10;
+
+/// The file that says which log a home had.
+pub(crate) fn home_memory_path(state: &Path, home: &Path) -> PathBuf {
+    let path = canonical(home);
+    let digest: [u8; 32] = Sha256::digest(path.as_os_str().as_encoded_bytes()).into();
+    let (short, _) = digest.split_at(16);
+    state.join(format!("home-{}", hex(short)))
+}
+
+/// The one path of a home, also of one that is not there.
+fn canonical(home: &Path) -> PathBuf {
+    let above = || Some(home.parent()?.canonicalize().ok()?.join(home.file_name()?));
+    home.canonicalize().ok().or_else(above).or_else(|| std::path::absolute(home).ok()).unwrap_or_else(|| home.to_owned())
+}
+
+fn line(log: LogId) -> String {
+    let text = format!("{TITLE} {log}");
+    format!("{text} {:08x}\n", crc32c::crc32c(text.as_bytes()))
+}
+
+/// The log that the home at this path had. `None` if nothing is remembered of that path.
+pub(crate) fn log_of_home(state: &Path, home: &Path) -> Result<Option<LogId>, OpenError> {
+    let path = home_memory_path(state, home);
+    let Some(bytes) = read_handed(&path, FILE_BYTES_MAX).map_err(io_at(&path))? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    let first = text.split_inclusive('\n').next().unwrap_or_default();
+    let log = first.split(' ').nth(1).and_then(|word| word.parse().ok()).filter(|log| line(*log) == first);
+    // A file that can't be read is not taken for absent.
+    log.map(Some).ok_or(OpenError::StateUnreadable { path })
+}
+
+/// Remembers the log of a home from now on.
+pub(crate) fn remember_home(disk: &dyn Disk, state: &Path, home: &Path, log: LogId) -> io::Result<()> {
+    let path = home_memory_path(state, home);
+    let text = format!("{}{}\n", line(log), canonical(home).display());
+    if read_handed(&path, FILE_BYTES_MAX).ok().flatten().as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    replace(disk, &path, text.as_bytes(), Replace::Durable)
+}
+
+/// Checks that a home has the log that it is known to have had. `now` is the log that it has, or would begin.
+///
+/// # Errors
+/// [`OpenError::OtherLog`] for another one, unless nothing was ever recorded in the one before.
+pub(crate) fn check_home(state: Option<&Path>, home: &Path, now: Option<LogId>) -> Result<(), OpenError> {
+    let Some(state) = state else { return Ok(()) };
+    let Some(was) = log_of_home(state, home)? else { return Ok(()) };
+    let known = what_was(state, was)?;
+    if Some(was) == now {
+        // It was remembered with what it was. If that is gone, it is not known whether this is all of it.
+        return if known.is_some() { Ok(()) } else { Err(OpenError::StateUnreadable { path: state_path(state, was) }) };
+    }
+    let size = known.map(|known| known.size);
+    if size == Some(0) { Ok(()) } else { Err(OpenError::OtherLog { home: home.to_owned(), was, size, now }) }
+}
+
+/// What is remembered of a log.
+pub(crate) fn what_was(state: &Path, log: LogId) -> Result<Option<Remembered>, OpenError> {
+    let path = state_path(state, log);
+    match remembered(&path) {
+        Ok(Some(known)) if known.log != log => Err(OpenError::StateUnreadable { path }),
+        Err(cause) if cause.kind() == io::ErrorKind::InvalidData => Err(OpenError::StateUnreadable { path }),
+        Err(cause) => Err(io_at(&path)(cause)),
+        Ok(known) => Ok(known),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn the_log_of_a_home_is_remembered_by_its_path_and_a_bent_line_is_no_absence() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, home) = (folder.path().join("state"), folder.path().join("home"));
+        home::make_folder(&state).unwrap();
+        assert_eq!(log_of_home(&state, &home).unwrap(), None);
+        let log = LogId::from_bytes([7; 16]);
+        remember_home(&RealDisk, &state, &home, log).unwrap();
+        assert_eq!(log_of_home(&state, &home).unwrap(), Some(log), "though the home is not there");
+        assert_eq!(log_of_home(&state, &folder.path().join("other")).unwrap(), None);
+        home::make_folder(&home).unwrap();
+        assert_eq!(log_of_home(&state, &home.join(".")).unwrap(), Some(log));
+        let path = home_memory_path(&state, &home);
+        let text = std::fs::read_to_string(&path).unwrap();
+        for bent in [text.replacen('0', "1", 1), String::new(), text.replacen("home/1", "home/2", 1)] {
+            std::fs::write(&path, bent).unwrap();
+            assert!(matches!(log_of_home(&state, &home), Err(OpenError::StateUnreadable { .. })));
+        }
+    }
+}

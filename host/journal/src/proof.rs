@@ -1,0 +1,75 @@
+//! Proves what a reader gives out: each batch against the tree that the log's key has signed.
+//!
+//! A checksum shows what a disk has done, and not what a person has: whoever changes a record can make its checksum right. The tree
+//! shows it, since its root is signed. Reading begins where the tree is known, which is at the beginning of a segment at the latest.
+
+use std::fs::File;
+
+use effect::RunId;
+
+use crate::err::{Fault, FaultKind};
+use crate::frame::Header;
+use crate::ids::Position;
+use crate::note::{Checkpoint, PublicKey};
+use crate::scan::Batch;
+use crate::segment;
+use crate::tree::{Node, Tree, leaf_hash};
+
+/// What is known of the tree while a log is read.
+#[derive(Clone)]
+pub(crate) struct Proof {
+    key: PublicKey,
+    /// The tree before the batch that is read next. `None` behind damage, until a segment begins with its base.
+    tree: Option<Tree>,
+    /// The note of the last batch, if its signature was not checked yet. It covers every batch before it.
+    unchecked: Option<(Position, String)>,
+}
+
+impl Proof {
+    pub(crate) fn new(key: PublicKey, tree: Option<Tree>) -> Self {
+        Self { key, tree, unchecked: None }
+    }
+
+    /// At the beginning of a segment: its base must be the tree that was read up to here.
+    pub(crate) fn begin_segment(&mut self, file: &File, header: &Header) -> Result<(), FaultKind> {
+        let base = segment::base(file, header, &self.key).inspect_err(|_| self.lose())?;
+        let differs = base.is_some() && self.tree.is_some() && base != self.tree;
+        if differs || self.tree.as_ref().is_some_and(|tree| tree.size() != header.first) {
+            self.tree = base;
+            return Err(FaultKind::HeaderDiffers);
+        }
+        self.tree = self.tree.take().or(base);
+        Ok(())
+    }
+
+    /// Takes a batch in, and its leaves' hashes.
+    pub(crate) fn batch(&mut self, at: Position, batch: &Batch<'_>, signed: &Checkpoint, note: &str) -> Result<Vec<Node>, FaultKind> {
+        let hashes: Vec<Node> = batch.frames.iter().filter(|span| span.is_leaf()).map(|span| leaf_hash(batch.content(span))).collect();
+        let Some(tree) = &mut self.tree else { return Ok(hashes) };
+        hashes.iter().for_each(|hash| tree.push(*hash));
+        if (tree.size(), tree.root()) != (signed.size, signed.root) {
+            self.lose();
+            return Err(FaultKind::RootDiffers);
+        }
+        self.unchecked = Some((at, note.to_owned()));
+        Ok(hashes)
+    }
+
+    /// What is read next does not follow what was read last.
+    pub(crate) fn lose(&mut self) {
+        self.tree = None;
+    }
+
+    /// Checks the last signature, which covers everything that was taken in.
+    pub(crate) fn check(&mut self) -> Result<(), Fault> {
+        let Some((at, note)) = self.unchecked.take() else { return Ok(()) };
+        self.key.check(&note).map(drop).map_err(|err| Fault { at, what: FaultKind::Trailer(err) })
+    }
+}
+
+/// Whether a record may be the first that is given out of a run: it is the run's first, or follows the one before the cut of a log whose
+/// earlier segments were taken away.
+pub(crate) fn begins_run(base: Option<&crate::base::Base>, run: RunId, seq: u64, prev: effect::Digest) -> bool {
+    let heads = || base.into_iter().flat_map(|base| &base.heads);
+    seq == 1 || heads().any(|(other, last, leaf)| *other == run && last.checked_add(1) == Some(seq) && *leaf == prev)
+}

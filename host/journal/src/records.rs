@@ -1,0 +1,317 @@
+//! Goes through the records of a log, batch by batch.
+
+use std::collections::VecDeque;
+
+use effect::{Digest, RunId};
+
+use crate::derived::Mark;
+use crate::err::{Fault, FaultKind, Newer, ReadError};
+use crate::frame::HEADER_END;
+use crate::ids::Position;
+use crate::note::Checkpoint;
+use crate::proof::{Proof, begins_run};
+use crate::read::{Reader, Record};
+use crate::salvage::{Damage, Salvage, next_batch};
+use crate::scan::{Batch, Found, Scanner};
+use crate::segment::{self, has_later_batch, written_after};
+use crate::tree::leaf_hash;
+use crate::walk::end_of_checkpoint;
+use crate::wire::wide;
+
+/// Records in their order. After the last one it gives nothing, and goes on when there are more.
+pub struct Records {
+    reader: Reader,
+    /// Where the next batch to be read begins.
+    pub(crate) at: Position,
+    scanner: Option<Scanner>,
+    pub(crate) ready: VecDeque<Record>,
+    pub(crate) only: Option<RunId>,
+    /// The place from which on records are given out.
+    began: Position,
+    /// The last record of that run: the next one names it.
+    last: Option<Digest>,
+    /// The end of the batch that was read last.
+    mark: Option<Mark>,
+    /// How what is given out is proved, if it is. Begun with the first batch.
+    proof: Option<Proof>,
+}
+
+impl Records {
+    pub(crate) fn new(reader: Reader, from: Position) -> Self {
+        // A log whose earlier segments were taken away begins later.
+        let first = reader.sight.base.as_ref().map(|base| Position { segment: base.segment, index: base.size, ..Position::start() });
+        let from = first.map_or(from, |first| from.max(first));
+        Self { reader, at: from, scanner: None, ready: VecDeque::new(), only: None, began: from, last: None, mark: None, proof: None }
+    }
+
+    /// Only those of one run.
+    pub(crate) fn of(self, run: RunId) -> Self {
+        Self { only: Some(run), ..self }
+    }
+
+    /// The end of a batch, when all records up to it have been given out.
+    pub fn mark(&self) -> Option<Mark> {
+        // What was read past damage says nothing about the whole log.
+        self.mark.filter(|_| self.ready.is_empty() && self.reader.damage().is_empty())
+    }
+
+    /// Checks the signature over everything that was given out so far. That is done at the end of the log and, for the records of one run,
+    /// with each batch. Who stops in between has to ask for it.
+    ///
+    /// # Errors
+    /// It is not signed by the log's key.
+    pub fn prove(&mut self) -> Result<(), ReadError> {
+        self.proof.as_mut().map_or(Ok(()), Proof::check).map_err(ReadError::Fault)
+    }
+
+    /// Passes over the records before this index.
+    pub(crate) fn skip_to(&mut self, index: u64) -> Result<(), ReadError> {
+        while self.at.index <= index {
+            self.ready.clear();
+            if !self.more()? {
+                break;
+            }
+        }
+        self.ready.retain(|record| record.at.index >= index);
+        Ok(())
+    }
+
+    /// Goes back to where the tree is known, which is not after the place from which on records are given out.
+    fn begin_proof(&mut self) -> Result<(), ReadError> {
+        let sight = self.reader.sight.clone();
+        let Some(key) = sight.key.clone() else {
+            return Err(ReadError::Fault(Fault { at: Position { offset: 0, ..self.at }, what: FaultKind::KeyUnreadable }));
+        };
+        if let Some(index) = sight.index.as_ref().filter(|index| index.checkpoint.size <= self.began.index)
+            && end_of_checkpoint(&self.reader.folder, &key, &index.checkpoint) == Some(index.next)
+        {
+            self.at = Position { segment: index.checkpoint.segment, offset: index.next, index: index.checkpoint.size };
+            self.proof = Some(Proof::new(key, Some(index.tree.clone())));
+            return Ok(());
+        }
+        for number in (sight.first()..=self.began.segment).rev() {
+            let Ok((file, header)) = segment::open(&self.reader.folder, number, Some(self.reader.log)) else { continue };
+            if let Ok(Some(tree)) = segment::base(&file, &header, &key) {
+                self.at = Position { segment: number, offset: u64::from(HEADER_END), index: header.first };
+                self.proof = Some(Proof::new(key, Some(tree)));
+                return Ok(());
+            }
+        }
+        // Nothing before it can be used, which reading from the beginning says.
+        self.at = Position { segment: sight.first(), index: sight.base.as_ref().map_or(0, |base| base.size), ..Position::start() };
+        self.proof = Some(Proof::new(key, None));
+        Ok(())
+    }
+
+    /// Reads the next batch; false at the end of the log.
+    fn more(&mut self) -> Result<bool, ReadError> {
+        if self.reader.proves && self.proof.is_none() {
+            match (self.begin_proof(), &self.reader.salvage) {
+                (Err(ReadError::Fault(fault)), Some(salvage)) => {
+                    // It is said, and what can't be proved is shown all the same.
+                    salvage.note(&self.reader.home, Damage { until: Some(self.at), fault });
+                    self.reader.proves = false;
+                }
+                (begun, _) => begun?,
+            }
+        }
+        let Some(salvage) = self.reader.salvage.clone() else {
+            let more = self.step()?;
+            if !more {
+                self.prove()?;
+            }
+            return Ok(more);
+        };
+        loop {
+            let fault = match self.step() {
+                // The writer has begun it since the reader looked for it.
+                Ok(false) if segment::path(&self.reader.folder, self.at.segment.saturating_add(1)).exists() => continue,
+                Ok(false) => match self.prove() {
+                    Err(ReadError::Fault(fault)) => fault,
+                    Err(other) => return Err(other),
+                    Ok(()) => match self.missing_end(&salvage)? {
+                        Some(fault) => fault,
+                        None => return Ok(false),
+                    },
+                },
+                Err(ReadError::Fault(fault)) if !matches!(fault.what, FaultKind::ChainBroken { .. }) => fault,
+                read => return read,
+            };
+            let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
+            salvage.note(&self.reader.home, Damage { fault, until });
+            self.ready.clear();
+            let Some(until) = until else { return Ok(false) };
+            self.scanner = None;
+            self.at = until;
+            if let Some(proof) = &mut self.proof {
+                proof.lose();
+            }
+        }
+    }
+
+    /// At what seems to be the end: checks whether there is known to have been more. A reader that was opened a while ago knows less.
+    fn missing_end(&self, salvage: &Salvage) -> Result<Option<Fault>, ReadError> {
+        let numbers = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?;
+        if numbers.iter().any(|number| *number > self.at.segment) {
+            let at = Position { segment: self.at.segment + 1, offset: 0, index: self.at.index };
+            return Ok(Some(Fault { at, what: FaultKind::SegmentMissing }));
+        }
+        let known = salvage.known().filter(|known| *known > self.at.index);
+        let behind = known.map(|known| Fault { at: self.at, what: FaultKind::Behind { size: self.at.index, known } });
+        Ok(behind.filter(|fault| !salvage.has(fault)))
+    }
+
+    fn step(&mut self) -> Result<bool, ReadError> {
+        loop {
+            let mut scanner = match self.scanner.take() {
+                Some(scanner) => scanner,
+                None => self.enter()?,
+            };
+            // Looked for before reading: if there is a next segment, nothing more will be written to this one.
+            let next = self.at.segment.saturating_add(1);
+            let is_last = !segment::path(&self.reader.folder, next).exists();
+            let mut found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
+            if found != Found::Batch {
+                // What was read a while ago may have grown since.
+                scanner.look_again();
+                found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
+            }
+            let taken = match found {
+                Found::Batch => self.take(&scanner.batch())?,
+                Found::End if is_last => self.at_end()?,
+                Found::End => {
+                    self.at = Position { segment: next, offset: Position::start().offset, ..self.at };
+                    continue;
+                }
+                Found::Broken { at, leaves, .. } => {
+                    let at = Position { offset: at, index: self.at.index + leaves, ..self.at };
+                    self.judge(&mut scanner, at, is_last)?
+                }
+            };
+            self.scanner = Some(scanner);
+            return Ok(taken);
+        }
+    }
+
+    /// Opens the segment in which the next batch is.
+    fn enter(&mut self) -> Result<Scanner, ReadError> {
+        let (file, header) = segment::open(&self.reader.folder, self.at.segment, Some(self.reader.log)).map_err(ReadError::Fault)?;
+        let begins_here = self.at.offset <= u64::from(HEADER_END);
+        let scanner = segment::scanner(file.try_clone().map_err(|cause| self.reader.io(cause))?, &header, self.at.offset);
+        if begins_here && let Some(proof) = &mut self.proof {
+            let at = Position { offset: u64::from(HEADER_END), index: header.first, ..self.at };
+            // What was signed last is in the segment before.
+            proof
+                .check()
+                .and_then(|()| proof.begin_segment(&file, &header).map_err(|what| Fault { at, what }))
+                .map_err(ReadError::Fault)?;
+        }
+        self.at.offset = scanner.at();
+        Ok(scanner)
+    }
+
+    /// Where a segment ends and there is no next one: whether there are later ones.
+    fn at_end(&self) -> Result<bool, ReadError> {
+        let next = self.at.segment.saturating_add(1);
+        let later = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?.into_iter().find(|number| *number >= next);
+        match later {
+            // It was begun since it was looked for, and is read the next time.
+            None => Ok(false),
+            Some(number) if number == next => Ok(false),
+            Some(_) => {
+                let at = Position { segment: next, offset: 0, index: self.at.index };
+                Err(ReadError::Fault(Fault { at, what: FaultKind::SegmentMissing }))
+            }
+        }
+    }
+
+    /// What is no batch is either being written just now, or damaged. It is damaged when a later batch was completed, and it still is
+    /// no batch when looked at after that.
+    fn judge(&mut self, scanner: &mut Scanner, at: Position, is_last: bool) -> Result<bool, ReadError> {
+        let start = self.at.offset;
+        let rest = written_after(scanner.file(), start).map_err(|cause| self.reader.io(cause))?;
+        if is_last && !has_later_batch(&rest, start, at.segment, self.reader.log, None) {
+            return Ok(false);
+        }
+        scanner.look_again();
+        match scanner.advance().map_err(|cause| self.reader.io(cause))? {
+            Found::Batch => self.take(&scanner.batch()),
+            Found::End | Found::Broken { .. } => Err(ReadError::Fault(Fault { at, what: FaultKind::FrameBroken })),
+        }
+    }
+
+    /// Takes the records of a batch whose trailer is of this place. Reading may have begun within the batch.
+    fn take(&mut self, batch: &Batch<'_>) -> Result<bool, ReadError> {
+        let moved = || ReadError::Fault(Fault { at: self.at, what: FaultKind::TrailerMoved });
+        let (note, end) = batch.trailer().ok_or_else(moved)?;
+        let signed = Checkpoint::read(note).map_err(|_| moved())?;
+        let here = signed.segment == self.at.segment
+            && signed.log == self.reader.log
+            && signed.start <= batch.start
+            && signed.start.checked_add(signed.bytes) == Some(end);
+        if !here {
+            return Err(moved());
+        }
+        let hashes = match &mut self.proof {
+            Some(proof) => Some(proof.batch(self.at, batch, &signed, note).map_err(|what| ReadError::Fault(Fault { at: self.at, what }))?),
+            None => None,
+        };
+        let mut hashes = hashes.into_iter().flatten();
+        let (mut at, before) = (self.at, self.ready.len());
+        for span in batch.frames.iter().filter(|span| span.is_leaf()) {
+            at.offset = batch.start + wide(span.start());
+            let malformed = || ReadError::Fault(Fault { at, what: FaultKind::LeafMalformed });
+            let view = batch.leaf(span).ok_or_else(malformed)?;
+            let hash = hashes.next();
+            if at.index >= self.began.index && self.only.is_none_or(|only| only == view.head.run) {
+                if let Some(form) = effect::record::newer_form(view.body) {
+                    return Err(ReadError::Newer(Newer { at, run: view.head.run, form }));
+                }
+                let content = batch.content(span);
+                let leaf = Digest::from_bytes(hash.unwrap_or_else(|| leaf_hash(content)));
+                self.give(Record::new(at, content, &view, leaf))?;
+            }
+            at.index += 1;
+        }
+        if self.only.is_some() && self.ready.len() > before {
+            self.prove()?;
+        }
+        self.at = Position { offset: batch.end(), ..at };
+        self.mark = Some(Mark { checkpoint: signed, next: self.at });
+        Ok(true)
+    }
+}
+
+impl Records {
+    /// A record of a run must follow the one before it.
+    fn give(&mut self, record: Record) -> Result<(), ReadError> {
+        let base = self.reader.sight.base.as_ref();
+        // Behind damage, the beginning of a run may be missing, which was said.
+        let must_begin = self.reader.salvage.is_some() && (self.reader.damage().is_empty() || self.began == Position::start());
+        let follows = match self.last {
+            Some(last) => last == record.prev,
+            None => !must_begin || begins_run(base, record.run, record.seq, record.prev),
+        };
+        if self.only.is_some() && !follows {
+            return Err(ReadError::Fault(Fault { at: record.at, what: FaultKind::ChainBroken { run: record.run } }));
+        }
+        self.last = Some(record.leaf);
+        self.ready.push_back(record);
+        Ok(())
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ready.is_empty() {
+            match self.more() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(err) => return Some(Err(err)),
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}
