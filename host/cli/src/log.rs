@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use effect::RunId;
 use effect::record::Record;
+use gate::{Ledger, Times};
 use journal::{Damage, Position, Reader, log_run};
 use run::Place;
 
@@ -107,6 +108,26 @@ pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
         Err(err @ (CliError::NoSuchRun(_) | CliError::NoSuchRecord { .. })) => Err(CliError::Unread(Box::new(err))),
         ended => ended,
     }
+}
+
+/// The fold of the log: the last snapshot that the home's holder kept, and the records after it. `each` is told of each of these.
+pub(crate) fn ledger(reader: &Reader, mut each: impl FnMut(RunId)) -> Result<Ledger, CliError> {
+    let kept = reader.snapshot().and_then(|(bytes, from)| Some((Ledger::from_snapshot(&bytes)?, from)));
+    let (mut ledger, from) = kept.unwrap_or_else(|| (Ledger::new(), Position::start()));
+    ledger.open_runs().for_each(|(run, _)| each(run));
+    for record in reader.records_from(from) {
+        let record = record?;
+        each(record.run);
+        // `audit verify` reports records that are out of order.
+        let _ = ledger.fold(record.run, record.seq, &record.body);
+    }
+    Ok(ledger)
+}
+
+/// Moments on the record by the clock as it is now, also where it was set since the last record.
+pub(crate) fn times(reader: &Reader) -> Result<Times, CliError> {
+    let ledger = ledger(reader, |_| {})?;
+    Ok(Times::new(&ledger, ledger.clock_change(&::run::clock_now()).as_ref()))
 }
 
 /// What stands for the run that was begun last.

@@ -11,6 +11,7 @@ use effect::{Digest, RunId, SafeText};
 use journal::{Derived, Mark, Position, ReadError, Reader, log_run};
 use serde::{Deserialize, Serialize};
 
+use crate::times::Times;
 use crate::touched::{Line, Lines, Touched};
 
 /// The name of the file: `journal.touched`.
@@ -213,6 +214,12 @@ fn write(derived: &mut Option<Derived>, block: Block, lines: &Lines, mark: Mark)
 }
 
 impl Part {
+    /// When the run began, milliseconds since 1970, if its first record is here.
+    pub fn opened_ms(&self, times: &Times) -> u64 {
+        // A run has its id from the same look at the clock as its first record.
+        times.of(Position::from(self.at).index, self.run.unix_ms())
+    }
+
     fn of(record: &journal::Record) -> Self {
         Self { at: record.at.into(), ended: record.ends, opened: None, records: 1, run: record.run }
     }

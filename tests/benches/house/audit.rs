@@ -39,6 +39,7 @@ fn opened(run: RunId, at: u64) -> Record {
         parent: None,
         run,
         seed: zero,
+        uptime: effect::record::Uptime::default(),
         v: VERSION,
     }
     .into()
@@ -66,13 +67,18 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
         peer: Some(([127, 0, 0, 1], 443).into()),
         reason: None,
         sent: Some(Sent { body: 0, head: 300 }),
+        spent_ms: 0,
         status: Some(200),
         tls: None,
         v: VERSION,
     };
     let source = text("https://api.example.com:443");
     let received = Received { bytes: 1000, digest: params, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true };
-    [Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, v: VERSION }.into(), answered.into(), received.into()]
+    [
+        Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, spent_ms: 0, v: VERSION }.into(),
+        answered.into(),
+        received.into(),
+    ]
 }
 
 /// A home with a thousand runs of a thousand records each.

@@ -1,6 +1,8 @@
 //! `audit show`: records, in the order of the log.
 
 use effect::record::Kind;
+use gate::Times;
+use journal::{Position, Reader};
 
 use crate::err::CliError;
 use crate::log::{self, Shown};
@@ -13,7 +15,7 @@ pub(crate) struct Args {
     /// Of this run alone
     #[arg(long)]
     run: Option<String>,
-    /// Of runs that were opened then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
+    /// Recorded then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Of this kind alone
@@ -32,7 +34,7 @@ Examples:
 
 Kinds: run-opened, run-resumed, act-settled, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
 lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
-vault-sealed, rollback-accepted, reanchored, recovered.";
+vault-sealed, rollback-accepted, reanchored, recovered, clock-changed.\n\n`--since` goes by the clock as it is now: where it was set later, the times of earlier records are moved by that.";
 
 const KINDS: &[Kind] = &[
     Kind::RunOpened,
@@ -61,6 +63,7 @@ const KINDS: &[Kind] = &[
     Kind::RollbackAccepted,
     Kind::Reanchored,
     Kind::Recovered,
+    Kind::ClockChanged,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
@@ -68,20 +71,30 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let run = args.run.as_deref().map(|run| log::run(&reader, run)).transpose()?;
     let since = args.since.as_deref().map(since).transpose()?;
     let kind = args.kind.as_deref().map(kind).transpose()?;
-    let records = match run {
-        Some((run, from)) => reader.of_run_from(run, from),
-        None => reader.records(),
+    let times = log::times(&reader)?;
+    let records = match (run, since) {
+        (Some((run, from)), _) => reader.of_run_from(run, from),
+        (None, Some(since)) => reader.records_from(begins(&reader, &times, since)?),
+        (None, None) => reader.records(),
     };
+    let mut at_ms = 0;
     for record in records {
         let shown = Shown::new(&record?);
-        // What belongs to no run has its own time.
-        let at_ms = shown.run.map_or_else(|| shown.at_ms().unwrap_or(0), |run| run.unix_ms());
+        // A record without a time of its own was written after the one before it.
+        at_ms = shown.at_ms().map_or(at_ms, |at| times.of(shown.index, at));
         if since.is_some_and(|since| at_ms < since) || kind.is_some_and(|kind| shown.kind() != kind) {
             continue;
         }
         if args.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
     }
     Ok(exit::DONE)
+}
+
+/// A place before which nothing was recorded then or later: where the last run began that began before then.
+fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliError> {
+    let runs = gate::runs(reader)?;
+    let before = runs.iter().rev().find(|part| part.opened_ms(times) < since);
+    Ok(before.map_or_else(Position::start, |part| part.at.into()))
 }
 
 /// A moment, in milliseconds since 1970.
