@@ -243,3 +243,16 @@ fn an_unknown_kind_is_an_error_and_not_a_guess() {
     assert!(Record::parse(br#"{"kind":"asked-nicely"}"#).is_err());
     assert!(Record::parse(br#"{"kind":"asked"}"#).is_err());
 }
+
+#[test]
+fn a_kind_of_something_within_is_not_taken_for_the_kind_of_the_body() {
+    // `said` is the body's own, `asked` a word of the agent.
+    let claim = Claim::Stdout(text("{\"kind\":\"asked\"}"));
+    let said: Record = Said { claims: vec![claim], kind: Kind::Said, v: VERSION }.into();
+    assert_eq!(Record::parse(&said.to_bytes()).unwrap(), said);
+    let nested = br#"{"bytes":2,"at":{"kind":"said"},"kind":"recovered","v":1}"#;
+    assert!(Record::parse(nested).is_err());
+    let lying = br#"{"claims":[],"inner":{"kind":"recovered"},"kind":"said","v":1}"#;
+    assert!(matches!(Record::parse(lying), Ok(Record::Said(_)) | Err(_)));
+    assert!(Record::parse(br#"{"kind":"nothing","v":1}"#).is_err());
+}
