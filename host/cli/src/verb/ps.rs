@@ -88,7 +88,9 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
         let open = match log::reader(place) {
             // A home in which nothing ran has no runs.
             Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
-            reader => log::ledger(&reader?, |run| drop(unseen.remove(&run)))?,
+            reader => log::ledger(&reader?, |run| {
+                unseen.remove(&run);
+            })?,
         };
         if looks == LOOKS || unseen.is_empty() {
             return Ok(open);
