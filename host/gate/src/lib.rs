@@ -47,7 +47,7 @@ pub use clock::{Clock, ClockMark};
 pub use err::{LoadError, RecordBroken};
 pub use exhibit::{Given, Missing, given, request, sealed};
 pub use gate::{Gate, Resuming, Snapshot};
-pub use index::{Opened, Part, catch_up};
+pub use index::{Opened, Part, catch_up, stretches_with};
 pub use kept::Looked;
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};

@@ -2,7 +2,7 @@
 
 use effect::record::Kind;
 use gate::Times;
-use journal::{Position, Reader};
+use journal::{Position, Reader, Records};
 
 use crate::err::CliError;
 use crate::log::{self, Shown};
@@ -71,23 +71,59 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let run = args.run.as_deref().map(|run| log::run(&reader, run)).transpose()?;
     let since = args.since.as_deref().map(since).transpose()?;
     let kind = args.kind.as_deref().map(kind).transpose()?;
-    let times = log::times(&reader)?;
-    let records = match (run, since) {
-        (Some((run, from)), _) => reader.of_run_from(run, from),
-        (None, Some(since)) => reader.records_from(begins(&reader, &times, since)?),
-        (None, None) => reader.records(),
-    };
-    let mut at_ms = 0;
-    for record in records {
-        let shown = Shown::new(&record?);
-        // A record without a time of its own was written after the one before it.
-        at_ms = shown.at_ms().map_or(at_ms, |at| times.of(shown.index, at));
-        if since.is_some_and(|since| at_ms < since) || kind.is_some_and(|kind| shown.kind() != kind) {
-            continue;
+    let wanted = Wanted { times: log::times(&reader)?, since, kind, json: args.json };
+    match (run, kind) {
+        (Some((run, from)), _) => wanted.show(reader.of_run_from(run, from), None),
+        (None, kind) => {
+            let from = since.map_or_else(|| Ok(Position::start()), |since| begins(&reader, &wanted.times, since))?;
+            // Most kinds are rare: what has none of them is not read.
+            let stretches = kind.map_or_else(|| vec![(Position::start(), None)], |kind| gate::stretches_with(&reader, kind));
+            let reached = stretches.into_iter().filter(|(_, end)| end.is_none_or(|end| end > from.index));
+            for (begins, end) in reached {
+                let begins = if begins.index < from.index { from } else { begins };
+                wanted.show(reader.records_from(begins), end)?;
+            }
+            Ok(())
         }
-        if args.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
-    }
+    }?;
     Ok(exit::DONE)
+}
+
+/// Which records are shown.
+struct Wanted<'a> {
+    times: Times,
+    since: Option<u64>,
+    kind: Option<&'a str>,
+    json: bool,
+}
+
+impl Wanted<'_> {
+    /// Up to a record of this index.
+    fn show(&self, records: Records, end: Option<u64>) -> Result<(), CliError> {
+        let mut at_ms = 0;
+        for record in records {
+            let record = record?;
+            if end.is_some_and(|end| record.at.index >= end) {
+                break;
+            }
+            if self.since.is_none() && !self.may_be(&record.body) {
+                continue;
+            }
+            let shown = Shown::new(&record);
+            // A record without a time of its own was written after the one before it.
+            at_ms = shown.at_ms().map_or(at_ms, |at| self.times.of(shown.index, at));
+            if self.since.is_some_and(|since| at_ms < since) || self.kind.is_some_and(|kind| shown.kind() != kind) {
+                continue;
+            }
+            if self.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
+        }
+        Ok(())
+    }
+
+    /// Whether a body may be of the kind: its name is somewhere in it.
+    fn may_be(&self, body: &[u8]) -> bool {
+        self.kind.is_none_or(|kind| body.windows(kind.len()).any(|window| window == kind.as_bytes()))
+    }
 }
 
 /// A place before which nothing was recorded then or later: where the last run began that began before then.
