@@ -72,20 +72,17 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let since = args.since.as_deref().map(since).transpose()?;
     let kind = args.kind.as_deref().map(kind).transpose()?;
     let wanted = Wanted { times: log::times(&reader)?, since, kind, json: args.json };
-    match (run, kind) {
-        (Some((run, from)), _) => wanted.show(reader.of_run_from(run, from), None),
-        (None, kind) => {
-            let from = since.map_or_else(|| Ok(Position::start()), |since| begins(&reader, &wanted.times, since))?;
-            // Most kinds are rare: what has none of them is not read.
-            let stretches = kind.map_or_else(|| vec![(Position::start(), None)], |kind| gate::stretches_with(&reader, kind));
-            let reached = stretches.into_iter().filter(|(_, end)| end.is_none_or(|end| end > from.index));
-            for (begins, end) in reached {
-                let begins = if begins.index < from.index { from } else { begins };
-                wanted.show(reader.records_from(begins), end)?;
+    match (run, since, kind) {
+        (Some((run, from)), ..) => wanted.show(reader.of_run_from(run, from), None)?,
+        (None, Some(since), _) => wanted.show(reader.records_from(begins(&reader, &wanted.times, since)?), None)?,
+        // Most kinds are rare: what has none of them is not read.
+        (None, None, Some(kind)) => {
+            for (from, end) in gate::stretches_with(&reader, kind) {
+                wanted.show(reader.records_from(from), end)?;
             }
-            Ok(())
         }
-    }?;
+        (None, None, None) => wanted.show(reader.records(), None)?,
+    }
     Ok(exit::DONE)
 }
 
