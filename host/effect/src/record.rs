@@ -46,6 +46,7 @@ with_words! {
         /// Keyed digest of every byte of the ask.
         params: Digest,
         /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        #[serde(default)]
         spent_ms: u64,
         /// Form of this body.
         v: u32,
@@ -70,6 +71,7 @@ with_words! {
         /// Why.
         reason: Reason,
         /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        #[serde(default)]
         spent_ms: u64,
         /// Form of this body.
         v: u32,
@@ -97,6 +99,7 @@ with_words! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sent: Option<Sent>,
         /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        #[serde(default)]
         spent_ms: u64,
         /// Of the response; absent for an act that is not HTTP.
         status: Option<u16>,
@@ -187,6 +190,7 @@ with_words! {
         /// Keyed digest of the seed.
         seed: Digest,
         /// How long the machine was up then.
+        #[serde(default)]
         uptime: Uptime,
         /// Form of this body.
         v: u32,
@@ -200,8 +204,10 @@ with_words! {
         /// `run-resumed`.
         kind: Kind,
         /// How long it had gone on before, in milliseconds.
+        #[serde(default)]
         spent_ms: u64,
         /// How long the machine was up then.
+        #[serde(default)]
         uptime: Uptime,
         /// Form of this body.
         v: u32,
