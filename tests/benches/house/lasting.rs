@@ -44,7 +44,7 @@ pub(crate) fn lasting() {
     std::fs::write(folder.path().join("nothing.wasm"), crate::world::assembled(crate::world::NOTHING)).unwrap();
     std::fs::copy(tests::guests::guest("waits_for_ever"), folder.path().join("waits.wasm")).unwrap();
     let config = "[agents.nothing]\ncomponent = \"nothing.wasm\"\n\n[agents.waits]\ncomponent = \"waits.wasm\"\n\
-                  limits = { active-timeout = \"24h\", wait-timeout = \"24h\" }\n";
+                  limits = { active-timeout = \"86400s\" }\n";
     std::fs::write(folder.path().join("bailiwick.toml"), config).unwrap();
     let program = |args: &[&str]| {
         let mut command = Command::new(bailiwick());
@@ -52,7 +52,7 @@ pub(crate) fn lasting() {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
-    assert!(program(&["trust", "--yes"]).status().unwrap().success());
+    assert!(program(&["trust"]).status().unwrap().success());
     let mut waits = program(&["run", "waits"]).spawn().unwrap();
     let began = Instant::now();
     let (mut samples, mut runs, mut next) = (Vec::new(), 0_u64, EVERY);
