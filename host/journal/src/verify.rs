@@ -7,6 +7,7 @@ use std::path::Path;
 
 use effect::{Digest, RunId};
 
+use crate::ahead::Ahead;
 use crate::err::{Fault, FaultKind, KnownFrom};
 use crate::ids::{LogId, Position};
 use crate::keys::load_public;
@@ -126,8 +127,15 @@ fn check(folder: &Path, key: &PublicKey, state: Option<&Path>, each: &mut dyn Fn
         let at = Position { segment: missing, ..start };
         return Err(fault_at(at, FaultKind::SegmentMissing));
     }
+    let ahead = Ahead::default();
     let mut walker = Walker::new(key, Signatures::Each, Vec::from_iter(known));
-    let walked = walk(folder, &numbers, Position::start(), &mut walker, each);
+    walker.ahead = Some(&ahead);
+    let walked = std::thread::scope(|scope| {
+        ahead.start(scope, (folder, &numbers), key);
+        let walked = walk(folder, &numbers, Position::start(), &mut walker, each);
+        ahead.end();
+        walked
+    });
     report.size = walker.tree.size();
     report.root = walker.tree.root();
     report.batches = walker.batches;
