@@ -22,6 +22,7 @@ mod parts;
 #[macro_use]
 mod word;
 
+use form::guessed;
 pub use form::newer_form;
 pub use parts::{
     AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,

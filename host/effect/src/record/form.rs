@@ -29,7 +29,7 @@ fn own_form_is_last(body: &[u8]) -> bool {
 }
 
 /// The kind that the first field of that name says. In most bodies it is the body's own; if it is of something within, the caller notices.
-fn guessed(body: &[u8]) -> Option<Kind> {
+pub(super) fn guessed(body: &[u8]) -> Option<Kind> {
     const FIELD: &[u8] = b"\"kind\":";
     let at = body.windows(FIELD.len()).position(|window| window == FIELD)? + FIELD.len();
     let value = body.get(at..)?;
