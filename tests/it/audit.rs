@@ -171,6 +171,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
         peer: None,
         reason: None,
         sent: None,
+        spent_ms: 0,
         status: Some(200),
         tls: None,
         v: VERSION,

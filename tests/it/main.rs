@@ -15,6 +15,7 @@ mod building;
 mod changed;
 mod child;
 mod claims;
+mod clocks;
 mod control;
 mod crash;
 mod credentials;

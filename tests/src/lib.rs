@@ -5,6 +5,7 @@ pub mod apps;
 pub mod asks;
 pub mod bombs;
 pub mod certs;
+pub mod clock;
 pub mod dice;
 pub mod guests;
 pub mod host;

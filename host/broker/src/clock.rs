@@ -1,20 +1,32 @@
 //! The system's clocks: the only place that reads them for runs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use effect::Digest;
+use effect::record::Uptime;
 use tokio::time::Instant;
 
 /// The system's clocks. Timers sleep on the same one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SystemClock {
     since: Instant,
+    boot: String,
+    /// The machine's clock at `since`, in nanoseconds since 1970.
+    began_ns: AtomicU64,
 }
 
 impl SystemClock {
     /// Counts from now.
     #[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
     pub fn new() -> Self {
-        Self { since: Instant::now() }
+        Self { since: Instant::now(), boot: boot(), began_ns: AtomicU64::new(unix_ns()) }
+    }
+
+    /// The clock was set before this one was made: without that, it would show this now, in milliseconds since 1970.
+    pub fn expect(&self, unix_ms: u64) {
+        let mono_ns = gate::Clock::mono_ns(self);
+        self.began_ns.store(unix_ms.saturating_mul(1_000_000).saturating_sub(mono_ns), Ordering::Relaxed);
     }
 }
 
@@ -29,9 +41,40 @@ impl gate::Clock for SystemClock {
         u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
     fn unix_ns(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        unix_ns()
     }
+
+    fn uptime(&self) -> Uptime {
+        Uptime { boot: self.boot.clone(), ms: uptime_ms() }
+    }
+
+    fn steady_ns(&self) -> u64 {
+        self.began_ns.load(Ordering::Relaxed).saturating_add(self.mono_ns())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
+fn unix_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long the machine is up (`proc_uptime(5)`), in steps of 10 ms. It counts while the machine sleeps, as the clock does; `Instant` does not.
+#[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
+fn uptime_ms() -> u64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let mut parts = text.split([' ', '.']).map(|part| part.parse::<u64>().unwrap_or(0));
+    let (s, hundredths) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    s * 1000 + hundredths * 10
+}
+
+/// Which start of the machine this is, and whose uptime: containers may have an uptime of their own (`time_namespaces(7)`). Hashed, since
+/// others use the same id for secrets. Empty if the system does not tell.
+#[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    let whole = format!("{} {}", id.trim(), namespace.display());
+    if id.is_empty() { String::new() } else { Digest::of(whole.as_bytes()).hex().chars().take(32).collect() }
 }

@@ -81,7 +81,7 @@ impl Leased {
     }
 
     pub(crate) fn scrubber(&self) -> Option<Arc<Scrubber>> {
-        self.looked.scrubber(self.now_s())
+        self.looked.scrubber(self.gate.clock().earliest_s())
     }
 
     /// Nothing more is done under the lease of this credential. Code that waits for an answer under it learns of that.
@@ -139,11 +139,11 @@ impl Leased {
     ) -> Result<Dressed, Undressed> {
         let unavailable = |name: &str| Undressed::Refused(Reason::CredentialUnavailable(SafeText::new(name, 64)));
         let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name));
-        self.looked.look(self.now_s()).await.map_err(unlooked)?;
+        self.looked.look(self.gate.clock().earliest_s()).await.map_err(unlooked)?;
         let values = self.values(name, &request.target, (op, request.timeouts)).await.map_err(|name| unavailable(&name))?;
         let leave = values.iter().filter(|(binding, _)| leaves(binding));
         let leave = leave.map(|(binding, value)| outstanding(&binding.name, reach(binding), None, &value.secret)).collect();
-        self.looked.note(leave, self.now_s()).await.map_err(unlooked)?;
+        self.looked.note(leave, self.gate.clock().earliest_s()).await.map_err(unlooked)?;
         let of_it = name.and_then(|name| values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target)));
         if let Some(known) = self.scrubber() {
             self.star((op, &*known), of_it, request, covers)?;
@@ -245,16 +245,17 @@ impl Leased {
         let WireRequest { method, target, headers, body, .. } = request;
         let mut outgoing = Outgoing { method, target, headers, body };
         let placed = vault::place(secret, &binding.placement, &mut outgoing, now_s).map_err(NotPut::Unfit)?;
-        let until_s = lapses(&binding.placement, now_s);
+        // SECURITY: a value is looked for until it has lapsed by the clock and without it, whoever has set it meanwhile.
+        let until_s = lapses(&binding.placement, self.gate.clock().latest_s());
         let made = placed.made.iter().map(|made| outstanding(&binding.name, binding.hosts.clone(), until_s, made)).collect();
-        self.looked.note(made, now_s).await.map_err(NotPut::Unlooked)?;
+        self.looked.note(made, self.gate.clock().earliest_s()).await.map_err(NotPut::Unlooked)?;
         Ok(Dressed::default())
     }
 
     /// Notes values of a binding before they leave the host, or when they arrive.
     pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unlooked> {
         let values = secrets.iter().map(|secret| outstanding(&binding.name, reach(binding), None, secret)).collect();
-        self.looked.note(values, self.now_s()).await
+        self.looked.note(values, self.gate.clock().earliest_s()).await
     }
 
     /// A token was not taken: the next request has another.

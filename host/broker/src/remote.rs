@@ -114,9 +114,9 @@ impl Asking {
 
     /// The token of a log-in is looked for in answers of that server, until it ends or as long as the home is held.
     async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
-        let (now_s, host) = (self.leased.now_s(), HostPattern::Exact(self.source.server.address.host.clone()));
-        let until_s = lasts_s.map(|lasts_s| now_s.saturating_add(lasts_s));
-        self.leased.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], now_s).await.ok()
+        let (clock, host) = (self.leased.gate.clock(), HostPattern::Exact(self.source.server.address.host.clone()));
+        let until_s = lasts_s.map(|lasts_s| clock.latest_s().saturating_add(lasts_s));
+        self.leased.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], clock.earliest_s()).await.ok()
     }
 
     async fn into_slot(self, shown: Secret, mut slot: OwnedMutexGuard<Option<Kept>>) -> Option<Secret> {

@@ -27,7 +27,8 @@ const LIFE_S_MAX: u64 = 3600;
 #[derive(Clone)]
 struct Obtained {
     access: Secret,
-    until_unix_s: u64,
+    /// By the clock that nobody can set.
+    until_ns: u64,
 }
 
 /// One at a time for each credential: requests that come together wait for one token.
@@ -60,9 +61,8 @@ impl Tokens {
         (op, timeouts): (OpId, Timeouts),
     ) -> Option<Secret> {
         let slot = self.slot(&binding.name).lock_owned().await;
-        let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
         if let Some(obtained) = &*slot
-            && now_s < obtained.until_unix_s
+            && leased.gate.clock().mono_ns() < obtained.until_ns
         {
             return Some(obtained.access.clone());
         }
@@ -109,7 +109,8 @@ impl Exchange {
         }
         let answer = request.send(leased, For { credential: &binding.name, op: self.op, purpose: HostPurpose::Token }).await?;
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
-        let now_s = leased.gate.clock().unix_ns() / 1_000_000_000;
+        let clock = leased.gate.clock();
+        let now_s = clock.unix_ns() / 1_000_000_000;
         let lives_s = token.lives_s(now_s).unwrap_or(UNKNOWN_S);
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
             // The refresh token that was sent is worth nothing any more. Without the new one, the host could not log in after the next
@@ -120,9 +121,13 @@ impl Exchange {
             leased.note(binding, &[&refresh]).await.ok()?;
         }
         // SECURITY: the token is looked for until it expires, however long it is used. If it can't be looked for, it is not used.
-        let until_s = now_s.saturating_add(lives_s).saturating_add(EARLY_S);
-        leased.looked.note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], now_s).await.ok()?;
+        let until_s = clock.latest_s().saturating_add(lives_s).saturating_add(EARLY_S);
+        leased
+            .looked
+            .note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], clock.earliest_s())
+            .await
+            .ok()?;
         let life_s = token.expires_in_s.unwrap_or(UNTOLD_S).min(LIFE_S_MAX).saturating_sub(EARLY_S);
-        Some(Obtained { access: token.access, until_unix_s: now_s + life_s })
+        Some(Obtained { access: token.access, until_ns: clock.mono_ns() + life_s * 1_000_000_000 })
     }
 }

@@ -1,6 +1,6 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, SealedUnder, Touch};
+use effect::record::{AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, SealedUnder, Touch};
 use effect::{Claim, Outcome, SafeText};
 
 use crate::log::Shown;
@@ -26,6 +26,8 @@ pub(crate) fn of(shown: &Shown, column: Column) -> String {
     let time = shown.at_ms().map_or_else(String::new, utc);
     let kind = SafeText::new(shown.kind(), 32);
     let place = match column {
+        // A record of the log's own among those of a run.
+        Column::Seq if shown.run.is_none() => format!("{:>6}", "-"),
         Column::Seq => format!("{:>6}", shown.seq),
         Column::Index => {
             let run = shown.run.map_or_else(|| "-".to_owned(), |run| run.to_string());
@@ -129,7 +131,18 @@ fn record(record: &Record) -> String {
             let kept = format!("{} records are whole, {was}, {} set aside in {}", count(it.now_size), bytes(it.bytes), it.aside);
             format!("by {}: {}: {kept} ({})", it.by, it.reason, it.what)
         }
+        Record::ClockChanged(change) => clock_changed(change),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
+    }
+}
+
+/// How somebody set the clock, or a clock was found.
+pub(crate) fn clock_changed(change: &ClockChanged) -> String {
+    let (way, by) = (if change.by_ms < 0 { "back" } else { "forward" }, seconds(change.by_ms.unsigned_abs()));
+    let (was, now) = (utc(change.was), utc(change.at));
+    match change.restarted {
+        false => format!("the machine's clock was set {way} by {by}: from {was} to {now}"),
+        true => format!("the machine was restarted, and its clock is at least {by} {way}: it has shown {was}, and shows {now}"),
     }
 }
 

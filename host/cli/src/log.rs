@@ -1,9 +1,11 @@
 //! Reading the record back: runs by a part of their id, records as people and programs see them.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use effect::RunId;
 use effect::record::Record;
+use gate::{Ledger, Times};
 use journal::{Damage, FaultKind, Position, Reader, log_run};
 use run::Place;
 
@@ -138,6 +140,30 @@ pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
         Err(err) if err.exit() == exit::USAGE => Err(CliError::OfAPart(Box::new(err))),
         ended => ended,
     }
+}
+
+/// The fold of the log: the last snapshot that the home's holder kept, and the records after it. `each` is told of each of these.
+pub(crate) fn ledger(reader: &Reader, mut each: impl FnMut(RunId)) -> Result<Ledger, CliError> {
+    let kept = reader.snapshot().and_then(|(bytes, from)| Some((Ledger::from_snapshot(&bytes)?, from)));
+    let (mut ledger, from) = kept.unwrap_or_else(|| (Ledger::new(), Position::start()));
+    ledger.open_runs().for_each(|(run, _)| each(run));
+    let cut: HashSet<RunId> = reader.cut_runs().collect();
+    for record in reader.records_from(from) {
+        let record = record?;
+        each(record.run);
+        if cut.contains(&record.run) && record.run != log_run() {
+            continue;
+        }
+        // `audit verify` reports records that are out of order.
+        let _ = ledger.fold(record.run, record.seq, &record.body);
+    }
+    Ok(ledger)
+}
+
+/// Moments on the record by the clock as it is now, also where it was set since the last record.
+pub(crate) fn times(reader: &Reader) -> Result<Times, CliError> {
+    let ledger = ledger(reader, |_| {})?;
+    Ok(Times::new(&ledger, ledger.clock_change(&::run::clock_now()).as_ref()))
 }
 
 /// What stands for the run that was begun last.

@@ -8,6 +8,7 @@ use gate::{More, Touched, TouchedRefusal};
 use run::{Evidence, Report};
 use serde_json::{Value, json};
 
+use crate::line::clock_changed;
 use crate::out;
 use crate::screen::severity;
 use crate::words::{bytes, count, digest, function, many, safe, seconds, short_hex};
@@ -226,6 +227,7 @@ fn record(report: &Report) -> Vec<String> {
     let root = record.root.as_ref().map_or_else(|| "unknown".to_owned(), short_hex);
     let entries = many(record.entries, "entry", "entries");
     let mut lines = vec![format!("  {:<12} {entries}, root {root}   bailiwick audit verify", "record")];
+    lines.extend(record.clock_changes.iter().map(|change| format!("  {:<12} {}", "clock", clock_changed(change))));
     // A run that is still open is resumed from its record, whatever was counted here.
     let is_open = matches!(report.outcome, Outcome::Unsettled { .. } | Outcome::RecordBroken);
     if !evidence.resumable && evidence.http_granted && !is_open {

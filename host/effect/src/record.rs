@@ -22,10 +22,11 @@ mod parts;
 #[macro_use]
 mod word;
 
+use form::guessed;
 pub use form::newer_form;
 pub use parts::{
     AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
-    HostPurpose, MetIn, Object, SealedUnder, Sent, Tls, Touch, VERSION,
+    HostPurpose, MetIn, Object, SealedUnder, Sent, Tls, Touch, Uptime, VERSION,
 };
 
 with_words! {
@@ -45,6 +46,9 @@ with_words! {
         op: u64,
         /// Keyed digest of every byte of the ask.
         params: Digest,
+        /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        #[serde(default)]
+        spent_ms: u64,
         /// Form of this body.
         v: u32,
     }
@@ -67,6 +71,9 @@ with_words! {
         params: Digest,
         /// Why.
         reason: Reason,
+        /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        #[serde(default)]
+        spent_ms: u64,
         /// Form of this body.
         v: u32,
     }
@@ -92,6 +99,9 @@ with_words! {
         /// Bytes of the request that were handed to a connection; absent where none were.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sent: Option<Sent>,
+        /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        #[serde(default)]
+        spent_ms: u64,
         /// Of the response; absent for an act that is not HTTP.
         status: Option<u16>,
         /// Of the connection.
@@ -180,6 +190,9 @@ with_words! {
         run: RunId,
         /// Keyed digest of the seed.
         seed: Digest,
+        /// How long the machine was up then.
+        #[serde(default)]
+        uptime: Uptime,
         /// Form of this body.
         v: u32,
     }
@@ -191,6 +204,12 @@ with_words! {
         by: Principal,
         /// `run-resumed`.
         kind: Kind,
+        /// How long it had gone on before, in milliseconds.
+        #[serde(default)]
+        spent_ms: u64,
+        /// How long the machine was up then.
+        #[serde(default)]
+        uptime: Uptime,
         /// Form of this body.
         v: u32,
     }
@@ -354,6 +373,23 @@ with_words! {
         v: u32,
         /// Of the value from now on, where there is one.
         version: Option<u64>,
+    }
+    /// The machine's clock was set, or found to have been set since the record before.
+    ClockChanged {
+        /// When, by the clock as it is now, milliseconds since 1970.
+        at: u64,
+        /// By how much, in milliseconds: forward, or back where it is negative. The least that it can be, where the machine was restarted.
+        by_ms: i64,
+        /// `clock-changed`.
+        kind: Kind,
+        /// Whether the machine was restarted since the record before. Then more than this can't be known.
+        restarted: bool,
+        /// How long the machine is up.
+        uptime: Uptime,
+        /// Form of this body.
+        v: u32,
+        /// What the clock would show, had it not been set. Where the machine was restarted, the last time that it has shown.
+        was: u64,
     }
     /// A torn batch was cut off when the log was opened.
     Recovered {

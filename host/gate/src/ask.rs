@@ -204,7 +204,7 @@ impl Settling {
 /// # Errors
 /// Why not, for the record.
 pub fn judge_file(grants: &Grants, mount: Option<usize>, now_unix_s: u64, ask: &FileAsk) -> Result<(), Reason> {
-    match policy::decide(grants, &Facts { chosen: None, now_unix_s, mount }, &effect::Ask::File(ask.clone())) {
+    match policy::decide(grants, &Facts { now_unix_s, mount, ..Facts::default() }, &effect::Ask::File(ask.clone())) {
         Decision::Permit(_) => Ok(()),
         Decision::Refuse(reason) => Err(reason),
     }

@@ -48,7 +48,7 @@ impl Gate {
     fn unknown(&self, run: RunId, is_meant: impl Fn(u64) -> bool, at: u64) -> Vec<Record> {
         let pending = |open: &OpenRun| {
             let asked = open.pending.iter().filter(|(op, pending)| pending.stage == Stage::Asked && is_meant(**op));
-            asked.map(|(op, _)| unknown(*op, at)).collect()
+            asked.map(|(op, _)| unknown(*op, at, open.spent.ms())).collect()
         };
         self.with_ledger(|ledger| ledger.open_run(run).map(pending).unwrap_or_default())
     }
@@ -60,7 +60,7 @@ impl Gate {
     }
 }
 
-fn unknown(op: u64, at: u64) -> Record {
+fn unknown(op: u64, at: u64, spent_ms: u64) -> Record {
     Answered {
         at,
         credential_version: None,
@@ -71,6 +71,7 @@ fn unknown(op: u64, at: u64) -> Record {
         peer: None,
         reason: None,
         sent: None,
+        spent_ms,
         status: None,
         tls: None,
         v: VERSION,

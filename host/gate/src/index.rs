@@ -4,13 +4,14 @@
 //! It says nothing that the log does not say, and is no proof. A file that does not belong to the log is made again (`journal::Derived`),
 //! and `audit verify` never reads it. A reader, or the holder of the home, adds to it when it reads past the end and may write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use effect::record::Record;
+use effect::record::{Kind, Record};
 use effect::{Digest, RunId, SafeText};
 use journal::{Derived, Mark, Position, ReadError, Reader, log_run};
 use serde::{Deserialize, Serialize};
 
+use crate::times::Times;
 use crate::touched::{Line, Lines, Touched};
 
 /// The name of the file: `journal.touched`.
@@ -66,6 +67,10 @@ pub struct Opened {
 /// The front of a block: what can be said without its lines.
 #[derive(Default, Serialize, Deserialize)]
 struct Front {
+    /// Where its first record is. `None` only in a block without records.
+    from: Option<Place>,
+    /// Kinds of its records, by name: another version may know others.
+    kinds: BTreeSet<String>,
     parts: Vec<Part>,
     /// Names of credentials that were changed.
     credentials: Vec<SafeText>,
@@ -81,6 +86,8 @@ pub(crate) trait Visitor {
     fn credential(&mut self, name: &SafeText);
     /// A run touched this.
     fn line(&mut self, run: RunId, line: Line);
+    /// The next stretch begins here, and has records of these kinds, as far as this version knows them.
+    fn stretch(&mut self, _from: Place, _kinds: &BTreeSet<String>) {}
     /// Whether lines are wanted at all.
     fn wants_lines(&self) -> bool {
         true
@@ -142,6 +149,9 @@ fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<Lines> {
     let mut lines = Lines::default();
     while let Some(block) = derived.read().ok()? {
         let (front, body, open) = decode(&block)?;
+        if let Some(from) = front.from {
+            visitor.stretch(from, &front.kinds);
+        }
         front.parts.iter().for_each(|part| visitor.part(part));
         front.credentials.iter().for_each(|name| visitor.credential(name));
         if visitor.wants_lines() {
@@ -172,9 +182,11 @@ fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), vis
     while let Some(record) = records.next() {
         let record = record?;
         let part = Part::of(&record);
+        block.front.from.get_or_insert(part.at);
         // This version can't sum up a kind that it does not know.
         if let Ok(body) = Record::parse(&record.body) {
             let part = part.with(&body);
+            block.kind(body.kind());
             visitor.part(&part);
             block.add(part);
             if let Record::CredentialChanged(changed) = &body {
@@ -213,6 +225,12 @@ fn write(derived: &mut Option<Derived>, block: Block, lines: &Lines, mark: Mark)
 }
 
 impl Part {
+    /// When the run began, milliseconds since 1970, if its first record is here.
+    pub fn opened_ms(&self, times: &Times) -> u64 {
+        // A run has its id from the same look at the clock as its first record.
+        times.of(Position::from(self.at).index, self.run.unix_ms())
+    }
+
     fn of(record: &journal::Record) -> Self {
         Self { at: record.at.into(), ended: record.ends, opened: None, records: 1, run: record.run }
     }
@@ -224,10 +242,58 @@ impl Part {
     }
 }
 
+/// A kind as records have it.
+fn kind_name(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Stretches of the record that may have a record of some kind, in their order: where each begins, and the index at which it ends. The last
+/// one has no end.
+pub fn stretches_with(reader: &Reader, kind: &str) -> Vec<(Position, Option<u64>)> {
+    let mut looked = Stretches { kind, all: Vec::new() };
+    // The records after the last block are read again by the caller.
+    let end = indexed(reader, &mut looked);
+    looked.all.push((end, true));
+    let ends = looked.all.iter().skip(1).map(|(from, _)| Some(from.index)).chain([None]);
+    looked.all.iter().zip(ends).filter(|((_, has), _)| *has).map(|((from, _), end)| (*from, end)).collect()
+}
+
+struct Stretches<'a> {
+    kind: &'a str,
+    /// Where each begins, and whether it has that kind.
+    all: Vec<(Position, bool)>,
+}
+
+impl Visitor for Stretches<'_> {
+    fn begin_anew(&mut self) {
+        self.all.clear();
+    }
+    fn part(&mut self, _part: &Part) {}
+    fn credential(&mut self, _name: &SafeText) {}
+    fn line(&mut self, _run: RunId, _line: Line) {}
+    fn stretch(&mut self, from: Place, kinds: &BTreeSet<String>) {
+        self.all.push((from.into(), kinds.contains(self.kind)));
+    }
+    fn wants_lines(&self) -> bool {
+        false
+    }
+}
+
+/// Goes through the index alone. Returns where the records after it begin.
+fn indexed(reader: &Reader, visitor: &mut dyn Visitor) -> Position {
+    let Some(mut derived) = reader.derived(NAME) else { return Position::start() };
+    if blocks(&mut derived, visitor).is_none() {
+        visitor.begin_anew();
+        return Position::start();
+    }
+    derived.mark().map_or_else(Position::start, |mark| mark.next())
+}
+
 /// A block in the making.
 #[derive(Default)]
 struct Block {
     front: Front,
+    kinds: HashSet<Kind>,
     places: HashMap<RunId, usize>,
     sums: HashMap<RunId, Touched>,
     rows: usize,
@@ -249,6 +315,12 @@ impl Block {
                 here.records += 1;
             }
             None => self.front.parts.push(part),
+        }
+    }
+
+    fn kind(&mut self, kind: Kind) {
+        if self.kinds.insert(kind) {
+            self.front.kinds.insert(kind_name(kind));
         }
     }
 

@@ -3,12 +3,15 @@
 //! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
 //! run is closed, so a snapshot stays small however long the log is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use effect::record::{AnswerClass, Answered, AskedFor, DeliveredEvent, Kind, Record};
+use effect::record::{
+    AnswerClass, Answered, Asked, AskedFor, ClockChanged, DeliveredEvent, Kind, Record, RunClosed, RunOpened, RunResumed,
+};
 use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::ClockMark;
 use crate::recorded::is_safe;
 use crate::spent::Spent;
 
@@ -17,8 +20,16 @@ use crate::spent::Spent;
 pub struct Ledger {
     /// Sums over everything.
     pub totals: Totals,
+    /// The last records that say that the clock was set, with their index in the log.
+    pub clock_changes: VecDeque<(u64, ClockChanged)>,
+    clock: Option<ClockMark>,
+    /// What the clock has shown last.
+    last_at: u64,
     open: BTreeMap<RunId, OpenRun>,
 }
+
+/// BOUND: changes of the clock that are kept.
+const CLOCK_CHANGES_MAX: usize = 1000;
 
 /// Sums over a whole log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +61,8 @@ pub struct OpenRun {
     pub by: Principal,
     /// Whether it can be resumed after a crash.
     pub durable: bool,
+    /// Index in the log of its first record.
+    pub index: u64,
     /// Whether everything that it was let see was kept so far.
     pub kept: bool,
     /// Its last record.
@@ -158,8 +171,41 @@ impl Ledger {
     }
 
     /// Runs that have not ended, in the order in which they were opened.
+    /// Not by their ids: the clock may have been set between two of them.
     pub fn open_runs(&self) -> impl Iterator<Item = (RunId, &OpenRun)> {
-        self.open.iter().map(|(run, open)| (*run, open))
+        let mut open: Vec<(RunId, &OpenRun)> = self.open.iter().map(|(run, open)| (*run, open)).collect();
+        open.sort_by_key(|(_, open)| open.index);
+        open.into_iter()
+    }
+
+    /// The record of a change of the clock, if it was set since the last record.
+    pub fn clock_change(&self, now: &ClockMark) -> Option<ClockChanged> {
+        let mark = self.clock.as_ref()?;
+        match mark.expected(&now.uptime) {
+            Some(_) => mark.change(now),
+            None => ClockMark { at: self.last_at, ..mark.clone() }.change(now),
+        }
+    }
+
+    fn note_clock(&mut self, record: &Record) {
+        match record {
+            Record::RunOpened(RunOpened { at, uptime, .. })
+            | Record::RunResumed(RunResumed { at, uptime, .. })
+            | Record::ClockChanged(ClockChanged { at, uptime, .. }) => {
+                self.clock = Some(ClockMark { at: *at, uptime: uptime.clone() });
+                self.last_at = *at;
+            }
+            Record::Asked(Asked { at, .. }) | Record::Answered(Answered { at, .. }) | Record::RunClosed(RunClosed { at, .. }) => {
+                self.last_at = *at;
+            }
+            _ => {}
+        }
+        if let Record::ClockChanged(changed) = record {
+            self.clock_changes.push_back((self.totals.records - 1, changed.clone()));
+            if self.clock_changes.len() > CLOCK_CHANGES_MAX {
+                self.clock_changes.pop_front();
+            }
+        }
     }
 
     /// One run that has not ended.
@@ -204,6 +250,7 @@ impl Ledger {
     /// As there.
     pub fn fold_record(&mut self, run: RunId, seq: u64, record: &Record) -> Result<(), OrderFault> {
         self.totals.records += 1;
+        self.note_clock(record);
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
             Record::ConfigTrusted(_)
@@ -213,6 +260,7 @@ impl Ledger {
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
+            | Record::ClockChanged(_)
             | Record::Recovered(_) => return Ok(()),
             // By a person it is of the log's own life, by an agent of its run's.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
@@ -225,6 +273,7 @@ impl Ledger {
                     at: opened.at,
                     by: opened.by.clone(),
                     durable: opened.durable,
+                    index: self.totals.records - 1,
                     kept: true,
                     last_seq: seq,
                     met: BTreeMap::new(),
@@ -360,6 +409,7 @@ impl OpenRun {
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
+            | Record::ClockChanged(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

@@ -33,6 +33,7 @@ mod spent;
 mod sum;
 mod takeover;
 mod tape;
+mod times;
 mod touched;
 mod trace;
 mod watch;
@@ -42,11 +43,11 @@ mod tests;
 
 pub use alike::ALIKE_MAX;
 pub use ask::{Acted, AnswerHead, Asked, NoAnswer, Pending, Permit, judge_file};
-pub use clock::Clock;
+pub use clock::{Clock, ClockMark};
 pub use err::{LoadError, RecordBroken};
 pub use exhibit::{Given, Missing, given, request, sealed};
 pub use gate::{Gate, Resuming, Snapshot};
-pub use index::{Opened, Part, catch_up};
+pub use index::{Opened, Part, catch_up, stretches_with};
 pub use kept::Looked;
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
@@ -62,6 +63,7 @@ pub use spent::Spent;
 pub use sum::Sum;
 pub use takeover::{GateState, InFlight, Known, LiveWorld, Onward, Seen, TakeOver};
 pub use tape::Mode;
+pub use times::Times;
 pub use touched::{
     Line, Lines, More, Only, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal,
     TouchedTotals, hosts_of, lies_in, normal,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use effect::record::{AgentRef, EngineRef, Record, RunOpened, VERSION};
+use effect::record::{AgentRef, EngineRef, Record, RunOpened, Uptime, VERSION};
 use effect::{Digest, Grants, Limits, Principal, RunId, canon};
 use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
@@ -131,12 +131,12 @@ impl Opening {
             seed: *kept.seed.as_bytes(),
             standing: Arc::new(standing),
         };
-        let again = opening.to_record(&Keyed::of_seed(&opening.seed));
+        let again = opening.to_record(&Keyed::of_seed(&opening.seed), record.uptime.clone());
         let same = (again.grants, again.input, again.seed, again.at) == (record.grants, record.input, record.seed, record.at);
         same.then_some(opening)
     }
 
-    pub(crate) fn to_record(&self, keyed: &Keyed) -> RunOpened {
+    pub(crate) fn to_record(&self, keyed: &Keyed, uptime: Uptime) -> RunOpened {
         let standing = &self.standing;
         RunOpened {
             agent: standing.agent.clone(),
@@ -152,6 +152,7 @@ impl Opening {
             parent: self.parent,
             run: self.run,
             seed: keyed.digest(&self.seed),
+            uptime,
             v: VERSION,
         }
     }

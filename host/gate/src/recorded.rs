@@ -203,9 +203,9 @@ impl Recorded {
         &self.leases
     }
 
-    /// How long it went on so far, in milliseconds: by the times of its records, or by its own clock where that says more.
-    pub fn spent_ms(&self) -> u64 {
-        self.spent.ms()
+    /// How long it went on so far.
+    pub fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
@@ -273,6 +273,7 @@ impl Recorded {
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
+            | Record::ClockChanged(_)
             | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }

@@ -24,6 +24,7 @@ use crate::ledger::OpenRun;
 use crate::log::{Durable, Entry};
 use crate::observed::Aggregate;
 use crate::opening::Opening;
+use crate::spent::Spent;
 use crate::sum::Sum;
 use crate::takeover::Seen;
 use crate::trace::{ProgressSlot, Trace};
@@ -40,6 +41,10 @@ pub struct RunGate(Arc<Shared>);
 type Stars = Box<dyn Fn(&SafeText) -> SafeText + Send + Sync>;
 
 pub(crate) struct Shared {
+    /// When this process opened it or went on with it, by the clock that nobody can set.
+    pub(crate) began_ns: u64,
+    /// How long it had gone on by then.
+    pub(crate) spent: Spent,
     pub(crate) book: Arc<Book>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyed: Keyed,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::{Opened, Part, Visitor, visit};
 use crate::opening::Opening;
+use crate::times::Times;
 use crate::touched::{Line, Only, Touched, hosts_of, lies_in, normal};
 
 /// BOUND: names of one kind that are remembered, to suggest the one that was meant.
@@ -32,6 +33,8 @@ pub struct Question {
     pub run: Option<RunId>,
     /// Of runs that were opened then or later, milliseconds since 1970.
     pub since_ms: Option<u64>,
+    /// By which that is judged.
+    pub times: Times,
 }
 
 /// A file as a person names it: by the guest's path, by the host's path, or by a path from a mount on.
@@ -121,11 +124,12 @@ impl<'a> Searching<'a> {
         run != log_run() && !self.left_out.contains(&run)
     }
 
-    fn leaves_out(&self, run: RunId, opened: &Opened) -> bool {
-        let Question { agent, run: only, since_ms, .. } = self.question;
+    fn leaves_out(&self, part: &Part, opened: &Opened) -> bool {
+        let Question { agent, run: only, since_ms, times, .. } = self.question;
+        let run = part.run;
         agent.as_deref().is_some_and(|agent| opened.agent.as_str() != agent)
             || only.is_some_and(|only| run != only)
-            || since_ms.is_some_and(|since| run.unix_ms() < since)
+            || since_ms.is_some_and(|since| part.opened_ms(times) < since)
     }
 }
 
@@ -137,7 +141,7 @@ impl Visitor for Searching<'_> {
     fn part(&mut self, part: &Part) {
         if let Some(opened) = &part.opened {
             remember(&mut self.names.agents, opened.agent.as_str());
-            if self.leaves_out(part.run, opened) {
+            if self.leaves_out(part, opened) {
                 self.left_out.insert(part.run);
             }
         }

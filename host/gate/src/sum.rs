@@ -105,7 +105,19 @@ mod tests {
             resource: SafeText::new(what, 512),
         };
         let params = Digest::of(b"");
-        Refused { alike: 1, ask, at: 0, counted: None, kind: Kind::Refused, op: 0, params, reason: Reason::NotServed, v: VERSION }.into()
+        Refused {
+            alike: 1,
+            ask,
+            at: 0,
+            counted: None,
+            kind: Kind::Refused,
+            op: 0,
+            params,
+            reason: Reason::NotServed,
+            spent_ms: 0,
+            v: VERSION,
+        }
+        .into()
     }
 
     /// Bytes that the rows hold, text alone.

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod ahead;
 mod base;
 mod chain;
 mod custody;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use effect::{Digest, RunId};
 
+use crate::ahead::Ahead;
 use crate::base::Base;
 use crate::custody;
 use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError};
@@ -218,7 +219,9 @@ fn check(
     report.segments = numbers.len();
     let first = Base::first(report.base.as_ref());
     let gap = segment::gap(first, &numbers).or(numbers.is_empty().then_some(first));
+    let ahead = Ahead::default();
     let mut walker = Walker::new(key, Signatures::Each, known);
+    walker.ahead = Some(&ahead);
     let from = match (walker.begin(folder, report.base.as_ref()), gap) {
         // What lies before a gap is of use, and is read.
         (Ok(from), Some(missing)) if missing > first => (from, Some(missing)),
@@ -227,7 +230,12 @@ fn check(
     };
     let (from, gap) = from;
     let until_gap: Vec<u32> = numbers.iter().copied().filter(|number| gap.is_none_or(|gap| *number < gap)).collect();
-    let walked = walk(folder, &until_gap, from, &mut walker, each);
+    let walked = std::thread::scope(|scope| {
+        ahead.start(scope, (folder, &until_gap), key);
+        let walked = walk(folder, &until_gap, from, &mut walker, each);
+        ahead.end();
+        walked
+    });
     report.size = walker.tree.size();
     report.root = walker.tree.root();
     report.batches = walker.batches;

@@ -9,6 +9,7 @@ use std::path::Path;
 use effect::record::newer_form;
 use effect::{Digest, RunId};
 
+use crate::ahead::Ahead;
 use crate::base::Base;
 use crate::err::{Fault, FaultKind, KnownFrom, Newer};
 use crate::frame::{LeafView, PAYLOAD};
@@ -98,6 +99,8 @@ pub(crate) struct Walker<'k> {
     pub(crate) heads: HashMap<RunId, Head>,
     pub(crate) before: Before,
     pub(crate) signatures: Signatures,
+    /// Who checks signatures ahead, if somebody does.
+    pub(crate) ahead: Option<&'k Ahead>,
     pub(crate) known: Vec<Known>,
     pub(crate) last_note: Option<String>,
     pub(crate) batches: u64,
@@ -125,6 +128,7 @@ impl<'k> Walker<'k> {
             heads: HashMap::new(),
             before: Before::Nothing,
             signatures,
+            ahead: None,
             known,
             last_note: None,
             batches: 0,
@@ -225,6 +229,7 @@ impl<'k> Walker<'k> {
     fn trailer(&mut self, segment: u32, batch: &Batch<'_>) -> Result<(), FaultKind> {
         let (note, at) = batch.trailer().ok_or(FaultKind::Trailer(crate::note::NoteError::Malformed))?;
         let signed = match self.signatures {
+            Signatures::Each if self.ahead.is_some_and(|ahead| ahead.has(note)) => Checkpoint::read(note),
             Signatures::Each => self.key.check(note),
             Signatures::Last => Checkpoint::read(note),
         };

@@ -200,7 +200,7 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
     }
     let mut bounds = Bounds { credential: Some(ask.name.clone()), rule: format!("credentials.{}", ask.name), ..Bounds::default() };
     for (method, target) in binding.requests(&ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
-        scope::within(grants.engagement.as_ref(), facts.now_unix_s, (&target.host, &method))?;
+        scope::within(grants.engagement.as_ref(), facts, (&target.host, &method))?;
         crate::decide::never_host(&target.host)?;
         if !binding.covers(&ask.name, &method, &target) {
             return Err(Reason::CredentialNotBound(shown()));

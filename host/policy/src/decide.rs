@@ -14,6 +14,9 @@ use crate::{address, credential, headers, meaning, scope};
 pub struct Facts {
     /// For a request: the credential that the guest chose, by [`crate::choose`].
     pub chosen: Option<Choice>,
+    /// Seconds since 1970, where that may be an earlier moment than `now_unix_s`: somebody has set the clock, and what is good from a moment on
+    /// must have begun by both.
+    pub earliest_unix_s: Option<u64>,
     /// Seconds since 1970: a grant is good before its end.
     pub now_unix_s: u64,
     /// For an ask of a file: the mount it is in, counted as in [`Grants::files`], where the broker knows it.
@@ -41,7 +44,7 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
         return Err(Reason::NothingGranted);
     }
     never_host(&ask.target.host)?;
-    scope::within(grants.engagement.as_ref(), facts.now_unix_s, (&ask.target.host, &ask.method))?;
+    scope::within(grants.engagement.as_ref(), facts, (&ask.target.host, &ask.method))?;
     let chosen = facts.chosen.as_ref().map(Choice::name);
     let mut nearest = Miss::Host;
     for (n, grant) in grants.http.iter().enumerate() {

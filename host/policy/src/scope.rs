@@ -2,13 +2,15 @@
 
 use effect::{Engagement, Environment, Host, HttpTarget, Method, PRODUCTION, Reason, SafeText};
 
+use crate::decide::Facts;
+
 /// Whether an engagement, where there is one, reaches the request.
-pub(crate) fn within(engagement: Option<&Engagement>, now_unix_s: u64, (host, method): (&Host, &Method)) -> Result<(), Reason> {
+pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, method): (&Host, &Method)) -> Result<(), Reason> {
     let Some(engagement) = engagement else { return Ok(()) };
     let outside = |what: &str| Err(Reason::OutsideEngagement(SafeText::new(what, 64)));
-    if now_unix_s < engagement.from_s {
+    if facts.earliest_unix_s.unwrap_or(facts.now_unix_s) < engagement.from_s {
         outside("it has not begun")
-    } else if now_unix_s >= engagement.until_s {
+    } else if facts.now_unix_s >= engagement.until_s {
         outside("it has ended")
     } else if !engagement.reaches(host) {
         outside("the host is none of its targets")

@@ -15,7 +15,7 @@ mod credential;
 mod holes;
 mod meaning;
 
-const NOW: Facts = Facts { chosen: None, now_unix_s: 1_800_000_000, mount: None };
+const NOW: Facts = Facts { chosen: None, earliest_unix_s: None, now_unix_s: 1_800_000_000, mount: None };
 
 fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant {
     HttpGrant {

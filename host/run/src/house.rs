@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use broker::{LiveHandle, SystemClock};
 use effect::record::{Kind, Record, Recovered, VERSION};
 use effect::{Digest, Limits, Means, RunId, SafeText, Stopping};
-use gate::{Clock as _, Gate, Ledger, Snapshot};
+use gate::{Clock as _, ClockMark, Gate, Ledger, Snapshot};
 use home::Access;
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
@@ -243,7 +243,15 @@ impl House {
         };
         let ledger = fold(&journal.reader()?, &opened)?;
         let clock = Arc::new(SystemClock::new());
+        let change = ledger.clock_change(&ClockMark::of(&*clock));
+        if let Some(change) = &change {
+            // Until this process ends, nothing lasts longer or begins earlier for it.
+            clock.expect(change.was);
+        }
         let gate = Gate::new(Arc::new(journal.clone()), Arc::clone(&clock) as Arc<dyn gate::Clock>, ledger);
+        if let Some(change) = change {
+            drop(gate.append_log(&change.into())?);
+        }
         if opened.recovered_bytes > 0 {
             let record: Record = Recovered { at: clock.unix_ms(), bytes: opened.recovered_bytes, kind: Kind::Recovered, v: VERSION }.into();
             drop(gate.append_log(&record)?);
@@ -372,6 +380,11 @@ pub fn local_vault(place: &Place, passphrase_file: Option<&Path>) -> vault::Loca
         Some(file) => local.with_passphrase_file(file),
         None => local,
     }
+}
+
+/// The machine's clock and its uptime, as they are now.
+pub fn clock_now() -> ClockMark {
+    ClockMark::of(&SystemClock::new())
 }
 
 /// The ledger: what the snapshot has, and what came after it.

@@ -29,7 +29,7 @@ pub use err::RunError;
 pub use event::{Event, Events};
 pub use forms::FORMS;
 pub use holder::{Holder, HolderClient, HolderSocket};
-pub use house::{House, HouseOptions, Place, local_vault};
+pub use house::{House, HouseOptions, Place, clock_now, local_vault};
 pub use life::Running;
 pub use order::{NetworkOrder, RunOrder};
 pub use policy::destination::OutsideError;

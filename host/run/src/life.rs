@@ -143,8 +143,9 @@ impl House {
         let network = needs_network(&opening.standing.grants).then(|| self.network(network)).transpose()?;
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
-        let spent = Duration::from_millis(recorded.spent_ms());
-        let resuming = Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes() };
+        let spent = Duration::from_millis(recorded.spent().ms());
+        let resuming =
+            Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes(), spent: recorded.spent() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| RunError::RecordBroken)?;
         let runtime = tokio::runtime::Handle::current();
@@ -344,7 +345,9 @@ fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option<serde_json
 fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> Report {
     let (closing, tally) = closed;
     let opening = gate.opening();
+    let changes = house.inner.gate.with_ledger(|ledger| ledger.clock_changes.clone());
     let record = RecordEvidence {
+        clock_changes: changes.into_iter().filter(|(index, _)| *index > sum.first).map(|(_, change)| change).collect(),
         first: sum.first,
         last: sum.last,
         entries: sum.entries,

@@ -1,6 +1,6 @@
 //! The two halves of a report: what the agent claims, and what the record shows.
 
-use effect::record::{AgentRef, Record};
+use effect::record::{AgentRef, ClockChanged, Record};
 use effect::{Digest, Finding, Limits, Outcome, Principal, RunId};
 use gate::{Sum, Touched};
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,9 @@ pub struct Evidence {
 /// Where in the record a run is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RecordEvidence {
+    /// Changes of the machine's clock since the run was opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clock_changes: Vec<ClockChanged>,
     /// Index of its first record.
     pub first: u64,
     /// Index of its last record.

@@ -23,10 +23,10 @@ fn text(text: &str) -> SafeText {
     SafeText::new(text, 200)
 }
 
-fn opened(run: RunId, at: u64) -> Record {
+fn opened(run: RunId, at: u64, number: u64) -> Record {
     let zero = Digest::from_bytes([0; 32]);
     RunOpened {
-        agent: AgentRef { digest: zero, name: text("bench"), version: text("1.0.0") },
+        agent: AgentRef { digest: zero, name: text(&format!("bench-{}", number % 10)), version: text("1.0.0") },
         at,
         by: effect::Principal::new(1000, Some("bench")),
         config: None,
@@ -39,6 +39,7 @@ fn opened(run: RunId, at: u64) -> Record {
         parent: None,
         run,
         seed: zero,
+        uptime: effect::record::Uptime::default(),
         v: VERSION,
     }
     .into()
@@ -66,24 +67,34 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
         peer: Some(([127, 0, 0, 1], 443).into()),
         reason: None,
         sent: Some(Sent { body: 0, head: 300 }),
+        spent_ms: 0,
         status: Some(200),
         tls: None,
         v: VERSION,
     };
     let source = text("https://api.example.com:443");
     let received = Received { bytes: 1000, digest: params, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true };
-    [Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, v: VERSION }.into(), answered.into(), received.into()]
+    [
+        Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, spent_ms: 0, v: VERSION }.into(),
+        answered.into(),
+        received.into(),
+    ]
 }
 
-/// A home with a thousand runs of a thousand records each.
-fn grow(home: &run::Place) {
+/// When a run of such a home began, milliseconds since 1970: 508 a day, from August 2026 on.
+pub(crate) fn began_ms(number: u64) -> u64 {
+    1_787_000_000_000 + number * 170_000
+}
+
+/// A home with so many runs of so many requests each, of ten agents. The disk has them after so many runs each time.
+pub(crate) fn grow(home: &run::Place, runs: u64, asks: u64, together: u64) {
     let (journal, _) = Journal::open(&home.home, Some(&home.state), journal::Options::default()).unwrap();
-    for number in 0..RUNS {
-        let at = 1_800_000_000_000 + number;
+    for number in 0..runs {
+        let at = began_ms(number);
         let run = RunId::from_parts(at, [7; 10]);
         journal.open_run_key(run).unwrap();
-        let mut records = vec![opened(run, at)];
-        records.extend((1..=ASKS).flat_map(|op| exchange(op, at)));
+        let mut records = vec![opened(run, at, number)];
+        records.extend((1..=asks).flat_map(|op| exchange(op, at)));
         let outcome = Outcome::Done;
         records.push(
             RunClosed { active_ms: 1, at, kind: Kind::RunClosed, obstacle: None, outcome, output: None, peak_memory: 1, v: VERSION }.into(),
@@ -91,7 +102,7 @@ fn grow(home: &run::Place) {
         let last = records.len() - 1;
         let entry = |(n, record): (usize, Record)| Entry { ends: n == last, ..Entry::new(run, record.to_bytes()) };
         journal.append_all(records.into_iter().enumerate().map(entry).collect()).unwrap();
-        if number % 50 == 0 {
+        if number % together == 0 {
             journal.durable().wait_blocking().unwrap();
         }
     }
@@ -121,7 +132,7 @@ fn verb(home: &run::Place, args: &[&str]) -> (Duration, Output) {
 pub(crate) fn audit() {
     let folder = tempfile::tempdir().unwrap();
     let home = place(folder.path());
-    grow(&home);
+    grow(&home, RUNS, ASKS, 50);
     let (nothing, _) = verb(&home, &["--version"]);
     for (args, bound) in [
         (&["audit", "touched", "--json"][..], "1 s, 256 MiB"),

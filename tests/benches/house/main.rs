@@ -14,6 +14,8 @@ mod broker;
 mod density;
 mod fair;
 mod http;
+mod large;
+mod lasting;
 mod spawn;
 mod startup;
 mod world;
@@ -56,7 +58,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|row| row == name);
     println!("| what | measured | at most | how |\n|---|---|---|---|");
-    let rows: [(&str, fn()); 16] = [
+    let rows: [(&str, fn()); 18] = [
         ("spawn", spawn::spawn),
         ("call", spawn::call),
         ("http", http::http),
@@ -70,6 +72,8 @@ fn main() {
         ("revoke", broker::revoke),
         ("slow", broker::slow),
         ("audit", audit::audit),
+        ("large", large::large),
+        ("lasting", lasting::lasting),
         ("scan", agents::scan),
         ("python", agents::python),
         ("watch", agents::watch),

@@ -265,7 +265,12 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     // The process dies here: nothing is closed. What it still does must not reach the record.
     std::mem::forget(world);
 
-    let resuming = Resuming { by: effect::Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0 };
+    let resuming = Resuming {
+        by: effect::Principal::new(1001, Some("bob")),
+        leases: Default::default(),
+        recorded_bytes: 0,
+        spent: Default::default(),
+    };
     let recorded = home.recorded(run);
     let gate = home.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut world = Replay::resume(recorded, live(&gate, network())).unwrap();
@@ -322,7 +327,12 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
 
     // What was read is not read again; what was open is opened again.
     std::fs::write(lot.path().join("a/b/f"), b"abcdefghij").unwrap();
-    let resuming = Resuming { by: effect::Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0 };
+    let resuming = Resuming {
+        by: effect::Principal::new(1001, Some("bob")),
+        leases: Default::default(),
+        recorded_bytes: 0,
+        spent: Default::default(),
+    };
     let gate = home.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut world = Replay::resume(recorded, live(&gate, None)).unwrap();
     let (below, file) = first(&mut world);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use ::run::{Holder, Place};
 use effect::{Principal, RunId, SafeText, UnknownAct};
 use gate::{Ledger, OpenRun};
-use journal::{Position, Reader, log_run};
 use serde::Serialize;
 
 use crate::err::CliError;
@@ -90,7 +89,9 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
             // A home in which nothing ran has no runs.
             Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
             // It helps to see what goes on, and is no evidence of it: so it reads as little as it can.
-            reader => open_runs(&reader?.believing(), &mut unseen)?,
+            reader => log::ledger(&reader?.believing(), |run| {
+                unseen.remove(&run);
+            })?,
         };
         if looks == LOOKS || unseen.is_empty() {
             return Ok(open);
@@ -98,25 +99,6 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
         looks += 1;
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
-}
-
-/// The fold of the log: the last snapshot that the home's holder kept, and the records after it. Removes each run that it finds from
-/// `unseen`.
-fn open_runs(reader: &Reader, unseen: &mut HashSet<RunId>) -> Result<Ledger, CliError> {
-    let kept = reader.snapshot().and_then(|(bytes, from)| Some((Ledger::from_snapshot(&bytes)?, from)));
-    let (mut ledger, from) = kept.unwrap_or_else(|| (Ledger::new(), Position::start()));
-    unseen.retain(|run| ledger.open_run(*run).is_none());
-    let cut: HashSet<RunId> = reader.cut_runs().collect();
-    for record in reader.records_from(from) {
-        let record = record?;
-        unseen.remove(&record.run);
-        if cut.contains(&record.run) && record.run != log_run() {
-            continue;
-        }
-        // `audit verify` reports records that are out of order.
-        let _ = ledger.fold(record.run, record.seq, &record.body);
-    }
-    Ok(ledger)
 }
 
 fn row(run: RunId, open: &OpenRun, is_going: bool) -> Row {
@@ -162,7 +144,7 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use effect::record::{AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Kind, Record, RunOpened, VERSION};
+    use effect::record::{AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Kind, Record, RunOpened, Uptime, VERSION};
     use effect::{Bounds, Digest, Limits};
 
     use super::*;
@@ -190,6 +172,7 @@ mod tests {
             parent: None,
             run,
             seed: zero,
+            uptime: Uptime::default(),
             v: VERSION,
         };
         opened.into()
@@ -206,7 +189,8 @@ mod tests {
             resource: text(resource),
         };
         let params = Digest::from_bytes([0; 32]);
-        let asked = Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, v: VERSION };
+        let asked =
+            Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, spent_ms: 0, v: VERSION };
         let answered = answer.map(|outcome| Answered {
             at: 3,
             credential_version: None,
@@ -217,6 +201,7 @@ mod tests {
             peer: None,
             reason: None,
             sent: None,
+            spent_ms: 0,
             status: None,
             tls: None,
             v: VERSION,

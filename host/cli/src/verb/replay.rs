@@ -132,6 +132,7 @@ impl Compared {
             | Record::Received(_)
             | Record::RunOpened(_)
             | Record::RunResumed(_)
+            | Record::ClockChanged(_)
             | Record::ActSettled(_)
             | Record::RunClosed(_)
             | Record::LeaseIssued(_)

@@ -116,8 +116,12 @@ fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
     let mut last = 0;
     let mut asked = BTreeMap::new();
     let given = wanted.beside.as_ref().map(Beside::given).transpose()?;
+    let mut changes = clock_changes(reader, wanted)?.into_iter().peekable();
     for record in reader.of_run_from(wanted.run, wanted.from) {
         let record = record?;
+        while let Some(change) = changes.next_if(|change| last > 0 && change.index < record.at.index) {
+            show_change(&change, wanted.json)?;
+        }
         last = record.seq;
         let shown = Shown::new(&record);
         let beside = || wanted.beside.as_ref().zip(given.as_ref());
@@ -150,6 +154,26 @@ fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
         (Some(seq), last) => Err(CliError::NoSuchRecord { run: wanted.run, seq, last }),
         (None, _) => Ok(exit::DONE),
     }
+}
+
+/// Changes of the machine's clock after the run began. Nothing, where one record alone is wanted.
+fn clock_changes(reader: &Reader, wanted: &Wanted<'_>) -> Result<Vec<Shown>, CliError> {
+    if wanted.seq.is_some() {
+        return Ok(Vec::new());
+    }
+    let ledger = log::ledger(reader, |_| {})?;
+    let after = ledger.clock_changes.iter().map(|(index, _)| *index).filter(|index| *index > wanted.from.index);
+    let mut changes = Vec::new();
+    for index in after {
+        if let Some(record) = reader.records_from_index(index)?.next() {
+            changes.push(Shown::new(&record?));
+        }
+    }
+    Ok(changes)
+}
+
+fn show_change(change: &Shown, json: bool) -> Result<(), CliError> {
+    if json { out::json_line(change) } else { out::line(&line::of(change, line::Column::Seq)) }
 }
 
 /// What was refused and why: at once, or when an address turned out to be one that it may not have.

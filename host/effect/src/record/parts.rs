@@ -279,6 +279,15 @@ pub struct DeliveredOne {
     pub op: u64,
 }
 
+/// How long a machine was up at some moment. Nobody can set it, unlike the clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uptime {
+    /// Which start of which machine: 32 hexadecimal digits. Empty where the system does not tell.
+    pub boot: String,
+    /// Since that start, in milliseconds.
+    pub ms: u64,
+}
+
 /// The kinds of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -37,6 +37,10 @@ fn changed(by: Actor) -> Record {
         .into()
 }
 
+fn uptime() -> Uptime {
+    Uptime { boot: "0f".repeat(16), ms: 7 }
+}
+
 fn one_of_each() -> Vec<Record> {
     let v = VERSION;
     let claims = vec![
@@ -68,7 +72,7 @@ fn one_of_each() -> Vec<Record> {
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
     let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned(), ..Bounds::default() };
     vec![
-        Asked { again: false, ask: ask(), at: 1, bounds, kind: Kind::Asked, op: 1, params: digest(), v }.into(),
+        Asked { again: false, ask: ask(), at: 1, bounds, kind: Kind::Asked, op: 1, params: digest(), spent_ms: 5, v }.into(),
         Refused {
             alike: 1,
             ask: ask(),
@@ -78,6 +82,7 @@ fn one_of_each() -> Vec<Record> {
             op: 1,
             params: digest(),
             reason: Reason::HeaderNotYours(text("cookie")),
+            spent_ms: 5,
             v,
         }
         .into(),
@@ -91,6 +96,7 @@ fn one_of_each() -> Vec<Record> {
             peer: Some("[::1]:80".parse().unwrap()),
             reason: None,
             sent: Some(Sent { body: 1, head: 2 }),
+            spent_ms: 5,
             status: Some(200),
             tls,
             v,
@@ -140,10 +146,12 @@ fn one_of_each() -> Vec<Record> {
             parent: None,
             run: RunId::from_parts(1, [7; 10]),
             seed: digest(),
+            uptime: uptime(),
             v,
         }
         .into(),
-        RunResumed { at: 1, by: user(), kind: Kind::RunResumed, v }.into(),
+        RunResumed { at: 1, by: user(), kind: Kind::RunResumed, spent_ms: 5, uptime: uptime(), v }.into(),
+        ClockChanged { at: 1, by_ms: -3_600_000, kind: Kind::ClockChanged, restarted: false, uptime: uptime(), v, was: 3_600_001 }.into(),
         ActSettled { at: 1, by: user(), did: true, kind: Kind::ActSettled, op: 3, v }.into(),
         closed(Outcome::Stopped(crate::Stopping { by: user(), means: crate::Means::CtrlC })),
         closed(Outcome::Failed { code: text("c"), message: text("m") }),
@@ -235,4 +243,17 @@ fn a_body_of_a_newer_form_is_told_from_one_that_is_not_understood() {
 fn an_unknown_kind_is_an_error_and_not_a_guess() {
     assert!(Record::parse(br#"{"kind":"asked-nicely"}"#).is_err());
     assert!(Record::parse(br#"{"kind":"asked"}"#).is_err());
+}
+
+#[test]
+fn a_kind_of_something_within_is_not_taken_for_the_kind_of_the_body() {
+    // `said` is the body's own, `asked` a word of the agent.
+    let claim = Claim::Stdout(text("{\"kind\":\"asked\"}"));
+    let said: Record = Said { claims: vec![claim], kind: Kind::Said, v: VERSION }.into();
+    assert_eq!(Record::parse(&said.to_bytes()).unwrap(), said);
+    let nested = br#"{"bytes":2,"at":{"kind":"said"},"kind":"recovered","v":1}"#;
+    assert!(Record::parse(nested).is_err());
+    let lying = br#"{"claims":[],"inner":{"kind":"recovered"},"kind":"said","v":1}"#;
+    assert!(matches!(Record::parse(lying), Ok(Record::Said(_)) | Err(_)));
+    assert!(Record::parse(br#"{"kind":"nothing","v":1}"#).is_err());
 }

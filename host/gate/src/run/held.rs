@@ -58,7 +58,25 @@ impl Held<'_> {
     }
 
     pub(super) fn facts(&self) -> Facts {
-        Facts { chosen: None, now_unix_s: self.shared().clock.unix_ns() / 1_000_000_000, mount: None }
+        let shared = self.shared();
+        // SECURITY: in a run, time does not go back, though somebody sets the clock back while it goes on or is cut off.
+        let own_s = (shared.spent.latest_at() + self.went_on_ms()) / 1000;
+        Facts {
+            chosen: None,
+            earliest_unix_s: Some(shared.clock.earliest_s()),
+            now_unix_s: shared.clock.latest_s().max(own_s),
+            mount: None,
+        }
+    }
+
+    /// How long it goes on in this process.
+    fn went_on_ms(&self) -> u64 {
+        self.shared().clock.mono_ns().saturating_sub(self.shared().began_ns) / 1_000_000
+    }
+
+    /// How long it went on so far, over all processes.
+    pub(crate) fn spent_ms(&self) -> u64 {
+        self.shared().spent.ms() + self.went_on_ms()
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -137,7 +155,8 @@ impl Held<'_> {
         self.shared().watcher.on_refused(&named, &reason);
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
-        let record = Refused { alike: 1, ask: named, at, counted: None, kind: Kind::Refused, op: op.0, params, reason, v: VERSION };
+        let (kind, spent_ms) = (Kind::Refused, self.spent_ms());
+        let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, reason, spent_ms, v: VERSION };
         self.put(record, Vec::new())
     }
 
@@ -159,9 +178,9 @@ impl Held<'_> {
     /// Counting records stand for no single ask, and are recognised by that. Either all of them are written or none: a rebuild must not
     /// find only some.
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
-        let (at, params) = (self.now_ms(), self.keyed(b""));
+        let (at, params, spent_ms) = (self.now_ms(), self.keyed(b""), self.spent_ms());
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
-            Refused { alike, ask, at, counted: Some(counted), kind: Kind::Refused, op: 0, params, reason, v: VERSION }.into()
+            Refused { alike, ask, at, counted: Some(counted), kind: Kind::Refused, op: 0, params, reason, spent_ms, v: VERSION }.into()
         };
         let records: Vec<_> = several.into_iter().map(record).map(|record| with_payloads(record, Vec::new())).collect();
         match &mut self.inner.together {
@@ -202,6 +221,7 @@ impl Held<'_> {
             peer: how.head.peer.or(peer),
             reason: how.reason,
             sent,
+            spent_ms: self.spent_ms(),
             status: how.head.status,
             tls: how.head.tls,
             v: VERSION,

@@ -36,6 +36,7 @@ impl Held<'_> {
             kind: Kind::Asked,
             op: op.0,
             params: self.keyed(&canonical),
+            spent_ms: self.spent_ms(),
             v: VERSION,
         };
         let request = self.kept_request(&ask, canonical, repeat);

@@ -128,7 +128,7 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     assert_eq!((of_kind(&log, "lease-revoked").len(), of_kind(&log, "refused").len()), (1, 1));
     assert!(of_kind(&log, "refused")[0].contains("credential-revoked"));
     let record = recorded(&log.leaves());
-    let resuming = Resuming { by, leases: record.leases().clone(), recorded_bytes: 0 };
+    let resuming = Resuming { by, leases: record.leases().clone(), recorded_bytes: 0, spent: Default::default() };
     let gate = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     assert_eq!(use_it(&gate), Some(HttpFault::Denied));
     fold(&log.leaves());
@@ -141,7 +141,12 @@ fn uses_are_counted_over_a_crash() {
     assert_eq!(use_it(&gate), None);
     let record = recorded(&log.leaves());
     assert_eq!(record.leases()["key"].uses, 1);
-    let resuming = Resuming { by: effect::Principal::new(1001, Some("bob")), leases: record.leases().clone(), recorded_bytes: 0 };
+    let resuming = Resuming {
+        by: effect::Principal::new(1001, Some("bob")),
+        leases: record.leases().clone(),
+        recorded_bytes: 0,
+        spent: Default::default(),
+    };
     let again = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken; what is asked now is another operation.

@@ -17,6 +17,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
         peer: None,
         reason: None,
         sent: None,
+        spent_ms: 0,
         status: None,
         tls: None,
         v: VERSION,

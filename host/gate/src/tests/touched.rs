@@ -23,7 +23,7 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         resource: text(resource),
     };
     let bounds = Bounds { credential: credential.map(str::to_owned), ..Bounds::default() };
-    Asked { again: false, ask, at: 1, bounds, kind: Kind::Asked, op, params: Digest::of(b""), v: VERSION }.into()
+    Asked { again: false, ask, at: 1, bounds, kind: Kind::Asked, op, params: Digest::of(b""), spent_ms: 0, v: VERSION }.into()
 }
 
 fn answered(op: u64, outcome: AnswerClass) -> Record {
@@ -38,6 +38,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
         peer: is_response.then(|| "127.0.0.1:80".parse().unwrap()),
         reason: refused.then(|| Reason::CredentialUnavailable(text("alpha"))),
         sent: is_response.then_some(Sent { body: 2, head: 3 }),
+        spent_ms: 0,
         status: is_response.then_some(200),
         tls: None,
         v: VERSION,
@@ -59,7 +60,8 @@ fn refused(function: &str, resource: &str, resolved: Option<&str>, reason: Reaso
         resolved: resolved.map(text),
         resource: text(resource),
     };
-    Refused { alike: 1, ask, at: 1, counted: None, kind: Kind::Refused, op: 0, params: Digest::of(b""), reason, v: VERSION }.into()
+    Refused { alike: 1, ask, at: 1, counted: None, kind: Kind::Refused, op: 0, params: Digest::of(b""), reason, spent_ms: 0, v: VERSION }
+        .into()
 }
 
 fn files(paths: &[&str]) -> Record {

@@ -20,7 +20,8 @@ fn cut_off(method: &str) -> MemoryLog {
 
 /// Resumes it, and waits for the first thing that the guest is let see.
 fn resume(log: &MemoryLog, method: &str) -> Result<Event, Stop> {
-    let resuming = Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0 };
+    let resuming =
+        Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0, spent: Default::default() };
     let gate = gate_on(log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));

@@ -95,6 +95,7 @@ impl Lines {
             | Record::Said(_)
             | Record::RunOpened(_)
             | Record::RunResumed(_)
+            | Record::ClockChanged(_)
             | Record::ActSettled(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)

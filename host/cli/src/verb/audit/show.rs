@@ -1,6 +1,8 @@
 //! `audit show`: records, in the order of the log.
 
 use effect::record::Kind;
+use gate::Times;
+use journal::{Position, Reader, Records};
 
 use crate::err::CliError;
 use crate::log::{self, Shown};
@@ -13,7 +15,7 @@ pub(crate) struct Args {
     /// Of this run alone
     #[arg(long)]
     run: Option<String>,
-    /// Of runs that were opened then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
+    /// Recorded then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Of this kind alone
@@ -32,7 +34,7 @@ Examples:
 
 Kinds: run-opened, run-resumed, act-settled, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
 lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
-vault-sealed, rollback-accepted, reanchored, recovered.";
+vault-sealed, rollback-accepted, reanchored, recovered, clock-changed.\n\n`--since` goes by the clock as it is now: where it was set later, the times of earlier records are moved by that.";
 
 const KINDS: &[Kind] = &[
     Kind::RunOpened,
@@ -61,6 +63,7 @@ const KINDS: &[Kind] = &[
     Kind::RollbackAccepted,
     Kind::Reanchored,
     Kind::Recovered,
+    Kind::ClockChanged,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
@@ -68,20 +71,63 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let run = args.run.as_deref().map(|run| log::run(&reader, run)).transpose()?;
     let since = args.since.as_deref().map(since).transpose()?;
     let kind = args.kind.as_deref().map(kind).transpose()?;
-    let records = match run {
-        Some((run, from)) => reader.of_run_from(run, from),
-        None => reader.records(),
-    };
-    for record in records {
-        let shown = Shown::new(&record?);
-        // What belongs to no run has its own time.
-        let at_ms = shown.run.map_or_else(|| shown.at_ms().unwrap_or(0), |run| run.unix_ms());
-        if since.is_some_and(|since| at_ms < since) || kind.is_some_and(|kind| shown.kind() != kind) {
-            continue;
+    let wanted = Wanted { times: log::times(&reader)?, since, kind, json: args.json };
+    match (run, since, kind) {
+        (Some((run, from)), ..) => wanted.show(reader.of_run_from(run, from), None)?,
+        (None, Some(since), _) => wanted.show(reader.records_from(begins(&reader, &wanted.times, since)?), None)?,
+        // Most kinds are rare: what has none of them is not read.
+        (None, None, Some(kind)) => {
+            for (from, end) in gate::stretches_with(&reader, kind) {
+                wanted.show(reader.records_from(from), end)?;
+            }
         }
-        if args.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
+        (None, None, None) => wanted.show(reader.records(), None)?,
     }
     Ok(exit::DONE)
+}
+
+/// Which records are shown.
+struct Wanted<'a> {
+    times: Times,
+    since: Option<u64>,
+    kind: Option<&'a str>,
+    json: bool,
+}
+
+impl Wanted<'_> {
+    /// Up to a record of this index.
+    fn show(&self, records: Records, end: Option<u64>) -> Result<(), CliError> {
+        let mut at_ms = 0;
+        for record in records {
+            let record = record?;
+            if end.is_some_and(|end| record.at.index >= end) {
+                break;
+            }
+            if self.since.is_none() && !self.may_be(&record.body) {
+                continue;
+            }
+            let shown = Shown::new(&record);
+            // A record without a time of its own was written after the one before it.
+            at_ms = shown.at_ms().map_or(at_ms, |at| self.times.of(shown.index, at));
+            if self.since.is_some_and(|since| at_ms < since) || self.kind.is_some_and(|kind| shown.kind() != kind) {
+                continue;
+            }
+            if self.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
+        }
+        Ok(())
+    }
+
+    /// Whether a body may be of the kind: its name is somewhere in it.
+    fn may_be(&self, body: &[u8]) -> bool {
+        self.kind.is_none_or(|kind| body.windows(kind.len()).any(|window| window == kind.as_bytes()))
+    }
+}
+
+/// A place before which nothing was recorded then or later: where the last run began that began before then.
+fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliError> {
+    let runs = gate::runs(reader)?;
+    let before = runs.iter().rev().find(|part| part.opened_ms(times) < since);
+    Ok(before.map_or_else(Position::start, |part| part.at.into()))
 }
 
 /// A moment, in milliseconds since 1970.

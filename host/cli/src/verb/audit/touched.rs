@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gate::{FileName, Found, Question, Searched, Touched, Unknown, search};
+use gate::{FileName, Found, Question, Searched, Times, Touched, Unknown, search};
 use serde::Serialize;
 
 use super::show::since;
@@ -71,6 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         host: args.host.clone(),
         run: args.run.as_deref().map(|run| log::run_id(&reader, run)).transpose()?,
         since_ms: args.since.as_deref().map(since).transpose()?,
+        times: if args.since.is_some() { log::times(&reader)? } else { Times::default() },
     };
     let Found { touched, searched, unknown } = search(&reader, &question)?;
     if let (Some(text), 0) = (&args.run, searched.records)

@@ -12,8 +12,11 @@ use serde::Serialize;
 use crate::agent::read_bounded;
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, STATE_LOST};
+use crate::screen::Screen;
 use crate::{exit, out, place, words};
 
+/// After so many records a person is told how far it is.
+const TOLD_EACH: u64 = 65_536;
 /// BOUND: bytes of a public key.
 const KEY_BYTES_MAX: u64 = 4096;
 
@@ -164,7 +167,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let cut = cut_runs(&folder, key.as_ref());
     let mut reanchored = Vec::new();
     let mut unread = Unread::of(&folder);
+    let mut screen = Screen::new();
     let mut each = |leaf: &Leaf<'_>| {
+        if leaf.at.index > 0 && leaf.at.index.is_multiple_of(TOLD_EACH) {
+            screen.quietly(&format!("verifying: {} so far", words::many(leaf.at.index, "record", "records")));
+        }
         own |= leaf.run == log_run();
         if leaf.run == log_run()
             && let Ok(Record::Reanchored(record)) = Record::parse(leaf.body)
@@ -184,6 +191,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         Some(place) if key.is_none() && args.state.is_none() => journal::verify_home(&place.home, &place.state, &mut each)?,
         _ => journal::verify(&folder, key.as_ref(), args.state.as_deref(), &mut each),
     };
+    drop(screen);
     let mut result = result(report, order, args.folder.is_none());
     result.reanchored = reanchored;
     if let (None, Some(newer)) = (&args.folder, unread.first) {
