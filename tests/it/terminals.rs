@@ -1,7 +1,7 @@
 //! Several terminals at one home: who holds it, who is its client, and what Ctrl-C, SIGTERM and `stop` end.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStderr, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use effect::Grants;
 use effect::record::Record;
@@ -12,24 +12,38 @@ use tests::host::records;
 use tests::program::{Program, config};
 
 /// A program in a terminal of its own, and what it says there.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     said: BufReader<ChildStderr>,
-    run: String,
+    pub(crate) run: String,
 }
 
 impl Terminal {
     /// Starts a guest that never ends by itself, and returns when its run is on the record.
-    fn waiting(program: &Program, agent: &str) -> Self {
-        let mut command = program.command(&[], &["run", agent, "--trust"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut terminal = Self { said: BufReader::new(child.stderr.take().unwrap()), child, run: String::new() };
+    pub(crate) fn waiting(program: &Program, agent: &str) -> Self {
+        Self::running(program.command(&[], &["run", agent, "--trust"]))
+    }
+
+    /// Starts a run, and returns when it is on the record.
+    pub(crate) fn running(command: Command) -> Self {
+        let mut terminal = Self::start(command);
         terminal.run = terminal.until("run 0").split_whitespace().last().unwrap().to_owned();
         terminal
     }
 
+    /// Starts anything.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self { said: BufReader::new(child.stderr.take().unwrap()), child, run: String::new() }
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Reads on to a line with these words.
-    fn until(&mut self, words: &str) -> String {
+    pub(crate) fn until(&mut self, words: &str) -> String {
         let mut line = String::new();
         while self.said.read_line(&mut line).unwrap() > 0 {
             if line.contains(words) {
@@ -40,26 +54,38 @@ impl Terminal {
         panic!("it ended without `{words}`");
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), signal).unwrap();
     }
 
     /// The number it ends with.
-    fn ends(mut self) -> i32 {
+    pub(crate) fn ends(self) -> i32 {
+        self.ends_saying().0
+    }
+
+    /// The same, with what it still says.
+    pub(crate) fn ends_saying(mut self) -> (i32, String) {
         // What it still has to say must not keep it.
-        std::io::copy(&mut self.said, &mut std::io::sink()).unwrap();
-        self.child.wait().unwrap().code().unwrap()
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code().unwrap(), said)
+    }
+
+    /// Ends it as the system does where memory is short.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
 /// A program that never ends by itself, whichever way it waits.
-fn waits() -> Program {
+pub(crate) fn waits() -> Program {
     let names = ["waits_for_ever", "spins_forever"];
     Program::new(&names.map(|name| config(&name.replace('_', "-"), &guest(name), &Grants::default())).concat())
 }
 
 /// How the record says that a run ended.
-fn end(program: &Program, run: &str) -> String {
+pub(crate) fn end(program: &Program, run: &str) -> String {
     let records = records(&program.place().home, run.parse().unwrap());
     match records.last() {
         Some(Record::RunClosed(closed)) => serde_json::to_string(&closed.outcome).unwrap(),
@@ -107,7 +133,7 @@ fn stop_from_a_second_terminal_ends_the_run_and_ps_shows_it_until_then() {
 fn a_holder_stays_for_the_runs_of_others_until_it_is_told_twice() {
     let program = waits();
     let mut holder = Terminal::waiting(&program, "waits-for-ever");
-    let client = Terminal::waiting(&program, "waits-for-ever");
+    let mut client = Terminal::waiting(&program, "waits-for-ever");
     let (first, second) = (holder.run.clone(), client.run.clone());
     holder.signal(Signal::INT);
     let line = holder.until("staying until runs of others have ended");
@@ -118,8 +144,13 @@ fn a_holder_stays_for_the_runs_of_others_until_it_is_told_twice() {
     assert_eq!(listed.pointer("/0/run"), Some(&Value::from(second.as_str())), "{listed}");
     holder.signal(Signal::INT);
     assert_eq!(holder.ends(), 130);
+    // Nothing is kept of a run that can only look. So its client begins it anew, in the client's own process.
+    let anew = client.until("begins anew as run ").split_whitespace().last().unwrap().to_owned();
+    assert!(end(&program, &second).contains("holder-gone"));
+    client.until(&format!("run {anew}"));
+    client.signal(Signal::INT);
     assert_eq!(client.ends(), 130);
-    assert!(end(&program, &second).contains("ctrl-c"));
+    assert!(end(&program, &anew).contains("ctrl-c"));
 }
 
 #[test]

@@ -42,6 +42,11 @@ impl Finishing {
         async move { task.await.ok() }
     }
 
+    /// Whether anything is under way.
+    pub(crate) fn is_under_way(&self) -> bool {
+        *self.under_way.borrow() > 0
+    }
+
     /// Returns when nothing is under way.
     pub(crate) async fn finished(&self) {
         let mut under_way = self.under_way.subscribe();

@@ -90,6 +90,18 @@ impl LiveHandle {
         self.inbox.end(Stop::Stopped);
     }
 
+    /// No intent is written after this. What is under way goes on, and a guest that asks for more ends with [`Stop::Stopped`].
+    pub fn ask_no_more(&self) {
+        if let Some((gate, ..)) = &self.acts {
+            gate.ask_no_more();
+        }
+    }
+
+    /// Whether anything was asked whose end the guest has not seen, or the host itself is talking to a server for the run.
+    pub fn is_under_way(&self) -> bool {
+        self.acts.as_ref().is_some_and(|(gate, leased, _)| gate.is_under_way() || leased.finishing.is_under_way())
+    }
+
     /// Returns when all exchanges that the host has begun for the run at other servers are over. They are finished, and are on the record
     /// before the end of the run is.
     pub async fn finished(&self) {

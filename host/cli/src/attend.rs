@@ -1,6 +1,7 @@
 //! Stays with runs until they have ended: displays their events, passes signals on, prints the report.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use effect::{Means, RunId, Severity, Stopping};
 use futures_util::StreamExt as _;
@@ -11,7 +12,7 @@ use crate::err::CliError;
 use crate::exit::{self, Strictness};
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{out, report, sarif};
+use crate::{leave, out, place, report, sarif, words};
 
 /// How the end of a run is shown.
 #[derive(Clone, Debug)]
@@ -32,30 +33,27 @@ pub(crate) enum Beginning {
     Resume { run: RunId, network: NetworkOrder },
 }
 
-impl Beginning {
-    async fn begin(self, holder: &Holder) -> Result<Running, RunError> {
-        match self {
-            Self::Start(order) => holder.start(*order).await,
-            Self::Resume { run, network } => holder.resume(run, network).await,
-        }
-    }
-}
+/// BOUND: how often one run is gone on with after its holder went away. A run may itself be what ends its holders.
+const TAKEN_OVER_MAX: u32 = 5;
 
 /// Begins a run, or the shards of one, attends them and leaves the home when they have ended. The number is the program's.
 pub(crate) async fn attend(
-    holder: Holder,
+    mut holder: Holder,
     beginnings: Vec<Beginning>,
     agent: &str,
     showing: Showing,
     signals: &mut Signals,
 ) -> Result<u8, CliError> {
-    let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: false };
-    let (reports, failed) = attended.all(&holder, beginnings, signals).await;
+    let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
+    let (reports, failed, haste) = attended.all(&mut holder, beginnings, signals).await;
     drop(attended);
     // Of several, what some have done is shown though others failed.
     let shown = if reports.is_empty() { Ok(exit::HOST) } else { show(&reports, &showing) };
     // Others' runs may go on in this process, whatever became of its own.
-    let left = leave(holder, signals).await;
+    let left = match (haste, &holder) {
+        (Haste::Leaves, Holder::Here(house, _)) => leave::hand_over(house, signals).await,
+        _ => leave::leave(holder, signals).await,
+    };
     if let Some(failed) = failed {
         return Err(failed);
     }
@@ -64,31 +62,61 @@ pub(crate) async fn attend(
     Ok(code)
 }
 
+/// Whether a person wants to be gone, whatever goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    Stays,
+    Leaves,
+}
+
 /// Runs that were begun here.
 struct Attended<'a> {
     agent: &'a str,
     going: Vec<Going>,
     screen: Screen,
-    told_to_end: bool,
+    told_to_end: Option<Means>,
+    disk_is_told: bool,
 }
 
 /// One of them, with what it ended with.
 struct Going {
     running: Running,
     ended: Option<Result<Report, CliError>>,
+    /// Its holder went away, and it has not ended.
+    is_left: bool,
+    taken_over: u32,
+    /// To begin it anew, if nothing of it came onto the record.
+    order: Option<RunOrder>,
+    network: NetworkOrder,
 }
 
 impl Attended<'_> {
     /// To the end of each: their reports, and the first thing that went wrong. Where one can't begin, those that have begun are told to end.
-    async fn all(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> (Vec<Report>, Option<CliError>) {
+    async fn all(
+        &mut self,
+        holder: &mut Holder,
+        beginnings: Vec<Beginning>,
+        signals: &mut Signals,
+    ) -> (Vec<Report>, Option<CliError>, Haste) {
         let begun = self.begin(holder, beginnings, signals).await;
         if let Err(err) = &begun {
             self.stop(if let CliError::EndedEarly { means } = err { *means } else { Means::ShardFailed });
         }
+        let mut haste = Haste::Stays;
         while self.going.iter().any(|going| going.ended.is_none()) {
+            if let Some(at) = self.left() {
+                self.take_over(at, holder, signals).await;
+                continue;
+            }
             tokio::select! {
                 (at, event) = next(&mut self.going) => self.take(at, event),
-                means = signals.next() => self.end(holder, means),
+                means = signals.next() => if self.told_to_end.is_some() {
+                    haste = Haste::Leaves;
+                    self.give_up(means);
+                } else {
+                    self.stop(means);
+                },
+                () = tokio::time::sleep(LOOK_AT_DISK) => self.look_at_disk(holder),
             }
         }
         let (mut reports, mut failed) = (Vec::new(), begun.err());
@@ -98,50 +126,142 @@ impl Attended<'_> {
                 Err(err) => failed = failed.or(Some(err)),
             }
         }
-        (reports, failed)
+        (reports, failed, haste)
     }
 
-    async fn begin(&mut self, holder: &Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
+    async fn begin(&mut self, holder: &mut Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
         self.screen.quietly(&format!("starting {}", self.agent));
         for beginning in beginnings {
             // A component that was never compiled takes a while, in which nothing is on the record yet.
-            let running = tokio::select! {
-                running = beginning.begin(holder) => running?,
+            let going = tokio::select! {
+                going = begin(beginning, holder) => going?,
                 means = signals.next() => return Err(CliError::EndedEarly { means }),
             };
-            self.going.push(Going { running, ended: None });
+            self.going.push(going);
         }
         Ok(())
     }
 
     fn take(&mut self, at: usize, event: Option<Event>) {
-        let ended = match event {
+        let Some(going) = self.going.get_mut(at) else { return };
+        let run = going.running.run;
+        going.ended = Some(match event {
             Some(Event::Opened { run }) => return self.screen.step(&format!("run {run}")),
             Some(Event::Said { claim }) => return self.screen.said(self.agent, &claim),
             Some(Event::Progress { progress }) => return self.screen.progress(self.agent, &progress),
             Some(Event::Refused { ask, reason }) => return self.screen.refused(&ask, &reason),
+            Some(Event::Left {}) => {
+                going.is_left = true;
+                return;
+            }
             Some(Event::Closed { report }) => Ok(*report),
             Some(Event::Failed { exit, message }) => Err(CliError::Failed { exit, message }),
+            Some(Event::Lost { message }) => {
+                Err(CliError::Lost { run, why: message, exit: self.told_to_end.map_or(exit::HOST, exit::of_means) })
+            }
             None => Err(CliError::HolderGone),
+        });
+    }
+
+    /// A run whose holder went away.
+    fn left(&self) -> Option<usize> {
+        self.going.iter().position(|going| going.is_left && going.ended.is_none())
+    }
+
+    /// Goes on with a run whose holder went away, in this process or with another holder. Where that can't be, it ends as `resume` would.
+    async fn take_over(&mut self, at: usize, holder: &mut Holder, signals: &mut Signals) {
+        let Some(going) = self.going.get_mut(at) else { return };
+        let run = going.running.run;
+        let cut_off = |why: &str, exit| CliError::CutOff { run, why: why.to_owned(), exit };
+        going.is_left = false;
+        going.taken_over += 1;
+        if let Some(means) = self.told_to_end {
+            going.ended = Some(Err(cut_off("the process that held the home went away before it had ended the run", exit::of_means(means))));
+            return;
+        }
+        if going.taken_over > TAKEN_OVER_MAX {
+            going.ended =
+                Some(Err(cut_off(&format!("{} processes that had it went away, one after the other", going.taken_over), exit::HOST)));
+            return;
+        }
+        self.screen.line(&format!("the process that held the home went away; going on with run {run}"));
+        let again = async {
+            holder.find_again(&place::house_options()).await?;
+            holder.take_over(run, going.order.clone(), going.network.clone()).await
         };
-        if let Some(going) = self.going.get_mut(at) {
-            going.ended = Some(ended);
+        let taken = tokio::select! {
+            taken = again => taken,
+            means = signals.next() => {
+                going.ended = Some(Err(cut_off(&format!("{means} came before it could be gone on with"), exit::of_means(means))));
+                return;
+            }
+        };
+        match taken {
+            Ok(running) => {
+                if running.run != run {
+                    self.screen.line(&format!("nothing of run {run} had left this machine, so it begins anew as run {}", running.run));
+                }
+                going.running = running;
+            }
+            // That one went away as well.
+            Err(RunError::HolderGone(_) | RunError::Leaving) => going.is_left = true,
+            Err(err) => going.ended = Some(Err(err.into())),
         }
     }
 
     /// Orders each to end, in the name of this process.
-    fn stop(&self, means: Means) {
+    fn stop(&mut self, means: Means) {
+        self.told_to_end = Some(means);
         let stopping = Stopping { by: own_principal(), means };
         self.going.iter().for_each(|going| going.running.stop(stopping.clone()));
     }
 
-    /// The second time, everything that goes on in this process.
-    fn end(&mut self, holder: &Holder, means: Means) {
-        self.stop(means);
-        if std::mem::replace(&mut self.told_to_end, true)
-            && let Holder::Here(house, _) = holder
-        {
-            house.stop_all(means);
+    /// Waits for no run any more.
+    fn give_up(&mut self, means: Means) {
+        for going in self.going.iter_mut().filter(|going| going.ended.is_none()) {
+            let why = format!("{means} came again before it had ended");
+            going.ended = Some(Err(CliError::CutOff { run: going.running.run, why, exit: exit::of_means(means) }));
+        }
+    }
+
+    /// Says once that the disk of a home that is held here does not answer.
+    fn look_at_disk(&mut self, holder: &Holder) {
+        let Holder::Here(house, _) = holder else { return };
+        let waits_ms = house.disk_ms();
+        if waits_ms > DISK_MAX_MS && !std::mem::replace(&mut self.disk_is_told, true) {
+            self.screen
+                .line(&format!("the disk of the home has not answered for {}; nothing happens until it does", words::seconds(waits_ms)));
+        } else if waits_ms == 0 {
+            self.disk_is_told = false;
+        }
+    }
+}
+
+/// How often it is looked whether the disk answers, and how long it may take.
+const LOOK_AT_DISK: Duration = Duration::from_millis(500);
+const DISK_MAX_MS: u64 = 1000;
+
+/// Begins one run. If the holder goes away before it has said which run it is, nothing of the run was asked, and it begins with another one.
+async fn begin(beginning: Beginning, holder: &mut Holder) -> Result<Going, RunError> {
+    let new = |running, order: Option<RunOrder>, network| Going { running, ended: None, is_left: false, taken_over: 0, order, network };
+    let mut tries = 0;
+    let (run, order, network) = match beginning {
+        Beginning::Start(order) => (None, Some(*order), None),
+        Beginning::Resume { run, network } => (Some(run), None, Some(network)),
+    };
+    let network = network.or_else(|| order.as_ref().map(|order| order.network.clone())).unwrap_or_default();
+    loop {
+        let begun = match (run, &order) {
+            (Some(run), _) => holder.resume(run, network.clone()).await,
+            (None, Some(order)) => holder.start(order.clone()).await,
+            (None, None) => Err(RunError::Leaving),
+        };
+        tries += 1;
+        match begun {
+            Err(RunError::HolderGone(_) | RunError::Leaving) if tries <= TAKEN_OVER_MAX => {
+                holder.find_again(&place::house_options()).await?;
+            }
+            begun => return Ok(new(begun?, order, network)),
         }
     }
 }
@@ -183,28 +303,6 @@ fn number(report: &Report, showing: &Showing) -> u8 {
     // A finding without a row may be as bad as any other.
     let found = |least| report.claims.findings_more > 0 || report.claims.findings.iter().any(|finding| finding.severity >= least);
     if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }
-}
-
-/// Leaves the home. A holder waits for the runs of others, says so, and ends them when it is told a second time.
-pub(crate) async fn leave(holder: Holder, signals: &mut Signals) -> Result<(), CliError> {
-    let house = match &holder {
-        Holder::Here(house, _) => Some(house.clone()),
-        Holder::There(_) => None,
-    };
-    let others = house.as_ref().map(run::House::going).unwrap_or_default();
-    if !others.is_empty() {
-        let names: Vec<String> = others.iter().map(|(run, agent)| format!("{agent} ({run})")).collect();
-        out::words(&format!("staying until runs of others have ended: {}; {} ends them", names.join(", "), Means::CtrlC));
-    }
-    let mut leaving = std::pin::pin!(holder.leave());
-    loop {
-        tokio::select! {
-            left = &mut leaving => return Ok(left?),
-            means = signals.next() => if let Some(house) = &house {
-                house.stop_all(means);
-            },
-        }
-    }
 }
 
 #[cfg(test)]

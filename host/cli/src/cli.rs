@@ -10,6 +10,9 @@ use crate::verb;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
+    /// How long to wait for another process that holds the home and does not answer [default: 30; $BAILIWICK_WAIT]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) wait: Option<u64>,
 }
 
 const EXAMPLES: &str = "\
@@ -20,6 +23,7 @@ Examples:
   bailiwick trust                        allow it
   bailiwick run leak-scan                run an agent that it names, and see the report
   bailiwick ps                           what goes on, was cut off, or waits to be settled
+  bailiwick status                       how the process that has the home is doing
   bailiwick show 01K8/17                 why something was refused
   bailiwick audit touched                every file and host that was touched, by all runs
   bailiwick audit verify                 prove that the record is whole
@@ -28,7 +32,8 @@ The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick
 so that going back is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
 
 Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
-is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 130 and 143 ended from outside.";
+is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 11 `status`: nobody holds the home; ended from outside: 129 by SIGHUP, 130 by Ctrl-C, \
+143 by SIGTERM or `stop`.";
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -39,6 +44,7 @@ pub(crate) enum Verb {
     Inspect(verb::inspect::Args),
     Build(verb::build::Args),
     Ps(verb::ps::Args),
+    Status(verb::status::Args),
     Show(verb::show::Args),
     Logs(verb::logs::Args),
     Stop(verb::stop::Args),

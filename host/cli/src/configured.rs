@@ -9,7 +9,8 @@ use run::{Holder, Place, TrustChange, TrustSaid};
 
 use crate::agent::Obtained;
 use crate::err::CliError;
-use crate::{out, place, words};
+use crate::signals::Signals;
+use crate::{leave, out, place, words};
 
 /// A configuration that was read. Whether it may be used is another question.
 pub(crate) struct Configured {
@@ -145,9 +146,10 @@ impl Proof {
 
 /// Puts on the home's record what a person decided. A decision that is not recorded does not count.
 pub(crate) async fn record(place: &Place, said: TrustSaid) -> Result<(), CliError> {
-    let holder = Holder::find(place, &place::house_options()).await?;
-    let recorded = holder.record_trust(said).await;
-    let left = holder.leave().await;
+    let mut signals = Signals::new()?;
+    let holder = signals.or(Holder::find(place, &place::house_options())).await?;
+    let recorded = signals.or(holder.record_trust(said)).await;
+    let left = leave::leave(holder, &mut signals).await;
     recorded?;
-    Ok(left?)
+    left
 }

@@ -105,7 +105,15 @@ pub(crate) enum CliError {
     Failed { exit: u8, message: String },
     #[error("ended by {means} before it began")]
     EndedEarly { means: effect::Means },
-    #[error("the process that holds the home went away without a word")]
+    #[error("ended by {means} before it was done")]
+    EndedWaiting { means: effect::Means },
+    #[error("run `{run}` was cut off: {why}")]
+    CutOff { run: RunId, why: String, exit: u8 },
+    #[error("what becomes of run `{run}` is not known here: {}", safe(why))]
+    Lost { run: RunId, why: String, exit: u8 },
+    #[error("`BAILIWICK_WAIT` is a number of seconds, and not `{}`", safe(.0))]
+    NotSeconds(String),
+    #[error("the events of the run ended without its end")]
     HolderGone,
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
@@ -221,6 +229,11 @@ impl CliError {
         if Exposed::of(self).is_some() {
             return exit::USAGE;
         }
+        match self.gave_up() {
+            Some(home::GaveUp::Ended(signal)) => return exit::of_means(crate::signals::means(*signal)),
+            Some(home::GaveUp::TimedOut { .. }) => return exit::HOST,
+            None => {}
+        }
         match self {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
             Self::Build(err) => build_exit(err),
@@ -240,8 +253,9 @@ impl CliError {
             Self::NotRecorded { .. } => exit::RECORD,
             Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
-            Self::Failed { exit, .. } => *exit,
-            Self::EndedEarly { means } => exit::of_means(*means),
+            Self::Failed { exit, .. } | Self::CutOff { exit, .. } | Self::Lost { exit, .. } => *exit,
+            Self::EndedEarly { means } | Self::EndedWaiting { means } => exit::of_means(*means),
+            Self::NotSeconds(_) => exit::USAGE,
             Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
             Self::Read(journal::ReadError::Newer(_)) | Self::Accept(journal::OpenError::Newer(_)) => exit::HOST,
             Self::Read(_) => exit::RECORD,
@@ -276,6 +290,14 @@ impl CliError {
             Self::Unread(_) | Self::OfAPart(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
+        }
+    }
+
+    /// Why a wait for another process has ended, if that is what it is.
+    fn gave_up(&self) -> Option<&home::GaveUp> {
+        match self {
+            Self::Run(run::RunError::GaveUp(gave_up)) => Some(gave_up),
+            _ => home::GaveUp::of(self),
         }
     }
 

@@ -22,6 +22,10 @@ pub(crate) const UNSETTLED: u8 = 8;
 pub(crate) const DIVERGED: u8 = 9;
 /// Findings at or above `--fail-on`.
 pub(crate) const FINDINGS: u8 = 10;
+/// `status`: nobody holds the home.
+pub(crate) const IDLE: u8 = 11;
+/// SIGHUP.
+pub(crate) const HUNG_UP: u8 = 129;
 /// Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// SIGTERM, and `stop`.
@@ -55,7 +59,8 @@ pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Stric
 pub(crate) fn of_means(means: Means) -> u8 {
     match means {
         Means::CtrlC => INTERRUPTED,
-        Means::Sigterm | Means::Sighup | Means::Stop | Means::ClientGone | Means::ShardFailed => TERMINATED,
+        Means::Sighup => HUNG_UP,
+        Means::Sigterm | Means::Stop | Means::ClientGone | Means::ShardFailed | Means::HolderGone => TERMINATED,
     }
 }
 
@@ -79,6 +84,7 @@ mod tests {
             (Outcome::Limit { limit: text("memory") }, true, LIMIT),
             (stopped(Means::CtrlC), false, INTERRUPTED),
             (stopped(Means::Sigterm), false, TERMINATED),
+            (stopped(Means::Sighup), false, HUNG_UP),
             (stopped(Means::Stop), true, TERMINATED),
             (Outcome::Unsettled { acts: Vec::new() }, false, UNSETTLED),
             (Outcome::RecordBroken, false, RECORD),

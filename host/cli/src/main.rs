@@ -13,6 +13,7 @@ mod err;
 mod exit;
 mod fold;
 mod later;
+mod leave;
 mod line;
 mod log;
 mod out;
@@ -23,10 +24,12 @@ mod screen;
 mod sealed;
 mod signals;
 mod verb;
+mod waiting;
 mod was_trusted;
 mod words;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -34,6 +37,7 @@ use crate::cli::Cli;
 use crate::err::CliError;
 
 fn main() -> ExitCode {
+    signals::note_ignored();
     if let Some(code) = compile_child().or_else(build_child) {
         return code;
     }
@@ -53,7 +57,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(exit::USAGE));
         }
     };
-    match run(cli) {
+    match patience(&cli).and_then(|()| run(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(err) => {
             err.print();
@@ -69,6 +73,16 @@ fn main() -> ExitCode {
 /// Whether a program reads standard output. Then an error is reported there too.
 fn wants_json() -> bool {
     std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+/// Says how this process waits for others.
+fn patience(cli: &Cli) -> Result<(), CliError> {
+    let max = match cli.wait {
+        Some(seconds) => Some(seconds),
+        None => place::wait_s()?,
+    };
+    home::set_patience(home::Patience { max: max.map(Duration::from_secs), say: waiting::say, ended: signals::ended });
+    Ok(())
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {

@@ -78,6 +78,13 @@ pub(crate) fn passphrase_file() -> Option<PathBuf> {
     set("BAILIWICK_PASSPHRASE_FILE").map(PathBuf::from)
 }
 
+/// How many seconds to wait for another process, if the environment says so.
+pub(crate) fn wait_s() -> Result<Option<u64>, CliError> {
+    let Some(text) = set("BAILIWICK_WAIT") else { return Ok(None) };
+    let seconds = text.to_str().and_then(|text| text.trim().parse().ok());
+    seconds.map(Some).ok_or_else(|| CliError::NotSeconds(text.to_string_lossy().into_owned()))
+}
+
 /// Where built components are kept.
 pub(crate) fn build_cache(place: &Place) -> PathBuf {
     place.home.join("build")

@@ -1,4 +1,9 @@
 //! Ctrl-C, SIGTERM, and a terminal that was closed: told to the run, never the death of a process that is writing the record.
+//!
+//! A signal that this process was started with as ignored stays ignored: that is how `nohup` and a shell's `&` ask for it.
+
+use std::future::{Future, pending};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use effect::Means;
 use futures_util::FutureExt as _;
@@ -8,14 +13,77 @@ use crate::err::CliError;
 
 /// From when this is made, the three signals are words and no longer an end.
 pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hang_up: Option<Signal>,
+}
+
+/// The signals that were ignored when this process began, a bit for each, that of signal 1 first.
+static IGNORED: OnceLock<u64> = OnceLock::new();
+
+/// What ends a wait of this process's own thread, once a verb listens to signals.
+static WAITS: OnceLock<Mutex<Signals>> = OnceLock::new();
+
+/// Notes which signals are ignored. Afterwards this program sets handlers, and it could not be told any more.
+pub(crate) fn note_ignored() {
+    IGNORED.get_or_init(ignored);
+}
+
+/// What proc_pid_status(5) says. If it says nothing, nothing is ignored.
+#[expect(clippy::disallowed_methods, reason = "door: how this process was started")]
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn is_ignored(kind: SignalKind) -> bool {
+    let bit = kind.as_raw_value() - 1;
+    u32::try_from(bit).ok().and_then(|bit| IGNORED.get()?.checked_shr(bit)).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// The signal that has ended a wait, for [`home::Patience`].
+pub(crate) fn ended() -> Option<home::Signal> {
+    let mut signals = WAITS.get()?.lock().unwrap_or_else(PoisonError::into_inner);
+    match signals.pending()? {
+        Means::CtrlC => Some(home::Signal::Interrupt),
+        Means::Sighup => Some(home::Signal::HangUp),
+        _ => Some(home::Signal::Terminate),
+    }
+}
+
+/// What the record calls a signal.
+pub(crate) fn means(signal: home::Signal) -> Means {
+    match signal {
+        home::Signal::Interrupt => Means::CtrlC,
+        home::Signal::Terminate => Means::Sigterm,
+        home::Signal::HangUp => Means::Sighup,
+    }
+}
+
+async fn comes(signal: &mut Option<Signal>) {
+    let came = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if came.is_none() {
+        pending::<()>().await;
+    }
 }
 
 impl Signals {
     pub(crate) fn new() -> Result<Self, CliError> {
-        let listen = |kind| signal(kind).map_err(CliError::Runtime);
+        let signals = Self::listen()?;
+        if WAITS.get().is_none() {
+            // Another thread can't have been quicker: verbs begin on one.
+            let _ = WAITS.set(Mutex::new(Self::listen()?));
+        }
+        Ok(signals)
+    }
+
+    fn listen() -> Result<Self, CliError> {
+        note_ignored();
+        let listen = |kind| if is_ignored(kind) { Ok(None) } else { signal(kind).map(Some).map_err(CliError::Runtime) };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -31,9 +99,21 @@ impl Signals {
     /// The next signal, in the form of the record. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Means {
         tokio::select! {
-            _ = self.interrupt.recv() => Means::CtrlC,
-            _ = self.terminate.recv() => Means::Sigterm,
-            _ = self.hang_up.recv() => Means::Sighup,
+            () = comes(&mut self.interrupt) => Means::CtrlC,
+            () = comes(&mut self.terminate) => Means::Sigterm,
+            () = comes(&mut self.hang_up) => Means::Sighup,
+        }
+    }
+
+    /// Waits for this, but no longer than until a signal comes.
+    ///
+    /// # Errors
+    /// Its own, or [`CliError::EndedWaiting`].
+    pub(crate) async fn or<T, E: Into<CliError>>(&mut self, done: impl Future<Output = Result<T, E>>) -> Result<T, CliError> {
+        tokio::select! {
+            biased;
+            done = done => done.map_err(Into::into),
+            means = self.next() => Err(CliError::EndedWaiting { means }),
         }
     }
 }

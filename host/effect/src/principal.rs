@@ -70,6 +70,8 @@ pub enum Means {
     ClientGone,
     /// Another shard of the same work could not begin.
     ShardFailed,
+    /// The process that ran it went away, and its client began it anew: it had only looked, and what it saw was not kept.
+    HolderGone,
 }
 
 impl Means {
@@ -82,6 +84,7 @@ impl Means {
             Self::Stop => "`stop`",
             Self::ClientGone => "its client went away",
             Self::ShardFailed => "another shard could not begin",
+            Self::HolderGone => "the process that ran it went away",
         }
     }
 }

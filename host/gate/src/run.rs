@@ -58,6 +58,8 @@ pub(crate) struct Shared {
 pub(crate) struct Inner {
     /// Nothing is asked any more.
     closed: bool,
+    /// The same, but what has an intent on the record is still sent.
+    asks_no_more: bool,
     /// `run-closed` is written.
     sealed: bool,
     pub(crate) broken: bool,
@@ -181,6 +183,9 @@ impl RunGate {
     pub fn ask(&self, ask: Act) -> Result<Asked, Stop> {
         let mut held = self.lock();
         held.check_open()?;
+        if held.inner.asks_no_more {
+            return Err(Stop::Stopped);
+        }
         let op = held.mint();
         held.judge(op, ask, Repeat::No)
     }
@@ -321,6 +326,16 @@ impl RunGate {
         self.lock().inner.closed = true;
     }
 
+    /// No intent is written after this. What has one is still sent, and its answer goes onto the record.
+    pub fn ask_no_more(&self) {
+        self.lock().inner.asks_no_more = true;
+    }
+
+    /// Whether anything was asked whose end the guest has not seen.
+    pub fn is_under_way(&self) -> bool {
+        !self.lock().inner.ops.is_empty()
+    }
+
     /// What this process has written of the run, summed up; takes it, so this is asked once, at the end.
     pub fn take_sum(&self) -> Sum {
         std::mem::take(&mut self.lock().inner.sum)
@@ -373,6 +388,7 @@ impl Inner {
     pub(crate) fn new(opening: &Opening) -> Self {
         Self {
             closed: false,
+            asks_no_more: false,
             sealed: false,
             broken: false,
             together: None,

@@ -1,8 +1,8 @@
-//! Opens the files of a home. They are used only if no other user can put or change them, and opened such that nothing in their place makes
-//! the program wait.
+//! Opens the files of a home, and takes its locks. The files are used only if no other user can put or change them, and opened such that
+//! nothing in their place makes the program wait. Whoever waits for a lock is told for whom, and does not wait for ever.
 //!
-//! What this room does not do: it does not know what any file means but the one that says the home's form; it follows no link; it repairs nothing by itself, but says which
-//! command would. An access list (`setfacl`) needs no check of its own: its mask is in the group's bits of the mode, so a mode without
+//! What this room does not do: it does not know what any file means but the one that says the home's form; it follows no link; it repairs
+//! nothing by itself, but says which command would. An access list (`setfacl`) needs no check of its own: its mask is in the group's bits of the mode, so a mode without
 //! rights for the group leaves it without effect.
 //!
 //! - INVARIANT: [`open`] returns only a regular file of this user that no other user has rights on.
@@ -13,11 +13,17 @@
 mod exposed;
 mod form;
 mod ground;
+mod lock;
 mod open;
+mod other;
+mod patience;
 mod private;
 
 pub use exposed::{Exposed, Kind};
 pub use form::{FORM_FILE, Form, FormError, KnownForms, form, form_handed, say_form};
 pub use ground::{Footing, Ground, ground};
+pub use lock::{Lock, holder, lock, lock_within, look_at_lock};
 pub use open::{Access, create_new, list, make_folder, open, open_handed, sync_folder};
+pub use other::{Doing, Other};
+pub use patience::{GaveUp, Patience, Signal, TELL_AFTER, WAIT_MAX, Waiting, patience, set_patience};
 pub use private::check;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use effect::{Digest, RunId};
 
@@ -15,7 +16,8 @@ use crate::ids::{LogId, Position};
 use crate::keys::{HomeKey, KeyFile, Nonces, new_run_key};
 use crate::open::{Opened, open_on};
 use crate::payload::Payload;
-use crate::queue::Queue;
+use crate::pulse::{DiskTimes, Pulse};
+use crate::queue::{Queue, Queued};
 use crate::read::Reader;
 use crate::ticket::{Ticket, lock};
 
@@ -115,6 +117,7 @@ pub(crate) struct Shared {
     pub(crate) chains: Chains,
     pub(crate) committed: Mutex<Committed>,
     pub(crate) snapshot_due: AtomicBool,
+    pub(crate) pulse: Pulse,
 }
 
 impl Shared {
@@ -329,6 +332,21 @@ impl Journal {
     /// The signed note of the last batch, unless the log is empty.
     pub fn checkpoint(&self) -> Option<String> {
         lock(&self.shared().committed).note.clone()
+    }
+
+    /// How long the batch that is being written has been waiting for the disk; `None` if none is.
+    pub fn disk_wait(&self) -> Option<Duration> {
+        self.shared().pulse.waiting()
+    }
+
+    /// How long the disk took lately.
+    pub fn disk_times(&self) -> DiskTimes {
+        self.shared().pulse.times()
+    }
+
+    /// How much was appended and is not durable yet.
+    pub fn queued(&self) -> Queued {
+        self.shared().queue.queued()
     }
 
     /// Why nothing more can be recorded, if so.

@@ -6,7 +6,7 @@
 //! is cut off when the log is opened. Anything else that is missing or different is refused, and its place is named.
 //!
 //! What this room does not do: it does not know what a record means (bodies are opaque bytes; the order of kinds is checked by `gate`); it
-//! has no clock and no network; it does not decide when a run begins or ends; it does not prove inclusion or consistency yet, prune, rotate
+//! has no clock but the one by which it knows how long the disk takes, and no network; it does not decide when a run begins or ends; it does not prove inclusion or consistency yet, prune, rotate
 //! its key, or collect witnesses. A person with the account and its keys can replace a log that nobody else has seen. Second state makes
 //! that noticeable, and later receipts and witnesses will.
 //!
@@ -44,6 +44,7 @@ mod note;
 mod open;
 mod payload;
 mod proof;
+mod pulse;
 mod queue;
 mod read;
 mod reanchor;
@@ -76,6 +77,8 @@ pub use look::{Looked, look};
 pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
 pub use open::Opened;
 pub use payload::Payload;
+pub use pulse::DiskTimes;
+pub use queue::Queued;
 pub use read::{Reader, Record};
 pub use reanchor::{Reanchored, aside_now, reanchor};
 pub use records::Records;

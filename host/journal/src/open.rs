@@ -25,6 +25,7 @@ use crate::left::Watched;
 use crate::mac::Mac;
 use crate::memory::{remember_home, what_was};
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
+use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::read::base_fault;
 use crate::salvage;
@@ -330,6 +331,7 @@ impl Start {
             chains: Chains::new(heads),
             committed: Mutex::new(Committed { size, root, note: found.note }),
             snapshot_due: AtomicBool::new(found.rebuilt || found.snapshot.is_none() && size > 0),
+            pulse: Pulse::new(),
         });
         let writer = Writer {
             shared: shared.clone(),

@@ -73,6 +73,15 @@ struct State {
     broken: Option<Broken>,
 }
 
+/// What was appended and is not durable yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Batches that wait for the writer. One that is being written is not among them.
+    pub batches: u64,
+    /// Bytes, with those that are being written.
+    pub bytes: u64,
+}
+
 /// The queue between many threads and one writer.
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -165,6 +174,12 @@ impl Queue {
         } else {
             state.sealed.back().map_or_else(|| state.taken.clone(), |pending| pending.outcome.clone())
         }
+    }
+
+    pub(crate) fn queued(&self) -> Queued {
+        let state = lock(&self.state);
+        let batches = state.sealed.len() as u64 + u64::from(state.open.is_work());
+        Queued { batches, bytes: state.bytes as u64 }
     }
 
     fn wake(&self, state: &mut State) {

@@ -109,7 +109,11 @@ impl Writer {
         let mut lag = Lag::default();
         while let Some(mut pending) = self.shared.queue.take() {
             let (bytes, snapshots) = (pending.bytes.len(), pending.snapshot.is_some());
-            if let Err(broken) = self.commit(&mut pending) {
+            let shared = Arc::clone(&self.shared);
+            let waits = shared.pulse.waits();
+            let committed = self.commit(&mut pending);
+            drop(waits);
+            if let Err(broken) = committed {
                 self.shared.queue.stop(&broken);
                 return;
             }

@@ -5,10 +5,11 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use effect::Digest;
 use home::Access;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 /// A file could not be read or written.
@@ -106,11 +107,9 @@ pub(crate) fn read_own(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
 }
 
-/// A lock of the home, held until it is dropped.
-pub(crate) fn lock_own(path: &Path) -> Result<File, FileError> {
-    let file = home::open(path, Access::Make).map_err(failed("open", path))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|err| failed("lock", path)(err.into()))?;
-    Ok(file)
+/// A lock of the home, held until it is dropped. Whoever waits for it is told for whom; `what` says what the other one does.
+pub(crate) fn lock_own(path: &Path, what: &str, usual: Duration) -> Result<File, FileError> {
+    home::lock_within(path, what, usual).map_err(failed("lock", path))
 }
 
 /// Whether a regular file holds just these bytes. Compared piece by piece: memory for all of a large one would cost more than reading it.

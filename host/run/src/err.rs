@@ -181,6 +181,23 @@ pub enum RunError {
     /// The process that holds the home could not be spoken to.
     #[error("the process that holds the home: {0}")]
     Holder(String),
+    /// The process that holds the home can't be spoken to, and nothing is to be hoped for from waiting.
+    #[error("{other} holds the home `{}`, and can't be spoken to", home.display())]
+    Unspoken {
+        /// Who.
+        other: home::Other,
+        /// Which home.
+        home: PathBuf,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+    /// The process that holds the home went away before it had answered.
+    #[error("{0}, which held the home, went away before it had answered")]
+    HolderGone(home::Other),
+    /// It was waited in vain.
+    #[error(transparent)]
+    GaveUp(#[from] home::GaveUp),
 }
 
 impl From<gate::RecordBroken> for RunError {
@@ -217,6 +234,7 @@ impl RunError {
             }
             Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::Holder(_) => 1,
             Self::CacheKey(_) | Self::Leaving | Self::Taken(_) => 1,
+            Self::Unspoken { .. } | Self::HolderGone(_) | Self::GaveUp(_) => 1,
         }
     }
 

@@ -50,6 +50,13 @@ pub enum Event {
         /// The error with its causes.
         message: String,
     },
+    /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::Holder::take_over`]).
+    Left {},
+    /// The process that runs it does not answer any more. The run may go on when it does.
+    Lost {
+        /// Who does not answer, and for how long.
+        message: String,
+    },
 }
 
 /// BOUND: bytes of a run's events that may wait for the listener. A guest that says more waits for the listener. Refusals beyond it are not
@@ -144,14 +151,20 @@ pub(crate) fn channel() -> (Teller, Events) {
 }
 
 impl Teller {
-    /// Tells what another process told: progress goes into its slot.
+    /// Tells what another process told: progress goes into its slot. What becomes of that process is not for it to say.
     pub(crate) fn pass_on(&self, event: Event) {
         match event {
             Event::Progress { progress } => {
                 self.progress.send_replace(Some(progress));
             }
+            Event::Left {} | Event::Lost { .. } => {}
             other => self.tell(other),
         }
+    }
+
+    /// Whether there is room for more, or nobody listens any more.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.waiting.is_full() || self.told.is_closed()
     }
 
     /// Tells; when nobody listens any more, nothing is lost: the record has it.
@@ -163,13 +176,12 @@ impl Teller {
 
     /// Ready once there is room for more, or nobody listens any more.
     pub(crate) fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
-        let has_room = || !self.waiting.is_full() || self.told.is_closed();
-        if has_room() {
+        if self.has_room() {
             return Poll::Ready(());
         }
         *held(&self.waiting.waker) = Some(ctx.waker().clone());
         // The listener may have taken something meanwhile.
-        if has_room() { Poll::Ready(()) } else { Poll::Pending }
+        if self.has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -184,7 +196,9 @@ impl Event {
             | Self::Opened { .. }
             | Self::Progress { .. }
             | Self::Closed { .. }
-            | Self::Failed { .. } => 0,
+            | Self::Failed { .. }
+            | Self::Left {}
+            | Self::Lost { .. } => 0,
         };
         text + EVENT_BYTES
     }

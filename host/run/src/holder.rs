@@ -1,9 +1,14 @@
 //! The holder of the home: this process, or another one that it speaks to.
 
+use std::path::Path;
+use std::time::Duration;
+
 use effect::record::SealedUnder;
 use effect::{Means, RunId, SafeText, Stopping};
+use home::{WAIT_MAX, patience};
 
-use crate::control::client::{Client, gone};
+use crate::control::PAUSE;
+use crate::control::client::{Client, Unreached};
 use crate::control::server::{Server, serve};
 use crate::err::RunError;
 use crate::house::{House, HouseOptions, Place};
@@ -13,6 +18,11 @@ use crate::principal::own_principal;
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
 use crate::settle::{Settling, Word};
+use crate::status::Status;
+use crate::wait::{Wait, holder};
+
+/// The longest pause between two tries to take the home.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// The one that can change something in a home.
 pub enum Holder {
@@ -29,32 +39,49 @@ pub struct HolderSocket(#[expect(dead_code, reason = "held for its drop")] Serve
 pub struct HolderClient(Client);
 
 impl Holder {
-    /// Takes the home, or finds who has it.
+    /// Takes the home, or finds who has it. Says for whom it waits, and gives up after a time ([`home::Patience`]).
     ///
     /// # Errors
-    /// A home that can't be used, or whose holder does not answer.
+    /// A home that can't be used, or whose holder can't be spoken to.
     pub async fn find(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
-        // The holder of the home may be just leaving, or not be serving yet. So this is tried a bounded number of times, and then the last
-        // error is returned.
-        const TURNS: u32 = 200;
-        let mut turn = 0;
+        let mut wait = Wait::begin();
+        let mut pause = PAUSE;
         loop {
-            turn += 1;
-            match House::open(place, options) {
+            let home = match open(place, options).await {
                 Ok(house) => {
                     let socket = serve(&house).map_err(|cause| RunError::Home { path: place.home.clone(), cause })?;
                     return Ok(Self::Here(house, HolderSocket(socket)));
                 }
-                Err(RunError::Held(home)) => match Client::connect(place).await {
-                    Ok(client) => return Ok(Self::There(HolderClient(client))),
-                    // A holder that is there and does not answer will not answer the next time either.
-                    Err(cause) if cause.kind() == std::io::ErrorKind::TimedOut => return Err(RunError::Holder(cause.to_string())),
-                    Err(cause) if cause.kind() == std::io::ErrorKind::Unsupported => return Err(gone(&cause)),
-                    Err(_) if turn < TURNS => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
-                    Err(_) => return Err(RunError::Held(home)),
-                },
+                Err(RunError::Held(home)) => home,
                 Err(err) => return Err(err),
+            };
+            match Client::connect(place, &mut wait).await {
+                Ok(client) => return Ok(Self::There(HolderClient(client))),
+                Err(unreached) => again(&home, unreached, &mut wait)?,
             }
+            // It may be just leaving, or not be serving yet.
+            tokio::time::sleep(pause).await;
+            pause = PAUSE_MAX.min(pause * 2);
+        }
+    }
+
+    /// Finds the holder of a home whose holder went away. It may be this process now.
+    ///
+    /// # Errors
+    /// As [`Holder::find`].
+    pub async fn find_again(&mut self, options: &HouseOptions) -> Result<(), RunError> {
+        if let Self::There(client) = self {
+            let place = client.0.place().clone();
+            *self = Self::find(&place, options).await?;
+        }
+        Ok(())
+    }
+
+    /// The number of the process that holds the home, where it is known.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Here(..) => Some(std::process::id()),
+            Self::There(client) => client.0.pid(),
         }
     }
 
@@ -91,6 +118,20 @@ impl Holder {
         }
     }
 
+    /// Goes on with a run whose holder went away ([`Event::Left`]). A run that only looked, and of which nothing was kept, begins anew by its
+    /// order, as does one that had not come onto the record; it has another id then. One that has ended meanwhile tells its end.
+    ///
+    /// # Errors
+    /// As [`House::resume`] and [`House::start`].
+    ///
+    /// [`Event::Left`]: crate::Event::Left
+    pub async fn take_over(&self, run: RunId, order: Option<RunOrder>, network: NetworkOrder) -> Result<Running, RunError> {
+        match self {
+            Self::Here(house, _) => house.take_over(run, order, own_principal(), &network).await.map(Running::gone_ahead),
+            Self::There(client) => client.0.take_over(run, order, network).await,
+        }
+    }
+
     /// See [`House::end`].
     ///
     /// # Errors
@@ -110,6 +151,17 @@ impl Holder {
         match self {
             Self::Here(house, _) => Ok(house.going()),
             Self::There(client) => client.0.going().await,
+        }
+    }
+
+    /// See [`House::status`].
+    ///
+    /// # Errors
+    /// A holder that does not answer.
+    pub async fn status(&self) -> Result<Status, RunError> {
+        match self {
+            Self::Here(house, _) => Ok(house.status()),
+            Self::There(client) => client.0.status().await,
         }
     }
 
@@ -173,7 +225,48 @@ impl Holder {
     }
 
     /// Asks who holds a home, without taking it; `None` where nobody does.
-    pub async fn ask(place: &Place) -> Option<Self> {
-        Client::connect(place).await.ok().map(|client| Self::There(HolderClient(client)))
+    ///
+    /// # Errors
+    /// Somebody holds it and can't be spoken to.
+    pub async fn ask(place: &Place) -> Result<Option<Self>, RunError> {
+        Self::ask_within(place, patience().max_or(WAIT_MAX)).await
+    }
+
+    /// The same, for a caller that has no more time than this.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ask_within(place: &Place, max: Duration) -> Result<Option<Self>, RunError> {
+        let mut wait = Wait::of(max);
+        loop {
+            match Client::connect(place, &mut wait).await {
+                Ok(client) => return Ok(Some(Self::There(HolderClient(client)))),
+                Err(Unreached::GaveUp(gave_up)) => return Err(gave_up.into()),
+                Err(Unreached::OtherVersion(err)) => return Err(err),
+                Err(_) if holder(&place.home).is_none() => return Ok(None),
+                Err(unreached) => again(&place.home, unreached, &mut wait)?,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Opens the home on a thread of its own: reading a long record, or a disk that does not answer, must not keep signals from being heard.
+async fn open(place: &Place, options: &HouseOptions) -> Result<House, RunError> {
+    let (place, options) = (place.clone(), options.clone());
+    let opened = tokio::task::spawn_blocking(move || House::open(&place, &options)).await;
+    opened.unwrap_or(Err(RunError::Holder("the task that opens the home ended without a word".to_owned())))
+}
+
+/// Whether it makes sense to try once more.
+fn again(home: &Path, unreached: Unreached, wait: &mut Wait) -> Result<(), RunError> {
+    let other = || holder(home).unwrap_or_default();
+    let unspoken = |cause| RunError::Unspoken { other: other(), home: home.to_owned(), cause };
+    match unreached {
+        Unreached::GaveUp(gave_up) => Err(gave_up.into()),
+        Unreached::OtherVersion(err) => Err(err),
+        Unreached::Never(cause) => Err(unspoken(cause)),
+        // The reason says more than that time has passed.
+        Unreached::NotYet(cause) => wait.look(&other).map_err(|_| unspoken(cause)),
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use broker::{LiveHandle, SystemClock};
 use effect::record::{Kind, Record, Recovered, VERSION};
-use effect::{Digest, Limits, Means, RunId, SafeText, Stopping};
+use effect::{Digest, Limits, RunId, SafeText, Stopping};
 use gate::{Clock as _, ClockMark, Gate, Ledger, Snapshot};
 use home::Access;
 use journal::{Journal, Reader};
@@ -18,7 +19,6 @@ use tokio::sync::watch;
 use crate::err::RunError;
 use crate::forms::FORMS;
 use crate::order::NetworkOrder;
-use crate::principal::own_principal;
 
 /// Where a home and its second state are.
 #[derive(Clone, Debug)]
@@ -67,6 +67,10 @@ pub(crate) struct Inner {
     attendance: watch::Sender<Attendance>,
     /// Runs that were cut off, and that somebody is about to go on with or to end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
+    /// When this process took the home.
+    pub(crate) began: tokio::time::Instant,
+    /// The home is being left while runs go on ([`House::hand_over`]).
+    pub(crate) leaving: AtomicBool,
 }
 
 /// Who is still here.
@@ -268,6 +272,8 @@ impl House {
             going: Mutex::new(HashMap::new()),
             attendance: watch::channel(Attendance::default()).0,
             taken: Mutex::new(HashSet::new()),
+            began: crate::wait::now(),
+            leaving: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -288,18 +294,10 @@ impl House {
     pub fn stop(&self, run: RunId, stopping: &Stopping) -> bool {
         match held(&self.inner.going).get(&run) {
             Some(going) => {
-                going.stop.send_replace(Some(stopping.clone()));
+                crate::life::order_end(&going.stop, stopping.clone());
                 true
             }
             None => false,
-        }
-    }
-
-    /// Orders all runs to end, in the name of this process.
-    pub fn stop_all(&self, means: Means) {
-        let stopping = Stopping { by: own_principal(), means };
-        for going in held(&self.inner.going).values() {
-            going.stop.send_replace(Some(stopping.clone()));
         }
     }
 
@@ -319,7 +317,17 @@ impl House {
         let _ = attendance.wait_for(|attendance| attendance.count == 0).await;
     }
 
-    /// The same, and from then on nobody comes in any more.
+    /// From now on nobody comes in any more.
+    pub(crate) fn shut(&self) {
+        self.inner.attendance.send_modify(|attendance| attendance.is_closed = true);
+    }
+
+    /// How long the record has been waiting for the disk, in milliseconds; 0 if it does not.
+    pub fn disk_ms(&self) -> u64 {
+        self.inner.journal.disk_wait().map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// The same as [`House::idle`], and from then on nobody comes in any more.
     pub(crate) async fn empty(&self) {
         loop {
             self.idle().await;

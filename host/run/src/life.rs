@@ -1,6 +1,7 @@
 //! One run, from its order to its end on the record.
 
 use std::any::Any;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use effect::record::EngineRef;
 use effect::{Outcome, Principal, RunId, SafeText, Stop, Stopping};
 use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing, Sum};
 use sandbox::{CredentialInfo, Ended, EntryPoint, Prepared, Start};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::err::RunError;
 use crate::event::{self, Event, Events, Teller};
 use crate::house::{Attending, Going, House, held};
 use crate::order::RunOrder;
-use crate::report::{Claims, Evidence, RecordEvidence, Report, read_sum};
+use crate::report::{Claims, Evidence, RecordEvidence, Report, output_value, read_sum};
 
 /// What runs here call themselves on the record.
 pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
@@ -31,20 +32,45 @@ pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
 pub struct Running {
     /// Which.
     pub run: RunId,
-    /// Its events. [`Event::Closed`] or [`Event::Failed`] is the last.
+    /// Its events. [`Event::Closed`], [`Event::Failed`], [`Event::Left`] or [`Event::Lost`] is the last.
     pub events: Events,
     stop: watch::Sender<Option<Stopping>>,
+    /// Lets the guest begin.
+    go: Option<oneshot::Sender<()>>,
 }
 
 impl Running {
     pub(crate) fn new(run: RunId, events: Events, stop: watch::Sender<Option<Stopping>>) -> Self {
-        Self { run, events, stop }
+        Self { run, events, stop, go: None }
     }
 
-    /// Tells it to end.
-    pub fn stop(&self, stopping: Stopping) {
-        self.stop.send_replace(Some(stopping));
+    /// Lets the guest begin, if it has not.
+    pub(crate) fn go(&mut self) {
+        // A run that has ended before it began does not hear it.
+        if let Some(go) = self.go.take() {
+            let _ = go.send(());
+        }
     }
+
+    /// The same, for a caller that hands it on.
+    pub(crate) fn gone_ahead(mut self) -> Self {
+        self.go();
+        self
+    }
+
+    /// Tells it to end. The first order counts: whoever goes away after one has not ended the run by that.
+    pub fn stop(&self, stopping: Stopping) {
+        order_end(&self.stop, stopping);
+    }
+}
+
+/// Orders a run to end, unless it was ordered before.
+pub(crate) fn order_end(stop: &watch::Sender<Option<Stopping>>, stopping: Stopping) {
+    stop.send_if_modified(|order| {
+        let is_first = order.is_none();
+        order.get_or_insert(stopping);
+        is_first
+    });
 }
 
 /// The run's place among those that go on. It is given up however the run's task ends.
@@ -52,6 +78,13 @@ struct Entry {
     house: House,
     run: RunId,
     _attending: Attending,
+}
+
+impl Entry {
+    /// Keeps its place until this process ends, and tells nobody that it has ended, since it has not.
+    async fn kept_to_the_end(self) {
+        pending::<()>().await;
+    }
 }
 
 impl Drop for Entry {
@@ -77,6 +110,8 @@ struct Life {
     teller: Arc<Teller>,
     stopped: watch::Receiver<Option<Stopping>>,
     begun: Begun,
+    /// Resolves when the guest may begin.
+    gone: oneshot::Receiver<()>,
 }
 
 /// Whether this process has seen the run from its start; if not, how long it went on before.
@@ -93,6 +128,11 @@ impl House {
     /// # Errors
     /// Whatever keeps it from starting; nothing is on the record then.
     pub async fn start(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
+        self.open_run(order, by).await.map(Running::gone_ahead)
+    }
+
+    /// The same, but the guest begins only once [`Running::go`] says so.
+    pub(crate) async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         order.check_grants()?;
         order.check_input()?;
         self.check_destinations(&order.grants).await?;
@@ -128,6 +168,11 @@ impl House {
     /// # Errors
     /// A run that is not open, goes on already, or can't be rebuilt; [`RunError::Unsettled`] where acts are known to wait for a person's word.
     pub async fn resume(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+        self.open_again(run, by, network).await.map(Running::gone_ahead)
+    }
+
+    /// The same, but the guest begins only once [`Running::go`] says so.
+    pub(crate) async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
         let load = |cause| RunError::Load { run, cause };
         self.check_settled(run)?;
@@ -172,11 +217,16 @@ impl House {
         let (stop, stopped) = watch::channel(None);
         let agent = gate.opening().standing.agent.name.clone();
         held(&self.inner.going).insert(run, Going { agent, live: world.live().handle(), stop: stop.clone() });
+        // It was being prepared when the home began to be left.
+        if self.is_leaving() {
+            world.live().handle().ask_no_more();
+        }
         teller.tell(Event::Opened { run });
         let entry = Entry { house: self.clone(), run, _attending: attending };
-        let life = Life { house: self.clone(), prepared, gate, world, teller, stopped, begun };
+        let (go, gone) = oneshot::channel();
+        let life = Life { house: self.clone(), prepared, gate, world, teller, stopped, begun, gone };
         tokio::spawn(life.live(entry));
-        Running { run, events, stop }
+        Running { run, events, stop, go: Some(go) }
     }
 
     /// A run's records, read where nobody waits for it.
@@ -245,6 +295,8 @@ impl Life {
         let (house, teller) = (self.house.clone(), Arc::clone(&self.teller));
         let told = match self.until_closed().await {
             Ok(report) => Event::Closed { report: Box::new(report) },
+            // It has not ended: another process goes on with it, which the end of this one tells its client.
+            Err(_) if house.is_leaving() => return entry.kept_to_the_end().await,
             Err(err) => Event::Failed { exit: err.exit(), message: err.chain() },
         };
         // The place is freed before the end is reported, because a listener may start the next run at once.
@@ -259,7 +311,9 @@ impl Life {
         }
     }
 
-    async fn until_closed(self) -> Result<Report, RunError> {
+    async fn until_closed(mut self) -> Result<Report, RunError> {
+        // Nobody to say so means nobody who waits for it. Then the run is about to be stopped.
+        let _ = (&mut self.gone).await;
         let opening = self.gate.opening().clone();
         let entry = self.prepared.entry();
         let (handle, host) = (self.world.live().handle(), self.world.live().handle());
@@ -271,7 +325,7 @@ impl Life {
                     handle.stop();
                     stopping
                 }
-                Ok(None) | Err(_) => std::future::pending().await,
+                Ok(None) | Err(_) => pending().await,
             }
         };
         let spent = match self.begun {
@@ -280,6 +334,13 @@ impl Life {
         };
         let start = Start { spent, ..start_of(&opening) };
         let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
+        if let Ok(ended) = &ended
+            && self.house.is_leaving()
+            && crate::hand_over::is_cut_off(ended)
+        {
+            // What is under way goes on as long as this process is there, with the world that `ended` holds.
+            pending::<()>().await;
+        }
         host.finished().await;
         let ended = ended?;
         // It stays as it is: under the engine and on the files that it began with, it may go on yet.
@@ -333,15 +394,6 @@ impl Life {
     }
 }
 
-fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option<serde_json::Value> {
-    let text = String::from_utf8_lossy(&output?).into_owned();
-    match entry {
-        // An agent that returns something else than JSON has still said something.
-        EntryPoint::Agent => Some(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
-        EntryPoint::Command => Some(serde_json::Value::String(text)),
-    }
-}
-
 fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> Report {
     let (closing, tally) = closed;
     let opening = gate.opening();
@@ -351,9 +403,7 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         first: sum.first,
         last: sum.last,
         entries: sum.entries,
-        size: house.inner.journal.size(),
-        root: Some(house.inner.journal.root()),
-        checkpoint: house.inner.journal.checkpoint(),
+        ..RecordEvidence::now(&house.inner.journal)
     };
     let standing = &opening.standing;
     Report {
@@ -364,15 +414,6 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         active_ms: closing.active_ms,
         waited_ms: 0,
         claims: Claims { output: output_value(closing.output, entry), findings: sum.findings, findings_more: sum.findings_more },
-        evidence: Evidence {
-            touched: sum.touched,
-            mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
-            http_granted: !standing.grants.http.is_empty(),
-            approvals: Vec::new(),
-            limits: standing.limits.clone(),
-            peak_memory: closing.peak_memory,
-            resumable: tally.resumable,
-            record,
-        },
+        evidence: Evidence::new(standing, (sum.touched, closing.peak_memory, tally.resumable), record),
     }
 }

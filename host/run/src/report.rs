@@ -2,7 +2,9 @@
 
 use effect::record::{AgentRef, ClockChanged, Record};
 use effect::{Digest, Finding, Limits, Outcome, Principal, RunId};
-use gate::{Sum, Touched};
+use gate::{Recorded, Standing, Sum, Touched};
+use journal::Journal;
+use sandbox::EntryPoint;
 use serde::{Deserialize, Serialize};
 
 use crate::err::RunError;
@@ -83,6 +85,64 @@ pub struct RecordEvidence {
     pub root: Option<Digest>,
     /// The signed note over them.
     pub checkpoint: Option<String>,
+}
+
+/// The report of a run that has ended, from its record alone. `None` if it has not ended.
+///
+/// # Errors
+/// The record can't be read.
+pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoint) -> Result<Option<Report>, RunError> {
+    let Some(closed) = recorded.closed() else { return Ok(None) };
+    let (opening, sum) = (recorded.opening(), read_sum(&journal.reader()?, recorded.opening().run)?);
+    let output = output_value(recorded.output().map(<[u8]>::to_vec), entry);
+    let standing = &opening.standing;
+    Ok(Some(Report {
+        run: opening.run,
+        agent: standing.agent.clone(),
+        by: opening.by.clone(),
+        outcome: closed.outcome.clone(),
+        active_ms: closed.active_ms,
+        waited_ms: 0,
+        evidence: Evidence::new(
+            standing,
+            (sum.touched, closed.peak_memory, recorded.is_kept() && standing.durable),
+            RecordEvidence { first: sum.first, last: sum.last, entries: sum.entries, ..RecordEvidence::now(journal) },
+        ),
+        claims: Claims { output, findings: sum.findings, findings_more: sum.findings_more },
+    }))
+}
+
+impl Evidence {
+    /// Of a run with these grants: what it touched, its largest memory, and whether it could have been resumed to its end.
+    pub(crate) fn new(standing: &Standing, (touched, peak_memory, resumable): (Touched, u64, bool), record: RecordEvidence) -> Self {
+        Self {
+            touched,
+            mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+            http_granted: !standing.grants.http.is_empty(),
+            approvals: Vec::new(),
+            limits: standing.limits.clone(),
+            peak_memory,
+            resumable,
+            record,
+        }
+    }
+}
+
+impl RecordEvidence {
+    /// The log as it is now.
+    pub(crate) fn now(journal: &Journal) -> Self {
+        Self { size: journal.size(), root: Some(journal.root()), checkpoint: journal.checkpoint(), ..Self::default() }
+    }
+}
+
+/// What a guest returned, as it is shown.
+pub(crate) fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option<serde_json::Value> {
+    let text = String::from_utf8_lossy(&output?).into_owned();
+    match entry {
+        // An agent that returns something else than JSON has still said something.
+        EntryPoint::Agent => Some(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
+        EntryPoint::Command => Some(serde_json::Value::String(text)),
+    }
 }
 
 /// Reads what a run's records add up to: for one that was resumed, since this process has not written all of them.

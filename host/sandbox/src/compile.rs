@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -105,6 +106,8 @@ pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8], limi
         .args(arguments)
         .args([bytes.to_string(), memory.to_string()])
         .env_clear()
+        // Ctrl-C at the terminal of this process is not for a component that somebody else waits for.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -28,6 +28,9 @@ pub(crate) const DAMAGED_RECORD: &str =
 impl CliError {
     /// What to do next, where that is plain.
     pub(super) fn help(&self) -> Option<Cow<'static, str>> {
+        if let Some(home::GaveUp::TimedOut { other, .. }) = self.gave_up() {
+            return Some(unanswered(other).into());
+        }
         match Exposed::of(self) {
             Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
             None => self.named_advice().map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed)),
@@ -52,6 +55,11 @@ impl CliError {
             }
             Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
+            Self::Run(run::RunError::Unspoken { other, .. }) => Some(unanswered(other)),
+            Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),
+            Self::Lost { run, .. } => Some(format!(
+                "`bailiwick ps` shows whether it goes on; once nobody has it any more, `bailiwick resume {run}` goes on with it"
+            )),
             _ => None,
         }
     }
@@ -168,6 +176,16 @@ fn form_advice(err: &home::FormError) -> String {
         }
         home::FormError::Broken(_) => "put that file back from a copy of the home".to_owned(),
         home::FormError::Io { .. } => "see that the file can be read, and say it again".to_owned(),
+    }
+}
+
+/// What can be done about a process that holds a lock and does not answer.
+pub(crate) fn unanswered(other: &home::Other) -> String {
+    let ends = |pid| format!("`kill -9 {pid}` ends it, and whoever waits for a run in it goes on with that run");
+    match (other.go_on(), other.pid) {
+        (Some(go_on), Some(pid)) => format!("`{go_on}` lets it go on; {}", ends(pid)),
+        (_, Some(pid)) => format!("see what it does; {}; `--wait SECONDS` waits longer", ends(pid)),
+        (_, None) => "`lslocks` or `fuser` may show who it is; `--wait SECONDS` waits longer".to_owned(),
     }
 }
 

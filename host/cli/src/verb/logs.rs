@@ -12,6 +12,8 @@ use crate::{exit, line, log, out, place};
 
 /// How often a log is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How many times nobody may have the run before it counts as cut off. If its holder goes away, its client goes on with it in a moment.
+const NOBODY_MAX: u32 = 10;
 
 /// Show what an agent said
 #[derive(Debug, clap::Args)]
@@ -47,9 +49,12 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let (run, from) = log::run(&reader, &args.run)?;
     let mut records = reader.of_run_from(run, from);
     let (mut seen, mut agent) = (false, String::new());
+    let mut nobody = 0;
     loop {
         // Asked before it is read: what was said until the end is there then.
-        let last = !args.follow || !goes_on(&place, run).await;
+        let goes_on = args.follow && goes_on(&place, run).await;
+        nobody = if goes_on { 0 } else { nobody + 1 };
+        let last = !args.follow || nobody > NOBODY_MAX;
         for record in records.by_ref() {
             let record = record?;
             seen = true;
@@ -77,8 +82,10 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 /// A run that was cut off says nothing more, and has no end to wait for.
 async fn goes_on(place: &Place, run: RunId) -> bool {
     match Holder::ask(place).await {
-        Some(holder) => holder.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
-        None => false,
+        Ok(Some(holder)) => holder.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
+        Ok(None) => false,
+        // Somebody holds the home and does not answer. What can't be known is no end.
+        Err(_) => true,
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod settle;
 pub(crate) mod show;
+pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod test;
 pub(crate) mod trust;
@@ -54,6 +55,7 @@ async fn done(verb: Verb) -> Result<u8, CliError> {
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Build(args) => build::run(args).await,
         Verb::Ps(args) => ps::run(&args).await,
+        Verb::Status(args) => status::run(&args).await,
         Verb::Show(args) => show::run(&args),
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Stop(args) => stop::run(&args).await,

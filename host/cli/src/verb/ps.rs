@@ -1,14 +1,19 @@
 //! `ps`: runs that have not ended.
 
+mod going;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
-use ::run::{Holder, Place};
+use ::run::Place;
 use effect::{Principal, RunId, SafeText, UnknownAct};
 use gate::{Ledger, OpenRun};
 use serde::Serialize;
 
+use going::Going;
+
 use crate::err::CliError;
+use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
 
 /// Show runs that have not ended
@@ -27,7 +32,7 @@ Examples:
 
 A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was cut off while something was under way of which nobody \
 knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did --op N`, or `did-not`). What was said is \
-kept, and is not listed any more.";
+kept, and is not listed any more. If the process that holds the home does not answer, it is not known which runs go on, and `ps` says so.";
 
 /// A run is reported before its first record is on the disk. This is how often the record is looked for.
 const LOOKS: u32 = 50;
@@ -56,6 +61,8 @@ struct Row {
 #[serde(rename_all = "kebab-case")]
 enum State {
     Running,
+    /// Somebody holds the home and does not answer.
+    Unknown,
     /// It can be resumed.
     CutOff,
     /// What it saw was not kept.
@@ -65,13 +72,11 @@ enum State {
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    let going = match Holder::ask(&place).await {
-        // A holder that is just leaving has no runs left.
-        Some(holder) => holder.going().await.unwrap_or_default().into_iter().map(|(run, _)| run).collect(),
-        None => HashSet::new(),
-    };
-    let open = on_record(&place, &going).await?;
-    let rows: Vec<Row> = open.open_runs().map(|(run, open)| row(run, open, going.contains(&run))).collect();
+    let mut signals = Signals::new()?;
+    let (rows, unknown) = signals.or(rows(&place)).await?;
+    if let Some(why) = unknown {
+        out::words(&format!("which runs go on is not known: {why}"));
+    }
     if args.json {
         out::json(&rows)?;
     } else {
@@ -80,20 +85,46 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes.
+/// Each run that has not ended, and why it is not known which of them go on, if so.
+///
+/// A run that begins or ends meanwhile must not be taken for one that was cut off. So what seems to be cut off is looked at once more: it
+/// was cut off if it was open before and is open after a moment at which nobody had it.
+async fn rows(place: &Place) -> Result<(Vec<Row>, Option<String>), CliError> {
+    let before = Going::ask(place).await;
+    let open = on_record(place, &before.runs()).await?;
+    let seems: HashSet<RunId> = open.open_runs().map(|(run, _)| run).filter(|run| before.has(*run) == Some(false)).collect();
+    if seems.is_empty() {
+        return Ok((open.open_runs().map(|(run, open)| row(run, open, before.has(run))).collect(), before.why_unknown()));
+    }
+    let after = Going::ask(place).await;
+    let open = on_record(place, &after.runs()).await?;
+    let goes_on = |run: RunId| match after.has(run) {
+        // It was opened after the first look, so somebody has begun it just now.
+        Some(false) if !seems.contains(&run) => Some(true),
+        goes_on => goes_on,
+    };
+    Ok((open.open_runs().map(|(run, open)| row(run, open, goes_on(run))).collect(), after.why_unknown()))
+}
+
+/// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes. It is read on a thread of its
+/// own, so that a signal ends the wait for a long one.
 async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliError> {
     let mut looks = 1;
     loop {
-        let mut unseen = going.clone();
-        let open = match log::reader(place) {
-            // A home in which nothing ran has no runs.
-            Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
-            // It helps to see what goes on, and is no evidence of it: so it reads as little as it can.
-            reader => log::ledger(&reader?.believing(), |run| {
-                unseen.remove(&run);
-            })?,
-        };
-        if looks == LOOKS || unseen.is_empty() {
+        let (place, mut unseen) = (place.clone(), going.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let open = match log::reader(&place) {
+                // A home in which nothing ran has no runs.
+                Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
+                // It helps to see what goes on, and is no evidence of it: so it reads as little as it can.
+                reader => log::ledger(&reader?.believing(), |run| {
+                    unseen.remove(&run);
+                })?,
+            };
+            Ok::<_, CliError>((open, unseen.is_empty()))
+        });
+        let (open, is_whole) = read.await.map_err(|lost| CliError::Runtime(lost.into()))??;
+        if looks == LOOKS || is_whole {
             return Ok(open);
         }
         looks += 1;
@@ -101,13 +132,14 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
     }
 }
 
-fn row(run: RunId, open: &OpenRun, is_going: bool) -> Row {
-    let unsettled = if is_going { Vec::new() } else { open.unsettled() };
-    let state = match (is_going, unsettled.is_empty(), open.durable && open.kept) {
-        (true, ..) => State::Running,
-        (false, false, _) => State::NeedsSettling,
-        (false, true, true) => State::CutOff,
-        (false, true, false) => State::CutOffForGood,
+fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> Row {
+    let unsettled = if goes_on == Some(false) { open.unsettled() } else { Vec::new() };
+    let state = match (goes_on, unsettled.is_empty(), open.durable && open.kept) {
+        (None, ..) => State::Unknown,
+        (Some(true), ..) => State::Running,
+        (Some(false), false, _) => State::NeedsSettling,
+        (Some(false), true, true) => State::CutOff,
+        (Some(false), true, false) => State::CutOffForGood,
     };
     let (agent, by) = (open.agent.clone(), open.by.clone());
     let (asked, refused) = (open.asked + open.refused, open.refused + open.refused_later);
@@ -123,6 +155,7 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
     for row in rows {
         let state = match row.state {
             State::Running => "running".to_owned(),
+            State::Unknown => "not known".to_owned(),
             State::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
             State::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
             State::NeedsSettling => {
@@ -178,7 +211,7 @@ mod tests {
         opened.into()
     }
 
-    fn state(resource: &str, answer: Option<AnswerClass>, is_going: bool) -> State {
+    fn state(resource: &str, answer: Option<AnswerClass>, goes_on: Option<bool>) -> State {
         let run = RunId::from_parts(1, [0; 10]);
         let ask = AskedFor {
             capability: text("http"),
@@ -211,15 +244,16 @@ mod tests {
         for (seq, record) in (1..).zip(records.iter().flatten()) {
             ledger.fold(run, seq, &record.to_bytes()).unwrap();
         }
-        row(run, ledger.open_run(run).unwrap(), is_going).state
+        row(run, ledger.open_run(run).unwrap(), goes_on).state
     }
 
     #[test]
     fn what_may_be_asked_again_needs_no_word_and_the_rest_does() {
-        assert_eq!(state("GET http://a/", None, false), State::CutOff);
-        assert_eq!(state("POST http://a/", None, false), State::NeedsSettling);
-        assert_eq!(state("POST http://a/", Some(AnswerClass::Response), false), State::CutOff);
-        assert_eq!(state("POST http://a/", Some(AnswerClass::Unknown), false), State::NeedsSettling);
-        assert_eq!(state("POST http://a/", None, true), State::Running);
+        assert_eq!(state("GET http://a/", None, Some(false)), State::CutOff);
+        assert_eq!(state("POST http://a/", None, Some(false)), State::NeedsSettling);
+        assert_eq!(state("POST http://a/", Some(AnswerClass::Response), Some(false)), State::CutOff);
+        assert_eq!(state("POST http://a/", Some(AnswerClass::Unknown), Some(false)), State::NeedsSettling);
+        assert_eq!(state("POST http://a/", None, Some(true)), State::Running);
+        assert_eq!(state("POST http://a/", None, None), State::Unknown);
     }
 }

@@ -48,9 +48,9 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let reader = log::reader(&place)?;
     let run = log::run_id(&reader, &args.run)?;
     let mut signals = Signals::new()?;
-    let holder = Holder::find(&place, &place::house_options()).await?;
+    let holder = signals.or(Holder::find(&place, &place::house_options())).await?;
     // Each word is kept, whether or not the run can go on then.
-    let ready = match settle(&holder, run, &args.word).await {
+    let ready = match signals.or(settle(&holder, run, &args.word)).await {
         Ok(_) => Ready::of(&args, &place, &reader, run),
         Err(err) => Err(err),
     };
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             attend::attend(holder, vec![Beginning::Resume { run, network }], &agent, showing, &mut signals).await
         }
         Err(err) => {
-            attend::leave(holder, &mut signals).await?;
+            leave::leave(holder, &mut signals).await?;
             Err(err)
         }
     }

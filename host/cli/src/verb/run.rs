@@ -16,7 +16,7 @@ use crate::err::CliError;
 use crate::exit::Strictness;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{acceptance, place};
+use crate::{acceptance, leave, place};
 
 mod shard;
 mod watch;
@@ -143,13 +143,13 @@ impl Job<'_> {
         obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
-        let holder = Holder::find(self.place, &place::house_options()).await?;
+        let holder = signals.or(Holder::find(self.place, &place::house_options())).await?;
         if let Some(said) = to_record
-            && let Err(err) = holder.record_trust(said).await
+            && let Err(err) = signals.or(holder.record_trust(said)).await
         {
             // If it can't be recorded, that error says more than the errors that follow from it.
-            let _ = attend::leave(holder, signals).await;
-            return Err(err.into());
+            let _ = leave::leave(holder, signals).await;
+            return Err(err);
         }
         let beginnings = orders.into_iter().map(|order| Beginning::Start(Box::new(order))).collect();
         attend::attend(holder, beginnings, name, showing, signals).await

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use ::run::{Holder, own_principal};
+use ::run::{Holder, RunError, own_principal};
 use effect::{Principal, RunId, UnknownAct};
 use serde::Serialize;
 
 use super::settle::{WordArgs, settle};
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{attend, exit, log, out, place};
+use crate::{exit, leave, log, out, place};
 
 /// How often it is looked whether the run has ended, and how many times.
 const AGAIN: Duration = Duration::from_millis(5);
 const TIMES: u32 = 2000;
+/// BOUND: how many holders are told, one after the other.
+const HOLDERS_MAX: u32 = 5;
 
 /// End a run
 #[derive(Debug, clap::Args)]
@@ -52,9 +54,9 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let run = log::run_id(&log::reader(&place)?, &args.run)?;
     let mut signals = Signals::new()?;
     // Where nobody holds the home nothing goes on; then it is taken, to close a run that was cut off.
-    let holder = Holder::find(&place, &place::house_options()).await?;
-    let ended = end(&holder, run, &args.word).await;
-    let left = attend::leave(holder, &mut signals).await;
+    let mut holder = signals.or(Holder::find(&place, &place::house_options())).await?;
+    let ended = signals.or(end(&mut holder, run, &args.word)).await;
+    let left = leave::leave(holder, &mut signals).await;
     let settled = ended?;
     left?;
     let words = format!("run {run} has ended");
@@ -67,19 +69,33 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// Keeps a word, if one was said, and ends the run. Gives the acts that the word was on.
-async fn end(holder: &Holder, run: RunId, word: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
+///
+/// If the holder goes away meanwhile, the run has not ended: its client may go on with it elsewhere, or it is closed here.
+async fn end(holder: &mut Holder, run: RunId, word: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
     let settled = settle(holder, run, word).await?;
-    match holder.stop(run).await? {
-        true => wait(holder, run).await.map(|()| settled),
-        false => Err(CliError::Ended(run)),
+    let mut was_told = false;
+    for _ in 0..HOLDERS_MAX {
+        let ended = match holder.stop(run).await {
+            Ok(true) => {
+                was_told = true;
+                wait(holder, run).await
+            }
+            // An earlier holder has ended it, as it was told to.
+            Ok(false) if was_told => return Ok(settled),
+            Ok(false) => return Err(CliError::Ended(run)),
+            Err(err) => Err(err.into()),
+        };
+        match ended {
+            Err(CliError::Run(RunError::HolderGone(_) | RunError::Leaving)) => holder.find_again(&place::house_options()).await?,
+            ended => return ended.map(|()| settled),
+        }
     }
+    Err(CliError::NotEnding(run))
 }
 
 async fn wait(holder: &Holder, run: RunId) -> Result<(), CliError> {
     for _ in 0..TIMES {
-        // A holder that is gone has ended its runs.
-        let going = holder.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run));
-        if !going {
+        if !holder.going().await?.iter().any(|(other, _)| *other == run) {
             return Ok(());
         }
         tokio::time::sleep(AGAIN).await;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use effect::Digest;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,10 @@ use crate::file::{self, FileError};
 
 /// BOUND: bytes of a stamp. It has a path for each place that the build depends on.
 const STAMP_BYTES_MAX: u64 = 4 << 20;
+
+/// BOUND: how long a build of the same folder is waited for, where nobody has said anything else. Fetching and compiling everything anew
+/// takes minutes.
+const BUILD_MAX: Duration = Duration::from_secs(20 * 60);
 
 const STAMP: &str = "stamp.json";
 
@@ -82,7 +87,7 @@ impl Slot {
     pub(super) fn open(cache: &Path, source: &Path) -> Result<Self, FileError> {
         let folder = folder(cache, source);
         file::folder(&folder)?;
-        let lock = file::lock_own(&folder.join("lock"))?;
+        let lock = file::lock_own(&folder.join("lock"), "builds the same folder", BUILD_MAX)?;
         Ok(Self { folder, _lock: lock })
     }
 

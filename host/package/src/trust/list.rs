@@ -169,7 +169,7 @@ pub(super) fn named(path: &Path) -> String {
 /// The lock is held until the end, so that of two changes at the same time none is lost.
 fn change(home: &Path, change: impl FnOnce(&mut List)) -> Result<(), TrustError> {
     file::folder(home)?;
-    let _lock = file::lock_own(&home.join("trust.lock"))?;
+    let _lock = file::lock_own(&home.join("trust.lock"), "has locked the list of what is trusted", home::WAIT_MAX)?;
     let mut list = load(home)?;
     change(&mut list);
     let text = toml::to_string(&list).map_err(TrustError::Unwritable)?;

@@ -1,23 +1,27 @@
 //! A client's end of the control socket.
+//!
+//! A holder may be stopped, swapped out or deaf at any moment. So nothing here waits for it without a bound, and a wait is told
+//! ([`crate::wait`]).
 
-use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use effect::record::SealedUnder;
-use effect::{Means, RunId, SafeText, Stopping};
+use effect::{Means, RunId, SafeText};
+use home::{GaveUp, Other};
 use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::watch;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{mpsc, watch};
 
+use super::relay::relay;
 use super::short_path;
-use super::wire::{Answer, WIRE_FORM, Wish, lines, receive, send};
+use super::wire::{Answer, WIRE_FORM, Wish, lines, send};
 use crate::err::RunError;
-use crate::event::{self, Event, Teller};
+use crate::event::{self, Event};
 use crate::forms::{FORMS, spoken};
 use crate::house::{Place, held};
 use crate::life::Running;
@@ -25,83 +29,173 @@ use crate::order::{NetworkOrder, RunOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
 use crate::settle::{Settling, Word};
-
-/// BOUND: how long a holder may take to say that it listens.
-const WELCOME_MAX: Duration = Duration::from_secs(10);
+use crate::status::Status;
+use crate::wait::{Wait, gave_up, since};
 
 /// Speaks to the process that holds a home.
 #[derive(Debug)]
 pub(crate) struct Client {
     place: Place,
+    /// BOUND: how long each answer is waited for.
+    max: Duration,
     /// Where the holder has said that it listens, for the first wish: it does not leave meanwhile.
     first: Mutex<Option<Line>>,
 }
 
-/// Another version of the program holds the home, and does not understand this one.
-#[derive(Debug, thiserror::Error)]
-#[error("it is bailiwick {0}")]
-struct OtherVersion(String);
+/// A connection to a holder that has said that it listens.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) answers: mpsc::Receiver<io::Result<Answer>>,
+    pub(crate) to: OwnedWriteHalf,
+    /// The number of the holder, from the kernel.
+    pub(crate) pid: Option<u32>,
+}
 
-/// What became of a connection.
-pub(crate) fn gone(err: &io::Error) -> RunError {
-    match err.get_ref().and_then(|inner| inner.downcast_ref::<OtherVersion>()) {
-        Some(OtherVersion(version)) => {
-            // What another program says of itself is shown to a person.
-            let theirs = SafeText::new(if version.is_empty() { "of an older version" } else { version }, 32).to_string();
-            RunError::OtherVersion { theirs, own: FORMS.program }
-        }
-        None => RunError::Holder(err.to_string()),
+/// Why a holder can't be spoken to.
+#[derive(Debug)]
+pub(crate) enum Unreached {
+    /// It may be better the next time: it is just coming or going.
+    NotYet(io::Error),
+    /// It will be the same the next time.
+    Never(io::Error),
+    /// It did not say that it listens.
+    GaveUp(GaveUp),
+    /// Another version of the program holds the home, and does not understand this one.
+    OtherVersion(RunError),
+}
+
+/// Another version of the program holds the home. What it says of itself is shown to a person.
+fn other_version(version: &str) -> RunError {
+    let theirs = SafeText::new(if version.is_empty() { "of an older version" } else { version }, 32).to_string();
+    RunError::OtherVersion { theirs, own: FORMS.program }
+}
+
+impl From<io::Error> for Unreached {
+    fn from(err: io::Error) -> Self {
+        Self::NotYet(err)
     }
 }
 
-type Line = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
+/// How long an answer is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// What is done at once.
+    Short,
+    /// What may take long, as long as the holder says that it goes on: compiling, rebuilding.
+    Long,
+}
+
+impl Line {
+    pub(crate) fn other(&self) -> Other {
+        self.pid.map_or_else(Other::default, Other::of)
+    }
+}
 
 impl Client {
     /// Whether somebody answers, and listens.
     #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
-    async fn dial(place: &Place) -> io::Result<Line> {
+    async fn dial(place: &Place, wait: &mut Wait) -> Result<Line, Unreached> {
         let path = short_path(&place.home)?;
         // SECURITY: a link in its place would lead to another program's socket.
         if !std::fs::symlink_metadata(&path.path)?.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "what lies in its place is no socket"));
+            return Err(
+                io::Error::new(io::ErrorKind::ConnectionRefused, "what lies in the place of its socket `host.sock` is no socket").into()
+            );
         }
-        let stream = UnixStream::connect(&path.path).await?;
+        let unknown = || crate::wait::holder(&place.home).unwrap_or_default();
+        let stream = wait.on(UnixStream::connect(&path.path), unknown).await.map_err(Unreached::GaveUp)??;
         // SECURITY: an order is sent only to a process of the same user, no matter who made the socket.
-        if stream.peer_cred()?.uid() != geteuid().as_raw() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the socket of the home is another user's"));
+        let peer = stream.peer_cred()?;
+        if peer.uid() != geteuid().as_raw() {
+            let words = format!("the socket `host.sock` of the home is that of uid {}", peer.uid());
+            return Err(Unreached::Never(io::Error::new(io::ErrorKind::PermissionDenied, words)));
         }
+        let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
         let (from, to) = stream.into_split();
-        let mut from = BufReader::new(from);
-        let welcome = tokio::time::timeout(WELCOME_MAX, receive(&mut from)).await;
-        match welcome.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))?? {
-            Some(Answer::Welcome { version, forms, wire }) => {
-                if wire == WIRE_FORM && forms == spoken() {
-                    Ok((from, to))
-                } else {
-                    Err(io::Error::new(io::ErrorKind::Unsupported, OtherVersion(version)))
+        let mut line = Line { answers: lines(BufReader::new(from)), to, pid };
+        let other = || since(&place.home, pid.map_or_else(unknown, Other::of));
+        match wait.on(line.answers.recv(), other).await.map_err(Unreached::GaveUp)? {
+            Some(Ok(Answer::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken() => Ok(line),
+            Some(Ok(Answer::Welcome { version, .. })) => Err(Unreached::OtherVersion(other_version(&version))),
+            Some(Err(err)) => Err(err.into()),
+            Some(Ok(_)) | None => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving").into()),
+        }
+    }
+
+    pub(crate) async fn connect(place: &Place, wait: &mut Wait) -> Result<Self, Unreached> {
+        let first = Mutex::new(Some(Self::dial(place, wait).await?));
+        Ok(Self { place: place.clone(), max: wait.max(), first })
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The number of the holder that was connected to, until the first wish.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        held(&self.first).as_ref().and_then(|line| line.pid)
+    }
+
+    /// The first line, unless the holder has lost patience with it or has gone.
+    fn take_first(&self) -> Option<Line> {
+        let mut line = held(&self.first).take()?;
+        match line.answers.try_recv() {
+            Err(mpsc::error::TryRecvError::Empty) => Some(line),
+            Ok(_) | Err(mpsc::error::TryRecvError::Disconnected) => None,
+        }
+    }
+
+    async fn line(&self) -> Result<Line, RunError> {
+        if let Some(line) = self.take_first() {
+            return Ok(line);
+        }
+        let mut wait = Wait::of(self.max);
+        loop {
+            let home = &self.place.home;
+            let unspoken = |other, cause| RunError::Unspoken { other, home: home.clone(), cause };
+            match (Self::dial(&self.place, &mut wait).await, crate::wait::holder(home)) {
+                (Ok(line), _) => return Ok(line),
+                (Err(Unreached::GaveUp(gave_up)), _) => return Err(gave_up.into()),
+                (Err(Unreached::OtherVersion(err)), _) => return Err(err),
+                (Err(Unreached::Never(cause)), other) => return Err(unspoken(other.unwrap_or_default(), cause)),
+                (Err(Unreached::NotYet(_)), None) => return Err(RunError::HolderGone(Other::default())),
+                // Another one has just taken the home.
+                (Err(Unreached::NotYet(cause)), Some(other)) => {
+                    wait.look(&|| other.clone()).map_err(|_| unspoken(other.clone(), cause))?;
+                    tokio::time::sleep(super::PAUSE).await;
                 }
             }
-            _ => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving")),
         }
     }
 
-    pub(crate) async fn connect(place: &Place) -> io::Result<Self> {
-        let first = Mutex::new(Some(Self::dial(place).await?));
-        Ok(Self { place: place.clone(), first })
-    }
-
-    async fn wish(&self, wish: &Wish) -> Result<(Line, Answer), RunError> {
-        let first = held(&self.first).take();
-        let (mut from, mut to) = match first {
-            Some(line) => line,
-            None => Self::dial(&self.place).await.map_err(|err| gone(&err))?,
-        };
-        send(&mut to, wish).await.map_err(|err| gone(&err))?;
-        match receive(&mut from).await.map_err(|err| gone(&err))? {
-            Some(Answer::Failed { exit, message }) => Err(RunError::Refused { exit, message }),
-            Some(Answer::Unsettled { run, acts }) => Err(RunError::Unsettled { run, acts }),
-            Some(answer) => Ok(((from, to), answer)),
-            None => Err(RunError::Holder("it closed without an answer".to_owned())),
+    async fn wish(&self, wish: &Wish, work: Work) -> Result<(Line, Answer), RunError> {
+        let mut line = self.line().await?;
+        let (home, pid) = (&self.place.home, line.pid);
+        let other = || since(home, pid.map_or_else(Other::default, Other::of));
+        let gone = || RunError::HolderGone(other());
+        // Nothing is read while a large wish is written, so the time for that is bounded as a whole.
+        if Wait::of(self.max).on(send(&mut line.to, wish), other).await?.is_err() {
+            return Err(gone());
+        }
+        let mut wait = Wait::of(self.max);
+        loop {
+            let answer = wait.on(line.answers.recv(), other).await?;
+            match answer {
+                Some(Ok(Answer::Alive { disk_ms })) => {
+                    let disk = Duration::from_millis(disk_ms);
+                    if disk >= self.max {
+                        return Err(gave_up(other(), "waits for the disk of the home", disk).into());
+                    }
+                    if work == Work::Long && disk.is_zero() {
+                        wait = Wait::of(self.max);
+                    }
+                }
+                Some(Ok(Answer::Failed { exit, message })) => return Err(RunError::Refused { exit, message }),
+                Some(Ok(Answer::Unsettled { run, acts })) => return Err(RunError::Unsettled { run, acts }),
+                Some(Ok(answer)) => return Ok((line, answer)),
+                Some(Err(err)) if err.kind() == io::ErrorKind::InvalidData => return Err(RunError::Holder(err.to_string())),
+                Some(Err(_)) | None => return Err(gone()),
+            }
         }
     }
 
@@ -113,46 +207,58 @@ impl Client {
         self.attended(&Wish::Resume { run, network }).await
     }
 
+    pub(crate) async fn take_over(&self, run: RunId, order: Option<RunOrder>, network: NetworkOrder) -> Result<Running, RunError> {
+        self.attended(&Wish::TakeOver { run, order: order.map(Box::new), network }).await
+    }
+
     pub(crate) async fn stop(&self, run: RunId) -> Result<bool, RunError> {
-        let (_, answer) = self.wish(&Wish::Stop { run, means: Means::Stop }).await?;
+        // It may have to read the record of a run that was cut off.
+        let (_, answer) = self.wish(&Wish::Stop { run, means: Means::Stop }, Work::Long).await?;
         Ok(matches!(answer, Answer::Done { done: true }))
     }
 
     pub(crate) async fn settle(&self, run: RunId, word: Word) -> Result<Settling, RunError> {
-        match self.wish(&Wish::Settle { run, word }).await?.1 {
+        match self.wish(&Wish::Settle { run, word }, Work::Short).await?.1 {
             Answer::Settled { settling } => Ok(settling),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
     pub(crate) async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
-        match self.wish(&Wish::Going {}).await?.1 {
+        match self.wish(&Wish::Going {}, Work::Short).await?.1 {
             Answer::Going { going } => Ok(going),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
+    pub(crate) async fn status(&self) -> Result<Status, RunError> {
+        match self.wish(&Wish::Status {}, Work::Short).await?.1 {
+            Answer::Status { status } => Ok(*status),
+            other => Err(RunError::Holder(format!("it said {other:?}"))),
+        }
+    }
+
     pub(crate) async fn record_trust(&self, said: TrustSaid) -> Result<(), RunError> {
-        self.wish(&Wish::RecordTrust { said }).await.map(drop)
+        self.wish(&Wish::RecordTrust { said }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
-        self.wish(&Wish::RecordCredential { word }).await.map(drop)
+        self.wish(&Wish::RecordCredential { word }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn record_sealed(&self, under: SealedUnder) -> Result<(), RunError> {
-        self.wish(&Wish::RecordSealed { under }).await.map(drop)
+        self.wish(&Wish::RecordSealed { under }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
-        match self.wish(&Wish::Revoke { revoking, word }).await?.1 {
+        match self.wish(&Wish::Revoke { revoking, word }, Work::Short).await?.1 {
             Answer::Ended { leases } => Ok(leases),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
     async fn attended(&self, wish: &Wish) -> Result<Running, RunError> {
-        let (line, answer) = self.wish(wish).await?;
+        let (line, answer) = self.wish(wish, Work::Long).await?;
         let Answer::Event { event: Event::Opened { run } } = answer else {
             return Err(RunError::Holder(format!("it said {answer:?}")));
         };
@@ -161,41 +267,5 @@ impl Client {
         let (stop, stopped) = watch::channel(None);
         tokio::spawn(relay(line, run, teller, stopped));
         Ok(Running::new(run, events, stop))
-    }
-}
-
-/// Passes on the events of a run, and the order to end it.
-async fn relay((from, mut to): Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<Stopping>>) {
-    let mut answers = lines(from);
-    let mut ended = false;
-    loop {
-        tokio::select! {
-            // The events of a run are sent as fast as the client reads them.
-            answer = async { poll_fn(|ctx| teller.poll_room(ctx)).await; answers.recv().await } => match answer {
-                Some(Ok(Answer::Event { event })) => {
-                    ended |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
-                    teller.pass_on(event);
-                }
-                None if ended => return,
-                Some(_) | None => {
-                    teller.tell(Event::Failed { exit: 1, message: "the process that holds the home went away".to_owned() });
-                    return;
-                }
-            },
-            means = wished(&mut stopped), if !ended => {
-                // A holder that is gone has ended the run too, and the other branch says so.
-                let _ = send(&mut to, &Wish::Stop { run, means }).await;
-                stopped = watch::channel(None).1;
-            },
-        }
-    }
-}
-
-/// By which means the run is to be ended, once somebody wants to end it. A `Running` that was dropped does not end it.
-async fn wished(stopped: &mut watch::Receiver<Option<Stopping>>) -> Means {
-    let means = stopped.wait_for(Option::is_some).await.map(|stopping| stopping.as_ref().map(|stopping| stopping.means));
-    match means {
-        Ok(Some(means)) => means,
-        Ok(None) | Err(_) => std::future::pending().await,
     }
 }

@@ -4,17 +4,24 @@
 //! alone, and the peer's credentials are checked as well.
 
 pub(crate) mod client;
+mod relay;
 pub(crate) mod server;
 mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 
 /// The socket's name in the home.
-const NAME: &str = "host.sock";
+pub(crate) const NAME: &str = "host.sock";
+
+/// How long is waited before a holder that is coming or going is tried again.
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
+/// How often a holder says that it goes on.
+pub(crate) const BEAT: Duration = Duration::from_millis(250);
 
 /// A path to the socket that is short whatever the home's is: the address of a socket holds 108 bytes.
 struct ShortPath {

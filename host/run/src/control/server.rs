@@ -2,18 +2,20 @@
 
 use std::future::Future;
 use std::io;
+use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use effect::{Means, Principal, RunId, Stopping};
 use rustix::process::geteuid;
-use tokio::io::BufReader;
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::wire::{Answer, WIRE_FORM, Wish, lines, send};
-use super::{NAME, short_path};
+use super::wire::{Answer, WIRE_FORM, Wish, line, lines, send};
+use super::{BEAT, NAME, short_path};
 use crate::err::RunError;
 use crate::forms::{FORMS, spoken};
 use crate::house::House;
@@ -31,6 +33,8 @@ struct Bounds {
 const BOUNDS: Bounds = Bounds { clients_max: 256, wish_max: Duration::from_secs(30) };
 /// How long it is waited where no client can be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// How often it is looked whether the socket is still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 type Wishes = mpsc::Receiver<io::Result<Wish>>;
 
@@ -50,21 +54,42 @@ pub(crate) fn serve(house: &House) -> io::Result<Server> {
 
 #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
 fn serve_within(house: &House, bounds: Bounds) -> io::Result<Server> {
-    let home = house.place().home.clone();
-    let path = short_path(&home)?;
+    let home = &house.place().home;
     match std::fs::remove_file(home.join(NAME)) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
         _ => {}
     }
-    let listener = UnixListener::bind(&path.path)?;
-    Ok(Server(tokio::spawn(accept(listener, house.clone(), bounds))))
+    Ok(Server(tokio::spawn(accept(bind(home)?, house.clone(), bounds))))
 }
 
-async fn accept(listener: UnixListener, house: House, bounds: Bounds) {
+#[expect(clippy::disallowed_methods, reason = "door: the control socket")]
+fn bind(home: &Path) -> io::Result<UnixListener> {
+    UnixListener::bind(&short_path(home)?.path)
+}
+
+/// The next client. Where somebody has removed the socket, it is made again: otherwise nobody could speak to this process as long as it
+/// holds the home. What lies there in its place is left alone.
+async fn next(listener: &mut UnixListener, home: &Path) -> io::Result<UnixStream> {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => return accepted.map(|(stream, _)| stream),
+            () = tokio::time::sleep(LOOK_AGAIN) => {
+                let there = std::fs::symlink_metadata(home.join(NAME));
+                if there.is_err_and(|err| err.kind() == io::ErrorKind::NotFound)
+                    && let Ok(again) = bind(home)
+                {
+                    *listener = again;
+                }
+            }
+        }
+    }
+}
+
+async fn accept(mut listener: UnixListener, house: House, bounds: Bounds) {
     let places = std::sync::Arc::new(Semaphore::new(bounds.clients_max));
     loop {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok(stream) = next(&mut listener, &house.place().home).await else {
             // Out of descriptors, most likely: let others end before the next try.
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
@@ -103,17 +128,31 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
         Ok(None) | Err(_) => return Ok(()),
         Ok(Some(Err(err))) => return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}") }).await,
     };
-    let answer = match wish {
-        Wish::Run { order } => match wanted(house.start(*order, by.clone()), &mut wishes).await {
-            Some(Ok(running)) => return attend(running, wishes, to, by).await,
-            Some(Err(err)) => failed(&err),
-            None => return Ok(()),
-        },
-        Wish::Resume { run, network } => match wanted(house.resume(run, by.clone(), &network), &mut wishes).await {
-            Some(Ok(running)) => return attend(running, wishes, to, by).await,
-            Some(Err(err)) => failed(&err),
-            None => return Ok(()),
-        },
+    let begun = match wish {
+        Wish::Run { order } => wanted(house.open_run(*order, by.clone()), &mut wishes, (&mut to, house)).await,
+        Wish::Resume { run, network } => {
+            wanted(house.open_again(run, by.clone(), &network), &mut wishes, (&mut to, house)).await
+        }
+        Wish::TakeOver { run, order, network } => {
+            let order = order.map(|order| *order);
+            wanted(house.take_over(run, order, by.clone(), &network), &mut wishes, (&mut to, house)).await
+        }
+        other => {
+            let answer = beating(answer(other, house, by), (&mut to, house)).await;
+            return send(&mut to, &answer).await;
+        }
+    };
+    match begun {
+        Some(Ok(running)) => attend(running, wishes, (to, house), by).await,
+        // The client looks for another holder.
+        Some(Err(RunError::Leaving)) | None => Ok(()),
+        Some(Err(err)) => send(&mut to, &failed(&err)).await,
+    }
+}
+
+/// Does what is done with one answer.
+async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
+    match wish {
         Wish::Settle { run, word } => match house.settle(run, &word, &by).await {
             Ok(settling) => Answer::Settled { settling },
             Err(err) => failed(&err),
@@ -123,6 +162,7 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
             Err(err) => failed(&err),
         },
         Wish::Going {} => Answer::Going { going: house.going() },
+        Wish::Status {} => Answer::Status { status: Box::new(house.status()) },
         Wish::RecordCredential { word } => match house.record_credential(&word, &by).await {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
@@ -139,16 +179,46 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
-    };
-    send(&mut to, &answer).await
+        Wish::Run { .. } | Wish::Resume { .. } | Wish::TakeOver { .. } => {
+            Answer::Failed { exit: 2, message: "not understood: that has more answers than one".to_owned() }
+        }
+    }
 }
 
 /// Begins a run as long as its client is there: one that goes away while a component is compiled wants no run.
-async fn wanted(begun: impl Future<Output = Result<Running, RunError>>, wishes: &mut Wishes) -> Option<Result<Running, RunError>> {
+async fn wanted(
+    begun: impl Future<Output = Result<Running, RunError>>,
+    wishes: &mut Wishes,
+    client: (&mut OwnedWriteHalf, &House),
+) -> Option<Result<Running, RunError>> {
     tokio::select! {
         biased;
-        running = begun => Some(running),
+        running = beating(begun, client) => Some(running),
         _ = wishes.recv() => None,
+    }
+}
+
+/// Does this, and says meanwhile that the holder goes on.
+async fn beating<T>(done: impl Future<Output = T>, (to, house): (&mut OwnedWriteHalf, &House)) -> T {
+    let mut done = pin!(done);
+    let mut beats = tokio::time::interval(BEAT);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut done => return done,
+            // Whoever has gone does not hear it. What it wanted is finished nevertheless.
+            _ = beats.tick() => drop(beat(to, house).await),
+        }
+    }
+}
+
+/// Says that the holder goes on. A client that does not read is told nothing: this must not wait for it.
+async fn beat(to: &mut OwnedWriteHalf, house: &House) -> io::Result<()> {
+    let line = line(&Answer::Alive { disk_ms: house.disk_ms() })?;
+    match to.try_write(&line) {
+        Ok(written) => to.write_all(line.get(written..).unwrap_or_default()).await,
+        Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(err) => Err(err),
     }
 }
 
@@ -160,15 +230,24 @@ fn failed(err: &RunError) -> Answer {
 }
 
 /// Tells a client of its run. A client that stops it, or goes away, ends it.
-async fn attend(mut running: Running, mut wishes: Wishes, mut to: OwnedWriteHalf, by: Principal) -> io::Result<()> {
+///
+/// INVARIANT: the guest begins once the client can read which run is its own. So if this process dies before, nothing was asked in a run
+/// that nobody knows of.
+async fn attend(mut running: Running, mut wishes: Wishes, (mut to, house): (OwnedWriteHalf, &House), by: Principal) -> io::Result<()> {
     let stopping = |means| Stopping { by: by.clone(), means };
-    let mut listening = true;
+    let (mut listening, mut heard) = (true, true);
+    let mut beats = tokio::time::interval(BEAT);
     loop {
         tokio::select! {
             event = running.events.next() => match event {
-                Some(event) => send(&mut to, &Answer::Event { event }).await.inspect_err(|_| running.stop(stopping(Means::ClientGone)))?,
+                Some(event) => {
+                    // What the client has said before it went away is still read, by the other branch.
+                    heard = heard && send(&mut to, &Answer::Event { event }).await.is_ok();
+                    running.go();
+                }
                 None => return Ok(()),
             },
+            _ = beats.tick(), if heard => heard = beat(&mut to, house).await.is_ok(),
             wish = wishes.recv(), if listening => match wish {
                 Some(Ok(Wish::Stop { run, means, .. })) if run_is(&running, run) => running.stop(stopping(means)),
                 Some(Ok(_)) => {}

@@ -12,6 +12,7 @@ use crate::order::{NetworkOrder, RunOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
 use crate::settle::{Settling, Word};
+use crate::status::Status;
 
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -23,22 +24,49 @@ pub(super) const WIRE_FORM: u32 = 1;
 /// is: the kernel says that.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Wish {
-    Run { order: Box<RunOrder> },
-    Resume { run: RunId, network: NetworkOrder },
-    Settle { run: RunId, word: Word },
-    Stop { run: RunId, means: Means },
+pub(crate) enum Wish {
+    Run {
+        order: Box<RunOrder>,
+    },
+    Resume {
+        run: RunId,
+        network: NetworkOrder,
+    },
+    /// A run of the client whose holder went away.
+    TakeOver {
+        run: RunId,
+        order: Option<Box<RunOrder>>,
+        network: NetworkOrder,
+    },
+    Settle {
+        run: RunId,
+        word: Word,
+    },
+    Stop {
+        run: RunId,
+        means: Means,
+    },
     Going {},
-    RecordTrust { said: TrustSaid },
-    RecordCredential { word: CredentialWord },
-    RecordSealed { under: SealedUnder },
-    Revoke { revoking: Revoking, word: Option<CredentialWord> },
+    Status {},
+    RecordTrust {
+        said: TrustSaid,
+    },
+    RecordCredential {
+        word: CredentialWord,
+    },
+    RecordSealed {
+        under: SealedUnder,
+    },
+    Revoke {
+        revoking: Revoking,
+        word: Option<CredentialWord>,
+    },
 }
 
 /// What the holder says; tagged from outside, as [`Event`] is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The first line to every client: its wish is heard, and the home is not left before it is answered.
     ///
     /// INVARIANT: this line keeps its form, so that any two versions can say that they don't understand each other.
@@ -53,12 +81,19 @@ pub(super) enum Answer {
         #[serde(default)]
         wire: u32,
     },
+    /// The holder goes on. It says so from when it has heard a wish until it has answered it, and while it tells of a run.
+    Alive {
+        /// How long the record has been waiting for the disk, in milliseconds; 0 if it does not.
+        disk_ms: u64,
+    },
     /// Of a run.
     Event { event: Event },
     /// Whether it was done.
     Done { done: bool },
     /// Runs that go on.
     Going { going: Vec<(RunId, SafeText)> },
+    /// How the holder is doing.
+    Status { status: Box<Status> },
     /// Leases that were ended.
     Ended { leases: Vec<SafeText> },
     /// What a word did.
@@ -70,10 +105,15 @@ pub(super) enum Answer {
 }
 
 pub(super) async fn send<T: Serialize>(to: &mut (impl AsyncWrite + Unpin), what: &T) -> std::io::Result<()> {
+    to.write_all(&line(what)?).await?;
+    to.flush().await
+}
+
+/// One line, with its end.
+pub(super) fn line<T: Serialize>(what: &T) -> std::io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
-    to.write_all(&line).await?;
-    to.flush().await
+    Ok(line)
 }
 
 /// The next line; `None` when the other side has closed.

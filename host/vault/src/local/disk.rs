@@ -6,7 +6,6 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use home::Access;
-use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
 use super::err::LocalError;
@@ -21,12 +20,10 @@ pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| LocalError::Io { verb, path: path.to_owned(), cause }
 }
 
-/// The lock under which one process at a time may change the vault.
+/// The lock under which one process at a time may change the vault. Whoever waits for it is told for whom.
 pub(super) fn lock(home: &Path) -> Result<File, LocalError> {
     let path = home.join("vault.lock");
-    let lock = home::open(&path, Access::Make).map_err(failed("open", &path))?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|err| failed("lock", &path)(err.into()))?;
-    Ok(lock)
+    home::lock(&path, "has locked the vault").map_err(failed("lock", &path))
 }
 
 /// `None` where it is not there.

@@ -6,7 +6,7 @@ use effect::record::{CredentialChange, SealedUnder};
 
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{attend, place};
+use crate::{leave, place};
 
 /// A home whose record takes what is about to be changed.
 pub(super) struct Home {
@@ -21,8 +21,9 @@ impl Home {
     /// A record that can't be used: then nothing is changed.
     pub(super) async fn take(place: &Place) -> Result<Self, CliError> {
         // Made first, so that Ctrl-C does not end this between the change and its record.
-        let signals = Signals::new()?;
-        Ok(Self { holder: Holder::find(place, &place::house_options()).await?, signals })
+        let mut signals = Signals::new()?;
+        let holder = signals.or(Holder::find(place, &place::house_options())).await?;
+        Ok(Self { holder, signals })
     }
 
     /// Makes a change, and puts it on the record.
@@ -50,7 +51,7 @@ impl Home {
         let Self { holder, mut signals } = self;
         let ended = holder.take_back(revoking, word).await;
         // That the home can't be left in order is said by the next one that opens it.
-        let _ = attend::leave(holder, &mut signals).await;
+        let _ = leave::leave(holder, &mut signals).await;
         ended
     }
 
@@ -68,7 +69,7 @@ impl Home {
 
     async fn leave(self) -> Result<(), CliError> {
         let Self { holder, mut signals } = self;
-        attend::leave(holder, &mut signals).await
+        leave::leave(holder, &mut signals).await
     }
 }
 

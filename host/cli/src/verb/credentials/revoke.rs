@@ -8,6 +8,7 @@ use vault::Local;
 use super::recorded::Home;
 use super::{Revoke, known, word};
 use crate::err::CliError;
+use crate::signals::Signals;
 use crate::{log, out, words};
 
 pub(super) async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliError> {
@@ -58,8 +59,9 @@ async fn whole(place: &Place, vault: &Local, name: String, revoking: Revoking) -
 
 /// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
 async fn leases(place: &Place, revoking: Revoking) -> Result<(), CliError> {
-    let ended = match (Holder::ask(place).await, revoking.run) {
-        (Some(holder), _) => holder.take_back(revoking.clone(), None).await?,
+    let mut signals = Signals::new()?;
+    let ended = match (signals.or(Holder::ask(place)).await?, revoking.run) {
+        (Some(holder), _) => signals.or(holder.take_back(revoking.clone(), None)).await?,
         (None, Some(run)) => return Err(CliError::NotGoing(run)),
         (None, None) => Vec::new(),
     };

@@ -1,0 +1,63 @@
+//! Leaving a home although runs go on in it: others go on with them.
+//!
+//! A run is its record, so another process goes on where the record ends. What is under way is given some time to be answered, so that as
+//! little as possible has to be asked again or settled by a person. Nothing is written that would end a run.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use effect::{Outcome, RunId, SafeText, Stop};
+use sandbox::Ended;
+
+use crate::err::RunError;
+use crate::house::{House, held};
+use crate::wait::now;
+
+/// BOUND: how long a holder that leaves waits for answers under way.
+pub const ANSWERS_MAX: Duration = Duration::from_secs(5);
+/// BOUND: how long it waits for the disk after that.
+const DISK_MAX: Duration = Duration::from_secs(5);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Whether a guest has ended only because this process asks nothing more for it. Its run has not ended then.
+pub(crate) fn is_cut_off(ended: &Ended) -> bool {
+    !matches!(ended.outcome, Outcome::Stopped(_)) && matches!(ended.stop, Some(Stop::Stopped | Stop::RecordBroken))
+}
+
+impl House {
+    /// Whether the home is being left while runs go on.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.inner.leaving.load(Ordering::Acquire)
+    }
+
+    /// The home is about to be left without ending the runs that go on here: from now on nobody comes in and nothing is asked.
+    pub fn ask_no_more(&self) {
+        self.inner.leaving.store(true, Ordering::Release);
+        self.shut();
+        held(&self.inner.going).values().for_each(|going| going.live.ask_no_more());
+    }
+
+    /// Leaves the home without ending the runs that go on here, once [`House::ask_no_more`] was called. Answers under way are waited for, but
+    /// not for longer than [`ANSWERS_MAX`]. Returns the runs that others may go on with.
+    ///
+    /// The caller ends the process next: what is still under way here ends with it.
+    ///
+    /// # Errors
+    /// The record can't be written, or the disk does not answer.
+    pub async fn hand_over(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
+        // Also those that were just being started.
+        self.ask_no_more();
+        let began = now();
+        while began.elapsed() < ANSWERS_MAX && held(&self.inner.going).values().any(|going| going.live.is_under_way()) {
+            tokio::time::sleep(LOOK).await;
+        }
+        let house = self.clone();
+        let closed = tokio::time::timeout(DISK_MAX, tokio::task::spawn_blocking(move || house.close())).await;
+        let going = self.going();
+        match closed {
+            Ok(Ok(closed)) => closed.map(|()| going),
+            Ok(Err(_)) | Err(_) => Err(RunError::RecordBroken),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! How the process that holds a home is doing: what goes on in it, how its record and its disk keep up, and what it takes of the machine.
+
+use effect::{Principal, RunId, SafeText};
+use gate::Stage;
+use serde::{Deserialize, Serialize};
+
+use crate::forms::{FORMS, spoken};
+use crate::house::{House, held};
+
+/// The answer to `status`, and its form as JSON. A later version may add fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The number of the process.
+    pub pid: u32,
+    /// The version of its program.
+    pub version: String,
+    /// The forms of home, record, keys and vault that it uses.
+    pub forms: String,
+    /// Milliseconds since it took the home.
+    pub uptime_ms: u64,
+    /// Runs that go on in it, the oldest first.
+    pub runs: Vec<RunStatus>,
+    /// The record.
+    pub record: RecordStatus,
+    /// The disk of the home.
+    pub disk: DiskStatus,
+    /// What it takes of the machine.
+    pub machine: MachineStatus,
+}
+
+/// A run that goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// Which.
+    pub run: RunId,
+    /// The agent's name.
+    pub agent: SafeText,
+    /// Who started it. Absent for an instant after it began.
+    pub by: Option<Principal>,
+    /// When it was opened, milliseconds since 1970; absent for an instant after it began.
+    pub opened_ms: Option<u64>,
+    /// Whether somebody has ordered its end.
+    pub is_ending: bool,
+    /// Acts that were permitted so far.
+    pub asked: u64,
+    /// Acts that have an intent on the record and no answer, and requests of the host's own for it.
+    pub in_flight: u64,
+}
+
+/// How the record keeps up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordStatus {
+    /// Records that are on the disk.
+    pub size: u64,
+    /// Batches that wait to be written. One that is being written is not among them.
+    pub queued_batches: u64,
+    /// Bytes that are not on the disk yet.
+    pub queued_bytes: u64,
+    /// Why nothing more can be recorded, if so.
+    pub broken: Option<String>,
+}
+
+/// How the disk answers. The times are of the last batches, 1,024 at most.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskStatus {
+    /// How long the batch that is being written has been waiting, in milliseconds; 0 if none is.
+    pub waiting_ms: u64,
+    /// Batches since it took the home.
+    pub batches: u64,
+    /// Half of the batches took no longer, in microseconds.
+    pub p50_us: u64,
+    /// 99 of 100 took no longer.
+    pub p99_us: u64,
+    /// The longest.
+    pub max_us: u64,
+}
+
+/// What a process takes of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineStatus {
+    /// Memory that it has in use (RSS), in bytes.
+    pub memory_bytes: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+    /// How many it may have.
+    pub descriptors_max: Option<u64>,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl House {
+    /// How this process is doing. Waits for nothing.
+    pub fn status(&self) -> Status {
+        let inner = &self.inner;
+        let (queued, times) = (inner.journal.queued(), inner.journal.disk_times());
+        Status {
+            pid: std::process::id(),
+            version: FORMS.program.to_owned(),
+            forms: spoken(),
+            uptime_ms: u64::try_from(inner.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            runs: self.runs(),
+            record: RecordStatus {
+                size: inner.journal.size(),
+                queued_batches: queued.batches,
+                queued_bytes: queued.bytes,
+                broken: inner.journal.broken().map(|broken| broken.to_string()),
+            },
+            disk: DiskStatus {
+                waiting_ms: self.disk_ms(),
+                batches: times.batches,
+                p50_us: times.p50_us,
+                p99_us: times.p99_us,
+                max_us: times.max_us,
+            },
+            machine: MachineStatus::own(),
+        }
+    }
+
+    fn runs(&self) -> Vec<RunStatus> {
+        let mut runs: Vec<RunStatus> = held(&self.inner.going)
+            .iter()
+            .map(|(run, going)| RunStatus {
+                run: *run,
+                agent: going.agent.clone(),
+                by: None,
+                opened_ms: None,
+                is_ending: going.stop.borrow().is_some(),
+                asked: 0,
+                in_flight: 0,
+            })
+            .collect();
+        self.inner.gate.with_ledger(|ledger| {
+            for status in &mut runs {
+                let Some(open) = ledger.open_run(status.run) else { continue };
+                let unanswered = open.pending.values().filter(|pending| pending.stage == Stage::Asked).count() + open.own.len();
+                (status.by, status.opened_ms) = (Some(open.by.clone()), Some(open.at));
+                (status.asked, status.in_flight) = (open.asked, u64::try_from(unanswered).unwrap_or(u64::MAX));
+            }
+        });
+        runs.sort_by_key(|status| (status.opened_ms, status.run));
+        runs
+    }
+}
+
+impl MachineStatus {
+    /// Of this process, as proc(5) has it. What can't be read is 0.
+    #[expect(clippy::disallowed_methods, reason = "door: what the system says of this process")]
+    fn own() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        // The folder itself is open while it is listed.
+        let open = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count().saturating_sub(1));
+        Self {
+            memory_bytes: number("VmRSS").saturating_mul(1024),
+            descriptors: u64::try_from(open).unwrap_or(u64::MAX),
+            descriptors_max: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
+            threads: number("Threads"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MachineStatus;
+
+    #[test]
+    fn what_this_process_takes_is_counted() {
+        let before = MachineStatus::own();
+        assert!(before.memory_bytes > 1 << 20 && before.threads >= 1 && before.descriptors >= 3, "{before:?}");
+        let held: Vec<_> = (0..50).filter_map(|_| rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::CLOEXEC).ok()).collect();
+        // Other tests open and close files at the same time.
+        assert!(MachineStatus::own().descriptors >= before.descriptors + 25, "{} are held", held.len());
+    }
+}

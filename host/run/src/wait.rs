@@ -1,0 +1,99 @@
+//! Waits for the process that holds the home: says for whom, and gives up after a time ([`home::Patience`]).
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use home::{GaveUp, Lock, Other, TELL_AFTER, WAIT_MAX, Waiting, look_at_lock, patience};
+use tokio::time::Instant;
+
+use crate::control;
+
+/// What the one for whom is waited does.
+const HOLDS: &str = "holds the home";
+
+/// One wait, which may consist of several tries.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    began: Instant,
+    max: Duration,
+    is_told: bool,
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: how long it was waited")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+impl Wait {
+    pub(crate) fn begin() -> Self {
+        Self::of(patience().max_or(WAIT_MAX))
+    }
+
+    /// A wait of at most this long.
+    pub(crate) fn of(max: Duration) -> Self {
+        Self { began: now(), max, is_told: false }
+    }
+
+    pub(crate) fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// Waits for this. Says for whom once it takes a while.
+    ///
+    /// # Errors
+    /// The time is over.
+    pub(crate) async fn on<T>(&mut self, done: impl Future<Output = T>, other: impl Fn() -> Other) -> Result<T, GaveUp> {
+        let mut done = pin!(done);
+        loop {
+            let next = if self.is_told { self.max } else { TELL_AFTER.min(self.max) };
+            tokio::select! {
+                biased;
+                done = &mut done => return Ok(done),
+                () = tokio::time::sleep_until(self.began + next) => self.look(&other)?,
+            }
+        }
+    }
+
+    /// Says for whom is waited, once it is due.
+    ///
+    /// # Errors
+    /// The time is over.
+    pub(crate) fn look(&mut self, other: &impl Fn() -> Other) -> Result<(), GaveUp> {
+        let after = self.began.elapsed();
+        if after >= self.max {
+            return Err(gave_up(other(), HOLDS, after));
+        }
+        if after >= TELL_AFTER && !std::mem::replace(&mut self.is_told, true) {
+            (patience().say)(&Waiting { other: other(), what: HOLDS.to_owned(), left: self.max - after });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn gave_up(other: Other, what: &str, after: Duration) -> GaveUp {
+    GaveUp::TimedOut { other, what: what.to_owned(), after }
+}
+
+/// Who holds a home, as far as that can be seen without asking; `None` if nobody does. If it can't be seen, somebody holds it whose number
+/// is not known.
+pub(crate) fn holder(home: &Path) -> Option<Other> {
+    match look_at_lock(&home.join("lock")) {
+        Ok(Lock::Free) => None,
+        Ok(Lock::Held(other)) => Some(since(home, other)),
+        Err(_) => Some(Other::default()),
+    }
+}
+
+/// A holder makes its socket when it takes the home. That says more than when the process was started.
+pub(crate) fn since(home: &Path, other: Other) -> Other {
+    let made = std::fs::symlink_metadata(home.join(control::NAME)).and_then(|found| found.modified());
+    let made_s = made.ok().and_then(|made: SystemTime| made.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
+    let since_s = match (other.since_s, made_s) {
+        // A socket that is older than its process is left over from another one.
+        (Some(started), Some(made)) => Some(started.max(made)),
+        (started, made) => started.or(made),
+    };
+    Other { since_s, ..other }
+}
