@@ -196,7 +196,14 @@ pub fn plain(name: &str) -> String {
     let told = runs.into_iter().map(|run| {
         let word = run.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
         let rest = run.get(word.len()..).unwrap_or_default();
-        if !word.is_empty() && varies(word) { format!("*{rest}") } else { run.to_owned() }
+        // A number behind letters: `new` and a process.
+        let letters = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        match word {
+            "" => run.to_owned(),
+            word if varies(word) => format!("*{rest}"),
+            word if letters.len() < word.len() => format!("{letters}*{rest}"),
+            _ => run.to_owned(),
+        }
     });
     told.collect()
 }
@@ -255,6 +262,7 @@ mod tests {
     fn names_of_two_homes_are_alike_when_their_files_are() {
         assert_eq!(plain("00000001.seg"), "*.seg");
         assert_eq!(plain("6b151c7293295a68f00be88eb575ef35.wasm.3745.0.new"), "*.wasm.*.*.new");
+        assert_eq!(plain("vault.new26534"), "vault.new*");
         assert_eq!(plain("journal.index"), "journal.index");
         assert_eq!(plain("set-aside-0001"), "set-aside-*");
     }

@@ -1,11 +1,13 @@
 //! A place to break things in: a home, its second state, a project whose agents ask a server, and copies of all that to begin again from.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -39,6 +41,8 @@ pub struct Lab {
     launcher: PathBuf,
     server: Server,
     number: AtomicU64,
+    /// What the server heard while each start was made.
+    heard: Mutex<BTreeMap<Start, Vec<String>>>,
 }
 
 impl Lab {
@@ -237,13 +241,20 @@ impl Lab {
     pub fn put_back(&self, start: Start) {
         let kept = self.kept(start);
         if !kept.exists() {
+            let first = self.server.count();
             self.make(start);
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(start, self.server.heard_from(first));
             let made = kept.with_extension("made");
             fs::create_dir_all(&made).expect("a folder");
             self.copy(&self.folder.clone(), &made);
             fs::rename(made, &kept).expect("it can be kept");
         }
         self.copy(&kept, &self.folder.clone());
+    }
+
+    /// What the server heard before, in the world of this start.
+    pub fn heard_before(&self, start: Start) -> Vec<String> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(&start).cloned().unwrap_or_default()
     }
 
     fn copy(&self, from: &Path, to: &Path) {
@@ -266,6 +277,9 @@ impl Lab {
         let well = |said: Said| assert_eq!(said.code, 0, "{start:?} can't be made: {said:?}");
         well(self.say(&["trust"]));
         well(self.run());
+        // Compiled code is there from then on.
+        let pair = self.server.url(&format!("/post/{}", self.next()));
+        well(self.say(&["run", "pair", "--", &pair]));
         let url = self.server.url("");
         well(self.say_with(&["credentials", "set", "near", "--for", &url], VALUES[0]));
         well(self.say_with(&["credentials", "set", "gone", "--for", &url], VALUES[0]));

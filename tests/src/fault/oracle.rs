@@ -93,7 +93,7 @@ pub struct Before {
     leaves: Vec<String>,
     shown: String,
     changes: usize,
-    /// How much the server had heard when this was made, whatever of it this is about.
+    /// What the server heard before it.
     heard: Vec<String>,
     /// The names of all files after the verb and all that follows it, without any fault.
     names: BTreeSet<String>,
@@ -162,7 +162,7 @@ impl Before {
             leaves: leaves(&records),
             shown: shown(lab, row),
             changes: changes(row, &records),
-            heard: lab.server().heard_from(0),
+            heard: lab.heard_before(row.start),
             names: BTreeSet::new(),
             wrong: Vec::new(),
         };
