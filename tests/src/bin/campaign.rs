@@ -73,12 +73,12 @@ fn sweep(options: &[String], is_power: bool) -> Result<ExitCode, String> {
         sweep.program = host::bailiwick();
     }
     println!("{} on {}, seed {}", sweep.program.display(), sweep.folder.display(), sweep.seed);
-    let progress = |done: usize, of: usize, broken: Option<&Broken>| {
+    let progress = |done: usize, broken: Option<&Broken>| {
         if let Some(broken) = broken {
             println!("{}", told(broken));
         }
         if done % 50 == 0 {
-            eprintln!("{done} of {of}");
+            eprintln!("{done} rounds");
         }
     };
     let tally = if is_power { sweep.lose_power(&progress) } else { sweep.go(&progress) };

@@ -56,8 +56,14 @@ impl Lab {
         fs::create_dir_all(folder).expect("a folder");
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("a mode");
         let folder = folder.canonicalize().expect("it is there");
-        let lab =
-            Self { folder, program: program.to_owned(), launcher: launcher.to_owned(), server: Server::start(), number: AtomicU64::new(0) };
+        let lab = Self {
+            folder,
+            program: program.to_owned(),
+            launcher: launcher.to_owned(),
+            server: Server::start(),
+            number: AtomicU64::new(0),
+            heard: Mutex::default(),
+        };
         fs::create_dir_all(lab.folder.join("starts")).expect("a folder");
         let passphrase = lab.folder.join("passphrase");
         fs::write(&passphrase, PASSPHRASE).expect("a file");

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use serde_json::Value;
 
-use super::call::plain;
+use super::call::{Call, plain};
 use super::lab::{Lab, Said};
 use super::plan::{Fault, Plan};
 use super::trace::{End, Traced};
@@ -99,6 +99,8 @@ pub struct Before {
     names: BTreeSet<String>,
     /// What goes wrong without any fault.
     pub wrong: Vec<Finding>,
+    /// The calls at which a fault can befall the verb.
+    pub calls: Vec<Call>,
 }
 
 /// One round, as it goes on.
@@ -165,6 +167,7 @@ impl Before {
             heard: lab.heard_before(row.start),
             names: BTreeSet::new(),
             wrong: Vec::new(),
+            calls: Vec::new(),
         };
         let first = lab.server().count();
         let (traced, said) = lab.act(row, None, &mut super::trace::Nobody);
@@ -174,6 +177,7 @@ impl Before {
         let mut wrong = round.findings;
         wrong.retain(|finding| finding.wrong != Wrong::Leftover);
         before.wrong = wrong;
+        before.calls = traced.calls;
         before.names = names(&[&lab.home(), &lab.state(), &lab.here()]);
         before
     }

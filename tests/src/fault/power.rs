@@ -113,6 +113,10 @@ pub fn make_disk(recorded: &Steps, until: usize, folder: &Path, kept: &Path, dic
         if !path.parent().is_some_and(Path::is_dir) {
             continue;
         }
+        // The folder above everything is there.
+        if path == folder {
+            continue;
+        }
         if kind.is_folder {
             let _ = fs::create_dir(path);
         } else {
@@ -164,8 +168,8 @@ fn change(file: &File, of: Node, step: &Step, is_synced: bool, at: usize, fate: 
                 file.set_len(end).expect("room");
             }
         }
-        Step::Sized { node, length: to, at_least } if *node == of => {
-            if (is_synced || fate.keeps(at, dice)) && !(*at_least && length() >= *to) {
+        Step::Sized { node, length: to, at_least } if *node == of && (is_synced || fate.keeps(at, dice)) => {
+            if !(*at_least && length() >= *to) {
                 file.set_len(*to).expect("room");
             }
         }

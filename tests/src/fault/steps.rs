@@ -109,6 +109,13 @@ impl Steps {
             by_inode: HashMap::new(),
             begun: HashMap::new(),
         };
+        // The folders that these are in have names too, which are synced or not.
+        for above in folders.iter().filter_map(|folder| folder.parent()) {
+            if let (Ok(found), false) = (fs::symlink_metadata(above), steps.names.contains_key(above)) {
+                let node = steps.new_node(&found, None);
+                steps.names.insert(above.to_owned(), node);
+            }
+        }
         folders.iter().for_each(|folder| steps.take_in(folder));
         steps
     }
@@ -142,17 +149,49 @@ impl Steps {
         self.by_inode.get(&fs::symlink_metadata(path).ok()?.ino()).copied()
     }
 
-    fn elsewhere(&mut self, tid: Pid, call: &Call, regs: &user_regs_struct) {
-        let text = String::from_utf8_lossy(&bytes(tid, call, regs)).into_owned();
-        if call.deed != Deed::Write {
-        } else if call.path.to_string_lossy().starts_with("socket:") {
+    fn within(&mut self, tid: Pid, call: &Call, regs: &user_regs_struct) -> Option<Begun> {
+        let [first, second, third, fourth, ..] = arguments(regs);
+        let since = self.steps.len();
+        match (call.deed, call.name) {
+            (Deed::Write, name) => self.at_fd(tid, first).map(|node| {
+                let at = if name.starts_with('p') { fourth } else { position(tid, first) };
+                Begun::Write { node, at, bytes: bytes(tid, call, regs) }
+            }),
+            (Deed::Sync, "sync_file_range") => None,
+            (Deed::Sync, _) => self.at_fd(tid, first).map(|node| Begun::Sync { node, since }),
+            // With a mode there may be a hole afterwards, or the length stays: none of that is done here.
+            (Deed::Size, "fallocate") if second == 0 => {
+                self.at_fd(tid, first).map(|node| Begun::Size { node, length: third + fourth, at_least: true })
+            }
+            (Deed::Size, "ftruncate") => self.at_fd(tid, first).map(|node| Begun::Size { node, length: second, at_least: false }),
+            (Deed::Size, _) => None,
+            (Deed::Rename, _) => Some(Begun::Rename { node: self.at_path(&call.path) }),
+            (Deed::Remove, _) => Some(Begun::Remove),
+            (Deed::Open | Deed::Make, _) => {
+                let is_new = fs::symlink_metadata(call.to.as_ref().unwrap_or(&call.path)).is_err();
+                Some(Begun::Make { is_new })
+            }
+            (Deed::Mode | Deed::Unseen, _) => None,
+        }
+    }
+
+    /// What is said and sent, and whether the folder above is synced.
+    fn elsewhere(&mut self, tid: Pid, call: &Call, regs: &user_regs_struct) -> Option<Begun> {
+        if call.deed == Deed::Sync {
+            let since = self.steps.len();
+            return self.at_fd(tid, arguments(regs)[0]).map(|node| Begun::Sync { node, since });
+        }
+        if call.deed == Deed::Write && call.path.to_string_lossy().starts_with("socket:") {
+            let text = String::from_utf8_lossy(&bytes(tid, call, regs)).into_owned();
             let mut words = text.split(' ');
             if let (Some(method @ ("GET" | "POST")), Some(path)) = (words.next(), words.next()) {
                 self.steps.push(Step::Sent(format!("{method} {path}")));
             }
         } else if let Some(stream) = self.streams.iter().position(|stream| *stream == call.path) {
+            let text = String::from_utf8_lossy(&bytes(tid, call, regs)).into_owned();
             self.steps.push(Step::Told(stream == 1, text));
         }
+        None
     }
 }
 
@@ -187,33 +226,7 @@ fn position(tid: Pid, fd: u64) -> u64 {
 
 impl Listener for Steps {
     fn entered(&mut self, tid: Pid, call: &Call, regs: &user_regs_struct) -> bool {
-        if !call.is_beneath(&self.folders) {
-            self.elsewhere(tid, call, regs);
-            return false;
-        }
-        let [first, second, third, fourth, ..] = arguments(regs);
-        let since = self.steps.len();
-        let begun = match (call.deed, call.name) {
-            (Deed::Write, name) => self.at_fd(tid, first).map(|node| {
-                let at = if name.starts_with('p') { fourth } else { position(tid, first) };
-                Begun::Write { node, at, bytes: bytes(tid, call, regs) }
-            }),
-            (Deed::Sync, "sync_file_range") => None,
-            (Deed::Sync, _) => self.at_fd(tid, first).map(|node| Begun::Sync { node, since }),
-            // With a mode there may be a hole afterwards, or the length stays: none of that is done here.
-            (Deed::Size, "fallocate") if second == 0 => {
-                self.at_fd(tid, first).map(|node| Begun::Size { node, length: third + fourth, at_least: true })
-            }
-            (Deed::Size, "ftruncate") => self.at_fd(tid, first).map(|node| Begun::Size { node, length: second, at_least: false }),
-            (Deed::Size, _) => None,
-            (Deed::Rename, _) => Some(Begun::Rename { node: self.at_path(&call.path) }),
-            (Deed::Remove, _) => Some(Begun::Remove),
-            (Deed::Open | Deed::Make, _) => {
-                let is_new = fs::symlink_metadata(call.to.as_ref().unwrap_or(&call.path)).is_err();
-                Some(Begun::Make { is_new })
-            }
-            (Deed::Mode | Deed::Unseen, _) => None,
-        };
+        let begun = if call.is_beneath(&self.folders) { self.within(tid, call, regs) } else { self.elsewhere(tid, call, regs) };
         match begun {
             Some(begun) => self.begun.insert(tid, begun).is_none(),
             None => false,

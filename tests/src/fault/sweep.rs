@@ -61,11 +61,6 @@ pub struct Tally {
     pub broken: Vec<Broken>,
 }
 
-struct Job {
-    row: &'static Row,
-    plan: Plan,
-}
-
 impl Tally {
     /// How many rounds there were.
     #[must_use]
@@ -104,36 +99,42 @@ impl Tally {
 }
 
 impl Sweep {
-    /// Does it. `progress` hears of each round: how many are done, of how many, and what went wrong in it.
+    /// Does it. `progress` hears of each round: how many there were, and what went wrong in it.
     ///
     /// # Panics
     /// When this machine allows no tracing.
-    pub fn go(&self, progress: &(impl Fn(usize, usize, Option<&Broken>) + Sync)) -> Tally {
-        let labs = self.labs();
-        let jobs = labs.first().map(|lab| self.jobs(lab)).unwrap_or_default();
-        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let tally = Mutex::new(Tally::default());
+    pub fn go(&self, progress: &(impl Fn(usize, Option<&Broken>) + Sync)) -> Tally {
+        self.in_lanes(|lab, row, number, tally| {
+            let before = before(lab, row, tally);
+            for plan in self.plans(number, &before) {
+                let (findings, traced, said) = Round::of(lab, row, &before, plan);
+                let call = traced.hit.as_ref().map_or_else(String::new, Call::label);
+                let broken = (!findings.is_empty()).then_some(Broken { what: format!("{} {plan}", row.name), call, said, findings });
+                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                if traced.hit.is_some() {
+                    *tally.rounds.entry((row.name, plan.fault.to_string())).or_default() += 1;
+                } else {
+                    tally.missed += 1;
+                }
+                progress(tally.total(), broken.as_ref());
+                tally.broken.extend(broken);
+            }
+        })
+    }
+
+    /// Does this for each verb, in some lanes at once. A lane keeps a verb to its end: what is there before is looked at once.
+    fn in_lanes(&self, of: impl Fn(&Lab, &'static Row, u64, &Mutex<Tally>) + Sync) -> Tally {
+        let rows: Vec<&'static Row> = ROWS.iter().filter(|row| self.takes(row)).collect();
+        let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
         std::thread::scope(|scope| {
-            for lab in &labs {
-                scope.spawn(|| {
-                    let mut befores: BTreeMap<&str, Before> = BTreeMap::new();
-                    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let before = befores.entry(job.row.name).or_insert_with(|| before(lab, job.row, &tally));
-                        let (findings, traced, said) = Round::of(lab, job.row, before, job.plan);
-                        let broken = (!findings.is_empty()).then(|| Broken {
-                            what: format!("{} {}", job.row.name, job.plan),
-                            call: traced.hit.as_ref().map_or_else(String::new, Call::label),
-                            said,
-                            findings,
-                        });
-                        progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len(), broken.as_ref());
-                        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                        if traced.hit.is_some() {
-                            *tally.rounds.entry((job.row.name, job.plan.fault.to_string())).or_default() += 1;
-                        } else {
-                            tally.missed += 1;
-                        }
-                        tally.broken.extend(broken);
+            for lane in 0..self.lanes {
+                let (next, tally, rows, of) = (&next, &tally, &rows, &of);
+                scope.spawn(move || {
+                    let lab = Lab::new(&self.folder.join(format!("lane{lane}")), &self.program, &self.launcher);
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(row) = rows.get(number) else { return };
+                        of(&lab, row, number as u64, tally);
                     }
                 });
             }
@@ -145,31 +146,27 @@ impl Sweep {
     ///
     /// # Panics
     /// As `go`.
-    pub fn lose_power(&self, progress: &(impl Fn(usize, usize, Option<&Broken>) + Sync)) -> Tally {
-        let rows: Vec<&Row> = ROWS.iter().filter(|row| self.takes(row)).collect();
-        let each = self.rounds.map_or(400, |rounds| rounds.div_ceil(rows.len().max(1)));
-        let (next, done, tally) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Tally::default()));
-        std::thread::scope(|scope| {
-            for lab in self.labs() {
-                let (next, done, tally, rows) = (&next, &done, &tally, &rows);
-                scope.spawn(move || {
-                    while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let before = before(&lab, row, tally);
-                        for first in (0..each).step_by(50) {
-                            let (recorded, said) = recorded(&lab, row);
-                            for round in first..each.min(first + 50) {
-                                let broken = self.lose_power_once(&lab, row, &before, (&recorded, &said), round);
-                                progress(done.fetch_add(1, Ordering::Relaxed) + 1, each * rows.len(), broken.as_ref());
-                                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                                *tally.rounds.entry((row.name, "power".to_owned())).or_default() += 1;
-                                tally.broken.extend(broken);
-                            }
-                        }
-                    }
-                });
+    pub fn lose_power(&self, progress: &(impl Fn(usize, Option<&Broken>) + Sync)) -> Tally {
+        let each = self.each().unwrap_or(400);
+        self.in_lanes(|lab, row, _, tally| {
+            let before = before(lab, row, tally);
+            for first in (0..each).step_by(50) {
+                let (recorded, said) = recorded(lab, row);
+                for round in first..each.min(first + 50) {
+                    let broken = self.lose_power_once(lab, row, &before, (&recorded, &said), round);
+                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                    *tally.rounds.entry((row.name, "power".to_owned())).or_default() += 1;
+                    progress(tally.total(), broken.as_ref());
+                    tally.broken.extend(broken);
+                }
             }
-        });
-        tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+        })
+    }
+
+    /// How many rounds there are for each verb, where not all are wanted.
+    fn each(&self) -> Option<usize> {
+        let rows = ROWS.iter().filter(|row| self.takes(row)).count().max(1);
+        self.rounds.map(|rounds| rounds.div_ceil(rows))
     }
 
     fn lose_power_once(&self, lab: &Lab, row: &Row, before: &Before, recorded: (&Steps, &Said), round: usize) -> Option<Broken> {
@@ -186,39 +183,27 @@ impl Sweep {
         let last = until.checked_sub(1).and_then(|last| recorded.steps.get(last));
         let call = format!("{last:?}").chars().take(120).collect();
         let what = format!("{} power@{until}/{steps} round {round}", row.name);
-        (!findings.is_empty()).then(|| Broken { what, call, said, findings })
+        (!findings.is_empty()).then_some(Broken { what, call, said, findings })
     }
 
     fn takes(&self, row: &Row) -> bool {
         self.verbs.is_empty() || self.verbs.iter().any(|verb| verb == row.name)
     }
 
-    fn labs(&self) -> Vec<Lab> {
-        (0..self.lanes).map(|lane| Lab::new(&self.folder.join(format!("lane{lane}")), &self.program, &self.launcher)).collect()
-    }
-
-    /// Every place at which a fault can befall one of the verbs; where fewer rounds are wanted, as many of them as the dice choose.
-    fn jobs(&self, lab: &Lab) -> Vec<Job> {
-        let dice = Dice::new(self.seed);
-        let mut jobs = Vec::new();
-        for row in ROWS.iter().filter(|row| self.takes(row)) {
-            lab.put_back(row.start);
-            let (traced, _) = lab.act(row, None, &mut Nobody);
-            for (at, call) in (1..).zip(&traced.calls) {
-                let faults = FAULTS.into_iter().filter(|fault| self.faults.is_empty() || self.faults.contains(fault));
-                let plan = |fault| Plan { at, fault, share: u8::try_from(dice.roll(256)).unwrap_or(128) };
-                jobs.extend(faults.filter(|fault| fault.befalls(call)).map(|fault| Job { row, plan: plan(fault) }));
-            }
+    /// Every place at which a fault can befall a verb; where fewer rounds are wanted, as many of them as the dice choose.
+    fn plans(&self, number: u64, before: &Before) -> Vec<Plan> {
+        let dice = Dice::new(self.seed.wrapping_mul(1_000_003).wrapping_add(number));
+        let mut plans = Vec::new();
+        for (at, call) in (1..).zip(&before.calls) {
+            let faults = FAULTS.into_iter().filter(|fault| self.faults.is_empty() || self.faults.contains(fault));
+            let plan = |fault| Plan { at, fault, share: u8::try_from(dice.roll(256)).unwrap_or(128) };
+            plans.extend(faults.filter(|fault| fault.befalls(call)).map(plan));
         }
-        if let Some(rounds) = self.rounds {
-            while jobs.len() > rounds {
-                let one = usize::try_from(dice.roll(jobs.len() as u64)).unwrap_or(0);
-                jobs.swap_remove(one);
-            }
-            // Rounds of one verb beside each other: what is there before is looked at once.
-            jobs.sort_by_key(|job| job.row.name);
+        while self.each().is_some_and(|each| plans.len() > each) {
+            let one = usize::try_from(dice.roll(plans.len() as u64)).unwrap_or(0);
+            plans.swap_remove(one);
         }
-        jobs
+        plans
     }
 }
 
