@@ -401,6 +401,7 @@ fn fold(reader: &Reader, opened: &journal::Opened) -> Result<Ledger, RunError> {
         if cut.contains(&record.run) {
             continue;
         }
+        ledger.go_to(record.at.index);
         ledger.fold(record.run, record.seq, &record.body)?;
     }
     Ok(ledger)

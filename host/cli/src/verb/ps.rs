@@ -88,8 +88,7 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
         let open = match log::reader(place) {
             // A home in which nothing ran has no runs.
             Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
-            // It helps to see what goes on, and is no evidence of it: so it reads as little as it can.
-            reader => log::ledger(&reader?.believing(), |run| {
+            reader => log::ledger(&reader?, |run| {
                 unseen.remove(&run);
             })?,
         };
