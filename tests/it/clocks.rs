@@ -148,9 +148,9 @@ async fn a_grant_that_has_ended_does_not_begin_again_when_the_clock_is_set_back(
         assert!(!server.heard().iter().any(|heard| heard.path == "/c"), "{while_cut_off}: {words}");
         machine.clock.set(before);
         let heard = server.heard().len();
-        let (code, words) = machine.says(&["run", "get", "--trust", "--", &c]);
+        let (_, words) = machine.says(&["run", "get", "--trust", "--", &c]);
         // The first process that finds the clock set back still goes by the later time.
-        assert!(code != 0 && server.heard().len() == heard, "{while_cut_off}: {words}");
+        assert!(words.contains("the grant has ended") && server.heard().len() == heard, "{while_cut_off}: {words}");
         assert_eq!(machine.changes().iter().map(|change| change.by_ms.signum()).collect::<Vec<_>>(), [1, -1], "{while_cut_off}");
     }
 }
@@ -180,7 +180,7 @@ async fn what_was_recorded_while_the_clock_was_wrong_is_neither_hidden_nor_put_e
         machine.clock.set(ahead_s);
         assert_eq!(runs(&["--since", "10m"]), all, "{ahead_s}");
         let (code, words) = machine.says(&["audit", "touched", "--since", "10m"]);
-        assert!(code == 0 && words.contains("4 sent"), "{ahead_s}: {words}");
+        assert!(code == 0 && words.contains("200×4"), "{ahead_s}: {words}");
     }
     assert!(machine.says(&["show", "latest"]).1.contains(&server.url("/a")));
     let latest = machine.command(&["show", "latest", "--json"]).output().unwrap();

@@ -101,7 +101,7 @@ impl Book {
         let mut ledger = self.ledger();
         for (n, record) in (0..).zip(&records) {
             let (seq, index) = ((appended.seq + n).saturating_sub(before), (appended.index + n).saturating_sub(before));
-            ledger.note(run, seq, record);
+            ledger.note(run, (seq, index), record);
             sum.take(run, seq, index, record);
         }
         Ok(appended)

@@ -23,6 +23,8 @@ pub struct Ledger {
     /// The last records that say that the clock was set, with their index in the log.
     pub clock_changes: VecDeque<(u64, ClockChanged)>,
     clock: Option<ClockMark>,
+    /// Index in the log of the next record.
+    next: u64,
     /// What the clock has shown last.
     last_at: u64,
     open: BTreeMap<RunId, OpenRun>,
@@ -170,6 +172,11 @@ impl Ledger {
         Self::default()
     }
 
+    /// The next record to be folded has this index in the log. Where nobody says it, it is the one after the record before.
+    pub fn go_to(&mut self, index: u64) {
+        self.next = index;
+    }
+
     /// Runs that have not ended, in the order in which they were opened.
     /// Not by their ids: the clock may have been set between two of them.
     pub fn open_runs(&self) -> impl Iterator<Item = (RunId, &OpenRun)> {
@@ -201,7 +208,7 @@ impl Ledger {
             _ => {}
         }
         if let Record::ClockChanged(changed) = record {
-            self.clock_changes.push_back((self.totals.records - 1, changed.clone()));
+            self.clock_changes.push_back((self.next - 1, changed.clone()));
             if self.clock_changes.len() > CLOCK_CHANGES_MAX {
                 self.clock_changes.pop_front();
             }
@@ -232,6 +239,7 @@ impl Ledger {
             Ok(record) => self.fold_record(run, seq, &record),
             Err(_) => {
                 self.totals.records += 1;
+                self.next += 1;
                 let fault = |what| Err(OrderFault { run, seq, what });
                 if is_known_kind(body) { fault(OrderFaultKind::Malformed) } else { Ok(()) }
             }
@@ -239,7 +247,8 @@ impl Ledger {
     }
 
     /// [`Ledger::fold`] for a record that has just been written.
-    pub(crate) fn note(&mut self, run: RunId, seq: u64, record: &Record) {
+    pub(crate) fn note(&mut self, run: RunId, (seq, index): (u64, u64), record: &Record) {
+        self.go_to(index);
         // What this process writes is in order; a verifier checks it independently.
         let _ = self.fold_record(run, seq, record);
     }
@@ -250,6 +259,7 @@ impl Ledger {
     /// As there.
     pub fn fold_record(&mut self, run: RunId, seq: u64, record: &Record) -> Result<(), OrderFault> {
         self.totals.records += 1;
+        self.next += 1;
         self.note_clock(record);
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
@@ -273,7 +283,7 @@ impl Ledger {
                     at: opened.at,
                     by: opened.by.clone(),
                     durable: opened.durable,
-                    index: self.totals.records - 1,
+                    index: self.next - 1,
                     kept: true,
                     last_seq: seq,
                     met: BTreeMap::new(),

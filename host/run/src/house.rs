@@ -409,6 +409,7 @@ fn fold(reader: &Reader, opened: &journal::Opened) -> Result<Ledger, RunError> {
         if cut.contains(&record.run) {
             continue;
         }
+        ledger.go_to(record.at.index);
         ledger.fold(record.run, record.seq, &record.body)?;
     }
     Ok(ledger)

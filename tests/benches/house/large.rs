@@ -31,7 +31,7 @@ fn verb(home: &run::Place, args: &[&str]) -> (Duration, u64) {
         most_kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(most_kib);
         match child.try_wait().unwrap() {
             Some(ended) => break ended,
-            None => std::thread::sleep(Duration::from_micros(500)),
+            None => std::thread::park_timeout(Duration::from_micros(500)),
         }
     };
     let took = began.elapsed();
