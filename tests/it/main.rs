@@ -11,6 +11,7 @@
 mod admission;
 mod audit;
 mod authoring;
+mod backups;
 mod building;
 mod changed;
 mod child;

@@ -40,6 +40,8 @@ fn who(home: &Path) -> Vec<(&'static str, Principal)> {
         Record::ConfigTrusted(it) => Some(("config-trusted", it.by)),
         Record::CredentialChanged(it) => Some(("credential-changed", user(it.by))),
         Record::RollbackAccepted(it) => Some(("rollback-accepted", it.by)),
+        Record::Restored(it) => Some(("restored", it.by)),
+        Record::RunReleased(it) => Some(("run-released", it.by)),
         Record::LeaseRevoked(it) => Some(("lease-revoked", it.by)),
         Record::RunClosed(it) => match it.outcome {
             Outcome::Stopped(stopping) => Some(("stopped", stopping.by)),
@@ -158,8 +160,14 @@ async fn a_client_of_another_user_is_not_spoken_to() {
     if let Some(others) = others {
         assert!(others.is_err() || others.is_ok_and(|said| said.is_empty()), "it was welcomed");
     }
-    assert_eq!(own.unwrap(), "{\"welcome\":{}}\n", "the control: one of the same user is");
+    assert_eq!(own.unwrap(), welcome(), "the control: one of the same user is");
     here.leave().await.unwrap();
+}
+
+/// What a holder of this version says first.
+fn welcome() -> String {
+    let parts: String = run::FORMS.parts.iter().map(|(name, form)| format!(", {name} {form}")).collect();
+    format!("{{\"welcome\":{{\"version\":\"{}\",\"forms\":\"home {}{parts}\",\"wire\":1}}}}\n", run::FORMS.program, run::FORMS.home)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +182,7 @@ async fn a_socket_of_another_user_is_told_nothing() {
     let serve = |listener: UnixListener| {
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let _ = stream.write_all(b"{\"welcome\":{}}\n");
+            let _ = stream.write_all(welcome().as_bytes());
             let mut line = String::new();
             let _ = BufReader::new(stream).read_line(&mut line);
             line

@@ -61,6 +61,8 @@ enum State {
     /// What it saw was not kept.
     CutOffForGood,
     NeedsSettling,
+    /// It was open in a copy of the home that was put back.
+    Restored,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
@@ -105,6 +107,7 @@ fn row(run: RunId, open: &OpenRun, is_going: bool) -> Row {
     let unsettled = if is_going { Vec::new() } else { open.unsettled() };
     let state = match (is_going, unsettled.is_empty(), open.durable && open.kept) {
         (true, ..) => State::Running,
+        _ if open.restored => State::Restored,
         (false, false, _) => State::NeedsSettling,
         (false, true, true) => State::CutOff,
         (false, true, false) => State::CutOffForGood,
@@ -125,6 +128,9 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
             State::Running => "running".to_owned(),
             State::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
             State::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
+            State::Restored => {
+                "open in a copy that was put back: `bailiwick resume --restored` goes on, `bailiwick stop` closes it".to_owned()
+            }
             State::NeedsSettling => {
                 let list: Vec<String> = row.unsettled.iter().map(ToString::to_string).collect();
                 format!("needs settling: {}", list.join("; "))

@@ -131,6 +131,10 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
+        Wish::Release { run } => match house.release(run, &by).await {
+            Ok(()) => Answer::Done { done: true },
+            Err(err) => failed(&err),
+        },
         Wish::Revoke { revoking, word } => match house.take_back(&revoking, word.as_ref(), &by).await {
             Ok(leases) => Answer::Ended { leases },
             Err(err) => failed(&err),

@@ -32,6 +32,7 @@ pub(super) enum Wish {
     RecordTrust { said: TrustSaid },
     RecordCredential { word: CredentialWord },
     RecordSealed { under: SealedUnder },
+    Release { run: RunId },
     Revoke { revoking: Revoking, word: Option<CredentialWord> },
 }
 
