@@ -38,6 +38,7 @@ mod guesses;
 mod guests_have_tests;
 mod hello;
 mod holes;
+mod home_doctor;
 mod homes;
 mod imitation;
 mod keys;

@@ -14,7 +14,7 @@ pub const SIGNATURE_BYTES: usize = 64;
 /// # Errors
 /// The key can't be read.
 pub fn sign_statement(home: &Path, context: &[u8], statement: &[u8]) -> Result<[u8; SIGNATURE_BYTES], OpenError> {
-    let (signer, _) = keys::look(home)?;
+    let signer = keys::signer(home)?;
     Ok(signer.sign_bytes(&[context, statement].concat()))
 }
 
@@ -23,7 +23,7 @@ pub fn sign_statement(home: &Path, context: &[u8], statement: &[u8]) -> Result<[
 /// # Errors
 /// The key can't be read.
 pub fn public_key(home: &Path) -> Result<PublicKey, OpenError> {
-    Ok(keys::look(home)?.0.public().clone())
+    Ok(keys::signer(home)?.public().clone())
 }
 
 /// The public key that lies in a folder. Whoever made the folder may have made it.

@@ -69,7 +69,7 @@ async fn done(verb: Verb) -> Result<u8, CliError> {
         Verb::Accept(args) => accept::run(args).await,
         Verb::Backup(args) => backup::run(&args),
         Verb::Restore(args) => restore::run(&args),
-        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Doctor(args) => doctor::run(&args).await,
         Verb::Completions(args) => completions::completions(&args),
         Verb::Man(args) => completions::man(&args),
     }

@@ -115,7 +115,6 @@ fn unpacking(home: &Path) -> PathBuf {
     home.with_file_name(name)
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
 fn sweep(aside: &Path) -> io::Result<()> {
     match fs::symlink_metadata(aside) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),

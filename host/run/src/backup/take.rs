@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use effect::record::Record;
 use effect::{Digest, RunId};
@@ -28,8 +28,9 @@ const NOT_KEPT: &[&str] =
     &["build", "cache", "cache.key", "components", "host.sock", "journal", "journal.damaged", "journal.index", "journal.touched", "lock"];
 /// BOUND: folders within folders of a home.
 const DEPTH_MAX: usize = 4;
-/// BOUND: how long a change of the vault is waited for.
-const VAULT_WAIT_MAX: Duration = Duration::from_secs(5);
+/// BOUND: how often it is looked whether a change of the vault is over, and how long it is waited in between: five seconds together.
+const VAULT_LOOKS_MAX: u32 = 500;
+const VAULT_WAIT: Duration = Duration::from_millis(10);
 
 /// What goes into a backup besides what always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -359,14 +360,13 @@ impl<W: io::Write> Put<'_, W> {
 
 /// A lock that others may share, waited for as long as a change of the vault can take.
 fn shared(lock: File) -> Result<File, BackupError> {
-    let begun = Instant::now();
-    loop {
-        match flock(&lock, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => return Ok(lock),
-            Err(_) if begun.elapsed() > VAULT_WAIT_MAX => return Err(BackupError::Changed("the vault was being changed")),
-            Err(_) => std::thread::park_timeout(Duration::from_millis(10)),
+    for _ in 0..VAULT_LOOKS_MAX {
+        if flock(&lock, FlockOperation::NonBlockingLockShared).is_ok() {
+            return Ok(lock);
         }
+        std::thread::park_timeout(VAULT_WAIT);
     }
+    Err(BackupError::Changed("the vault was being changed"))
 }
 
 fn is_of_vault(name: &str) -> bool {
