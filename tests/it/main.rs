@@ -11,6 +11,7 @@
 mod admission;
 mod audit;
 mod authoring;
+mod backups;
 mod building;
 mod changed;
 mod child;
@@ -40,6 +41,7 @@ mod guests_have_tests;
 mod hello;
 mod holders;
 mod holes;
+mod home_doctor;
 mod homes;
 mod ignored;
 mod imitation;

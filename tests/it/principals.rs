@@ -40,6 +40,8 @@ fn who(home: &Path) -> Vec<(&'static str, Principal)> {
         Record::ConfigTrusted(it) => Some(("config-trusted", it.by)),
         Record::CredentialChanged(it) => Some(("credential-changed", user(it.by))),
         Record::RollbackAccepted(it) => Some(("rollback-accepted", it.by)),
+        Record::Restored(it) => Some(("restored", it.by)),
+        Record::RunReleased(it) => Some(("run-released", it.by)),
         Record::LeaseRevoked(it) => Some(("lease-revoked", it.by)),
         Record::RunClosed(it) => match it.outcome {
             Outcome::Stopped(stopping) => Some(("stopped", stopping.by)),

@@ -7,17 +7,19 @@ use std::path::Path;
 use tests::tools::root;
 
 /// The rooms, from the ground up: each may use those before it.
-const ROOMS: &[&str] = &["effect", "home", "journal", "policy", "package", "gate", "vault", "net", "broker", "sandbox", "run", "cli"];
+const ROOMS: &[&str] =
+    &["effect", "home", "key", "journal", "policy", "package", "gate", "vault", "net", "broker", "sandbox", "run", "cli"];
 
 /// What a room may use of ours where that is less than everything before it.
 const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("effect", &[]),
     ("home", &[]),
-    ("journal", &["effect", "home"]),
+    ("key", &["effect", "home"]),
+    ("journal", &["effect", "home", "key"]),
     ("policy", &["effect"]),
     ("package", &["effect", "home", "policy"]),
     ("gate", &["effect", "journal", "policy"]),
-    ("vault", &["effect", "home"]),
+    ("vault", &["effect", "home", "key"]),
     ("net", &["effect", "policy"]),
     ("broker", &["effect", "policy", "gate", "vault", "net"]),
     ("sandbox", &["effect", "home"]),
@@ -25,7 +27,7 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
 
 /// What of others' only these rooms may use.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("argon2", &["vault"]),
+    ("argon2", &["key"]),
     ("cap-std", &["broker"]),
     ("clap", &["cli"]),
     ("hickory-resolver", &["net"]),
@@ -33,7 +35,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper-util", &["net"]),
     ("indicatif", &["cli"]),
     ("landlock", &["sandbox"]),
-    ("linux-keyutils", &["vault"]),
+    ("linux-keyutils", &["key"]),
     ("rustls", &["net"]),
     ("seccompiler", &["sandbox"]),
     ("tokio", &["vault", "net", "broker", "sandbox", "run", "cli"]),

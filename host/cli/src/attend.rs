@@ -36,6 +36,16 @@ pub(crate) enum Beginning {
 /// BOUND: how often one run is gone on with after its holder went away. A run may itself be what ends its holders.
 const TAKEN_OVER_MAX: u32 = 5;
 
+/// A copy of a home that was made while it was in use may have less keys than its record needs.
+fn say_lacking(runs: &[RunId]) {
+    let Some(first) = runs.first() else { return };
+    let more = if runs.len() > 1 { format!(" and {} more", runs.len() - 1) } else { String::new() };
+    out::words(&format!(
+        "the key of run {first}{more} is not in this home, which is a copy made while it was in use: it can't be resumed or replayed"
+    ));
+    out::words("help: `bailiwick backup` makes copies in the right order; `bailiwick stop RUN` closes it");
+}
+
 /// Begins a run, or the shards of one, attends them and leaves the home when they have ended. The number is the program's.
 pub(crate) async fn attend(
     mut holder: Holder,
@@ -44,6 +54,9 @@ pub(crate) async fn attend(
     showing: Showing,
     signals: &mut Signals,
 ) -> Result<u8, CliError> {
+    if let Holder::Here(house, _) = &holder {
+        say_lacking(house.lacking());
+    }
     let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
     let (reports, failed, haste) = attended.all(&mut holder, beginnings, signals).await;
     drop(attended);

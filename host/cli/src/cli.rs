@@ -56,6 +56,8 @@ pub(crate) enum Verb {
     New(verb::new::Args),
     Accept(verb::accept::Args),
     Credentials(verb::credentials::Args),
+    Backup(verb::backup::Args),
+    Restore(verb::restore::Args),
     Doctor(verb::doctor::Args),
     Completions(verb::completions::Args),
     Man(verb::completions::ManArgs),

@@ -202,6 +202,8 @@ pub(crate) enum CliError {
     Home(#[source] io::Error),
     #[error(transparent)]
     Form(#[from] home::FormError),
+    #[error(transparent)]
+    Backup(#[from] run::BackupError),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
     #[error("could not start")]
@@ -287,6 +289,7 @@ impl CliError {
             | Self::PublicKey { .. }
             | Self::NoHome { .. } => exit::USAGE,
             Self::Home(_) | Self::Form(_) => exit::HOST,
+            Self::Backup(err) => err.exit(),
             Self::Unread(_) | Self::OfAPart(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,

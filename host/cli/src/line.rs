@@ -126,6 +126,11 @@ fn record(record: &Record) -> String {
             let log = accepted.was_log.as_ref().map_or_else(String::new, |log| format!(", of another log, {log}"));
             format!("the record was taken as it is, by {}: {} records, {was}{log}", accepted.by, count(accepted.now_size))
         }
+        Record::Restored(it) => {
+            let from = format!("of {} UTC with {} records", utc(it.backup_at), count(it.size));
+            format!("the home was put back from a backup {from}; first used by {}", it.by)
+        }
+        Record::RunReleased(it) => format!("run {} may go on although it was in a copy that was put back, by {}", it.released, it.by),
         Record::Reanchored(it) => {
             let was = it.was_size.map_or_else(|| "none were remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             let kept = format!("{} records are whole, {was}, {} set aside in {}", count(it.now_size), bytes(it.bytes), it.aside);

@@ -81,6 +81,10 @@ pub struct OpenRun {
     pub refused: u64,
     /// Acts that were refused after their intent.
     pub refused_later: u64,
+    /// Whether it was open in a copy of the home that was put back, and nobody has let it go on since. What it did after the copy was made is not
+    /// known here.
+    #[serde(default)]
+    pub restored: bool,
     /// Acts for which something left the host.
     pub sent: u64,
     /// How long it went on so far.
@@ -268,10 +272,19 @@ impl Ledger {
             | Record::AgentAccepted(_)
             | Record::AgentUnaccepted(_)
             | Record::VaultSealed(_)
-            | Record::RollbackAccepted(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
             | Record::Recovered(_) => return Ok(()),
+            Record::RollbackAccepted(_) | Record::Restored(_) => {
+                self.open.values_mut().for_each(|open| open.restored = true);
+                return Ok(());
+            }
+            Record::RunReleased(word) => {
+                if let Some(open) = self.open.get_mut(&word.released) {
+                    open.restored = false;
+                }
+                return Ok(());
+            }
             // By a person it is of the log's own life, by an agent of its run's.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
@@ -292,6 +305,7 @@ impl Ledger {
                     pending: BTreeMap::new(),
                     refused: 0,
                     refused_later: 0,
+                    restored: false,
                     sent: 0,
                     spent: Spent::default(),
                     last_op: 0,
@@ -418,6 +432,8 @@ impl OpenRun {
             | Record::AgentUnaccepted(_)
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
+            | Record::Restored(_)
+            | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
             | Record::Recovered(_) => {}

@@ -272,6 +272,8 @@ impl Recorded {
             | Record::AgentUnaccepted(_)
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
+            | Record::Restored(_)
+            | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
             | Record::Recovered(_) => {

@@ -155,6 +155,19 @@ impl KeyFile {
         Ok(bytes)
     }
 
+    /// Whether a slot is this run's, or was forgotten.
+    pub(crate) fn holds(&self, run: RunId, slot: u64) -> io::Result<bool> {
+        if slot >= self.slots()? {
+            return Ok(false);
+        }
+        let bytes = self.slot(slot)?;
+        let mut fields = Fields::new(&bytes);
+        Ok(match (fields.byte(), fields.array()) {
+            (Some(SLOT_VERSION), Some(owner)) => RunId::from_bytes(owner) == run,
+            _ => bytes == [0; SLOT_BYTES],
+        })
+    }
+
     /// The run's key, or nothing when the slot was forgotten, is damaged or is another run's.
     pub(crate) fn key(&self, home: &HomeKey, run: RunId, slot: u64) -> Option<RunKey> {
         home.unwrap(&self.slot(slot).ok()?, run, slot)

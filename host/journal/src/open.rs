@@ -21,6 +21,7 @@ use crate::ids::{LogId, Position};
 use crate::index::{Index, Snapshot};
 use crate::journal::{Committed, Journal, Options, Shared};
 use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
+use crate::lacking;
 use crate::left::Watched;
 use crate::mac::Mac;
 use crate::memory::{remember_home, what_was};
@@ -59,6 +60,8 @@ pub struct Opened {
     pub frames_scanned: u64,
     /// How many keys of runs the record knows of that the file of keys lacks: what those runs have sealed can't be opened.
     pub keys_lacking: u64,
+    /// Runs that are open and whose key is not here.
+    pub lacking: Vec<RunId>,
 }
 
 /// Checks that the segments are there without a gap, from the first one on that there must be.
@@ -143,6 +146,10 @@ impl Opening<'_> {
             rebuilt: found.rebuilt,
             frames_scanned: found.frames,
             keys_lacking: 0,
+            lacking: lacking::look(home, found.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?))))
+                .map_err(io_at(&keys::run_keys_path(home)))?
+                .unwrap_or_default()
+                .lacking,
         };
         let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
         let (journal, keys_lacking) = start.begin(found, tail, state)?;

@@ -15,6 +15,7 @@ use crate::extent::Memory;
 use crate::ids::{LogId, Position};
 use crate::index::Index;
 use crate::keys::{self, HomeKey, KeyFile, load_public};
+use crate::lacking::{self, RunKeys};
 use crate::memory::check_home;
 use crate::note::PublicKey;
 use crate::read::base_fault;
@@ -75,6 +76,8 @@ pub struct Report {
     pub evidence: Evidence,
     /// The first thing that is wrong.
     pub fault: Option<Fault>,
+    /// What the folder has of the keys that its log needs; nothing where it has no keys.
+    pub run_keys: Option<RunKeys>,
 }
 
 impl Report {
@@ -183,6 +186,7 @@ impl Report {
             base: None,
             key_slots: 0,
             keys: None,
+            run_keys: None,
             evidence: Evidence { signer, state: None },
             fault: None,
         }
@@ -245,6 +249,8 @@ fn check(
     report.not_ended = not_ended.map(|(run, _)| *run).collect();
     report.not_ended.sort_unstable();
     report.key_slots = walker.key_slots;
+    // What can't be read of them is no fault of the record.
+    report.run_keys = lacking::look(folder, walker.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?)))).ok().flatten();
     let end = walked?;
     if let Some(segment) = gap {
         return Err(fault_at(Position { segment, offset: 0, index: report.size }, FaultKind::SegmentMissing));

@@ -107,6 +107,11 @@ pub enum RunError {
     /// Another command is about to go on with the run, to settle something in it, or to end it.
     #[error("another command is just going on with run `{0}`, or ending it")]
     Taken(RunId),
+    /// The run was open in a copy of the home that was put back.
+    #[error(
+        "run `{0}` was open in a copy of the home that was put back: what it did after the copy was made is not known here, and may be done again"
+    )]
+    Restored(RunId),
     /// Several acts of which nobody knows, and one word.
     #[error(
         "nobody knows of several acts of run `{run}` whether they happened: {}; say which with `--op {}`, or `--all`",
@@ -218,6 +223,7 @@ impl RunError {
             Self::Load { .. } => 6,
             Self::Refused { exit, .. } => *exit,
             Self::InputTooLarge { .. } => 5,
+            Self::Restored(_) => 8,
             Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
             Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,

@@ -198,6 +198,17 @@ impl Holder {
         }
     }
 
+    /// See [`House::release`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn release(&self, run: RunId) -> Result<(), RunError> {
+        match self {
+            Self::Here(house, _) => house.release(run, &own_principal()).await,
+            Self::There(client) => client.0.release(run).await,
+        }
+    }
+
     /// See [`House::take_back`].
     ///
     /// # Errors

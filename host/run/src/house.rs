@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) going: Mutex<HashMap<RunId, Going>>,
     /// How many runs and conversations go on. The holder leaves when there are none.
     attendance: watch::Sender<Attendance>,
+    /// Open runs without their key.
+    pub(crate) lacking: Vec<RunId>,
     /// Runs that were cut off, and that somebody is about to go on with or to end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
     /// When this process took the home.
@@ -271,11 +273,14 @@ impl House {
             networks: Mutex::new(HashMap::new()),
             going: Mutex::new(HashMap::new()),
             attendance: watch::channel(Attendance::default()).0,
+            lacking: opened.lacking,
             taken: Mutex::new(HashSet::new()),
             began: crate::wait::now(),
             leaving: AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let house = Self { inner: Arc::new(inner) };
+        house.note_restored()?;
+        Ok(house)
     }
 
     /// Where it is.

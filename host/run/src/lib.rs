@@ -4,6 +4,7 @@
 //! process that wants something done is its client. What may be done is decided in `gate`, done in `broker`, and what a guest is
 //! belongs to `sandbox`: this room puts them together, and takes them apart again.
 
+mod backup;
 mod bound;
 mod case;
 mod control;
@@ -19,6 +20,7 @@ mod order;
 mod principal;
 mod rebuild;
 mod report;
+mod restored;
 mod revoke;
 mod say_trust;
 mod schemas;
@@ -27,6 +29,7 @@ mod status;
 mod take_over;
 mod wait;
 
+pub use backup::{BackupError, Content, Restored, Signer, Step, Taken, backup, restore};
 pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use err::RunError;

@@ -174,6 +174,10 @@ impl House {
     /// The same, but the guest begins only once [`Running::go`] says so.
     pub(crate) async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
+        // SECURITY: what it did after the copy was made may have happened, and nothing here knows of it.
+        if self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(|open| open.restored)) {
+            return Err(RunError::Restored(run));
+        }
         let load = |cause| RunError::Load { run, cause };
         self.check_settled(run)?;
         let recorded = self.recorded(run).await?;

@@ -16,8 +16,8 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::pinned::check_pinned;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
+use key::pinned::check_pinned;
 
 /// BOUND: how long a program may take. It is killed then, with all that it has started in its process group.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,11 +9,11 @@
 
 mod exec;
 mod harden;
-mod keyring;
 mod local;
 pub mod oauth;
-mod pinned;
 mod place;
+#[cfg(test)]
+mod put;
 mod register;
 pub mod remote;
 mod scrub;
@@ -23,8 +23,8 @@ mod strength;
 
 pub use exec::ExecError;
 pub use harden::{Unhardened, harden};
-pub use keyring::KeyringError;
-pub use local::{Kept, KeySource, Listed, Local, LocalError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, VAULT_FORM};
+pub use key::{KeyringError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
+pub use local::{Kept, KeySource, Listed, Local, LocalError, VAULT_FORM};
 pub use place::{Outgoing, PlaceError, Placed, bearer, place};
 pub use register::{Outstanding, Register, Registered};
 pub use scrub::{Hits, PackedError, Scrubber, Scrubbing, TooManyForms};

@@ -8,12 +8,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use effect::{Binding, Destination, Source, VaultLogin};
+use key::{KeyringError, pinned};
 use zeroize::Zeroizing;
 
 use crate::exec::{ExecError, Printed, Recipe};
-use crate::keyring::{self, KeyringError};
 use crate::local::{Local, LocalError, read_open};
-use crate::pinned;
 use crate::register::Register;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
@@ -264,7 +263,7 @@ struct InKeyring(String);
 impl Read for InKeyring {
     fn read<'a>(&'a self, _: &'a str) -> Reading<'a> {
         let description = format!("bailiwick:{}", self.0);
-        Box::pin(blocking(move || match keyring::read(&description, VALUE_BYTES_MAX + 2) {
+        Box::pin(blocking(move || match key::read_keyring(&description, VALUE_BYTES_MAX + 2) {
             Ok(bytes) => Ok(of_others(text(bytes)?)),
             Err(cause) => Err(SourceError::Keyring { description, cause }),
         }))
@@ -285,7 +284,7 @@ mod tests {
     use effect::{HttpTarget, Placement, Scheme, VaultServer, VaultSource};
 
     use super::*;
-    use crate::keyring::tests::{Put, own};
+    use crate::put::{Put, own};
 
     fn binding(source: Source) -> Binding {
         Binding {

@@ -54,6 +54,10 @@ impl CliError {
                 Some(format!("`bailiwick credentials set {name}` sets a new value"))
             }
             Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
+            Self::Backup(err) => backup_advice(err),
+            Self::Run(run::RunError::Restored(run)) => Some(format!(
+                "find out what it has done since; then `bailiwick resume {run} --restored` goes on, or `bailiwick stop {run}` closes it"
+            )),
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
             Self::Run(run::RunError::Unspoken { other, .. }) => Some(unanswered(other)),
             Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),
@@ -167,6 +171,25 @@ impl CliError {
             _ => None,
         }
     }
+}
+
+fn backup_advice(err: &run::BackupError) -> Option<String> {
+    use run::BackupError;
+    let words = match err {
+        BackupError::Damaged(_) => DAMAGED_RECORD,
+        BackupError::NoLog(_) => "`BAILIWICK_HOME` names another home",
+        BackupError::Within(_) | BackupError::Exists(_) => "name another file",
+        BackupError::Sealed(_) => "name the file with its passphrase: `--passphrase-file FILE`",
+        BackupError::OtherPassphrase(_) => "name the file with the passphrase that it was made with",
+        BackupError::OtherKey(_) => "look for the backup that you made, or give the `journal.pub` of the home that it is of",
+        BackupError::Broken { .. } => "look for another copy of it, or an older backup: nothing was put in place",
+        BackupError::NotEmpty(_) => "move that home away first, or name an empty one: `BAILIWICK_HOME=FOLDER bailiwick restore FILE`",
+        BackupError::Newer(_) => "use the version of the program that made it",
+        BackupError::Form(err) => return Some(form_advice(err)),
+        BackupError::Key(_) => "put it back from a copy of the home: nothing else opens this record",
+        BackupError::File { .. } | BackupError::Changed(_) | BackupError::Passphrase(_) | BackupError::Random => return None,
+    };
+    Some(words.to_owned())
 }
 
 fn form_advice(err: &home::FormError) -> String {

@@ -1,5 +1,7 @@
 //! `doctor`: whether this machine has what the host and the building of agents need.
 
+mod of_home;
+
 use std::path::{Path, PathBuf};
 
 use home::{Exposed, Footing};
@@ -15,6 +17,9 @@ use crate::{exit, out, place, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
+    /// Look at the home instead: record, keys, runs, disk, clock, and who holds it
+    #[arg(long)]
+    home: bool,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -23,10 +28,16 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick doctor
+  bailiwick doctor --home                how the home is; for monitors: --home --json
+  bailiwick doctor --home --json
 
 Nothing is changed. Ends with 1 where something is missing without which nothing runs, and with 6 where the record of the home is damaged or is \
 not the one that is remembered; what only the building of agents needs is told. The record is looked at as far as `run` looks at it: `bailiwick \
-audit verify` reads all of it.";
+audit verify` reads all of it.
+
+With --home each row is ok, warn or BAD. Ends with 0 where nothing is bad, with 8 where a run waits for a person's word, with 1 where something is bad, \
+with 2 where others have rights on the home, and with 6 where it is the record, its keys or what is remembered of it. A holder that hangs is not waited \
+for.";
 
 /// What is told of the record.
 const RECORD: &str = "record";
@@ -43,7 +54,10 @@ struct Finding {
     words: String,
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    if args.home {
+        return of_home::run(args.json).await;
+    }
     let place = place::located()?;
     let tools = Tools::outside_of(&project());
     let (home, disk, record) = (home(&place), disk(&place), record(&place));

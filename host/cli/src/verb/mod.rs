@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -13,6 +14,7 @@ pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod ps;
 pub(crate) mod replay;
+pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod settle;
@@ -67,7 +69,9 @@ async fn done(verb: Verb) -> Result<u8, CliError> {
         Verb::New(args) => new::run(&args),
         Verb::Credentials(args) => credentials::run(args).await,
         Verb::Accept(args) => accept::run(args).await,
-        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Backup(args) => backup::run(&args),
+        Verb::Restore(args) => restore::run(&args),
+        Verb::Doctor(args) => doctor::run(&args).await,
         Verb::Completions(args) => completions::completions(&args),
         Verb::Man(args) => completions::man(&args),
     }

@@ -68,6 +68,8 @@ enum State {
     /// What it saw was not kept.
     CutOffForGood,
     NeedsSettling,
+    /// It was open in a copy of the home that was put back.
+    Restored,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
@@ -137,6 +139,7 @@ fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> Row {
     let state = match (goes_on, unsettled.is_empty(), open.durable && open.kept) {
         (None, ..) => State::Unknown,
         (Some(true), ..) => State::Running,
+        _ if open.restored => State::Restored,
         (Some(false), false, _) => State::NeedsSettling,
         (Some(false), true, true) => State::CutOff,
         (Some(false), true, false) => State::CutOffForGood,
@@ -158,6 +161,9 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
             State::Unknown => "not known".to_owned(),
             State::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
             State::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
+            State::Restored => {
+                "open in a copy that was put back: `bailiwick resume --restored` goes on, `bailiwick stop` closes it".to_owned()
+            }
             State::NeedsSettling => {
                 let list: Vec<String> = row.unsettled.iter().map(ToString::to_string).collect();
                 format!("needs settling: {}", list.join("; "))

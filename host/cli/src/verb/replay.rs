@@ -148,6 +148,8 @@ impl Compared {
             | Record::AgentUnaccepted(_)
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
+            | Record::Restored(_)
+            | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::Recovered(_) => {}
         }

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     run: String,
     #[command(flatten)]
     word: WordArgs,
+    /// Go on though the run was open in a copy of the home that was put back: what it did since may be done again
+    #[arg(long)]
+    restored: bool,
     #[command(flatten)]
     config: ConfigArg,
     /// End with 4 when anything was refused, though the agent went on
@@ -50,8 +53,8 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     let holder = signals.or(Holder::find(&place, &place::house_options())).await?;
     // Each word is kept, whether or not the run can go on then.
-    let ready = match signals.or(settle(&holder, run, &args.word)).await {
-        Ok(_) => Ready::of(&args, &place, &reader, run),
+    let ready = match signals.or(said(&holder, run, &args)).await {
+        Ok(()) => Ready::of(&args, &place, &reader, run),
         Err(err) => Err(err),
     };
     match ready {
@@ -63,6 +66,15 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             Err(err)
         }
     }
+}
+
+/// Takes the person's words: on acts of which nobody knows, and on a run that was open in a copy.
+async fn said(holder: &Holder, run: RunId, args: &Args) -> Result<(), CliError> {
+    settle(holder, run, &args.word).await?;
+    if args.restored {
+        holder.release(run).await?;
+    }
+    Ok(())
 }
 
 /// What is needed to go on with a run and to show its end.

@@ -121,6 +121,36 @@ macro_rules! with_words {
                 /// How many records were remembered.
                 was_size: Option<u64>,
             }
+            /// A person put the home back from a backup. What happened after the backup was made is not known here.
+            Restored {
+                /// When this was written, milliseconds since 1970: at the first use of the home.
+                at: u64,
+                /// When the backup was begun, milliseconds since 1970.
+                backup_at: u64,
+                /// Who used the home first.
+                by: Principal,
+                /// `restored`.
+                kind: Kind,
+                /// The root over the records in the backup.
+                root: Digest,
+                /// How many records were in the backup.
+                size: u64,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A person lets a run go on that was open in a copy which was put back. What it did after the copy was made may be done again.
+            RunReleased {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// `run-released`.
+                kind: Kind,
+                /// The run.
+                released: RunId,
+                /// Form of this body.
+                v: u32,
+            }
             /// A person had a damaged part of the record set aside. The record continues from the whole part before it.
             Reanchored {
                 /// The folder in the home that the damaged part is kept in.

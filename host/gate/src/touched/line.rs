@@ -103,6 +103,8 @@ impl Lines {
             | Record::AgentUnaccepted(_)
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
+            | Record::Restored(_)
+            | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::Recovered(_)
             | Record::LeaseIssued(_)

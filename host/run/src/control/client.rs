@@ -250,6 +250,10 @@ impl Client {
         self.wish(&Wish::RecordSealed { under }, Work::Short).await.map(drop)
     }
 
+    pub(crate) async fn release(&self, run: RunId) -> Result<(), RunError> {
+        self.wish(&Wish::Release { run }).await.map(drop)
+    }
+
     pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
         match self.wish(&Wish::Revoke { revoking, word }, Work::Short).await?.1 {
             Answer::Ended { leases } => Ok(leases),

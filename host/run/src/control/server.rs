@@ -171,6 +171,10 @@ async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
+        Wish::Release { run } => match house.release(run, &by).await {
+            Ok(()) => Answer::Done { done: true },
+            Err(err) => failed(&err),
+        },
         Wish::Revoke { revoking, word } => match house.take_back(&revoking, word.as_ref(), &by).await {
             Ok(leases) => Answer::Ended { leases },
             Err(err) => failed(&err),

@@ -57,6 +57,9 @@ pub(crate) enum Wish {
     RecordSealed {
         under: SealedUnder,
     },
+    Release {
+        run: RunId,
+    },
     Revoke {
         revoking: Revoking,
         word: Option<CredentialWord>,

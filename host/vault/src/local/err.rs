@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::entries::{REVOKED_MAX, SECRETS_MAX};
-use super::seal::{PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, VAULT_FORM};
-use crate::keyring::KeyringError;
+use super::seal::VAULT_FORM;
 use crate::secret::UnfitError;
+use key::{KeyringError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, PassphraseError};
 
 /// The vault can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -121,4 +121,15 @@ pub enum LocalError {
     /// No random numbers.
     #[error("the system gives no random numbers")]
     Random,
+}
+
+impl From<PassphraseError> for LocalError {
+    fn from(err: PassphraseError) -> Self {
+        match err {
+            PassphraseError::Length => Self::Passphrase,
+            PassphraseError::Memory => Self::Memory,
+            PassphraseError::IsOpen(path) => Self::PassphraseIsOpen(path),
+            PassphraseError::File { verb, path, cause } => Self::Io { verb, path, cause },
+        }
+    }
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use key::{KEY_BYTES, Key};
 use zeroize::Zeroizing;
 
 use super::disk::{self, Mark};
 use super::entries::{Entries, number, put, take};
-use super::seal::{self, KEY_BYTES, Key};
+use super::seal;
 use super::{FORMER_S, Local, LocalError};
 use crate::register::Outstanding;
 use crate::secret::Secret;

@@ -27,16 +27,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use effect::Destination;
 use home::Exposed;
+use key::{COST, Cost, KEY_BYTES, Key, KeyringError};
 use zeroize::Zeroizing;
 
 pub(crate) use self::disk::{Mark, read_open};
 use self::entries::Entries;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
-use self::seal::{COST, Cost, Head, HeadError, KEY_BYTES, Key};
-pub use self::seal::{KeySource, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, VAULT_FORM};
-use crate::keyring;
-use crate::pinned;
+use self::seal::{Head, HeadError};
+pub use self::seal::{KeySource, VAULT_FORM};
 use crate::secret::Secret;
 
 /// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
@@ -116,7 +115,7 @@ impl Local {
         let bytes = disk::read(&self.file(), FILE_BYTES_MAX)?.ok_or_else(not_locked)?;
         let (head, sealed) = self.parted(&bytes)?;
         let Head::Passphrase(cost, salt) = head else { return Err(not_locked()) };
-        let key = seal::derive(passphrase, cost, &salt)?;
+        let key = key::derive(passphrase, cost, &salt)?;
         self.opened(head, &key, sealed)?;
         self.keep(head, key);
         Ok(())
@@ -389,7 +388,7 @@ impl Local {
             Head::Keyring => {
                 let home = self.home.canonicalize().map_err(disk::failed("look at", &self.home))?;
                 let description = format!("bailiwick-vault:{}", home.display());
-                let read = keyring::read(&description, KEY_BYTES).and_then(|key| exactly(&key).ok_or(keyring::KeyringError::Length));
+                let read = key::read_keyring(&description, KEY_BYTES).and_then(|key| exactly(&key).ok_or(KeyringError::Length));
                 read.map_err(|cause| LocalError::Keyring { description, cause })
             }
         }
@@ -406,20 +405,14 @@ impl Local {
         exactly(&bytes).ok_or(LocalError::Key(path))
     }
 
-    /// SECURITY: as for a key. A group may read it, as secrets in a pod have it; nobody else, and nobody but its owner may write it.
     fn passphrase(&self) -> Result<Zeroizing<Vec<u8>>, LocalError> {
         let path = self.passphrase_file.as_ref().ok_or_else(|| LocalError::Locked(self.file()))?;
-        // The path comes from the operator's own environment, so a link in it is the operator's. A link that is put there later is not
-        // followed.
-        let file = path.canonicalize().and_then(|real| pinned::open(&real)).map_err(disk::failed("open", path))?;
-        pinned::check_passphrase(&file).map_err(disk::failed("read", path))?;
-        let (bytes, mode) = read_open(&file, PASSPHRASE_BYTES_MAX as u64 + 3).map_err(disk::failed("read", path))?;
-        if mode & 0o027 != 0 { Err(LocalError::PassphraseIsOpen(path.clone())) } else { Ok(bytes) }
+        Ok(key::read_passphrase(path)?)
     }
 
     fn of_passphrase(&self, head: Head, passphrase: &[u8]) -> Result<(Head, Key), LocalError> {
         let Head::Passphrase(cost, salt) = head else { return Err(LocalError::NotLocked(self.file())) };
-        Ok((head, seal::derive(passphrase, cost, &salt)?))
+        Ok((head, key::derive(passphrase, cost, &salt)?))
     }
 
     /// For a vault that does not exist yet.

@@ -1,8 +1,8 @@
 //! The seal of a vault: which key it needs is said at the head of the file, and the seal covers that too.
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use key::{COST, Cost, Key, SALT_BYTES};
 use zeroize::Zeroizing;
 
 use super::err::LocalError;
@@ -16,17 +16,7 @@ pub const VAULT_FORM: u32 = 2;
 /// BOUND: digits of the form of a vault.
 const FORM_DIGITS_MAX: usize = 9;
 const NONCE_BYTES: usize = 24;
-const SALT_BYTES: usize = 16;
 const KEY_ID_BYTES: usize = 8;
-pub(super) const KEY_BYTES: usize = 32;
-
-/// BOUND: a shorter one is guessed from a copy of the file, however slowly each guess goes.
-pub const PASSPHRASE_BYTES_MIN: usize = 8;
-/// BOUND: more is no passphrase but some other file.
-pub const PASSPHRASE_BYTES_MAX: usize = 1024;
-
-/// A key of the seal.
-pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
 
 /// Under which key a vault is sealed.
 pub enum KeySource {
@@ -48,18 +38,6 @@ impl std::fmt::Debug for KeySource {
         })
     }
 }
-
-/// What a guess costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
-    pub(super) memory_kib: u32,
-    pub(super) passes: u32,
-    pub(super) lanes: u32,
-}
-
-/// The second recommended option of RFC 9106, section 4 (64 MiB, 3 passes), in one lane.
-/// BOUND: no file may ask for more.
-pub(super) const COST: Cost = Cost { memory_kib: 64 << 10, passes: 3, lanes: 1 };
 
 /// The beginning of a file: its form, and which key it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,9 +140,7 @@ fn newer(file: &[u8]) -> Option<u32> {
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], LocalError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| LocalError::Random)?;
-    Ok(bytes)
+    key::random().ok_or(LocalError::Random)
 }
 
 /// The whole file.
@@ -180,22 +156,4 @@ pub(super) fn open(head: &Head, key: &Key, sealed: &[u8]) -> Option<Zeroizing<Ve
     let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
     let cipher = XChaCha20Poly1305::new(key.as_slice().into());
     cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &head.bytes() }).ok().map(Zeroizing::new)
-}
-
-/// Takes as long as `cost` says, and as much memory; all of that is overwritten afterwards.
-pub(super) fn derive(passphrase: &[u8], cost: Cost, salt: &[u8; SALT_BYTES]) -> Result<Key, LocalError> {
-    let line = passphrase.strip_suffix(b"\n").map_or(passphrase, |line| line.strip_suffix(b"\r").unwrap_or(line));
-    if !(PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&line.len()) {
-        return Err(LocalError::Passphrase);
-    }
-    let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY_BYTES)).map_err(|_| LocalError::Passphrase)?;
-    let mut blocks = Zeroizing::new(Vec::new());
-    // A host with many runs has little left at times: that is an error here, and not the end of all of them.
-    blocks.try_reserve_exact(params.block_count()).map_err(|_| LocalError::Memory)?;
-    blocks.resize(params.block_count(), Block::new());
-    let mut key = Key::default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(line, salt, &mut *key, blocks.as_mut_slice())
-        .map_err(|_| LocalError::Memory)?;
-    Ok(key)
 }

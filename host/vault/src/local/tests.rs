@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::keyring::tests::Put;
+use key::pinned;
+
+use crate::put::Put;
 
 /// What the sweeps over each byte of a file can pay for.
 const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
@@ -340,9 +342,9 @@ fn a_vault_under_a_key_of_the_key_ring_opens_with_that_key_only() {
     fs::copy(home.path().join("vault"), other.path().join("vault")).unwrap();
     assert!(matches!(Local::new(other.path()).get("a"), Err(LocalError::Sealed(_))), "another home's vault");
     drop(key);
-    assert!(matches!(vault.get("a"), Err(LocalError::Keyring { cause: crate::KeyringError::Absent, .. })));
+    assert!(matches!(vault.get("a"), Err(LocalError::Keyring { cause: KeyringError::Absent, .. })));
     let _short = Put::new(&description(home.path()), &[7; 31]).unwrap();
-    assert!(matches!(vault.get("a"), Err(LocalError::Keyring { cause: crate::KeyringError::Length, .. })));
+    assert!(matches!(vault.get("a"), Err(LocalError::Keyring { cause: KeyringError::Length, .. })));
 }
 
 #[test]

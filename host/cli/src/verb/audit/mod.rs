@@ -9,6 +9,8 @@ mod verify;
 
 use clap::Subcommand;
 
+pub(crate) use self::verify::public_key;
+
 use crate::err::CliError;
 
 /// Search the record, sum it up, prove that it is whole

@@ -61,6 +61,8 @@ const KINDS: &[Kind] = &[
     Kind::AgentUnaccepted,
     Kind::VaultSealed,
     Kind::RollbackAccepted,
+    Kind::Restored,
+    Kind::RunReleased,
     Kind::Reanchored,
     Kind::Recovered,
     Kind::ClockChanged,

@@ -69,6 +69,8 @@ struct Verified {
     keys: Option<String>,
     /// A record that stands where it can't.
     order: Option<Order>,
+    /// Keys of runs, where the folder has any.
+    run_keys: Option<Keys>,
     /// What a newer program wrote: proved, and not understood.
     newer: Option<Unread>,
 }
@@ -83,6 +85,26 @@ struct Fault {
     help: Option<&'static str>,
     #[serde(skip)]
     kind: FaultKind,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    /// Runs that have something sealed beside their records.
+    runs: u64,
+    /// Those of them whose key is not here.
+    lacking: Vec<RunId>,
+}
+
+impl Keys {
+    fn lines(&self) -> Vec<String> {
+        if self.lacking.is_empty() {
+            return Vec::new();
+        }
+        let (lacking, runs) = (words::count(self.lacking.len() as u64), words::many(self.runs, "run", "runs"));
+        let head =
+            format!("  keys        NOT HERE for {lacking} of {runs}: the home was copied while it was in use, the keys before the record");
+        std::iter::once(head).chain(self.lacking.iter().take(20).map(|run| format!("              {run}"))).collect()
+    }
 }
 
 /// What this version of the program proves without knowing what it says.
@@ -220,7 +242,7 @@ fn cut_runs(folder: &Path, key: Option<&PublicKey>) -> HashSet<RunId> {
     base.into_iter().flat_map(|base| base.heads).map(|(run, ..)| run).filter(|run| *run != log_run()).collect()
 }
 
-fn public_key(file: &Path) -> Result<PublicKey, CliError> {
+pub(crate) fn public_key(file: &Path) -> Result<PublicKey, CliError> {
     let text = String::from_utf8_lossy(&read_bounded(file, KEY_BYTES_MAX)?).into_owned();
     text.parse().map_err(|cause| CliError::PublicKey { path: file.to_owned(), cause })
 }
@@ -256,6 +278,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         reanchored: Vec::new(),
         newer: None,
         keys: report.keys,
+        run_keys: report.run_keys.map(|keys| Keys { runs: keys.runs, lacking: keys.lacking }),
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -277,6 +300,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
     if let Some(order) = &result.order {
         out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
     }
+    result.run_keys.iter().flat_map(Keys::lines).try_for_each(|line| out::line(&line))?;
     result.newer.iter().flat_map(Unread::lines).try_for_each(|line| out::line(&line))?;
     for it in &result.reanchored {
         let was = it.was_size.map_or_else(|| "no".to_owned(), words::count);

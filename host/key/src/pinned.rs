@@ -27,8 +27,11 @@ const STICKY: u32 = 0o1000;
 ///
 /// SECURITY: a user who can write to a folder on the path could put another file there, so a path with a folder that everybody can write to
 /// is refused.
+///
+/// # Errors
+/// What is in its place, or on the way to it; else what the system says.
 #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files, and programs that print them")]
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     let words: Option<Vec<_>> = path.components().skip(1).map(|part| plain(&part)).collect();
     let words = words.filter(|_| path.is_absolute()).ok_or_else(|| invalid("its path is not resolved"))?;
     let (name, folders) = words.split_last().ok_or_else(|| invalid("it is not a regular file"))?;
@@ -79,13 +82,19 @@ fn step(folder: impl AsFd, word: &[u8]) -> io::Result<OwnedFd> {
 /// Whether only this user or the system's could have written the file.
 ///
 /// SECURITY: a hard link could give a secret file a second name, which was trusted.
-pub(crate) fn check_secret(metadata: &Metadata) -> io::Result<()> {
+///
+/// # Errors
+/// Who could have.
+pub fn check_secret(metadata: &Metadata) -> io::Result<()> {
     check_owner(metadata)?;
     check_name(metadata)
 }
 
 /// The same for the file of a passphrase, except for who may write to it: another check limits that further.
-pub(crate) fn check_passphrase(file: &File) -> io::Result<()> {
+///
+/// # Errors
+/// Who could have.
+pub fn check_passphrase(file: &File) -> io::Result<()> {
     let metadata = file.metadata()?;
     check_user(&metadata)?;
     check_name(&metadata)
@@ -110,7 +119,10 @@ fn check_owner(metadata: &Metadata) -> io::Result<()> {
 }
 
 /// Whether each of these is what it was when it was trusted.
-pub(crate) fn check_pinned(files: &[PinnedFile]) -> io::Result<()> {
+///
+/// # Errors
+/// The first that is not.
+pub fn check_pinned(files: &[PinnedFile]) -> io::Result<()> {
     for pinned in files {
         let expected = pinned.digest.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let file = open(&pinned.path)?;

@@ -28,7 +28,7 @@ pub enum KeyringError {
 ///
 /// # Errors
 /// The first thing that was not that it is absent.
-pub(crate) fn read(description: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+pub fn read(description: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     let rings: [fn() -> Result<KeyRing, KeyError>; 3] = [
         || KeyRing::from_special_id(KeyRingIdentifier::Session, false),
         || KeyRing::from_special_id(KeyRingIdentifier::User, false),
@@ -66,16 +66,16 @@ fn named(err: KeyError) -> KeyringError {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-pub(crate) mod tests {
+mod tests {
     use std::io::Write as _;
 
     use super::*;
 
     /// A key in the session's key ring, for as long as this lives. `None`, and said so, where the kernel gives none.
-    pub(crate) struct Put(Key, KeyRing);
+    struct Put(Key, KeyRing);
 
     impl Put {
-        pub(crate) fn new(description: &str, payload: &[u8]) -> Option<Self> {
+        fn new(description: &str, payload: &[u8]) -> Option<Self> {
             let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
             let put = ring.and_then(|ring| Ok(Self(ring.add_key(description, payload)?, ring)));
             let said = |err: &KeyError| {
@@ -92,7 +92,7 @@ pub(crate) mod tests {
     }
 
     /// No other test, and no other run of this one, has it.
-    pub(crate) fn own(name: &str) -> String {
+    fn own(name: &str) -> String {
         format!("{name}-{}", std::process::id())
     }
 

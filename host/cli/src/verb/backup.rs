@@ -1,0 +1,89 @@
+//! `backup`: everything of the home that can't be made again, in one signed file.
+
+use std::path::PathBuf;
+
+use ::run::{Content, Step};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::screen::Screen;
+use crate::{exit, out, place, words};
+
+/// Make a backup of the home, while runs go on
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The file to be made; there may be none of that name yet
+    file: PathBuf,
+    /// Seal it under the passphrase in this file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Leave the files with keys out; without a copy of those, the backup proves itself and opens nothing
+    #[arg(long)]
+    without_keys: bool,
+    /// Print what is in it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick backup /backup/monday
+  bailiwick backup /backup/monday --passphrase-file ~/backup-passphrase
+  bailiwick restore /backup/monday                into an empty home
+
+The record is proved first, and is in the backup up to there. It is signed with the key of the record. Not in it: caches, built and compiled code, and \
+components that no open run needs. A backup has the keys of the home as they lie there: whoever has the file can read what is sealed in the home, \
+unless it is sealed under a passphrase of its own, or made without keys.";
+
+#[derive(Serialize)]
+struct Made {
+    file: String,
+    log: String,
+    size: u64,
+    root: effect::Digest,
+    files: usize,
+    bytes: u64,
+    open: Vec<effect::RunId>,
+    sealed: bool,
+    with_keys: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let passphrase = args.passphrase_file.as_deref().map(key::read_passphrase).transpose().map_err(::run::BackupError::from)?;
+    let content = if args.without_keys { Content::WithoutKeys } else { Content::WithKeys };
+    let mut screen = Screen::new();
+    let taken = ::run::backup(&place, &args.file, content, passphrase.as_ref().map(|bytes| bytes.as_slice()), &mut |step| match step {
+        Step::Proved(records) => screen.quietly(&format!("proved {} records", words::count(records))),
+        Step::Copied(bytes, of) => screen.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
+    });
+    drop(screen);
+    let taken = taken?;
+    if args.json {
+        out::json(&Made {
+            file: args.file.to_string_lossy().into_owned(),
+            log: taken.log,
+            size: taken.size,
+            root: taken.root,
+            files: taken.files,
+            bytes: taken.bytes,
+            open: taken.open,
+            sealed: passphrase.is_some(),
+            with_keys: !args.without_keys,
+        })?;
+        return Ok(exit::DONE);
+    }
+    let files = words::many(taken.files as u64, "file", "files");
+    out::words(&format!("backup    {}: {files}, {}", words::safe(&args.file.to_string_lossy()), words::bytes(taken.bytes)));
+    out::words(&format!("record    {}, root {}", words::many(taken.size, "record", "records"), words::short_hex(&taken.root)));
+    if !taken.open.is_empty() {
+        out::words(&format!("open      {} that had not ended", words::many(taken.open.len() as u64, "run", "runs")));
+    }
+    match (passphrase.is_some(), args.without_keys) {
+        (true, _) => out::words("sealed    under the passphrase: without it, nobody opens the backup, and neither do you"),
+        (false, true) => out::words("keys      not in it: keep `journal.key`, `home.key`, `keys` and `vault.key*` of the home elsewhere"),
+        (false, false) => out::words("keys      in it as they lie in the home: keep the file where only you can read it"),
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,422 @@
+//! `doctor --home`: how the home is, for the person on call and for monitors. Nothing is changed, and a holder that hangs is not waited for.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use ::run::{Holder, Place};
+use home::{Exposed, Footing};
+use journal::Looked;
+use rustix::fs::{Mode, OFlags};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, log, out, place, words};
+
+/// Less free space than this is said; with less than the second, the next segment of the record may not fit.
+const FREE_FEW: u64 = 1 << 30;
+const FREE_TOO_FEW: u64 = 128 << 20;
+/// A sync that takes longer than the first is said; longer than the second is waited for by every act.
+const SYNC_SLOW: Duration = Duration::from_millis(100);
+const SYNC_TOO_SLOW: Duration = Duration::from_secs(2);
+/// BOUND: how long a sync is waited for.
+const SYNC_MAX: Duration = Duration::from_secs(5);
+/// BOUND: how long the holder is waited for.
+const HOLDER_MAX: Duration = Duration::from_secs(1);
+/// A clock that is behind the last batch by more than this is said.
+const BEHIND_MAX: Duration = Duration::from_secs(2);
+/// BOUND: bytes of the list of the system's locks.
+const LOCKS_BYTES_MAX: usize = 16 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    /// It works, and somebody should look at it.
+    Warn,
+    /// It does not work.
+    Bad,
+}
+
+#[derive(Serialize)]
+struct Row {
+    what: &'static str,
+    state: State,
+    /// What there is.
+    words: String,
+    /// What to do, where something is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+    /// What the program ends with because of it.
+    #[serde(skip)]
+    exit: u8,
+}
+
+fn row(what: &'static str, state: State, words: impl Into<String>) -> Row {
+    let exit = if state == State::Bad { exit::HOST } else { exit::DONE };
+    Row { what, state, words: words.into(), help: None, exit }
+}
+
+impl Row {
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn ends(mut self, exit: u8) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What an error says of itself: why, and what to do.
+    fn of_err(what: &'static str, err: &CliError) -> Self {
+        row(what, State::Bad, err.in_one_line()).ends(err.exit())
+    }
+}
+
+pub(super) async fn run(json: bool) -> Result<u8, CliError> {
+    let place = place::located()?;
+    let rows = match form(&place) {
+        // Of a home of a newer form, nothing else is understood.
+        form if form.state == State::Bad => vec![form],
+        form => {
+            let mut rows = vec![form, private(&place)];
+            if rows.iter().all(|row| row.state != State::Bad) {
+                rows.extend(rest(&place).await);
+            }
+            rows
+        }
+    };
+    if json {
+        out::json(&rows)?;
+    } else {
+        let mark = |row: &Row| {
+            if row.state == State::Bad {
+                "BAD"
+            } else if row.state == State::Warn {
+                "warn"
+            } else {
+                "ok"
+            }
+        };
+        let said = |row: &Row| row.help.as_ref().map_or_else(|| row.words.clone(), |help| format!("{}; {help}", row.words));
+        let table: Vec<Vec<String>> =
+            rows.iter().map(|row| vec![mark(row).to_owned(), row.what.to_owned(), words::safe(&said(row))]).collect();
+        out::table(&table)?;
+    }
+    // The worst counts: a record that is not whole before a host that can't go on, and that before a word that is missing.
+    let worst = |code: u8| rows.iter().any(|row| row.exit == code).then_some(code);
+    Ok([exit::RECORD, exit::HOST, exit::USAGE, exit::UNSETTLED].into_iter().find_map(worst).unwrap_or(exit::DONE))
+}
+
+async fn rest(place: &Place) -> Vec<Row> {
+    let (holder, going) = holder(place).await;
+    let mut rows = vec![holder, record(place), keys(place), remembered(place)];
+    rows.extend([runs(place, &going), last_batch(place), clock(place), space(place), sync(&place.home), ground(place), left(place)]);
+    rows
+}
+
+fn form(place: &Place) -> Row {
+    match home::form(&place.home, &::run::FORMS) {
+        Ok(Some(form)) => row("form", State::Ok, format!("{}, made by bailiwick {}", form.home, form.made)),
+        Ok(None) => row("form", State::Ok, "not said yet: the next run does"),
+        // Said with the rights on the home.
+        Err(err) if Exposed::of(&err).is_some() => row("form", State::Ok, "not looked at: see `private`"),
+        Err(err) => Row::of_err("form", &err.into()),
+    }
+}
+
+fn private(place: &Place) -> Row {
+    match home::check(&place.home).and_then(|()| home::check(&place.state)) {
+        Ok(()) => row("private", State::Ok, format!("{} and {}", place.home.display(), place.state.display())),
+        Err(cause) => Row::of_err("private", &CliError::Home(cause)),
+    }
+}
+
+/// Who holds the home, and whether that process answers.
+async fn holder(place: &Place) -> (Row, Vec<effect::RunId>) {
+    let holders = lock_holders(&place.home.join("lock"));
+    let asked = tokio::time::timeout(HOLDER_MAX, async { Holder::ask(place).await?.going().await.ok() }).await;
+    let who = holders.iter().map(|process| process.words()).collect::<Vec<_>>().join(", ");
+    match (asked, holders.is_empty()) {
+        (Ok(Some(going)), _) => {
+            let runs = words::many(going.len() as u64, "run", "runs");
+            let who = if who.is_empty() { "another process".to_owned() } else { who };
+            (row("holder", State::Ok, format!("{who}, which answers; {runs} under way")), going.into_iter().map(|(run, _)| run).collect())
+        }
+        (Ok(None), true) => (row("holder", State::Ok, "nobody holds the home"), Vec::new()),
+        (Ok(None), false) => {
+            let words = format!("{who} has the lock and serves nobody: it is just beginning or leaving, or another program");
+            (row("holder", State::Warn, words).help("look again in a moment; `kill PID` ends it"), Vec::new())
+        }
+        (Err(_), _) => {
+            let who = if who.is_empty() { "the process that holds it".to_owned() } else { who };
+            let row = row("holder", State::Bad, format!("{who} does not answer within a second: every other command waits for it"));
+            (row.help("`kill -CONT PID` if it is stopped; else `kill -9 PID`, then `bailiwick ps`: what it ran can be resumed"), Vec::new())
+        }
+    }
+}
+
+/// A process as the system describes it.
+struct Process {
+    pid: u32,
+    /// Its name and the letter of its state.
+    state: Option<(String, char)>,
+}
+
+impl Process {
+    fn words(&self) -> String {
+        let pid = self.pid;
+        match &self.state {
+            Some((name, 'T' | 't')) => format!("process {pid} ({name}), which is stopped,"),
+            Some((name, 'D')) => format!("process {pid} ({name}), which waits for a disk,"),
+            Some((name, _)) => format!("process {pid} ({name})"),
+            None => format!("process {pid}"),
+        }
+    }
+}
+
+/// The processes that have locked a file, from the system's own list: looking takes no lock.
+#[expect(clippy::disallowed_methods, reason = "door: what the system says of processes and their locks")]
+fn lock_holders(lock: &Path) -> Vec<Process> {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(found) = std::fs::symlink_metadata(lock) else { return Vec::new() };
+    let inode = format!(":{}", found.ino());
+    let text = std::fs::read_to_string("/proc/locks").ok().filter(|text| text.len() <= LOCKS_BYTES_MAX).unwrap_or_default();
+    // NUMBER: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END, proc_locks(5).
+    let pids = text.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", pid, file, ..] = words.as_slice() else { return None };
+        file.ends_with(&inode).then(|| pid.parse().ok()).flatten()
+    });
+    let state = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        Some((words::safe(name), rest.trim_start().chars().next()?))
+    };
+    pids.map(|pid| Process { pid, state: state(pid) }).collect()
+}
+
+fn record(place: &Place) -> Row {
+    match journal::look(&place.home, Some(&place.state)) {
+        Ok(Looked::NoLog) => row("record", State::Ok, "nothing was recorded yet"),
+        Ok(Looked::Held) => row("record", State::Ok, "the process that holds it found it whole when it began"),
+        Ok(Looked::Opens { size, keys_lacking: 0 }) => {
+            row("record", State::Ok, format!("{}, and what is checked first is whole", words::many(size, "record", "records")))
+        }
+        Ok(Looked::Opens { size, keys_lacking }) => {
+            let lacking = words::many(keys_lacking, "run is", "runs are");
+            let words = format!("{}; the keys of {lacking} not there", words::many(size, "record", "records"));
+            row("record", State::Warn, words)
+                .help("this is a copy that was made while the home was in use: `bailiwick audit verify` names the runs")
+        }
+        Err(err) => Row::of_err("record", &::run::RunError::Record(err).into()),
+    }
+}
+
+/// Whether the key that signs is there and is the one whose public half lies beside it.
+fn keys(place: &Place) -> Row {
+    if !place.home.join("journal").exists() {
+        return row("keys", State::Ok, "none yet: the first run makes them");
+    }
+    match (journal::public_key(&place.home), journal::public_key_in(&place.home)) {
+        (Ok(own), Some(public)) if own == public => row("keys", State::Ok, "there, and `journal.pub` is that of `journal.key`"),
+        (Ok(_), Some(_)) => row("keys", State::Bad, "`journal.key` is not the key of `journal.pub`")
+            .help("put both back from one copy of the home")
+            .ends(exit::RECORD),
+        (Ok(_), None) => row("keys", State::Warn, "there; `journal.pub` is not").help("the next run writes it; keep a copy elsewhere"),
+        (Err(err), _) => Row::of_err("keys", &::run::RunError::Record(err).into()),
+    }
+}
+
+/// What is remembered outside of the home.
+fn remembered(place: &Place) -> Row {
+    let Some(key) = journal::public_key_in(&place.home) else { return row("state", State::Ok, "nothing to remember yet") };
+    match journal::remembered(&journal::state_path(&place.state, key.log())) {
+        // Whether they are there is what opening looks at first: see `record`.
+        Ok(Some(known)) => {
+            row("state", State::Ok, format!("{} remembered outside of the home", words::many(known.size, "record is", "records are")))
+        }
+        Ok(None) => row("state", State::Warn, "nothing is remembered of this record: that its end was taken away would not be noticed")
+            .help("the next run remembers it; is `BAILIWICK_STATE` the right folder?"),
+        Err(_) => row("state", State::Bad, format!("what is remembered in `{}` can't be read", place.state.display()))
+            .help("put that file back; or `bailiwick audit accept-rollback`, if you know why it is broken")
+            .ends(exit::RECORD),
+    }
+}
+
+/// Runs that have not ended and do not go on.
+fn runs(place: &Place, going: &[effect::RunId]) -> Row {
+    let reader = match log::reader(place) {
+        Err(CliError::Read(journal::ReadError::NoLog { .. })) => return row("runs", State::Ok, "none"),
+        Err(err) => return Row::of_err("runs", &err),
+        Ok(reader) => reader,
+    };
+    let ledger = match log::ledger(&reader.believing(), |_| {}) {
+        Ok(ledger) => ledger,
+        Err(err) => return Row::of_err("runs", &err),
+    };
+    let (mut cut_off, mut unsettled, mut restored) = (0, 0, 0);
+    for (_, open) in ledger.open_runs().filter(|(run, _)| !going.contains(run)) {
+        match (open.restored, open.unsettled().is_empty()) {
+            (true, _) => restored += 1,
+            (false, false) => unsettled += 1,
+            (false, true) => cut_off += 1,
+        }
+    }
+    let said = format!("{} under way, {cut_off} cut off, {unsettled} to be settled, {restored} of a copy that was put back", going.len());
+    match (cut_off, unsettled + restored) {
+        (0, 0) => row("runs", State::Ok, said),
+        (_, 0) => row("runs", State::Warn, said).help("`bailiwick ps` names them; `resume` goes on, `stop` closes"),
+        _ => row("runs", State::Warn, said).help("`bailiwick ps` names what waits for a person's word").ends(exit::UNSETTLED),
+    }
+}
+
+/// The segment that was written last, and when.
+fn last_written(place: &Place) -> Option<SystemTime> {
+    let folder = place.home.join("journal");
+    let last = home::list(&folder).ok()?.into_iter().filter(|name| Path::new(name).extension().is_some_and(|it| it == "seg")).max()?;
+    std::fs::symlink_metadata(folder.join(last)).ok()?.modified().ok()
+}
+
+fn last_batch(place: &Place) -> Row {
+    match last_written(place) {
+        None => row("last batch", State::Ok, "none yet"),
+        Some(at) => {
+            let ms = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+            let age = now().duration_since(at).map_or(0, |age| age.as_secs());
+            row("last batch", State::Ok, format!("{} UTC, {} ago", words::utc(ms), words::seconds(age.saturating_mul(1000))))
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Whether the clock is not behind what was recorded last.
+fn clock(place: &Place) -> Row {
+    let behind = last_written(place).and_then(|at| at.duration_since(now()).ok()).unwrap_or_default();
+    if behind > BEHIND_MAX {
+        let words = format!("{} behind the last batch", words::seconds(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX)));
+        return row("clock", State::Warn, words).help("set the clock (`timedatectl`): leases and limits go by it");
+    }
+    row("clock", State::Ok, "not behind the last batch")
+}
+
+/// How much is free, and how much the home takes.
+fn space(place: &Place) -> Row {
+    let there = place.home.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let Ok(disk) = rustix::fs::statvfs(there) else { return row("space", State::Warn, "could not be found out") };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let used = used(&place.home, 0);
+    let words = format!("{} free, {} taken by the home", words::bytes(free), words::bytes(used));
+    let is_out_of_files = disk.f_files > 0 && disk.f_favail == 0;
+    match free {
+        _ if is_out_of_files => {
+            row("space", State::Bad, format!("{words}; no more files can be made there")).help("remove files on that disk")
+        }
+        free if free < FREE_TOO_FEW => {
+            row("space", State::Bad, words).help("make room: without it, nothing more is recorded, and nothing runs")
+        }
+        free if free < FREE_FEW => row("space", State::Warn, words).help("make room soon"),
+        _ => row("space", State::Ok, words),
+    }
+}
+
+/// Bytes that are really taken: space that is only reserved and never written counts as well.
+fn used(folder: &Path, depth: usize) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    const DEPTH_MAX: usize = 16;
+    let sum = |name: &std::ffi::OsString| {
+        let path = folder.join(name);
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() && depth < DEPTH_MAX => used(&path, depth + 1),
+            Ok(found) => found.blocks().saturating_mul(512),
+            Err(_) => 0,
+        }
+    };
+    home::list(folder).unwrap_or_default().iter().map(sum).sum()
+}
+
+/// How long a sync takes just now, of a file without a name on the disk of the home.
+fn sync(home: &Path) -> Row {
+    let folder = home.to_owned();
+    let (tell, told) = mpsc::channel();
+    // A disk that hangs holds this thread, and not the program.
+    let measure = std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
+        let _ = tell.send(measured(&folder));
+    });
+    if measure.is_err() {
+        return row("sync", State::Warn, "could not be measured");
+    }
+    match told.recv_timeout(SYNC_MAX) {
+        Err(_) => row("sync", State::Bad, "none finished within 5 s").help("look at the disk (`dmesg`): each act waits for a sync"),
+        Ok(Err(cause)) if cause.kind() == std::io::ErrorKind::NotFound => row("sync", State::Ok, "not measured: there is no home yet"),
+        Ok(Err(cause)) => row("sync", State::Warn, format!("could not be measured: {cause}")),
+        Ok(Ok(took)) => {
+            let words = format!("{:.1} ms", took.as_secs_f64() * 1000.0);
+            match took {
+                took if took > SYNC_TOO_SLOW => {
+                    row("sync", State::Bad, words).help("look at the disk (`dmesg`): each act waits for a sync")
+                }
+                took if took > SYNC_SLOW => row("sync", State::Warn, words).help("a faster disk makes each act faster"),
+                _ => row("sync", State::Ok, words),
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
+fn measured(folder: &Path) -> std::io::Result<Duration> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?;
+    rustix::io::write(&file, &[0; 4096])?;
+    let begun = Instant::now();
+    rustix::fs::fdatasync(&file)?;
+    Ok(begun.elapsed())
+}
+
+fn ground(place: &Place) -> Row {
+    let accepted = place::journal_options().file_systems;
+    let Ok(ground) = home::ground(&place.home) else { return row("file system", State::Warn, "could not be found out") };
+    let name = ground.name;
+    match ground.footing {
+        Footing::Firm => row("file system", State::Ok, name),
+        Footing::Shared if !accepted.iter().any(|accepted| accepted == name) => {
+            row("file system", State::Bad, format!("{name}, which other machines share")).help("move the home to a disk of this machine")
+        }
+        Footing::Shared => row("file system", State::Warn, format!("{name}, which other machines share, and which was allowed")),
+        Footing::Fleeting => row("file system", State::Warn, format!("{name}: the home is gone with this machine or container")),
+        Footing::Weak => row("file system", State::Warn, format!("{name}, without a journal: a crash may lose more than the last batch")),
+        Footing::Unknown => row("file system", State::Warn, format!("of a kind ({:#x}) that this version does not know", ground.magic)),
+    }
+}
+
+/// What processes have left that died while they wrote.
+fn left(place: &Place) -> Row {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for beneath in ["", "journal", "cache", "components"] {
+        let folder = place.home.join(beneath);
+        let names = home::list(&folder).unwrap_or_default();
+        found.extend(names.iter().filter(|name| name.to_str().is_some_and(is_unfinished)).map(|name| Path::new(beneath).join(name)));
+    }
+    let mut restoring = place.home.file_name().unwrap_or_default().to_owned();
+    restoring.push(".restoring");
+    let beside = place.home.with_file_name(restoring);
+    found.extend(beside.exists().then_some(beside));
+    match found.first() {
+        None => row("leftovers", State::Ok, "none"),
+        Some(first) => {
+            let count = words::many(found.len() as u64, "file is", "files are");
+            let words = format!("{count} half-written, `{}` among them", first.display());
+            row("leftovers", State::Warn, words).help("the next run removes what nobody is writing just now")
+        }
+    }
+}
+
+fn is_unfinished(name: &str) -> bool {
+    name.rsplit_once(".new").is_some_and(|(_, rest)| rest.bytes().all(|byte| byte.is_ascii_digit()))
+        || name.rsplit_once('.').is_some_and(|(before, last)| last == "new" && !before.is_empty())
+}

@@ -1,0 +1,111 @@
+//! `restore`: puts a backup into an empty home.
+
+use std::path::PathBuf;
+
+use ::run::{Restored, Signer};
+use serde::Serialize;
+
+use super::audit::public_key;
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// Put a backup back, into an empty home
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The backup
+    file: PathBuf,
+    /// The public key of whoever is to have made it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The passphrase that it is sealed under
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Print what was put back as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick restore /backup/monday
+  bailiwick restore /backup/monday --key journal.pub --passphrase-file ~/backup-passphrase
+
+All of the backup is checked before anything is put in place, and it is put in place whole or not at all. What happened after it was made is not \
+known in the home: where the state remembers more, say `bailiwick audit accept-rollback`; a run that was open needs `bailiwick resume RUN --restored`, \
+since what it did since may be done again.";
+
+#[derive(Serialize)]
+struct Done {
+    log: String,
+    size: u64,
+    root: effect::Digest,
+    /// When the backup was begun, milliseconds since 1970.
+    backup_at: u64,
+    files: usize,
+    open: Vec<effect::RunId>,
+    with_keys: bool,
+    signer: &'static str,
+    /// How many records are remembered of this log outside of the home.
+    remembered: Option<u64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let key = args.key.as_deref().map(public_key).transpose()?;
+    let passphrase = args.passphrase_file.as_deref().map(key::read_passphrase).transpose().map_err(::run::BackupError::from)?;
+    let done = ::run::restore(&place, &args.file, key.as_ref(), passphrase.as_ref().map(|bytes| bytes.as_slice()))?;
+    if args.json {
+        out::json(&Done {
+            log: done.log,
+            size: done.size,
+            root: done.root,
+            backup_at: done.at,
+            files: done.files,
+            open: done.open,
+            with_keys: done.with_keys,
+            signer: if done.signer == Signer::Given { "given" } else { "in-backup" },
+            remembered: done.remembered,
+        })?;
+    } else {
+        told(&done).iter().for_each(|line| out::words(line));
+    }
+    Ok(exit::DONE)
+}
+
+fn told(done: &Restored) -> Vec<String> {
+    let size = words::many(done.size, "record", "records");
+    let mut lines = vec![
+        format!("restored  {} as of {} UTC", words::many(done.files as u64, "file", "files"), words::utc(done.at)),
+        format!("record    {size}, root {}", words::short_hex(&done.root)),
+    ];
+    lines.push(match done.signer {
+        Signer::Given => "signer    checked with the key that was given".to_owned(),
+        Signer::InBackup => {
+            "signer    not checked: the key lay in the backup itself; give your own copy of `journal.pub` with --key".to_owned()
+        }
+    });
+    lines.push(match done.remembered {
+        None => {
+            "state     nothing is remembered here of this record: whether more was recorded after the backup can't be seen on this machine"
+                .to_owned()
+        }
+        Some(known) if known > done.size => format!(
+            "state     the backup is older than what is remembered: {} of {} records; `bailiwick audit accept-rollback` takes it as it is",
+            words::count(done.size),
+            words::count(known)
+        ),
+        Some(_) => "state     nothing was recorded after the backup, as far as is remembered here".to_owned(),
+    });
+    if !done.open.is_empty() {
+        let runs = words::many(done.open.len() as u64, "run was", "runs were");
+        lines.push(format!("open      {runs} under way: what they did since is not known here; `bailiwick ps` shows them"));
+    }
+    if !done.with_keys {
+        lines.push(
+            "keys      not in the backup: put `journal.key`, `home.key`, `keys` and `vault.key*` into the home before it is used"
+                .to_owned(),
+        );
+    }
+    lines
+}

@@ -1,0 +1,39 @@
+//! Statements that the key of a log signs besides its checkpoints. Each begins with words of its own, which no checkpoint begins with.
+
+use std::path::Path;
+
+use crate::err::OpenError;
+use crate::keys;
+use crate::note::PublicKey;
+
+/// Bytes of a signature.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// Signs a statement with the key of a home's log. `context` says what kind of statement it is, and ends with a line end.
+///
+/// # Errors
+/// The key can't be read.
+pub fn sign_statement(home: &Path, context: &[u8], statement: &[u8]) -> Result<[u8; SIGNATURE_BYTES], OpenError> {
+    let signer = keys::signer(home)?;
+    Ok(signer.sign_bytes(&[context, statement].concat()))
+}
+
+/// The public key of the log in this home, by its secret one.
+///
+/// # Errors
+/// The key can't be read.
+pub fn public_key(home: &Path) -> Result<PublicKey, OpenError> {
+    Ok(keys::signer(home)?.public().clone())
+}
+
+/// The public key that lies in a folder. Whoever made the folder may have made it.
+pub fn public_key_in(folder: &Path) -> Option<PublicKey> {
+    keys::load_public(folder)
+}
+
+impl PublicKey {
+    /// Whether this key signed the statement.
+    pub fn signed(&self, context: &[u8], statement: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+        self.check_bytes(&[context, statement].concat(), signature)
+    }
+}

@@ -1,0 +1,15 @@
+//! Where key material comes from: a file that the operator named, a passphrase, the kernel's key ring. The vault, the journal and backups are
+//! opened with it.
+//!
+//! What this room does not do: it does not know what a key opens; it writes nothing, and keeps nothing.
+
+#![forbid(unsafe_code)]
+
+mod keyring;
+mod passphrase;
+pub mod pinned;
+
+pub use keyring::{KeyringError, read as read_keyring};
+pub use passphrase::{
+    COST, Cost, KEY_BYTES, Key, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, PassphraseError, SALT_BYTES, derive, random, read_passphrase,
+};

@@ -1,0 +1,207 @@
+//! How a backup lies in its file.
+//!
+//! ```text
+//! file     = "bailiwick backup 1\n", seal u8 (0 none, 1 a passphrase), body
+//! body     = entry*, 0 u8, manifest length u32, manifest (JSON), signature (64 bytes); nothing follows
+//! entry    = 1 u8, name length u16, name, length u64, bytes; integers are little-endian
+//! ```
+//! The manifest is last, so that a backup is written in one go.
+
+use std::io::{self, Read, Write};
+
+use effect::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::stream::{In, Out};
+use super::{Filed, Manifest};
+
+const TITLE: &[u8] = b"bailiwick backup ";
+const NUMBER: &[u8] = b"1\n";
+/// BOUND: bytes of the path of a file in a home.
+const NAME_BYTES_MAX: usize = 512;
+/// BOUND: files, and bytes of the manifest that names them.
+const FILES_MAX: usize = 100_000;
+const MANIFEST_BYTES_MAX: u32 = 64 << 20;
+pub(super) const SIGNATURE_BYTES: usize = 64;
+
+/// Whether what follows is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seal {
+    None,
+    Passphrase,
+}
+
+/// What a file begins with.
+pub(super) fn put_title(to: &mut impl Write, seal: Seal) -> io::Result<()> {
+    to.write_all(TITLE)?;
+    to.write_all(NUMBER)?;
+    to.write_all(&[u8::from(seal == Seal::Passphrase)])
+}
+
+/// Why a file is not read as a backup.
+#[derive(Debug)]
+pub(super) enum Untitled {
+    Newer,
+    Other,
+    Io(io::Error),
+}
+
+/// Reads what a file begins with.
+pub(super) fn title(from: &mut impl Read) -> Result<Seal, Untitled> {
+    let mut bytes = [0; 17 + 2 + 1];
+    from.read_exact(&mut bytes).map_err(|cause| match cause.kind() {
+        io::ErrorKind::UnexpectedEof => Untitled::Other,
+        _ => Untitled::Io(cause),
+    })?;
+    let rest = bytes.strip_prefix(TITLE).ok_or(Untitled::Other)?;
+    match rest {
+        [b'1', b'\n', 0] => Ok(Seal::None),
+        [b'1', b'\n', 1] => Ok(Seal::Passphrase),
+        [number, ..] if number.is_ascii_digit() => Err(Untitled::Newer),
+        _ => Err(Untitled::Other),
+    }
+}
+
+/// Writes entries, and knows what it wrote.
+pub(super) struct Entries<W: Write> {
+    to: Out<W>,
+    pub(super) filed: Vec<Filed>,
+}
+
+impl<W: Write> Entries<W> {
+    pub(super) fn new(to: Out<W>) -> Self {
+        Self { to, filed: Vec::new() }
+    }
+
+    /// Puts one file in: exactly so many bytes of it.
+    pub(super) fn put(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut dyn FnMut(u64)) -> io::Result<()> {
+        let length = u16::try_from(name.len()).map_err(|_| io::ErrorKind::InvalidFilename)?;
+        self.to.write_all(&[1])?;
+        self.to.write_all(&length.to_le_bytes())?;
+        self.to.write_all(name.as_bytes())?;
+        self.to.write_all(&bytes.to_le_bytes())?;
+        let sha256 = copy(from, bytes, &mut self.to, moved)?;
+        self.filed.push(Filed { name: name.to_owned(), bytes, sha256 });
+        Ok(())
+    }
+
+    /// Puts the manifest and its signature at the end.
+    pub(super) fn finish(mut self, manifest: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> io::Result<W> {
+        let length =
+            u32::try_from(manifest.len()).ok().filter(|length| *length <= MANIFEST_BYTES_MAX).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.to.write_all(&[0])?;
+        self.to.write_all(&length.to_le_bytes())?;
+        self.to.write_all(manifest)?;
+        self.to.write_all(signature)?;
+        self.to.finish()
+    }
+}
+
+/// Copies exactly so many bytes, and gives their digest.
+pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &mut dyn FnMut(u64)) -> io::Result<Digest> {
+    let (mut sum, mut piece, mut left) = (Sha256::new(), vec![0; 256 << 10], bytes);
+    while left > 0 {
+        let wanted = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let room = piece.get_mut(..wanted).unwrap_or_default();
+        let read = match from.read(room) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        let read = piece.get(..read).unwrap_or_default();
+        sum.update(read);
+        to.write_all(read)?;
+        left -= read.len() as u64;
+        moved(read.len() as u64);
+    }
+    Ok(Digest::from_bytes(sum.finalize().into()))
+}
+
+/// Whether a name stays within a home: words of letters that are plain everywhere, with `/` between them.
+fn is_name(name: &str) -> bool {
+    let word = |word: &str| {
+        let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        plain && !word.is_empty() && word != "." && word != ".."
+    };
+    name.len() <= NAME_BYTES_MAX && name.split('/').all(word)
+}
+
+fn invalid(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
+}
+
+/// What a whole backup says at its end.
+pub(super) struct Said {
+    pub(super) manifest: Manifest,
+    pub(super) bytes: Vec<u8>,
+    pub(super) signature: [u8; SIGNATURE_BYTES],
+}
+
+/// Goes through a backup. `each` is given the name and length of every file, and says where its bytes go. Whether the files are those of the manifest
+/// is checked; whether the manifest is signed is not.
+pub(super) fn read<R: Read>(
+    from: &mut In<R>,
+    each: &mut dyn FnMut(&str, u64) -> io::Result<Box<dyn Write>>,
+    done: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> io::Result<Said> {
+    let mut filed: Vec<Filed> = Vec::new();
+    let mut names = std::collections::HashSet::new();
+    loop {
+        let [tag] = array(from)?;
+        match tag {
+            0 => break,
+            1 if filed.len() < FILES_MAX => {}
+            1 => return Err(invalid("it has too many files")),
+            _ => return Err(invalid("what lies between two files is neither")),
+        }
+        let length = usize::from(u16::from_le_bytes(array(from)?));
+        let mut name = vec![0; length.min(NAME_BYTES_MAX + 1)];
+        from.read_exact(&mut name)?;
+        let name =
+            String::from_utf8(name).ok().filter(|name| is_name(name)).ok_or_else(|| invalid("the name of a file leads out of a home"))?;
+        if !names.insert(name.clone()) {
+            return Err(invalid("it has a file twice"));
+        }
+        let bytes = u64::from_le_bytes(array(from)?);
+        let mut to = each(&name, bytes)?;
+        let sha256 = copy(from, bytes, &mut *to, &mut |_| {})?;
+        to.flush()?;
+        drop(to);
+        done(&name)?;
+        filed.push(Filed { name, bytes, sha256 });
+    }
+    let length = u32::from_le_bytes(array(from)?);
+    if length > MANIFEST_BYTES_MAX {
+        return Err(invalid("its manifest is too long"));
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    from.read_exact(&mut bytes)?;
+    let signature = array(from)?;
+    if from.read(&mut [0])? != 0 {
+        return Err(invalid("something follows its end"));
+    }
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|_| invalid("its manifest can't be read"))?;
+    if manifest.files != filed {
+        return Err(invalid("its files are not those of its manifest"));
+    }
+    Ok(Said { manifest, bytes, signature })
+}
+
+fn array<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    from.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn a_name_stays_within_a_home() {
+        assert!(["keys", "journal/00000001.seg", "vault.key.00ff"].iter().all(|name| is_name(name)));
+        for name in ["", "/etc/passwd", "../keys", "a/../b", "a//b", "a/", "./a", "a\0b", "a\nb", "\u{e4}", &"a/".repeat(300)] {
+            assert!(!is_name(name), "{name:?}");
+        }
+    }
+}

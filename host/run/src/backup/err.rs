@@ -1,0 +1,84 @@
+//! What goes wrong with backups.
+
+use std::io;
+use std::path::PathBuf;
+
+use key::PassphraseError;
+
+/// Why a backup was not made, or not put back. Nothing of it stays.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A file can't be used.
+    #[error("could not {verb} `{}`", path.display())]
+    File {
+        /// What was tried.
+        verb: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The record is not whole.
+    #[error("the record of the home is damaged: a backup would be, too")]
+    Damaged(#[source] journal::Fault),
+    /// The home has nothing that could be kept.
+    #[error("nothing was recorded in `{}` yet", .0.display())]
+    NoLog(PathBuf),
+    /// The key of the record can't be used.
+    #[error("the backup can't be signed")]
+    Key(#[source] journal::OpenError),
+    /// Something was changed while it was read.
+    #[error("{0} while it was read: say it again")]
+    Changed(&'static str),
+    /// The backup would lie in the home that it is of.
+    #[error("`{}` lies in the home itself, which would be in the backup then", .0.display())]
+    Within(PathBuf),
+    /// There is something of that name.
+    #[error("`{}` is there already", .0.display())]
+    Exists(PathBuf),
+    /// It is no backup, or was changed.
+    #[error("`{}` is no backup as it was made: {why}", path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// It is of a newer form.
+    #[error("`{}` was made by a newer program, in a form that this one does not know", .0.display())]
+    Newer(PathBuf),
+    /// It is sealed under a passphrase, and none was given.
+    #[error("`{}` is sealed under a passphrase", .0.display())]
+    Sealed(PathBuf),
+    /// It does not open with this passphrase.
+    #[error("`{}` does not open: another passphrase, or it was changed or cut short", .0.display())]
+    OtherPassphrase(PathBuf),
+    /// It is signed by another key than the one that was given.
+    #[error("`{}` is not signed by the key that was given", .0.display())]
+    OtherKey(PathBuf),
+    /// The home has something in it.
+    #[error("`{}` is not empty: a backup is put into an empty home only", .0.display())]
+    NotEmpty(PathBuf),
+    /// The home in the backup is of a form that this program does not know.
+    #[error("the home in the backup can't be used by this program")]
+    Form(#[source] home::FormError),
+    /// The passphrase can't be used.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// The system gave no random numbers.
+    #[error("the system gave no random numbers")]
+    Random,
+}
+
+impl BackupError {
+    /// The exit code that says so to a shell.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Damaged(_) | Self::Broken { .. } | Self::OtherKey(_) => 6,
+            Self::NoLog(_) | Self::Within(_) | Self::Exists(_) | Self::NotEmpty(_) | Self::Sealed(_) | Self::OtherPassphrase(_) => 2,
+            Self::Passphrase(_) => 2,
+            Self::File { .. } | Self::Key(_) | Self::Changed(_) | Self::Newer(_) | Self::Form(_) | Self::Random => 1,
+        }
+    }
+}

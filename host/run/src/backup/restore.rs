@@ -1,0 +1,267 @@
+//! Puts a backup into an empty home: whole, or not at all.
+//!
+//! The backup is read twice. The first time, its seal, its signature and every digest are checked, and nothing is written. The second time, it is
+//! unpacked into a folder beside the home, its record is proved there, and that folder takes the home's place in one step.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write};
+use std::path::{Path, PathBuf};
+
+use effect::{Digest, RunId};
+use journal::PublicKey;
+
+use super::container::{Said, Seal, Untitled, read, title};
+use super::err::BackupError;
+use super::stream::In;
+use super::{CONTEXT, FORM, MARK, Mark};
+use crate::forms::FORMS;
+use crate::house::Place;
+
+/// What the name of the folder ends with in which a home is unpacked.
+const UNPACKING: &str = ".restoring";
+/// BOUND: bytes of the public keys in a backup.
+const PUBLIC_BYTES_MAX: u64 = 64 << 10;
+
+/// Which key the signature was checked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// One that was given.
+    Given,
+    /// The one in the backup: whoever made the backup may have made it.
+    InBackup,
+}
+
+/// What was put back.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// The log.
+    pub log: String,
+    /// How many records.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// When the backup was begun, milliseconds since 1970.
+    pub at: u64,
+    /// How many files.
+    pub files: usize,
+    /// Runs that had not ended when it was made.
+    pub open: Vec<RunId>,
+    /// Whether the files with keys were in it.
+    pub with_keys: bool,
+    /// Who was checked to have signed it.
+    pub signer: Signer,
+    /// How many records of this log are remembered here, outside the home.
+    pub remembered: Option<u64>,
+}
+
+fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |cause| BackupError::File { verb, path, cause }
+}
+
+/// Puts a backup into a home that is empty or not there. `key` is the public key of whoever is to have made it.
+///
+/// # Errors
+/// See [`BackupError`]. Then the home is as it was.
+pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: Option<&[u8]>) -> Result<Restored, BackupError> {
+    empty(&place.home)?;
+    let source = Source { file, passphrase };
+    let (said, in_backup) = source.look()?;
+    let (key, signer) = match (key, &in_backup) {
+        (Some(key), _) => (key, Signer::Given),
+        (None, Some(key)) => (key, Signer::InBackup),
+        (None, None) => return Err(source.broken("it has no public key, and none was given")),
+    };
+    if !key.signed(CONTEXT, &said.bytes, &said.signature) {
+        return Err(if signer == Signer::Given { BackupError::OtherKey(file.to_owned()) } else { source.broken("its signature is wrong") });
+    }
+    if said.manifest.v > FORM {
+        return Err(BackupError::Newer(file.to_owned()));
+    }
+    let aside = unpacking(&place.home);
+    let unpacked = unpack(&source, &said, &aside, key).and_then(|()| put_in_place(&aside, &place.home));
+    if unpacked.is_err() {
+        let _ = sweep(&aside);
+    }
+    unpacked?;
+    let log = key.log();
+    let manifest = said.manifest;
+    Ok(Restored {
+        remembered: journal::remembered(&journal::state_path(&place.state, log)).ok().flatten().map(|known| known.size),
+        log: manifest.log,
+        size: manifest.size,
+        root: manifest.root,
+        at: manifest.at,
+        files: manifest.files.len(),
+        open: manifest.open,
+        with_keys: manifest.with_keys,
+        signer,
+    })
+}
+
+/// A home that is not there, or has nothing in it.
+fn empty(home: &Path) -> Result<(), BackupError> {
+    match home::list(home) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        names if names.as_ref().is_ok_and(|names| !names.is_empty()) => Err(BackupError::NotEmpty(home.to_owned())),
+        names => names.map(drop).map_err(failed("look at", home)),
+    }
+}
+
+fn unpacking(home: &Path) -> PathBuf {
+    let mut name = home.file_name().unwrap_or_default().to_owned();
+    name.push(UNPACKING);
+    home.with_file_name(name)
+}
+
+fn sweep(aside: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(aside) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => fs::remove_dir_all(aside),
+    }
+}
+
+/// The file of a backup, and what opens it.
+struct Source<'a> {
+    file: &'a Path,
+    passphrase: Option<&'a [u8]>,
+}
+
+impl Source<'_> {
+    fn broken(&self, why: &str) -> BackupError {
+        BackupError::Broken { path: self.file.to_owned(), why: why.to_owned() }
+    }
+
+    fn open(&self) -> Result<In<io::BufReader<File>>, BackupError> {
+        let mut from = io::BufReader::with_capacity(1 << 20, home::open_handed(self.file).map_err(failed("open", self.file))?);
+        let seal = title(&mut from).map_err(|err| match err {
+            Untitled::Newer => BackupError::Newer(self.file.to_owned()),
+            Untitled::Other => self.broken("it does not begin as one does"),
+            Untitled::Io(cause) => failed("read", self.file)(cause),
+        })?;
+        match (seal, self.passphrase) {
+            (Seal::None, _) => Ok(In::Plain(from)),
+            (Seal::Passphrase, None) => Err(BackupError::Sealed(self.file.to_owned())),
+            (Seal::Passphrase, Some(passphrase)) => In::sealed(from, passphrase),
+        }
+    }
+
+    /// An error of reading, or of what was read.
+    fn unread(&self, cause: io::Error) -> BackupError {
+        let is_ours = cause.get_ref().is_some();
+        match cause.kind() {
+            io::ErrorKind::InvalidData if is_ours => self.broken(&cause.to_string()),
+            io::ErrorKind::InvalidData => BackupError::OtherPassphrase(self.file.to_owned()),
+            io::ErrorKind::UnexpectedEof => self.broken("it was cut short"),
+            _ => failed("read", self.file)(cause),
+        }
+    }
+
+    /// Reads all of it and writes nothing. Gives what it says at its end, and the public key in it.
+    fn look(&self) -> Result<(Said, Option<PublicKey>), BackupError> {
+        let public = Kept::default();
+        let mut each = |name: &str, bytes: u64| -> io::Result<Box<dyn Write>> {
+            let is_public = name == "journal.pub" && bytes <= PUBLIC_BYTES_MAX;
+            Ok(if is_public { Box::new(public.clone()) } else { Box::new(io::sink()) })
+        };
+        let said = read(&mut self.open()?, &mut each, &mut |_| Ok(())).map_err(|cause| self.unread(cause))?;
+        let text = String::from_utf8_lossy(&public.0.borrow()).into_owned();
+        Ok((said, text.lines().next_back().and_then(|line| line.parse().ok())))
+    }
+}
+
+/// Bytes that are kept while others go by.
+#[derive(Clone, Default)]
+struct Kept(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A file that is on the disk when it has been flushed.
+struct Synced(File);
+
+impl Write for Synced {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+/// Unpacks a backup that was looked at, and proves its record where it lies now.
+fn unpack(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
+    sweep(aside).map_err(failed("remove", aside))?;
+    home::make_folder(aside).map_err(failed("make", aside))?;
+    let mut folders = BTreeMap::from([(aside.to_owned(), ())]);
+    let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
+        let path = aside.join(name);
+        let folder = path.parent().unwrap_or(aside);
+        home::make_folder(folder)?;
+        folders.insert(folder.to_owned(), ());
+        Ok(Box::new(Synced(home::create_new(&path)?)))
+    };
+    let again = read(&mut source.open()?, &mut each, &mut |_| Ok(())).map_err(|cause| match cause.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => source.unread(cause),
+        _ => failed("unpack into", aside)(cause),
+    })?;
+    // Somebody may have exchanged the file since it was looked at.
+    if again.bytes != said.bytes {
+        return Err(source.broken("it was changed while it was read"));
+    }
+    home::form(aside, &FORMS).map_err(BackupError::Form)?;
+    let report = journal::verify(aside, Some(key), None, &mut |_| {});
+    if let Some(fault) = report.fault {
+        return Err(BackupError::Damaged(fault));
+    }
+    if (report.size, report.root) != (said.manifest.size, said.manifest.root) {
+        return Err(source.broken("its record is not the one that its manifest names"));
+    }
+    let mark = Mark { backup_at: said.manifest.at, size: report.size, root: report.root };
+    let path = aside.join(MARK);
+    let marked = home::create_new(&path).and_then(|mut file| file.write_all(&effect::canon::to_vec(&mark)).and_then(|()| file.sync_all()));
+    marked.map_err(failed("write", &path))?;
+    folders.into_keys().rev().try_for_each(|folder| home::sync_folder(&folder).map_err(failed("sync", &folder)))
+}
+
+/// The folder takes the place of the home, which is empty or not there.
+#[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
+fn put_in_place(aside: &Path, home: &Path) -> Result<(), BackupError> {
+    // The system replaces an empty folder, and no other.
+    fs::rename(aside, home).map_err(|cause| match cause.kind() {
+        io::ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty(home.to_owned()),
+        _ => failed("name", home)(cause),
+    })?;
+    let folder = home.parent().unwrap_or(Path::new("/"));
+    home::sync_folder(folder).map_err(failed("sync", folder))
+}
+
+/// What a home says of having been put back, if it is not yet on the record.
+pub(crate) fn mark(home: &Path) -> io::Result<Option<Mark>> {
+    const BYTES_MAX: u64 = 4096;
+    let mut file = match home::open(&home.join(MARK), home::Access::Read) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from)
+}
+
+/// It is on the record now.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub(crate) fn unmark(home: &Path) -> io::Result<()> {
+    fs::remove_file(home.join(MARK))?;
+    home::sync_folder(home)
+}

@@ -1,0 +1,413 @@
+//! Takes a backup of a home that may be in use.
+//!
+//! The order matters. The record is proved first, and is in the backup up to where the proof ended. The file of run keys is read after that: each
+//! key is in it before the batch that opens its run. Everything else is read last.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use effect::record::Record;
+use effect::{Digest, RunId};
+use home::Access;
+use journal::Leaf;
+use rustix::fs::{FlockOperation, flock};
+use zeroize::Zeroizing;
+
+use super::container::{Entries, Seal, put_title};
+use super::err::BackupError;
+use super::stream::Out;
+use super::{CONTEXT, FORM, MARK, Manifest};
+use crate::house::Place;
+
+/// Names in a home that are derived, compiled or only of use to processes.
+const NOT_KEPT: &[&str] =
+    &["build", "cache", "cache.key", "components", "host.sock", "journal", "journal.damaged", "journal.index", "journal.touched", "lock"];
+/// BOUND: folders within folders of a home.
+const DEPTH_MAX: usize = 4;
+/// BOUND: how often it is looked whether a change of the vault is over, and how long it is waited in between: five seconds together.
+const VAULT_LOOKS_MAX: u32 = 500;
+const VAULT_WAIT: Duration = Duration::from_millis(10);
+
+/// What goes into a backup besides what always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The files with keys too, as they lie in the home.
+    WithKeys,
+    /// Everything but the files with keys: of use only together with a copy of those.
+    WithoutKeys,
+}
+
+/// What was taken.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The log.
+    pub log: String,
+    /// How many records.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// Files in it.
+    pub files: usize,
+    /// Their bytes together.
+    pub bytes: u64,
+    /// Runs that had not ended.
+    pub open: Vec<RunId>,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many records were proved.
+    Proved(u64),
+    /// So many bytes were copied, of the record.
+    Copied(u64, u64),
+}
+
+fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |cause| BackupError::File { verb, path, cause }
+}
+
+/// What the proof of the record found, and what it means for the backup.
+struct Proved {
+    log: String,
+    size: u64,
+    root: Digest,
+    checkpoint: String,
+    /// The last segment, and how much of it.
+    end: (u32, u64),
+    /// Runs that had not ended, with their components.
+    open: BTreeMap<RunId, Digest>,
+}
+
+/// Makes a backup of a home in a new file, which is signed with the key of its record. Runs may go on meanwhile.
+///
+/// # Errors
+/// See [`BackupError`]. Then there is no such file.
+pub fn backup(
+    place: &Place,
+    file: &Path,
+    content: Content,
+    passphrase: Option<&[u8]>,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Taken, BackupError> {
+    let at = now_ms();
+    outside(&place.home, file)?;
+    let proved = prove(place, tell)?;
+    let new = beside(file);
+    let made = home::create_new(&new).map_err(failed("make", &new))?;
+    let kept = write(place, (made, &new), content, passphrase, (&proved, at), tell);
+    let kept = kept.and_then(|taken| put_in_place(&new, file).map(|()| taken));
+    if kept.is_err() {
+        // A half-written one is of no use. If it can't be removed either, nothing changes.
+        let _ = remove(&new);
+    }
+    kept
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the file of a backup")]
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Gives the file its name, unless something else has it.
+#[expect(clippy::disallowed_methods, reason = "door: the file of a backup")]
+fn put_in_place(new: &Path, file: &Path) -> Result<(), BackupError> {
+    // A link, and not a rename: it replaces nothing.
+    match fs::hard_link(new, file) {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(BackupError::Exists(file.to_owned())),
+        Err(_) if !fs::exists(file).unwrap_or(true) => fs::rename(new, file).map_err(failed("name", file))?,
+        linked => linked.and_then(|()| fs::remove_file(new)).map_err(failed("name", file))?,
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    home::sync_folder(folder).map_err(failed("sync", folder))
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    file.with_file_name(name)
+}
+
+/// The file is not there yet, and will not lie in the home.
+fn outside(home: &Path, file: &Path) -> Result<(), BackupError> {
+    if fs::symlink_metadata(file).is_ok() {
+        return Err(BackupError::Exists(file.to_owned()));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(failed("find", folder))?;
+    match home.canonicalize() {
+        Ok(home) if folder.starts_with(&home) => Err(BackupError::Within(file.to_owned())),
+        Ok(_) => Ok(()),
+        Err(_) => Err(BackupError::NoLog(home.to_owned())),
+    }
+}
+
+/// Proves the record as it is now, and finds out which runs are open at its end.
+fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupError> {
+    let key = match journal::public_key(&place.home) {
+        Err(journal::OpenError::Key { .. }) if !place.home.join("journal").exists() => return Err(BackupError::NoLog(place.home.clone())),
+        key => key.map_err(BackupError::Key)?,
+    };
+    let state = Some(journal::state_path(&place.state, key.log())).filter(|state| state.exists());
+    let (mut open, mut count) = (BTreeMap::new(), 0);
+    let mut each = |leaf: &Leaf<'_>| {
+        count += 1;
+        if count % 4096 == 0 {
+            tell(Step::Proved(count));
+        }
+        if leaf.seq == 1
+            && let Ok(Record::RunOpened(opened)) = Record::parse(leaf.body)
+        {
+            open.insert(leaf.run, opened.agent.digest);
+        }
+        if leaf.ends {
+            open.remove(&leaf.run);
+        }
+    };
+    let report = journal::verify(&place.home, Some(&key), state.as_deref(), &mut each);
+    if let Some(fault) = report.fault {
+        return Err(BackupError::Damaged(fault));
+    }
+    let checkpoint = report.checkpoint.ok_or_else(|| BackupError::NoLog(place.home.clone()))?;
+    let end = (report.end.segment, report.end.offset);
+    Ok(Proved { log: key.log().to_string(), size: report.size, root: report.root, checkpoint, end, open })
+}
+
+fn write(
+    place: &Place,
+    (made, new): (File, &Path),
+    content: Content,
+    passphrase: Option<&[u8]>,
+    (proved, at): (&Proved, u64),
+    tell: &mut dyn FnMut(Step),
+) -> Result<Taken, BackupError> {
+    let mut made = io::BufWriter::with_capacity(1 << 20, made);
+    let seal = if passphrase.is_some() { Seal::Passphrase } else { Seal::None };
+    put_title(&mut made, seal).map_err(failed("write", new))?;
+    let out = match passphrase {
+        Some(passphrase) => Out::sealed(made, passphrase)?,
+        None => Out::Plain(made),
+    };
+    let mut put = Put { home: &place.home, content, entries: Entries::new(out) };
+    put.record(proved, tell)?;
+    put.the_rest(proved)?;
+    let manifest = Manifest {
+        at,
+        checkpoint: proved.checkpoint.clone(),
+        files: put.entries.filed.clone(),
+        log: proved.log.clone(),
+        open: proved.open.keys().copied().collect(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        root: proved.root,
+        size: proved.size,
+        v: FORM,
+        with_keys: content == Content::WithKeys,
+    };
+    let bytes = effect::canon::to_vec(&manifest);
+    let signature = journal::sign_statement(&place.home, CONTEXT, &bytes).map_err(BackupError::Key)?;
+    let made = put.entries.finish(&bytes, &signature).map_err(failed("write", new))?;
+    let made = made.into_inner().map_err(|err| failed("write", new)(err.into_error()))?;
+    made.sync_all().map_err(failed("sync", new))?;
+    Ok(Taken {
+        log: manifest.log,
+        size: manifest.size,
+        root: manifest.root,
+        files: manifest.files.len(),
+        bytes: manifest.files.iter().map(|file| file.bytes).sum(),
+        open: manifest.open,
+    })
+}
+
+/// Puts the files of a home into a backup.
+struct Put<'a, W: io::Write> {
+    home: &'a Path,
+    content: Content,
+    entries: Entries<W>,
+}
+
+impl<W: io::Write> Put<'_, W> {
+    fn one(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut dyn FnMut(u64)) -> Result<(), BackupError> {
+        let path = self.home.join(name);
+        self.entries.put(name, bytes, from, moved).map_err(failed("copy", &path))
+    }
+
+    /// A file of the home, as long as it is now. One that is gone by now is left out.
+    fn file(&mut self, name: &str) -> Result<(), BackupError> {
+        let path = self.home.join(name);
+        let mut file = match home::open(&path, Access::Read) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file.map_err(failed("open", &path))?,
+        };
+        let bytes = file.metadata().map_err(failed("look at", &path))?.len();
+        self.one(name, bytes, &mut file, &mut |_| {})
+    }
+
+    /// The record up to where it was proved.
+    fn record(&mut self, proved: &Proved, tell: &mut dyn FnMut(Step)) -> Result<(), BackupError> {
+        let folder = self.home.join("journal");
+        let mut names: Vec<String> =
+            home::list(&folder).map_err(failed("list", &folder))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        names.sort();
+        let (last, end) = proved.end;
+        let number = |name: &str| name.strip_suffix(".seg").and_then(|number| number.parse::<u32>().ok());
+        // A segment that was begun meanwhile has nothing that was proved.
+        names.retain(|name| !is_unfinished(name) && number(name).is_none_or(|number| number <= last));
+        let mut opened = Vec::new();
+        for name in names {
+            let path = folder.join(&name);
+            let file = home::open(&path, Access::Read).map_err(failed("open", &path))?;
+            let bytes = if number(&name) == Some(last) { end } else { file.metadata().map_err(failed("look at", &path))?.len() };
+            opened.push((format!("journal/{name}"), bytes, file));
+        }
+        let total = opened.iter().map(|(_, bytes, _)| bytes).sum();
+        let mut copied = 0;
+        for (name, bytes, mut file) in opened {
+            self.one(&name, bytes, &mut file, &mut |moved| {
+                copied += moved;
+                tell(Step::Copied(copied, total));
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Keys, vault, what is trusted and accepted, components of open runs, and what else is there.
+    fn the_rest(&mut self, proved: &Proved) -> Result<(), BackupError> {
+        let keys = ["home.key", "journal.key"].map(|name| self.small(name));
+        let [home_key, journal_key] = keys;
+        let (home_key, journal_key) = (home_key?, journal_key?);
+        let vault = self.vault()?;
+        for (name, bytes) in &vault {
+            if self.content == Content::WithKeys || !has_keys(name) {
+                self.one(name, bytes.len() as u64, &mut bytes.as_slice(), &mut |_| {})?;
+            }
+        }
+        self.folder("", 0)?;
+        for digest in proved.open.values().collect::<std::collections::BTreeSet<_>>() {
+            self.file(&format!("components/{}.wasm", digest.hex()))?;
+        }
+        // Keys that were rotated in between would not fit the others.
+        if self.small("home.key")? != home_key || self.small("journal.key")? != journal_key {
+            return Err(BackupError::Changed("a key of the home was rotated"));
+        }
+        Ok(())
+    }
+
+    fn small(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, BackupError> {
+        const BYTES_MAX: u64 = 64 << 20;
+        let path = self.home.join(name);
+        let read = home::open(&path, Access::Read).and_then(|file| {
+            let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(file.metadata()?.len().min(BYTES_MAX)).unwrap_or(0)));
+            file.take(BYTES_MAX).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        read.map_err(failed("read", &path))
+    }
+
+    /// The vault with its key and its list, as they are at one moment.
+    fn vault(&self) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, BackupError> {
+        let path = self.home.join("vault.lock");
+        let _lock = match home::open(&path, Access::Read) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
+            lock => Some(shared(lock.map_err(failed("open", &path))?)?),
+        };
+        let mut files = Vec::new();
+        for name in self.names("")? {
+            if is_of_vault(&name) && !is_unfinished(&name) {
+                let bytes = self.small(&name)?;
+                files.push((name, bytes));
+            }
+        }
+        Ok(files)
+    }
+
+    fn names(&self, beneath: &str) -> Result<Vec<String>, BackupError> {
+        let folder = self.home.join(beneath);
+        let names = home::list(&folder).map_err(failed("list", &folder))?;
+        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn folder(&mut self, beneath: &str, depth: usize) -> Result<(), BackupError> {
+        for name in self.names(beneath)? {
+            let whole = if beneath.is_empty() { name.clone() } else { format!("{beneath}/{name}") };
+            let path = self.home.join(&whole);
+            let Ok(found) = fs::symlink_metadata(&path) else { continue };
+            let is_left_out = depth == 0 && (is_left_out(&name) || self.content == Content::WithoutKeys && has_keys(&name));
+            if is_left_out || is_unfinished(&name) || found.file_type().is_socket() {
+                continue;
+            }
+            if found.is_dir() && depth < DEPTH_MAX {
+                self.folder(&whole, depth + 1)?;
+            } else if found.is_file() && found.nlink() == 1 {
+                self.file(&whole)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A lock that others may share, waited for as long as a change of the vault can take.
+fn shared(lock: File) -> Result<File, BackupError> {
+    for _ in 0..VAULT_LOOKS_MAX {
+        if flock(&lock, FlockOperation::NonBlockingLockShared).is_ok() {
+            return Ok(lock);
+        }
+        std::thread::park_timeout(VAULT_WAIT);
+    }
+    Err(BackupError::Changed("the vault was being changed"))
+}
+
+fn is_of_vault(name: &str) -> bool {
+    name == "vault" || name == "vault.live" || name == "vault.key" || name.starts_with("vault.key.")
+}
+
+/// Whether a key lies in the file, openly or wrapped.
+fn has_keys(name: &str) -> bool {
+    let begins = |with: &str| name == with || name.strip_prefix(with).is_some_and(|rest| rest.starts_with('.'));
+    ["home.key", "journal.key", "keys", "vault.key"].into_iter().any(begins)
+}
+
+/// Whether it is not kept, or is put in at a moment of its own.
+fn is_left_out(name: &str) -> bool {
+    NOT_KEPT.contains(&name) || name.ends_with(".lock") || is_of_vault(name) || name == MARK
+}
+
+/// What a process leaves that dies while it writes.
+fn is_unfinished(name: &str) -> bool {
+    let digits = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+    name.ends_with(".next") || name.rsplit_once(".new").is_some_and(|(_, rest)| digits(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_derived_or_half_written_is_left_out_and_what_is_not_known_is_kept() {
+        for name in ["lock", "trust.lock", "journal.index", "journal.touched", "cache.key", "host.sock", "restored"] {
+            assert!(is_left_out(name), "{name}");
+        }
+        for name in
+            ["form", "journal.base", "keys", "home.key", "journal.key", "journal.pub", "trust.toml", "set-aside-0001", "of-tomorrow"]
+        {
+            assert!(!is_left_out(name) && !is_unfinished(name), "{name}");
+        }
+        for name in ["form.new12", "vault.new7", "journal.pub.new", "home.key.next", "00000002.new"] {
+            assert!(is_unfinished(name), "{name}");
+        }
+        assert!(["home.key", "vault.key", "vault.key.00ff", "keys", "journal.key"].iter().all(|name| has_keys(name)));
+        assert!(["vault", "vault.live", "journal.pub", "keystone"].iter().all(|name| !has_keys(name)));
+    }
+}

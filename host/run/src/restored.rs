@@ -1,0 +1,52 @@
+//! Homes that were put back from a copy: what was open in the copy does not go on as if nothing had happened since.
+
+use effect::record::{Kind, Record, Restored, RunReleased, VERSION};
+use effect::{Principal, RunId};
+use gate::Clock as _;
+
+use crate::backup;
+use crate::err::RunError;
+use crate::house::House;
+use crate::principal::own_principal;
+
+impl House {
+    /// Puts it on the record that the home came from a backup, if it did and that is not there yet. From then on, runs that were open in it
+    /// need a word before they go on.
+    pub(crate) fn note_restored(&self) -> Result<(), RunError> {
+        let home = &self.inner.place.home;
+        let failed = |cause| RunError::Home { path: home.join("restored"), cause };
+        let Some(mark) = backup::mark(home).map_err(failed)? else { return Ok(()) };
+        let record: Record = Restored {
+            at: self.inner.clock.unix_ms(),
+            backup_at: mark.backup_at,
+            by: own_principal(),
+            kind: Kind::Restored,
+            root: mark.root,
+            size: mark.size,
+            v: VERSION,
+        }
+        .into();
+        drop(self.inner.gate.append_log(&record)?);
+        self.inner.journal.durable().wait_blocking().map_err(|_| RunError::RecordBroken)?;
+        backup::unmark(home).map_err(failed)
+    }
+
+    /// Lets a run go on that was open in a copy which was put back: a person's word, durable on the record when this returns.
+    ///
+    /// # Errors
+    /// No such run is open, it needs no such word, or the record can't be written.
+    pub async fn release(&self, run: RunId, by: &Principal) -> Result<(), RunError> {
+        match self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| open.restored)) {
+            None => return Err(RunError::NoSuchRun(run)),
+            Some(false) => return Ok(()),
+            Some(true) => {}
+        }
+        let record = RunReleased { at: self.inner.clock.unix_ms(), by: by.clone(), kind: Kind::RunReleased, released: run, v: VERSION };
+        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
+    }
+
+    /// Runs that are open and whose key is not here: the home is a copy that was made in another order than the one in which it was written.
+    pub fn lacking(&self) -> &[RunId] {
+        &self.inner.lacking
+    }
+}
