@@ -168,10 +168,10 @@ fn change(file: &File, of: Node, step: &Step, is_synced: bool, at: usize, fate: 
                 file.set_len(end).expect("room");
             }
         }
-        Step::Sized { node, length: to, at_least } if *node == of && (is_synced || fate.keeps(at, dice)) => {
-            if !(*at_least && length() >= *to) {
-                file.set_len(*to).expect("room");
-            }
+        Step::Sized { node, length: to, at_least }
+            if *node == of && (is_synced || fate.keeps(at, dice)) && !(*at_least && length() >= *to) =>
+        {
+            file.set_len(*to).expect("room");
         }
         _ => {}
     }

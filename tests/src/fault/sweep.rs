@@ -12,7 +12,6 @@ use super::oracle::{Before, Finding, Round, WRONGS, Wrong};
 use super::plan::{FAULTS, Fault, Plan};
 use super::power::{known, make_disk};
 use super::steps::Steps;
-use super::trace::Nobody;
 use super::verbs::{ROWS, Row};
 use crate::dice::Dice;
 
