@@ -251,7 +251,7 @@ impl Client {
     }
 
     pub(crate) async fn release(&self, run: RunId) -> Result<(), RunError> {
-        self.wish(&Wish::Release { run }).await.map(drop)
+        self.wish(&Wish::Release { run }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
