@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::note::PublicKey;
 use crate::scan::Found;
-use crate::segment::{open, scanner};
+use crate::segment;
 use crate::tree::Node;
 
 /// BOUND: threads that check.
@@ -76,8 +76,9 @@ impl Ahead {
 
     /// The notes of one segment, as far as it can be read. What is wrong with it is found by the verifier.
     fn segment(&self, folder: &Path, number: u32, key: &PublicKey) {
-        let Ok((file, header)) = open(folder, number, Some(key.log())) else { return };
-        let mut scanner = scanner(file, &header, 0);
+        let Ok((file, header)) = segment::open(folder, number, Some(key.log())) else { return };
+        // All but the first begin with a base, which is no batch.
+        let mut scanner = segment::scanner(file, &header, 0);
         let mut found = Vec::with_capacity(TOGETHER);
         while let Ok(Found::Batch) = scanner.advance() {
             let batch = scanner.batch();

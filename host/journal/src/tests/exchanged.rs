@@ -213,9 +213,10 @@ fn the_keys_of_runs_removed_or_grown_stop_the_writer() {
 
 #[test]
 fn a_writer_that_stopped_leaves_no_index_of_what_is_not_there() {
-    let home = held();
+    let mut home = held();
     home.journal.snapshot(b"folded".to_vec()).unwrap();
-    home.journal.durable().wait_blocking().unwrap();
+    home.journal.clone().close().unwrap();
+    home.journal = home.second().unwrap().0;
     let before = fs::read(home.home.join("journal.index")).unwrap();
     home.put("four").unwrap();
     let (at, away) = (segment(&home.home, 1), home.home.join("away"));

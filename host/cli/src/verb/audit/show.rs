@@ -98,9 +98,9 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// Up to a record of this index.
-    fn show(&self, records: Records, end: Option<u64>) -> Result<(), CliError> {
+    fn show(&self, mut records: Records, end: Option<u64>) -> Result<(), CliError> {
         let mut at_ms = 0;
-        for record in records {
+        for record in records.by_ref() {
             let record = record?;
             if end.is_some_and(|end| record.at.index >= end) {
                 break;
@@ -116,7 +116,8 @@ impl Wanted<'_> {
             }
             if self.json { out::json_line(&shown)? } else { out::line(&line::of(&shown, line::Column::Index))? }
         }
-        Ok(())
+        // Where it stops before the end of the log, nobody has looked at the last signature yet.
+        Ok(records.prove()?)
     }
 
     /// Whether a body may be of the kind: its name is somewhere in it.
