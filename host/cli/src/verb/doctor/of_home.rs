@@ -133,23 +133,40 @@ fn private(place: &Place) -> Row {
     }
 }
 
+/// What came of asking the process that holds a home.
+enum Asked {
+    /// It names the runs that go on.
+    Answers(Vec<(effect::RunId, effect::SafeText)>),
+    /// It does not answer, or not in time.
+    Silent,
+    /// No process has the home.
+    Nobody,
+}
+
 /// Who holds the home, and whether that process answers.
 async fn holder(place: &Place) -> (Row, Vec<effect::RunId>) {
     let holders = lock_holders(&place.home.join("lock"));
-    let asked = tokio::time::timeout(HOLDER_MAX, async { Holder::ask(place).await?.going().await.ok() }).await;
+    let asked = tokio::time::timeout(HOLDER_MAX, async {
+        match Holder::ask_within(place, HOLDER_MAX).await {
+            Ok(Some(holder)) => holder.going().await.map_or(Asked::Silent, Asked::Answers),
+            Ok(None) => Asked::Nobody,
+            Err(_) => Asked::Silent,
+        }
+    });
+    let asked = asked.await.unwrap_or(Asked::Silent);
     let who = holders.iter().map(|process| process.words()).collect::<Vec<_>>().join(", ");
     match (asked, holders.is_empty()) {
-        (Ok(Some(going)), _) => {
+        (Asked::Answers(going), _) => {
             let runs = words::many(going.len() as u64, "run", "runs");
             let who = if who.is_empty() { "another process".to_owned() } else { who };
             (row("holder", State::Ok, format!("{who}, which answers; {runs} under way")), going.into_iter().map(|(run, _)| run).collect())
         }
-        (Ok(None), true) => (row("holder", State::Ok, "nobody holds the home"), Vec::new()),
-        (Ok(None), false) => {
+        (Asked::Nobody, true) => (row("holder", State::Ok, "nobody holds the home"), Vec::new()),
+        (Asked::Nobody, false) => {
             let words = format!("{who} has the lock and serves nobody: it is just beginning or leaving, or another program");
             (row("holder", State::Warn, words).help("look again in a moment; `kill PID` ends it"), Vec::new())
         }
-        (Err(_), _) => {
+        (Asked::Silent, _) => {
             let who = if who.is_empty() { "the process that holds it".to_owned() } else { who };
             let row = row("holder", State::Bad, format!("{who} does not answer within a second: every other command waits for it"));
             (row.help("`kill -CONT PID` if it is stopped; else `kill -9 PID`, then `bailiwick ps`: what it ran can be resumed"), Vec::new())
