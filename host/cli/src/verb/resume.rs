@@ -13,7 +13,7 @@ use crate::configured::Configured;
 use crate::err::CliError;
 use crate::exit::Strictness;
 use crate::signals::Signals;
-use crate::{log, place};
+use crate::{leave, log, place};
 
 /// Go on with a run that was cut off
 #[derive(Debug, clap::Args)]
