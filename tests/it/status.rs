@@ -44,18 +44,23 @@ async fn a_holder_tells_its_runs_what_is_in_flight_and_what_it_takes() {
         let (code, status) = status(&program);
         assert_eq!(code, Some(0), "{status}");
         assert_eq!(number(&status, "/holder/pid"), u64::from(holder.pid()));
-        let run = |at: usize, name: &str| status.pointer(&format!("/holder/runs/{at}/{name}")).unwrap_or_else(|| panic!("{name}: {status}"));
+        let run =
+            |at: usize, name: &str| status.pointer(&format!("/holder/runs/{at}/{name}")).unwrap_or_else(|| panic!("{name}: {status}"));
         assert_eq!((run(0, "run").as_str(), run(1, "run").as_str()), (Some(holder.run.as_str()), Some(other.run.as_str())));
         assert_eq!((run(0, "in_flight"), run(0, "asked"), run(1, "in_flight")), (&1.into(), &1.into(), &0.into()));
         assert_eq!((run(0, "is_ending"), run(1, "agent").as_str()), (&false.into(), Some("waits-for-ever")));
-        for at in ["record/size", "disk/batches", "disk/p50_us", "disk/max_us", "machine/memory_bytes", "machine/descriptors", "machine/threads"] {
+        for at in
+            ["record/size", "disk/batches", "disk/p50_us", "disk/max_us", "machine/memory_bytes", "machine/descriptors", "machine/threads"]
+        {
             assert!(number(&status, &format!("/holder/{at}")) > 0, "{at}: {status}");
         }
         assert!(number(&status, "/holder/disk/p50_us") <= number(&status, "/holder/disk/p99_us"));
         assert_eq!(status.pointer("/holder/version").and_then(Value::as_str), Some(env!("CARGO_PKG_VERSION")));
         // The same for people.
         let shown = String::from_utf8(program.run(&["status"]).stdout).unwrap();
-        for part in [format!("process {} holds the home", holder.pid()), other.run.clone(), "IN FLIGHT".to_owned(), "descriptors".to_owned()] {
+        for part in
+            [format!("process {} holds the home", holder.pid()), other.run.clone(), "IN FLIGHT".to_owned(), "descriptors".to_owned()]
+        {
             assert!(shown.contains(&part), "{part}: {shown}");
         }
         other.signal(Signal::INT);

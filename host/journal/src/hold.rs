@@ -90,6 +90,13 @@ pub(crate) fn hold(home: &Path) -> Result<Hold, OpenError> {
     Ok(Hold { lock, tail, folder })
 }
 
+/// The files of a home that its holder has locked: `lock`, and the segment that grows.
+pub fn lock_files(home: &Path) -> Vec<PathBuf> {
+    let folder = segment::folder(home);
+    let last = segment::list(&folder).ok().and_then(|numbers| numbers.last().map(|number| segment::path(&folder, *number)));
+    std::iter::once(lock_path(home)).chain(last).collect()
+}
+
 pub(crate) fn lock_path(home: &Path) -> PathBuf {
     home.join("lock")
 }

@@ -71,6 +71,7 @@ pub use base::Base;
 pub use derived::{Derived, Forged, Mark};
 pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, Newer, OpenError, ReadError, Step};
 pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
+pub use hold::lock_files;
 pub use ids::{LogId, LogIdError, Position, log_run};
 pub use journal::{Appended, Entry, Journal, KeyedHasher, Options};
 pub use keys::KEYS_FORM;

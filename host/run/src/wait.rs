@@ -79,11 +79,11 @@ pub(crate) fn gave_up(other: Other, what: &str, after: Duration) -> GaveUp {
 /// Who holds a home, as far as that can be seen without asking; `None` if nobody does. If it can't be seen, somebody holds it whose number
 /// is not known.
 pub(crate) fn holder(home: &Path) -> Option<Other> {
-    match look_at_lock(&home.join("lock")) {
+    journal::lock_files(home).iter().find_map(|file| match look_at_lock(file) {
         Ok(Lock::Free) => None,
         Ok(Lock::Held(other)) => Some(since(home, other)),
         Err(_) => Some(Other::default()),
-    }
+    })
 }
 
 /// A holder makes its socket when it takes the home. That says more than when the process was started.

@@ -146,7 +146,12 @@ mod tests {
     #[test]
     fn each_line_has_its_unit() {
         let lines = lines(&status(6000, Some("no space"))).join("\n");
-        for part in ["1 record; 2 batches with 3.0 kB", "half within 0.4 ms, 99 of 100 within 3.1 ms, at most 12,345.6 ms", "84.2 MB", "31 of 65,536"] {
+        for part in [
+            "1 record; 2 batches with 3.0 kB",
+            "half within 0.4 ms, 99 of 100 within 3.1 ms, at most 12,345.6 ms",
+            "84.2 MB",
+            "31 of 65,536",
+        ] {
             assert!(lines.contains(part), "{part}: {lines}");
         }
         assert!(lines.contains("has not answered for 6.00 s") && lines.contains("no space"), "{lines}");

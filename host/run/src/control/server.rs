@@ -130,9 +130,7 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
     };
     let begun = match wish {
         Wish::Run { order } => wanted(house.open_run(*order, by.clone()), &mut wishes, (&mut to, house)).await,
-        Wish::Resume { run, network } => {
-            wanted(house.open_again(run, by.clone(), &network), &mut wishes, (&mut to, house)).await
-        }
+        Wish::Resume { run, network } => wanted(house.open_again(run, by.clone(), &network), &mut wishes, (&mut to, house)).await,
         Wish::TakeOver { run, order, network } => {
             let order = order.map(|order| *order);
             wanted(house.take_over(run, order, by.clone(), &network), &mut wishes, (&mut to, house)).await
