@@ -3,6 +3,8 @@
 //! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
 //! run is closed, so a snapshot stays small however long the log is.
 
+mod put_back;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use effect::record::{
@@ -81,9 +83,7 @@ pub struct OpenRun {
     pub refused: u64,
     /// Acts that were refused after their intent.
     pub refused_later: u64,
-    /// Whether it was open in a copy of the home that was put back, and nobody has let it go on since. What it did after the copy was made is not
-    /// known here.
-    #[serde(default)]
+    /// Whether it was open in a copy of the home that was put back, and nobody has let it go on since.
     pub restored: bool,
     /// Acts for which something left the host.
     pub sent: u64,
@@ -275,16 +275,7 @@ impl Ledger {
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
             | Record::Recovered(_) => return Ok(()),
-            Record::RollbackAccepted(_) | Record::Restored(_) => {
-                self.open.values_mut().for_each(|open| open.restored = true);
-                return Ok(());
-            }
-            Record::RunReleased(word) => {
-                if let Some(open) = self.open.get_mut(&word.released) {
-                    open.restored = false;
-                }
-                return Ok(());
-            }
+            Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => return Ok(self.put_back(record)),
             // By a person it is of the log's own life, by an agent of its run's.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {

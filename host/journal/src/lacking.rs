@@ -11,27 +11,36 @@ use effect::RunId;
 use crate::keys::{KeyFile, run_keys_path};
 
 /// What a folder has of the keys that its log needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunKeys {
-    /// Runs that have something sealed beside their records.
-    pub runs: u64,
-    /// Those of them whose key is not here, in order. One that was forgotten is not among them.
-    pub lacking: Vec<RunId>,
+    /// Places for keys that the log knows of.
+    pub places: u64,
+    /// Those of them that are not here.
+    pub lacking: u64,
 }
 
-/// Looks for the keys of these runs, each in its place. `None` where the folder has no file of keys at all.
-pub(crate) fn look(home: &Path, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Option<RunKeys>> {
-    let keys = match home::open_handed(&run_keys_path(home)) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => KeyFile::new(file?),
-    };
-    let mut found = RunKeys::default();
+fn open(home: &Path) -> io::Result<Option<KeyFile>> {
+    match home::open_handed(&run_keys_path(home)) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(KeyFile::new(file?))),
+    }
+}
+
+/// What a folder has of so many places. `None` where it has no file of keys at all.
+pub(crate) fn count(home: &Path, places: u64) -> io::Result<Option<RunKeys>> {
+    let Some(keys) = open(home)? else { return Ok(None) };
+    Ok(Some(RunKeys { places, lacking: places.saturating_sub(keys.slots()?) }))
+}
+
+/// Those of these runs whose key is not in its place, in order. One that was forgotten is not among them.
+pub(crate) fn look(home: &Path, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Vec<RunId>> {
+    let Some(keys) = open(home)? else { return Ok(Vec::new()) };
+    let mut lacking = Vec::new();
     for (run, slot) in needed {
-        found.runs += 1;
         if !keys.holds(run, slot)? {
-            found.lacking.push(run);
+            lacking.push(run);
         }
     }
-    found.lacking.sort_unstable();
-    Ok(Some(found))
+    lacking.sort_unstable();
+    Ok(lacking)
 }

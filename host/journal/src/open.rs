@@ -147,9 +147,7 @@ impl Opening<'_> {
             frames_scanned: found.frames,
             keys_lacking: 0,
             lacking: lacking::look(home, found.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?))))
-                .map_err(io_at(&keys::run_keys_path(home)))?
-                .unwrap_or_default()
-                .lacking,
+                .map_err(io_at(&keys::run_keys_path(home)))?,
         };
         let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
         let (journal, keys_lacking) = start.begin(found, tail, state)?;

@@ -250,7 +250,7 @@ fn check(
     report.not_ended.sort_unstable();
     report.key_slots = walker.key_slots;
     // What can't be read of them is no fault of the record.
-    report.run_keys = lacking::look(folder, walker.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?)))).ok().flatten();
+    report.run_keys = lacking::count(folder, walker.key_slots).ok().flatten();
     let end = walked?;
     if let Some(segment) = gap {
         return Err(fault_at(Position { segment, offset: 0, index: report.size }, FaultKind::SegmentMissing));

@@ -89,21 +89,19 @@ struct Fault {
 
 #[derive(Serialize)]
 struct Keys {
-    /// Runs that have something sealed beside their records.
-    runs: u64,
-    /// Those of them whose key is not here.
-    lacking: Vec<RunId>,
+    /// Places for keys that the record knows of.
+    places: u64,
+    /// Those of them that are not here.
+    lacking: u64,
 }
 
 impl Keys {
-    fn lines(&self) -> Vec<String> {
-        if self.lacking.is_empty() {
-            return Vec::new();
-        }
-        let (lacking, runs) = (words::count(self.lacking.len() as u64), words::many(self.runs, "run", "runs"));
-        let head =
-            format!("  keys        NOT HERE for {lacking} of {runs}: the home was copied while it was in use, the keys before the record");
-        std::iter::once(head).chain(self.lacking.iter().take(20).map(|run| format!("              {run}"))).collect()
+    fn line(&self) -> Option<String> {
+        let (lacking, runs) = (words::count(self.lacking), words::many(self.places, "run", "runs"));
+        let words = || {
+            format!("  keys        NOT HERE for {lacking} of {runs}: the home was copied while it was in use, the keys before the record")
+        };
+        (self.lacking > 0).then(words)
     }
 }
 
@@ -278,7 +276,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         reanchored: Vec::new(),
         newer: None,
         keys: report.keys,
-        run_keys: report.run_keys.map(|keys| Keys { runs: keys.runs, lacking: keys.lacking }),
+        run_keys: report.run_keys.map(|keys| Keys { places: keys.places, lacking: keys.lacking }),
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -300,7 +298,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
     if let Some(order) = &result.order {
         out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
     }
-    result.run_keys.iter().flat_map(Keys::lines).try_for_each(|line| out::line(&line))?;
+    result.run_keys.iter().filter_map(Keys::line).try_for_each(|line| out::line(&line))?;
     result.newer.iter().flat_map(Unread::lines).try_for_each(|line| out::line(&line))?;
     for it in &result.reanchored {
         let was = it.was_size.map_or_else(|| "no".to_owned(), words::count);
