@@ -3,13 +3,12 @@
 //! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
 //! run is closed, so a snapshot stays small however long the log is.
 
+mod known;
 mod put_back;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use effect::record::{
-    AnswerClass, Answered, Asked, AskedFor, ClockChanged, DeliveredEvent, Kind, Record, RunClosed, RunOpened, RunResumed,
-};
+use effect::record::{AnswerClass, Answered, Asked, AskedFor, ClockChanged, DeliveredEvent, Record, RunClosed, RunOpened, RunResumed};
 use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
 
@@ -245,7 +244,7 @@ impl Ledger {
                 self.totals.records += 1;
                 self.next += 1;
                 let fault = |what| Err(OrderFault { run, seq, what });
-                if is_known_kind(body) { fault(OrderFaultKind::Malformed) } else { Ok(()) }
+                if known::is_known_kind(body) { fault(OrderFaultKind::Malformed) } else { Ok(()) }
             }
         }
     }
@@ -275,7 +274,10 @@ impl Ledger {
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
             | Record::Recovered(_) => return Ok(()),
-            Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => return Ok(self.put_back(record)),
+            Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => {
+                self.put_back(record);
+                return Ok(());
+            }
             // By a person it is of the log's own life, by an agent of its run's.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
@@ -444,13 +446,4 @@ impl OpenRun {
         }
         Ok(())
     }
-}
-
-fn is_known_kind(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Peek {
-        #[expect(dead_code, reason = "only whether it can be read matters")]
-        kind: Kind,
-    }
-    serde_json::from_slice::<Peek>(body).is_ok()
 }
