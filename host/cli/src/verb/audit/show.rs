@@ -128,7 +128,7 @@ impl Wanted<'_> {
 
 /// A place before which nothing was recorded then or later: where the last run began that began before then.
 fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliError> {
-    let runs = gate::runs(reader)?;
+    let runs = gate::runs(&reader.clone().believing())?;
     let before = runs.iter().rev().find(|part| part.opened_ms(times) < since);
     Ok(before.map_or_else(Position::start, |part| part.at.into()))
 }
