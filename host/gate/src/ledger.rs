@@ -319,7 +319,7 @@ impl Ledger {
                 Ok(())
             }
             Err(what) => {
-                if record.kind() == Kind::RunClosed {
+                if matches!(record, Record::RunClosed(_)) {
                     self.open.remove(&run);
                 }
                 fault(what)
