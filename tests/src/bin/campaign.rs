@@ -77,7 +77,7 @@ fn sweep(options: &[String], is_power: bool) -> Result<ExitCode, String> {
         if let Some(broken) = broken {
             println!("{}", told(broken));
         }
-        if done % 50 == 0 {
+        if done.is_multiple_of(50) {
             eprintln!("{done} rounds");
         }
     };

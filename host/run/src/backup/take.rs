@@ -229,6 +229,9 @@ fn write(
     })
 }
 
+/// A small file: its name in the home, and what is in it, which may be a key.
+type Named = (String, Zeroizing<Vec<u8>>);
+
 /// Puts the files of a home into a backup.
 struct Put<'a, W: io::Write> {
     home: &'a Path,
@@ -315,7 +318,7 @@ impl<W: io::Write> Put<'_, W> {
     }
 
     /// The vault with its key and its list, as they are at one moment.
-    fn vault(&self) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, BackupError> {
+    fn vault(&self) -> Result<Vec<Named>, BackupError> {
         let path = self.home.join("vault.lock");
         let _lock = match home::open(&path, Access::Read) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
