@@ -86,14 +86,30 @@ fn flags(flags: OFlags) -> i32 {
 ///
 /// # Errors
 /// [`Exposed`] within, if it is not a folder of this user alone; else the system's error.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn make_folder(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => DirBuilder::new().recursive(true).mode(0o700).create(path)?,
+        Err(err) if err.kind() == io::ErrorKind::NotFound => make(path)?,
         Err(err) => return Err(err),
         Ok(_) => {}
     }
     judge(path, &fs::symlink_metadata(path)?, Kind::Folder)
+}
+
+/// Makes it, and returns when its name is on the disk, with the names of those above it that were missing. Otherwise a loss of power could
+/// take the folder away with everything that was synced in it.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn make(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| fs::symlink_metadata(folder).is_err()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for above in missing.iter().filter_map(|folder| folder.parent()) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match sync_folder(above) {
+            // A folder in which this user may make folders, and may not list them, can't be opened to be synced.
+            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// The names in a folder of the home.
