@@ -30,6 +30,8 @@ mod exchanged;
 mod exchanges;
 mod exposure;
 mod fair;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod faults;
 mod files;
 mod forms;
 mod golden;

@@ -7,6 +7,8 @@ pub mod bombs;
 pub mod certs;
 pub mod clock;
 pub mod dice;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod fault;
 pub mod guests;
 pub mod host;
 pub mod moto;

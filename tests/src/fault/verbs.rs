@@ -1,0 +1,152 @@
+//! The verbs that are swept: one row each.
+
+/// What is there before the verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Start {
+    /// A project, and no home.
+    Empty,
+    /// A home in which a run was, with credentials and an acceptance.
+    Used,
+    /// The same, and a run that was killed while a POST was under way.
+    CutPost,
+    /// The same, and a run that was killed while a GET was under way.
+    CutGet,
+    /// A home that is an older copy of itself.
+    Back,
+    /// A home whose record is damaged.
+    Damaged,
+}
+
+/// How the verb is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// By its words.
+    Verb,
+    /// As a run that asks two GETs and two POSTs, one after the other.
+    Run,
+    /// As a run that asks two POSTs at once.
+    AtOnce,
+    /// As a run that `stop` ends while it waits for an answer. The process that runs it meets the fault.
+    Stopped,
+}
+
+/// A verb.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// What it is called here.
+    pub name: &'static str,
+    /// What is there before.
+    pub start: Start,
+    /// How it is done.
+    pub doing: Doing,
+    /// Its command line.
+    pub words: &'static [&'static str],
+    /// Its standard input.
+    pub input: &'static str,
+    /// What shows whether it has changed anything, and the kind of record that says so.
+    pub changes: Option<(&'static [&'static str], &'static str)>,
+    /// With what it may end when it is done once more, after the fault: some things can't be done twice.
+    pub again: &'static [i32],
+    /// With what `audit verify` and `ps` may end right after the fault.
+    pub between: &'static [i32],
+}
+
+const PLAIN: Row =
+    Row { name: "", start: Start::Used, doing: Doing::Verb, words: &[], input: "", changes: None, again: &[0], between: &[0] };
+
+const LS: &[&str] = &["credentials", "ls"];
+const CHANGED: &str = "credential-changed";
+
+/// All of them.
+pub const ROWS: &[Row] = &[
+    Row { name: "first-run", start: Start::Empty, doing: Doing::Run, words: &["run", "each", "--trust"], between: &[0, 2], ..PLAIN },
+    Row { name: "run", doing: Doing::Run, words: &["run", "each"], ..PLAIN },
+    Row { name: "run-at-once", doing: Doing::AtOnce, words: &["run", "pair", "--"], ..PLAIN },
+    Row { name: "resume", start: Start::CutGet, words: &["resume", "latest"], again: &[0, 2], ..PLAIN },
+    Row { name: "resume-settled", start: Start::CutPost, words: &["resume", "latest", "--settle", "did"], again: &[0, 2], ..PLAIN },
+    Row { name: "stop-live", doing: Doing::Stopped, words: &["run", "each"], again: &[143], ..PLAIN },
+    Row { name: "stop", start: Start::CutGet, words: &["stop", "latest"], again: &[0, 2], ..PLAIN },
+    Row { name: "stop-settled", start: Start::CutPost, words: &["stop", "latest", "--settle", "did"], again: &[0, 2], ..PLAIN },
+    Row {
+        name: "credentials-set",
+        words: &["credentials", "set", "new", "--for", "https://example.com"],
+        input: "Hs4-t8VBnQ1xC6mZ9pL2kJ7gF5dS3aW0",
+        changes: Some((LS, CHANGED)),
+        again: &[0, 2],
+        ..PLAIN
+    },
+    Row {
+        name: "credentials-rotate",
+        words: &["credentials", "rotate", "near"],
+        input: "Hs4-t8VBnQ1xC6mZ9pL2kJ7gF5dS3aW0",
+        changes: Some((LS, CHANGED)),
+        again: &[0, 2],
+        ..PLAIN
+    },
+    Row { name: "credentials-revoke", words: &["credentials", "revoke", "near"], changes: Some((LS, CHANGED)), again: &[0, 2], ..PLAIN },
+    Row {
+        name: "credentials-seal",
+        words: &["credentials", "seal", "passphrase"],
+        input: super::lab::PASSPHRASE,
+        changes: Some((&["vault-sealed-under"], "vault-sealed")),
+        ..PLAIN
+    },
+    Row { name: "credentials-restore", words: &["credentials", "restore", "far"], changes: Some((LS, CHANGED)), again: &[0, 2], ..PLAIN },
+    Row { name: "credentials-rm", words: &["credentials", "rm", "gone"], changes: Some((LS, CHANGED)), again: &[0, 2], ..PLAIN },
+    Row { name: "trust", words: &["trust", "--config", "other.toml"], changes: Some((&["trust", "ls"], "config-trusted")), ..PLAIN },
+    Row {
+        name: "trust-first",
+        start: Start::Empty,
+        words: &["trust"],
+        changes: Some((&["trust", "ls"], "config-trusted")),
+        between: &[0, 2],
+        ..PLAIN
+    },
+    Row {
+        name: "trust-rm",
+        words: &["trust", "rm", "bailiwick.toml"],
+        changes: Some((&["trust", "ls"], "config-untrusted")),
+        again: &[0, 2],
+        ..PLAIN
+    },
+    Row { name: "accept", words: &["accept", "each"], changes: Some((&["accept", "ls"], "agent-accepted")), ..PLAIN },
+    Row {
+        name: "accept-rm",
+        words: &["accept", "rm", "pair"],
+        changes: Some((&["accept", "ls"], "agent-unaccepted")),
+        again: &[0, 2],
+        ..PLAIN
+    },
+    Row {
+        name: "accept-rollback",
+        start: Start::Back,
+        words: &["audit", "accept-rollback"],
+        changes: Some((&["audit", "verify"], "rollback-accepted")),
+        again: &[0, 2],
+        between: &[0, 6],
+        ..PLAIN
+    },
+    Row {
+        name: "reanchor",
+        start: Start::Damaged,
+        words: &["audit", "reanchor", "--reason", "a disk"],
+        changes: Some((&["audit", "verify"], "reanchored")),
+        again: &[0, 2],
+        between: &[0, 6],
+        ..PLAIN
+    },
+];
+
+impl Row {
+    /// The row of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ROWS.iter().find(|row| row.name == name)
+    }
+
+    /// Whether the record may become shorter by it.
+    #[must_use]
+    pub fn shortens(&self) -> bool {
+        self.start == Start::Damaged
+    }
+}
