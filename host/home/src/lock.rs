@@ -159,7 +159,7 @@ fn now() -> Instant {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and looks at what it made")]
+#[expect(clippy::panic, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and looks at what it made")]
 mod tests {
     use super::*;
 

@@ -216,7 +216,7 @@ fn check(
     let known = known.map_err(|what| fault_at(start, what))?;
     report.evidence.state = known.iter().find(|known| known.from == KnownFrom::SecondState).map(|known| known.size);
     report.base = Base::read(folder, key).map_err(base_fault)?;
-    let inner = segment::folder(folder);
+    let (home, inner) = (folder, segment::folder(folder));
     let folder = if inner.is_dir() { &*inner } else { folder };
     let unreadable = |cause: std::io::Error| fault_at(start, FaultKind::Unreadable(cause.kind()));
     let numbers = segment::list(folder).map_err(unreadable)?;
@@ -250,7 +250,7 @@ fn check(
     report.not_ended.sort_unstable();
     report.key_slots = walker.key_slots;
     // What can't be read of them is no fault of the record.
-    report.run_keys = lacking::count(folder, walker.key_slots).ok().flatten();
+    report.run_keys = lacking::count(home, walker.key_slots).ok().flatten();
     let end = walked?;
     if let Some(segment) = gap {
         return Err(fault_at(Position { segment, offset: 0, index: report.size }, FaultKind::SegmentMissing));

@@ -76,7 +76,7 @@ pub(crate) fn stop() {
             runtime.block_on(async {
                 let folder = tempfile::tempdir().unwrap();
                 let holder = run::Holder::find(&place(folder.path()), &tests::host::options()).await.unwrap();
-                let client = run::Holder::ask(&place(folder.path())).await.unwrap();
+                let client = run::Holder::ask(&place(folder.path())).await.unwrap().unwrap();
                 let wasm = std::fs::read(tests::guests::guest("waits_for_ever")).unwrap();
                 let order = TestHost::order_in(&place(folder.path()), "waits", &wasm, &[]);
                 let running = holder.start(order).await.unwrap();

@@ -142,11 +142,7 @@ pub(super) type Place<'a> = dyn FnMut(&str, u64) -> io::Result<Box<dyn Write>> +
 
 /// Goes through a backup. `each` is given the name and length of every file, and says where its bytes go. Whether the files are those of the manifest
 /// is checked; whether the manifest is signed is not.
-pub(super) fn read<R: Read>(
-    from: &mut In<R>,
-    each: &mut Place<'_>,
-    done: &mut dyn FnMut(&str) -> io::Result<()>,
-) -> io::Result<Said> {
+pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, done: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<Said> {
     let mut filed: Vec<Filed> = Vec::new();
     let mut names = std::collections::HashSet::new();
     loop {
