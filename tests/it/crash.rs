@@ -225,7 +225,7 @@ async fn killed(case: &Case, seed: u64) -> Tally {
     let (intended, heard) = (lane.intended(None), lane.heard_since(start));
     assert!(covers(&intended, &heard), "heard {heard:?}, intended {intended:?}");
     let mut ledger = Ledger::new();
-    let state = std::fs::read_dir(&lane.place.state).unwrap().next().unwrap().unwrap().path();
+    let state = journal::state_path(&lane.place.state, journal::Reader::open(&lane.place.home).unwrap().log());
     let report = journal::verify(&lane.place.home, None, Some(&state), &mut |leaf| ledger.fold(leaf.run, leaf.seq, leaf.body).unwrap());
     assert!(report.holds() && report.not_ended.is_empty(), "{report:?}");
     eprintln!("{}: {} kills, {:?}", case.guest, case.points, lane.tally);

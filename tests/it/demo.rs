@@ -39,6 +39,9 @@ fn alike_line(line: &str) -> String {
     {
         return format!("{} 0.02 s (0 s waiting for people){tail}", alike_line(before));
     }
+    if let Some((head, tail)) = line.split_once("\"spent_ms\": ") {
+        return format!("{head}\"spent_ms\": 20{}", tail.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    }
     // The place where a record begins depends on the length of paths in the record before it.
     if let Some((head, tail)) = line.split_once(", byte ")
         && let Some((_, after)) = tail.split_once(", record ")

@@ -21,7 +21,7 @@ fn set(name: &str) -> Option<OsString> {
 /// The home and its second state, if no other user can reach either.
 pub(crate) fn place() -> Result<Place, CliError> {
     let place = located()?;
-    // Before anything else, and again by whoever takes the home: one of a newer form is not touched. What others have rights on is said by the
+    // Before anything else, and again by the process that takes the home: one of a newer form is not touched. What others have rights on is said by the
     // check of the whole home.
     let form = match home::form(&place.home, &run::FORMS) {
         Err(err) if home::Exposed::of(&err).is_none() => return Err(err.into()),

@@ -112,6 +112,13 @@ fn make(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file of this name is one that a process leaves behind if it dies while it writes it.
+#[must_use]
+pub fn is_unfinished(name: &str) -> bool {
+    let is_number = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+    name.ends_with(".next") || name.rsplit_once(".new").is_some_and(|(_, rest)| is_number(rest))
+}
+
 /// The names in a folder of the home.
 ///
 /// # Errors
@@ -162,6 +169,16 @@ mod tests {
     use super::*;
 
     const ALL: [Access; 3] = [Access::Read, Access::Write, Access::Make];
+
+    #[test]
+    fn what_is_half_written_is_known_by_its_name() {
+        for name in ["form.new12", "vault.new7", "journal.pub.new", "home.key.next", "00000002.new"] {
+            assert!(is_unfinished(name), "{name}");
+        }
+        for name in ["form", "journal.base", "news", "a.newer", "set-aside-0001"] {
+            assert!(!is_unfinished(name), "{name}");
+        }
+    }
 
     fn refused(path: &Path, access: Access) -> Exposed {
         let err = open(path, access).err().unwrap();

@@ -58,9 +58,7 @@ pub struct Opened {
     pub rebuilt: bool,
     /// How many frames were read.
     pub frames_scanned: u64,
-    /// How many keys of runs the record knows of that the file of keys lacks: what those runs have sealed can't be opened.
-    pub keys_lacking: u64,
-    /// Runs that are open and whose key is not here.
+    /// Runs that are open and whose key is not here: what they have sealed can't be opened.
     pub lacking: Vec<RunId>,
 }
 
@@ -136,7 +134,7 @@ impl Opening<'_> {
             salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
         }
         let tail = take_tail(&*disk, &folder, tail, &signer, &found, &options)?;
-        let mut opened = Opened {
+        let opened = Opened {
             log: signer.public().log(),
             size: found.tree.size(),
             root: found.tree.root(),
@@ -145,14 +143,11 @@ impl Opening<'_> {
             unfolded: found.snapshot.as_ref().map_or_else(|| lies.start(), |snapshot| snapshot.unfolded),
             rebuilt: found.rebuilt,
             frames_scanned: found.frames,
-            keys_lacking: 0,
             lacking: lacking::look(home, found.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?))))
                 .map_err(io_at(&keys::run_keys_path(home)))?,
         };
         let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
-        let (journal, keys_lacking) = start.begin(found, tail, state)?;
-        opened.keys_lacking = keys_lacking;
-        Ok((journal, opened))
+        Ok((start.begin(found, tail, state)?, opened))
     }
 }
 
@@ -309,10 +304,10 @@ struct Start {
 }
 
 impl Start {
-    fn begin(self, mut found: Recovered, tail: Tail, state: Option<&Path>) -> Result<(Journal, u64), OpenError> {
+    fn begin(self, mut found: Recovered, tail: Tail, state: Option<&Path>) -> Result<Journal, OpenError> {
         let log = self.signer.public().log();
         let (size, root) = (found.tree.size(), found.tree.root());
-        let (keys, slots, lacking) = self.run_keys(&mut found)?;
+        let (keys, slots) = self.run_keys(&mut found)?;
         let keys_path = keys::run_keys_path(&self.home);
         let watched_keys = Watched::new(keys_path.clone(), &keys).map_err(io_at(&keys_path))?;
         let watched_lock = Watched::new(lock_path(&self.home), &self.lock).map_err(io_at(&self.home))?;
@@ -361,15 +356,14 @@ impl Start {
             index_is_old: true,
         };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
-        Ok((Journal::new(shared, thread.map_err(OpenError::Thread)?, self.lock), lacking))
+        Ok(Journal::new(shared, thread.map_err(OpenError::Thread)?, self.lock))
     }
 
-    /// Opens the file of run keys, and finds the slots of open runs that were opened after the index. Says how many keys it lacks that
-    /// the record knows of: a copy that was made while runs went on may have the file as it was a moment before. A slot is never used again,
-    /// so empty ones are put in their place.
-    fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64, u64), OpenError> {
+    /// Opens the file of run keys, and finds the slots of open runs that were opened after the index. A copy that was made while runs
+    /// went on may lack the last slots. A slot is never used again, so empty ones are put in their place.
+    fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64), OpenError> {
         let path = keys::run_keys_path(&self.home);
-        let mut open = || -> io::Result<(File, u64, u64)> {
+        let mut open = || -> io::Result<(File, u64)> {
             let is_new = !std::fs::exists(&path)?;
             let file = home::open(&path, Access::Make)?;
             if is_new {
@@ -381,18 +375,17 @@ impl Start {
                 // Part of a slot: never acknowledged.
                 self.disk.truncate(keys.file(), there * wide(SLOT_BYTES))?;
             }
-            let lacking = found.key_slots.saturating_sub(there);
-            if lacking > 0 {
-                self.disk.truncate(keys.file(), found.key_slots * wide(SLOT_BYTES))?;
+            let slots = there.max(found.key_slots);
+            if slots > there {
+                self.disk.truncate(keys.file(), slots * wide(SLOT_BYTES))?;
                 self.disk.sync(keys.file())?;
             }
-            let slots = there + lacking;
             keys.owners(found.index_slots.min(slots), &mut |slot, run| {
                 if let Some(head) = found.heads.get_mut(&run) {
                     head.slot = Some(slot);
                 }
             })?;
-            Ok((keys.file().try_clone()?, slots, lacking))
+            Ok((keys.file().try_clone()?, slots))
         };
         open().map_err(io_at(&path))
     }

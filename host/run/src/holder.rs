@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use effect::record::SealedUnder;
 use effect::{Means, RunId, SafeText, Stopping};
-use home::{WAIT_MAX, patience};
+use home::{Other, WAIT_MAX, patience};
 
 use crate::control::PAUSE;
 use crate::control::client::{Client, Unreached};
@@ -233,6 +233,12 @@ impl Holder {
             }
             Self::There(_) => Ok(()),
         }
+    }
+
+    /// The process that holds a home, as the system describes it: it is not asked. `None` where nobody holds it.
+    #[must_use]
+    pub fn seen(place: &Place) -> Option<Other> {
+        holder(&place.home)
     }
 
     /// Asks who holds a home, without taking it; `None` where nobody does.

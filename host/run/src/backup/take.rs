@@ -8,13 +8,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use effect::record::Record;
 use effect::{Digest, RunId};
-use home::Access;
+use home::{Access, is_unfinished};
 use journal::Leaf;
-use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
 use super::container::{Entries, Seal, put_title};
@@ -28,9 +26,6 @@ const NOT_KEPT: &[&str] =
     &["build", "cache", "cache.key", "components", "host.sock", "journal", "journal.damaged", "journal.index", "journal.touched", "lock"];
 /// BOUND: folders within folders of a home.
 const DEPTH_MAX: usize = 4;
-/// BOUND: how often it is looked whether a change of the vault is over, and how long it is waited in between: five seconds together.
-const VAULT_LOOKS_MAX: u32 = 500;
-const VAULT_WAIT: Duration = Duration::from_millis(10);
 
 /// What goes into a backup besides what always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,10 +315,8 @@ impl<W: io::Write> Put<'_, W> {
     /// The vault with its key and its list, as they are at one moment.
     fn vault(&self) -> Result<Vec<Named>, BackupError> {
         let path = self.home.join("vault.lock");
-        let _lock = match home::open(&path, Access::Read) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-            lock => Some(shared(lock.map_err(failed("open", &path))?)?),
-        };
+        let has_vault = fs::exists(&path).map_err(failed("look at", &path))?;
+        let _lock = has_vault.then(|| home::lock(&path, "has locked the vault")).transpose().map_err(failed("lock", &path))?;
         let mut files = Vec::new();
         for name in self.names("")? {
             if is_of_vault(&name) && !is_unfinished(&name) {
@@ -361,17 +354,6 @@ impl<W: io::Write> Put<'_, W> {
     }
 }
 
-/// A lock that others may share, waited for as long as a change of the vault can take.
-fn shared(lock: File) -> Result<File, BackupError> {
-    for _ in 0..VAULT_LOOKS_MAX {
-        if flock(&lock, FlockOperation::NonBlockingLockShared).is_ok() {
-            return Ok(lock);
-        }
-        std::thread::park_timeout(VAULT_WAIT);
-    }
-    Err(BackupError::Changed("the vault was being changed"))
-}
-
 fn is_of_vault(name: &str) -> bool {
     name == "vault" || name == "vault.live" || name == "vault.key" || name.starts_with("vault.key.")
 }
@@ -387,12 +369,6 @@ fn is_left_out(name: &str) -> bool {
     NOT_KEPT.contains(&name) || name.ends_with(".lock") || is_of_vault(name) || name == MARK
 }
 
-/// What a process leaves that dies while it writes.
-fn is_unfinished(name: &str) -> bool {
-    let digits = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
-    name.ends_with(".next") || name.rsplit_once(".new").is_some_and(|(_, rest)| digits(rest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,9 +382,6 @@ mod tests {
             ["form", "journal.base", "keys", "home.key", "journal.key", "journal.pub", "trust.toml", "set-aside-0001", "of-tomorrow"]
         {
             assert!(!is_left_out(name) && !is_unfinished(name), "{name}");
-        }
-        for name in ["form.new12", "vault.new7", "journal.pub.new", "home.key.next", "00000002.new"] {
-            assert!(is_unfinished(name), "{name}");
         }
         assert!(["home.key", "vault.key", "vault.key.00ff", "keys", "journal.key"].iter().all(|name| has_keys(name)));
         assert!(["vault", "vault.live", "journal.pub", "keystone"].iter().all(|name| !has_keys(name)));

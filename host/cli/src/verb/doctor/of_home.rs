@@ -25,8 +25,6 @@ const SYNC_MAX: Duration = Duration::from_secs(5);
 const HOLDER_MAX: Duration = Duration::from_secs(1);
 /// A clock that is behind the last batch by more than this is said.
 const BEHIND_MAX: Duration = Duration::from_secs(2);
-/// BOUND: bytes of the list of the system's locks.
-const LOCKS_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -139,79 +137,42 @@ enum Asked {
     Answers(Vec<(effect::RunId, effect::SafeText)>),
     /// It does not answer, or not in time.
     Silent,
+    /// It is of another version, and can't be spoken to.
+    Other(CliError),
     /// No process has the home.
     Nobody,
 }
 
 /// Who holds the home, and whether that process answers.
 async fn holder(place: &Place) -> (Row, Vec<effect::RunId>) {
-    let holders = lock_holders(&place.home.join("lock"));
     let asked = tokio::time::timeout(HOLDER_MAX, async {
         match Holder::ask_within(place, HOLDER_MAX).await {
             Ok(Some(holder)) => holder.going().await.map_or(Asked::Silent, Asked::Answers),
             Ok(None) => Asked::Nobody,
+            Err(err @ ::run::RunError::OtherVersion { .. }) => Asked::Other(err.into()),
             Err(_) => Asked::Silent,
         }
     });
     let asked = asked.await.unwrap_or(Asked::Silent);
-    let who = holders.iter().map(|process| process.words()).collect::<Vec<_>>().join(", ");
-    match (asked, holders.is_empty()) {
-        (Asked::Answers(going), _) => {
+    match (asked, Holder::seen(place)) {
+        (Asked::Answers(going), who) => {
             let runs = words::many(going.len() as u64, "run", "runs");
-            let who = if who.is_empty() { "another process".to_owned() } else { who };
-            (row("holder", State::Ok, format!("{who}, which answers; {runs} under way")), going.into_iter().map(|(run, _)| run).collect())
+            let words = format!("{} answers; {runs} under way", who.unwrap_or_default());
+            (row("holder", State::Ok, words), going.into_iter().map(|(run, _)| run).collect())
         }
-        (Asked::Nobody, true) => (row("holder", State::Ok, "nobody holds the home"), Vec::new()),
-        (Asked::Nobody, false) => {
-            let words = format!("{who} has the lock and serves nobody: it is just beginning or leaving, or another program");
-            (row("holder", State::Warn, words).help("look again in a moment; `kill PID` ends it"), Vec::new())
+        (Asked::Other(err), _) => (Row::of_err("holder", &err), Vec::new()),
+        (_, None) => (row("holder", State::Ok, "nobody holds the home"), Vec::new()),
+        (Asked::Nobody, Some(who)) => {
+            let words = format!("{who} has just taken the home");
+            (row("holder", State::Ok, words).help("look again in a moment"), Vec::new())
         }
-        (Asked::Silent, _) => {
-            let who = if who.is_empty() { "the process that holds it".to_owned() } else { who };
+        (Asked::Silent, Some(who)) => {
             let row = row("holder", State::Bad, format!("{who} does not answer within a second: every other command waits for it"));
-            (row.help("`kill -CONT PID` if it is stopped; else `kill -9 PID`, then `bailiwick ps`: what it ran can be resumed"), Vec::new())
+            let pid = who.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
+            let end = format!("`kill -9 {pid}` ends it, and what it ran can be resumed: `bailiwick ps`");
+            (row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` lets it go on; {end}"))), Vec::new())
         }
     }
-}
-
-/// A process as the system describes it.
-struct Process {
-    pid: u32,
-    /// Its name and the letter of its state.
-    state: Option<(String, char)>,
-}
-
-impl Process {
-    fn words(&self) -> String {
-        let pid = self.pid;
-        match &self.state {
-            Some((name, 'T' | 't')) => format!("process {pid} ({name}), which is stopped,"),
-            Some((name, 'D')) => format!("process {pid} ({name}), which waits for a disk,"),
-            Some((name, _)) => format!("process {pid} ({name})"),
-            None => format!("process {pid}"),
-        }
-    }
-}
-
-/// The processes that have locked a file, from the system's own list: looking takes no lock.
-#[expect(clippy::disallowed_methods, reason = "door: what the system says of processes and their locks")]
-fn lock_holders(lock: &Path) -> Vec<Process> {
-    use std::os::unix::fs::MetadataExt as _;
-    let Ok(found) = std::fs::symlink_metadata(lock) else { return Vec::new() };
-    let inode = format!(":{}", found.ino());
-    let text = std::fs::read_to_string("/proc/locks").ok().filter(|text| text.len() <= LOCKS_BYTES_MAX).unwrap_or_default();
-    // NUMBER: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END, proc_locks(5).
-    let pids = text.lines().filter_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, "FLOCK", _, "WRITE", pid, file, ..] = words.as_slice() else { return None };
-        file.ends_with(&inode).then(|| pid.parse().ok()).flatten()
-    });
-    let state = |pid: u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-        Some((words::safe(name), rest.trim_start().chars().next()?))
-    };
-    pids.map(|pid| Process { pid, state: state(pid) }).collect()
 }
 
 fn record(place: &Place) -> Row {
@@ -225,7 +186,7 @@ fn record(place: &Place) -> Row {
             let lacking = words::many(keys_lacking, "run is", "runs are");
             let words = format!("{}; the keys of {lacking} not there", words::many(size, "record", "records"));
             row("record", State::Warn, words)
-                .help("this is a copy that was made while the home was in use: `bailiwick audit verify` names the runs")
+                .help("this is a copy that was made while the home was in use: `bailiwick run` names runs that are open")
         }
         Err(err) => Row::of_err("record", &::run::RunError::Record(err).into()),
     }
@@ -417,7 +378,7 @@ fn left(place: &Place) -> Row {
     for beneath in ["", "journal", "cache", "components"] {
         let folder = place.home.join(beneath);
         let names = home::list(&folder).unwrap_or_default();
-        found.extend(names.iter().filter(|name| name.to_str().is_some_and(is_unfinished)).map(|name| Path::new(beneath).join(name)));
+        found.extend(names.iter().filter(|name| name.to_str().is_some_and(home::is_unfinished)).map(|name| Path::new(beneath).join(name)));
     }
     let mut restoring = place.home.file_name().unwrap_or_default().to_owned();
     restoring.push(".restoring");
@@ -431,9 +392,4 @@ fn left(place: &Place) -> Row {
             row("leftovers", State::Warn, words).help("the next run removes what nobody is writing just now")
         }
     }
-}
-
-fn is_unfinished(name: &str) -> bool {
-    name.rsplit_once(".new").is_some_and(|(_, rest)| rest.bytes().all(|byte| byte.is_ascii_digit()))
-        || name.rsplit_once('.').is_some_and(|(before, last)| last == "new" && !before.is_empty())
 }
