@@ -16,11 +16,12 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::open::{Access, create_new, list, open, open_handed, sync_folder};
+use crate::lock::lock;
+use crate::open::{Access, open, open_handed, sync_folder};
 
 /// The file's name in a home.
 pub const FORM_FILE: &str = "form";
-/// The beginning of the name under which it is written.
+/// The name under which it is written.
 const NEW: &str = "form.new";
 /// BOUND: a longer file is no form.
 const BYTES_MAX: u64 = 4096;
@@ -192,24 +193,19 @@ pub fn say_form(home: &Path, known: &KnownForms) -> Result<Form, FormError> {
     Ok(form)
 }
 
+/// The file in the making is locked, so of several processes that make a home at once, one writes it, and the others find it written. What a
+/// process has left that died here is written over.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn put(home: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What a process has left that died here. If it belongs to another one that is writing just now, that one makes the same file again.
-    for name in list(home)?.iter().filter(|name| name.to_str().is_some_and(|name| name.starts_with(NEW))) {
-        let _ = fs::remove_file(home.join(name));
+    let new = home.join(NEW);
+    let mut file = lock(&new, "makes the home")?;
+    if fs::exists(path)? {
+        return fs::remove_file(&new);
     }
-    let new = home.join(format!("{NEW}{}", std::process::id()));
-    let mut file = create_new(&new)?;
-    let put = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
-    match put {
-        // Another process has written the same meanwhile.
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound && fs::exists(path)? => {}
-        Err(cause) => {
-            let _ = fs::remove_file(&new);
-            return Err(cause);
-        }
-        Ok(()) => {}
-    }
+    file.set_len(0)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
     sync_folder(home)
 }
 
@@ -234,13 +230,32 @@ mod tests {
     fn what_a_home_says_comes_back_and_is_said_once() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(form(home.path(), &KNOWN).unwrap(), None);
-        fs::write(home.path().join("form.new7"), b"left over").unwrap();
+        let left = home.path().join(NEW);
+        fs::write(
+            &left,
+            b"left over, and longer than any form that this program would say, so that an end of it would be seen: 0123456789\n",
+        )
+        .unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o600)).unwrap();
         let said = say_form(home.path(), &KNOWN).unwrap();
         assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(said.clone()));
-        assert_eq!(list(home.path()).unwrap(), [FORM_FILE], "what was left over is gone");
+        assert_eq!(crate::list(home.path()).unwrap(), [FORM_FILE], "what was left over is gone");
         // A program that needs less does not say anything else.
         let older = KnownForms { program: "0.2.1", ..KNOWN };
         assert_eq!(say_form(home.path(), &older).unwrap(), said);
+    }
+
+    #[test]
+    fn of_many_that_make_a_home_at_once_each_finds_it_said() {
+        for _ in 0..50 {
+            let home = tempfile::tempdir().unwrap();
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| say_form(home.path(), &KNOWN).unwrap())).collect();
+                threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Form::of(&KNOWN)));
+            });
+            assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(Form::of(&KNOWN)));
+            assert_eq!(crate::list(home.path()).unwrap(), [FORM_FILE]);
+        }
     }
 
     #[test]
