@@ -135,12 +135,17 @@ mod tests {
     fn a_process_is_named_with_its_first_word_and_nothing_that_may_be_secret() {
         let mut child = Command::new("sleep").args(["1000", "0"]).stdin(Stdio::null()).spawn().unwrap();
         let of = || Other::of(child.id());
-        // Until the child has become another program, it has the name of this one.
-        while !of().program.as_deref().is_some_and(|program| program.starts_with("sleep")) {
+        // Until the child has become another program it has the name of this one, and while that program is read it may wait for a disk.
+        let sleeps = loop {
+            let now = of();
+            if now.doing == Doing::Something && now.program.as_deref() == Some("sleep 1000") {
+                break now;
+            }
             std::thread::yield_now();
-        }
-        assert_eq!(of().to_string(), format!("process {} (`sleep 1000`)", child.id()));
-        assert_eq!((of().doing, of().go_on()), (Doing::Something, None));
+        };
+        assert_eq!(sleeps.to_string(), format!("process {} (`sleep 1000`)", child.id()));
+        assert_eq!(sleeps.go_on(), None);
+        assert_eq!(Other { doing: Doing::Disk, ..sleeps }.to_string(), format!("process {} (`sleep 1000`, waits for a disk)", child.id()));
         let pid = Pid::from_child(&child);
         kill_process(pid, Signal::STOP).unwrap();
         waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
