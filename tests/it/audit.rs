@@ -215,8 +215,8 @@ async fn l10_a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_a
         for heard in 1..=full_at {
             server.until(|counts| counts.heard >= start + heard).await;
             if heard == full_at {
-                // Less than the log has already: however records are put together in batches, none fits. What else is written is smaller.
-                starve(&child, Some(2048));
+                // Less than any batch has with the beginning of a segment: none fits into the last segment, nor into a new one.
+                starve(&child, Some(512));
             }
             turn.add_permits(1);
         }
@@ -254,7 +254,7 @@ async fn a_home_without_room_for_a_log_starts_nothing_and_is_none_the_worse() {
     let code = child.wait().await.unwrap().code();
     assert_eq!(code, Some(6));
     assert_eq!(server.counts().accepted, 0);
-    let mut child = child::start(folder.path(), &order);
-    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    let output = child::start(folder.path(), &order).wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(server.heard().len(), 1);
 }

@@ -66,7 +66,7 @@ async fn live(place: &Place, folder: &Path) -> u8 {
                 Outcome::Unsettled { .. } => return 8,
                 _ => return 1,
             },
-            Some(Event::Failed { exit, message }) => {
+            Some(Event::Failed { exit, message, .. }) => {
                 eprintln!("{message}");
                 return exit;
             }

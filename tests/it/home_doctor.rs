@@ -84,8 +84,8 @@ fn what_is_bad_is_said_with_its_number() {
     let (code, rows) = looked(&program);
     assert_eq!((code, rows.as_object().unwrap().len()), (1, 1), "{rows}");
     fs::write(home.join("form"), form).unwrap();
-    fs::write(home.join("trust.new12"), "half").unwrap();
-    fs::set_permissions(home.join("trust.new12"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(home.join("trust.toml.12.0.new"), "half").unwrap();
+    fs::set_permissions(home.join("trust.toml.12.0.new"), fs::Permissions::from_mode(0o600)).unwrap();
     let (code, rows) = looked(&program);
     assert_eq!((code, &rows["leftovers"]["state"]), (0, &Value::from("warn")), "{rows}");
     // A clock that went back: the segment was written in its future.

@@ -59,7 +59,11 @@ pub(crate) async fn done(act: &Act, permit: Permit<Asked>, ask: &CredentialAsk) 
     let step = leased.finishing.finish(async move { step(&own, &ask, (&bounds, op)).await });
     let step = tokio::select! {
         biased;
-        () = leased.ended(credential.as_deref()) => None,
+        () = leased.ended(credential.as_deref()) => {
+            // It goes on by itself.
+            permit.left_unknown(HttpFault::Denied)?;
+            return Ok(Err(HttpFault::Denied));
+        }
         step = step => step.transpose()?.flatten(),
     };
     match step {

@@ -71,7 +71,10 @@ pub(crate) async fn attend(
         return Err(failed);
     }
     let code = shown?;
-    left?;
+    // The report has said why the record can't be written.
+    if code != exit::RECORD {
+        left?;
+    }
     Ok(code)
 }
 
@@ -168,7 +171,7 @@ impl Attended<'_> {
                 return;
             }
             Some(Event::Closed { report }) => Ok(*report),
-            Some(Event::Failed { exit, message }) => Err(CliError::Failed { exit, message }),
+            Some(Event::Failed { exit, message, help }) => Err(CliError::Failed { exit, message, help }),
             Some(Event::Lost { message }) => {
                 Err(CliError::Lost { run, why: message, exit: self.told_to_end.map_or(exit::HOST, exit::of_means) })
             }

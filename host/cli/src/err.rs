@@ -102,7 +102,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Run(#[from] run::RunError),
     #[error("the run could not go on: {}", safe(message))]
-    Failed { exit: u8, message: String },
+    Failed { exit: u8, message: String, help: Option<String> },
     #[error("ended by {means} before it began")]
     EndedEarly { means: effect::Means },
     #[error("ended by {means} before it was done")]
@@ -216,7 +216,7 @@ impl CliError {
     /// A failure of the system at a path.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |cause| Self::File { verb, path, cause }
+        move |cause| Self::File { verb, cause: home::told(&path, cause), path }
     }
 
     fn untrusted(&self) -> Option<&Untrusted> {
@@ -235,6 +235,11 @@ impl CliError {
             Some(home::GaveUp::Ended(signal)) => return exit::of_means(crate::signals::means(*signal)),
             Some(home::GaveUp::TimedOut { .. }) => return exit::HOST,
             None => {}
+        }
+        if let Self::Read(_) | Self::Accept(_) = self
+            && self.is_out_of_reach()
+        {
+            return exit::HOST;
         }
         match self {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
@@ -302,6 +307,12 @@ impl CliError {
             Self::Run(run::RunError::GaveUp(gave_up)) => Some(gave_up),
             _ => home::GaveUp::of(self),
         }
+    }
+
+    /// Whether the record only can't be reached, and nothing is known to be wrong with it.
+    fn is_out_of_reach(&self) -> bool {
+        let cause = journal::trouble_of(self).map(home::Trouble::cause);
+        matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles))
     }
 
     /// What belongs to the error and is more than a line.

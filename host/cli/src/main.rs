@@ -95,10 +95,20 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         .enable_all()
         .build()
         .map_err(CliError::Runtime)?;
+    survive_long_files(&runtime).map_err(CliError::Runtime)?;
     let code = runtime.block_on(verb::run(cli.verb));
     // No task that is left over may make the shell wait.
     runtime.shutdown_background();
     code
+}
+
+/// Under a limit on the length of files (`ulimit -f`), a write that would go over it ends the process, unless the signal has a handler. With one
+/// the write fails with an error that can be told. Programs that are started from here have the default again.
+fn survive_long_files(runtime: &tokio::runtime::Runtime) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let _runtime = runtime.enter();
+    // The handler stays when this is dropped.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// The compiler's child process, started by `sandbox`: it does nothing else, and is set up by what it calls.

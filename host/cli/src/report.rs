@@ -26,6 +26,10 @@ pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
     for report in reports {
         lines.push(head(report));
         lines.extend(outcome_words(&report.outcome).map(|words| format!("  {words}")));
+        if let Some(broken) = &report.broken {
+            lines.push(format!("  {}", safe(&broken.why)));
+            lines.push(format!("  help: {}", safe(&broken.help)));
+        }
         if let Outcome::Unsettled { acts } = &report.outcome {
             lines.push(format!("  {}", crate::verb::settle::advice(report.run, acts)));
         }

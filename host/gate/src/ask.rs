@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use effect::record::{AnswerClass, Tls};
+use effect::record::{AnswerClass, Sent, Tls};
 use effect::{Act, Bounds, Decision, FileAsk, Grants, HttpFault, OpId, Reason, Stop};
 use policy::Facts;
 
@@ -146,7 +146,8 @@ impl<A> Permit<A> {
         self.gate.settle(self.op, Settling { class, fault: None, reason: None, head })
     }
 
-    /// No answer came, or nothing was sent: it is on the record when this returns.
+    /// No answer came, or nothing was sent: it is on the record when this returns. If something of it was sent, nobody knows whether it
+    /// happened, whatever ended the waiting.
     ///
     /// # Errors
     /// As [`Permit::answered`].
@@ -165,6 +166,14 @@ impl<A> Permit<A> {
         };
         let head = AnswerHead { peer: why.peer, ..AnswerHead::default() };
         self.gate.settle(self.op, Settling { class, fault: Some(why.fault), reason: why.refused, head })
+    }
+
+    /// An act that is not HTTP was begun, and nobody waits for its end: it is on the record when this returns.
+    ///
+    /// # Errors
+    /// As [`Permit::answered`].
+    pub fn left_unknown(self, fault: HttpFault) -> Result<(), Stop> {
+        self.gate.settle(self.op, Settling { fault: Some(fault), ..Settling::unknown() })
     }
 }
 
@@ -196,6 +205,15 @@ impl Settling {
 
     pub(crate) fn unknown() -> Self {
         Self { class: AnswerClass::Unknown, ..Self::abandoned() }
+    }
+
+    /// What it comes to after so much was handed to a connection. `failed` and `refused` say that it certainly did not happen.
+    pub(crate) fn after(self, sent: Option<Sent>) -> Self {
+        let class = match self.class {
+            AnswerClass::Failed | AnswerClass::RefusedAddress | AnswerClass::RefusedCredential if sent.is_some() => AnswerClass::Unknown,
+            class => class,
+        };
+        Self { class, ..self }
     }
 }
 

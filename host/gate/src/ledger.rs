@@ -440,7 +440,8 @@ impl OpenRun {
         match (self.pending.get_mut(&answered.op), answered.outcome) {
             (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
             (Some(pending), class) if class.has_answer() => pending.stage = Stage::Answered,
-            (Some(pending), AnswerClass::Unknown) => pending.stage = Stage::Unknown,
+            // With a fault, the guest was told, and decides itself what it does about it.
+            (Some(pending), AnswerClass::Unknown) if answered.fault.is_none() => pending.stage = Stage::Unknown,
             (Some(_), _) => drop(self.pending.remove(&answered.op)),
             (None, _) => return Err(OrderFaultKind::NoIntent),
         }

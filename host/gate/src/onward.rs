@@ -137,6 +137,8 @@ fn fate(act: &InFlight, did: Option<bool>, ended: bool) -> Fate {
         (Known::Answered(AnswerClass::Failed | AnswerClass::RefusedAddress | AnswerClass::RefusedCredential, fault), _) => {
             Fate::Tell(fault.unwrap_or(HttpFault::Incomplete))
         }
+        // It was to be told that no answer came, and goes on from there as it did before.
+        (Known::Answered(AnswerClass::Unknown, Some(fault)), _) => Fate::Tell(fault),
         (_, Some(true)) => Fate::Tell(HttpFault::Incomplete),
         (_, _) if act.ask.is_safe() => Fate::Again,
         (Known::Asked | Known::Answered(AnswerClass::Unknown, _), Some(false)) => Fate::Again,

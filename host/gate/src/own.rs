@@ -145,6 +145,8 @@ impl Held<'_> {
     pub(crate) fn host_answered(&mut self, number: u64, outcome: AnswerClass, answer: HostAnswer) -> Result<(), Stop> {
         let Some(going) = self.inner.own.remove(&number) else { return Ok(()) };
         let (peer, sent) = going.unzip();
+        // As for an act of the run: what was sent and not answered may have happened.
+        let outcome = if outcome == AnswerClass::Failed && sent.is_some() { AnswerClass::Unknown } else { outcome };
         let record = HostAnswered {
             at: self.now_ms(),
             bytes: answer.bytes,

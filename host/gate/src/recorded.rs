@@ -210,7 +210,7 @@ impl Recorded {
 
     /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
-        let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, _)));
+        let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, None)));
         let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && !is_safe(&ask.ask));
         let unsettled = unsettled.filter(|ask| !self.words.contains_key(&ask.op));
         unsettled.map(|ask| (ask.op, ask.ask.clone())).collect()

@@ -8,6 +8,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::open::own;
+use crate::trouble::within;
+
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -118,15 +121,7 @@ pub enum Exposed {
 impl Exposed {
     /// Finds the `Exposed` within an error, or within one of its causes.
     pub fn of<'e>(err: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        let mut next = Some(err);
-        while let Some(err) = next {
-            let inner = err.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            if let Some(found) = inner.and_then(|inner| inner.downcast_ref()).or_else(|| err.downcast_ref()) {
-                return Some(found);
-            }
-            next = err.source();
-        }
-        None
+        within(err)
     }
 
     /// A shell command that repairs it.
@@ -137,6 +132,8 @@ impl Exposed {
             Self::Owner { path, own, .. } => format!("sudo chown -R {own} {}", quoted(path)),
             Self::Mode { path, kind: Kind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
             Self::Mode { path, .. } => format!("chmod 600 {}", quoted(path)),
+            // Root is to use its own home, or to be the user whose home that is: what root leaves there locks the user out.
+            Self::OwnerAbove { owner, .. } if own() == 0 => format!("sudo -u '#{owner}' bailiwick"),
             Self::OwnerAbove { .. } => "export BAILIWICK_HOME=~/.bailiwick BAILIWICK_STATE=~/.bailiwick-state".to_owned(),
             Self::ModeAbove { path, .. } => format!("chmod go-w {}", quoted(path)),
             Self::LinkAbove { path, real } => format!("export BAILIWICK_HOME={}", quoted(real.as_deref().unwrap_or(path))),

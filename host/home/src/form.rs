@@ -13,16 +13,14 @@
 //! INVARIANT: the first two lines are the same in every form there will be, so that an older program can say which program is needed.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::lock::lock;
-use crate::open::{Access, open, open_handed, sync_folder};
+use crate::aside::{Aside, PRIVATE};
+use crate::open::{Access, open, open_handed};
 
 /// The file's name in a home.
 pub const FORM_FILE: &str = "form";
-/// The name under which it is written.
-const NEW: &str = "form.new";
 /// BOUND: a longer file is no form.
 const BYTES_MAX: u64 = 4096;
 /// BOUND: letters of a version that is quoted in a message.
@@ -179,7 +177,8 @@ fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<O
     text.and_then(|text| Form::parse(&text)).ok_or(FormError::Broken(path))?.judge(home, known).map(Some)
 }
 
-/// Has a home say its form, where it does not yet. The home's folder is there. On the disk when this returns.
+/// Has a home say its form, where it does not yet: of several processes that make a home at once, one says it, and the others find it said. The
+/// home's folder is there. On the disk when this returns.
 ///
 /// # Errors
 /// As [`form`]; or the file can't be written.
@@ -187,26 +186,16 @@ pub fn say_form(home: &Path, known: &KnownForms) -> Result<Form, FormError> {
     if let Some(form) = form(home, known)? {
         return Ok(form);
     }
-    let form = Form::of(known);
+    let said = Form::of(known);
     let path = home.join(FORM_FILE);
-    put(home, &path, form.to_text().as_bytes()).map_err(|cause| FormError::Io { path, cause })?;
-    Ok(form)
-}
-
-/// The file in the making is locked, so of several processes that make a home at once, one writes it, and the others find it written. What a
-/// process has left that died here is written over.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
-fn put(home: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = home.join(NEW);
-    let mut file = lock(&new, "makes the home")?;
-    if fs::exists(path)? {
-        return fs::remove_file(&new);
-    }
-    file.set_len(0)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    sync_folder(home)
+    let put = || {
+        let mut aside = Aside::begin(&path, PRIVATE)?;
+        aside.write(said.to_text().as_bytes())?;
+        aside.put_first()
+    };
+    let is_mine = put().map_err(|cause| FormError::Io { path: path.clone(), cause })?;
+    let there = if is_mine { None } else { form(home, known)? };
+    Ok(there.unwrap_or(said))
 }
 
 #[cfg(test)]
@@ -230,16 +219,9 @@ mod tests {
     fn what_a_home_says_comes_back_and_is_said_once() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(form(home.path(), &KNOWN).unwrap(), None);
-        let left = home.path().join(NEW);
-        fs::write(
-            &left,
-            b"left over, and longer than any form that this program would say, so that an end of it would be seen: 0123456789\n",
-        )
-        .unwrap();
-        fs::set_permissions(&left, fs::Permissions::from_mode(0o600)).unwrap();
         let said = say_form(home.path(), &KNOWN).unwrap();
         assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(said.clone()));
-        assert_eq!(crate::list(home.path()).unwrap(), [FORM_FILE], "what was left over is gone");
+        assert_eq!(crate::list(home.path()).unwrap(), [FORM_FILE], "nothing is left over");
         // A program that needs less does not say anything else.
         let older = KnownForms { program: "0.2.1", ..KNOWN };
         assert_eq!(say_form(home.path(), &older).unwrap(), said);

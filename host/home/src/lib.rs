@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod aside;
 mod exposed;
 mod form;
 mod ground;
@@ -18,7 +20,10 @@ mod open;
 mod other;
 mod patience;
 mod private;
+mod trouble;
 
+pub use accounts::name_of;
+pub use aside::{Aside, PRIVATE, SHARED, replace, sweep};
 pub use exposed::{Exposed, Kind};
 pub use form::{FORM_FILE, Form, FormError, KnownForms, form, form_handed, say_form};
 pub use ground::{Footing, Ground, ground};
@@ -27,3 +32,4 @@ pub use open::{Access, create_new, is_unfinished, list, make_folder, open, open_
 pub use other::{Doing, Other};
 pub use patience::{GaveUp, Patience, Signal, TELL_AFTER, WAIT_MAX, Waiting, patience, set_patience};
 pub use private::check;
+pub use trouble::{Cause, Trouble, size, told, told_of};

@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::exposed::{Exposed, Kind};
+use crate::trouble::told;
 
 /// The permission bits of a mode.
 const PERMISSIONS: u32 = 0o7777;
@@ -37,9 +38,13 @@ pub(crate) fn own() -> u32 {
 /// without waiting for the other end of a FIFO. It is checked again once it is open, since only that shows what was opened.
 ///
 /// # Errors
-/// [`Exposed`] within, if it is not a regular file of this user alone; else the system's error.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+/// [`Exposed`] within, if it is not a regular file of this user alone; else the system's error, in words.
 pub fn open(path: &Path, access: Access) -> io::Result<File> {
+    open_here(path, access).map_err(|cause| told(path, cause))
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn open_here(path: &Path, access: Access) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(found) => judge(path, &found, Kind::File)?,
         Err(err) if access == Access::Make && err.kind() == io::ErrorKind::NotFound => {}
@@ -58,7 +63,7 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
 /// The system's error; anything that is there already.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn create_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(|cause| told(path, cause))
 }
 
 /// Opens a regular file that may belong to anybody: a file of a copy of a home that an auditor was given. Links are followed; nothing else
@@ -66,8 +71,12 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// [`Exposed`] within, if it is not a regular file; else the system's error.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn open_handed(path: &Path) -> io::Result<File> {
+    open_any(path).map_err(|cause| told(path, cause))
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn open_any(path: &Path) -> io::Result<File> {
     let regular = |found: &Metadata| match Kind::of(found.file_type()) {
         Kind::File => Ok(()),
         kind => Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::File }),
@@ -78,7 +87,7 @@ pub fn open_handed(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn flags(flags: OFlags) -> i32 {
+pub(crate) fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or(0)
 }
 
@@ -88,11 +97,11 @@ fn flags(flags: OFlags) -> i32 {
 /// [`Exposed`] within, if it is not a folder of this user alone; else the system's error.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => make(path)?,
-        Err(err) => return Err(err),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => make(path).map_err(|cause| told(path, cause))?,
+        Err(err) => return Err(told(path, err)),
         Ok(_) => {}
     }
-    judge(path, &fs::symlink_metadata(path)?, Kind::Folder)
+    judge(path, &fs::symlink_metadata(path).map_err(|cause| told(path, cause))?, Kind::Folder)
 }
 
 /// Makes it, and returns when its name is on the disk, with the names of those above it that were missing. Otherwise a loss of power could
@@ -115,8 +124,7 @@ fn make(path: &Path) -> io::Result<()> {
 /// Whether a file of this name is one that a process leaves behind if it dies while it writes it.
 #[must_use]
 pub fn is_unfinished(name: &str) -> bool {
-    let is_number = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
-    name.ends_with(".next") || name.rsplit_once(".new").is_some_and(|(_, rest)| is_number(rest))
+    name.ends_with(".next") || name.ends_with(".new")
 }
 
 /// The names in a folder of the home.
@@ -125,11 +133,12 @@ pub fn is_unfinished(name: &str) -> bool {
 /// [`Exposed`] within, if a link or another thing is in its place; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
-    let kind = Kind::of(fs::symlink_metadata(path)?.file_type());
+    let kind = Kind::of(fs::symlink_metadata(path).map_err(|cause| told(path, cause))?.file_type());
     if kind != Kind::Folder {
         return Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::Folder }.into());
     }
-    fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    let names = || -> io::Result<Vec<OsString>> { fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name())).collect() };
+    names().map_err(|cause| told(path, cause))
 }
 
 /// Returns when the names in a folder are on the disk.
@@ -139,7 +148,7 @@ pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     let flags = flags(OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC);
-    OpenOptions::new().read(true).custom_flags(flags).open(path)?.sync_all()
+    OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(|folder| folder.sync_all()).map_err(|cause| told(path, cause))
 }
 
 /// Checks that it is what belongs there, that it belongs to this user, and that no other user can use it.
@@ -172,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_half_written_is_known_by_its_name() {
-        for name in ["form.new12", "vault.new7", "journal.pub.new", "home.key.next", "00000002.new"] {
+        for name in ["form.12.0.new", "journal.pub.new", "home.key.next", "00000002.new"] {
             assert!(is_unfinished(name), "{name}");
         }
         for name in ["form", "journal.base", "news", "a.newer", "set-aside-0001"] {

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::exposed::{Exposed, Kind};
 use crate::open::{judge, list, own};
+use crate::trouble::told;
 
 /// Write rights of other users.
 const OTHERS_WRITE: u32 = 0o022;
@@ -23,6 +24,10 @@ const SOCKET: &str = "host.sock";
 /// # Errors
 /// [`Exposed`] within; else what the system says.
 pub fn check(folder: &Path) -> io::Result<()> {
+    check_all(folder).map_err(|cause| told(folder, cause))
+}
+
+fn check_all(folder: &Path) -> io::Result<()> {
     let real = way(folder)?;
     let found = match fs::symlink_metadata(&real) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),

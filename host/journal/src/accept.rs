@@ -73,7 +73,7 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
     let now = Remembered { log: key.log(), size: walker.tree.size(), root: walker.tree.root() };
     let index = index::path(home);
     match RealDisk.remove(&index) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path: index, cause }),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(io_at(&index)(cause)),
         _ => {}
     }
     // What can't be read is not what is taken.

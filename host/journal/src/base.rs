@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use effect::{Digest, RunId};
 
 use crate::disk::{Disk, Replace, read_handed, replace};
+use crate::err::Unread;
 use crate::ids::LogId;
 use crate::note::{NoteSigner, PublicKey};
 use crate::wire::{hex, unhex};
@@ -37,10 +38,10 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 }
 
 /// Why a base can't be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BaseError {
     /// It could not be read.
-    Unreadable(io::ErrorKind),
+    Unreadable(Unread),
     /// It is not what this key signed.
     Forged,
 }
@@ -84,7 +85,7 @@ impl Base {
 
     /// The base of a home, or of a folder of segments. `None` if the log begins with its first record.
     pub(crate) fn read(folder: &Path, key: &PublicKey) -> Result<Option<Self>, BaseError> {
-        let read = read_handed(&path(folder), FILE_BYTES_MAX).map_err(|cause| BaseError::Unreadable(cause.kind()))?;
+        let read = read_handed(&path(folder), FILE_BYTES_MAX).map_err(|cause| BaseError::Unreadable(Unread::new(&path(folder), cause)))?;
         let Some(bytes) = read else { return Ok(None) };
         let parts = || {
             let text = str::from_utf8(&bytes).ok()?;

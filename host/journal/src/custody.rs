@@ -123,7 +123,7 @@ fn check_signer(home: &Path, numbers: &[u32], log: LogId) -> Result<(), OpenErro
 /// The home's key opens the keys of runs. Those that were forgotten say nothing.
 fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
     let path = keys::run_keys_path(home);
-    let io = |cause: io::Error| OpenError::Io { path: path.clone(), cause };
+    let io = |cause: io::Error| io_at(&path)(cause);
     let Some(file) = KeyFile::open(home).map_err(io)? else { return Ok(()) };
     let slots = file.slots().map_err(io)?;
     let (mut tried, mut opened) = (0, false);

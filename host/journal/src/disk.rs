@@ -8,6 +8,8 @@ use std::path::Path;
 use home::{Access, Ground};
 use rustix::fs::FallocateFlags;
 
+use crate::wire::wide;
+
 /// The changes a journal makes to a disk. What it only reads, it reads directly.
 pub(crate) trait Disk: Send + Sync {
     /// Makes an empty file that only the owner can read; an existing one is emptied.
@@ -29,6 +31,10 @@ pub(crate) trait Disk: Send + Sync {
     /// What a folder lies on, or would lie on. Changes nothing: it is here so that a test can put a home on any kind.
     fn ground(&self, path: &Path) -> io::Result<Ground> {
         home::ground(path)
+    }
+    /// How long a file may become that this process writes (setrlimit(2)), in bytes.
+    fn longest(&self) -> u64 {
+        rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX)
     }
 }
 
@@ -82,9 +88,21 @@ impl Disk for RealDisk {
     }
 }
 
-/// Writes all of it or fails: a short write means that something is wrong with the disk, and is not continued.
+/// Writes all of it or fails. A write that did only a part is gone on with, since only the next one says why: a full disk, a quota or a limit
+/// lets through what still fits.
 pub(crate) fn write_whole(disk: &dyn Disk, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    if disk.write(file, bytes, at)? == bytes.len() { Ok(()) } else { Err(io::Error::new(io::ErrorKind::WriteZero, "short write")) }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = disk.write(file, rest, at + wide(bytes.len() - rest.len()))?;
+        rest = match rest.get(written..) {
+            Some(left) if written > 0 => left,
+            _ => {
+                let text = format!("of {} bytes the last {} could not be written", bytes.len(), rest.len());
+                return Err(io::Error::new(io::ErrorKind::WriteZero, text));
+            }
+        };
+    }
+    Ok(())
 }
 
 /// Whether a new content must be on the disk before it takes the old one's place.
@@ -130,7 +148,7 @@ fn read(file: io::Result<File>, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     };
     let mut bytes = Vec::new();
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
-    if crate::wire::wide(bytes.len()) > bytes_max {
+    if wide(bytes.len()) > bytes_max {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(Some(bytes))

@@ -9,77 +9,14 @@ use effect::{Digest, RunId};
 use crate::ids::{LogId, Position};
 use crate::note::NoteError;
 
-/// What the log was doing when it could not go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Laying out a new segment.
-    Segment,
-    /// Writing a batch.
-    Write,
-    /// Syncing a batch.
-    Sync,
-    /// Writing or syncing the file of run keys.
-    Keys,
-    /// Writing the second state.
-    State,
-    /// Numbering: no segment number or index is left.
-    Number,
-    /// Looking whether everything lies as it was left.
-    Exchanged,
-    /// Nothing failed: the journal was closed.
-    Closed,
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Segment => "a new segment could not be laid out",
-            Self::Write => "a batch could not be written",
-            Self::Sync => "a batch could not be synced",
-            Self::Keys => "a run key could not be written",
-            Self::State => "the second state could not be written",
-            Self::Number => "the log is full",
-            Self::Exchanged => "somebody else has changed what is written to",
-            Self::Closed => "the journal is closed",
-        })
-    }
-}
-
-/// The journal has stopped for good: nothing that waited is durable, and nothing more will be accepted by this process.
-///
-/// A failed sync is never tried again, since the kernel may forget the pages that it could not write. Opening the home again
-/// looks at what is really there.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the record has stopped: {step}")]
-pub struct Broken {
-    /// What failed.
-    pub step: Step,
-    /// With what error, unless the journal was closed.
-    #[source]
-    pub cause: Option<Arc<io::Error>>,
-}
-
-impl Broken {
-    pub(crate) fn new(step: Step, cause: io::Error) -> Self {
-        Self { step, cause: Some(Arc::new(cause)) }
-    }
-
-    pub(crate) fn closed() -> Self {
-        Self { step: Step::Closed, cause: None }
-    }
-
-    /// Whether the disk is full: the one cause that an operator can remove without looking further.
-    pub fn is_disk_full(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-    }
-}
+pub use crate::broken::{Broken, Step};
 
 /// Why a record was not taken. Nothing of it is on the log.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
     /// Nothing more can be recorded by this process.
-    #[error("nothing can be recorded")]
-    Broken(#[source] Broken),
+    #[error(transparent)]
+    Broken(Broken),
     /// The run was not opened here, or has ended.
     #[error("run `{run}` is not open")]
     RunNotOpen {
@@ -135,6 +72,55 @@ pub struct Fault {
     pub at: Position,
     /// What is wrong.
     pub what: FaultKind,
+}
+
+impl Fault {
+    /// Why the system could not read it, if that is the fault. Then nothing is known to be damaged.
+    pub fn unread(&self) -> Option<&Unread> {
+        match &self.what {
+            FaultKind::Unreadable(unread) => Some(unread),
+            _ => None,
+        }
+    }
+}
+
+/// Says of a fault whether something is damaged or could only not be read.
+fn of_fault(fault: &Fault) -> &'static str {
+    if fault.unread().is_some() { "the record could not be read" } else { "the record is damaged" }
+}
+
+/// What is wrong with a file system or with rights, if an error of this room comes from that.
+pub fn trouble_of<'e>(err: &'e (dyn std::error::Error + 'static)) -> Option<&'e home::Trouble> {
+    let mut next = Some(err);
+    while let Some(err) = next {
+        if let Some(unread) = err.downcast_ref::<Fault>().and_then(Fault::unread) {
+            return unread.trouble.as_ref();
+        }
+        next = err.source();
+    }
+    home::Trouble::of(err)
+}
+
+/// Why the system could not read something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct Unread {
+    words: String,
+    /// What is wrong with the file system or with rights, if it is that.
+    pub trouble: Option<home::Trouble>,
+}
+
+impl Unread {
+    pub(crate) fn new(path: &std::path::Path, cause: io::Error) -> Self {
+        let cause = home::told(path, cause);
+        let trouble = home::Trouble::of(&cause).cloned();
+        Self { words: format!("`{}`: {cause}", path.display()), trouble }
+    }
+
+    /// The same, of an error that was put into words already.
+    pub(crate) fn of(err: &dyn std::error::Error, trouble: &home::Trouble) -> Self {
+        Self { words: format!("{err}: {trouble}"), trouble: Some(trouble.clone()) }
+    }
 }
 
 /// What is wrong at a place.
@@ -225,9 +211,9 @@ pub enum FaultKind {
     /// No public key to check with, or a malformed one.
     #[error("the public key is unreadable")]
     KeyUnreadable,
-    /// The system could not read it.
-    #[error("it could not be read ({0})")]
-    Unreadable(io::ErrorKind),
+    /// The system could not read it. That says nothing about what is there.
+    #[error("it could not be read: {0}")]
+    Unreadable(Unread),
 }
 
 /// A record whose form this version of the program does not know, since a newer one wrote it. It is whole.
@@ -318,8 +304,8 @@ pub enum OpenError {
     /// The system gave no randomness.
     #[error("no randomness for a new key")]
     NoRandomness,
-    /// Something below the last trailer is missing or different.
-    #[error("the record is damaged")]
+    /// Something below the last trailer is missing or different, or can't be read.
+    #[error("{}", of_fault(.0))]
     Fault(#[source] Fault),
     /// The log is not the one, or not all of the one, that was acknowledged here before. `accept_rollback` takes it as it is.
     #[error("{}", unmet(*log, *size, *known))]
@@ -400,8 +386,8 @@ pub enum ReadError {
         #[source]
         cause: io::Error,
     },
-    /// What is there is not what was written.
-    #[error("the record is damaged")]
+    /// What is there is not what was written, or can't be read.
+    #[error("{}", of_fault(.0))]
     Fault(#[source] Fault),
     /// There is no log here.
     #[error("there is no log in `{}`", home.display())]

@@ -146,5 +146,11 @@ pub(crate) fn look_at_locks(home: &Path) -> Result<Option<Vec<File>>, OpenError>
 
 pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
-    |cause| OpenError::Io { path, cause }
+    |cause| OpenError::Io { cause: home::told(&path, cause), path }
+}
+
+/// The same, where it is known how many bytes were needed.
+pub(crate) fn io_needing(path: &Path, bytes: u64) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |cause| OpenError::Io { cause: home::told_of(&path, bytes, cause), path }
 }

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::disk::{Disk, Replace, read_handed, read_own, replace};
 use crate::err::OpenError;
+use crate::hold::io_at;
 use crate::mac::{Mac, derive};
 use crate::note::{NoteSigner, PublicKey};
 use crate::wire::Fields;
@@ -237,7 +238,7 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
-    let io = |cause| OpenError::Io { path: path.to_owned(), cause };
+    let io = |cause| io_at(path)(cause);
     let missing = || OpenError::Key { path: path.to_owned() };
     let bytes = Zeroizing::new(read_own(path, 32).map_err(io)?.ok_or_else(missing)?);
     bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| missing())
@@ -245,7 +246,7 @@ fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
 
 /// Makes a secret unless it is there.
 fn ensure_secret(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
-    let io = |cause| OpenError::Io { path: path.to_owned(), cause };
+    let io = |cause| io_at(path)(cause);
     if std::fs::exists(path).map_err(io)? {
         return Ok(());
     }
@@ -276,13 +277,18 @@ pub(crate) fn put_public(disk: &dyn Disk, home: &Path, signer: &NoteSigner) -> R
     if read_own(&path, 4096).ok().flatten().as_deref() == Some(text.as_bytes()) {
         return Ok(());
     }
-    replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(|cause| OpenError::Io { path, cause })
+    replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(io_at(&path))
 }
 
 /// The public key kept in a folder.
 pub(crate) fn load_public(folder: &Path) -> Option<PublicKey> {
-    let bytes = read_handed(&public_path(folder), 4096).ok()??;
-    String::from_utf8(bytes).ok()?.parse().ok()
+    read_public(folder).ok()?
+}
+
+/// The same, where it matters why there is none: `None` if it is not there or is no key.
+pub(crate) fn read_public(folder: &Path) -> io::Result<Option<PublicKey>> {
+    let bytes = read_handed(&public_path(folder), 4096)?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()))
 }
 
 #[cfg(test)]

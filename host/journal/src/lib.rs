@@ -24,6 +24,7 @@
 mod accept;
 mod ahead;
 mod base;
+mod broken;
 mod chain;
 mod custody;
 mod derived;
@@ -69,7 +70,7 @@ mod tests;
 pub use accept::{AcceptedRollback, accept_rollback};
 pub use base::Base;
 pub use derived::{Derived, Forged, Mark};
-pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, Newer, OpenError, ReadError, Step};
+pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, Newer, OpenError, ReadError, Step, Unread, trouble_of};
 pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 pub use hold::lock_files;
 pub use ids::{LogId, LogIdError, Position, log_run};

@@ -16,7 +16,7 @@ use crate::custody::{self, Custody, Missing};
 use crate::disk::{Disk, write_whole};
 use crate::err::{Fault, FaultKind, KnownFrom, OpenError};
 use crate::frame::{HEADER_END, Header};
-use crate::hold::{Hold, Locked, hold, io_at, lock_path};
+use crate::hold::{Hold, Locked, hold, io_at, io_needing, lock_path};
 use crate::ids::{LogId, Position};
 use crate::index::{Index, Snapshot};
 use crate::journal::{Committed, Journal, Options, Shared};
@@ -30,7 +30,7 @@ use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::read::base_fault;
 use crate::salvage;
-use crate::segment::{self, SEGMENT_BYTES_MAX};
+use crate::segment::{self, Room, SEGMENT_BYTES_MAX, is_full};
 use crate::stamp::{Patrol, is_as_indexed, stamps};
 use crate::state::{Remembered, StateFile};
 use crate::ticket::Herald;
@@ -38,6 +38,9 @@ use crate::tree::Tree;
 use crate::walk::{Before, End, Head, Known, Signatures, Walker, end_of_checkpoint, root_signed_at, walk};
 use crate::wire::{narrow, wide};
 use crate::writer::{Tail, Writer};
+
+/// BOUND: space that a new log must have at least.
+const FIRST_BYTES: u64 = 64 << 10;
 
 /// What was found when a home was opened.
 #[derive(Clone, Debug)]
@@ -116,6 +119,7 @@ impl Opening<'_> {
         check_ground(&*disk, home, state, &options)?;
         let Hold { lock, tail, folder } = hold(home)?;
         segment::remove_unfinished(&*disk, &folder).map_err(io_at(&folder))?;
+        remove_unfinished(&*disk, home)?;
         let numbers = segment::list(&folder).map_err(io_at(&folder))?;
         let Custody { signer, home_key } = custody::take(&*disk, home, (state, &numbers), missing)?;
         let base = base_of(home, signer.public())?;
@@ -149,6 +153,18 @@ impl Opening<'_> {
         let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
         Ok((start.begin(found, tail, state)?, opened))
     }
+}
+
+/// Takes away what was left of replacing the log's own files in the home. A part of a key may be among it.
+fn remove_unfinished(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
+    // `journal.key`, `journal.pub` and `journal.index` are all written under the first name.
+    for aside in [crate::index::path(home), keys::home_key_path(home)].map(|path| path.with_extension("new")) {
+        match disk.remove(&aside) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(io_at(&aside)(cause)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a home or a second state where locks or syncs can't be relied on, unless the operator has named that kind.
@@ -266,8 +282,9 @@ fn take_tail(
 ) -> Result<Tail, OpenError> {
     let Some((number, file)) = locked else {
         let header = Header { log: signer.public().log(), number: 1, first: 0, begins: HEADER_END };
-        let capacity = options.segment_bytes;
-        return Tail::create(disk, folder, header, &[], capacity).map_err(io_at(folder));
+        // A first batch has room for at least one record.
+        let room = Room { wanted: options.segment_bytes, least: FIRST_BYTES.min(options.segment_bytes) };
+        return Tail::create(disk, folder, header, &[], room).map_err(io_needing(folder, room.least));
     };
     let path = segment::path(folder, number);
     let end = found.end.at.offset;
@@ -275,8 +292,10 @@ fn take_tail(
         if found.end.torn_bytes > 0 {
             disk.truncate(&file, end)?;
         }
-        let capacity = file.metadata()?.len().max(options.segment_bytes);
-        disk.allocate(&file, capacity)?;
+        let there = file.metadata()?.len();
+        let room = Room { wanted: there.max(options.segment_bytes), least: there };
+        // What could not be reserved is looked for again when it is needed: the next batch may fit in what is there.
+        let capacity = segment::reserve(disk, &file, room).or_else(|cause| if is_full(&cause) { Ok(there) } else { Err(cause) })?;
         if let Some(start) = found.end.last_batch {
             // A sync that failed may have left this batch in memory only, where it reads well until the power goes. Writing it again
             // makes the sync below speak of it.

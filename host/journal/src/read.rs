@@ -124,7 +124,10 @@ impl Reader {
     /// There is no log, or its beginning is damaged.
     pub fn open(home: &Path) -> Result<Self, ReadError> {
         let folder = segment::folder(home);
-        let first = segment::list(&folder).map_err(|cause| ReadError::Io { path: folder.clone(), cause })?.first().copied();
+        let first = segment::list(&folder)
+            .map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?
+            .first()
+            .copied();
         let first = first.ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
         let (_, header) = segment::open(&folder, first, None).map_err(ReadError::Fault)?;
         let sight = Sight::of(home, header.log).map_err(|err| ReadError::Fault(base_fault(err)))?;
@@ -171,7 +174,7 @@ impl Reader {
         // What is remembered is read first: whoever writes meanwhile only adds to what is there.
         let remembered = Memory::of(home, state);
         let folder = segment::folder(home);
-        let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { path: folder.clone(), cause })?;
+        let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
         let Some(first) = numbers.first().copied() else {
             return Err(remembered.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
         };
@@ -315,14 +318,14 @@ impl Reader {
     }
 
     pub(crate) fn io(&self, cause: std::io::Error) -> ReadError {
-        ReadError::Io { path: self.folder.clone(), cause }
+        ReadError::Io { cause: home::told(&self.folder, cause), path: self.folder.clone() }
     }
 }
 
 /// A base that can't be used: then nobody knows where the log begins.
 pub(crate) fn base_fault(err: BaseError) -> Fault {
     let what = match err {
-        BaseError::Unreadable(kind) => FaultKind::Unreadable(kind),
+        BaseError::Unreadable(unread) => FaultKind::Unreadable(unread),
         BaseError::Forged => FaultKind::BaseForged,
     };
     Fault { at: Position { offset: 0, ..Position::start() }, what }

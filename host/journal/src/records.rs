@@ -134,7 +134,7 @@ impl Records {
                         None => return Ok(false),
                     },
                 },
-                Err(ReadError::Fault(fault)) if !matches!(fault.what, FaultKind::ChainBroken { .. }) => fault,
+                Err(ReadError::Fault(fault)) if is_passed_over(&fault) => fault,
                 read => return read,
             };
             let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
@@ -313,5 +313,14 @@ impl Iterator for Records {
             }
         }
         self.ready.pop_front().map(Ok)
+    }
+}
+
+/// Whether the records behind it are shown nevertheless. What this user may not read is no damage: then nothing is left out.
+fn is_passed_over(fault: &Fault) -> bool {
+    match &fault.what {
+        FaultKind::ChainBroken { .. } => false,
+        FaultKind::Unreadable(unread) => unread.trouble.as_ref().is_some_and(|trouble| trouble.cause() == home::Cause::Device),
+        _ => true,
     }
 }

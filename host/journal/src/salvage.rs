@@ -66,8 +66,8 @@ impl Salvage {
     pub(crate) fn note(&self, home: &Path, damage: Damage) {
         let mut found = lock(&self.found);
         if found.len() < DAMAGES_MAX && !found.iter().any(|other| other.is_at(&damage.fault)) {
-            // A whole log of another home is nothing that reading all of it would show.
-            if !matches!(damage.fault.what, FaultKind::OtherLog { .. }) {
+            // A whole log of another home is nothing that reading all of it would show, and what could not be read may be whole.
+            if !matches!(damage.fault.what, FaultKind::OtherLog { .. } | FaultKind::Unreadable(_)) {
                 mark(home, &damage.fault);
             }
             found.push(damage);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::SeekFrom;
 
 use crate::disk::{Disk, write_whole};
-use crate::err::{Fault, FaultKind};
+use crate::err::{Fault, FaultKind, Unread};
 use crate::frame::{self, HEADER_BYTES, HEADER_END, Header, Parsed, TRAILER, frame_bytes, parse};
 use crate::hold::Locked;
 use crate::ids::{LogId, Position};
@@ -50,23 +50,70 @@ pub(crate) fn gap(first: u32, numbers: &[u32]) -> Option<u32> {
     (first..).zip(numbers).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
 }
 
+/// How much space is to be reserved for a segment, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// If there is so much.
+    pub(crate) wanted: u64,
+    /// In any case: what the next batch needs, or what is there already.
+    pub(crate) least: u64,
+}
+
+/// Reserves space for a file: as much as is wanted or, where there is less, half of what is free, so that the keys and second state can still
+/// be written. Gives how much the file has now.
+///
+/// # Errors
+/// There is not even room for the least.
+pub(crate) fn reserve(disk: &dyn Disk, file: &File, room: Room) -> io::Result<u64> {
+    let Room { mut wanted, least } = room;
+    let before = file.metadata()?.len();
+    loop {
+        let cause = match disk.allocate(file, wanted.max(least)) {
+            Ok(()) => return Ok(wanted.max(least)),
+            Err(cause) => cause,
+        };
+        // Some file systems keep what they found before they failed.
+        disk.truncate(file, before)?;
+        if wanted <= least || !is_full(&cause) {
+            return Err(cause);
+        }
+        // A quota or a limit of this process does not show in what is free, so it is halved in any case.
+        let free = rustix::fs::fstatvfs(file).map_or(u64::MAX, |found| found.f_bavail.saturating_mul(found.f_frsize));
+        wanted = (wanted / 2).min(before.saturating_add(free / 2));
+    }
+}
+
+/// Whether less would have fitted.
+pub(crate) fn is_full(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
+/// A segment that was laid out.
+pub(crate) struct LaidOut {
+    pub(crate) file: Locked,
+    /// Where its first batch goes.
+    pub(crate) begins: u64,
+    /// Up to where it has space.
+    pub(crate) capacity: u64,
+}
+
 /// Lays out a segment under a name that no reader looks at, and gives it its own name when it is on the disk.
-/// Nobody else can write it at any time, since it is locked first. Gives where its first batch goes, too.
-pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], bytes: u64) -> io::Result<(Locked, u64)> {
+/// Nobody else can write it at any time, since it is locked first.
+pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], room: Room) -> io::Result<LaidOut> {
     let begins = HEADER_END.saturating_add(u32::try_from(base.len()).map_err(|_| io::ErrorKind::FileTooLarge)?);
     let header = Header { begins, ..header };
     let to = path(folder, header.number);
     let aside = to.with_extension("new");
-    let laid_out = || -> io::Result<Locked> {
+    let laid_out = || -> io::Result<LaidOut> {
         let file = Locked::new(disk.create(&aside)?)?;
-        disk.allocate(&file, bytes)?;
+        let capacity = reserve(disk, &file, room)?;
         write_whole(disk, &file, &[&header.encode(), base].concat(), 0)?;
         disk.sync(&file)?;
         disk.rename(&aside, &to)?;
         disk.sync_folder(folder)?;
-        Ok(file)
+        Ok(LaidOut { file, begins: u64::from(begins), capacity })
     };
-    laid_out().map(|file| (file, u64::from(begins))).inspect_err(|_| {
+    laid_out().inspect_err(|_| {
         // Gives back what it took of a full disk. What stays is taken away when the home is opened.
         let _ = disk.remove(&aside);
     })
@@ -86,18 +133,19 @@ pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
 /// content.
 pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, Header), Fault> {
     let fault = |what| Fault { at: Position { segment: number, offset: 0, index: 0 }, what };
+    let path = path(folder, number);
     let unreadable = |cause: io::Error| match cause.kind() {
         io::ErrorKind::NotFound => fault(FaultKind::SegmentMissing),
-        kind => fault(FaultKind::Unreadable(kind)),
+        _ => fault(FaultKind::Unreadable(Unread::new(&path, cause))),
     };
-    let file = home::open_handed(&path(folder, number)).map_err(unreadable)?;
+    let file = home::open_handed(&path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.len() > SEGMENT_BYTES_MAX {
         return Err(fault(FaultKind::SegmentTooLong));
     }
     let mut bytes = [0; HEADER_BYTES];
     file.read_exact_at(&mut bytes, 0).map_err(|cause| match cause.kind() {
         io::ErrorKind::UnexpectedEof => fault(FaultKind::HeaderBroken),
-        kind => fault(FaultKind::Unreadable(kind)),
+        _ => fault(FaultKind::Unreadable(Unread::new(&path, cause))),
     })?;
     let broken = || fault(Header::newer(&bytes).map_or(FaultKind::HeaderBroken, |form| FaultKind::SegmentNewer { form }));
     let header = Header::decode(&bytes).ok_or_else(broken)?;

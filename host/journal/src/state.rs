@@ -67,6 +67,7 @@ pub fn remembered(path: &Path) -> io::Result<Option<Remembered>> {
 /// The file of one log, open for writing.
 pub(crate) struct StateFile {
     file: File,
+    path: PathBuf,
     log: LogId,
     turn: bool,
     watched: Watched,
@@ -81,12 +82,16 @@ impl StateFile {
             home::make_folder(state)?;
         }
         let path = state_path(state, now.log);
+        match disk.remove(&path.with_extension("new")) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
         if remembered(&path).ok().flatten().as_ref() != Some(now) {
             replace(disk, &path, now.line().repeat(2).as_bytes(), Replace::Durable)?;
         }
         let file = home::open(&path, Access::Write)?;
         let left = read_own(&path, FILE_BYTES_MAX)?.unwrap_or_default();
-        Ok(Self { watched: Watched::new(path, &file)?, file, log: now.log, turn: false, left })
+        Ok(Self { watched: Watched::new(path.clone(), &file)?, file, path, log: now.log, turn: false, left })
     }
 
     pub(crate) fn write(&mut self, disk: &dyn Disk, size: u64, root: Digest) -> io::Result<()> {
@@ -97,6 +102,11 @@ impl StateFile {
         self.left.resize(self.left.len().max(at + line.len()), 0);
         self.left.splice(at..at + line.len(), line.bytes());
         Ok(())
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether it is still the file at its path, and says what was written to it last.

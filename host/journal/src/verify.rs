@@ -10,7 +10,7 @@ use effect::{Digest, RunId};
 use crate::ahead::Ahead;
 use crate::base::Base;
 use crate::custody;
-use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError};
+use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError, Unread, trouble_of};
 use crate::extent::Memory;
 use crate::ids::{LogId, Position};
 use crate::index::Index;
@@ -90,7 +90,11 @@ impl Report {
 /// Verifies the log in a folder: a home, a copy of one, or the folder of segments alone. Without a key the folder's own is used.
 /// `state` is a file of second state. `each` is called for every leaf of every batch that holds, in order.
 pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Report {
-    let own = if key.is_some() { None } else { load_public(folder) };
+    let found = if key.is_some() { Ok(None) } else { keys::read_public(folder) };
+    let (own, unread) = match found {
+        Ok(own) => (own, None),
+        Err(cause) => (None, Some(Unread::new(&keys::public_path(folder), cause))),
+    };
     let signer = match (key, &own) {
         (Some(_), _) => SignerEvidence::Given,
         (None, Some(_)) => SignerEvidence::InFolder,
@@ -99,7 +103,7 @@ pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each
     let mut report = Report::new(signer);
     let checked = match key.or(own.as_ref()) {
         Some(key) => check(folder, key, known_from_file(state, key.log()), each, &mut report),
-        None => Err(fault_at(Position::start(), FaultKind::KeyUnreadable)),
+        None => Err(fault_at(Position::start(), unread.map_or(FaultKind::KeyUnreadable, FaultKind::Unreadable))),
     };
     report.end_with(checked);
     report
@@ -112,7 +116,7 @@ pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each
 pub fn verify_home(home: &Path, state: &Path, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<Report, ReadError> {
     let memory = Memory::of(home, Some(state));
     let folder = segment::folder(home);
-    let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { path: folder.clone(), cause })?;
+    let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
     if numbers.is_empty() {
         return Err(memory.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
     }
@@ -131,7 +135,10 @@ pub fn verify_home(home: &Path, state: &Path, each: &mut dyn FnMut(&Leaf<'_>)) -
     let checked = check(home, &key, known, each, &mut report);
     let checked = checked.and_then(|()| other(home, state, key.log()));
     report.end_with(checked);
-    report.keys = keys_fault(home, &numbers, report.key_slots);
+    match keys_fault(home, &numbers, report.key_slots) {
+        Ok(keys) => report.keys = keys,
+        Err(unread) => drop(report.fault.get_or_insert(fault_at(Position::start(), FaultKind::Unreadable(unread)))),
+    }
     Ok(report)
 }
 
@@ -156,18 +163,22 @@ fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
 }
 
 /// What is wrong with the keys of a home, in words.
-fn keys_fault(home: &Path, numbers: &[u32], needed: u64) -> Option<String> {
+fn keys_fault(home: &Path, numbers: &[u32], needed: u64) -> Result<Option<String>, Unread> {
     // What is remembered of the log was compared already.
     if let Err(err) = custody::look_checked(home, None, numbers) {
-        return Some(err.to_string());
+        return match trouble_of(&err) {
+            Some(trouble) => Err(Unread::of(&err, trouble)),
+            None => Ok(Some(err.to_string())),
+        };
     }
     let path = keys::run_keys_path(home);
     let there = match KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())) {
         Ok(there) => there,
-        Err(cause) => return Some(format!("could not read `{}`: {cause}", path.display())),
+        Err(cause) => return Err(Unread::new(&path, cause)),
     };
     let lacking = needed.saturating_sub(there);
-    (lacking > 0).then(|| format!("`{}` lacks {lacking} keys of runs: what was sealed in those can't be opened", path.display()))
+    let words = || format!("`{}` lacks {lacking} keys of runs: what was sealed in those can't be opened", path.display());
+    Ok((lacking > 0).then(words))
 }
 
 impl Report {
@@ -218,7 +229,7 @@ fn check(
     report.base = Base::read(folder, key).map_err(base_fault)?;
     let (home, inner) = (folder, segment::folder(folder));
     let folder = if inner.is_dir() { &*inner } else { folder };
-    let unreadable = |cause: std::io::Error| fault_at(start, FaultKind::Unreadable(cause.kind()));
+    let unreadable = |cause: std::io::Error| fault_at(start, FaultKind::Unreadable(Unread::new(folder, cause)));
     let numbers = segment::list(folder).map_err(unreadable)?;
     report.segments = numbers.len();
     let first = Base::first(report.base.as_ref());
@@ -273,6 +284,7 @@ fn known_from(path: &Path, log: LogId) -> Result<Known, FaultKind> {
         Ok(Some(known)) if known.log == log => Ok(Known::new(known.size, known.root, KnownFrom::SecondState)),
         Ok(Some(_)) => Err(FaultKind::StateForeign),
         Ok(None) => Err(FaultKind::StateUnreadable),
-        Err(_) => Err(FaultKind::StateUnreadable),
+        Err(cause) if cause.kind() == std::io::ErrorKind::InvalidData => Err(FaultKind::StateUnreadable),
+        Err(cause) => Err(FaultKind::Unreadable(Unread::new(path, cause))),
     }
 }

@@ -11,13 +11,13 @@ use effect::{Digest, RunId};
 
 use crate::ahead::Ahead;
 use crate::base::Base;
-use crate::err::{Fault, FaultKind, KnownFrom, Newer};
+use crate::err::{Fault, FaultKind, KnownFrom, Newer, Unread};
 use crate::frame::{LeafView, PAYLOAD};
 use crate::ids::Position;
 use crate::note::{Checkpoint, PublicKey};
 use crate::payload;
 use crate::scan::{Batch, Found, Scanner, Span};
-use crate::segment::{base, has_later_batch, open, scanner, written_after};
+use crate::segment::{base, has_later_batch, open, path, scanner, written_after};
 use crate::tree::{Node, Tree, leaf_hash};
 use crate::wire::wide;
 
@@ -301,15 +301,22 @@ pub(crate) fn walk(
             return Err(fault(FaultKind::RootDiffers));
         }
         let last = numbers.last() == Some(&number);
-        end = segment(number, last, scanner(file, &header, offset), walker, each)?;
+        end = segment((&path(folder, number), number), last, scanner(file, &header, offset), walker, each)?;
     }
     walker.finish().map_err(|what| Fault { at: end.at, what })?;
     Ok(end)
 }
 
-fn segment(number: u32, last: bool, mut scanner: Scanner, walker: &mut Walker<'_>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<End, Fault> {
+/// One segment, of which it is known whether it is the last one.
+fn segment(
+    (path, number): (&Path, u32),
+    last: bool,
+    mut scanner: Scanner,
+    walker: &mut Walker<'_>,
+    each: &mut dyn FnMut(&Leaf<'_>),
+) -> Result<End, Fault> {
     let here = |offset, index| Position { segment: number, offset, index };
-    let unreadable = |at: Position| move |cause: io::Error| Fault { at, what: FaultKind::Unreadable(cause.kind()) };
+    let unreadable = |at: Position| move |cause: io::Error| Fault { at, what: FaultKind::Unreadable(Unread::new(path, cause)) };
     let mut last_batch = None;
     loop {
         let size = walker.tree.size();

@@ -16,11 +16,11 @@ use crate::hold::Locked;
 use crate::ids::Position;
 use crate::index::{Index, Snapshot, weight};
 use crate::journal::{Committed, Options, Shared};
-use crate::keys::SLOT_BYTES;
+use crate::keys::{SLOT_BYTES, run_keys_path};
 use crate::left::{LeftTail, Watched};
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Meta, Pending};
-use crate::segment;
+use crate::segment::{self, LaidOut, Room};
 use crate::stamp::{Patrol, stamps};
 use crate::state::StateFile;
 use crate::ticket::{Herald, lock};
@@ -50,8 +50,8 @@ impl Tail {
     }
 
     /// Lays out a segment, and locks it before it has its name. `base` is what it begins with, if it is not the first one.
-    pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], capacity: u64) -> std::io::Result<Self> {
-        let (file, begins) = segment::create(disk, folder, header, base, capacity)?;
+    pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], room: Room) -> std::io::Result<Self> {
+        let LaidOut { file, begins, capacity } = segment::create(disk, folder, header, base, room)?;
         Self::new(folder, file, header.number, begins, capacity)
     }
 }
@@ -139,8 +139,10 @@ impl Writer {
     }
 
     fn commit(&mut self, pending: &mut Pending) -> Result<(), Broken> {
-        self.check_left().map_err(|cause| Broken::new(Step::Exchanged, cause))?;
-        self.keys(&mut pending.keys, &pending.forgotten).map_err(|cause| Broken::new(Step::Keys, cause))?;
+        self.check_left().map_err(|cause| Broken::of(Step::Exchanged, cause))?;
+        let bytes = wide((pending.keys.len() + pending.forgotten.len()) * SLOT_BYTES);
+        let written = self.keys(&mut pending.keys, &pending.forgotten);
+        written.map_err(|cause| Broken::new(Step::Keys, run_keys_path(&self.home), Some(bytes), cause))?;
         if !pending.leaves.is_empty() {
             self.batch(&mut pending.bytes, &pending.tree)?;
             self.tree = std::mem::take(&mut pending.tree);
@@ -182,7 +184,8 @@ impl Writer {
 
     fn batch(&mut self, bytes: &mut Vec<u8>, tree: &Tree) -> Result<(), Broken> {
         let needed = wide(bytes.len()) + TRAILER_ROOM;
-        if self.tail.end + needed > self.tail.capacity {
+        // A limit of this process may be less than what was reserved, perhaps by another one. A shorter segment keeps within it.
+        if self.tail.end + needed > self.tail.capacity.min(self.disk.longest()) {
             self.next_segment(needed)?;
         }
         let checkpoint = Checkpoint {
@@ -197,13 +200,17 @@ impl Writer {
         let start = begin(bytes, TRAILER);
         bytes.extend_from_slice(note.as_bytes());
         finish(bytes, start);
-        write_whole(&*self.disk, &self.tail.file, bytes, self.tail.end).map_err(|cause| Broken::new(Step::Write, cause))?;
-        self.disk.sync(&self.tail.file).map_err(|cause| Broken::new(Step::Sync, cause))?;
+        let (path, length) = (segment::path(&segment::folder(&self.home), self.tail.number), wide(bytes.len()));
+        let broken = |step, cause| Broken::new(step, path.clone(), Some(length), cause);
+        write_whole(&*self.disk, &self.tail.file, bytes, self.tail.end).map_err(|cause| broken(Step::Write, cause))?;
+        self.disk.sync(&self.tail.file).map_err(|cause| broken(Step::Sync, cause))?;
         self.tail.end += wide(bytes.len());
         self.tail.left.wrote(bytes);
         self.last = Some(checkpoint);
         if let Some(state) = &mut self.state {
-            state.write(&*self.disk, checkpoint.size, checkpoint.root).map_err(|cause| Broken::new(Step::State, cause))?;
+            state
+                .write(&*self.disk, checkpoint.size, checkpoint.root)
+                .map_err(|cause| Broken::new(Step::State, state.path().to_owned(), None, cause))?;
         }
         *lock(&self.shared.committed) = Committed { size: checkpoint.size, root: checkpoint.root, note: Some(note) };
         Ok(())
@@ -219,16 +226,18 @@ impl Writer {
     }
 
     fn next_segment(&mut self, needed: u64) -> Result<(), Broken> {
-        let broken = |cause| Broken::new(Step::Segment, cause);
-        let number = self.tail.number.checked_add(1).ok_or(Broken { step: Step::Number, cause: None })?;
+        let folder = segment::folder(&self.home);
+        let broken = |number, bytes, cause| Broken::new(Step::Segment, segment::path(&folder, number), bytes, cause);
+        let number = self.tail.number.checked_add(1).ok_or_else(Broken::full)?;
         // What was signed last, signed once more: the same note.
         let base = self.last.map(|last| put_base(&self.tree, &self.signer.sign(&last))).unwrap_or_default();
-        let capacity = self.options.segment_bytes.max(needed + wide(HEADER_BYTES + base.len()));
+        let least = needed + wide(HEADER_BYTES + base.len());
+        let room = Room { wanted: self.options.segment_bytes.max(least), least };
+        // Gives back what was reserved and not used: on a full disk the new segment may need it.
+        self.disk.truncate(&self.tail.file, self.tail.end).map_err(|cause| broken(self.tail.number, None, cause))?;
         let header = Header { log: self.signer.public().log(), number, first: self.tree.size(), begins: HEADER_END };
-        let next = Tail::create(&*self.disk, &segment::folder(&self.home), header, &base, capacity).map_err(broken)?;
-        // Gives back what was reserved and not used.
-        self.disk.truncate(&self.tail.file, self.tail.end).map_err(broken)?;
-        self.tail = next;
+        let next = Tail::create(&*self.disk, &folder, header, &base, room);
+        self.tail = next.map_err(|cause| broken(number, Some(least), cause))?;
         Ok(())
     }
 

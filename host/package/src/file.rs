@@ -1,10 +1,9 @@
 //! The files of this room: bounded reads of regular files, and writes that are either whole or not there.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use effect::Digest;
@@ -47,7 +46,7 @@ impl FileError {
 }
 
 pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    move |cause| FileError::Io { verb, path: path.to_owned(), cause }
+    move |cause| FileError::Io { verb, path: path.to_owned(), cause: home::told(path, cause) }
 }
 
 /// Opens a regular file for reading, and nothing else. It does not wait for the other end of a pipe. The path was resolved before, or is
@@ -137,39 +136,17 @@ pub(crate) fn folder(path: &Path) -> Result<(), FileError> {
 
 /// Writes a file for its owner alone: whole and on disk, or as it was before.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_as(path, bytes, 0o600)
+    write_as(path, bytes, home::PRIVATE)
 }
 
 /// The same for a file that is checked in: others may read it, as they may the one that it lies beside.
 pub(crate) fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_as(path, bytes, 0o644)
+    write_as(path, bytes, home::SHARED)
 }
 
-#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
 fn write_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    folder(parent)?;
-    let temporary = beside(path);
-    let written = write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path).map_err(failed("replace", path)));
-    if written.is_err() {
-        // What was half written is of no use; that it can't be removed either changes nothing.
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed("sync", parent))
-}
-
-#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed("make", path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", path))
-}
-
-fn beside(path: &Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    path.with_file_name(name)
+    folder(path.parent().unwrap_or(Path::new("/")))?;
+    home::replace(path, bytes, mode).map_err(failed("write", path))
 }
 
 /// Writes a file unless it holds these bytes already, so that tools that go by time have nothing to do.

@@ -72,6 +72,10 @@ impl Lock {
     /// One that can't be read.
     pub fn load(config: &Path) -> Result<Self, LockError> {
         let file = path(config);
+        // What an acceptance left beside it that was killed. The name is the whole of what may be swept here: this is the user's own folder.
+        if let (Some(folder), Some(name)) = (file.parent(), file.file_name()) {
+            home::sweep(folder, |left| name == left);
+        }
         let bytes = match file::read(&file, LOCK_BYTES_MAX) {
             Err(err) if err.is_absence() => return Ok(Self::default()),
             bytes => bytes?,

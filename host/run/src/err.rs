@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use effect::{RunId, UnknownAct};
 
@@ -26,8 +27,14 @@ pub enum RunError {
     #[error("the record of the home can't be used")]
     Record(#[source] journal::OpenError),
     /// The record can't be written any more.
-    #[error("the record can't be written: nothing further is done; free or mend the disk and run again")]
-    RecordBroken,
+    #[error("the record can't be written, so nothing further is done")]
+    RecordBroken {
+        /// Which run was under way and is on the record, if one was.
+        run: Option<RunId>,
+        /// Which file, which step, and why.
+        #[source]
+        cause: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The record can't be read.
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
@@ -182,6 +189,8 @@ pub enum RunError {
         exit: u8,
         /// Why.
         message: String,
+        /// What to do next, where that is plain.
+        help: Option<String>,
     },
     /// The process that holds the home could not be spoken to.
     #[error("the process that holds the home: {0}")]
@@ -206,8 +215,14 @@ pub enum RunError {
 }
 
 impl From<gate::RecordBroken> for RunError {
-    fn from(_: gate::RecordBroken) -> Self {
-        Self::RecordBroken
+    fn from(broken: gate::RecordBroken) -> Self {
+        Self::RecordBroken { run: None, cause: broken.cause }
+    }
+}
+
+impl From<journal::Broken> for RunError {
+    fn from(broken: journal::Broken) -> Self {
+        Self::RecordBroken { run: None, cause: Arc::new(broken) }
     }
 }
 
@@ -218,7 +233,10 @@ impl RunError {
             Self::Form(_) | Self::OtherVersion { .. } => 1,
             Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
             Self::Record(journal::OpenError::Unfit { .. }) => 1,
-            Self::Record(_) | Self::RecordBroken | Self::Read(_) | Self::Order(_) => 6,
+            Self::RecordBroken { .. } => 6,
+            // Nothing is known to be wrong with the record.
+            Self::Record(_) | Self::Read(_) | Self::Load { .. } if is_out_of_reach(self) => 1,
+            Self::Record(_) | Self::Read(_) | Self::Order(_) => 6,
             Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => 2,
             Self::Load { .. } => 6,
             Self::Refused { exit, .. } => *exit,
@@ -244,9 +262,34 @@ impl RunError {
         }
     }
 
+    /// What to do next about a file system, rights, or a record that could not be written; nothing for anything else.
+    pub fn help(&self) -> Option<String> {
+        let mend = journal::trouble_of(self).map(home::Trouble::mend);
+        match self {
+            Self::Refused { help, .. } => help.clone(),
+            Self::RecordBroken { run, .. } => Some(next_step(mend, *run)),
+            _ => mend.map(|mend| format!("{mend}, then say this again")),
+        }
+    }
+
     /// The error with its causes, each once.
     pub fn chain(&self) -> String {
         chain(self)
+    }
+}
+
+/// Whether the record only can't be reached: for want of rights or of descriptors.
+fn is_out_of_reach(err: &RunError) -> bool {
+    let cause = journal::trouble_of(err).map(home::Trouble::cause);
+    matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles))
+}
+
+/// What to do when the record can't be written. A run that is on the record is resumed: started again, it would ask everything again.
+pub(crate) fn next_step(mend: Option<String>, run: Option<RunId>) -> String {
+    let first = mend.map_or_else(String::new, |mend| format!("{mend}, then "));
+    match run {
+        Some(run) => format!("{first}`bailiwick resume {run}`; a new run would do again what this one did"),
+        None => format!("{first}say this again"),
     }
 }
 

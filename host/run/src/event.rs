@@ -49,6 +49,8 @@ pub enum Event {
         exit: u8,
         /// The error with its causes.
         message: String,
+        /// What to do next, where that is plain.
+        help: Option<String>,
     },
     /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::Holder::take_over`]).
     Left {},
@@ -270,7 +272,7 @@ mod tests {
         let room = poll_fn(|ctx| teller.poll_room(ctx));
         let (_, first) = tokio::join!(room, events.next());
         assert!(matches!(first, Some(Event::Said { .. })));
-        teller.tell(Event::Failed { exit: 1, message: "end".to_owned() });
+        teller.tell(Event::Failed { exit: 1, message: "end".to_owned(), help: None });
         drop(teller);
         let mut rest = 0;
         while let Some(event) = events.next().await {

@@ -57,7 +57,7 @@ impl House {
         let going = self.going();
         match closed {
             Ok(Ok(closed)) => closed.map(|()| going),
-            Ok(Err(_)) | Err(_) => Err(RunError::RecordBroken),
+            Ok(Err(_)) | Err(_) => Err(self.record_broken(None)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the process that holds a home has: the journal, the gate, engines, components, the network, and the runs that go on.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,16 @@ use broker::{LiveHandle, SystemClock};
 use effect::record::{Kind, Record, Recovered, VERSION};
 use effect::{Digest, Limits, RunId, SafeText, Stopping};
 use gate::{Clock as _, ClockMark, Gate, Ledger, Snapshot};
-use home::Access;
+use home::{Access, Aside};
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
 use sandbox::{Cache, Engine, EngineOptions, Prepared};
 use tokio::sync::watch;
 
-use crate::err::RunError;
+use crate::err::{RunError, chain};
 use crate::forms::FORMS;
 use crate::order::NetworkOrder;
+use crate::report::Broken;
 
 /// Where a home and its second state are.
 #[derive(Clone, Debug)]
@@ -182,29 +183,22 @@ impl Workshop {
     }
 }
 
-fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+pub(crate) fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
     let path = path.to_owned();
-    move |cause| RunError::Home { path, cause }
+    move |cause| RunError::Home { cause: home::told(&path, cause), path }
 }
 
 /// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays. One of
 /// another length is what a crash has left of the making of it, and is made anew: all it costs is compiling again.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
     if let Some(key) = read_cache_key(path)? {
         return Ok(key);
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
-    let new = path.with_extension(format!("new{}", std::process::id()));
-    let mut file = home::open(&new, Access::Make).map_err(home_err(&new))?;
-    file.set_len(0).and_then(|()| file.write_all(&key)).and_then(|()| file.sync_all()).map_err(home_err(&new))?;
-    let linked = std::fs::hard_link(&new, path);
-    std::fs::remove_file(&new).map_err(home_err(&new))?;
-    match linked {
-        Err(cause) if cause.kind() != std::io::ErrorKind::AlreadyExists => Err(home_err(path)(cause)),
-        _ => read_cache_key(path)?.ok_or(RunError::CacheKey(path.to_owned())),
-    }
+    let mut aside = Aside::begin(path, home::PRIVATE).map_err(home_err(path))?;
+    aside.write(&key).and_then(|()| aside.put_first()).map_err(home_err(path))?;
+    read_cache_key(path)?.ok_or(RunError::CacheKey(path.to_owned()))
 }
 
 /// SECURITY: a user who can read this key can make the host run any native code.
@@ -247,6 +241,7 @@ impl House {
             Err(journal::OpenError::Held { .. }) => return Err(RunError::Held(place.home.clone())),
             Err(err) => return Err(RunError::Record(err)),
         };
+        sweep(&place.home);
         let ledger = fold(&journal.reader()?, &opened)?;
         let clock = Arc::new(SystemClock::new());
         let change = ledger.clock_change(&ClockMark::of(&*clock));
@@ -352,9 +347,25 @@ impl House {
     /// The record can't be written.
     pub fn close(&self) -> Result<(), RunError> {
         self.inner.gate.snapshot(Snapshot::Always)?;
-        self.inner.journal.clone().close().map_err(|_| RunError::RecordBroken)?;
+        self.inner.journal.clone().close()?;
         self.index();
         Ok(())
+    }
+
+    /// The error of a record that broke, with what the journal knows of it.
+    pub(crate) fn record_broken(&self, run: Option<RunId>) -> RunError {
+        let cause: Arc<dyn std::error::Error + Send + Sync> = match self.inner.journal.broken() {
+            Some(broken) => Arc::new(broken),
+            None => Arc::new(std::io::Error::other("a record was not taken")),
+        };
+        RunError::RecordBroken { run, cause }
+    }
+
+    /// The same for a report. A run of which nothing is on the record has not begun.
+    pub(crate) fn told_broken(&self, run: RunId, is_on_record: bool) -> Broken {
+        let err = self.record_broken(is_on_record.then_some(run));
+        let why = std::error::Error::source(&err).map(chain).unwrap_or_default();
+        Broken { why, help: err.help().unwrap_or_default() }
     }
 
     /// Brings the index of what was touched up to date. It is derived, so if this fails, the next reader does it.
@@ -383,6 +394,13 @@ impl House {
         }
         networks.insert(order.clone(), network.clone());
         Ok(network)
+    }
+}
+
+/// Removes what processes that were killed, or that met a full disk, have left aside in the folders of a home.
+fn sweep(home: &Path) {
+    for folder in [home.to_owned(), home.join("cache"), home.join("components")] {
+        home::sweep(&folder, |_| true);
     }
 }
 

@@ -196,7 +196,7 @@ impl House {
         let resuming =
             Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes(), spent: recorded.spent() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
-        let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| RunError::RecordBroken)?;
+        let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| self.record_broken(Some(run)))?;
         let runtime = tokio::runtime::Handle::current();
         let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), runtime });
         let world = Replay::resume(recorded, live).map_err(load)?;
@@ -301,7 +301,7 @@ impl Life {
             Ok(report) => Event::Closed { report: Box::new(report) },
             // It has not ended: another process goes on with it, which the end of this one tells its client.
             Err(_) if house.is_leaving() => return entry.kept_to_the_end().await,
-            Err(err) => Event::Failed { exit: err.exit(), message: err.chain() },
+            Err(err) => Event::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
         };
         // The place is freed before the end is reported, because a listener may start the next run at once.
         drop(entry);
@@ -351,20 +351,17 @@ impl Life {
         if let Some(Stop::Diverged(divergence)) = ended.stop {
             return Err(RunError::Diverged { run: opening.run, divergence: *divergence });
         }
-        let closing = Self::closing(&self.gate, ended).await?;
+        let closing = Self::closing(&self.house, &self.gate, ended).await?;
         let sum = match self.begun {
-            Begun::Here => self.gate.take_sum(),
-            Begun::Before(_) => {
-                let reader = self.house.inner.journal.reader()?;
-                let read = tokio::task::spawn_blocking(move || read_sum(&reader, opening.run)).await;
-                read.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))??
-            }
+            Begun::Here if closing.0.outcome != Outcome::RecordBroken => self.gate.take_sum(),
+            // What this process has written of it is not all of it, or is not all on the record.
+            Begun::Here | Begun::Before(_) => sum_on_record(&self.house, opening.run).await?,
         };
         Ok(report(&self.house, &self.gate, closing, entry, sum))
     }
 
     /// Puts the end on the record, unless the run can't have one yet.
-    async fn closing(gate: &RunGate, ended: Ended) -> Result<(Closing, gate::Tally), RunError> {
+    async fn closing(house: &House, gate: &RunGate, ended: Ended) -> Result<(Closing, gate::Tally), RunError> {
         let Ended { mut outcome, output, peak_memory, active, world, .. } = ended;
         let Some(mut world) = world_back(world) else { return Err(RunError::Holder("the world of the run was lost".to_owned())) };
         // A run that was cut off from outside, or by a limit, may end anywhere in its record: only the guest's own end is held against it.
@@ -391,11 +388,18 @@ impl Life {
             // It stays open on the record: it can be resumed, or settled.
             Outcome::RecordBroken | Outcome::Unsettled { .. } => Ok((closing, gate::Tally::default())),
             _ => {
-                let tally = gate.close(closing.clone()).await.map_err(|_| RunError::RecordBroken)?;
+                let tally = gate.close(closing.clone()).await.map_err(|_| house.record_broken(Some(gate.opening().run)))?;
                 Ok((closing, tally))
             }
         }
     }
+}
+
+/// What the record has of a run.
+async fn sum_on_record(house: &House, run: RunId) -> Result<Sum, RunError> {
+    let (reader, size) = (house.inner.journal.reader()?, house.inner.journal.size());
+    let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
+    read.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?
 }
 
 fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> Report {
@@ -410,8 +414,10 @@ fn report(house: &House, gate: &RunGate, closed: (Closing, gate::Tally), entry: 
         ..RecordEvidence::now(&house.inner.journal)
     };
     let standing = &opening.standing;
+    let broken = (closing.outcome == Outcome::RecordBroken).then(|| house.told_broken(opening.run, sum.entries > 0));
     Report {
         run: opening.run,
+        broken,
         agent: standing.agent.clone(),
         by: opening.by.clone(),
         outcome: closing.outcome,

@@ -20,6 +20,9 @@ pub struct Report {
     pub by: Principal,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why the record could not be written, if it could not. The evidence then counts only what is on the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
     /// Milliseconds it computed or waited inside a host call.
     pub active_ms: u64,
     /// Milliseconds it waited for people.
@@ -28,6 +31,15 @@ pub struct Report {
     pub claims: Claims,
     /// What the host recorded.
     pub evidence: Evidence,
+}
+
+/// Why the record could not be written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Broken {
+    /// Which step with which file failed, and why.
+    pub why: String,
+    /// What to do next.
+    pub help: String,
 }
 
 /// What the agent says.
@@ -93,11 +105,12 @@ pub struct RecordEvidence {
 /// The record can't be read.
 pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoint) -> Result<Option<Report>, RunError> {
     let Some(closed) = recorded.closed() else { return Ok(None) };
-    let (opening, sum) = (recorded.opening(), read_sum(&journal.reader()?, recorded.opening().run)?);
+    let (opening, sum) = (recorded.opening(), read_sum(&journal.reader()?, recorded.opening().run, journal.size())?);
     let output = output_value(recorded.output().map(<[u8]>::to_vec), entry);
     let standing = &opening.standing;
     Ok(Some(Report {
         run: opening.run,
+        broken: None,
         agent: standing.agent.clone(),
         by: opening.by.clone(),
         outcome: closed.outcome.clone(),
@@ -145,11 +158,16 @@ pub(crate) fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option
     }
 }
 
-/// Reads what a run's records add up to: for one that was resumed, since this process has not written all of them.
-pub(crate) fn read_sum(reader: &journal::Reader, run: RunId) -> Result<Sum, RunError> {
+/// Reads what a run's records add up to, among the first `size` of the log: for one that was resumed, since this process has not written all
+/// of them, and for one whose record broke.
+pub(crate) fn read_sum(reader: &journal::Reader, run: RunId, size: u64) -> Result<Sum, RunError> {
     let mut sum = Sum::default();
     for record in reader.of_run(run) {
         let record = record?;
+        // What lies behind was written and never acknowledged.
+        if record.at.index >= size {
+            break;
+        }
         // A kind of a later version touches nothing that this one knows how to name.
         if let Ok(body) = Record::parse(&record.body) {
             sum.take(run, record.seq, record.at.index, &body);

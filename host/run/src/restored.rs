@@ -14,7 +14,7 @@ impl House {
     /// need a word before they go on.
     pub(crate) fn note_restored(&self) -> Result<(), RunError> {
         let home = &self.inner.place.home;
-        let failed = |cause| RunError::Home { path: home.join("restored"), cause };
+        let failed = |cause| crate::house::home_err(&home.join("restored"))(cause);
         let Some(mark) = backup::mark(home).map_err(failed)? else { return Ok(()) };
         let record: Record = Restored {
             at: self.inner.clock.unix_ms(),
@@ -27,7 +27,7 @@ impl House {
         }
         .into();
         drop(self.inner.gate.append_log(&record)?);
-        self.inner.journal.durable().wait_blocking().map_err(|_| RunError::RecordBroken)?;
+        self.inner.journal.durable().wait_blocking()?;
         backup::unmark(home).map_err(failed)
     }
 

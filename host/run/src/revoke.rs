@@ -52,7 +52,7 @@ impl House {
         };
         let mut ended = Vec::new();
         for (run, going) in going.iter().filter(|(run, going)| is_meant(**run, &going.agent)) {
-            let names = going.live.revoke(revoking.credential.as_deref(), by).map_err(|_| RunError::RecordBroken)?;
+            let names = going.live.revoke(revoking.credential.as_deref(), by).map_err(|_| self.record_broken(None))?;
             ended.extend(names.iter().map(|name| gate::lease_id(*run, name)));
         }
         Ok(ended)

@@ -1,13 +1,12 @@
 //! Compiled components on disk, authenticated: loading one is running native code.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use effect::{Digest, SafeText};
-use home::Access;
+use home::{Access, Aside};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use wasmtime::component::Component;
 
@@ -95,19 +94,14 @@ impl Cache {
     }
 
     /// Writes the code last: a file without one, or with that of another writer's file, is compiled again.
-    #[expect(clippy::disallowed_methods, reason = "door: the cache of compiled components")]
     fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         home::make_folder(&self.folder)?;
         let code = self.hasher(path).update(bytes).finalize();
-        static WRITERS: AtomicU64 = AtomicU64::new(0);
         let put = |path: &Path, bytes: &[u8]| {
-            let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
-            let new = path.with_extension(format!("new{}-{writer}", std::process::id()));
-            let mut file = home::open(&new, Access::Make)?;
-            // Removes what a process of the same number left behind when it was killed.
-            file.set_len(0)?;
-            file.write_all(bytes)?;
-            fs::rename(&new, path)
+            let mut aside = Aside::begin(path, home::PRIVATE)?;
+            aside.write(bytes)?;
+            // What a loss of power takes of it has no code that fits, and is compiled again.
+            aside.put_derived()
         };
         put(path, bytes)?;
         put(&path.with_extension("mac"), code.as_bytes())
@@ -172,7 +166,7 @@ mod tests {
         assert!(copy.write_at(b"evil", 0).is_err() && copy.set_len(2).is_err() && copy.set_len(9).is_err());
         // Nobody can change it through another descriptor, or by removing the seals.
         let other = format!("/proc/self/fd/{}", copy.as_raw_fd());
-        let reopened = fs::OpenOptions::new().write(true).open(other);
+        let reopened = std::fs::OpenOptions::new().write(true).open(other);
         assert!(reopened.is_err() || reopened.is_ok_and(|file| file.write_at(b"evil", 0).is_err()));
         let mut bytes = [0; 4];
         copy.read_exact_at(&mut bytes, 0).unwrap();

@@ -33,7 +33,21 @@ impl CliError {
         }
         match Exposed::of(self) {
             Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
-            None => self.named_advice().map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed)),
+            None => {
+                let system = self.system_advice().or_else(|| self.named_advice());
+                system.map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed))
+            }
+        }
+    }
+
+    /// About a file system, rights, or a record that could not be written.
+    fn system_advice(&self) -> Option<String> {
+        match self {
+            Self::Run(err) => err.help(),
+            Self::Failed { help, .. } => help.clone(),
+            // Of several, the first one is said.
+            Self::NotRecorded { cause, .. } => cause.system_advice(),
+            _ => journal::trouble_of(self).map(|trouble| format!("{}, then say this again", trouble.mend())),
         }
     }
 

@@ -47,6 +47,7 @@ fn report() -> Report {
         agent: AgentRef { digest: Digest::from_bytes([0x4c; 32]), name: text("leak-scan"), version: text("0.1.0") },
         by: effect::Principal::new(1000, Some("alice")),
         outcome: Outcome::Done,
+        broken: None,
         active_ms: 1840,
         waited_ms: 0,
         claims: Claims {

@@ -101,9 +101,10 @@ pub enum AnswerClass {
     RefusedAddress,
     /// The credential that should be sent has no value, so nothing was sent.
     RefusedCredential,
-    /// Nothing (whole) came back; `fault` says what.
+    /// Nothing of it was sent; `fault` says why. It certainly did not happen.
     Failed,
-    /// The host died in between: nobody knows.
+    /// Nobody knows whether it happened. With a `fault`, something of it was sent, no answer came, and the guest is told so. Without one, the
+    /// host died in between, and a person is asked.
     Unknown,
     /// The guest lost interest, or the run ended.
     Abandoned,

@@ -210,6 +210,7 @@ impl Held<'_> {
             self.shared().watcher.on_refused(&ask, reason);
         }
         let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.going).unzip();
+        let how = how.after(sent);
         let credential = self.inner.ops.get(&op.0).and_then(|state| state.credential.clone());
         let record = Answered {
             at: self.now_ms(),

@@ -182,8 +182,9 @@ fn http(act: &mut TouchedHttp, answered: &Answered) {
             act.statuses.extend(answered.status.map(|status| (status, 1)));
         }
         AnswerClass::RefusedAddress | AnswerClass::RefusedCredential => act.refused = 1,
-        AnswerClass::Failed | AnswerClass::Abandoned => act.failed = 1,
-        AnswerClass::Unknown => act.unknown = 1,
+        // What was given up after it was sent may have happened.
+        AnswerClass::Failed | AnswerClass::Abandoned if act.sent == 0 => act.failed = 1,
+        AnswerClass::Failed | AnswerClass::Abandoned | AnswerClass::Unknown => act.unknown = 1,
     }
 }
 

@@ -75,7 +75,7 @@ pub struct TouchedHttp {
     pub bytes: u64,
     /// The name of the credential that was sent, or should have been.
     pub credential: Option<String>,
-    /// Answers that never came, or failed.
+    /// How often nothing of it was sent, for another reason than a refusal: it certainly did not happen.
     pub failed: u64,
     /// Addresses that were really spoken to.
     pub peers: Vec<String>,
@@ -89,7 +89,7 @@ pub struct TouchedHttp {
     pub sent_bytes: u64,
     /// How often each status came.
     pub statuses: BTreeMap<u16, u64>,
-    /// Asks of which nobody knows whether they had an effect.
+    /// Asks of which nobody knows whether they had an effect: something of them was sent, and no answer came.
     pub unknown: u64,
 }
 

@@ -8,7 +8,7 @@ use effect::Digest;
 
 use super::kit::{Failing, Failure, check, copy, open_with, run, small};
 use crate::open::open_on;
-use crate::{AppendError, Broken, Journal, OpenError, Reader, Step};
+use crate::{AppendError, Broken, Journal, OpenError, Options, Reader, Step};
 
 /// Goes through everything that writes; gives the leaves that were acknowledged and what ended it.
 fn scenario(journal: &Journal, acknowledged: &mut Vec<Digest>) -> Result<(), AppendError> {
@@ -95,6 +95,86 @@ fn l10_a_full_disk_stops_everything_and_loses_nothing() {
 #[test]
 fn a_short_write_stops_everything_and_loses_nothing() {
     fails_closed(Failure::Short);
+}
+
+#[test]
+fn a_short_write_that_can_be_gone_on_with_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for at in 0..200 {
+        let (home, disk) = (dir.path().join(at.to_string()), Failing::new(at, Failure::ShortOnce));
+        home::make_folder(&home).unwrap();
+        let (journal, _) = open_on(disk.clone(), &home, Some(&home.join("state")), small()).unwrap();
+        let mut acknowledged = Vec::new();
+        scenario(&journal, &mut acknowledged).unwrap();
+        journal.close().unwrap();
+        assert!(check(&home, None).holds() && acknowledged.len() == 25, "{at}");
+        if !disk.failed() {
+            assert!(at > 60, "only {at} operations were looked at");
+            return;
+        }
+    }
+    panic!("the scenario has more operations than were tried");
+}
+
+#[test]
+fn a_broken_journal_says_which_file_which_step_and_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut steps, mut at) = (Vec::new(), 0);
+    loop {
+        let (home, disk) = (dir.path().join(at.to_string()), Failing::new(at, Failure::NoSpace));
+        home::make_folder(&home).unwrap();
+        let state = home.join("state");
+        if let Ok((journal, _)) = open_on(disk.clone(), &home, Some(&state), small())
+            && let Err(AppendError::Broken(broken)) = scenario(&journal, &mut Vec::new())
+        {
+            let (file, text) = (broken.path.clone().unwrap(), format!("{broken}: {}", broken.cause.as_ref().unwrap()));
+            assert!(file.starts_with(&home) && text.contains(&format!("`{}`", file.display())), "{text}");
+            assert!(text.contains("no space left on the file system at `") && text.ends_with(" free"), "{text}");
+            let name = file.strip_prefix(&home).unwrap().to_string_lossy().into_owned();
+            let place = match broken.step {
+                Step::Write | Step::Sync | Step::Segment => name.starts_with("journal/0000"),
+                Step::Keys => name == "keys",
+                Step::State => name.starts_with("state/"),
+                Step::Exchanged | Step::Number | Step::Closed => false,
+            };
+            assert!(place, "{text}");
+            steps.push(broken.step);
+        }
+        if !disk.failed() {
+            break;
+        }
+        at += 1;
+    }
+    for step in [Step::Write, Step::Sync, Step::Segment, Step::Keys, Step::State] {
+        assert!(steps.contains(&step), "{step:?} never failed");
+    }
+}
+
+#[test]
+fn a_limit_below_what_was_reserved_makes_shorter_segments_and_one_below_a_batch_stops_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Failing::new(usize::MAX, Failure::Io);
+    let options = Options { segment_bytes: 64 << 10, ..Options::default() };
+    let (journal, _) = open_on(disk.clone(), dir.path(), None, options.clone()).unwrap();
+    let put =
+        |bytes: usize| journal.append(crate::log_run(), vec![b'x'; bytes], Vec::new())?.ticket.wait_blocking().map_err(AppendError::Broken);
+    (0..8).for_each(|_| put(4000).unwrap());
+    assert_eq!(crate::segment::list(&dir.path().join("journal")).unwrap(), [1], "it is within what was reserved");
+    disk.longest.store(16 << 10, Ordering::SeqCst);
+    (0..8).for_each(|_| put(4000).unwrap());
+    let numbers = crate::segment::list(&dir.path().join("journal")).unwrap();
+    assert!(numbers.len() > 2, "{numbers:?}");
+    disk.longest.store(3000, Ordering::SeqCst);
+    let Err(AppendError::Broken(broken)) = put(4000) else { panic!("it was taken") };
+    assert_eq!(broken.step, Step::Segment);
+    drop(journal);
+    // Opened under the limit, it goes on in shorter segments as well.
+    disk.longest.store(16 << 10, Ordering::SeqCst);
+    let (journal, opened) = open_on(disk, dir.path(), None, options).unwrap();
+    assert_eq!(opened.size, 16);
+    journal.append(crate::log_run(), b"more".to_vec(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
+    journal.close().unwrap();
+    assert!(check(dir.path(), None).holds());
 }
 
 #[test]

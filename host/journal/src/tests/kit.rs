@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use effect::{Digest, RunId};
 
@@ -50,8 +50,10 @@ impl Disk for Hasty {
 pub(crate) enum Failure {
     Io,
     NoSpace,
-    /// A write does half its work and reports so.
+    /// A write does half its work and reports so; the rest of it, and every later write, finds the disk full.
     Short,
+    /// A write does half its work and reports so, as after a signal.
+    ShortOnce,
     /// A sync fails and what was written last is lost, though the next sync would report success.
     Lost,
 }
@@ -63,11 +65,18 @@ pub(crate) struct Failing {
     pub(crate) done: AtomicUsize,
     /// Where each write went, and how long it was.
     pub(crate) writes: std::sync::Mutex<Vec<(u64, usize)>>,
+    /// How long a file may become.
+    pub(crate) longest: AtomicU64,
 }
 
 impl Failing {
     pub(crate) fn new(at: usize, how: Failure) -> Arc<Self> {
-        Arc::new(Self { at, how, done: AtomicUsize::new(0), writes: std::sync::Mutex::default() })
+        Arc::new(Self { at, how, done: AtomicUsize::new(0), writes: std::sync::Mutex::default(), longest: AtomicU64::new(u64::MAX) })
+    }
+
+    /// As the system does it: what is longer is refused, and nothing of it is written.
+    fn limit(&self, end: u64) -> io::Result<()> {
+        if end > self.longest.load(Ordering::SeqCst) { Err(io::Error::from_raw_os_error(27)) } else { Ok(()) }
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -79,7 +88,7 @@ impl Failing {
         match self.how {
             Failure::Io if now => Err(io::Error::from_raw_os_error(5)),
             Failure::NoSpace if now => Err(io::Error::from_raw_os_error(28)),
-            Failure::Io | Failure::NoSpace | Failure::Short | Failure::Lost => Ok(now),
+            Failure::Io | Failure::NoSpace | Failure::Short | Failure::ShortOnce | Failure::Lost => Ok(now),
         }
     }
 }
@@ -91,12 +100,19 @@ impl Disk for Failing {
     }
     fn allocate(&self, file: &File, bytes: u64) -> io::Result<()> {
         self.step()?;
+        if bytes > file.metadata()?.len() {
+            self.limit(bytes)?;
+        }
         Hasty.allocate(file, bytes)
     }
     fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
         self.writes.lock().unwrap().push((at, bytes.len()));
         let now = self.step()?;
-        let bytes = if now && self.how == Failure::Short { &bytes[..bytes.len() / 2] } else { bytes };
+        self.limit(at + bytes.len() as u64)?;
+        if self.how == Failure::Short && self.failed() && !now {
+            return Err(io::Error::from_raw_os_error(28));
+        }
+        let bytes = if now && matches!(self.how, Failure::Short | Failure::ShortOnce) { &bytes[..bytes.len() / 2] } else { bytes };
         Hasty.write(file, bytes, at)
     }
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -120,6 +136,9 @@ impl Disk for Failing {
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         Hasty.remove(path)
+    }
+    fn longest(&self) -> u64 {
+        self.longest.load(Ordering::SeqCst)
     }
 }
 

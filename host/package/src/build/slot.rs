@@ -88,6 +88,7 @@ impl Slot {
         let folder = folder(cache, source);
         file::folder(&folder)?;
         let lock = file::lock_own(&folder.join("lock"), "builds the same folder", BUILD_MAX)?;
+        home::sweep(&folder, |_| true);
         Ok(Self { folder, _lock: lock })
     }
 

@@ -57,7 +57,7 @@ pub struct Restored {
 
 fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
-    move |cause| BackupError::File { verb, path, cause }
+    move |cause| BackupError::File { verb, cause: home::told(&path, cause), path }
 }
 
 /// Puts a backup into a home that is empty or not there. `key` is the public key of whoever is to have made it.

@@ -4,14 +4,14 @@
 //! key is in it before the batch that opens its run. Everything else is read last.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use effect::record::Record;
 use effect::{Digest, RunId};
-use home::{Access, is_unfinished};
+use home::{Access, Aside, is_unfinished};
 use journal::Leaf;
 use zeroize::Zeroizing;
 
@@ -64,7 +64,7 @@ pub enum Step {
 
 fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
-    move |cause| BackupError::File { verb, path, cause }
+    move |cause| BackupError::File { verb, cause: home::told(&path, cause), path }
 }
 
 /// What the proof of the record found, and what it means for the backup.
@@ -93,45 +93,27 @@ pub fn backup(
     let at = now_ms();
     outside(&place.home, file)?;
     let proved = prove(place, tell)?;
-    let new = beside(file);
-    let made = home::create_new(&new).map_err(failed("make", &new))?;
-    let kept = write(place, (made, &new), content, passphrase, (&proved, at), tell);
-    let kept = kept.and_then(|taken| put_in_place(&new, file).map(|()| taken));
-    if kept.is_err() {
-        // A half-written one is of no use. If it can't be removed either, nothing changes.
-        let _ = remove(&new);
+    let new = beside(file)?;
+    let taken = write(place, &new, content, passphrase, (&proved, at), tell)?;
+    match new.put_first().map_err(failed("name", file))? {
+        true => Ok(taken),
+        false => Err(BackupError::Exists(file.to_owned())),
     }
-    kept
+}
+
+/// The file in the making. What a backup of the same name has left that was killed is taken away.
+fn beside(file: &Path) -> Result<Aside, BackupError> {
+    if let Some(name) = file.file_name() {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        home::sweep(folder, |left| name == left);
+    }
+    Aside::begin(file, home::PRIVATE).map_err(failed("make", file))
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
 fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[expect(clippy::disallowed_methods, reason = "door: the file of a backup")]
-fn remove(path: &Path) -> io::Result<()> {
-    fs::remove_file(path)
-}
-
-/// Gives the file its name, unless something else has it.
-#[expect(clippy::disallowed_methods, reason = "door: the file of a backup")]
-fn put_in_place(new: &Path, file: &Path) -> Result<(), BackupError> {
-    // A link, and not a rename: it replaces nothing.
-    match fs::hard_link(new, file) {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(BackupError::Exists(file.to_owned())),
-        Err(_) if !fs::exists(file).unwrap_or(true) => fs::rename(new, file).map_err(failed("name", file))?,
-        linked => linked.and_then(|()| fs::remove_file(new)).map_err(failed("name", file))?,
-    }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    home::sync_folder(folder).map_err(failed("sync", folder))
-}
-
-fn beside(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    file.with_file_name(name)
 }
 
 /// The file is not there yet, and will not lie in the home.
@@ -181,15 +163,15 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
 
 fn write(
     place: &Place,
-    (made, new): (File, &Path),
+    new: &Aside,
     content: Content,
     passphrase: Option<&[u8]>,
     (proved, at): (&Proved, u64),
     tell: &mut dyn FnMut(Step),
 ) -> Result<Taken, BackupError> {
-    let mut made = io::BufWriter::with_capacity(1 << 20, made);
+    let mut made = io::BufWriter::with_capacity(1 << 20, new.file());
     let seal = if passphrase.is_some() { Seal::Passphrase } else { Seal::None };
-    put_title(&mut made, seal).map_err(failed("write", new))?;
+    put_title(&mut made, seal).map_err(failed("write", new.path()))?;
     let out = match passphrase {
         Some(passphrase) => Out::sealed(made, passphrase)?,
         None => Out::Plain(made),
@@ -211,9 +193,8 @@ fn write(
     };
     let bytes = effect::canon::to_vec(&manifest);
     let signature = journal::sign_statement(&place.home, CONTEXT, &bytes).map_err(BackupError::Key)?;
-    let made = put.entries.finish(&bytes, &signature).map_err(failed("write", new))?;
-    let made = made.into_inner().map_err(|err| failed("write", new)(err.into_error()))?;
-    made.sync_all().map_err(failed("sync", new))?;
+    let made = put.entries.finish(&bytes, &signature).map_err(failed("write", new.path()))?;
+    made.into_inner().map_err(|err| failed("write", new.path())(err.into_error()))?;
     Ok(Taken {
         log: manifest.log,
         size: manifest.size,

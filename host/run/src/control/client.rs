@@ -190,7 +190,7 @@ impl Client {
                         wait = Wait::of(self.max);
                     }
                 }
-                Some(Ok(Answer::Failed { exit, message })) => return Err(RunError::Refused { exit, message }),
+                Some(Ok(Answer::Failed { exit, message, help })) => return Err(RunError::Refused { exit, message, help }),
                 Some(Ok(Answer::Unsettled { run, acts })) => return Err(RunError::Unsettled { run, acts }),
                 Some(Ok(answer)) => return Ok((line, answer)),
                 Some(Err(err)) if err.kind() == io::ErrorKind::InvalidData => return Err(RunError::Holder(err.to_string())),

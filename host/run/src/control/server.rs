@@ -126,7 +126,9 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
     let wish = match tokio::time::timeout(wish_max, wishes.recv()).await {
         Ok(Some(Ok(wish))) => wish,
         Ok(None) | Err(_) => return Ok(()),
-        Ok(Some(Err(err))) => return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}") }).await,
+        Ok(Some(Err(err))) => {
+            return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}"), help: None }).await;
+        }
     };
     let begun = match wish {
         Wish::Run { order } => wanted(house.open_run(*order, by.clone()), &mut wishes, (&mut to, house)).await,
@@ -182,7 +184,7 @@ async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
             Err(err) => failed(&err),
         },
         Wish::Run { .. } | Wish::Resume { .. } | Wish::TakeOver { .. } => {
-            Answer::Failed { exit: 2, message: "not understood: that has more answers than one".to_owned() }
+            Answer::Failed { exit: 2, message: "not understood: that has more answers than one".to_owned(), help: None }
         }
     }
 }
@@ -227,7 +229,7 @@ async fn beat(to: &mut OwnedWriteHalf, house: &House) -> io::Result<()> {
 fn failed(err: &RunError) -> Answer {
     match err {
         RunError::Unsettled { run, acts } => Answer::Unsettled { run: *run, acts: acts.clone() },
-        err => Answer::Failed { exit: err.exit(), message: err.chain() },
+        err => Answer::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) enum Answer {
     /// A person must say what became of these acts first.
     Unsettled { run: RunId, acts: Vec<UnknownAct> },
     /// It could not be done.
-    Failed { exit: u8, message: String },
+    Failed { exit: u8, message: String, help: Option<String> },
 }
 
 pub(super) async fn send<T: Serialize>(to: &mut (impl AsyncWrite + Unpin), what: &T) -> std::io::Result<()> {

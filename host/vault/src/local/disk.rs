@@ -10,14 +10,11 @@ use zeroize::Zeroizing;
 
 use super::err::LocalError;
 
-/// The name of a file that is being written; the number of its process follows. Only the holder of the lock makes one.
-const NEW: &str = "vault.new";
-
 /// BOUND: bytes for which there is always room.
 const SMALL_BYTES: u64 = 64 << 10;
 
 pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LocalError {
-    move |cause| LocalError::Io { verb, path: path.to_owned(), cause }
+    move |cause| LocalError::Io { verb, path: path.to_owned(), cause: home::told(path, cause) }
 }
 
 /// The lock under which one process at a time may change the vault. Whoever waits for it is told for whom.
@@ -113,28 +110,17 @@ pub(super) fn now_s() -> u64 {
 }
 
 /// For its owner alone; whole and on disk, or as it was before.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
-pub(super) fn write(home: &Path, path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
-    let new = home.join(format!("{NEW}{}", std::process::id()));
-    let mut file = home::create_new(&new).map_err(failed("make", &new))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &new));
-    let replaced = written.and_then(|()| fs::rename(&new, path).map_err(failed("replace", path)));
-    if replaced.is_err() {
-        // It may be a key. That it can't be removed either changes nothing: the next write begins with that.
-        let _ = fs::remove_file(&new);
-    }
-    replaced?;
-    sync(home)
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
+    home::replace(path, bytes, home::PRIVATE).map_err(failed("write", path))
+}
+
+/// Takes away what a write left behind that did not end.
+pub(super) fn sweep(home: &Path) {
+    home::sweep(home, |name| name == "vault" || name.starts_with("vault."));
 }
 
 fn sync(home: &Path) -> Result<(), LocalError> {
     home::sync_folder(home).map_err(failed("sync", home))
-}
-
-/// Takes away what a write left behind that did not end. Under the lock, where nobody else is writing.
-pub(super) fn sweep(home: &Path) -> Result<(), LocalError> {
-    let left_over = |name: &str| name.strip_prefix(NEW).is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
-    remove(home, left_over)
 }
 
 /// Takes away every key but that one. Under the lock, once the vault is sealed under it.

@@ -112,7 +112,7 @@ impl Local {
         if bytes > FILE_BYTES_MAX {
             return Err(LocalError::FullOfLive);
         }
-        disk::write(&self.home, &path, &whole)?;
+        disk::write(&path, &whole)?;
         *reader = Reader { mark: disk::mark(&path)?, read: bytes, key: Some(key), grows_to: WHOLE_BYTES.max(2 * bytes) };
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Local {
         let key = self.live_key_under(from, &whole)?;
         let sealed = [MAGIC, &sealed_under(one, &key[..])?, &sealed_under(other, &key[..])?].concat();
         whole.get_mut(..HEAD_BYTES).ok_or_else(|| LocalError::Sealed(path.clone()))?.copy_from_slice(&sealed);
-        disk::write(&self.home, &path, &whole)
+        disk::write(&path, &whole)
     }
 
     /// Values that are no longer in the vault may still let somebody in, so they are looked for in answers.

@@ -135,7 +135,7 @@ impl Local {
     fn rekey_at(&self, to: &KeySource, cost: Cost) -> Result<(), LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, entries) = self.read()?;
-        disk::sweep(&self.home)?;
+        disk::sweep(&self.home);
         let (head, key) = match to {
             KeySource::File => self.new_key(Head::new_file()?)?,
             KeySource::Passphrase(passphrase) => self.of_passphrase(Head::new_passphrase(cost)?, passphrase)?,
@@ -316,7 +316,7 @@ impl Local {
             Err(err) if needs_list => return Err(err),
             former => former,
         };
-        disk::sweep(&self.home)?;
+        disk::sweep(&self.home);
         let (head, key) = match known {
             Some((head, key)) => (head.next(), key),
             None => self.first()?,
@@ -370,7 +370,7 @@ impl Local {
 
     /// INVARIANT: whatever it does, a key that opens the file is there: the old one goes once the new file is on disk.
     fn write(&self, head: Head, key: &Key, entries: &Entries) -> Result<(), LocalError> {
-        disk::write(&self.home, &self.file(), &seal::seal(&head, key, &entries.encode())?)?;
+        disk::write(&self.file(), &seal::seal(&head, key, &entries.encode())?)?;
         disk::sweep_keys(&self.home, head.key_file().as_deref())
     }
 
@@ -431,7 +431,7 @@ impl Local {
     fn new_key(&self, head: Head) -> Result<(Head, Key), LocalError> {
         let key = Key::new(seal::random()?);
         let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
-        disk::write(&self.home, &path, &*key)?;
+        disk::write(&path, &*key)?;
         Ok((head, key))
     }
 }

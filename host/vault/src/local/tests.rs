@@ -373,9 +373,8 @@ fn what_a_write_left_behind_that_was_cut_off_goes_with_the_next_one_and_nothing_
     let vault = Local::new(home.path());
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
     let others = ["vault.new", "vault.newer", "vault.new1x", "vault.key.pub", "vault.key.0123", "vaults", "key"];
-    // A vault half written, a key that no vault was sealed under yet, and a name that this process takes next.
-    let own = format!("vault.new{}", std::process::id());
-    let left = ["vault.new1", "vault.new4194304", "vault.key.0123456789abcdef", &own];
+    // A vault half written, a key half written, and a key that no vault was sealed under yet.
+    let left = ["vault.1.0.new", "vault.key.4194304.17.new", "vault.key.0123456789abcdef"];
     others.iter().chain(&left).for_each(|name| put(&home.path().join(name), b"bailiwick vault 2\n"));
     vault.set("b", secret("other-value"), 8).unwrap();
     let mut expected: Vec<&str> = others.into_iter().chain(["vault", "vault.key"]).collect();

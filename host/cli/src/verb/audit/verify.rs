@@ -1,5 +1,6 @@
 //! `audit verify`: the proof that the record is whole, from nothing but its folder and a key.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,7 @@ Examples:
 
 Shows that the records are those that were signed, in that order, each run's without a gap. Without --key the folder's own key is used, and \
 whoever made the folder may have made that too. Without --state it can't be seen whether the end was cut off at a checkpoint. Ends with 6 \
-where something is wrong, and names the first place.";
+where something is wrong, and names the first place. Ends with 1 where something could not be read.";
 
 #[derive(Serialize)]
 struct Verified {
@@ -82,7 +83,7 @@ struct Fault {
     record: u64,
     what: String,
     /// What may be done about it, where that is plain.
-    help: Option<&'static str>,
+    help: Option<Cow<'static, str>>,
     #[serde(skip)]
     kind: FaultKind,
 }
@@ -225,7 +226,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     } else {
         print(&result)?
     }
-    Ok(if result.holds { exit::DONE } else { exit::RECORD })
+    Ok(match &result.fault {
+        _ if result.holds => exit::DONE,
+        Some(Fault { kind: FaultKind::Unreadable(_), .. }) => exit::HOST,
+        _ => exit::RECORD,
+    })
 }
 
 fn reanchor(folder: &Path, record: effect::record::Reanchored) -> Reanchor {
@@ -282,7 +287,12 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
 }
 
 fn print(result: &Verified) -> Result<(), CliError> {
-    out::line(if result.holds { "WHOLE" } else { "BROKEN" })?;
+    out::line(match &result.fault {
+        _ if result.holds => "WHOLE",
+        // Nothing is known to be wrong with it.
+        Some(Fault { kind: FaultKind::Unreadable(_), .. }) => "NOT READ",
+        _ => "BROKEN",
+    })?;
     if let Some(fault) = &result.fault {
         out::line(&format!(
             "  fault       segment {}, byte {}, record {}: {}",
@@ -335,8 +345,8 @@ fn print(result: &Verified) -> Result<(), CliError> {
         out::line("  checkpoint")?;
         checkpoint.lines().try_for_each(|line| out::line(format!("    {}", words::safe(line)).trim_end()))?;
     }
-    let of_keys = result.keys.as_ref().map(|_| KEYS_LOST);
-    if let Some(help) = result.fault.as_ref().and_then(|fault| fault.help).or(of_keys) {
+    let of_keys = result.keys.as_ref().map(|_| Cow::Borrowed(KEYS_LOST));
+    if let Some(help) = result.fault.as_ref().and_then(|fault| fault.help.clone()).or(of_keys) {
         out::line(&format!("help: {help}"))?;
     }
     Ok(())
@@ -359,21 +369,25 @@ fn remembered(result: &Verified, size: u64) -> String {
 }
 
 /// What to do about a fault, in one's own home or with a copy of one.
-fn help(what: &FaultKind, is_own: bool) -> Option<&'static str> {
-    match (what, is_own) {
+fn help(what: &FaultKind, is_own: bool) -> Option<Cow<'static, str>> {
+    let words = match (what, is_own) {
         (FaultKind::OtherLog { .. }, _) => Some(OTHER_LOG),
         (FaultKind::StateUnreadable, true) => Some(STATE_LOST),
         (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
         (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
         (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),
-        (FaultKind::Unreadable(_), _) => Some("see that the files can be read, and say it again"),
+        (FaultKind::Unreadable(unread), _) => {
+            let mend = unread.trouble.as_ref().map_or_else(|| "see that the files can be read".to_owned(), home::Trouble::mend);
+            return Some(format!("{mend}, then say this again").into());
+        }
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(OTHER_RECORD),
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, false) => {
             Some("this copy is older than the record that is remembered, or of another record: look for another copy")
         }
         (_, true) => Some(DAMAGED_RECORD),
         (_, false) => Some("look for an undamaged copy: do not believe anything after the fault in this one"),
-    }
+    };
+    words.map(Cow::Borrowed)
 }
 
 fn signer_words(signer: &str) -> &'static str {

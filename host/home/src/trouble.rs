@@ -1,0 +1,292 @@
+//! Says in words what the system said about a file: what is wrong, on which file system or for which user, and what may be done about it.
+//!
+//! What this room does not do: it repairs nothing, and it does not know what was being done to the file. The caller says that.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use crate::accounts::user;
+use crate::open::own;
+
+/// What kind of trouble it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The file system is full.
+    NoSpace,
+    /// A quota is used up.
+    Quota,
+    /// The device under the file system failed.
+    Device,
+    /// The file system is mounted read-only.
+    ReadOnly,
+    /// This process or the system has as many files open as it may.
+    OpenFiles,
+    /// This user may not use the file.
+    Permission,
+    /// The file would be longer than this process may make one.
+    FileSize,
+    /// The file system is not there any more.
+    Gone,
+}
+
+/// What the system said about a file, in words. It is the inner error of an [`io::Error`] of the same kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct Trouble {
+    cause: Cause,
+    words: String,
+    place: PathBuf,
+}
+
+/// An error of the system with a file, in words. Errors that say enough by themselves (nothing there, other content) stay as they are.
+pub fn told(path: &Path, cause: io::Error) -> io::Error {
+    in_words(path, cause, None)
+}
+
+/// The same, where it is known how many bytes were to be written.
+pub fn told_of(path: &Path, bytes: u64, cause: io::Error) -> io::Error {
+    in_words(path, cause, Some(bytes))
+}
+
+fn in_words(path: &Path, cause: io::Error, bytes: Option<u64>) -> io::Error {
+    // An error without a number was put into words already, or was made by this program.
+    let Some(errno) = Errno::from_io_error(&cause) else { return cause };
+    match Trouble::new(path, errno, bytes) {
+        Some(trouble) => io::Error::new(cause.kind(), trouble),
+        None => cause,
+    }
+}
+
+/// An error of this type: the error itself, one of its causes, or what an [`io::Error`] among them was made of.
+pub(crate) fn within<'e, E: Error + 'static>(err: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(err);
+    while let Some(err) = next {
+        // A cause that several errors share is no `io::Error` itself.
+        let io = err.downcast_ref::<io::Error>().or_else(|| err.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref));
+        let inner = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
+        if let Some(found) = inner.or_else(|| err.downcast_ref()) {
+            return Some(found);
+        }
+        next = err.source();
+    }
+    None
+}
+
+impl Trouble {
+    /// Finds the `Trouble` within an error, or within one of its causes.
+    pub fn of<'e>(err: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        within(err)
+    }
+
+    /// What kind it is.
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// What may be done about it: a part of a sentence, without the step after it.
+    pub fn mend(&self) -> String {
+        let place = self.place.display();
+        match self.cause {
+            Cause::NoSpace => format!("free space there (`df -h {place}`)"),
+            Cause::Quota => "free space, or have the quota raised (`quota -s`)".to_owned(),
+            Cause::Device => "see what the system says about the disk (`dmesg`), and save what can still be read".to_owned(),
+            Cause::ReadOnly => format!("see why (`dmesg`), and mount it for writing (`mount -o remount,rw {place}`)"),
+            Cause::OpenFiles => "raise that limit (`ulimit -n`), or end what holds so many files".to_owned(),
+            Cause::Permission => "be that user, or give the file to this one".to_owned(),
+            Cause::FileSize => "raise that limit (`ulimit -f`)".to_owned(),
+            Cause::Gone => format!("mount it again (`findmnt {place}`)"),
+        }
+    }
+
+    fn new(path: &Path, errno: Errno, bytes: Option<u64>) -> Option<Self> {
+        let cause = cause_of(errno)?;
+        let place = mounted_at(path);
+        let at = format!("the file system at `{}`", place.display());
+        let words = match cause {
+            Cause::NoSpace => no_space(&place, bytes),
+            Cause::Quota => format!("a quota of user {} on {at} is used up", user(own())),
+            Cause::Device => format!("the disk failed: the system could not read or write {at} ({})", name(errno)),
+            Cause::ReadOnly => format!("{at} is mounted read-only"),
+            Cause::OpenFiles if errno == Errno::NFILE => "this system has as many files open as it may".to_owned(),
+            Cause::OpenFiles => format!("this process has as many files open as it may{}", limit(Resource::Nofile, "")),
+            Cause::Permission => not_permitted(path, errno),
+            Cause::FileSize => format!("the file would be longer than this process may make one{}", limit(Resource::Fsize, " bytes")),
+            Cause::Gone => format!("{at} is not there any more ({})", name(errno)),
+        };
+        Some(Self { cause, words, place })
+    }
+}
+
+fn cause_of(errno: Errno) -> Option<Cause> {
+    Some(match errno {
+        Errno::NOSPC => Cause::NoSpace,
+        Errno::DQUOT => Cause::Quota,
+        Errno::IO | Errno::UCLEAN => Cause::Device,
+        Errno::ROFS => Cause::ReadOnly,
+        Errno::MFILE | Errno::NFILE => Cause::OpenFiles,
+        Errno::ACCESS | Errno::PERM => Cause::Permission,
+        Errno::FBIG => Cause::FileSize,
+        Errno::STALE | Errno::NOTCONN | Errno::NODEV | Errno::NXIO | Errno::HOSTDOWN | Errno::TIMEDOUT => Cause::Gone,
+        _ => return None,
+    })
+}
+
+fn name(errno: Errno) -> &'static str {
+    match errno {
+        Errno::IO => "EIO",
+        Errno::UCLEAN => "EUCLEAN",
+        Errno::STALE => "ESTALE",
+        Errno::NOTCONN => "ENOTCONN",
+        Errno::NODEV => "ENODEV",
+        Errno::NXIO => "ENXIO",
+        Errno::HOSTDOWN => "EHOSTDOWN",
+        Errno::PERM => "EPERM",
+        Errno::TIMEDOUT => "ETIMEDOUT",
+        _ => "EACCES",
+    }
+}
+
+fn limit(of: Resource, unit: &str) -> String {
+    getrlimit(of).current.map_or_else(String::new, |most| format!(" ({most}{unit})"))
+}
+
+fn no_space(place: &Path, bytes: Option<u64>) -> String {
+    let at = format!("on the file system at `{}`", place.display());
+    let Ok(found) = rustix::fs::statvfs(place) else { return format!("no space left {at}") };
+    let free = if own() == 0 { found.f_bfree } else { found.f_bavail }.saturating_mul(found.f_frsize);
+    // Some file systems do not count their files, and say zero of both.
+    if found.f_files > 0 && found.f_favail == 0 {
+        return format!("no room for another file {at}: all its {} inodes are used", found.f_files);
+    }
+    let needed = bytes.map_or_else(String::new, |bytes| format!("{} needed, ", size(bytes)));
+    format!("no space left {at}: {needed}{} free", size(free))
+}
+
+/// A number of bytes for people: with one digit after the point, in a unit in which it has one to four before it.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = bytes.saturating_mul(10) / 1024;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while tenths >= 10_240
+        && let Some(next) = units.next()
+    {
+        tenths /= 1024;
+        unit = Some(next);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&"KiB"))
+}
+
+/// What this user lacks: the first folder on the way that it may not enter, or the file itself.
+fn not_permitted(path: &Path, errno: Errno) -> String {
+    let me = user(own());
+    let mut last: Option<(PathBuf, fs::Metadata)> = None;
+    let mut above: Vec<&Path> = path.ancestors().filter(|above| !above.as_os_str().is_empty()).collect();
+    above.reverse();
+    for step in above {
+        match fs::symlink_metadata(step) {
+            Ok(found) => last = Some((step.to_owned(), found)),
+            // It can't be looked at because of the folder above it, or is yet to be made there.
+            Err(_) => break,
+        }
+    }
+    let Some((found, metadata)) = last else {
+        return format!("user {me} may not use `{}` ({})", path.display(), name(errno));
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    let owner = user(metadata.uid());
+    let what = if metadata.is_dir() { "folder" } else { "file" };
+    let mut words = format!("user {me} may not: {what} `{}` belongs to user {owner}, with mode {mode:04o}", found.display());
+    if errno == Errno::PERM && metadata.uid() == own() {
+        words.push_str(", and may be marked as immutable (`lsattr`)");
+    }
+    words
+}
+
+/// The folder at which the file system of a path is mounted. The path may not be there yet.
+fn mounted_at(path: &Path) -> PathBuf {
+    let real = path.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_else(|| PathBuf::from("/"));
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+    let own = device(&real);
+    real.ancestors().take_while(|above| device(above) == own).last().unwrap_or(&real).to_owned()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files")]
+mod tests {
+    use super::*;
+    use crate::Exposed;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Shared(#[source] Arc<io::Error>);
+
+    fn words(path: &Path, errno: Errno) -> String {
+        told(path, errno.into()).to_string()
+    }
+
+    #[test]
+    fn each_kind_of_trouble_has_its_words_and_keeps_its_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"").unwrap();
+        for (errno, cause, part) in [
+            (Errno::NOSPC, Cause::NoSpace, "no space left on the file system at `"),
+            (Errno::DQUOT, Cause::Quota, "a quota of user "),
+            (Errno::IO, Cause::Device, "the disk failed: "),
+            (Errno::ROFS, Cause::ReadOnly, " is mounted read-only"),
+            (Errno::MFILE, Cause::OpenFiles, "this process has as many files open as it may ("),
+            (Errno::NFILE, Cause::OpenFiles, "this system has as many files open"),
+            (Errno::ACCESS, Cause::Permission, " may not: file `"),
+            (Errno::FBIG, Cause::FileSize, "the file would be longer"),
+            (Errno::STALE, Cause::Gone, " is not there any more (ESTALE)"),
+        ] {
+            let err = told(&path, errno.into());
+            assert_eq!(err.kind(), io::Error::from(errno).kind(), "{errno:?}");
+            let trouble = Trouble::of(&err).unwrap();
+            assert_eq!(trouble.cause(), cause);
+            assert!(err.to_string().contains(part), "{err}");
+            assert!(!trouble.mend().is_empty());
+            assert_eq!(Trouble::of(&Shared(Arc::new(told(&path, errno.into())))), Some(trouble), "also where the cause is shared");
+            assert_eq!(told(&path, told(&path, errno.into())).to_string(), err.to_string(), "said once");
+        }
+        assert_eq!(Trouble::of(&told(&path, Errno::NOENT.into())), None, "the control: that says enough");
+        assert_eq!(Trouble::of(&told(&path, Exposed::LinkAbove { path: path.clone(), real: None }.into())), None);
+    }
+
+    #[test]
+    fn a_full_file_system_says_how_much_is_needed_and_free() {
+        let err = told_of(Path::new("/"), 64 << 20, Errno::NOSPC.into());
+        let text = err.to_string();
+        assert!(text.starts_with("no space left on the file system at `/`: 64.0 MiB needed, ") && text.ends_with(" free"), "{text}");
+        assert_eq!([size(0), size(1023), size(1024), size(1536), size(64 << 20)], ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "64.0 MiB"]);
+        assert_eq!([size(10_239 << 10), size(3 << 40)], ["9.9 MiB", "3.0 TiB"]);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_belongs_to_the_file_system_of_what_is() {
+        assert_eq!(mounted_at(Path::new("/no/such/thing")), Path::new("/"));
+        assert_eq!(mounted_at(Path::new("/proc/no-such-thing")), Path::new("/proc"));
+    }
+
+    #[test]
+    fn what_may_not_be_used_says_whose_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = words(&folder.path().join("none").join("deeper"), Errno::ACCESS);
+        let mode = fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777;
+        let expected = format!("folder `{}` belongs to user {}, with mode {mode:04o}", folder.path().display(), user(own()));
+        assert!(text.contains(&expected), "{text}");
+        fs::write(folder.path().join("x"), b"").unwrap();
+        assert!(words(&folder.path().join("x"), Errno::PERM).ends_with("immutable (`lsattr`)"));
+    }
+}
