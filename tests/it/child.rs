@@ -23,6 +23,8 @@ pub(crate) fn start_starved(folder: &Path, order: &RunOrder) -> Child {
 fn spawn(folder: &Path, order: &RunOrder, first: &str) -> Child {
     // What is timed and killed there is not the compiler: it has no part in it.
     tests::host::compiled(&package::store::get(&tests::host::place(folder).home, order.agent.digest).unwrap());
+    // Takes over what was compiled just now.
+    tests::host::place(folder);
     std::fs::write(folder.join("order.json"), serde_json::to_vec(order).unwrap()).unwrap();
     // A file that grows too large is an error there, and no signal; what it says goes into a pipe, which no such bound holds for.
     let mut command = Command::new("/bin/sh");

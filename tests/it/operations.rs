@@ -73,3 +73,46 @@ fn the_page_names_what_else_only_help_tells() {
         assert!(page.contains(words), "{words}");
     }
 }
+
+/// The source of the program, without its tests' folders: all that it can say.
+fn sources(folder: &std::path::Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// Who has a message on the screen finds it in the table: so its words are those that the program has.
+#[test]
+fn what_the_page_says_one_sees_is_what_the_program_says_and_each_link_leads_somewhere() {
+    let page = page();
+    let (_, table) = page.split_once("| what you see |").unwrap();
+    let rows: Vec<&str> = table.lines().skip(1).take_while(|line| line.starts_with('|')).collect();
+    let seen: Vec<&str> = rows.iter().filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(seen.len() > 12, "{seen:?}");
+    let mut all = String::new();
+    for room in ["home", "journal", "vault", "gate", "run", "cli", "effect", "package", "sandbox"] {
+        sources(&root().join("host").join(room).join("src"), &mut all);
+    }
+    for words in seen {
+        assert!(all.contains(words) || words == "ps", "nothing says `{words}`");
+    }
+    let headings: Vec<String> = page.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+    for link in page.split("](#").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(headings.iter().any(|heading| heading == link), "no heading is #{link}: {headings:?}");
+    }
+}
+
+/// By which a heading is linked to.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    words
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-'))
+        .map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
+}

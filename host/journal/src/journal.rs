@@ -23,7 +23,8 @@ use crate::ticket::{Ticket, lock};
 
 /// How a journal behaves. The defaults:
 ///
-/// - `segment_bytes`: 64 MiB, reserved at once; at most 128 MiB
+/// - `segment_bytes`: 16 MiB, reserved at once; at most 128 MiB. A reader that proves one run begins where the run's segment begins, so a
+///   large one makes it slow
 /// - `batch_bytes`: 4 MiB, after which a batch takes nothing more
 /// - `queue_bytes`: 64 MiB not yet durable, after which appending waits
 /// - `file_systems`: none
@@ -47,7 +48,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            segment_bytes: 64 << 20,
+            segment_bytes: 16 << 20,
             batch_bytes: 4 << 20,
             queue_bytes: 64 << 20,
             index_bytes: 4 << 20,

@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use vault::{Local, Secret};
 
+use crate::http::log_state;
 use crate::{median, pairs, row};
 
 const ASKS: u32 = 400;
@@ -88,11 +89,6 @@ async fn bare(port: u16, root: &[u8], file: &mut File, batch: &[u8], batches: u6
         let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
         answer.into_body().collect().await.unwrap();
     }
-}
-
-fn log_state(home: &std::path::Path) -> (u64, u64) {
-    let report = journal::verify(home, None, None, &mut |_| {});
-    (report.batches, report.end.offset + (u64::from(report.end.segment) - 1) * (64 << 20))
 }
 
 /// Asks with a credential over TLS, searched and recorded, one after the other.

@@ -61,9 +61,12 @@ fn batches_to_disk(folder: &std::path::Path, batches: u64, bytes: u64) {
     }
 }
 
-fn log_state(home: &std::path::Path) -> (u64, u64) {
+/// How many batches a log has, and how many bytes.
+pub(crate) fn log_state(home: &std::path::Path) -> (u64, u64) {
     let report = journal::verify(home, None, None, &mut |_| {});
-    (report.batches, report.end.offset + (u64::from(report.end.segment) - 1) * (64 << 20))
+    // What was reserved in a segment and not used is given back when the next one begins.
+    let full = (1..report.end.segment).map(|number| std::fs::metadata(home.join(format!("journal/{number:08}.seg"))).unwrap().len());
+    (report.batches, full.sum::<u64>() + report.end.offset)
 }
 
 /// HTTP asks with 64 in flight, each intent durable before it is sent.
