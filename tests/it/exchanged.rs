@@ -45,7 +45,7 @@ async fn l1_removing_the_lock_lets_nobody_else_in_and_ends_the_run_without_losin
     let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
     assert_eq!(report(running).await.outcome, Outcome::Done);
     house.close().unwrap();
-    assert!(journal::verify_home(&place.home, &place.state, &mut |_| {}).unwrap().holds());
+    assert!(journal::verify_home(&place.home, &place.state, None, &mut |_| {}).unwrap().holds());
 }
 
 fn ran() -> Program {

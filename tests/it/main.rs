@@ -60,6 +60,7 @@ mod parts;
 mod placeholders;
 mod principals;
 mod private;
+mod prune;
 mod python_sdk;
 mod readme;
 mod replay;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use effect::Grants;
-use effect::record::{Kind, Record, Recovered, VERSION};
-use journal::{Journal, Options, Reader, log_run};
+use journal::Reader;
 use serde_json::Value;
 use tests::guests::guest;
+use tests::long::{end, lengthen};
 use tests::program::{Program, config};
 
 use crate::damaged::{both, ends};
@@ -26,14 +26,6 @@ pub(crate) fn run(program: &Program) -> String {
     report["run"].as_str().unwrap().to_owned()
 }
 
-/// Where whole batches end in the last segment.
-fn end(home: &Path) -> (PathBuf, u64) {
-    let at = Reader::open(home).unwrap().records().map(|record| record.unwrap().at).last().unwrap();
-    let path = home.join(format!("journal/{:08}.seg", at.segment));
-    let bytes = fs::read(&path).unwrap();
-    (path, bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1)
-}
-
 impl Home {
     pub(crate) fn new() -> Self {
         let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
@@ -41,15 +33,7 @@ impl Home {
         let first = run(&program);
         // From here on the segments are small.
         let place = program.place().clone();
-        let (path, bytes) = end(&place.home);
-        fs::OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
-        let options = Options { segment_bytes: 4096, ..Options::default() };
-        let (journal, _) = Journal::open(&place.home, Some(&place.state), options).unwrap();
-        for bytes in 0..30 {
-            let filler: Record = Recovered { at: 1, bytes, kind: Kind::Recovered, v: VERSION }.into();
-            journal.append(log_run(), filler.to_bytes(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
-        }
-        journal.close().unwrap();
+        lengthen(&place);
         let last = run(&program);
         let segments = fs::read_dir(place.home.join("journal")).unwrap().count() as u32;
         assert!(segments >= 3, "{segments}");

@@ -251,7 +251,7 @@ fn a_copy_is_verified_and_a_record_that_went_back_is_taken_only_on_a_persons_wor
 
     // The home goes on, and then the copy is put back.
     ends_with(&program.run(&["run", "reads-files", "--", "/src"]), 0);
-    let state_file = journal::state_path(state, journal::Reader::open(&home).unwrap().log()).display().to_string();
+    let state_file = journal::state_path(state, journal::Reader::open(home).unwrap().log()).display().to_string();
     ends_with(&program.run(&["audit", "verify", &folder, "--key", &key]), 0);
     ends_with(&program.run(&["audit", "verify", &folder, "--key", &key, "--state", &state_file]), 6);
     std::fs::copy(copy.path().join(segment), home.join(segment)).unwrap();

@@ -11,6 +11,7 @@ pub mod dice;
 pub mod fault;
 pub mod guests;
 pub mod host;
+pub mod long;
 pub mod moto;
 pub mod names;
 pub mod oauth;

@@ -148,6 +148,18 @@ pub(crate) enum CliError {
     Unread(Box<CliError>),
     #[error("{0}")]
     OfAPart(#[source] Box<CliError>),
+    #[error("say what is to be taken away: `--older-than`, `--larger-than` or `--payloads-older-than`, here or in `home.toml`")]
+    PruneWhat,
+    #[error("say what becomes of what is taken away: `--to FOLDER` archives it, `--drop` drops it")]
+    PruneWhere,
+    #[error("nothing is taken away of a record that is damaged")]
+    PruneDamaged,
+    #[error("say why it is to be kept: `--reason TEXT`")]
+    HoldWhy,
+    #[error("run `{0}` is not on hold")]
+    NotHeld(RunId),
+    #[error(transparent)]
+    Settings(#[from] package::settings::SettingsError),
     #[error("several runs are called `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; it has {last}")]
@@ -295,7 +307,8 @@ impl CliError {
             | Self::NoHome { .. } => exit::USAGE,
             Self::Home(_) | Self::Form(_) => exit::HOST,
             Self::Backup(err) => err.exit(),
-            Self::Unread(_) | Self::OfAPart(_) => exit::RECORD,
+            Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
+            Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }

@@ -11,7 +11,6 @@ const LATER: &[(&str, &str)] = &[
     ("play", "playbooks"),
     ("policy", "approvals"),
     ("prove", "the audit tools"),
-    ("prune", "the audit tools"),
     ("rollback", "approvals"),
     ("serve", "approvals"),
     ("--detach", "approvals"),

@@ -137,6 +137,22 @@ fn record(record: &Record) -> String {
             format!("by {}: {}: {kept} ({})", it.by, it.reason, it.what)
         }
         Record::ClockChanged(change) => clock_changed(change),
+        Record::Pruned(it) => {
+            let to = it.to.as_ref().map_or_else(|| "dropped".to_owned(), |to| format!("archived in {to}"));
+            format!(
+                "segments {} to {} are {to}, by {}: the first {} records, {}",
+                it.first,
+                it.until.saturating_sub(1),
+                it.by,
+                count(it.size),
+                bytes(it.bytes)
+            )
+        }
+        Record::PayloadsForgotten(it) => {
+            format!("what {} runs had sealed is forgotten, by {}: recorded before {}", count(it.runs), it.by, utc(it.before_ms))
+        }
+        Record::HoldSet(it) => format!("run {} is on hold, by {}: {}", it.held, it.by, it.reason),
+        Record::HoldLifted(it) => format!("run {} is no longer on hold, by {}", it.held, it.by),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }
 }

@@ -3,12 +3,13 @@
 //! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
 //! run is closed, so a snapshot stays small however long the log is.
 
+mod clocks;
 mod known;
 mod put_back;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use effect::record::{AnswerClass, Answered, Asked, AskedFor, ClockChanged, DeliveredEvent, Record, RunClosed, RunOpened, RunResumed};
+use effect::record::{AnswerClass, Answered, AskedFor, ClockChanged, DeliveredEvent, Record};
 use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
 
@@ -30,9 +31,6 @@ pub struct Ledger {
     last_at: u64,
     open: BTreeMap<RunId, OpenRun>,
 }
-
-/// BOUND: changes of the clock that are kept.
-const CLOCK_CHANGES_MAX: usize = 1000;
 
 /// Sums over a whole log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,36 +186,6 @@ impl Ledger {
         open.into_iter()
     }
 
-    /// The record of a change of the clock, if it was set since the last record.
-    pub fn clock_change(&self, now: &ClockMark) -> Option<ClockChanged> {
-        let mark = self.clock.as_ref()?;
-        match mark.expected(&now.uptime) {
-            Some(_) => mark.change(now),
-            None => ClockMark { at: self.last_at, ..mark.clone() }.change(now),
-        }
-    }
-
-    fn note_clock(&mut self, record: &Record) {
-        match record {
-            Record::RunOpened(RunOpened { at, uptime, .. })
-            | Record::RunResumed(RunResumed { at, uptime, .. })
-            | Record::ClockChanged(ClockChanged { at, uptime, .. }) => {
-                self.clock = Some(ClockMark { at: *at, uptime: uptime.clone() });
-                self.last_at = *at;
-            }
-            Record::Asked(Asked { at, .. }) | Record::Answered(Answered { at, .. }) | Record::RunClosed(RunClosed { at, .. }) => {
-                self.last_at = *at;
-            }
-            _ => {}
-        }
-        if let Record::ClockChanged(changed) = record {
-            self.clock_changes.push_back((self.next - 1, changed.clone()));
-            if self.clock_changes.len() > CLOCK_CHANGES_MAX {
-                self.clock_changes.pop_front();
-            }
-        }
-    }
-
     /// One run that has not ended.
     pub fn open_run(&self, run: RunId) -> Option<&OpenRun> {
         self.open.get(&run)
@@ -273,6 +241,10 @@ impl Ledger {
             | Record::VaultSealed(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
+            | Record::Pruned(_)
+            | Record::PayloadsForgotten(_)
+            | Record::HoldSet(_)
+            | Record::HoldLifted(_)
             | Record::Recovered(_) => return Ok(()),
             Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => {
                 self.put_back(record);
@@ -429,6 +401,10 @@ impl OpenRun {
             | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
+            | Record::Pruned(_)
+            | Record::PayloadsForgotten(_)
+            | Record::HoldSet(_)
+            | Record::HoldLifted(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

@@ -25,6 +25,7 @@ mod observed;
 mod onward;
 mod opening;
 mod own;
+mod prune;
 mod recorded;
 mod replay;
 mod run;
@@ -55,6 +56,7 @@ pub use ledger::{Ledger, OpenAct, OpenRun, OrderFault, OrderFaultKind, Said, Sta
 pub use log::{Appended, Durable, Entry, Log};
 pub use opening::{Opening, Standing};
 pub use own::{HostAnswer, HostAsk, HostPending, HostPermit};
+pub use prune::{Course, Keeper, Rules, Stretch, Verdict};
 pub use recorded::{Leaf, Recorded, leaves};
 pub use replay::Replay;
 pub use run::{Closing, RunGate, Tally};

@@ -276,6 +276,10 @@ impl Recorded {
             | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)
+            | Record::Pruned(_)
+            | Record::PayloadsForgotten(_)
+            | Record::HoldSet(_)
+            | Record::HoldLifted(_)
             | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }

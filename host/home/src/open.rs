@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
 
 use crate::exposed::{Exposed, Kind};
 use crate::trouble::told;
@@ -141,6 +141,25 @@ pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
     names().map_err(|cause| told(path, cause))
 }
 
+/// Sets the time of a file's last change to now: it was used.
+///
+/// # Errors
+/// What the system says.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps { last_access: omit, last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW } };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Removes a file of the home, which can be made again.
+///
+/// # Errors
+/// What the system says.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// Returns when the names in a folder are on the disk.
 ///
 /// # Errors
@@ -173,7 +192,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
 
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use rustix::fs::{FileType, Mode, mknodat};
 
     use super::*;
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::Base;
 use crate::custody::{self, Missing};
 use crate::disk::{Disk as _, RealDisk};
 use crate::err::OpenError;
@@ -57,10 +58,11 @@ pub fn accept_rollback(
 /// What is remembered of a home's log and what it is; the index, which remembers it too, is put away.
 fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
     let held = hold(home)?;
-    let numbers = segment::list(&held.folder).map_err(io_at(&held.folder))?;
+    let mut numbers = segment::list(&held.folder).map_err(io_at(&held.folder))?;
     let custody = custody::take(&RealDisk, home, (state, &numbers), Missing::Accepted)?;
     let key = custody.signer.public();
     let base = base_of(home, key)?;
+    numbers.retain(|number| *number >= Base::first(base.as_ref()));
     whole(&numbers, base.as_ref())?;
     let mut walker = Walker::new(key, Signatures::Last, Vec::new());
     let from = walker.begin(&held.folder, base.as_ref()).map_err(OpenError::Fault)?;

@@ -4,7 +4,7 @@
 //! what it finds does not depend on this.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Scope;
@@ -22,6 +22,9 @@ const THREADS_MAX: usize = 8;
 const CHECKED_MAX: usize = 1 << 20;
 /// Notes that are made known together.
 const TOGETHER: usize = 32;
+
+/// In which folder a segment lies.
+type FolderOf<'a> = &'a (dyn Fn(u32) -> PathBuf + Sync);
 
 /// What was checked so far.
 #[derive(Default)]
@@ -42,14 +45,14 @@ impl Ahead {
     pub(crate) fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-        (folder, numbers): (&'scope Path, &'scope [u32]),
+        (folder_of, numbers): (FolderOf<'scope>, &'scope [u32]),
         key: &'scope PublicKey,
     ) {
         let others = std::thread::available_parallelism().map_or(0, |all| all.get() - 1).min(THREADS_MAX);
         for _ in 0..others {
             let thread = std::thread::Builder::new().name("signatures".to_owned());
             // Without the thread the verifier does it alone.
-            let _ = thread.spawn_scoped(scope, move || self.go(folder, numbers, key));
+            let _ = thread.spawn_scoped(scope, move || self.go(folder_of, numbers, key));
         }
     }
 
@@ -63,11 +66,11 @@ impl Ahead {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    fn go(&self, folder: &Path, numbers: &[u32], key: &PublicKey) {
+    fn go(&self, folder_of: FolderOf<'_>, numbers: &[u32], key: &PublicKey) {
         loop {
             let taken = self.taken.fetch_add(1, Ordering::Relaxed);
             let Some(number) = numbers.iter().rev().nth(taken) else { return };
-            self.segment(folder, *number, key);
+            self.segment(&folder_of(*number), *number, key);
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }

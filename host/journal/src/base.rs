@@ -16,7 +16,7 @@ use crate::wire::{hex, unhex};
 
 const TITLE: &str = "bailiwick.base/1";
 /// BOUND: a larger file is not read.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Where a log begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,6 @@ impl Base {
         format!("{text}\n{}\n", hex(&signer.sign_bytes(text.as_bytes()))).into_bytes()
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing takes segments away yet"))]
     pub(crate) fn write(&self, disk: &dyn Disk, home: &Path, signer: &NoteSigner) -> io::Result<()> {
         replace(disk, &path(home), &self.signed(signer), Replace::Durable)
     }

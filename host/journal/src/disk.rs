@@ -24,6 +24,10 @@ pub(crate) trait Disk: Send + Sync {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// Puts one file in another's place.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a name that nothing has. Where the system can't promise that nothing is replaced, the caller has looked before.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.rename(from, to)
+    }
     /// Cuts a file.
     fn truncate(&self, file: &File, bytes: u64) -> io::Result<()>;
     /// Takes a file away.
@@ -76,6 +80,14 @@ impl Disk for RealDisk {
     #[expect(clippy::disallowed_methods, reason = "door: the log's own files")]
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => self.rename(from, to),
+            renamed => Ok(renamed?),
+        }
     }
 
     fn truncate(&self, file: &File, bytes: u64) -> io::Result<()> {

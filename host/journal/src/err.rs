@@ -94,7 +94,7 @@ pub fn trouble_of<'e>(err: &'e (dyn std::error::Error + 'static)) -> Option<&'e 
     let mut next = Some(err);
     while let Some(err) = next {
         if let Some(unread) = err.downcast_ref::<Fault>().and_then(Fault::unread) {
-            return unread.trouble.as_ref();
+            return unread.trouble.as_deref();
         }
         next = err.source();
     }
@@ -107,19 +107,19 @@ pub fn trouble_of<'e>(err: &'e (dyn std::error::Error + 'static)) -> Option<&'e 
 pub struct Unread {
     words: String,
     /// What is wrong with the file system or with rights, if it is that.
-    pub trouble: Option<home::Trouble>,
+    pub trouble: Option<Box<home::Trouble>>,
 }
 
 impl Unread {
     pub(crate) fn new(path: &std::path::Path, cause: io::Error) -> Self {
         let cause = home::told(path, cause);
-        let trouble = home::Trouble::of(&cause).cloned();
+        let trouble = home::Trouble::of(&cause).cloned().map(Box::new);
         Self { words: format!("`{}`: {cause}", path.display()), trouble }
     }
 
     /// The same, of an error that was put into words already.
     pub(crate) fn of(err: &dyn std::error::Error, trouble: &home::Trouble) -> Self {
-        Self { words: format!("{err}: {trouble}"), trouble: Some(trouble.clone()) }
+        Self { words: format!("{err}: {trouble}"), trouble: Some(Box::new(trouble.clone())) }
     }
 }
 
@@ -190,6 +190,14 @@ pub enum FaultKind {
     OtherHistory {
         /// The size at which they differ.
         known: u64,
+    },
+    /// What is known from elsewhere lies in the part that was taken away.
+    #[error("the first {known} records are known, and the record begins only after {begins}: the two can't be compared")]
+    KnownTakenAway {
+        /// How many are known.
+        known: u64,
+        /// How many were taken away.
+        begins: u64,
     },
     /// The home is known to have had another log.
     #[error("the home had log `{was}`{}, and this is another one", size.map_or_else(String::new, |size| format!(" of {size} records")))]
@@ -369,6 +377,8 @@ pub enum KnownFrom {
     SecondState,
     /// The home's own authenticated index.
     Index,
+    /// The signed base of a log whose earlier segments were taken away.
+    Base,
 }
 
 /// Why a record or payload can't be read back.

@@ -1,5 +1,6 @@
 //! The journal in hand: appending, run keys, waiting, closing.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use crate::chain::{Chain, Chains, Sealer};
 use crate::err::{AppendError, Broken, OpenError, ReadError};
 use crate::frame::{BODY_BYTES_MAX, ENTRIES_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 use crate::hold::Locked;
-use crate::ids::{LogId, Position};
+use crate::ids::{LogId, Position, log_run};
 use crate::keys::{HomeKey, KeyFile, Nonces, new_run_key};
 use crate::open::{Opened, open_on};
 use crate::payload::Payload;
@@ -279,6 +280,34 @@ impl Journal {
         };
         let slot = slot.ok_or(AppendError::NoKey { run })?;
         Ok(Ticket::new(shared.queue.push_forgotten(slot)?))
+    }
+
+    /// The same for many runs that are not open, in one pass through the keys. Says how many had a key.
+    ///
+    /// # Errors
+    /// As [`Journal::forget`].
+    pub fn forget_all(&self, runs: &HashSet<RunId>) -> Result<(u64, Ticket), AppendError> {
+        let shared = self.shared();
+        let mut slots = Vec::new();
+        let found = shared.keys.owners(0, &mut |slot, run| {
+            if runs.contains(&run) && shared.chains.get(run).is_err() {
+                slots.push(slot);
+            }
+        });
+        found.map_err(|cause| {
+            let path = crate::keys::run_keys_path(&shared.home_path);
+            AppendError::History { run: log_run(), cause: Arc::new(ReadError::Io { path, cause }) }
+        })?;
+        let mut outcome = shared.queue.last();
+        for slot in &slots {
+            outcome = shared.queue.push_forgotten(*slot)?;
+        }
+        Ok((crate::wire::wide(slots.len()), Ticket::new(outcome)))
+    }
+
+    /// Where it is.
+    pub(crate) fn home(&self) -> &Path {
+        &self.shared().home_path
     }
 
     /// A digest that only the run's key can make, for correlating values within a run. Forgetting the run forgets it too.

@@ -6,8 +6,9 @@
 //! is cut off when the log is opened. Anything else that is missing or different is refused, and its place is named.
 //!
 //! What this room does not do: it does not know what a record means (bodies are opaque bytes; the order of kinds is checked by `gate`); it
-//! has no clock but the one by which it knows how long the disk takes, and no network; it does not decide when a run begins or ends; it does not prove inclusion or consistency yet, prune, rotate
-//! its key, or collect witnesses. A person with the account and its keys can replace a log that nobody else has seen. Second state makes
+//! has no clock but the one by which it knows how long the disk takes, and no network; it does not decide when a run begins or ends, or what
+//! may be pruned; it does not prove inclusion or consistency yet, rotate its key, or collect witnesses. A person with the account and its keys
+//! can replace a log that nobody else has seen. Second state makes
 //! that noticeable, and later receipts and witnesses will.
 //!
 //! - A record is durable when its [`Ticket`] says so, and not before.
@@ -15,8 +16,8 @@
 //! - Nothing is read back that was not in a batch with its trailer.
 //! - Secrets are in payloads only, sealed with a key that can be forgotten.
 //!
-//! Files of a home: `journal/*.seg` (the truth), `journal.key`, `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and
-//! other `journal.*` (derived), `journal.damaged` (a reader has found damage: the next opening reads everything), `set-aside-*` (damaged
+//! Files of a home: `journal/*.seg` (the truth), `journal.base` (where it begins, if earlier segments were taken away), `journal.key`,
+//! `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and other `journal.*` (derived), `journal.damaged` (a reader has found damage: the next opening reads everything), `set-aside-*` (damaged
 //! parts), `lock`.
 
 #![forbid(unsafe_code)]
@@ -46,6 +47,7 @@ mod note;
 mod open;
 mod payload;
 mod proof;
+mod prune;
 mod pulse;
 mod queue;
 mod read;
@@ -82,6 +84,7 @@ pub use look::{Looked, look};
 pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
 pub use open::Opened;
 pub use payload::Payload;
+pub use prune::{PruneError, Pruned, Pruning};
 pub use pulse::DiskTimes;
 pub use queue::Queued;
 pub use read::{Reader, Record};
@@ -91,5 +94,5 @@ pub use salvage::Damage;
 pub use state::{Remembered, remembered, state_path};
 pub use statement::{SIGNATURE_BYTES, public_key, public_key_in, sign_statement};
 pub use ticket::Ticket;
-pub use verify::{Evidence, Report, SignerEvidence, base, verify, verify_home};
+pub use verify::{Evidence, Report, SignerEvidence, base, verify, verify_home, verify_with};
 pub use walk::Leaf;

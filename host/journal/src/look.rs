@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::Base;
 use crate::custody::{self, Custody};
 use crate::err::{Fault, FaultKind, OpenError};
 use crate::hold::{io_at, look_at_locks};
@@ -35,7 +36,7 @@ pub enum Looked {
 pub fn look(home: &Path, state: Option<&Path>) -> Result<Looked, OpenError> {
     let folder = segment::folder(home);
     let has_log = std::fs::exists(&folder).map_err(io_at(&folder))?;
-    let numbers = if has_log { segment::list(&folder).map_err(io_at(&folder))? } else { Vec::new() };
+    let mut numbers = if has_log { segment::list(&folder).map_err(io_at(&folder))? } else { Vec::new() };
     if numbers.is_empty() && !custody::has_run_keys(home)? && !std::fs::exists(index::path(home)).map_err(io_at(home))? {
         // Another log may be known to have been here.
         check_home(state, home, keys::load_public(home).map(|key| key.log()))?;
@@ -49,6 +50,7 @@ pub fn look(home: &Path, state: Option<&Path>) -> Result<Looked, OpenError> {
     let Some(_locks) = look_at_locks(home)? else { return Ok(Looked::Held) };
     let Custody { signer, home_key } = custody::look_checked(home, state, &numbers)?;
     let base = base_of(home, signer.public())?;
+    numbers.retain(|number| *number >= Base::first(base.as_ref()));
     whole(&numbers, base.as_ref())?;
     let known = known_by_state(state, signer.public().log())?;
     let lies = Lies { home, folder: &folder, numbers: &numbers, base: base.as_ref() };

@@ -26,12 +26,13 @@ use crate::left::Watched;
 use crate::mac::Mac;
 use crate::memory::{remember_home, what_was};
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
+use crate::prune;
 use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::read::base_fault;
 use crate::salvage;
 use crate::segment::{self, Room, SEGMENT_BYTES_MAX, is_full};
-use crate::stamp::{Patrol, is_as_indexed, stamps};
+use crate::stamp::{Patrol, is_as_indexed, is_whole_up_to, stamps};
 use crate::state::{Remembered, StateFile};
 use crate::ticket::Herald;
 use crate::tree::Tree;
@@ -91,8 +92,6 @@ pub(crate) struct Recovered {
     /// How many keys of runs there must be, and how many the index knows of.
     pub(crate) key_slots: u64,
     index_slots: u64,
-    /// The first segment.
-    first: u32,
     rebuilt: bool,
     /// Whether all of it was read, and nothing was taken for whole.
     is_all_read: bool,
@@ -120,9 +119,15 @@ impl Opening<'_> {
         let Hold { lock, tail, folder } = hold(home)?;
         segment::remove_unfinished(&*disk, &folder).map_err(io_at(&folder))?;
         remove_unfinished(&*disk, home)?;
-        let numbers = segment::list(&folder).map_err(io_at(&folder))?;
+        let mut numbers = segment::list(&folder).map_err(io_at(&folder))?;
         let Custody { signer, home_key } = custody::take(&*disk, home, (state, &numbers), missing)?;
         let base = base_of(home, signer.public())?;
+        if let Some(base) = &base
+            && prune::sweep(&*disk, &folder, base.segment).map_err(io_at(&folder))? > 0
+        {
+            // Taking them away was cut off.
+            numbers.retain(|number| *number >= base.segment);
+        }
         whole(&numbers, base.as_ref())?;
         let known = known_by_state(state, signer.public().log())?;
         let lies = Lies { home, folder: &folder, numbers: &numbers, base: base.as_ref() };
@@ -207,7 +212,7 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
     let mut walked = Patrol::start();
     let mut trusted = None;
     if let Some(index) = Index::read(home, mac).filter(|index| index.checkpoint.log == key.log()) {
-        let patrol = rely_on(home, folder, (key, base), &index);
+        let patrol = rely_on(home, folder, (key, base), (&index, Depth::Records));
         let Checkpoint { size, root, segment, .. } = index.checkpoint;
         if let Some(reached) = patrol {
             walked = reached;
@@ -241,7 +246,6 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
         is_all_read: trusted.is_none(),
         rebuilt: trusted.is_none() && walker.tree.size() > 0,
         key_slots: walker.key_slots.max(trusted.as_ref().map_or(0, |index| index.key_slots)),
-        first: Base::first(base),
         index_slots: trusted.as_ref().map_or(0, |index| index.key_slots),
         snapshot: trusted.and_then(|index| index.snapshot),
         patrol: walked,
@@ -253,9 +257,32 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
     })
 }
 
+/// How the last segment is looked at, if its file was written to since the index was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// By its checksums: for what is a help and no evidence.
+    Checksums,
+    /// By its records, which must give the tree of the index. A checksum does not show what was changed on purpose.
+    Records,
+}
+
+impl Depth {
+    fn is_as_indexed(self, folder: &Path, key: &PublicKey, index: &Index) -> bool {
+        match self {
+            Self::Checksums => is_whole_up_to(folder, key.log(), index),
+            Self::Records => is_as_indexed(folder, key, index),
+        }
+    }
+}
+
 /// Whether the part that an index covers may be left unread: no reader has found damage, the index's checkpoint is there, and no segment
 /// before it was written to since. Returns how far the older part has been read again.
-pub(crate) fn rely_on(home: &Path, folder: &Path, (key, base): (&PublicKey, Option<&Base>), index: &Index) -> Option<Patrol> {
+pub(crate) fn rely_on(
+    home: &Path,
+    folder: &Path,
+    (key, base): (&PublicKey, Option<&Base>),
+    (index, how): (&Index, Depth),
+) -> Option<Patrol> {
     let first = Base::first(base);
     let end = Patrol { segment: index.checkpoint.segment, offset: index.next };
     if salvage::is_marked(home) || end_of_checkpoint(folder, key, &index.checkpoint) != Some(index.next) {
@@ -267,7 +294,7 @@ pub(crate) fn rely_on(home: &Path, folder: &Path, (key, base): (&PublicKey, Opti
     let (last, before) = now.split_last()?;
     let (last_was, before_were) = were.get(..now.len())?.split_last()?;
     // The last segment is still written to after the index was, and a crash leaves the index behind it. So its records are checked then.
-    let whole = before == before_were && (last == last_was || is_as_indexed(folder, key, index));
+    let whole = before == before_were && (last == last_was || how.is_as_indexed(folder, key, index));
     if whole { index.patrol.go_on(folder, key.log(), first, end) } else { None }
 }
 
@@ -358,7 +385,6 @@ impl Start {
             options: self.options,
             home: self.home,
             signer: self.signer,
-            first: found.first,
             tail,
             lock: watched_lock,
             keys,

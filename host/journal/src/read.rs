@@ -3,9 +3,10 @@
 //! A reader sees whole batches whose trailer is in its place. One that proves also checks that they are those that were signed. While a
 //! process writes, the newest batch may be seen a moment before it is durable.
 
+use std::collections::HashSet;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use effect::{Digest, RunId};
 
@@ -18,7 +19,7 @@ use crate::ids::{LogId, Position};
 use crate::index::Index;
 use crate::keys::{self, HomeKey, KeyFile, load_public};
 use crate::note::PublicKey;
-use crate::open::rely_on;
+use crate::open::{Depth, rely_on};
 use crate::payload::{self, Place};
 use crate::records::Records;
 use crate::salvage::{Damage, Salvage};
@@ -91,7 +92,8 @@ pub(crate) struct Sight {
     pub(crate) base: Option<Base>,
     /// The index, and whether the part that it covers may be left unread.
     pub(crate) index: Option<Index>,
-    pub(crate) is_relied_on: bool,
+    /// Found out when it is asked for, as the reader is then.
+    is_relied_on: OnceLock<bool>,
 }
 
 impl Sight {
@@ -100,14 +102,12 @@ impl Sight {
         let own = || keys::signer(home).ok().map(|signer| signer.public().clone());
         let key = load_public(home).filter(|key| key.log() == log).or_else(own).filter(|key| key.log() == log);
         let base = key.as_ref().map(|key| Base::read(home, key)).transpose()?.flatten();
-        Ok(Self { key, base, index: None, is_relied_on: false })
+        Ok(Self { key, base, index: None, is_relied_on: OnceLock::new() })
     }
 
-    fn with_index(mut self, home: &Path, folder: &Path, log: LogId) -> Self {
+    fn with_index(mut self, home: &Path, log: LogId) -> Self {
         let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index));
         self.index = index.filter(|index| index.checkpoint.log == log);
-        let relied = self.index.as_ref().zip(self.key.as_ref());
-        self.is_relied_on = relied.is_some_and(|(index, key)| rely_on(home, folder, (key, self.base.as_ref()), index).is_some());
         self
     }
 
@@ -124,14 +124,12 @@ impl Reader {
     /// There is no log, or its beginning is damaged.
     pub fn open(home: &Path) -> Result<Self, ReadError> {
         let folder = segment::folder(home);
-        let first = segment::list(&folder)
-            .map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?
-            .first()
-            .copied();
-        let first = first.ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
-        let (_, header) = segment::open(&folder, first, None).map_err(ReadError::Fault)?;
+        let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
+        let last = numbers.last().copied().ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
+        let (_, header) = segment::open(&folder, last, None).map_err(ReadError::Fault)?;
         let sight = Sight::of(home, header.log).map_err(|err| ReadError::Fault(base_fault(err)))?;
-        if first != sight.first() {
+        // What is left of segments that were taken away does not count.
+        if !numbers.contains(&sight.first()) {
             let at = Position { segment: sight.first(), offset: 0, index: 0 };
             return Err(ReadError::Fault(Fault { at, what: FaultKind::SegmentMissing }));
         }
@@ -187,7 +185,7 @@ impl Reader {
             Ok(sight) => (sight, None),
             Err(err) => (Sight::default(), Some(Damage { fault: base_fault(err), until: None })),
         };
-        let sight = Arc::new(sight.with_index(home, &folder, log));
+        let sight = Arc::new(sight.with_index(home, log));
         let reader = Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::default()), sight, proves: true };
         // Listed again, since the index that was read meanwhile may know more.
         let mut numbers = segment::list(&reader.folder).map_err(|cause| reader.io(cause))?;
@@ -216,7 +214,36 @@ impl Reader {
     /// Whether an earlier summary may be used instead of reading its records again: no segment was written to since. A reader that must not
     /// pass over anything reads everything anyway.
     fn relies_on_index(&self) -> bool {
-        self.salvage.is_none() || self.sight.is_relied_on
+        let relied = || {
+            let (index, key) = (self.sight.index.as_ref()?, self.sight.key.as_ref()?);
+            let how = if self.proves { Depth::Records } else { Depth::Checksums };
+            rely_on(&self.home, &self.folder, (key, self.sight.base.as_ref()), (index, how))
+        };
+        self.salvage.is_none() || *self.sight.is_relied_on.get_or_init(|| relied().is_some())
+    }
+
+    /// The segments that are there, each with the length of its file in bytes.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn segment_sizes(&self) -> Result<Vec<(u32, u64)>, ReadError> {
+        let numbers = segment::list(&self.folder).map_err(|cause| self.io(cause))?;
+        let sized = numbers.into_iter().filter(|number| *number >= self.sight.first()).map(|number| {
+            let found = std::fs::symlink_metadata(segment::path(&self.folder, number)).map_err(|cause| self.io(cause))?;
+            Ok((number, found.len()))
+        });
+        sized.collect()
+    }
+
+    /// Runs whose key is in the home: what they have sealed can be opened.
+    ///
+    /// # Errors
+    /// The file of keys can't be read.
+    pub fn keyed_runs(&self) -> Result<HashSet<RunId>, ReadError> {
+        let mut runs = HashSet::new();
+        let keys = KeyFile::open(&self.home).map_err(|cause| self.io(cause))?;
+        keys.map_or(Ok(()), |keys| keys.owners(0, &mut |_, run| _ = runs.insert(run))).map_err(|cause| self.io(cause))?;
+        Ok(runs)
     }
 
     /// Runs that have records before the place where this log begins now, and after it: what they began with was taken away.

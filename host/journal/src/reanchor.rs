@@ -102,7 +102,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     let held = hold(home)?;
     let folder = held.folder.clone();
     segment::remove_unfinished(&RealDisk, &folder).map_err(io_at(&folder))?;
-    let numbers = segment::list(&folder).map_err(io_at(&folder))?;
+    let mut numbers = segment::list(&folder).map_err(io_at(&folder))?;
     let Custody { signer, home_key } = custody::look_checked(home, state, &numbers)?;
     let key = signer.public();
     let was = match state {
@@ -114,6 +114,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
         Some(Remembered { log: checkpoint.log, size: checkpoint.size, root: checkpoint.root })
     });
     let base = base_of(home, key)?;
+    numbers.retain(|number| *number >= Base::first(base.as_ref()));
     let mut walker = Walker::new(key, Signatures::Each, Vec::new());
     let mut newer = None;
     let cut = find((&folder, &numbers), &mut walker, (was, base.as_ref()), &mut |leaf| newer = newer.or_else(|| leaf.newer()));

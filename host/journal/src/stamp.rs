@@ -92,6 +92,12 @@ enum Reached {
     End,
 }
 
+/// Whether the last segment that an index knows is whole up to where the index ends, by its checksums.
+pub(crate) fn is_whole_up_to(folder: &Path, log: LogId, index: &Index) -> bool {
+    let from = Patrol { segment: index.checkpoint.segment, ..Patrol::start() };
+    matches!(read_batches(folder, log, from, Some(index.next), u64::MAX), Some(Reached::End))
+}
+
 /// Whether the last segment that an index knows is still what it was, up to where the index ends: its records give the tree that the index
 /// has. A checksum would not show what was changed on purpose.
 pub(crate) fn is_as_indexed(folder: &Path, key: &PublicKey, index: &Index) -> bool {

@@ -3,7 +3,7 @@
 //! It shows that the records are those that were signed, in that order, each run's without a gap. It can't show that the log was not cut
 //! exactly at a checkpoint: for that it must be given second state. The report says which evidence it had.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use effect::{Digest, RunId};
 
@@ -21,7 +21,7 @@ use crate::note::PublicKey;
 use crate::read::base_fault;
 use crate::segment;
 use crate::state::{remembered, state_path};
-use crate::walk::{Known, Leaf, Signatures, Walker, walk};
+use crate::walk::{Known, Leaf, Signatures, Walker, walk_in};
 
 /// Where the key came from that the signatures were checked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,16 @@ impl Report {
 /// Verifies the log in a folder: a home, a copy of one, or the folder of segments alone. Without a key the folder's own is used.
 /// `state` is a file of second state. `each` is called for every leaf of every batch that holds, in order.
 pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Report {
+    verify_with((folder, None), key, state, each)
+}
+
+/// The same together with a folder of archived segments, which come before those in the first folder.
+pub fn verify_with(
+    (folder, with): (&Path, Option<&Path>),
+    key: Option<&PublicKey>,
+    state: Option<&Path>,
+    each: &mut dyn FnMut(&Leaf<'_>),
+) -> Report {
     let found = if key.is_some() { Ok(None) } else { keys::read_public(folder) };
     let (own, unread) = match found {
         Ok(own) => (own, None),
@@ -102,18 +112,19 @@ pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each
     };
     let mut report = Report::new(signer);
     let checked = match key.or(own.as_ref()) {
-        Some(key) => check(folder, key, known_from_file(state, key.log()), each, &mut report),
+        Some(key) => check((folder, with), key, known_from_file(state, key.log()), each, &mut report),
         None => Err(fault_at(Position::start(), unread.map_or(FaultKind::KeyUnreadable, FaultKind::Unreadable))),
     };
     report.end_with(checked);
     report
 }
 
-/// Verifies one's own home: the log, what second state and the index know of it, and the keys. `state` is the folder of second state.
+/// Verifies one's own home: the log, what second state and the index know of it, and the keys. `state` is the folder of second state. The
+/// segments that were archived can be put beside it (`with`).
 ///
 /// # Errors
 /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
-pub fn verify_home(home: &Path, state: &Path, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<Report, ReadError> {
+pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<Report, ReadError> {
     let memory = Memory::of(home, Some(state));
     let folder = segment::folder(home);
     let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
@@ -122,7 +133,7 @@ pub fn verify_home(home: &Path, state: &Path, each: &mut dyn FnMut(&Leaf<'_>)) -
     }
     let own = keys::signer(home).ok().map(|signer| signer.public().clone());
     let Some(key) = load_public(home).or(own) else {
-        return Ok(verify(home, None, None, each));
+        return Ok(verify_with((home, with), None, None, each));
     };
     let mut report = Report::new(SignerEvidence::InFolder);
     let file = Some(state_path(state, key.log())).filter(|file| file.exists());
@@ -132,7 +143,7 @@ pub fn verify_home(home: &Path, state: &Path, each: &mut dyn FnMut(&Leaf<'_>)) -
         known.extend(index.map(|checkpoint| Known::new(checkpoint.size, checkpoint.root, KnownFrom::Index)));
         known
     });
-    let checked = check(home, &key, known, each, &mut report);
+    let checked = check((home, with), &key, known, each, &mut report);
     let checked = checked.and_then(|()| other(home, state, key.log()));
     report.end_with(checked);
     match keys_fault(home, &numbers, report.key_slots) {
@@ -215,8 +226,47 @@ fn fault_at(at: Position, what: FaultKind) -> Fault {
     Fault { at, what }
 }
 
+/// The folder of the segments, of a home or a copy of one, or of the segments alone.
+fn segments_of(folder: &Path) -> PathBuf {
+    let inner = segment::folder(folder);
+    if inner.is_dir() { inner } else { folder.to_owned() }
+}
+
+/// The segments that verify together.
+struct Shelf {
+    folder: PathBuf,
+    /// Where earlier segments are, and up to which number.
+    with: Option<(PathBuf, u32)>,
+    numbers: Vec<u32>,
+    base: Option<Base>,
+}
+
+impl Shelf {
+    fn of(folder: &Path, with: Option<&Path>, key: &PublicKey) -> Result<Self, Fault> {
+        let start = Position { offset: 0, ..Position::start() };
+        let list =
+            |folder: &Path| segment::list(folder).map_err(|cause| fault_at(start, FaultKind::Unreadable(Unread::new(folder, cause))));
+        let own = Base::read(folder, key).map_err(base_fault)?;
+        let folder = segments_of(folder);
+        let mut numbers = list(&folder)?;
+        let first = Base::first(own.as_ref());
+        numbers.retain(|number| *number >= first);
+        let Some(with) = with else { return Ok(Self { folder, with: None, numbers, base: own }) };
+        let base = Base::read(with, key).map_err(base_fault)?;
+        let with = segments_of(with);
+        let mut earlier = list(&with)?;
+        earlier.retain(|number| *number < first && *number >= Base::first(base.as_ref()));
+        Ok(Self { folder, with: Some((with, first)), numbers: [earlier, numbers].concat(), base })
+    }
+
+    fn folder_of(&self, number: u32) -> PathBuf {
+        let earlier = self.with.as_ref().filter(|(_, until)| number < *until);
+        earlier.map_or_else(|| self.folder.clone(), |(folder, _)| folder.clone())
+    }
+}
+
 fn check(
-    folder: &Path,
+    (folder, with): (&Path, Option<&Path>),
     key: &PublicKey,
     known: Result<Vec<Known>, FaultKind>,
     each: &mut dyn FnMut(&Leaf<'_>),
@@ -224,20 +274,23 @@ fn check(
 ) -> Result<(), Fault> {
     let start = Position { offset: 0, ..Position::start() };
     report.log = Some(key.log());
-    let known = known.map_err(|what| fault_at(start, what))?;
+    let mut known = known.map_err(|what| fault_at(start, what))?;
     report.evidence.state = known.iter().find(|known| known.from == KnownFrom::SecondState).map(|known| known.size);
-    report.base = Base::read(folder, key).map_err(base_fault)?;
-    let (home, inner) = (folder, segment::folder(folder));
-    let folder = if inner.is_dir() { &*inner } else { folder };
-    let unreadable = |cause: std::io::Error| fault_at(start, FaultKind::Unreadable(Unread::new(folder, cause)));
-    let numbers = segment::list(folder).map_err(unreadable)?;
+    let shelf = Shelf::of(folder, with, key)?;
+    if with.is_some() {
+        // What was archived must be what the home says was taken away.
+        let cut = Base::read(folder, key).map_err(base_fault)?;
+        known.extend(cut.map(|cut| Known::new(cut.size, cut.root, KnownFrom::Base)));
+    }
+    report.base.clone_from(&shelf.base);
+    let numbers = &shelf.numbers;
     report.segments = numbers.len();
     let first = Base::first(report.base.as_ref());
-    let gap = segment::gap(first, &numbers).or(numbers.is_empty().then_some(first));
+    let gap = segment::gap(first, numbers).or(numbers.is_empty().then_some(first));
     let ahead = Ahead::default();
     let mut walker = Walker::new(key, Signatures::Each, known);
     walker.ahead = Some(&ahead);
-    let from = match (walker.begin(folder, report.base.as_ref()), gap) {
+    let from = match (walker.begin(&shelf.folder_of(first), report.base.as_ref()), gap) {
         // What lies before a gap is of use, and is read.
         (Ok(from), Some(missing)) if missing > first => (from, Some(missing)),
         (_, Some(missing)) => return Err(fault_at(Position { segment: missing, ..start }, FaultKind::SegmentMissing)),
@@ -245,9 +298,10 @@ fn check(
     };
     let (from, gap) = from;
     let until_gap: Vec<u32> = numbers.iter().copied().filter(|number| gap.is_none_or(|gap| *number < gap)).collect();
+    let folder_of = |number| shelf.folder_of(number);
     let walked = std::thread::scope(|scope| {
-        ahead.start(scope, (folder, &until_gap), key);
-        let walked = walk(folder, &until_gap, from, &mut walker, each);
+        ahead.start(scope, (&folder_of, &until_gap), key);
+        let walked = walk_in(&folder_of, &until_gap, from, &mut walker, each);
         ahead.end();
         walked
     });
@@ -261,15 +315,17 @@ fn check(
     report.not_ended.sort_unstable();
     report.key_slots = walker.key_slots;
     // What can't be read of them is no fault of the record.
-    report.run_keys = lacking::count(home, walker.key_slots).ok().flatten();
+    report.run_keys = lacking::count(folder, walker.key_slots).ok().flatten();
     let end = walked?;
     if let Some(segment) = gap {
         return Err(fault_at(Position { segment, offset: 0, index: report.size }, FaultKind::SegmentMissing));
     }
     report.end = end.at;
     report.torn_bytes = end.torn_bytes;
+    let begins = report.base.as_ref().map_or(0, |base| base.size);
     match walker.unmet() {
         Some(known) if known.size > report.size => Err(fault_at(end.at, FaultKind::Behind { size: report.size, known: known.size })),
+        Some(known) if known.size < begins => Err(fault_at(end.at, FaultKind::KnownTakenAway { known: known.size, begins })),
         Some(known) => Err(fault_at(end.at, FaultKind::OtherHistory { known: known.size })),
         None => Ok(()),
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use effect::record::newer_form;
 use effect::{Digest, RunId};
@@ -284,10 +284,21 @@ pub(crate) fn walk(
     walker: &mut Walker<'_>,
     each: &mut dyn FnMut(&Leaf<'_>),
 ) -> Result<End, Fault> {
+    walk_in(&|_| folder.to_owned(), numbers, from, walker, each)
+}
+
+/// The same for a log whose segments lie in several folders.
+pub(crate) fn walk_in(
+    folder_of: &dyn Fn(u32) -> PathBuf,
+    numbers: &[u32],
+    from: Position,
+    walker: &mut Walker<'_>,
+    each: &mut dyn FnMut(&Leaf<'_>),
+) -> Result<End, Fault> {
     let log = walker.key.log();
     let mut end = End { at: from, torn_bytes: 0, last_batch: None };
     for number in numbers.iter().copied().filter(|number| *number >= from.segment) {
-        let (file, header) = open(folder, number, Some(log))?;
+        let (file, header) = open(&folder_of(number), number, Some(log))?;
         let begins_here = number != from.segment || from.offset == Position::start().offset;
         let offset = if number == from.segment { from.offset } else { Position::start().offset };
         let size = walker.tree.size();
@@ -301,7 +312,7 @@ pub(crate) fn walk(
             return Err(fault(FaultKind::RootDiffers));
         }
         let last = numbers.last() == Some(&number);
-        end = segment((&path(folder, number), number), last, scanner(file, &header, offset), walker, each)?;
+        end = segment((&path(&folder_of(number), number), number), last, scanner(file, &header, offset), walker, each)?;
     }
     walker.finish().map_err(|what| Fault { at: end.at, what })?;
     Ok(end)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use effect::{Digest, RunId};
 
+use crate::base::Base;
 use crate::disk::{Disk, write_whole};
 use crate::err::{Broken, Step};
 use crate::frame::{HEADER_BYTES, HEADER_END, Header, TRAILER, begin, finish, put_base};
@@ -72,8 +73,6 @@ pub(crate) struct Writer {
     pub(crate) options: Options,
     pub(crate) home: PathBuf,
     pub(crate) signer: NoteSigner,
-    /// The first segment.
-    pub(crate) first: u32,
     pub(crate) tail: Tail,
     /// The file `lock`, which the journal holds.
     pub(crate) lock: Watched,
@@ -271,14 +270,17 @@ impl Writer {
         if self.check_left().is_err() {
             return;
         }
-        let Ok(stamps) = stamps(&segment::folder(&self.home), self.first, self.tail.number) else { return };
+        // Segments may have been taken away since the log was opened.
+        let Ok(base) = Base::read(&self.home, self.signer.public()) else { return };
+        let first = Base::first(base.as_ref());
+        let Ok(stamps) = stamps(&segment::folder(&self.home), first, self.tail.number) else { return };
         let index = Index {
             checkpoint,
             next: self.tail.end,
             tree: self.tree.clone(),
             heads: self.heads.clone(),
             key_slots: self.key_slots,
-            first: self.first,
+            first,
             stamps,
             patrol: self.patrol,
             snapshot: self.snapshot.clone(),

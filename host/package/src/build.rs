@@ -33,6 +33,7 @@ pub use err::BuildError;
 use inputs::{Nobody, Places};
 use listing::Listing;
 pub use listing::{Change, FileChange};
+pub use slot::age_out;
 use slot::{Slot, Stamp};
 use stage::Stage;
 pub use tool::Watcher;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use effect::Digest;
 use home::Access;
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use sha2::{Digest as _, Sha256};
 
 /// A file could not be read or written.
@@ -109,6 +109,26 @@ pub(crate) fn read_own(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 /// A lock of the home, held until it is dropped. Whoever waits for it is told for whom; `what` says what the other one does.
 pub(crate) fn lock_own(path: &Path, what: &str, usual: Duration) -> Result<File, FileError> {
     home::lock_within(path, what, usual).map_err(failed("lock", path))
+}
+
+/// Removes everything in a folder of the home but its lock, unless somebody has that lock. Whether there was anything.
+#[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
+pub(crate) fn clear_unlocked(folder: &Path, lock: &str) -> io::Result<bool> {
+    let held = home::open(&folder.join(lock), Access::Write)?;
+    if flock(&held, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(false);
+    }
+    let mut any = false;
+    for name in home::list(folder)?.into_iter().filter(|name| name != lock) {
+        let path = folder.join(name);
+        if std::fs::symlink_metadata(&path)?.is_dir() {
+            std::fs::remove_dir_all(&path)?
+        } else {
+            std::fs::remove_file(&path)?
+        }
+        any = true;
+    }
+    Ok(any)
 }
 
 /// Whether a regular file holds just these bytes. Compared piece by piece: memory for all of a large one would cost more than reading it.

@@ -17,6 +17,7 @@ pub mod lock;
 pub mod manifest;
 pub mod project;
 pub mod review;
+pub mod settings;
 pub mod store;
 #[cfg(test)]
 mod testing;

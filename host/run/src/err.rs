@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use effect::{RunId, UnknownAct};
+use journal::PruneError;
 
 /// What goes wrong around a run; what goes wrong inside is its [`effect::Outcome`].
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,12 @@ pub enum RunError {
         #[source]
         cause: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// The beginning of the record can't be taken away.
+    #[error("nothing of the record was taken away")]
+    Prune(#[source] Box<PruneError>),
+    /// A run was put on hold after the record was read that says what may go.
+    #[error("run `{0}` was put on hold just now: nothing was taken away; say it again")]
+    HeldMeanwhile(RunId),
     /// The record can't be read.
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
@@ -233,6 +240,14 @@ impl RunError {
             Self::Form(_) | Self::OtherVersion { .. } => 1,
             Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
             Self::Record(journal::OpenError::Unfit { .. }) => 1,
+            Self::HeldMeanwhile(_) => 1,
+            Self::Prune(err) => match **err {
+                PruneError::Io { .. } => 1,
+                PruneError::NoSuchSegment { .. } | PruneError::Open { .. } | PruneError::OtherArchive(_) | PruneError::ArchiveInHome(_) => {
+                    2
+                }
+                PruneError::Fault(_) | PruneError::Unrecorded(_) => 6,
+            },
             Self::RecordBroken { .. } => 6,
             // Nothing is known to be wrong with the record.
             Self::Record(_) | Self::Read(_) | Self::Load { .. } if is_out_of_reach(self) => 1,
@@ -315,4 +330,10 @@ fn list(acts: &[UnknownAct]) -> String {
 /// Operations as `--op` takes them.
 fn ops(acts: &[UnknownAct]) -> String {
     acts.iter().map(|act| act.op.to_string()).collect::<Vec<_>>().join(",")
+}
+
+impl From<PruneError> for RunError {
+    fn from(err: PruneError) -> Self {
+        Self::Prune(Box::new(err))
+    }
 }

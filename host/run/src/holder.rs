@@ -15,6 +15,7 @@ use crate::house::{House, HouseOptions, Place};
 use crate::life::Running;
 use crate::order::{NetworkOrder, RunOrder};
 use crate::principal::own_principal;
+use crate::prune::{HoldSaid, PruneDone, PruneOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
 use crate::settle::{Settling, Word};
@@ -173,6 +174,28 @@ impl Holder {
         match self {
             Self::Here(house, _) => house.record_trust(&said, &own_principal()).await,
             Self::There(client) => client.0.record_trust(said).await,
+        }
+    }
+
+    /// See [`House::prune`]. What another process does is not heard of.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn prune(&self, order: PruneOrder, progress: impl FnMut(&str, u32) + Send + 'static) -> Result<PruneDone, RunError> {
+        match self {
+            Self::Here(house, _) => house.prune(order, own_principal(), progress).await,
+            Self::There(client) => client.0.prune(order).await,
+        }
+    }
+
+    /// See [`House::record_hold`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn record_hold(&self, said: HoldSaid) -> Result<(), RunError> {
+        match self {
+            Self::Here(house, _) => house.record_hold(&said, &own_principal()).await,
+            Self::There(client) => client.0.record_hold(said).await,
         }
     }
 

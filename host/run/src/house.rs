@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) lacking: Vec<RunId>,
     /// Runs that were cut off, and that somebody is about to go on with or to end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
+    /// Who says what is kept and who takes away wait for each other.
+    pub(crate) keeping: tokio::sync::Mutex<()>,
     /// When this process took the home.
     pub(crate) began: tokio::time::Instant,
     /// The home is being left while runs go on ([`House::hand_over`]).
@@ -104,7 +106,7 @@ pub(crate) struct Going {
 /// which says what a build tool may reach.
 pub(crate) struct Workshop {
     home: PathBuf,
-    cache: Cache,
+    pub(crate) cache: Cache,
     slots: u32,
     engines: Mutex<HashMap<u64, Engine>>,
     prepared: Mutex<HashMap<(Digest, u64), Slot>>,
@@ -270,6 +272,7 @@ impl House {
             attendance: watch::channel(Attendance::default()).0,
             lacking: opened.lacking,
             taken: Mutex::new(HashSet::new()),
+            keeping: tokio::sync::Mutex::new(()),
             began: crate::wait::now(),
             leaving: AtomicBool::new(false),
         };
@@ -349,6 +352,7 @@ impl House {
         self.inner.gate.snapshot(Snapshot::Always)?;
         self.inner.journal.clone().close()?;
         self.index();
+        self.age_out();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use effect::{Digest, SafeText};
@@ -39,7 +40,23 @@ impl Cache {
 
     /// The compiled component, if it is there and genuine. A caller that asks this first does not need the component itself.
     pub fn kept(&self, engine: &Engine, digest: Digest) -> Option<Component> {
-        self.load_kept(engine, &self.path(engine, digest))?.ok()
+        let path = self.path(engine, digest);
+        let kept = self.load_kept(engine, &path)?.ok();
+        if kept.is_some() {
+            // What is used does not age. If it can't be written, it is compiled again some day.
+            let _ = home::touch(&path.with_extension("mac"));
+        }
+        kept
+    }
+
+    /// Removes what nothing has used since this moment, in seconds since 1970. What can't be removed stays. Says how many components went.
+    pub fn age_out(&self, before_s: i64) -> u64 {
+        let names = home::list(&self.folder).unwrap_or_default();
+        let codes = names.iter().map(|name| self.folder.join(name)).filter(|path| path.extension().is_some_and(|it| it == "mac"));
+        let old = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|found| found.mtime() < before_s);
+        // The code first: a file without one counts as none.
+        let gone = codes.filter(old).filter(|path| home::remove(path).is_ok() && home::remove(&path.with_extension("cwasm")).is_ok());
+        u64::try_from(gone.count()).unwrap_or(u64::MAX)
     }
 
     /// [`Cache::load_within`], with the default of the limit `compile-memory`.
@@ -152,6 +169,24 @@ mod tests {
     use std::os::unix::fs::FileExt as _;
 
     use super::*;
+
+    #[test]
+    fn what_nothing_has_used_goes_and_what_was_used_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned(), [1; 32], PathBuf::new(), Vec::new());
+        for name in ["old.cwasm", "old.mac", "new.cwasm", "new.mac", "other"] {
+            home::open(&folder.path().join(name), Access::Make).unwrap();
+        }
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        for name in ["old.mac", "new.mac"] {
+            File::options().write(true).open(folder.path().join(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        home::touch(&folder.path().join("new.mac")).unwrap();
+        assert_eq!((cache.age_out(1000), cache.age_out(1001)), (0, 1));
+        let mut left = home::list(folder.path()).unwrap();
+        left.sort();
+        assert_eq!(left, ["new.cwasm", "new.mac", "other"]);
+    }
 
     #[test]
     fn a_copy_that_is_loaded_can_neither_be_written_nor_cut_nor_grown_by_anybody() {

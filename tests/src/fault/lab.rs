@@ -16,6 +16,7 @@ use super::plan::Plan;
 use super::trace::{End, Listener, Traced, trace};
 use super::verbs::{Doing, Row, Start};
 use crate::guests;
+use crate::long::lengthen;
 
 /// The passphrase of vaults that are sealed under one.
 pub const PASSPHRASE: &str = "nine words that nobody else would put one after another";
@@ -301,6 +302,7 @@ impl Lab {
                 fs::remove_dir_all(self.home()).expect("it is there");
                 fs::rename(self.folder.join("older"), self.home()).expect("it can be put back");
             }
+            Start::Long => lengthen(&run::Place { home: self.home(), state: self.state() }),
             Start::Damaged => {
                 let segment = self.home().join("journal/00000001.seg");
                 let segment = File::options().write(true).open(segment).expect("it is there");

@@ -15,6 +15,8 @@ pub enum Start {
     Back,
     /// A home whose record is damaged.
     Damaged,
+    /// A home whose record lies in several segments.
+    Long,
 }
 
 /// How the verb is done.
@@ -56,6 +58,8 @@ const PLAIN: Row =
 
 const LS: &[&str] = &["credentials", "ls"];
 const CHANGED: &str = "credential-changed";
+/// What would go.
+const WOULD_GO: &[&str] = &["prune", "--older-than", "0s", "--drop-accepted", "--drop"];
 
 /// All of them.
 pub const ROWS: &[Row] = &[
@@ -135,6 +139,20 @@ pub const ROWS: &[Row] = &[
         between: &[0, 6],
         ..PLAIN
     },
+    Row {
+        name: "prune-archive",
+        start: Start::Long,
+        words: &["prune", "--older-than", "0s", "--drop-accepted", "--to", "archive", "--yes"],
+        changes: Some((WOULD_GO, "pruned")),
+        ..PLAIN
+    },
+    Row {
+        name: "prune-drop",
+        start: Start::Long,
+        words: &["prune", "--larger-than", "1KiB", "--drop-accepted", "--drop", "--yes"],
+        changes: Some((WOULD_GO, "pruned")),
+        ..PLAIN
+    },
 ];
 
 impl Row {
@@ -147,6 +165,6 @@ impl Row {
     /// Whether the record may become shorter by it.
     #[must_use]
     pub fn shortens(&self) -> bool {
-        self.start == Start::Damaged
+        matches!(self.start, Start::Damaged | Start::Long)
     }
 }

@@ -8,10 +8,13 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod credentials;
 pub(crate) mod doctor;
+pub(crate) mod hold;
+pub(crate) mod home;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod logs;
 pub(crate) mod new;
+pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod replay;
 pub(crate) mod restore;
@@ -44,6 +47,12 @@ pub(crate) struct ConfigArg {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// A reason that says something. It stands on the record for ever, and nothing can be added to it.
+pub(crate) fn said(text: &str) -> Result<String, String> {
+    let says = text.chars().any(char::is_alphanumeric);
+    says.then(|| text.to_owned()).ok_or_else(|| "say why, as far as it is known: it can't be added later".to_owned())
+}
+
 /// Does what was asked for. The number is the program's.
 pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
     log::judged(done(verb).await)
@@ -72,6 +81,10 @@ async fn done(verb: Verb) -> Result<u8, CliError> {
         Verb::Backup(args) => backup::run(&args),
         Verb::Restore(args) => restore::run(&args),
         Verb::Doctor(args) => doctor::run(&args).await,
+        Verb::Prune(args) => prune::run(&args).await,
+        Verb::Hold(args) => hold::run(&args).await,
+        Verb::Release(args) => hold::release(&args).await,
+        Verb::Home(args) => home::run(&args),
         Verb::Completions(args) => completions::completions(&args),
         Verb::Man(args) => completions::man(&args),
     }

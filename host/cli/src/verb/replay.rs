@@ -151,6 +151,10 @@ impl Compared {
             | Record::Restored(_)
             | Record::RunReleased(_)
             | Record::Reanchored(_)
+            | Record::Pruned(_)
+            | Record::PayloadsForgotten(_)
+            | Record::HoldSet(_)
+            | Record::HoldLifted(_)
             | Record::Recovered(_) => {}
         }
     }

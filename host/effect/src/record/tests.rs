@@ -212,6 +212,25 @@ fn one_of_each() -> Vec<Record> {
         .into(),
         Restored { at: 2, backup_at: 1, by: user(), kind: Kind::Restored, root: digest(), size: 2, v }.into(),
         RunReleased { at: 2, by: user(), kind: Kind::RunReleased, released: RunId::from_parts(1, [0; 10]), v }.into(),
+        Pruned {
+            at: 1,
+            by: user(),
+            bytes: 9,
+            digest: digest(),
+            first: 1,
+            from_ms: Some(1),
+            kind: Kind::Pruned,
+            root: digest(),
+            size: 4,
+            to: Some(SafeText::new("/archive", 64)),
+            to_ms: Some(2),
+            until: 3,
+            v,
+        }
+        .into(),
+        PayloadsForgotten { at: 1, before_ms: 1, by: user(), kind: Kind::PayloadsForgotten, runs: 2, v }.into(),
+        HoldSet { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: Kind::HoldSet, reason: SafeText::new("x", 64), v }.into(),
+        HoldLifted { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: Kind::HoldLifted, v }.into(),
     ]
 }
 

@@ -180,6 +180,78 @@ macro_rules! with_words {
                 /// What was wrong, and where.
                 what: SafeText,
             }
+            /// The beginning of the record is taken away: into an archive, or for good. What remains begins with segment `until`.
+            Pruned {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// How many bytes the segments had that are taken away.
+                bytes: u64,
+                /// SHA-256 over their files, in the order of their numbers.
+                digest: Digest,
+                /// The first segment of them.
+                first: u64,
+                /// When the first of their records was made, milliseconds since 1970.
+                from_ms: Option<u64>,
+                /// `pruned`.
+                kind: Kind,
+                /// The root over all records before the cut.
+                root: Digest,
+                /// How many records there were before the cut, from the very first on.
+                size: u64,
+                /// The folder in which they are archived; absent if they are dropped.
+                to: Option<SafeText>,
+                /// When the last of their records was made.
+                to_ms: Option<u64>,
+                /// The first segment that stays.
+                until: u64,
+                /// Form of this body.
+                v: u32,
+            }
+            /// What ended runs have sealed was made unreadable for good, because it was old.
+            PayloadsForgotten {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Of runs that were recorded last before this moment.
+                before_ms: u64,
+                /// Who.
+                by: Principal,
+                /// `payloads-forgotten`.
+                kind: Kind,
+                /// Of how many runs.
+                runs: u64,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A run is on legal hold: what it has recorded is neither taken away nor forgotten.
+            HoldSet {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// The run.
+                held: RunId,
+                /// `hold-set`.
+                kind: Kind,
+                /// Why, in the person's words.
+                reason: SafeText,
+                /// Form of this body.
+                v: u32,
+            }
+            /// A run is no longer on hold.
+            HoldLifted {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// The run.
+                held: RunId,
+                /// `hold-lifted`.
+                kind: Kind,
+                /// Form of this body.
+                v: u32,
+            }
         }
     };
 }

@@ -8,6 +8,7 @@ mod failing;
 mod kit;
 mod opening;
 mod other;
+mod prune;
 mod reading;
 mod salvage;
 mod tamper;

@@ -1,6 +1,7 @@
 //! Where the component of one folder is kept, and by what it is known to be fresh.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const STAMP_BYTES_MAX: u64 = 4 << 20;
 const BUILD_MAX: Duration = Duration::from_secs(20 * 60);
 
 const STAMP: &str = "stamp.json";
+const LOCK: &str = "lock";
 
 fn folder(cache: &Path, source: &Path) -> PathBuf {
     cache.join("built").join(Digest::of(source.as_os_str().as_encoded_bytes()).hex())
@@ -83,12 +85,25 @@ impl Stamp {
     }
 }
 
+/// Removes what was built of folders that nobody has built from since this moment, in seconds since 1970, and what their tools left. A build
+/// that is under way keeps its place. Says how many folders went.
+pub fn age_out(cache: &Path, before_s: i64) -> u64 {
+    let built = cache.join("built");
+    let is_old = |folder: &PathBuf| std::fs::symlink_metadata(folder.join(LOCK)).is_ok_and(|found| found.mtime() < before_s);
+    let folders = home::list(&built).unwrap_or_default().into_iter().map(|name| built.join(name)).filter(is_old);
+    let gone = folders.filter(|folder| file::clear_unlocked(folder, LOCK).unwrap_or(false));
+    u64::try_from(gone.count()).unwrap_or(u64::MAX)
+}
+
 impl Slot {
     pub(super) fn open(cache: &Path, source: &Path) -> Result<Self, FileError> {
         let folder = folder(cache, source);
         file::folder(&folder)?;
-        let lock = file::lock_own(&folder.join("lock"), "builds the same folder", BUILD_MAX)?;
+        let path = folder.join(LOCK);
+        let lock = file::lock_own(&path, "builds the same folder", BUILD_MAX)?;
         home::sweep(&folder, |_| true);
+        // What is used does not age.
+        let _ = home::touch(&path);
         Ok(Self { folder, _lock: lock })
     }
 
@@ -118,5 +133,32 @@ impl Slot {
 
     fn component(&self) -> PathBuf {
         self.folder.join("component.wasm")
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes what is old")]
+mod tests {
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_build_that_nothing_has_used_goes_and_one_that_is_under_way_stays() {
+        let cache = tempfile::tempdir().unwrap();
+        let made = |name: &str| {
+            let slot = Slot::open(cache.path(), Path::new(name)).unwrap();
+            fs::write(slot.folder.join("component.wasm"), b"wasm").unwrap();
+            fs::create_dir(slot.folder.join("target")).unwrap();
+            let lock = File::options().write(true).open(slot.folder.join(LOCK)).unwrap();
+            lock.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1000)).unwrap();
+            slot
+        };
+        let (old, used, held) = (made("/old").folder.clone(), made("/used").folder.clone(), made("/held"));
+        drop(Slot::open(cache.path(), Path::new("/used")).unwrap());
+        assert_eq!((age_out(cache.path(), 1000), age_out(cache.path(), 1001)), (0, 1));
+        assert!(!old.join("component.wasm").exists() && !old.join("target").exists());
+        assert!(used.join("component.wasm").exists() && held.folder.join("component.wasm").exists());
     }
 }

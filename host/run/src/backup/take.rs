@@ -12,7 +12,7 @@ use std::path::Path;
 use effect::record::Record;
 use effect::{Digest, RunId};
 use home::{Access, Aside, is_unfinished};
-use journal::Leaf;
+use journal::{Leaf, PublicKey};
 use zeroize::Zeroizing;
 
 use super::container::{Entries, Seal, put_title};
@@ -77,6 +77,9 @@ struct Proved {
     end: (u32, u64),
     /// Runs that had not ended, with their components.
     open: BTreeMap<RunId, Digest>,
+    /// Where the record begins, if its beginning was taken away.
+    base: Option<journal::Base>,
+    key: PublicKey,
 }
 
 /// Makes a backup of a home in a new file, which is signed with the key of its record. Runs may go on meanwhile.
@@ -137,6 +140,7 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
         key => key.map_err(BackupError::Key)?,
     };
     let state = Some(journal::state_path(&place.state, key.log())).filter(|state| state.exists());
+    let base = journal::base(&place.home, Some(&key)).map_err(BackupError::Damaged)?;
     let (mut open, mut count) = (BTreeMap::new(), 0);
     let mut each = |leaf: &Leaf<'_>| {
         count += 1;
@@ -158,7 +162,7 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
     }
     let checkpoint = report.checkpoint.ok_or_else(|| BackupError::NoLog(place.home.clone()))?;
     let end = (report.end.segment, report.end.offset);
-    Ok(Proved { log: key.log().to_string(), size: report.size, root: report.root, checkpoint, end, open })
+    Ok(Proved { log: key.log().to_string(), size: report.size, root: report.root, checkpoint, end, open, base, key })
 }
 
 fn write(
@@ -239,9 +243,10 @@ impl<W: io::Write> Put<'_, W> {
             home::list(&folder).map_err(failed("list", &folder))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort();
         let (last, end) = proved.end;
+        let first = proved.base.as_ref().map_or(1, |base| base.segment);
         let number = |name: &str| name.strip_suffix(".seg").and_then(|number| number.parse::<u32>().ok());
-        // A segment that was begun meanwhile has nothing that was proved.
-        names.retain(|name| !is_unfinished(name) && number(name).is_none_or(|number| number <= last));
+        // A segment that was begun meanwhile has nothing that was proved, and of what was taken away some may be left.
+        names.retain(|name| !is_unfinished(name) && number(name).is_none_or(|number| (first..=last).contains(&number)));
         let mut opened = Vec::new();
         for name in names {
             let path = folder.join(&name);
@@ -274,6 +279,10 @@ impl<W: io::Write> Put<'_, W> {
         self.folder("", 0)?;
         for digest in proved.open.values().collect::<std::collections::BTreeSet<_>>() {
             self.file(&format!("components/{}.wasm", digest.hex()))?;
+        }
+        // The record would begin elsewhere than what is in the backup, and not say why.
+        if journal::base(self.home, Some(&proved.key)).map_err(BackupError::Damaged)? != proved.base {
+            return Err(BackupError::Changed("the beginning of the record was taken away"));
         }
         // Keys that were rotated in between would not fit the others.
         if self.small("home.key")? != home_key || self.small("journal.key")? != journal_key {

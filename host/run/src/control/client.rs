@@ -26,6 +26,7 @@ use crate::forms::{FORMS, spoken};
 use crate::house::{Place, held};
 use crate::life::Running;
 use crate::order::{NetworkOrder, RunOrder};
+use crate::prune::{HoldSaid, PruneDone, PruneOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
 use crate::settle::{Settling, Word};
@@ -240,6 +241,18 @@ impl Client {
 
     pub(crate) async fn record_trust(&self, said: TrustSaid) -> Result<(), RunError> {
         self.wish(&Wish::RecordTrust { said }, Work::Short).await.map(drop)
+    }
+
+    pub(crate) async fn prune(&self, order: PruneOrder) -> Result<PruneDone, RunError> {
+        match self.wish(&Wish::Prune { order: Box::new(order) }, Work::Long).await?.1 {
+            Answer::Pruned { done } => Ok(done),
+            other => Err(RunError::Holder(format!("it said {other:?}"))),
+        }
+    }
+
+    pub(crate) async fn record_hold(&self, said: HoldSaid) -> Result<(), RunError> {
+        // It waits while the beginning of the record is taken away.
+        self.wish(&Wish::RecordHold { said }, Work::Long).await.map(drop)
     }
 
     pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {

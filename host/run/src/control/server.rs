@@ -179,6 +179,14 @@ async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
             Ok(leases) => Answer::Ended { leases },
             Err(err) => failed(&err),
         },
+        Wish::RecordHold { said } => match house.record_hold(&said, &by).await {
+            Ok(()) => Answer::Done { done: true },
+            Err(err) => failed(&err),
+        },
+        Wish::Prune { order } => match house.prune(*order, by, |_, _| {}).await {
+            Ok(done) => Answer::Pruned { done },
+            Err(err) => failed(&err),
+        },
         Wish::RecordTrust { said } => match house.record_trust(&said, &by).await {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),

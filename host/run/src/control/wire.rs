@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::event::Event;
 use crate::order::{NetworkOrder, RunOrder};
+use crate::prune::{HoldSaid, PruneDone, PruneOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
 use crate::settle::{Settling, Word};
@@ -50,6 +51,12 @@ pub(crate) enum Wish {
     Status {},
     RecordTrust {
         said: TrustSaid,
+    },
+    RecordHold {
+        said: HoldSaid,
+    },
+    Prune {
+        order: Box<PruneOrder>,
     },
     RecordCredential {
         word: CredentialWord,
@@ -97,6 +104,8 @@ pub(crate) enum Answer {
     Going { going: Vec<(RunId, SafeText)> },
     /// How the holder is doing.
     Status { status: Box<Status> },
+    /// What was taken away.
+    Pruned { done: PruneDone },
     /// Leases that were ended.
     Ended { leases: Vec<SafeText> },
     /// What a word did.

@@ -1,6 +1,7 @@
 //! `audit`: the record across runs, and the proof that it is whole.
 
 mod accept_rollback;
+mod cut;
 mod diff;
 mod reanchor;
 mod show;

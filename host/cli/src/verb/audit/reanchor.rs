@@ -16,7 +16,7 @@ const REASON_BYTES_MAX: usize = 1024;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Why the record is damaged, as far as it is known; it goes onto the record
-    #[arg(long, value_name = "TEXT", value_parser = said)]
+    #[arg(long, value_name = "TEXT", value_parser = crate::verb::said)]
     reason: String,
     /// Print what was set aside as JSON
     #[arg(long)]
@@ -48,12 +48,6 @@ struct Done {
 struct Head {
     size: u64,
     root: Digest,
-}
-
-/// A reason that says something. It stands on the record for ever, and nothing can be added to it.
-fn said(text: &str) -> Result<String, String> {
-    let says = text.chars().any(char::is_alphanumeric);
-    says.then(|| text.to_owned()).ok_or_else(|| "say why, as far as it is known: it can't be added later".to_owned())
 }
 
 impl From<journal::Remembered> for Head {

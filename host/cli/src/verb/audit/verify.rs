@@ -10,6 +10,7 @@ use gate::{Ledger, OrderFault};
 use journal::{FaultKind, Leaf, Position, PublicKey, SignerEvidence, log_run};
 use serde::Serialize;
 
+use super::cut::Cut;
 use crate::agent::read_bounded;
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, STATE_LOST};
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// What was remembered of it elsewhere
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// The folder in which `bailiwick prune --to` has archived the beginning of it
+    #[arg(long, value_name = "FOLDER")]
+    with: Option<PathBuf>,
     /// Print the result as one JSON document
     #[arg(long)]
     json: bool,
@@ -42,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   bailiwick audit verify
   bailiwick audit verify /backup/bailiwick --key journal.pub --state state/4f0c…
+  bailiwick audit verify --with /archive/bailiwick
   bailiwick audit verify --json
 
 Shows that the records are those that were signed, in that order, each run's without a gap. Without --key the folder's own key is used, and \
@@ -74,6 +79,8 @@ struct Verified {
     run_keys: Option<Keys>,
     /// What a newer program wrote: proved, and not understood.
     newer: Option<Unread>,
+    /// Where it begins, if its beginning was taken away: the first segment that is there, and how many records came before.
+    begins: Option<Cut>,
 }
 
 #[derive(Serialize)]
@@ -185,8 +192,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let mut ledger = Ledger::new();
     let mut order: Option<(Position, OrderFault)> = None;
     let mut own = false;
-    let cut = cut_runs(&folder, key.as_ref());
-    let mut reanchored = Vec::new();
+    let cut = cut_runs(args.with.as_deref().unwrap_or(&folder), key.as_ref());
+    let (mut reanchored, mut cuts, mut end_was_lost) = (Vec::new(), Vec::new(), false);
     let mut unread = Unread::of(&folder);
     let mut screen = Screen::new();
     let mut each = |leaf: &Leaf<'_>| {
@@ -195,9 +202,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         }
         own |= leaf.run == log_run();
         if leaf.run == log_run()
-            && let Ok(Record::Reanchored(record)) = Record::parse(leaf.body)
+            && let Ok(record) = Record::parse(leaf.body)
         {
-            reanchored.push(reanchor(&folder, record));
+            match record {
+                Record::Reanchored(record) => reanchored.push(reanchor(&folder, record)),
+                Record::Pruned(record) => cuts.push(record),
+                Record::RollbackAccepted(_) => end_was_lost = true,
+                _ => {}
+            }
         }
         if !unread.take(leaf)
             && order.is_none()
@@ -209,11 +221,19 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     };
     let report = match &place {
         // Who names a key or what is remembered wants to rely on nothing else of this home.
-        Some(place) if key.is_none() && args.state.is_none() => journal::verify_home(&place.home, &place.state, &mut each)?,
-        _ => journal::verify(&folder, key.as_ref(), args.state.as_deref(), &mut each),
+        Some(place) if key.is_none() && args.state.is_none() => {
+            journal::verify_home(&place.home, &place.state, args.with.as_deref(), &mut each)?
+        }
+        _ => journal::verify_with((&folder, args.with.as_deref()), key.as_ref(), args.state.as_deref(), &mut each),
     };
     drop(screen);
     let mut result = result(report, order, args.folder.is_none());
+    if let Some(begins) = &mut result.begins {
+        // With the end of the record, the record of the cut may have gone.
+        begins.is_recorded = end_was_lost || !reanchored.is_empty() || cuts.iter().any(|cut| begins.is_of(cut));
+        // An archive ends before the record of its own cut. What goes on has it.
+        result.holds &= begins.is_recorded || args.folder.is_some();
+    }
     result.reanchored = reanchored;
     if let (None, Some(newer)) = (&args.folder, unread.first) {
         return Err(CliError::Read(journal::ReadError::Newer(newer)));
@@ -282,6 +302,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         newer: None,
         keys: report.keys,
         run_keys: report.run_keys.map(|keys| Keys { places: keys.places, lacking: keys.lacking }),
+        begins: report.base.map(Cut::from),
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -317,6 +338,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
         out::line(&format!("  re-anchored {at} by {}: {}", it.by, it.reason))?;
         out::line(&format!("              from {was} remembered records to {now} whole ones; the rest is in {}, {kept}", it.aside))?;
     }
+    result.begins.iter().flat_map(Cut::lines).try_for_each(|line| out::line(&line))?;
     out::line(&format!("  log         {}", result.log.as_deref().unwrap_or("unknown")))?;
     let (size, batches) = (words::many(result.size, "record", "records"), words::many(result.batches, "batch", "batches"));
     let segments = words::many(result.segments as u64, "segment", "segments");
@@ -375,9 +397,12 @@ fn help(what: &FaultKind, is_own: bool) -> Option<Cow<'static, str>> {
         (FaultKind::StateUnreadable, true) => Some(STATE_LOST),
         (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
         (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
+        (FaultKind::KnownTakenAway { .. }, _) => {
+            Some("put what was archived beside it with `--with FOLDER`: together they can be compared")
+        }
         (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),
         (FaultKind::Unreadable(unread), _) => {
-            let mend = unread.trouble.as_ref().map_or_else(|| "see that the files can be read".to_owned(), home::Trouble::mend);
+            let mend = unread.trouble.as_deref().map_or_else(|| "see that the files can be read".to_owned(), home::Trouble::mend);
             return Some(format!("{mend}, then say this again").into());
         }
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(OTHER_RECORD),

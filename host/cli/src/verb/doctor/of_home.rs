@@ -179,9 +179,11 @@ fn record(place: &Place) -> Row {
     match journal::look(&place.home, Some(&place.state)) {
         Ok(Looked::NoLog) => row("record", State::Ok, "nothing was recorded yet"),
         Ok(Looked::Held) => row("record", State::Ok, "the process that holds it found it whole when it began"),
-        Ok(Looked::Opens { size, keys_lacking: 0 }) => {
-            row("record", State::Ok, format!("{}, and what is checked first is whole", words::many(size, "record", "records")))
-        }
+        Ok(Looked::Opens { size, keys_lacking: 0 }) => row(
+            "record",
+            State::Ok,
+            format!("{}{}, and what is checked first is whole", words::many(size, "record", "records"), gone(place)),
+        ),
         Ok(Looked::Opens { size, keys_lacking }) => {
             let lacking = words::many(keys_lacking, "run is", "runs are");
             let words = format!("{}; the keys of {lacking} not there", words::many(size, "record", "records"));
@@ -190,6 +192,12 @@ fn record(place: &Place) -> Row {
         }
         Err(err) => Row::of_err("record", &::run::RunError::Record(err).into()),
     }
+}
+
+/// How many of the records were taken away, in words.
+fn gone(place: &Place) -> String {
+    let base = journal::base(&place.home, None).ok().flatten();
+    base.map_or_else(String::new, |base| format!(", the first {} of them taken away", words::count(base.size)))
 }
 
 /// Whether the key that signs is there and is the one whose public half lies beside it.

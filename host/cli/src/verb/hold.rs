@@ -1,0 +1,101 @@
+//! `hold` and `release`: a run whose record is kept, whatever the rules of `prune` say.
+
+use ::run::{HoldSaid, Holder};
+use effect::RunId;
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, log, out, place, words};
+
+/// Keep what a run has recorded, whatever the rules of `prune` say
+#[derive(Debug, clap::Args)]
+#[command(after_help = HOLD)]
+pub(crate) struct Args {
+    /// A run; the first or last letters of its id are enough, or `latest`. Without one: which runs are on hold
+    run: Option<String>,
+    /// Why; it goes onto the record
+    #[arg(long, value_name = "TEXT", requires = "run", value_parser = super::said)]
+    reason: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Let `prune` take away again what a run has recorded
+#[derive(Debug, clap::Args)]
+#[command(after_help = RELEASE)]
+pub(crate) struct ReleaseArgs {
+    /// A run that is on hold
+    run: String,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const HOLD: &str = "\
+Examples:
+  bailiwick hold 01K8M3 --reason 'case 4711'
+  bailiwick hold                         which runs are on hold, and why
+  bailiwick release 01K8M3
+
+A hold keeps the segment in which the run begins, and all after it, and what the run has sealed. It is on the record.";
+const RELEASE: &str = "\
+Example:
+  bailiwick release 01K8M3";
+
+#[derive(Serialize)]
+struct Held {
+    run: RunId,
+    reason: String,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let reader = log::reader(&place)?;
+    let Some(run) = &args.run else {
+        let course = gate::Course::read(&reader, &mut |_| {})?;
+        let held: Vec<Held> = course.holds().iter().map(|(run, reason)| Held { run: *run, reason: reason.to_string() }).collect();
+        if args.json {
+            out::json(&held)?;
+            return Ok(exit::DONE);
+        }
+        if held.is_empty() {
+            out::words("no run is on hold");
+        }
+        held.iter().try_for_each(|held| out::line(&format!("{}  {}", held.run, words::safe(&held.reason))))?;
+        return Ok(exit::DONE);
+    };
+    let run = log::run_id(&reader, run)?;
+    let reason = args.reason.clone().ok_or(CliError::HoldWhy)?;
+    said(&place, HoldSaid { run, reason: Some(reason.clone()) }).await?;
+    if args.json {
+        out::json(&Held { run, reason })?;
+    } else {
+        out::words(&format!("run {run} is on hold"));
+    }
+    Ok(exit::DONE)
+}
+
+pub(crate) async fn release(args: &ReleaseArgs) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let reader = log::reader(&place)?;
+    let run = log::run_id(&reader, &args.run)?;
+    if !gate::Course::read(&reader, &mut |_| {})?.holds().contains_key(&run) {
+        return Err(CliError::NotHeld(run));
+    }
+    said(&place, HoldSaid { run, reason: None }).await?;
+    if args.json {
+        out::json(&serde_json::json!({ "run": run }))?;
+    } else {
+        out::words(&format!("run {run} is no longer on hold"));
+    }
+    Ok(exit::DONE)
+}
+
+async fn said(place: &::run::Place, said: HoldSaid) -> Result<(), CliError> {
+    let holder = Holder::find(place, &place::house_options()).await?;
+    let recorded = holder.record_hold(said).await;
+    let left = holder.leave().await;
+    recorded?;
+    Ok(left?)
+}

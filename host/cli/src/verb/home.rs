@@ -1,0 +1,110 @@
+//! `home du`: where the space of a home went.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::{exit, out, place, words};
+
+/// BOUND: folders in folders that are looked into. Nothing of a home lies that deep.
+const DEPTH_MAX: usize = 64;
+
+/// Look after the home
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick home du
+  bailiwick home du --json";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Du(DuArgs),
+}
+
+/// Show where the space of the home went
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DuArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Each kind of thing in a home: the beginning of its name, what it is, and how it becomes less.
+const KINDS: &[(&str, &str, &str)] = &[
+    ("journal/", "the record", "`bailiwick prune`"),
+    ("set-aside-", "damaged parts that were set aside", "keep them with the record, or archive them"),
+    ("journal.touched", "index of what was touched", "it is made again when it is removed"),
+    ("journal.index", "index of the record", "it is made again when it is removed"),
+    ("keys", "keys of runs", "a slot for each run stays"),
+    ("cache/", "compiled components", "what nothing has used for long goes by itself"),
+    ("build/", "builds", "what nothing has used for long goes by itself"),
+    ("components/", "components", "they are needed to replay runs"),
+    ("vault", "values of credentials", ""),
+    ("", "everything else", ""),
+];
+
+#[derive(Serialize)]
+struct Row {
+    what: &'static str,
+    /// What it takes of the disk.
+    bytes: u64,
+    files: u64,
+    less: &'static str,
+}
+
+pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+    let Verb::Du(args) = &args.verb;
+    let place = place::place()?;
+    let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    add(&place.home, Path::new(""), 0, &mut sums)?;
+    let row = |(kind, (bytes, files)): (usize, (u64, u64))| KINDS.get(kind).map(|(_, what, less)| Row { what, bytes, files, less });
+    let mut rows: Vec<Row> = sums.into_iter().filter_map(row).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
+    if args.json {
+        out::json(&rows)?;
+        return Ok(exit::DONE);
+    }
+    let total = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
+    let mut table = vec![["SIZE", "FILES", "WHAT", "HOW IT BECOMES LESS"].map(str::to_owned).to_vec()];
+    table.extend(rows.iter().map(|row| vec![words::bytes(row.bytes), words::count(row.files), row.what.to_owned(), row.less.to_owned()]));
+    table.push(vec![words::bytes(total(|row| row.bytes)), words::count(total(|row| row.files)), "altogether".to_owned(), String::new()]);
+    out::table(&table)?;
+    Ok(exit::DONE)
+}
+
+fn add(home: &Path, within: &Path, depth: usize, sums: &mut BTreeMap<usize, (u64, u64)>) -> Result<(), CliError> {
+    let folder = home.join(within);
+    let names = match home::list(&folder) {
+        // A home in which nothing ran; or gone since it was listed.
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        names => names.map_err(CliError::file("list", &folder))?,
+    };
+    for name in names {
+        let path = within.join(&name);
+        let Ok(found) = std::fs::symlink_metadata(home.join(&path)) else { continue };
+        if found.is_dir() {
+            if depth < DEPTH_MAX {
+                add(home, &path, depth + 1, sums)?;
+            }
+            continue;
+        }
+        let text = path.to_string_lossy();
+        let kind = KINDS.iter().position(|(begins, ..)| text.starts_with(begins)).unwrap_or(KINDS.len() - 1);
+        let sum = sums.entry(kind).or_default();
+        // What was reserved and not used counts too: `du` says the same.
+        sum.0 = sum.0.saturating_add(found.blocks().saturating_mul(512));
+        sum.1 += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! `prune`: takes the beginning of the record away by rules, into an archive or for good, and forgets what old runs have sealed.
+
+use std::path::PathBuf;
+
+use ::run::{Holder, Place, PruneOrder, PrunePayloads, PruneRecord};
+use gate::{Course, Keeper, Rules, Verdict};
+use package::settings::{Settings, Size, Span};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::screen::Screen;
+use crate::{exit, log, out, place, words};
+
+/// Take the beginning of the record away, by age and size
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What was recorded longer ago than this: `180d`
+    #[arg(long, value_name = "TIME")]
+    older_than: Option<Span>,
+    /// The oldest, until the record is no larger than this: `10GiB`
+    #[arg(long, value_name = "SIZE")]
+    larger_than: Option<Size>,
+    /// What runs have sealed (inputs, requests, answers) that were recorded longer ago than this
+    #[arg(long, value_name = "TIME")]
+    payloads_older_than: Option<Span>,
+    /// Archive it in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "drop")]
+    to: Option<PathBuf>,
+    /// Drop it
+    #[arg(long)]
+    drop: bool,
+    /// Also what an agent was accepted by that is still accepted
+    #[arg(long)]
+    drop_accepted: bool,
+    /// Do it; without this it is only said what would go
+    #[arg(long)]
+    yes: bool,
+    /// Print it as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bailiwick prune --older-than 180d --to /archive/bailiwick          what would go
+  bailiwick prune --older-than 180d --to /archive/bailiwick --yes
+  bailiwick prune --payloads-older-than 30d --yes
+  bailiwick audit verify --with /archive/bailiwick                   all of it, with what was archived
+
+Rules that are not given come from `home.toml` of the home. Whole segments go, from the beginning on; what is left verifies. Kept are runs that \
+have not ended, runs on hold (`bailiwick hold`), the acceptance of agents that stands, and everything after those. What goes, and where to, is on \
+the record before it goes.";
+
+#[derive(Serialize)]
+struct Told {
+    /// Whether it was done, or would be.
+    done: bool,
+    segments: Vec<Segment>,
+    records: u64,
+    bytes: u64,
+    to: Option<PathBuf>,
+    /// Runs whose sealed content goes.
+    payloads: u64,
+    /// What keeps more from going, in words.
+    kept: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Segment {
+    segment: u32,
+    records: u64,
+    bytes: u64,
+    from_ms: Option<u64>,
+    to_ms: Option<u64>,
+}
+
+/// The rules, as they are said and as the home has them.
+struct Whole {
+    rules: Rules,
+    payloads_before_ms: Option<u64>,
+    to: Option<PathBuf>,
+    drop: bool,
+}
+
+impl Whole {
+    fn of(args: &Args, place: &Place) -> Result<Self, CliError> {
+        let own = Settings::of(&place.home)?.prune;
+        // The second that goes on counts as over.
+        let before = |span: Span| (place::now_s() + 1).saturating_sub(span.0).saturating_mul(1000);
+        let to = if args.drop { None } else { args.to.clone().or(own.to) };
+        let to = to.map(|to| std::path::absolute(&to).map_err(CliError::file("find", &to))).transpose()?;
+        let rules = Rules {
+            before_ms: args.older_than.or(own.older_than).map(before),
+            bytes_max: args.larger_than.or(own.larger_than).map(|size| size.0),
+            drops_accepted: args.drop_accepted || own.drop_accepted,
+        };
+        let payloads_before_ms = args.payloads_older_than.or(own.payloads_older_than).map(before);
+        if rules.before_ms.is_none() && rules.bytes_max.is_none() && payloads_before_ms.is_none() {
+            return Err(CliError::PruneWhat);
+        }
+        Ok(Self { rules, payloads_before_ms, drop: args.drop || own.drop && to.is_none(), to })
+    }
+}
+
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let place = place::place()?;
+    let whole = Whole::of(args, &place)?;
+    let reader = log::reader(&place)?;
+    let mut screen = Screen::new();
+    let course = Course::read(&reader, &mut |records| screen.quietly(&format!("read {} records", words::count(records))))?;
+    // What is damaged is mended first: nothing of it may go meanwhile.
+    if !log::damage().is_empty() {
+        return Err(CliError::PruneDamaged);
+    }
+    let verdict = course.judge(&whole.rules);
+    let payloads = match whole.payloads_before_ms {
+        Some(before_ms) => {
+            let keyed = reader.keyed_runs()?;
+            let runs = course.ended_before(before_ms).filter(|run| keyed.contains(run)).collect();
+            Some(PrunePayloads { before_ms, runs }).filter(|payloads: &PrunePayloads| !payloads.runs.is_empty())
+        }
+        None => None,
+    };
+    if !verdict.gone.is_empty() && whole.to.is_none() && !whole.drop {
+        return Err(CliError::PruneWhere);
+    }
+    let told = Told {
+        done: args.yes,
+        segments: verdict.gone.iter().map(segment).collect(),
+        records: verdict.gone.iter().map(|stretch| stretch.records).sum(),
+        bytes: verdict.gone.iter().map(|stretch| stretch.bytes).sum(),
+        to: whole.to.clone(),
+        payloads: payloads.as_ref().map_or(0, |payloads| payloads.runs.len() as u64),
+        kept: verdict.keeper.as_ref().map(keeper),
+    };
+    if args.yes && (!verdict.gone.is_empty() || payloads.is_some()) {
+        take(&place, PruneOrder { read: course.size(), record: record(&verdict, &whole), payloads }, screen).await?;
+    }
+    if args.json {
+        out::json(&told)?
+    } else {
+        print(&told, &whole)?
+    }
+    Ok(exit::DONE)
+}
+
+fn segment(stretch: &gate::Stretch) -> Segment {
+    let gate::Stretch { segment, bytes, records, from_ms, to_ms } = *stretch;
+    Segment { segment, records, bytes, from_ms, to_ms }
+}
+
+fn record(verdict: &Verdict, whole: &Whole) -> Option<PruneRecord> {
+    let (first, last) = (verdict.gone.first()?, verdict.gone.last()?);
+    Some(PruneRecord { until: last.segment.saturating_add(1), to: whole.to.clone(), from_ms: first.from_ms, to_ms: last.to_ms })
+}
+
+async fn take(place: &Place, order: PruneOrder, mut screen: Screen) -> Result<(), CliError> {
+    let holder = Holder::find(place, &place::house_options()).await?;
+    let done = holder.prune(order, move |what, segment| screen.quietly(&format!("{what} segment {segment}"))).await;
+    let left = holder.leave().await;
+    done?;
+    Ok(left?)
+}
+
+fn print(told: &Told, whole: &Whole) -> Result<(), CliError> {
+    if told.segments.is_empty() {
+        out::words("no segment of the record goes by these rules");
+    } else {
+        let mut rows = vec![["SEGMENT", "RECORDS", "SIZE", "FROM", "TO"].map(str::to_owned).to_vec()];
+        let time = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), words::utc);
+        rows.extend(
+            told.segments
+                .iter()
+                .map(|it| vec![it.segment.to_string(), words::count(it.records), words::bytes(it.bytes), time(it.from_ms), time(it.to_ms)]),
+        );
+        out::table(&rows)?;
+        let verb = if told.done { "" } else { "would be " };
+        let how =
+            whole.to.as_ref().map_or_else(|| "dropped".to_owned(), |to| format!("archived in {}", words::safe(&to.to_string_lossy())));
+        out::words(&format!("{} of {}: {verb}{how}", words::bytes(told.bytes), words::many(told.records, "record", "records")));
+    }
+    if whole.payloads_before_ms.is_some() {
+        let verb = if told.done { "was forgotten" } else { "would be forgotten" };
+        out::words(&format!("what {} sealed {verb}", words::many(told.payloads, "run has", "runs have")));
+    }
+    told.kept.iter().for_each(|kept| out::words(kept));
+    if !told.done && (!told.segments.is_empty() || told.payloads > 0) {
+        out::words("help: nothing was changed; `--yes` does it");
+    }
+    Ok(())
+}
+
+fn keeper(keeper: &Keeper) -> String {
+    let more = "more would go by these rules, but it is kept";
+    match keeper {
+        Keeper::Open(run) => format!("{more}: run {run} has not ended (`bailiwick ps`)"),
+        Keeper::Held(run, why) => format!("{more}: run {run} is on hold: {}", words::safe(why.as_str())),
+        Keeper::Accepted(agent, path) => {
+            let (agent, path) = (words::safe(agent.as_str()), words::safe(path.as_str()));
+            format!("{more}: agent {agent} of {path} is accepted there; `bailiwick accept {agent}` once more, or `--drop-accepted`")
+        }
+        Keeper::Growing => format!("{more}: it is the segment in which the record goes on"),
+    }
+}

@@ -1,0 +1,331 @@
+//! Takes earlier segments of a log away: into an archive, or for good.
+//!
+//! The order is what makes it safe: the archive is on the disk, then a record says what is taken away, then the signed base says where
+//! the log begins now, and only then the files go. If the process dies in between, the log is whole before or after the cut. What is left
+//! of the files is taken away by the next opening.
+//!
+//! What this does not do: it does not decide which segments may go. That is `gate`'s.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use effect::{Digest, RunId};
+use home::Access;
+use sha2::{Digest as _, Sha256};
+
+use crate::base::{self, Base};
+use crate::disk::{Disk, RealDisk, Replace, read_own, replace};
+use crate::err::{AppendError, Broken, Fault, FaultKind, OpenError};
+use crate::ids::{Position, log_run};
+use crate::journal::Journal;
+use crate::keys;
+use crate::note::PublicKey;
+use crate::open::base_of;
+use crate::scan::Found;
+use crate::segment;
+use crate::walk::{Head, Signatures, Walker, walk};
+use crate::wire::wide;
+
+/// What is to be taken away.
+#[derive(Clone, Debug)]
+pub struct Pruning {
+    /// The first segment that stays.
+    pub until: u32,
+    /// The folder to which what is taken away is moved; without one it is dropped.
+    pub to: Option<PathBuf>,
+}
+
+/// What was taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The first segment of it.
+    pub first: u32,
+    /// The first segment that stays.
+    pub until: u32,
+    /// How many records the log had before the cut, from its very beginning.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+    /// How many bytes the segments had that are taken away.
+    pub bytes: u64,
+    /// SHA-256 over their files, in the order of their numbers.
+    pub digest: Digest,
+}
+
+/// Why nothing, or not all, was taken away.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The segment in which the log goes on, or one that is not there.
+    #[error("the record can't begin with segment {until}: it has segments {first} to {last}")]
+    NoSuchSegment {
+        /// What was asked for.
+        until: u32,
+        /// The first that is there.
+        first: u32,
+        /// The last that is there.
+        last: u32,
+    },
+    /// A run that has not ended began before the cut.
+    #[error("run `{run}` has not ended, and began in what would be taken away")]
+    Open {
+        /// Which.
+        run: RunId,
+    },
+    /// What would be taken away, or stays, is not whole.
+    #[error("the record is damaged")]
+    Fault(#[source] Fault),
+    /// A file could not be read or written.
+    #[error("could not use `{}`", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The archive has a file under that name which is another one.
+    #[error("the archive has another `{}`", .0.display())]
+    OtherArchive(PathBuf),
+    /// The archive would lie in the home.
+    #[error("`{}` lies in the home itself: an archive there would be gone with it", .0.display())]
+    ArchiveInHome(PathBuf),
+    /// It could not be put on the record. Nothing was taken away.
+    #[error("could not put it on the record")]
+    Unrecorded(#[source] AppendError),
+}
+
+impl From<OpenError> for PruneError {
+    fn from(err: OpenError) -> Self {
+        match err {
+            OpenError::Fault(fault) => Self::Fault(fault),
+            OpenError::Io { path, cause } => Self::Io { path, cause },
+            other => Self::Io { path: PathBuf::from("journal"), cause: io::Error::other(other) },
+        }
+    }
+}
+
+fn io_at(path: &Path) -> impl FnOnce(io::Error) -> PruneError {
+    let path = path.to_owned();
+    |cause| PruneError::Io { path, cause }
+}
+
+impl Journal {
+    /// Takes the segments before `pruning.until` away. They are read and verified first. `record` makes the record of it, which is durable
+    /// before anything is removed. `progress` hears of each segment that was dealt with.
+    ///
+    /// Nobody may reopen a run meanwhile that has ended.
+    ///
+    /// # Errors
+    /// As [`PruneError`] says. Until the record is made, nothing has changed but the archive.
+    pub fn prune(
+        &self,
+        pruning: &Pruning,
+        record: impl FnOnce(&Pruned) -> Vec<u8>,
+        progress: &mut dyn FnMut(&str, u32),
+    ) -> Result<Pruned, PruneError> {
+        self.prune_on(&RealDisk, pruning, record, progress)
+    }
+
+    pub(crate) fn prune_on(
+        &self,
+        disk: &dyn Disk,
+        pruning: &Pruning,
+        record: impl FnOnce(&Pruned) -> Vec<u8>,
+        progress: &mut dyn FnMut(&str, u32),
+    ) -> Result<Pruned, PruneError> {
+        let home = self.home();
+        let signer = keys::signer(home)?;
+        let cut = Cut::find(home, signer.public(), pruning.until, progress)?;
+        // The log's own run goes on for ever.
+        let open = self.open_runs().into_iter().find(|run| *run != log_run() && cut.begun.contains(run));
+        if let Some(run) = open {
+            return Err(PruneError::Open { run });
+        }
+        if let Some(to) = &pruning.to {
+            archive(disk, home, to, &cut, progress)?;
+        }
+        let (bytes, digest) = sum(&cut)?;
+        let base = cut.base;
+        let pruned = Pruned { first: cut.first, until: base.segment, size: base.size, root: base.root, bytes, digest };
+        let written = self.append(log_run(), record(&pruned), Vec::new()).map_err(PruneError::Unrecorded)?;
+        written.ticket.wait_blocking().map_err(|broken: Broken| PruneError::Unrecorded(broken.into()))?;
+        // What was derived speaks of records that are about to go.
+        remove(disk, &home.join("journal.touched"))?;
+        base.write(disk, home, &signer).map_err(io_at(&base::path(home)))?;
+        sweep(disk, &cut.folder, base.segment).map_err(io_at(&cut.folder))?;
+        Ok(pruned)
+    }
+}
+
+fn remove(disk: &dyn Disk, path: &Path) -> Result<(), PruneError> {
+    match disk.remove(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(io_at(path)(cause)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the segments before the first one, as far as they are still there. Says how many there were.
+pub(crate) fn sweep(disk: &dyn Disk, folder: &Path, first: u32) -> io::Result<usize> {
+    let before: Vec<u32> = segment::list(folder)?.into_iter().filter(|number| *number < first).collect();
+    for number in &before {
+        disk.remove(&segment::path(folder, *number))?;
+    }
+    if !before.is_empty() {
+        disk.sync_folder(folder)?;
+    }
+    Ok(before.len())
+}
+
+/// Where a log is to be cut.
+struct Cut {
+    folder: PathBuf,
+    /// The first segment that is there.
+    first: u32,
+    /// Those that go.
+    numbers: Vec<u32>,
+    base: Base,
+    /// Runs that have records before the cut and had not ended there.
+    begun: HashSet<RunId>,
+}
+
+impl Cut {
+    /// Verifies what goes, and finds the runs that go on in what stays.
+    fn find(home: &Path, key: &PublicKey, until: u32, progress: &mut dyn FnMut(&str, u32)) -> Result<Self, PruneError> {
+        let folder = segment::folder(home);
+        let before = base_of(home, key)?;
+        let first = Base::first(before.as_ref());
+        let mut numbers = segment::list(&folder).map_err(io_at(&folder))?;
+        numbers.retain(|number| *number >= first);
+        let last = numbers.last().copied().unwrap_or(first);
+        if !numbers.contains(&until) || until <= first || segment::gap(first, &numbers).is_some() {
+            return Err(PruneError::NoSuchSegment { until, first, last });
+        }
+        let (gone, stay): (Vec<u32>, Vec<u32>) = numbers.into_iter().partition(|number| *number < until);
+        let mut walker = Walker::new(key, Signatures::Last, Vec::new());
+        let mut from = walker.begin(&folder, before.as_ref()).map_err(PruneError::Fault)?;
+        for number in &gone {
+            progress("verified", *number);
+            let end = walk(&folder, &[*number], from, &mut walker, &mut |_| {}).map_err(PruneError::Fault)?;
+            if end.torn_bytes > 0 {
+                return Err(PruneError::Fault(Fault { at: end.at, what: FaultKind::TrailingBytes }));
+            }
+            from = Position { segment: number + 1, index: walker.tree.size(), ..Position::start() };
+        }
+        let (file, header) = segment::open(&folder, until, Some(key.log())).map_err(PruneError::Fault)?;
+        let at = Position { segment: until, offset: 0, index: walker.tree.size() };
+        let tree = segment::base(&file, &header, key).map_err(|what| PruneError::Fault(Fault { at, what }))?;
+        if tree.as_ref() != Some(&walker.tree) {
+            return Err(PruneError::Fault(Fault { at, what: FaultKind::HeaderDiffers }));
+        }
+        let heads = go_on(&folder, key, &stay, &walker.heads)?;
+        let begun = walker.heads.iter().filter(|(_, head)| !head.ended).map(|(run, _)| *run).collect();
+        let base = Base { log: key.log(), segment: until, size: walker.tree.size(), root: walker.tree.root(), heads };
+        Ok(Self { folder, first, numbers: gone, base, begun })
+    }
+}
+
+/// The last records before the cut of runs that have records after it.
+fn go_on(folder: &Path, key: &PublicKey, stay: &[u32], heads: &HashMap<RunId, Head>) -> Result<Vec<(RunId, u64, Digest)>, PruneError> {
+    let mut going = HashSet::from([log_run()]);
+    for number in stay {
+        let (file, header) = segment::open(folder, *number, Some(key.log())).map_err(PruneError::Fault)?;
+        let mut scanner = segment::scanner(file, &header, 0);
+        while scanner.advance().map_err(io_at(&segment::path(folder, *number)))? == Found::Batch {
+            let batch = scanner.batch();
+            let leaves = batch.frames.iter().filter(|span| span.is_leaf()).filter_map(|span| batch.leaf(span));
+            going.extend(leaves.map(|leaf| leaf.head.run).filter(|run| heads.contains_key(run)));
+        }
+    }
+    let mut on: Vec<_> = going.iter().filter_map(|run| heads.get(run).map(|head| (*run, head.seq, head.last))).collect();
+    on.sort_unstable();
+    Ok(on)
+}
+
+/// Copies what goes into a folder, with what verifies it there.
+fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut dyn FnMut(&str, u32)) -> Result<(), PruneError> {
+    let folder = segment::folder(to);
+    home::make_folder(&folder).map_err(io_at(&folder))?;
+    apart(home, to, &folder)?;
+    // Whose archive it is comes first: nothing of this log is put into another's.
+    let public = keys::public_path(to);
+    let read = |path: &Path| read_own(path, base::FILE_BYTES_MAX).map_err(io_at(path));
+    let own = read(&keys::public_path(home))?.unwrap_or_default();
+    match read(&public)? {
+        Some(there) if there != own => return Err(PruneError::OtherArchive(public)),
+        Some(_) => {}
+        None => replace(disk, &public, &own, Replace::Durable).map_err(io_at(&public))?,
+    }
+    for number in &cut.numbers {
+        let (from, there) = (segment::path(&cut.folder, *number), segment::path(&folder, *number));
+        if std::fs::exists(&there).map_err(io_at(&there))? {
+            if hash(&from).map_err(io_at(&from))? != hash(&there).map_err(io_at(&there))? {
+                return Err(PruneError::OtherArchive(there));
+            }
+        } else {
+            copy(disk, &from, &there).map_err(io_at(&there))?;
+        }
+        progress("archived", *number);
+    }
+    disk.sync_folder(&folder).map_err(io_at(&folder))?;
+    // An archive that does not begin with the first record says where it begins.
+    let begins = segment::list(&folder).map_err(io_at(&folder))?.first().copied();
+    let there = base::path(to);
+    if cut.first > 1 && begins == Some(cut.first) && !std::fs::exists(&there).map_err(io_at(&there))? {
+        let own = read(&base::path(home))?.unwrap_or_default();
+        replace(disk, &there, &own, Replace::Durable).map_err(io_at(&there))?;
+    }
+    disk.sync_folder(to).map_err(io_at(to))
+}
+
+/// The archive is not a part of the home, by whatever name it goes there: it would be its own copy, and be removed with the original.
+fn apart(home: &Path, to: &Path, folder: &Path) -> Result<(), PruneError> {
+    let real = |path: &Path| path.canonicalize().map_err(io_at(path));
+    let home = real(home)?;
+    let within = [real(to)?, real(folder)?].iter().any(|path| path.starts_with(&home));
+    if within { Err(PruneError::ArchiveInHome(to.to_owned())) } else { Ok(()) }
+}
+
+/// Copies a file so that it is there whole, or not under its name.
+fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+    let aside = to.with_extension("new");
+    let mut source = home::open(from, Access::Read)?;
+    let mut target = disk.create(&aside)?;
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let read = source.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
+        target.write_all(read)?;
+    }
+    disk.sync(&target)?;
+    disk.rename_new(&aside, to)?;
+    if hash(from)? == hash(to)? { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is not what was written")) }
+}
+
+fn hash(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    take_in(&home::open(path, Access::Read)?, &mut hasher)?;
+    Ok(hasher.finalize().into())
+}
+
+fn take_in(mut file: &File, hasher: &mut Sha256) -> io::Result<u64> {
+    let (mut piece, mut bytes) = (vec![0; 256 << 10], 0);
+    loop {
+        let read = file.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { return Ok(bytes) };
+        hasher.update(read);
+        bytes += wide(read.len());
+    }
+}
+
+/// How many bytes go, and their digest.
+fn sum(cut: &Cut) -> Result<(u64, Digest), PruneError> {
+    let (mut bytes, mut hasher) = (0, Sha256::new());
+    for number in &cut.numbers {
+        let path = segment::path(&cut.folder, *number);
+        let file = home::open(&path, Access::Read).map_err(io_at(&path))?;
+        bytes += take_in(&file, &mut hasher).map_err(io_at(&path))?;
+    }
+    Ok((bytes, Digest::from_bytes(hasher.finalize().into())))
+}

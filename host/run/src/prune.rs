@@ -1,0 +1,171 @@
+//! Orders about what is kept: taking the beginning of the record away, forgetting what old runs have sealed, legal holds. Each is on the
+//! record before anything is changed.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use effect::record::{HoldLifted, HoldSet, Kind, PayloadsForgotten, Pruned, Record, VERSION};
+use effect::{Principal, RunId, SafeText};
+use gate::Clock as _;
+use journal::Pruning;
+use serde::{Deserialize, Serialize};
+
+use crate::err::RunError;
+use crate::house::House;
+
+/// BOUND: bytes of a path or a reason on the record.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// What is to be taken away. Who gives the order has read the record, and has decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PruneOrder {
+    /// How many records the log had when it was read. Whoever was put on hold since is kept.
+    pub read: u64,
+    /// The beginning of the record.
+    pub record: Option<PruneRecord>,
+    /// What runs have sealed.
+    pub payloads: Option<PrunePayloads>,
+}
+
+/// The beginning of the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PruneRecord {
+    /// The first segment that stays.
+    pub until: u32,
+    /// The folder in which the rest is archived; without one it is dropped.
+    pub to: Option<PathBuf>,
+    /// When the first and the last of its records were made, milliseconds since 1970.
+    pub from_ms: Option<u64>,
+    /// See there.
+    pub to_ms: Option<u64>,
+}
+
+/// What runs have sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrunePayloads {
+    /// They were recorded last before this moment.
+    pub before_ms: u64,
+    /// Which: they have ended.
+    pub runs: HashSet<RunId>,
+}
+
+/// What was taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PruneDone {
+    /// How many runs had something sealed that is forgotten now.
+    pub forgotten: u64,
+    /// Bytes of the record.
+    pub bytes: u64,
+    /// How many records there were before the cut, from the very first on.
+    pub size: Option<u64>,
+}
+
+/// A person's word on a run that is to be kept, or need not be kept any longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldSaid {
+    /// Which.
+    pub run: RunId,
+    /// Why it is kept; without a reason it is no longer kept.
+    pub reason: Option<String>,
+}
+
+impl House {
+    /// Takes away what the order names, on the record. `progress` hears of each segment.
+    ///
+    /// # Errors
+    /// The record can't be written, or what would be taken away is not whole, or is still needed.
+    pub async fn prune(
+        &self,
+        order: PruneOrder,
+        by: Principal,
+        mut progress: impl FnMut(&str, u32) + Send + 'static,
+    ) -> Result<PruneDone, RunError> {
+        let mut done = PruneDone::default();
+        let _keeping = self.inner.keeping.lock().await;
+        self.held_since(order.read)?;
+        if let Some(payloads) = order.payloads {
+            done.forgotten = self.forget(payloads, by.clone()).await?;
+        }
+        let Some(record) = order.record else { return Ok(done) };
+        // The ledger is kept first: it can't be made again from what is left.
+        self.inner.gate.snapshot(gate::Snapshot::Always)?;
+        self.inner.journal.durable().await.map_err(gate::RecordBroken::new)?;
+        let (journal, at) = (self.inner.journal.clone(), self.inner.clock.unix_ms());
+        let pruned = tokio::task::spawn_blocking(move || {
+            let pruning = Pruning { until: record.until, to: record.to.clone() };
+            journal.prune(&pruning, |pruned| told(pruned, &record, (by, at)), &mut progress)
+        });
+        let pruned = pruned.await.map_err(|_| RunError::Holder("the task that prunes ended without a word".to_owned()))??;
+        (done.bytes, done.size) = (pruned.bytes, Some(pruned.size));
+        Ok(done)
+    }
+
+    /// Who gave the order has read the record up to here, and can't know what was put on hold since.
+    fn held_since(&self, read: u64) -> Result<(), RunError> {
+        let reader = self.inner.journal.reader()?;
+        for record in reader.records_from_index(read)? {
+            if let Ok(Record::HoldSet(set)) = Record::parse(&record?.body) {
+                return Err(RunError::HeldMeanwhile(set.held));
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, payloads: PrunePayloads, by: Principal) -> Result<u64, RunError> {
+        let PrunePayloads { before_ms, runs } = payloads;
+        let (at, kind, v) = (self.inner.clock.unix_ms(), Kind::PayloadsForgotten, VERSION);
+        let record: Record = PayloadsForgotten { at, before_ms, by, kind, runs: runs.len() as u64, v }.into();
+        self.inner.gate.append_log(&record)?.durable.await?;
+        let (forgotten, ticket) = self.inner.journal.forget_all(&runs).map_err(gate::RecordBroken::new)?;
+        ticket.await.map_err(gate::RecordBroken::new)?;
+        Ok(forgotten)
+    }
+
+    /// Removes compiled components and builds that nothing has used for long. They can be made again, so if this fails, nothing is lost.
+    pub(crate) fn age_out(&self) {
+        let Ok(settings) = package::settings::Settings::of(&self.inner.place.home) else { return };
+        let now_s = self.inner.clock.unix_ms() / 1000;
+        let before_s = i64::try_from(now_s.saturating_sub(settings.unused.compiled.0)).unwrap_or(0);
+        self.inner.workshop.cache.age_out(before_s);
+        package::build::age_out(&self.inner.place.at("build"), before_s);
+    }
+
+    /// Puts a run on hold, or ends that; durable when this returns.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn record_hold(&self, said: &HoldSaid, by: &Principal) -> Result<(), RunError> {
+        let _keeping = self.inner.keeping.lock().await;
+        let (at, by, v) = (self.inner.clock.unix_ms(), by.clone(), VERSION);
+        let record: Record = match &said.reason {
+            Some(reason) => {
+                HoldSet { at, by, held: said.run, kind: Kind::HoldSet, reason: SafeText::new(reason, TEXT_BYTES_MAX), v }.into()
+            }
+            None => HoldLifted { at, by, held: said.run, kind: Kind::HoldLifted, v }.into(),
+        };
+        Ok(self.inner.gate.append_log(&record)?.durable.await?)
+    }
+}
+
+fn told(pruned: &journal::Pruned, order: &PruneRecord, (by, at): (Principal, u64)) -> Vec<u8> {
+    let record = Pruned {
+        at,
+        by,
+        bytes: pruned.bytes,
+        digest: pruned.digest,
+        first: u64::from(pruned.first),
+        from_ms: order.from_ms,
+        kind: Kind::Pruned,
+        root: pruned.root,
+        size: pruned.size,
+        to: order.to.as_ref().map(|to| SafeText::new(&to.to_string_lossy(), TEXT_BYTES_MAX)),
+        to_ms: order.to_ms,
+        until: u64::from(pruned.until),
+        v: VERSION,
+    };
+    Record::from(record).to_bytes()
+}

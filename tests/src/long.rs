@@ -1,0 +1,36 @@
+//! A record that lies in several segments, without the gigabytes that this takes in real life.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use effect::record::{Kind, Record, Recovered, VERSION};
+use journal::{Journal, Options, Reader, log_run};
+use run::Place;
+
+/// Where whole batches end in the last segment of a home.
+///
+/// # Panics
+/// Where there is no record.
+#[must_use]
+pub fn end(home: &Path) -> (PathBuf, u64) {
+    let at = Reader::open(home).expect("a record").records().map(|record| record.expect("it is whole").at).last().expect("a record");
+    let path = home.join(format!("journal/{:08}.seg", at.segment));
+    let bytes = std::fs::read(&path).expect("it is there");
+    (path, bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1))
+}
+
+/// Makes the record of a home longer by small segments. What ran before lies in the first of them.
+///
+/// # Panics
+/// Where there is no record, or the disk fails.
+pub fn lengthen(place: &Place) {
+    let (path, bytes) = end(&place.home);
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(bytes)).expect("its space can be given back");
+    let options = Options { segment_bytes: 4096, ..Options::default() };
+    let (journal, _) = Journal::open(&place.home, Some(&place.state), options).expect("it opens");
+    for bytes in 0..30 {
+        let filler: Record = Recovered { at: 1, bytes, kind: Kind::Recovered, v: VERSION }.into();
+        journal.append(log_run(), filler.to_bytes(), Vec::new()).expect("it is taken").ticket.wait_blocking().expect("it is durable");
+    }
+    journal.close().expect("it closes");
+}
