@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use effect::Outcome;
 use run::{Event, House, HouseOptions, Place, Report, RunOrder};
+use tests::fault::plan::Plan;
+use tests::fault::trace::{Nobody, Traced, trace};
 use tokio::process::{Child, Command};
 
 /// Names the folder in which the child finds its order and its home.
@@ -21,16 +23,36 @@ pub(crate) fn start_starved(folder: &Path, order: &RunOrder) -> Child {
 }
 
 fn spawn(folder: &Path, order: &RunOrder, first: &str) -> Child {
+    prepare(folder, order);
+    let mut command = Command::from(command(folder, first));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+}
+
+/// Puts what it needs into its folder.
+fn prepare(folder: &Path, order: &RunOrder) {
     // What is timed and killed there is not the compiler: it has no part in it.
     tests::host::compiled(&package::store::get(&tests::host::place(folder).home, order.agent.digest).unwrap());
     // Takes over what was compiled just now.
     tests::host::place(folder);
     std::fs::write(folder.join("order.json"), serde_json::to_vec(order).unwrap()).unwrap();
+}
+
+/// The command by which it is started.
+fn command(folder: &Path, first: &str) -> std::process::Command {
     // A file that grows too large is an error there, and no signal; what it says goes into a pipe, which no such bound holds for.
-    let mut command = Command::new("/bin/sh");
+    let mut command = std::process::Command::new("/bin/sh");
     command.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(format!("/proc/{}/exe", std::process::id()));
     command.args(["--exact", "child::plays_its_part", "--nocapture", "--test-threads", "1"]);
-    command.env(PART, folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+    command.env(PART, folder);
+    command
+}
+
+/// The same, and what is planned befalls one of its calls. Returns when it has ended.
+pub(crate) fn traced(folder: &Path, order: &RunOrder, plan: Option<Plan>) -> Traced {
+    prepare(folder, order);
+    let watched = [tests::host::place(folder).home];
+    let streams = [Stdio::null(), Stdio::null(), Stdio::null()];
+    trace(Path::new(env!("CARGO_BIN_EXE_campaign")), &command(folder, "trap '' XFSZ"), streams, &watched, plan, &mut Nobody).unwrap()
 }
 
 #[test]

@@ -54,6 +54,7 @@ mod limits_table;
 mod meaning;
 mod mounts;
 mod network;
+mod noted;
 mod operations;
 mod outstanding;
 mod parts;

@@ -73,7 +73,7 @@ pub(crate) fn assert_nowhere_in(place: &run::Place, run: RunId, values: &[&str])
 
 /// How a target does what it is told.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(crate) enum Manner {
     /// The new value is the only one.
     Honest,
     /// The old one is good for as long as there is a target.
@@ -281,13 +281,19 @@ async fn an_agent_that_may_not_is_not_admitted_or_refused_and_nothing_is_sent() 
     assert_eq!((server.heard().len(), version(&vault)), (0, 1));
 }
 
-/// A home in which a run was killed after the target had set the new value, and before it had said so.
-async fn cut_off_while_setting(folder: &Path) -> (Server, RunId, Local) {
+/// A home with a vault, and the order of a whole rotation.
+pub(crate) async fn ready(folder: &Path, manner: Manner) -> (Server, RunOrder, Local) {
     let place = place(folder);
-    let vault = vault(&place);
-    let server = target(Manner::NeverAnswers).await;
+    let (vault, server) = (vault(&place), target(manner).await);
     let wasm = std::fs::read(tests::guests::guest("rotates")).unwrap();
     let order = order(TestHost::order_in(&place, "rotates", &wasm, &[]), server.port(), &ALL);
+    (server, order, vault)
+}
+
+/// A home in which a run was killed after the target had set the new value, and before it had said so.
+async fn cut_off_while_setting(folder: &Path) -> (Server, RunId, Local) {
+    let (server, order, vault) = ready(folder, Manner::NeverAnswers).await;
+    let place = place(folder);
     let mut child = child::start(folder, &order);
     server.until(|counts| counts.heard == 1).await;
     child.start_kill().unwrap();

@@ -1,6 +1,6 @@
 //! A host of the test's own: a home in a folder that goes with it, and runs of guests in it.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -107,9 +107,18 @@ fn share(from: &Path, to: &Path) {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "cwasm" || extension == "mac"));
     files.sort();
     for file in files {
-        // Another test may have given it meanwhile.
-        let _ = file.file_name().map(|name| std::fs::hard_link(&file, to.join(name)));
+        let Some(to) = file.file_name().map(|name| to.join(name)) else { continue };
+        // What a test of an earlier compilation has, or half of a pair that was just being written, is no use to anybody.
+        if to.starts_with(shared_cache()) || is_same(&file, &to) || std::fs::remove_file(&to).is_ok() || !to.exists() {
+            // Another test may have given it meanwhile.
+            let _ = std::fs::hard_link(&file, to);
+        }
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let inode = |path: &Path| std::fs::metadata(path).map(|found| found.ino()).ok();
+    inode(one) == inode(other)
 }
 
 impl Drop for TestHost {

@@ -12,6 +12,7 @@ use vault::{Outgoing, Scrubber, Secret, SourceError, Value, Vault};
 
 use crate::finishing::Finishing;
 use crate::looked::{Looked, Unlooked, outstanding};
+use crate::notes::Notes;
 use crate::remote::Servers;
 use crate::starred;
 use crate::tokens::Tokens;
@@ -29,6 +30,7 @@ const DRIFT_S: u64 = 5 * 60;
 /// See the module.
 pub(crate) struct Leased {
     pub(crate) vault: Vault,
+    pub(crate) notes: Arc<dyn Notes>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) gate: RunGate,
     /// For what the host asks on its own behalf: no guest uses its connections.
@@ -69,11 +71,11 @@ pub(crate) struct Dressed {
 }
 
 impl Leased {
-    pub(crate) fn new(vault: Vault, gate: RunGate, own: Option<Pool>, finishing: Finishing) -> Self {
+    pub(crate) fn new((vault, notes): (Vault, Arc<dyn Notes>), gate: RunGate, own: Option<Pool>, finishing: Finishing) -> Self {
         let looked = Looked::new(Arc::clone(vault.register()), &gate.opening().standing.grants);
         let bindings = gate.opening().standing.grants.credentials.clone();
         let (tokens, servers, ended) = (Tokens::default(), Servers::default(), watch::Sender::default());
-        Self { vault, bindings, gate, own, finishing, looked, in_vain: Mutex::default(), tokens, servers, ended }
+        Self { vault, notes, bindings, gate, own, finishing, looked, in_vain: Mutex::default(), tokens, servers, ended }
     }
 
     pub(crate) fn now_s(&self) -> u64 {

@@ -21,6 +21,7 @@ use crate::finishing::Finishing;
 use crate::inbox::{Found, Inbox};
 use crate::leased::Leased;
 use crate::mounts::Mounts;
+use crate::notes::Notes;
 
 /// How long something said may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
@@ -35,6 +36,8 @@ pub struct LiveParts {
     pub network: Option<Network>,
     /// Where the values of its credentials are.
     pub vault: Vault,
+    /// Where changes of the vault that the agent causes are noted.
+    pub notes: Arc<dyn Notes>,
     /// Where requests run.
     pub runtime: Handle,
 }
@@ -131,9 +134,10 @@ impl LiveHandle {
 impl Live {
     /// The world of a run that is opened or resumed.
     pub fn new(parts: LiveParts) -> Self {
-        let LiveParts { gate, mounts, network, vault, runtime } = parts;
+        let LiveParts { gate, mounts, network, vault, notes, runtime } = parts;
         let pool = network.as_ref().map(Network::pool);
-        let leased = Arc::new(Leased::new(vault, gate.clone(), network.as_ref().map(Network::pool), Finishing::new(runtime.clone())));
+        let leased =
+            Arc::new(Leased::new((vault, notes), gate.clone(), network.as_ref().map(Network::pool), Finishing::new(runtime.clone())));
         let clock = Arc::clone(gate.clock());
         // The reference is weak, because `leased` has the gate already.
         let known = Arc::downgrade(&leased);

@@ -1,6 +1,8 @@
 //! What can be done with a credential besides sending it: it is identified, or rotated in four steps. The host makes, places and compares
 //! values. The agent learns versions and statuses, and no value.
 
+use std::cell::RefCell;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +10,7 @@ use effect::record::HostPurpose;
 use effect::{Act as Asked, Binding, Bounds, CredentialAsk, CredentialStep, Header, HttpFault, May, OpId, Placement, Stop};
 use gate::{Acted, NoAnswer, Permit};
 use serde_json::{Value, json};
-use vault::{Local, LocalError, Outgoing, Secret};
+use vault::{Changing, Local, LocalError, Outgoing, Secret};
 
 use crate::act::Act;
 use crate::leased::Leased;
@@ -156,9 +158,8 @@ impl Rotating<'_> {
             return Ok(Some(Done::not(NOT_ACCEPTED)));
         }
         let Some((_, old_version)) = self.vault(|local, name| local.get(name)).await else { return Ok(Some(Done::not(NO_VALUE))) };
-        let now_s = self.leased.gate.clock().unix_ns() / 1_000_000_000;
-        let Some(old) = self.vault(move |local, name| local.promote(name, now_s)).await else { return Ok(Some(Done::not(NO_VALUE))) };
-        self.leased.gate.rotated(&self.binding.name, version)?;
+        let leased = Arc::clone(self.leased);
+        let Some(old) = self.vault(move |local, name| promoted(&leased, local, name)).await else { return Ok(Some(Done::not(NO_VALUE))) };
         let probe = self.send(PROBE, &old, None).await;
         let status = probe.as_ref().map(|answer| answer.status);
         self.leased.gate.probed(self.op, &self.binding.name, old_version, status)?;
@@ -189,6 +190,25 @@ impl Rotating<'_> {
         place(under, &self.binding.placement, &mut request, now_unix_s)?;
         request.send(self.leased, For { credential: &self.binding.name, op: self.op, purpose }).await
     }
+}
+
+/// Has the new value take the old one's place, and gives the old one. It is noted and on the record before the vault is changed.
+fn promoted(leased: &Leased, local: &Local, name: &str) -> Result<Secret, LocalError> {
+    let (gate, noted) = (&leased.gate, RefCell::new(None));
+    let witness = |changing: &Changing<'_>| {
+        let version = changing.listed.iter().find(|it| it.name == name).map_or(0, |it| it.version);
+        let record = gate.rotation(name, version);
+        let note = leased.notes.begin(gate.opening().run, &record, changing)?;
+        // If this fails, the note stays: the record may be there nevertheless.
+        gate.rotated(record).map_err(|_| io::Error::other("the record could not be written"))?;
+        noted.replace(Some(note));
+        Ok(())
+    };
+    let old = local.witnessed(&witness).promote(name, leased.now_s())?;
+    if let Some(note) = noted.take() {
+        note.done();
+    }
+    Ok(old)
 }
 
 fn place(value: &Secret, placement: &Placement, request: &mut OwnRequest, now_unix_s: u64) -> Option<()> {

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use package::trust::Held;
 use package::{Authored, Authority, ComponentSource, Resolved, ResolvedAgent, Spelling, Trusted, Whole, config, trust};
-use run::{Holder, Place, TrustChange, TrustSaid};
+use run::{FileChange, Holder, Place, TrustChange, TrustSaid, own_principal};
 
 use crate::agent::Obtained;
 use crate::err::CliError;
+use crate::recording::Recording;
 use crate::signals::Signals;
 use crate::{leave, out, place, words};
 
@@ -152,4 +153,28 @@ pub(crate) async fn record(place: &Place, said: TrustSaid) -> Result<(), CliErro
     let left = leave::leave(holder, &mut signals).await;
     recorded?;
     left
+}
+
+/// The same for a decision that changes the list of what is trusted, which `change` does. `lock` is what `bailiwick.lock` will hold, where it
+/// changes too.
+pub(crate) async fn decide<T>(
+    place: &Place,
+    said: TrustSaid,
+    lock: Option<(&Path, &str)>,
+    change: impl FnOnce(&trust::Witness<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    // Made first, so that Ctrl-C does not end this between the record and its change.
+    let mut signals = Signals::new()?;
+    let holder = signals.or(Holder::find(place, &place::house_options())).await?;
+    let recording = Recording::new(place);
+    let witness = |path: &Path, bytes: &[u8]| {
+        let list = FileChange { path, bytes, mode: home::PRIVATE, lock: Some("trust.lock") };
+        let lock = lock.map(|(path, text)| FileChange { path, bytes: text.as_bytes(), mode: home::SHARED, lock: None });
+        let files: Vec<FileChange<'_>> = std::iter::once(list).chain(lock).collect();
+        recording.made(&said.record(&own_principal(), crate::recording::now_ms()), &files, holder.record_trust(said.clone()))
+    };
+    let ended = recording.ended(change(&witness));
+    let left = leave::leave(holder, &mut signals).await;
+    let value = ended?;
+    left.map(|()| value)
 }

@@ -81,6 +81,11 @@ pub(crate) enum CliError {
         #[source]
         cause: Box<CliError>,
     },
+    #[error("it is on the record, and not yet in place")]
+    NotInPlace {
+        #[source]
+        cause: Box<CliError>,
+    },
     #[error("nothing says what is to be revoked")]
     RevokeWhat,
     #[error("nothing was revoked: {why}")]
@@ -270,6 +275,7 @@ impl CliError {
             Self::NoValue { .. } | Self::SameValue { .. } | Self::FormerValue { .. } | Self::ValueIsGone { .. } => exit::USAGE,
             Self::RevokeWhat | Self::NothingRevoked { .. } => exit::USAGE,
             Self::NotRecorded { .. } => exit::RECORD,
+            Self::NotInPlace { .. } => exit::HOST,
             Self::Vault(err) => vault_exit(err),
             Self::Run(err) => err.exit(),
             Self::Failed { exit, .. } | Self::CutOff { exit, .. } | Self::Lost { exit, .. } => *exit,

@@ -18,6 +18,7 @@ mod line;
 mod log;
 mod out;
 mod place;
+mod recording;
 mod report;
 mod sarif;
 mod screen;

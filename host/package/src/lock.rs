@@ -99,9 +99,19 @@ impl Lock {
     /// # Errors
     /// A file that can't be written.
     pub fn accept(&mut self, config: &Path, agent: &str, accepted: Accepted) -> Result<(), LockError> {
+        self.put(agent, accepted);
+        self.write(config)
+    }
+
+    /// The same, which [`Lock::write`] then puts on disk.
+    pub fn put(&mut self, agent: &str, accepted: Accepted) {
         let by = SafeText::new(&accepted.by, 256).to_string();
         self.agents.insert(agent.to_owned(), Accepted { by, ..accepted });
-        self.write(config)
+    }
+
+    /// Takes an agent out, which [`Lock::write`] then puts on disk. Returns whether it was pinned.
+    pub fn take_out(&mut self, agent: &str) -> bool {
+        self.agents.remove(agent).is_some()
     }
 
     /// Stops pinning an agent. Returns whether it was pinned.
@@ -109,16 +119,28 @@ impl Lock {
     /// # Errors
     /// A file that can't be written.
     pub fn forget(&mut self, config: &Path, agent: &str) -> Result<bool, LockError> {
-        let was = self.agents.remove(agent).is_some();
+        let was = self.take_out(agent);
         if was {
             self.write(config)?;
         }
         Ok(was)
     }
 
-    fn write(&self, config: &Path) -> Result<(), LockError> {
+    /// What its file holds.
+    ///
+    /// # Errors
+    /// An authority that can't be written down.
+    pub fn text(&self) -> Result<String, LockError> {
         let text = toml::to_string(self).map_err(LockError::Unwritable)?;
-        Ok(file::write_shared(&path(config), format!("{HEAD}{text}").as_bytes())?)
+        Ok(format!("{HEAD}{text}"))
+    }
+
+    /// Writes its file.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn write(&self, config: &Path) -> Result<(), LockError> {
+        Ok(file::write_shared(&path(config), self.text()?.as_bytes())?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::file::FileError;
 
 mod list;
 
-pub use list::{Acceptance, Trust, accept, acceptance, list, trust, unaccept, untrust};
+pub use list::{Acceptance, Trust, Witness, accept, acceptance, list, trust, unaccept, untrust};
 
 /// The proof that a configuration may be used. Code that builds or runs something because of a file takes this as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +150,9 @@ impl Before {
 /// The list of trusted files can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
+    /// Whoever was to see the change first did not let it be made.
+    #[error("the list of what is trusted was not changed")]
+    Unwitnessed(#[source] std::io::Error),
     /// It could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -16,6 +16,7 @@ use net::{Network, NetworkConfig};
 use sandbox::{Cache, Engine, EngineOptions, Prepared};
 use tokio::sync::watch;
 
+use crate::change::settle;
 use crate::err::{RunError, chain};
 use crate::forms::FORMS;
 use crate::order::NetworkOrder;
@@ -260,6 +261,10 @@ impl House {
             drop(gate.append_log(&record)?);
         }
         let workshop = Workshop::new(place, options)?;
+        settle(place, &mut |record| {
+            drop(gate.append_log(record)?);
+            Ok(journal.durable().wait_blocking()?)
+        })?;
         let inner = Inner {
             place: place.clone(),
             journal,

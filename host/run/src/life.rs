@@ -158,7 +158,7 @@ impl House {
         let teller = Arc::new(teller);
         let gate = self.inner.gate.open_run(opening, Arc::clone(&teller) as Arc<dyn gate::Watcher>)?;
         let runtime = tokio::runtime::Handle::current();
-        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), runtime });
+        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), notes: self.notes(), runtime });
         let world = Replay::fresh(live, &gate.opening().standing.limits);
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (teller, events)))
     }
@@ -198,7 +198,7 @@ impl House {
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| self.record_broken(Some(run)))?;
         let runtime = tokio::runtime::Handle::current();
-        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), runtime });
+        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), notes: self.notes(), runtime });
         let world = Replay::resume(recorded, live).map_err(load)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (teller, events)))

@@ -1,6 +1,6 @@
 //! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
 
-use effect::record::{CredentialChange, CredentialChanged, Kind, SealedUnder, VERSION, VaultSealed};
+use effect::record::{CredentialChange, CredentialChanged, Kind, Record, SealedUnder, VERSION, VaultSealed};
 use effect::{Actor, Principal, RunId, SafeText};
 use gate::Clock as _;
 use serde::{Deserialize, Serialize};
@@ -76,17 +76,7 @@ impl House {
     /// # Errors
     /// The record can't be written.
     pub async fn record_credential(&self, word: &CredentialWord, by: &Principal) -> Result<(), RunError> {
-        let record = CredentialChanged {
-            at: self.inner.clock.unix_ms(),
-            by: Actor::User(by.clone()),
-            change: word.change,
-            credential: SafeText::new(&word.credential, 64),
-            destinations: word.destinations.clone(),
-            kind: Kind::CredentialChanged,
-            v: VERSION,
-            version: word.version,
-        };
-        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
+        Ok(self.inner.gate.append_log(&word.record(by, self.inner.clock.unix_ms()))?.durable.await?)
     }
 
     /// Puts it on the record that the vault was sealed under another key; durable when this returns.
@@ -94,7 +84,28 @@ impl House {
     /// # Errors
     /// The record can't be written.
     pub async fn record_sealed(&self, under: SealedUnder, by: &Principal) -> Result<(), RunError> {
-        let record = VaultSealed { at: self.inner.clock.unix_ms(), by: by.clone(), kind: Kind::VaultSealed, under, v: VERSION };
-        Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
+        Ok(self.inner.gate.append_log(&sealed_record(under, by, self.inner.clock.unix_ms()))?.durable.await?)
+    }
+}
+
+/// The record that the vault was sealed under another key.
+pub fn sealed_record(under: SealedUnder, by: &Principal, at: u64) -> Record {
+    VaultSealed { at, by: by.clone(), kind: Kind::VaultSealed, under, v: VERSION }.into()
+}
+
+impl CredentialWord {
+    /// The record of it.
+    pub fn record(&self, by: &Principal, at: u64) -> Record {
+        CredentialChanged {
+            at,
+            by: Actor::User(by.clone()),
+            change: self.change,
+            credential: SafeText::new(&self.credential, 64),
+            destinations: self.destinations.clone(),
+            kind: Kind::CredentialChanged,
+            v: VERSION,
+            version: self.version,
+        }
+        .into()
     }
 }

@@ -61,8 +61,14 @@ impl House {
     /// # Errors
     /// The record can't be written.
     pub async fn record_trust(&self, said: &TrustSaid, by: &Principal) -> Result<(), RunError> {
-        let record = record(said, by.clone(), self.inner.clock.unix_ms());
-        Ok(self.inner.gate.append_log(&record)?.durable.await?)
+        Ok(self.inner.gate.append_log(&said.record(by, self.inner.clock.unix_ms()))?.durable.await?)
+    }
+}
+
+impl TrustSaid {
+    /// The record of it.
+    pub fn record(&self, by: &Principal, at: u64) -> Record {
+        record(self, by.clone(), at)
     }
 }
 

@@ -1,15 +1,17 @@
 //! A home, an agent and its runs.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::{AgentRef, EngineRef};
+use effect::record::{AgentRef, EngineRef, Record};
 use effect::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, Method, Release, RunId, SafeText, Scheme, Stop, Timeline};
 use gate::{Clock, Closing, Gate, Ledger, Nobody, Opening, Recorded, RunGate, Standing};
 use journal::{Journal, Options};
+use vault::Changing;
 
-use crate::{Live, LiveParts, Mounts, SystemClock};
+use crate::{Live, LiveParts, Mounts, Noted, Notes, SystemClock};
 
 pub(super) struct Home {
     /// Held until the home is gone.
@@ -95,7 +97,14 @@ pub(super) fn live(gate: &RunGate, network: Option<net::Network>) -> Live {
 
 pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: vault::Vault) -> Live {
     let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
-    Live::new(LiveParts { gate: gate.clone(), mounts, network, vault, runtime: tokio::runtime::Handle::current() })
+    Live::new(LiveParts {
+        gate: gate.clone(),
+        mounts,
+        network,
+        vault,
+        notes: Arc::new(Unnoted),
+        runtime: tokio::runtime::Handle::current(),
+    })
 }
 
 pub(super) fn done() -> Closing {
@@ -106,4 +115,17 @@ pub(super) fn done() -> Closing {
 pub(super) async fn next(world: &mut dyn effect::World) -> Result<Release, Stop> {
     let wait = std::future::poll_fn(|ctx| Timeline::poll_release(world, ctx));
     tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()
+}
+
+/// Keeps no notes.
+pub(super) struct Unnoted;
+
+impl Notes for Unnoted {
+    fn begin(&self, _: RunId, _: &Record, _: &Changing<'_>) -> io::Result<Box<dyn Noted>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Noted for Unnoted {
+    fn done(self: Box<Self>) {}
 }

@@ -72,6 +72,7 @@ impl CliError {
             Self::Run(run::RunError::Restored(run)) => Some(format!(
                 "find out what it has done since; then `bailiwick resume {run} --restored` goes on, or `bailiwick stop {run}` closes it"
             )),
+            Self::NotInPlace { .. } => Some("mend that; the next command that changes something in the home puts it in place".to_owned()),
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
             Self::Run(run::RunError::Unspoken { other, .. }) => Some(unanswered(other)),
             Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),

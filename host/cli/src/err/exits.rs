@@ -16,6 +16,7 @@ pub(super) fn vault_exit(err: &vault::LocalError) -> u8 {
             exit::USAGE
         }
         LocalError::OtherPassphrase { .. } | LocalError::NoKey { .. } => exit::HOST,
+        LocalError::Unwitnessed(_) => exit::RECORD,
         LocalError::Passphrase | LocalError::Locked(_) | LocalError::NotLocked(_) | LocalError::PassphraseIsOpen(_) => exit::USAGE,
         LocalError::Io { .. } | LocalError::KeyIsOpen(_) | LocalError::Key(_) | LocalError::Keyring { .. } | LocalError::Sealed(_) => {
             exit::HOST

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::ConfigArg;
 use crate::agent::{self, Holding};
-use crate::configured::{Configured, TrustWord, held, record};
+use crate::configured::{Configured, TrustWord, decide, held};
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::{acceptance, exit, out, place, words};
@@ -118,10 +118,15 @@ async fn accept(place: &Place, name: &str, args: &Args) -> Result<u8, CliError> 
     let difference = lock.accepted(name).map(|was| Difference::between(&was.authority, &authority, spelling).unwrap_or_default());
     let pinned = Pinned { agent: name.to_owned(), digest: obtained.component.digest, authority: authority.lines(spelling), difference };
     let (by, when, digest) = (own_principal().to_string(), place::now_s(), authority.digest()?);
-    record(place, configured.said(TrustChange::Accepted { agent: name.to_owned(), authority: digest })).await?;
-    lock.accept(config, name, Accepted { authority, by: by.clone(), when })?;
+    lock.put(name, Accepted { authority, by: by.clone(), when });
+    let (lock_path, text) = (lock::path(config), lock.text()?);
     let here = Acceptance { agent: name.to_owned(), authority: digest, by, path: String::new(), when };
-    trust::accept(&place.home, &configured.authored, here, component)?;
+    let said = configured.said(TrustChange::Accepted { agent: name.to_owned(), authority: digest });
+    decide(place, said, Some((&lock_path, &text)), |witness| {
+        trust::accept(&place.home, &configured.authored, here, component, witness)?;
+        Ok(lock.write(config)?)
+    })
+    .await?;
     show(&pinned, config, args.json)?;
     Ok(exit::DONE)
 }
@@ -246,9 +251,14 @@ async fn rm(place: &Place, agent: &str, config: &ConfigArg, json: bool) -> Resul
     };
     let path = file.to_string_lossy().into_owned();
     let change = TrustChange::Unaccepted { agent: agent.to_owned(), authority: Some(authority) };
-    record(place, TrustSaid { path: path.clone(), change }).await?;
-    lock.forget(&file, agent)?;
-    trust::unaccept(&place.home, &file, agent)?;
+    let was_pinned = lock.take_out(agent);
+    let (lock_path, text) = (lock::path(&file), lock.text()?);
+    let pinned = was_pinned.then_some((lock_path.as_path(), text.as_str()));
+    decide(place, TrustSaid { path: path.clone(), change }, pinned, |witness| {
+        trust::unaccept(&place.home, &file, agent, witness)?;
+        if was_pinned { Ok(lock.write(&file)?) } else { Ok(()) }
+    })
+    .await?;
     if json {
         out::json(&serde_json::json!({ "agent": agent, "authority": authority, "config": path }))?;
     } else {

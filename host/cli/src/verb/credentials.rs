@@ -217,15 +217,12 @@ fn word(credential: String, change: CredentialChange, version: Option<u64>) -> C
 async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
     let home = Home::take(place).await?;
     let shown = words::safe(&name);
-    home.change(|| {
+    let of = |_: &[vault::Listed]| word(name.clone(), CredentialChange::Removed, None);
+    let change = |changed: &vault::Witnessed<'_>| {
         let leases = if vault.is_revoked(&name)? { Vec::new() } else { known::leases(place, &name)? };
-        if !leases.is_empty() {
-            return Err(CliError::InUse { name, leases });
-        }
-        vault.remove(&name)?;
-        Ok(((), word(name, CredentialChange::Removed, None)))
-    })
-    .await?;
+        if leases.is_empty() { Ok(changed.remove(&name)?) } else { Err(CliError::InUse { name: name.clone(), leases }) }
+    };
+    home.change(vault, &of, change).await?;
     out::words(&format!("{shown} is removed"));
     Ok(())
 }
@@ -233,11 +230,12 @@ async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliErr
 async fn restore(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
     let home = Home::take(place).await?;
     let shown = words::safe(&name);
-    home.change(|| match vault.restore(&name) {
+    let of = |_: &[vault::Listed]| word(name.clone(), CredentialChange::Restored, None);
+    let change = |changed: &vault::Witnessed<'_>| match changed.restore(&name) {
         Err(LocalError::Revoked(name)) => Err(CliError::ValueIsGone { name }),
-        restored => Ok((restored?, word(name, CredentialChange::Restored, None))),
-    })
-    .await?;
+        restored => Ok(restored?),
+    };
+    home.change(vault, &of, change).await?;
     out::words(&format!("{shown} may be used again"));
     Ok(())
 }
@@ -248,7 +246,7 @@ async fn seal(place: &Place, vault: &Local, under: Under) -> Result<(), CliError
         Under::Keyring => (KeySource::Keyring, SealedUnder::Keyring),
         Under::Passphrase => (KeySource::Passphrase(enter::passphrase()?), SealedUnder::Passphrase),
     };
-    Home::take(place).await?.seal(under, || Ok(vault.rekey(&to)?)).await?;
+    Home::take(place).await?.seal(vault, under, |vault| Ok(vault.rekey(&to)?)).await?;
     out::words("the vault is sealed under its new key");
     if under == SealedUnder::Passphrase {
         out::words("from now on `BAILIWICK_PASSPHRASE_FILE` has to name the file with the passphrase, for each command");

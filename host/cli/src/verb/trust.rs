@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::ConfigArg;
 use crate::agent::Obtained;
-use crate::configured::{Configured, held, record};
+use crate::configured::{Configured, decide, held};
 use crate::err::CliError;
 use crate::{exit, out, place, words};
 
@@ -97,10 +97,13 @@ async fn say(place: &Place, args: &Args) -> Result<u8, CliError> {
     let authority = whole.lines(&configured.spelling);
     let (digest, by) = (configured.authored.digest, own_principal());
     let change = TrustChange::Trusted { authority: configured.whole.digest()?, config: digest, once: false };
+    let (by_text, when_s) = (by.to_string(), place::now_s());
     // On the record first: what is not there is not trusted.
-    record(place, configured.said(change)).await?;
-    let said = Said { when_s: place::now_s(), by: &by.to_string() };
-    trust::trust(&place.home, &configured.authored, &configured.whole, components, said)?;
+    decide(place, configured.said(change), None, |witness| {
+        let said = Said { when_s, by: &by_text };
+        Ok(trust::trust(&place.home, &configured.authored, &configured.whole, components, said, witness)?)
+    })
+    .await?;
     let file = configured.authored.file.to_string_lossy().into_owned();
     if args.json {
         out::json(&TrustedFile { file, digest, by, authority, missing })?;
@@ -183,8 +186,8 @@ async fn rm(place: &Place, which: &str, json: bool) -> Result<u8, CliError> {
     for entry in &meant {
         let change = TrustChange::Untrusted { config: entry.digest };
         // On the record first, as it was put there: where nothing can be recorded, nothing can run under it either.
-        record(place, TrustSaid { path: entry.path.clone(), change }).await?;
-        trust::untrust(&place.home, entry)?;
+        let said = TrustSaid { path: entry.path.clone(), change };
+        decide(place, said, None, |witness| Ok(trust::untrust(&place.home, entry, witness)?)).await?;
         if !json {
             out::words(&format!("no longer trusted: {}", words::safe(&entry.path)));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, MetIn, VERSION, ValueMet};
+use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, MetIn, Record, VERSION, ValueMet};
 use effect::{Actor, Bounds, HttpGrant, HttpTarget, Method, OpId, Principal, SafeText, Stop};
 
 use super::{Held, RunGate};
@@ -83,14 +83,10 @@ impl RunGate {
         held.put(record, Vec::new())
     }
 
-    /// Puts it on the record that the value of a credential is another one from now on.
-    ///
-    /// # Errors
-    /// Only what ends the run.
-    pub fn rotated(&self, credential: &str, version: u64) -> Result<(), Stop> {
-        let mut held = self.lock();
-        let record = CredentialChanged {
-            at: held.now_ms(),
+    /// The record that the value of a credential is another one from now on.
+    pub fn rotation(&self, credential: &str, version: u64) -> Record {
+        CredentialChanged {
+            at: self.lock().now_ms(),
             by: Actor::Agent(self.opening().standing.agent.name.clone()),
             change: CredentialChange::Rotated,
             credential: SafeText::new(credential, 64),
@@ -98,8 +94,17 @@ impl RunGate {
             kind: Kind::CredentialChanged,
             v: VERSION,
             version: Some(version),
-        };
-        held.put(record, Vec::new())
+        }
+        .into()
+    }
+
+    /// Makes that record; durable when this returns. Waits on this thread.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn rotated(&self, rotation: Record) -> Result<(), Stop> {
+        let appended = self.lock().append_one(rotation)?;
+        Ok(appended.durable.wait()?)
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Acceptance {
     pub when: u64,
 }
 
+/// Called under the lock of the list with its file and what that will hold, before anything is changed. If it fails, nothing is.
+pub type Witness<'a> = dyn Fn(&Path, &[u8]) -> std::io::Result<()> + 'a;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -76,6 +79,7 @@ pub fn trust(
     whole: &Whole,
     components: BTreeMap<String, Held>,
     said: Said<'_>,
+    witness: &Witness<'_>,
 ) -> Result<Trusted, TrustError> {
     let (path, authority) = (named(&file.file), whole.digest()?);
     let by = SafeText::new(said.by, 256).to_string();
@@ -83,10 +87,11 @@ pub fn trust(
     let is_long = lines.len() > SHOWN_LINES_MAX || lines.iter().map(String::len).sum::<usize>() > SHOWN_BYTES_MAX;
     let shown = if is_long { Vec::new() } else { lines };
     let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components: components.clone(), shown };
-    change(home, |list| {
+    let put = |list: &mut List| {
         list.trusted.retain(|other| other.path != entry.path);
         list.trusted.push(entry);
-    })?;
+    };
+    change(home, put, witness)?;
     Ok(Trusted { authority, components, digest: file.digest, for_this_run: false })
 }
 
@@ -102,8 +107,8 @@ pub fn list(home: &Path) -> Result<Vec<Trust>, TrustError> {
 ///
 /// # Errors
 /// A list that can't be read or written.
-pub fn untrust(home: &Path, entry: &Trust) -> Result<(), TrustError> {
-    change(home, |list| list.trusted.retain(|other| other != entry))
+pub fn untrust(home: &Path, entry: &Trust, witness: &Witness<'_>) -> Result<(), TrustError> {
+    change(home, |list| list.trusted.retain(|other| other != entry), witness)
 }
 
 /// What was accepted in this home, of all configurations.
@@ -119,25 +124,32 @@ pub fn acceptance(home: &Path) -> Result<Vec<Acceptance>, TrustError> {
 ///
 /// # Errors
 /// A list that can't be read or written.
-pub fn accept(home: &Path, file: &Authored, accepted: Acceptance, component: Option<Held>) -> Result<(), TrustError> {
+pub fn accept(
+    home: &Path,
+    file: &Authored,
+    accepted: Acceptance,
+    component: Option<Held>,
+    witness: &Witness<'_>,
+) -> Result<(), TrustError> {
     let path = named(&file.file);
     let accepted = Acceptance { path: path.clone(), ..accepted };
-    change(home, |list| {
+    let put = |list: &mut List| {
         list.accepted.retain(|other| (&other.path, &other.agent) != (&accepted.path, &accepted.agent));
         for entry in list.trusted.iter_mut().filter(|entry| entry.path == path && entry.digest == file.digest) {
             entry.components.extend(component.clone().map(|held| (accepted.agent.clone(), held)));
         }
         list.accepted.push(accepted);
-    })
+    };
+    change(home, put, witness)
 }
 
 /// Forgets that an agent was accepted here.
 ///
 /// # Errors
 /// A list that can't be read or written.
-pub fn unaccept(home: &Path, file: &Path, agent: &str) -> Result<(), TrustError> {
+pub fn unaccept(home: &Path, file: &Path, agent: &str, witness: &Witness<'_>) -> Result<(), TrustError> {
     let path = named(file);
-    change(home, |list| list.accepted.retain(|other| (other.path.as_str(), other.agent.as_str()) != (path.as_str(), agent)))
+    change(home, |list| list.accepted.retain(|other| (other.path.as_str(), other.agent.as_str()) != (path.as_str(), agent)), witness)
 }
 
 impl Trust {
@@ -167,7 +179,7 @@ pub(super) fn named(path: &Path) -> String {
 }
 
 /// The lock is held until the end, so that of two changes at the same time none is lost.
-fn change(home: &Path, change: impl FnOnce(&mut List)) -> Result<(), TrustError> {
+fn change(home: &Path, change: impl FnOnce(&mut List), witness: &Witness<'_>) -> Result<(), TrustError> {
     file::folder(home)?;
     let _lock = file::lock_own(&home.join("trust.lock"), "has locked the list of what is trusted", home::WAIT_MAX)?;
     let mut list = load(home)?;
@@ -176,7 +188,9 @@ fn change(home: &Path, change: impl FnOnce(&mut List)) -> Result<(), TrustError>
     if text.len() as u64 > LIST_BYTES_MAX {
         return Err(TrustError::Full(list_path(home)));
     }
-    Ok(file::write(&list_path(home), text.as_bytes())?)
+    let path = list_path(home);
+    witness(&path, text.as_bytes()).map_err(TrustError::Unwitnessed)?;
+    Ok(file::write(&path, text.as_bytes())?)
 }
 
 fn list_path(home: &Path) -> PathBuf {

@@ -26,8 +26,12 @@ fn whole(home: &Path, file: &Authored) -> Whole {
     Whole::of(&file.resolve(home).unwrap()).unwrap()
 }
 
+fn nobody(_: &Path, _: &[u8]) -> std::io::Result<()> {
+    Ok(())
+}
+
 fn trust(home: &Path, file: &Authored, said: Said<'_>) -> Result<Trusted, TrustError> {
-    super::trust(home, file, &whole(home, file), BTreeMap::new(), said)
+    super::trust(home, file, &whole(home, file), BTreeMap::new(), said, &nobody)
 }
 
 fn is_trusted(home: &Path, file: &Authored) -> Result<bool, TrustError> {
@@ -172,7 +176,7 @@ fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_tr
     let looked = |imports: &[&str]| crate::look(&crate::testing::component(imports, &[crate::testing::COMMAND])).unwrap();
     let (was, now) = (looked(&["wasi:io/poll@0.2.0"]), looked(&["wasi:io/poll@0.2.0", "wasi:cli/stdout@0.2.0"]));
     let components = BTreeMap::from([("a".to_owned(), Held::of(&was))]);
-    super::trust(&home, &file, &whole(&home, &file), components, SAID).unwrap();
+    super::trust(&home, &file, &whole(&home, &file), components, SAID, &nobody).unwrap();
     let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
     assert!(trusted.holds("a", "a.wasm".as_ref(), &was).is_ok());
     let other = trusted.holds("a", "a.wasm".as_ref(), &now).unwrap_err();
@@ -182,11 +186,11 @@ fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_tr
     assert!(trusted.holds("b", "b.wasm".as_ref(), &was).is_err(), "one that was not there is not trusted");
 
     let said = super::Acceptance { agent: "a".into(), authority: Digest::of(b""), by: "alice".into(), path: String::new(), when: 1 };
-    super::accept(&home, &file, said, Some(Held::of(&now))).unwrap();
+    super::accept(&home, &file, said, Some(Held::of(&now)), &nobody).unwrap();
     let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
     assert!(trusted.holds("a", "a.wasm".as_ref(), &now).is_ok() && trusted.holds("a", "a.wasm".as_ref(), &was).is_err());
     assert!(super::acceptance(&home).unwrap()[0].is_of(&file.file, "a"));
-    super::unaccept(&home, &file.file, "a").unwrap();
+    super::unaccept(&home, &file.file, "a", &nobody).unwrap();
     assert!(super::acceptance(&home).unwrap().is_empty());
 }
 
@@ -203,6 +207,6 @@ fn what_is_trusted_is_listed_and_taken_back_by_its_path_or_its_digest() {
     let called = |word: &str| list.iter().filter(|entry| entry.is_called(word)).count();
     assert_eq!([called(&path), called(&files[0].digest.to_string()), called(&files[0].digest.hex()[..8])], [1, 2, 2]);
     assert_eq!([called(&files[0].digest.hex()[..7]), called(""), called("sha256:"), called("/")], [0, 0, 0, 0]);
-    super::untrust(&home, list.iter().find(|entry| entry.is_called(&path)).unwrap()).unwrap();
+    super::untrust(&home, list.iter().find(|entry| entry.is_called(&path)).unwrap(), &nobody).unwrap();
     assert!(!is_trusted(&home, &files[0]).unwrap() && is_trusted(&home, &files[1]).unwrap());
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use effect::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination, HostPattern};
 use zeroize::Zeroizing;
 
+use super::Kept;
 use super::err::LocalError;
-use super::{Kept, Listed};
 use crate::register::Outstanding;
 use crate::secret::Secret;
 use crate::strength::STRONG_BITS;
@@ -30,6 +30,25 @@ struct Entry {
     /// Where its values may be sent. Empty until somebody sets it: then they are sent nowhere. Destinations stay when a value is replaced,
     /// so the next value may go to the same places.
     destinations: Vec<Destination>,
+}
+
+/// What is known of a secret besides its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What it is called.
+    pub name: String,
+    /// Counts its values, from 1; 0 for a name that never had one here, and is only revoked.
+    pub version: u64,
+    /// When this value was set, seconds since 1970.
+    pub set_at: u64,
+    /// Whether it was taken back: the value is gone.
+    pub revoked: bool,
+    /// Whether a new value waits to take its place.
+    pub staged: bool,
+    /// Where its values may go.
+    pub destinations: Vec<Destination>,
+    /// Whether its value, or the one that waits, can be guessed.
+    pub weak: bool,
 }
 
 /// Every name of a vault. A name without a value is revoked, for whatever source its binding names.
@@ -173,17 +192,17 @@ impl Entries {
         self.0.iter().flat_map(both).collect()
     }
 
-    pub(super) fn list(self) -> Vec<Listed> {
-        let listed = |(name, entry): (String, Entry)| Listed {
-            name,
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let listed = |(name, entry): (&String, &Entry)| Listed {
+            name: name.clone(),
             version: entry.version,
             set_at: entry.set_at,
             revoked: entry.value.is_none(),
             staged: entry.next.is_some(),
             weak: [&entry.value, &entry.next].into_iter().flatten().any(|value| value.strength_bits() < STRONG_BITS),
-            destinations: entry.destinations,
+            destinations: entry.destinations.clone(),
         };
-        self.0.into_iter().map(listed).collect()
+        self.0.iter().map(listed).collect()
     }
 
     /// Each field with its length before it. By hand: a library's strings would stay behind in memory.

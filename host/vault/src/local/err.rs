@@ -11,6 +11,9 @@ use key::{KeyringError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, PassphraseEr
 /// The vault can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
+    /// Whoever was to see the change first did not let it be made.
+    #[error("the vault was not changed")]
+    Unwitnessed(#[source] io::Error),
     /// The system said no.
     #[error("could not {verb} `{}`", path.display())]
     Io {

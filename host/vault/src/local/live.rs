@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::disk::{self, Mark};
 use super::entries::{Entries, number, put, take};
 use super::seal;
+use super::witness::nobody;
 use super::{FORMER_S, Local, LocalError};
 use crate::register::Outstanding;
 use crate::secret::Secret;
@@ -222,7 +223,8 @@ impl Local {
             return Ok(key);
         }
         let (head, key) = self.first()?;
-        self.write(head, &key, &entries)?;
+        // Nothing of it changes yet.
+        self.write((head, &key), &entries, &nobody)?;
         Ok(key)
     }
 

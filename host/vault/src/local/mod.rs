@@ -21,6 +21,7 @@ mod seal;
     reason = "a test fails by panicking"
 )]
 mod tests;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,10 +33,13 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::disk::{Mark, read_open};
 use self::entries::Entries;
+pub use self::entries::Listed;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
 use self::seal::{Head, HeadError};
 pub use self::seal::{KeySource, VAULT_FORM};
+use self::witness::nobody;
+pub use self::witness::{Changing, Witness, Witnessed};
 use crate::secret::Secret;
 
 /// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
@@ -45,25 +49,6 @@ const LOOKS_MAX: usize = 5;
 /// How long a value that was replaced, given up or revoked is looked for in answers, in seconds. A person who changes a value here is
 /// expected to change it at its target within this time. The host does not learn when that happens.
 const FORMER_S: u64 = 30 * 24 * 3600;
-
-/// What is known of a secret besides its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// What it is called.
-    pub name: String,
-    /// Counts its values, from 1; 0 for a name that never had one here, and is only revoked.
-    pub version: u64,
-    /// When this value was set, seconds since 1970.
-    pub set_at: u64,
-    /// Whether it was taken back: the value is gone.
-    pub revoked: bool,
-    /// Whether a new value waits to take its place.
-    pub staged: bool,
-    /// Where its values may go.
-    pub destinations: Vec<Destination>,
-    /// Whether its value, or the one that waits, can be guessed.
-    pub weak: bool,
-}
 
 /// A value, with what its owner has said of it.
 #[derive(Clone, Debug)]
@@ -133,6 +118,10 @@ impl Local {
     }
 
     fn rekey_at(&self, to: &KeySource, cost: Cost) -> Result<(), LocalError> {
+        self.rekeyed(to, cost, &nobody)
+    }
+
+    fn rekeyed(&self, to: &KeySource, cost: Cost, witness: &Witness<'_>) -> Result<(), LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, entries) = self.read()?;
         disk::sweep(&self.home);
@@ -144,7 +133,7 @@ impl Local {
         if let Some((_, old)) = &known {
             self.live_rekey(old, (old, &key))?;
         }
-        self.write(head, &key, &entries)?;
+        self.write((head, &key), &entries, witness)?;
         self.live_rekey(&key, (&key, &key))?;
         self.keep(head, key);
         Ok(())
@@ -203,7 +192,7 @@ impl Local {
     /// No name, no room for one that has no value here, and as [`Local::set`].
     pub fn revoke(&self, name: &str) -> Result<(), LocalError> {
         // A value that can't be put on the list is still revoked: while the list can't be kept, no run sends anything.
-        self.changed(|entries| entries.revoke(name), false)
+        self.changed(|entries| entries.revoke(name), false, &nobody)
     }
 
     /// Lifts the revocation of a name that never had a value here.
@@ -303,11 +292,16 @@ impl Local {
 
     /// One change at a time, whichever process makes it. Nothing is changed where the values of before can't be put on the list of live values.
     fn change<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>) -> Result<T, LocalError> {
-        self.changed(change, true)
+        self.changed(change, true, &nobody)
     }
 
     /// A change. `needs_list` says that it is not made if the values of before can't be put on the list.
-    fn changed<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>, needs_list: bool) -> Result<T, LocalError> {
+    fn changed<T>(
+        &self,
+        change: impl FnOnce(&mut Entries) -> Result<T, LocalError>,
+        needs_list: bool,
+        witness: &Witness<'_>,
+    ) -> Result<T, LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, mut entries) = self.read()?;
         let before = entries.values();
@@ -321,7 +315,7 @@ impl Local {
             Some((head, key)) => (head.next(), key),
             None => self.first()?,
         };
-        self.write(head, &key, &entries)?;
+        self.write((head, &key), &entries, witness)?;
         self.keep(head, key);
         former.map(|()| changed)
     }
@@ -369,8 +363,11 @@ impl Local {
     }
 
     /// INVARIANT: whatever it does, a key that opens the file is there: the old one goes once the new file is on disk.
-    fn write(&self, head: Head, key: &Key, entries: &Entries) -> Result<(), LocalError> {
-        disk::write(&self.file(), &seal::seal(&head, key, &entries.encode())?)?;
+    /// The witness sees what the file will hold first.
+    fn write(&self, (head, key): (Head, &Key), entries: &Entries, witness: &Witness<'_>) -> Result<(), LocalError> {
+        let (path, bytes) = (self.file(), seal::seal(&head, key, &entries.encode())?);
+        witness(&Changing { path: &path, bytes: &bytes, listed: &entries.list() }).map_err(LocalError::Unwitnessed)?;
+        disk::write(&path, &bytes)?;
         disk::sweep_keys(&self.home, head.key_file().as_deref())
     }
 

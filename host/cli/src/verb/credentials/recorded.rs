@@ -1,87 +1,86 @@
 //! What is changed about credentials is put on the record of the home; so the home is taken, and its record found whole, before anything is changed.
 
-use ::run::{CredentialWord, Holder, Place, Revoking, RunError};
+use ::run::{CredentialWord, FileChange, Holder, Place, Revoking, RunError, own_principal, sealed_record};
 use effect::SafeText;
-use effect::record::{CredentialChange, SealedUnder};
+use effect::record::SealedUnder;
+use vault::{Changing, Listed, Local, Witnessed};
 
 use crate::err::CliError;
+use crate::recording::Recording;
 use crate::signals::Signals;
 use crate::{leave, place};
 
 /// A home whose record takes what is about to be changed.
-pub(super) struct Home {
+pub(super) struct Home<'a> {
+    place: &'a Place,
     holder: Holder,
     signals: Signals,
 }
 
-impl Home {
+impl<'a> Home<'a> {
     /// Takes the home, or finds who has it.
     ///
     /// # Errors
     /// A record that can't be used: then nothing is changed.
-    pub(super) async fn take(place: &Place) -> Result<Self, CliError> {
-        // Made first, so that Ctrl-C does not end this between the change and its record.
+    pub(super) async fn take(place: &'a Place) -> Result<Self, CliError> {
+        // Made first, so that Ctrl-C does not end this between the record and its change.
         let mut signals = Signals::new()?;
         let holder = signals.or(Holder::find(place, &place::house_options())).await?;
-        Ok(Self { holder, signals })
+        Ok(Self { place, holder, signals })
     }
 
-    /// Makes a change, and puts it on the record.
-    pub(super) async fn change<T>(self, change: impl FnOnce() -> Result<(T, CredentialWord), CliError>) -> Result<T, CliError> {
-        let (value, word) = match change() {
-            Ok(changed) => changed,
-            Err(err) => return Err(self.left_with(err).await),
+    /// Puts a change on the record, and makes it. `word` says what it is, from what will be known of the secrets then.
+    pub(super) async fn change<T>(
+        self,
+        vault: &Local,
+        word: &dyn Fn(&[Listed]) -> CredentialWord,
+        change: impl FnOnce(&Witnessed<'_>) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let recording = Recording::new(self.place);
+        let witness = |changing: &Changing<'_>| {
+            let word = word(changing.listed);
+            let record = word.record(&own_principal(), crate::recording::now_ms());
+            recording.made(&record, &[of_vault(changing)], self.holder.record_credential(word))
         };
-        let what = done(&word);
-        let recorded = self.holder.record_credential(word).await;
-        self.told(what, recorded).await.map(|()| value)
+        let ended = recording.ended(change(&vault.witnessed(&witness)));
+        self.left(ended).await
     }
 
     /// The same for the seal of the vault.
-    pub(super) async fn seal(self, under: SealedUnder, change: impl FnOnce() -> Result<(), CliError>) -> Result<(), CliError> {
-        if let Err(err) = change() {
-            return Err(self.left_with(err).await);
-        }
-        let recorded = self.holder.record_sealed(under).await;
-        self.told("the vault is sealed under its new key".to_owned(), recorded).await
+    pub(super) async fn seal(
+        self,
+        vault: &Local,
+        under: SealedUnder,
+        change: impl FnOnce(&Witnessed<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let recording = Recording::new(self.place);
+        let witness = |changing: &Changing<'_>| {
+            let record = sealed_record(under, &own_principal(), crate::recording::now_ms());
+            recording.made(&record, &[of_vault(changing)], self.holder.record_sealed(under))
+        };
+        let ended = recording.ended(change(&vault.witnessed(&witness)));
+        self.left(ended).await
     }
 
     /// Ends leases, and puts it on the record that a credential was revoked, where it was.
     pub(super) async fn take_back(self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
-        let Self { holder, mut signals } = self;
+        let Self { holder, mut signals, .. } = self;
         let ended = holder.take_back(revoking, word).await;
         // That the home can't be left in order is said by the next one that opens it.
         let _ = leave::leave(holder, &mut signals).await;
         ended
     }
 
-    /// Nothing was changed; why not is what is said, whatever becomes of leaving.
-    async fn left_with(self, err: CliError) -> CliError {
-        let _ = self.leave().await;
-        err
-    }
-
-    async fn told(self, what: String, recorded: Result<(), RunError>) -> Result<(), CliError> {
-        let left = self.leave().await;
-        recorded.map_err(|cause| CliError::NotRecorded { what, cause: Box::new(cause.into()) })?;
-        left
-    }
-
-    async fn leave(self) -> Result<(), CliError> {
-        let Self { holder, mut signals } = self;
-        leave::leave(holder, &mut signals).await
+    /// What went wrong before is what is said, whatever becomes of leaving.
+    pub(super) async fn left<T>(self, ended: Result<T, CliError>) -> Result<T, CliError> {
+        let Self { holder, mut signals, .. } = self;
+        let left = leave::leave(holder, &mut signals).await;
+        let value = ended?;
+        left.map(|()| value)
     }
 }
 
-/// What was done, for an error.
-fn done(word: &CredentialWord) -> String {
-    let what = match word.change {
-        CredentialChange::Set => "is set",
-        CredentialChange::Rotated => "has its new value",
-        CredentialChange::Revoked => "is revoked",
-        CredentialChange::Restored => "may be used again",
-        CredentialChange::Bounded => "may go elsewhere than before",
-        CredentialChange::Removed => "is removed",
-    };
-    format!("`{}` {what}", word.credential)
+/// The file of the vault, as it will be.
+pub(super) fn of_vault<'a>(changing: &Changing<'a>) -> FileChange<'a> {
+    FileChange { path: changing.path, bytes: changing.bytes, mode: home::PRIVATE, lock: Some("vault.lock") }
 }

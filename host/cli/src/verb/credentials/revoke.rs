@@ -1,13 +1,14 @@
 //! `credentials revoke`: a credential, or leases of it.
 
-use ::run::{Holder, Place, Revoking};
+use ::run::{Holder, Place, Revoking, own_principal};
 use effect::SafeText;
 use effect::record::CredentialChange;
-use vault::Local;
+use vault::{Changing, Local};
 
-use super::recorded::Home;
+use super::recorded::{Home, of_vault};
 use super::{Revoke, known, word};
 use crate::err::CliError;
+use crate::recording::Recording;
 use crate::signals::Signals;
 use crate::{log, out, words};
 
@@ -36,17 +37,26 @@ pub(super) async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result
 /// SECURITY: taking access away is the one change that is made although the record can't take it. Then that is said, and not that all is well.
 async fn whole(place: &Place, vault: &Local, name: String, revoking: Revoking) -> Result<(), CliError> {
     let was_revoked = vault.is_revoked(&name)?;
-    let kept = if was_revoked { Ok(()) } else { vault.revoke(&name) };
+    let record = word(name.clone(), CredentialChange::Revoked, None);
+    let recording = Recording::new(place);
+    // What can't be noted is revoked nevertheless.
+    let witness = |changing: &Changing<'_>| {
+        let _ = recording.owed(&record.record(&own_principal(), crate::recording::now_ms()), &[of_vault(changing)]);
+        Ok(())
+    };
+    let kept = if was_revoked { Ok(()) } else { vault.witnessed(&witness).revoke(&name) };
     if kept.is_err() && !vault.is_revoked(&name)? {
         return Ok(kept?);
     }
     let is_new = !was_revoked || !known::is_revoked_on_record(place, &name).unwrap_or(false);
-    let record = is_new.then(|| word(name.clone(), CredentialChange::Revoked, None));
+    let record = is_new.then_some(record);
     let shown = words::safe(&name);
     let ended = match Home::take(place).await {
         Ok(home) => home.take_back(revoking, record).await.map_err(CliError::from),
         Err(err) => Err(err),
     };
+    // Once it is on the record, nothing is owed. Where it is not, the next opening puts it there.
+    let ended = if ended.is_ok() { recording.ended(ended) } else { ended };
     let ended = ended.map_err(|cause| CliError::NotRecorded { what: format!("`{shown}` is revoked"), cause: Box::new(cause) })?;
     if was_revoked && !is_new && ended.is_empty() {
         return Err(CliError::NothingRevoked { why: format!("`{shown}` was revoked before, and no run that goes on has a lease of it") });

@@ -6,7 +6,7 @@ use std::path::Path;
 use ::run::{CredentialWord, Place};
 use effect::record::CredentialChange;
 use effect::{Destination, HttpGrant, SafeText, Source};
-use vault::{Local, LocalError, Secret};
+use vault::{Listed, Local, LocalError, Secret, Witnessed};
 
 use super::recorded::Home;
 use super::{Valued, enter, word};
@@ -39,16 +39,30 @@ pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: &[St
         Some(Fit::New(secret)) => Some(secret),
     };
     let said = if said.is_empty() && !has_destinations { asked(place, &valued.name)? } else { said };
-    let change = || {
-        // SECURITY: read now. Somebody else may have narrowed them since the prompt appeared.
-        let destinations = if said.is_empty() { present(place, vault, &valued.name)? } else { said };
-        let (changed, word) = put(vault, valued.name, secret, &destinations)?;
-        Ok(((changed, destinations), word))
+    let home = Home::take(place).await?;
+    // SECURITY: read now. Somebody else may have narrowed them since the prompt appeared.
+    let destinations = if said.is_empty() { present(place, vault, &valued.name) } else { Ok(said) };
+    let destinations = match destinations {
+        Ok(destinations) => destinations,
+        Err(err) => return home.left(Err(err)).await,
     };
-    let (changed, destinations) = Home::take(place).await?.change(change).await?;
-    out::words(&changed);
+    let change = if secret.is_some() { CredentialChange::Set } else { CredentialChange::Bounded };
+    let told: Vec<SafeText> = destinations.iter().map(|destination| SafeText::new(&destination.to_string(), 1200)).collect();
+    let name = valued.name.clone();
+    let of = |listed: &[Listed]| CredentialWord { destinations: told.clone(), ..word(name.clone(), change, version_of(listed, &name)) };
+    let changed = home.change(vault, &of, |vault| put(vault, &name, secret, &destinations)).await?;
+    let version = vault.get(&name)?.1;
+    match changed {
+        Some(version) => out::words(&format!("{name} is set, version {version}")),
+        None => out::words(&format!("{name} keeps its value, version {version}")),
+    }
     destinations.iter().for_each(|destination| out::words(&format!("it may go to {destination}")));
     Ok(())
+}
+
+/// Which value of a name that is.
+fn version_of(listed: &[Listed], name: &str) -> Option<u64> {
+    listed.iter().find(|it| it.name == name).map(|it| it.version)
 }
 
 /// Where the value of a name may go.
@@ -58,21 +72,15 @@ fn present(place: &Place, vault: &Local, name: &str) -> Result<Vec<Destination>,
     known.filter(|destinations| !destinations.is_empty()).ok_or_else(none)
 }
 
-/// What was changed, in words and for the record.
-fn put(vault: &Local, name: String, secret: Option<Secret>, destinations: &[Destination]) -> Result<(String, CredentialWord), CliError> {
-    let (change, version, said) = match secret {
-        Some(secret) => {
-            let version = vault.set_for(&name, secret, destinations, place::now_s())?;
-            (CredentialChange::Set, version, format!("{name} is set, version {version}"))
-        }
+/// Gives the version of a value that was set; none where only its destinations were.
+fn put(vault: &Witnessed<'_>, name: &str, secret: Option<Secret>, destinations: &[Destination]) -> Result<Option<u64>, CliError> {
+    match secret {
+        Some(secret) => Ok(Some(vault.set_for(name, secret, destinations, place::now_s())?)),
         None => {
-            vault.send_to(&name, destinations)?;
-            let version = vault.get(&name)?.1;
-            (CredentialChange::Bounded, version, format!("{name} keeps its value, version {version}"))
+            vault.send_to(name, destinations)?;
+            Ok(None)
         }
-    };
-    let destinations = destinations.iter().map(|destination| SafeText::new(&destination.to_string(), 1200)).collect();
-    Ok((said, CredentialWord { destinations, ..word(name, change, Some(version)) }))
+    }
 }
 
 /// A new value in place of one that is there: it goes where that one may go.
@@ -80,15 +88,11 @@ pub(super) async fn rotate(place: &Place, vault: &Local, valued: Valued) -> Resu
     vault.get(&valued.name)?;
     let value = enter::value(&valued.name)?;
     let Fit::New(secret) = fit(vault, &valued, value)? else { return Err(CliError::SameValue { name: valued.name }) };
-    let said = Home::take(place)
-        .await?
-        .change(|| {
-            let version = vault.set(&valued.name, secret, place::now_s())?;
-            let said = format!("{} is set, version {version}", valued.name);
-            Ok((said, word(valued.name, CredentialChange::Rotated, Some(version))))
-        })
-        .await?;
-    out::words(&said);
+    let name = valued.name;
+    let of = |listed: &[Listed]| word(name.clone(), CredentialChange::Rotated, version_of(listed, &name));
+    let home = Home::take(place).await?;
+    let version = home.change(vault, &of, |vault| Ok(vault.set(&name, secret, place::now_s())?)).await?;
+    out::words(&format!("{name} is set, version {version}"));
     Ok(())
 }
 

@@ -1,0 +1,315 @@
+//! Changes that an operator makes to files of the home, or to `bailiwick.lock`: recorded, or they did not happen.
+//!
+//! Before such a change, a note of it is durable in the home's folder `changes`: the record that it needs, and what each file will hold. Then the
+//! record is made, then the files are changed, then the note is removed. Whatever ends this in between, the next opening finds the note and
+//! knows from the log whether the record was made: then it finishes the change, and otherwise nothing has happened. A credential that is
+//! revoked is the exception. Its file is changed first, since that may be urgent, and the next opening makes the record.
+//!
+//! A note is locked by its maker (`flock`) as long as that lives, so nobody finishes what is still under way.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use broker::{Noted, Notes};
+use effect::record::Record;
+use effect::{Digest, RunId};
+use home::Access;
+use journal::{Reader, log_run, remembered, state_path};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use vault::Changing;
+use zeroize::Zeroizing;
+
+use crate::err::RunError;
+use crate::house::{House, Place};
+
+/// The folder of the notes.
+const FOLDER: &str = "changes";
+/// BOUND: bytes of a note: a vault and a list at their largest, in base64.
+const NOTE_BYTES_MAX: u64 = 64 << 20;
+
+/// Which comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum First {
+    /// The record. The rule.
+    Record,
+    /// The change of the files: taking access away is not held up by a record that can't be written.
+    Files,
+}
+
+/// What a file is to hold.
+#[derive(Clone, Debug)]
+pub struct FileChange<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// All of its new content.
+    pub bytes: &'a [u8],
+    /// Its mode: [`home::PRIVATE`] or [`home::SHARED`].
+    pub mode: u32,
+    /// The lock of the home under which it is changed, by name.
+    pub lock: Option<&'static str>,
+}
+
+/// The file of a note.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    v: u32,
+    first: First,
+    /// Whose record it is.
+    run: RunId,
+    /// As it will be made; its time may be another.
+    record: serde_json::Value,
+    /// How many records the log was known to have before: the record of this change is behind them.
+    size: u64,
+    files: Vec<WrittenFile>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenFile {
+    /// The bytes of the path, in base64: a path need not be text. Of a file in the home it is the name there, so that a copy of the home changes
+    /// its own files and not those of the home that it was copied from.
+    path: String,
+    bytes: String,
+    mode: u32,
+    lock: Option<String>,
+    /// What it held, if it was there. By this it is known that nobody has changed it since.
+    before: Option<Digest>,
+}
+
+/// What a file holds; `None` where there is none.
+fn content(path: &Path) -> io::Result<Option<Digest>> {
+    match home::open_handed(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => {
+            let mut bytes = Zeroizing::new(Vec::new());
+            file?.take(NOTE_BYTES_MAX).read_to_end(&mut bytes)?;
+            Ok(Some(Digest::of(&bytes)))
+        }
+    }
+}
+
+/// A note of a change that is under way. Dropped before it is done, it stays, and the next opening goes by it.
+#[derive(Debug)]
+pub struct Note {
+    path: PathBuf,
+    /// Locked.
+    _file: fs::File,
+}
+
+impl Note {
+    /// Writes it. On disk when this returns.
+    ///
+    /// # Errors
+    /// A home that can't be written: then nothing may be changed.
+    pub fn begin(place: &Place, first: First, record: &Record, files: &[FileChange<'_>]) -> Result<Self, RunError> {
+        Self::of_run(place, log_run(), (first, record), files)
+    }
+
+    /// The same, for a record that a run has.
+    fn of_run(place: &Place, run: RunId, (first, record): (First, &Record), files: &[FileChange<'_>]) -> Result<Self, RunError> {
+        let folder = place.home.join(FOLDER);
+        let made = || -> io::Result<Self> {
+            home::make_folder(&folder)?;
+            let files = files.iter().map(|file| WrittenFile::of(&place.home, file)).collect::<io::Result<Vec<_>>>()?;
+            let note = Written { v: 1, first, run, record: json_of(record), size: known_size(place), files };
+            let path = folder.join(name()?);
+            let mut aside = home::Aside::begin(&path, home::PRIVATE)?;
+            aside.write(&serde_json::to_vec(&note)?)?;
+            // The lock goes with the file: from its first moment under this name it is held.
+            let file = aside.lock_of()?;
+            aside.put()?;
+            Ok(Self { path, _file: file })
+        };
+        made().map_err(|cause| RunError::Home { path: folder.clone(), cause })
+    }
+
+    /// The change is whole: in the files and on the record.
+    ///
+    /// # Errors
+    /// The note stays. Nothing else is wrong.
+    pub fn done(self) -> Result<(), RunError> {
+        remove(&self.path).map_err(|cause| RunError::Home { path: self.path.clone(), cause })
+    }
+
+    /// The same where nothing was changed or recorded.
+    pub fn given_up(self) {
+        // If it stays, the next opening finds no record of it, and removes it.
+        let _ = remove(&self.path);
+    }
+}
+
+/// What agents change in the vault of a home.
+struct OfAgents(Place);
+
+impl House {
+    /// Where changes of the vault by agents are noted.
+    pub(crate) fn notes(&self) -> Arc<dyn Notes> {
+        Arc::new(OfAgents(self.inner.place.clone()))
+    }
+}
+
+impl Notes for OfAgents {
+    fn begin(&self, run: RunId, record: &Record, changing: &Changing<'_>) -> io::Result<Box<dyn Noted>> {
+        let vault = FileChange { path: changing.path, bytes: changing.bytes, mode: home::PRIVATE, lock: Some("vault.lock") };
+        let note = Note::of_run(&self.0, run, (First::Record, record), &[vault]).map_err(|err| io::Error::other(err.chain()))?;
+        Ok(Box::new(note))
+    }
+}
+
+impl Noted for Note {
+    fn done(self: Box<Self>) {
+        // One that stays is looked at by the next opening, which finds everything done.
+        let _ = Note::done(*self);
+    }
+}
+
+impl WrittenFile {
+    fn of(home: &Path, change: &FileChange<'_>) -> io::Result<Self> {
+        let path = change.path.strip_prefix(home).unwrap_or(change.path);
+        Ok(Self {
+            path: STANDARD.encode(path.as_os_str().as_encoded_bytes()),
+            bytes: STANDARD.encode(change.bytes),
+            mode: change.mode,
+            lock: change.lock.map(str::to_owned),
+            before: content(change.path)?,
+        })
+    }
+
+    fn path(&self, home: &Path) -> Option<PathBuf> {
+        Some(home.join(OsString::from_vec(STANDARD.decode(&self.path).ok()?)))
+    }
+
+    /// Puts what the change gives it in place, unless somebody has changed the file since.
+    fn finish(&self, home: &Path) -> io::Result<()> {
+        let (Some(path), Ok(bytes)) = (self.path(home), STANDARD.decode(&self.bytes)) else { return Ok(()) };
+        let _lock = self.lock.as_ref().map(|name| home::lock(&home.join(name), "changes a file of the home")).transpose()?;
+        if content(&path)? != self.before {
+            return Ok(());
+        }
+        match home::replace(&path, &bytes, self.mode & 0o777) {
+            // A checkout that is gone has nothing that could be pinned.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// Finishes, or takes back, the changes whose makers are gone. `append` makes a record, durable when it returns.
+///
+/// # Errors
+/// The log can't be read, a file or a record can't be written: the note stays, for the next time.
+pub(crate) fn settle(place: &Place, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
+    let folder = place.home.join(FOLDER);
+    let at = |cause| RunError::Home { path: folder.clone(), cause };
+    let mut names = match home::list(&folder) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        names => names.map_err(at)?,
+    };
+    home::sweep(&folder, |_| true);
+    names.retain(|name| name.to_str().is_some_and(is_name));
+    names.sort();
+    for path in names.iter().map(|name| folder.join(name)) {
+        let Some(note) = abandoned(&path).map_err(at)? else { continue };
+        // One that can't be read was never whole.
+        if let Ok(written) = note {
+            settle_one(place, &written, append)?;
+        }
+        remove(&path).map_err(at)?;
+    }
+    Ok(())
+}
+
+fn settle_one(place: &Place, written: &Written, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
+    let at = |cause| RunError::Home { path: place.home.join(FOLDER), cause };
+    match (written.first, is_recorded(place, written)?) {
+        (First::Record, true) => written.files.iter().try_for_each(|file| file.finish(&place.home)).map_err(at),
+        (First::Files, false) if written.files.iter().any(|file| file.was_changed(&place.home)) => {
+            let record = serde_json::to_vec(&written.record).ok().and_then(|bytes| Record::parse(&bytes).ok());
+            record.map_or(Ok(()), |record| append(&record))
+        }
+        (First::Record, false) | (First::Files, _) => Ok(()),
+    }
+}
+
+impl WrittenFile {
+    /// Whether the change was made. Since the file may have been changed again, another file than before counts.
+    fn was_changed(&self, home: &Path) -> bool {
+        self.path(home).is_some_and(|path| content(&path).is_ok_and(|now| now != self.before))
+    }
+}
+
+/// Whether the log has the record of a change.
+fn is_recorded(place: &Place, written: &Written) -> Result<bool, RunError> {
+    let reader = match Reader::open(&place.home) {
+        Err(journal::ReadError::NoLog { .. }) => return Ok(false),
+        reader => reader?,
+    };
+    for record in reader.records_from_index(written.size)? {
+        let record = record?;
+        if record.run == written.run
+            && let Ok(record) = Record::parse(&record.body)
+            && without_time(json_of(&record)) == without_time(written.record.clone())
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How many records the log is known to have.
+fn known_size(place: &Place) -> u64 {
+    let log = Reader::open(&place.home).ok().map(|reader| reader.log());
+    let known = log.and_then(|log| remembered(&state_path(&place.state, log)).ok().flatten());
+    known.map_or(0, |known| known.size)
+}
+
+fn json_of(record: &Record) -> serde_json::Value {
+    serde_json::from_slice(&record.to_bytes()).unwrap_or_default()
+}
+
+/// By what a record is recognised: the process that makes it has a clock of its own.
+fn without_time(mut record: serde_json::Value) -> serde_json::Value {
+    if let Some(object) = record.as_object_mut() {
+        object.remove("at");
+    }
+    record
+}
+
+/// A note whose maker is gone. `None` if its maker lives.
+fn abandoned(path: &Path) -> io::Result<Option<serde_json::Result<Written>>> {
+    let mut file = home::open(path, Access::Read)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        Err(cause) => return Err(cause.into()),
+        Ok(()) => {}
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(NOTE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(Some(serde_json::from_slice(&bytes)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)?;
+    home::sync_folder(path.parent().unwrap_or(path))
+}
+
+/// A name that no other note has.
+fn name() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("the system gave no random numbers"))?;
+    Ok(format!("{:016x}", u64::from_le_bytes(random)))
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,112 @@
+//! Changes of the vault that somebody sees before they are made: so that each is on the record, or is not made.
+
+use std::path::Path;
+
+use effect::Destination;
+
+use super::entries::Entries;
+use super::{COST, KeySource, Listed, Local, LocalError};
+use crate::secret::Secret;
+
+/// What is about to be changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changing<'a> {
+    /// The file of the vault.
+    pub path: &'a Path,
+    /// What it will hold, sealed.
+    pub bytes: &'a [u8],
+    /// What will be known of its secrets.
+    pub listed: &'a [Listed],
+}
+
+/// Called under the lock of the vault, when everything about a change is decided and nothing of it is in the file yet. If it fails, the vault
+/// stays as it was.
+pub type Witness<'a> = dyn Fn(&Changing<'_>) -> std::io::Result<()> + 'a;
+
+pub(super) fn nobody(_: &Changing<'_>) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// The changes that a person makes: each as in [`Local`], with a witness.
+pub struct Witnessed<'a> {
+    local: &'a Local,
+    witness: &'a Witness<'a>,
+}
+
+impl Witnessed<'_> {
+    /// See [`Local::set`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn set(&self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
+        self.local.changed(|entries| entries.set(name, value, now_s), true, self.witness)
+    }
+
+    /// See [`Local::set_for`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn set_for(&self, name: &str, value: Secret, destinations: &[Destination], now_s: u64) -> Result<u64, LocalError> {
+        let change = |entries: &mut Entries| {
+            let version = entries.set(name, value, now_s)?;
+            entries.send_to(name, destinations)?;
+            Ok(version)
+        };
+        self.local.changed(change, true, self.witness)
+    }
+
+    /// See [`Local::send_to`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn send_to(&self, name: &str, destinations: &[Destination]) -> Result<(), LocalError> {
+        self.local.changed(|entries| entries.send_to(name, destinations), true, self.witness)
+    }
+
+    /// See [`Local::remove`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn remove(&self, name: &str) -> Result<(), LocalError> {
+        self.local.changed(|entries| entries.remove(name), true, self.witness)
+    }
+
+    /// See [`Local::revoke`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn revoke(&self, name: &str) -> Result<(), LocalError> {
+        self.local.changed(|entries| entries.revoke(name), false, self.witness)
+    }
+
+    /// See [`Local::restore`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn restore(&self, name: &str) -> Result<(), LocalError> {
+        self.local.changed(|entries| entries.restore(name), true, self.witness)
+    }
+
+    /// See [`Local::promote`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn promote(&self, name: &str, now_s: u64) -> Result<Secret, LocalError> {
+        self.local.changed(|entries| entries.promote(name, now_s), true, self.witness)
+    }
+
+    /// See [`Local::rekey`].
+    ///
+    /// # Errors
+    /// As there, and [`LocalError::Unwitnessed`].
+    pub fn rekey(&self, to: &KeySource) -> Result<(), LocalError> {
+        self.local.rekeyed(to, COST, self.witness)
+    }
+}
+
+impl Local {
+    /// For changes that somebody is to see before they are made.
+    pub fn witnessed<'a>(&'a self, witness: &'a Witness<'a>) -> Witnessed<'a> {
+        Witnessed { local: self, witness }
+    }
+}
