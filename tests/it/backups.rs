@@ -1,6 +1,7 @@
 //! Backups: taken while runs go on, put back whole or not at all, and what was open in them does not go on by itself.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -175,6 +176,7 @@ fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     assert!(matches!(run::restore(&there, &file, Some(&others), None), Err(BackupError::OtherKey(_))));
     // What a process left that died in the middle is in nobody's way.
     fs::create_dir(there.home.with_file_name("home.restoring")).unwrap();
+    fs::write(there.home.with_file_name("home.restoring").join("restoring.new"), b"").unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("keys"), b"half").unwrap();
     let restored = run::restore(&there, &file, None, None).unwrap();
     assert_eq!((restored.signer, restored.remembered), (Signer::InBackup, None), "the control");
@@ -222,7 +224,7 @@ fn a_damaged_record_is_not_backed_up() {
     bytes[300] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let file = path(&program, "monday");
-    assert!(ends(&program, &["backup", word(&file)], 6).contains("a backup would be, too"));
+    assert!(ends(&program, &["backup", word(&file)], 6).contains("a backup would not be, either"));
     assert!(!file.exists());
     let nothing = Program::new("");
     assert!(ends(&nothing, &["backup", word(&path(&nothing, "monday"))], 2).contains("nothing was recorded"));
@@ -269,4 +271,99 @@ async fn a_copy_that_lacks_the_key_of_an_open_run_says_so_when_it_is_used() {
     });
     let (words, _) = said.await.unwrap();
     assert!(words.contains("the key of run") && words.contains("is not in this home"), "{words}");
+}
+
+/// What may be left out stands in the documentation. Everything else is in the backup, or there is none.
+#[test]
+fn a_backup_leaves_nothing_out_without_a_word() {
+    let program = ran();
+    let home = &program.place().home;
+    // Files with a second name are files; and an editor may have left a copy.
+    let links = path(&program, "links");
+    fs::create_dir(&links).unwrap();
+    for name in ["home.key", "journal.key", "keys", "trust.toml", "form"] {
+        fs::hard_link(home.join(name), links.join(name)).unwrap();
+    }
+    fs::copy(home.join("trust.toml"), home.join("trust.toml~")).unwrap();
+    let file = path(&program, "monday");
+    ends(&program, &["backup", word(&file)], 0);
+    let there = elsewhere(&program, "there");
+    ends_at(&program, &there, &["restore", word(&file)], 0);
+    for name in ["home.key", "journal.key", "keys", "trust.toml", "trust.toml~", "form"] {
+        assert_eq!(fs::read(there.home.join(name)).unwrap(), fs::read(home.join(name)).unwrap(), "{name}");
+    }
+    let refused = path(&program, "refused");
+    let deep = home.join("a/b/c/d/e/f");
+    fs::create_dir_all(&deep).unwrap();
+    for folder in deep.ancestors().take(6) {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let said = ends(&program, &["backup", word(&refused)], 1);
+    assert!(said.contains("can't be in a backup: it lies too deep") && said.contains("move it out of the home"), "{said}");
+    fs::remove_dir_all(home.join("a")).unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"no-text-\xff");
+    fs::write(home.join(name), "").unwrap();
+    fs::set_permissions(home.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(ends(&program, &["backup", word(&refused)], 1).contains("its name is no text"));
+    fs::remove_file(home.join(name)).unwrap();
+    assert!(!refused.exists());
+    ends(&program, &["backup", word(&refused)], 0);
+}
+
+/// Otherwise a nightly backup replaces good ones by one that nobody can use.
+#[test]
+fn what_no_run_would_go_on_with_is_not_backed_up() {
+    let program = ran();
+    let home = program.place().home.clone();
+    let file = path(&program, "monday");
+    let key = home.join("home.key");
+    let right = fs::read(&key).unwrap();
+    let other = ran();
+    fs::copy(other.place().home.join("home.key"), &key).unwrap();
+    let said = ends(&program, &["backup", word(&file)], 6);
+    assert!(!file.exists() && said.contains("home.key") && said.contains("help:"), "{said}");
+    fs::write(&key, &right).unwrap();
+    // The home of somebody else in this one's place.
+    let own = path(&program, "own");
+    fs::rename(&home, &own).unwrap();
+    assert!(std::process::Command::new("cp").arg("-a").arg(&other.place().home).arg(&home).status().unwrap().success());
+    assert!(ends(&program, &["ps"], 6).contains("audit accept-rollback"), "as other verbs say");
+    assert!(ends(&program, &["backup", word(&file)], 6).contains("audit accept-rollback"));
+    fs::remove_dir_all(&home).unwrap();
+    fs::rename(&own, &home).unwrap();
+    assert!(!file.exists());
+    ends(&program, &["backup", word(&file)], 0);
+}
+
+#[test]
+fn a_backup_may_lie_where_a_link_leads_to() {
+    let program = ran();
+    fs::create_dir(path(&program, "disk")).unwrap();
+    std::os::unix::fs::symlink(path(&program, "disk"), path(&program, "link")).unwrap();
+    fs::write(path(&program, "disk").join("monday.1.0.new"), "left").unwrap();
+    ends(&program, &["backup", word(&path(&program, "link").join("monday"))], 0);
+    let names: Vec<_> = fs::read_dir(path(&program, "disk")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["monday"], "what a killed one has left is gone as well");
+}
+
+#[test]
+fn two_that_restore_into_one_home_at_once_are_not_mixed() {
+    let program = ran();
+    let file = path(&program, "monday");
+    ends(&program, &["backup", word(&file)], 0);
+    let there = elsewhere(&program, "there");
+    fs::create_dir_all(there.home.parent().unwrap()).unwrap();
+    let restoring = there.home.with_file_name("home.restoring");
+    fs::create_dir(&restoring).unwrap();
+    fs::write(restoring.join("keys"), "half").unwrap();
+    // A folder of that name that no restore has made stays.
+    assert!(ends_at(&program, &there, &["restore", word(&file)], 2).contains("home.restoring` is not empty"));
+    fs::write(restoring.join("restoring.new"), "").unwrap();
+    let first = fs::File::open(&restoring).unwrap();
+    rustix::fs::flock(&first, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert!(ends_at(&program, &there, &["restore", word(&file)], 1).contains("is just restoring into"));
+    assert_eq!(fs::read(restoring.join("keys")).unwrap(), b"half", "it is the other one's");
+    drop(first);
+    ends_at(&program, &there, &["restore", word(&file)], 0);
+    assert!(!restoring.exists() && there.home.join("keys").exists());
 }

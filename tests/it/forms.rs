@@ -179,11 +179,13 @@ fn ran() -> Program {
 }
 
 /// Verbs that read, and verbs that write.
-const VERBS: [&[&str]; 16] = [
+const VERBS: [&[&str]; 18] = [
     &["run", "exits-with", "--", "0"],
     &["trust"],
     &["trust", "ls"],
     &["ps"],
+    &["doctor"],
+    &["doctor", "--home"],
     &["show", "latest"],
     &["logs", "latest"],
     &["stop", "latest"],

@@ -123,6 +123,8 @@ async fn a_holder_that_is_stopped_is_named_and_an_act_of_which_nobody_knows_is_c
     assert_eq!(code, 1, "{rows}");
     let words = rows["holder"]["words"].as_str().unwrap();
     assert!(words.contains(", stopped) does not answer") && words.contains(&pid.as_raw_nonzero().to_string()), "{words}");
+    let words = rows["runs"]["words"].as_str().unwrap();
+    assert!(words.contains("1 run is open; which of them go on is not known"), "nobody knows that it was cut off: {words}");
     child.kill().await.unwrap();
     let (code, rows) = look().await;
     assert_eq!(code, 8, "{rows}");

@@ -3,11 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tests::program::Program;
 
 use crate::terminals::{Terminal, waits};
@@ -273,14 +273,14 @@ fn other_locks_of_a_home_are_waited_for_in_the_same_way() {
         // The first signal ends it.
         let value = std::fs::File::open(program.folder().join("value")).unwrap();
         let mut command = program.command(&[], &verb);
-        let mut child = command.env("BAILIWICK_WAIT", "600").stdin(value).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = command.env("BAILIWICK_WAIT", "600").stdin(value).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains("waiting for process") {
             line.clear();
             assert_ne!(lines.read_line(&mut line).unwrap(), 0, "{name}");
         }
-        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         std::io::copy(&mut lines, &mut std::io::sink()).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
         // The control.
@@ -297,4 +297,21 @@ fn a_number_of_seconds_is_one() {
     let output = command.env("BAILIWICK_WAIT", "soon").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("`BAILIWICK_WAIT` is a number of seconds, and not `soon`"), "{}", text(&output));
+    let holder = Terminal::waiting(&program, "waits-for-ever");
+    holder.signal(Signal::STOP);
+    for too_long in ["31536001", "18446744073709551615"] {
+        let output = program.command(&[], &["run", "waits-for-ever", "--wait", too_long]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{too_long}: {}", text(&output));
+    }
+    // The control: a year is taken, and the first signal ends it.
+    let mut child =
+        program.command(&[], &["run", "waits-for-ever", "--trust", "--wait", "31536000"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("waiting for process") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }

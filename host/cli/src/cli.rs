@@ -11,7 +11,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
     /// How long to wait for another process that holds the home and does not answer [default: 30; $BAILIWICK_WAIT]
-    #[arg(long, global = true, value_name = "SECONDS")]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=crate::place::WAIT_S_MAX))]
     pub(crate) wait: Option<u64>,
 }
 

@@ -78,10 +78,13 @@ pub(crate) fn passphrase_file() -> Option<PathBuf> {
     set("BAILIWICK_PASSPHRASE_FILE").map(PathBuf::from)
 }
 
+/// BOUND: seconds that a process is waited for, a year.
+pub(crate) const WAIT_S_MAX: u64 = 365 * 24 * 3600;
+
 /// How many seconds to wait for another process, if the environment says so.
 pub(crate) fn wait_s() -> Result<Option<u64>, CliError> {
     let Some(text) = set("BAILIWICK_WAIT") else { return Ok(None) };
-    let seconds = text.to_str().and_then(|text| text.trim().parse().ok());
+    let seconds = text.to_str().and_then(|text| text.trim().parse().ok()).filter(|seconds| *seconds <= WAIT_S_MAX);
     seconds.map(Some).ok_or_else(|| CliError::NotSeconds(text.to_string_lossy().into_owned()))
 }
 

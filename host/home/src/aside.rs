@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
-use crate::open::{flags, own, sync_folder};
+use crate::open::{flags, own, sync_name};
 use crate::trouble::{told, told_of};
 
 /// The mode of a file for its owner alone.
@@ -105,7 +105,7 @@ impl Aside {
     pub fn put(mut self) -> io::Result<()> {
         self.file.sync_all().map_err(|cause| told(&self.aside, cause))?;
         self.put_unsynced()?;
-        sync_folder(folder_of(&self.to))
+        sync_name(&self.to)
     }
 
     /// The same for a file that can be made again: it need not outlast a loss of power.
@@ -135,7 +135,7 @@ impl Aside {
             linked => linked,
         };
         match put {
-            Ok(()) => sync_folder(folder_of(&self.to)).map(|()| true),
+            Ok(()) => sync_name(&self.to).map(|()| true),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(cause) => Err(told(&self.to, cause)),
         }

@@ -28,7 +28,7 @@ pub use exposed::{Exposed, Kind};
 pub use form::{FORM_FILE, Form, FormError, KnownForms, form, form_handed, say_form};
 pub use ground::{Footing, Ground, ground};
 pub use lock::{Lock, holder, lock, lock_within, look_at_lock};
-pub use open::{Access, create_new, is_unfinished, list, make_folder, open, open_handed, remove, sync_folder, touch};
+pub use open::{Access, create_new, is_unfinished, list, make_folder, open, open_handed, remove, sync_folder, sync_name, touch};
 pub use other::{Doing, Other};
 pub use patience::{GaveUp, Patience, Signal, TELL_AFTER, WAIT_MAX, Waiting, patience, set_patience};
 pub use private::check;

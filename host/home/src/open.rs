@@ -110,15 +110,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 fn make(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|folder| fs::symlink_metadata(folder).is_err()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    for above in missing.iter().filter_map(|folder| folder.parent()) {
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        match sync_folder(above) {
-            // A folder in which this user may make folders, and may not list them, can't be opened to be synced.
-            Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {}
-            synced => synced?,
-        }
-    }
-    Ok(())
+    missing.into_iter().filter(|folder| folder.parent().is_some()).try_for_each(sync_name)
 }
 
 /// Whether a file of this name is one that a process leaves behind if it dies while it writes it.
@@ -166,8 +158,21 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// What the system says.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    let flags = flags(OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC);
+    // A link is followed: where a home or a backup lies, a person has said.
+    let flags = flags(OFlags::DIRECTORY | OFlags::CLOEXEC);
     OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(|folder| folder.sync_all()).map_err(|cause| told(path, cause))
+}
+
+/// Returns when a name is on the disk, with the others in the folder that it is in.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    match sync_folder(path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))) {
+        // A folder in which this user may make files, and may not list them, can't be opened to be synced.
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Checks that it is what belongs there, that it belongs to this user, and that no other user can use it.

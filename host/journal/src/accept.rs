@@ -45,13 +45,14 @@ pub fn accept_rollback(
     let opening = Opening { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted };
     let (journal, _) = opening.open()?;
     let written = journal.append(log_run(), record(&accepted), Vec::new()).map_err(OpenError::Unrecorded)?;
-    written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    written.ticket.wait_blocking().map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     let now = Remembered { log: accepted.now.log, size: journal.size(), root: journal.root() };
-    let _held = hold(home)?;
+    // The journal holds the home until this is done: it is on the record, and nobody may come between.
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
         remember_home(&RealDisk, state, home, now.log).map_err(io_at(state))?;
     }
+    journal.close().map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     Ok(accepted)
 }
 

@@ -72,14 +72,15 @@ pub fn reanchor(
     let (journal, _) = Opening { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted }.open()?;
     let written = journal.append_all(record(&done)).map_err(OpenError::Unrecorded)?;
     let durable = written.last().map_or(Ok(()), |last| last.ticket.wait_blocking());
-    durable.and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    durable.map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     let now = Remembered { log: done.now.log, size: journal.size(), root: journal.root() };
-    let _held = hold(home)?;
+    // The journal holds the home until this is done: it is on the record, and nobody may come between.
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
     }
     let pending = home.join(&done.aside).join(PENDING);
     RealDisk.remove(&pending).map_err(io_at(&pending))?;
+    journal.close().map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     Ok(done)
 }
 

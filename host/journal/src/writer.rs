@@ -205,6 +205,8 @@ impl Writer {
         self.disk.sync(&self.tail.file).map_err(|cause| broken(Step::Sync, cause))?;
         self.tail.end += wide(bytes.len());
         self.tail.left.wrote(bytes);
+        // Somebody may have put another log there meanwhile, and gone on with that: then this batch is on no record, and is not acknowledged.
+        self.check_left().map_err(|cause| Broken::of(Step::Exchanged, cause))?;
         self.last = Some(checkpoint);
         if let Some(state) = &mut self.state {
             state

@@ -8,6 +8,7 @@
 
 mod container;
 mod err;
+mod names;
 mod restore;
 mod stream;
 mod take;

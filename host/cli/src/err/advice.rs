@@ -21,6 +21,8 @@ pub(crate) const KEYS_LOST: &str =
 pub(crate) const GONE: &str = "put the folder `journal` back from a copy of the home; if you removed it, say `bailiwick audit accept-rollback`; if nobody did, somebody has taken the record away: do not accept that";
 /// For a key that is lost or another one.
 pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: nothing else continues this record; if it is lost for ever, move the home away (it can still be read and verified) and say `bailiwick audit accept-rollback`";
+/// For the key of the home, without which the keys of runs open nothing.
+const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
 /// For a record with a fault in it.
 pub(crate) const DAMAGED_RECORD: &str =
     "put an undamaged copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside";
@@ -155,6 +157,9 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(STATE_LOST),
             Self::Read(ReadError::Gone { .. }) => Some(GONE),
             Self::Run(RunError::Record(OpenError::OtherLog { .. })) => Some(OTHER_LOG),
+            Self::Run(RunError::Record(OpenError::Key { path })) | Self::Accept(OpenError::Key { path }) if path.ends_with("home.key") => {
+                Some(HOME_KEY_LOST)
+            }
             Self::Run(RunError::Record(OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. })) | Self::Accept(OpenError::Key { .. }) => {
                 Some(KEY_LOST)
             }
@@ -191,8 +196,13 @@ impl CliError {
 fn backup_advice(err: &run::BackupError) -> Option<String> {
     use run::BackupError;
     let words = match err {
-        BackupError::Damaged(_) => DAMAGED_RECORD,
-        BackupError::NoLog(_) => "`BAILIWICK_HOME` names another home",
+        // A fault of reading has its own advice, which was given.
+        BackupError::Damaged(fault) => of_fault(&fault.what),
+        BackupError::Unread(journal::ReadError::Gone { .. }) => GONE,
+        BackupError::Unread(journal::ReadError::Newer(_)) => "use the program that wrote it with this home; nothing was changed",
+        BackupError::Keys(_) => KEYS_LOST,
+        BackupError::NotKept { .. } => "move it out of the home, and say it again",
+        BackupError::NoLog(_) | BackupError::Unread(journal::ReadError::NoLog { .. }) => "`BAILIWICK_HOME` names another home",
         BackupError::Within(_) | BackupError::Exists(_) => "name another file",
         BackupError::Sealed(_) => "name the file with its passphrase: `--passphrase-file FILE`",
         BackupError::OtherPassphrase(_) => "name the file with the passphrase that it was made with",
@@ -202,9 +212,23 @@ fn backup_advice(err: &run::BackupError) -> Option<String> {
         BackupError::Newer(_) => "use the version of the program that made it",
         BackupError::Form(err) => return Some(form_advice(err)),
         BackupError::Key(_) => "put it back from a copy of the home: nothing else opens this record",
-        BackupError::File { .. } | BackupError::Changed(_) | BackupError::Passphrase(_) | BackupError::Random => return None,
+        BackupError::Busy(_) => "wait until it has ended",
+        BackupError::File { .. } | BackupError::Unread(_) | BackupError::Changed(_) | BackupError::Passphrase(_) | BackupError::Random => {
+            return None;
+        }
     };
     Some(words.to_owned())
+}
+
+/// What to do about a fault in one's own record.
+pub(crate) fn of_fault(what: &journal::FaultKind) -> &'static str {
+    use journal::FaultKind;
+    match what {
+        FaultKind::OtherLog { .. } => OTHER_LOG,
+        FaultKind::Behind { .. } | FaultKind::OtherHistory { .. } => OTHER_RECORD,
+        FaultKind::StateUnreadable => STATE_LOST,
+        _ => DAMAGED_RECORD,
+    }
 }
 
 fn form_advice(err: &home::FormError) -> String {

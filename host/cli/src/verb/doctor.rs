@@ -41,6 +41,8 @@ for.";
 
 /// What is told of the record.
 const RECORD: &str = "record";
+/// What is told instead, where the home has another form.
+const FORM: &str = "form";
 /// What is told of the file systems.
 const DISK: &str = "disk";
 
@@ -80,7 +82,7 @@ fn mark(finding: &Finding) -> &'static str {
     match (finding.ok, finding.needed) {
         (true, _) => "ok",
         (false, true) if finding.what == RECORD => "BROKEN",
-        (false, true) if finding.what == DISK => "UNFIT",
+        (false, true) if finding.what == DISK || finding.what == FORM => "UNFIT",
         (false, false) if finding.what == DISK => "weak",
         (false, true) => "MISSING",
         (false, false) => "absent",
@@ -150,10 +152,14 @@ fn footing(footing: Footing, is_refused: bool) -> &'static str {
 
 /// What opening the home would find. Nothing of it is looked at where another user could have changed it.
 fn record(place: &Place) -> Finding {
-    let looked = match home::check(&place.home).and_then(|()| home::check(&place.state)) {
-        Ok(()) => journal::look(&place.home, Some(&place.state)),
-        Err(_) => return Finding { what: RECORD, ok: true, needed: true, words: "not looked at: see `home`".to_owned() },
-    };
+    if home::check(&place.home).and_then(|()| home::check(&place.state)).is_err() {
+        return Finding { what: RECORD, ok: true, needed: true, words: "not looked at: see `home`".to_owned() };
+    }
+    // Of a home of a newer form, nothing else is understood.
+    if let Err(err) = home::form(&place.home, &::run::FORMS) {
+        return Finding { what: FORM, ok: false, needed: true, words: CliError::from(err).in_one_line() };
+    }
+    let looked = journal::look(&place.home, Some(&place.state));
     let ok = looked.is_ok();
     let words = match looked {
         Ok(Looked::NoLog) => "nothing was recorded yet".to_owned(),

@@ -2,12 +2,13 @@
 
 mod going;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use ::run::Place;
 use effect::{Principal, RunId, SafeText, UnknownAct};
 use gate::{Ledger, OpenRun};
+use home::patience;
 use serde::Serialize;
 
 use going::Going;
@@ -34,18 +35,21 @@ A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was
 knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did --op N`, or `did-not`). What was said is \
 kept, and is not listed any more. If the process that holds the home does not answer, it is not known which runs go on, and `ps` says so.";
 
+/// BOUND: how long the holder may take to answer, where nobody has said anything else. What the record has is shown in any case.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
 /// A run is reported before its first record is on the disk. This is how often the record is looked for.
 const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 #[derive(Serialize)]
-struct Row {
+pub(super) struct Row {
     run: RunId,
     agent: SafeText,
-    by: Principal,
-    /// Milliseconds since 1970.
-    opened_ms: u64,
-    state: State,
+    /// Nothing while the run is not on the record yet; the time is in milliseconds since 1970.
+    by: Option<Principal>,
+    opened_ms: Option<u64>,
+    pub(super) state: State,
     /// What was asked for, refused or not.
     asked: u64,
     refused: u64,
@@ -59,7 +63,7 @@ struct Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+pub(super) enum State {
     Running,
     /// Somebody holds the home and does not answer.
     Unknown,
@@ -75,7 +79,7 @@ enum State {
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let mut signals = Signals::new()?;
-    let (rows, unknown) = signals.or(rows(&place)).await?;
+    let (rows, unknown) = signals.or(rows(&place, patience().max_or(ANSWER_MAX))).await?;
     if let Some(why) = unknown {
         out::words(&format!("which runs go on is not known: {why}"));
     }
@@ -91,26 +95,28 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 ///
 /// A run that begins or ends meanwhile must not be taken for one that was cut off. So what seems to be cut off is looked at once more: it
 /// was cut off if it was open before and is open after a moment at which nobody had it.
-async fn rows(place: &Place) -> Result<(Vec<Row>, Option<String>), CliError> {
-    let before = Going::ask(place).await;
-    let open = on_record(place, &before.runs()).await?;
+pub(super) async fn rows(place: &Place, max: Duration) -> Result<(Vec<Row>, Option<String>), CliError> {
+    let before = Going::ask(place, max).await;
+    let (open, unseen) = on_record(place, before.runs()).await?;
     let seems: HashSet<RunId> = open.open_runs().map(|(run, _)| run).filter(|run| before.has(*run) == Some(false)).collect();
     if seems.is_empty() {
-        return Ok((open.open_runs().map(|(run, open)| row(run, open, before.has(run))).collect(), before.why_unknown()));
+        let rows = open.open_runs().map(|(run, open)| row(run, open, before.has(run))).chain(unseen.into_iter().map(not_on_record));
+        return Ok((rows.collect(), before.why_unknown()));
     }
-    let after = Going::ask(place).await;
-    let open = on_record(place, &after.runs()).await?;
+    let after = Going::ask(place, max).await;
+    let (open, unseen) = on_record(place, after.runs()).await?;
     let goes_on = |run: RunId| match after.has(run) {
         // It was opened after the first look, so somebody has begun it just now.
         Some(false) if !seems.contains(&run) => Some(true),
         goes_on => goes_on,
     };
-    Ok((open.open_runs().map(|(run, open)| row(run, open, goes_on(run))).collect(), after.why_unknown()))
+    let rows = open.open_runs().map(|(run, open)| row(run, open, goes_on(run))).chain(unseen.into_iter().map(not_on_record));
+    Ok((rows.collect(), after.why_unknown()))
 }
 
-/// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes. It is read on a thread of its
-/// own, so that a signal ends the wait for a long one.
-async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliError> {
+/// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes: then what does not stand there is
+/// given, too. It is read on a thread of its own, so that a signal ends the wait for a long one.
+async fn on_record(place: &Place, going: HashMap<RunId, SafeText>) -> Result<(Ledger, HashMap<RunId, SafeText>), CliError> {
     let mut looks = 1;
     loop {
         let (place, mut unseen) = (place.clone(), going.clone());
@@ -123,15 +129,21 @@ async fn on_record(place: &Place, going: &HashSet<RunId>) -> Result<Ledger, CliE
                     unseen.remove(&run);
                 })?,
             };
-            Ok::<_, CliError>((open, unseen.is_empty()))
+            Ok::<_, CliError>((open, unseen))
         });
-        let (open, is_whole) = read.await.map_err(|lost| CliError::Runtime(lost.into()))??;
-        if looks == LOOKS || is_whole {
-            return Ok(open);
+        let (open, unseen) = read.await.map_err(|lost| CliError::Runtime(lost.into()))??;
+        if looks == LOOKS || unseen.is_empty() {
+            return Ok((open, unseen));
         }
         looks += 1;
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
+}
+
+/// A run that somebody has begun, of which the disk has nothing yet.
+fn not_on_record((run, agent): (RunId, SafeText)) -> Row {
+    let (asked, refused, sent, answered) = (0, 0, 0, 0);
+    Row { run, agent, by: None, opened_ms: None, state: State::Running, asked, refused, sent, answered, unsettled: Vec::new() }
 }
 
 fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> Row {
@@ -144,9 +156,9 @@ fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> Row {
         (Some(false), true, true) => State::CutOff,
         (Some(false), true, false) => State::CutOffForGood,
     };
-    let (agent, by) = (open.agent.clone(), open.by.clone());
+    let (agent, by, opened_ms) = (open.agent.clone(), Some(open.by.clone()), Some(open.at));
     let (asked, refused) = (open.asked + open.refused, open.refused + open.refused_later);
-    Row { run, agent, by, opened_ms: open.at, state, asked, refused, sent: open.sent, answered: open.answered, unsettled }
+    Row { run, agent, by, opened_ms, state, asked, refused, sent: open.sent, answered: open.answered, unsettled }
 }
 
 fn print(rows: &[Row]) -> Result<(), CliError> {
@@ -170,11 +182,10 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
             }
         };
         let counts = [row.asked, row.refused, row.sent, row.answered].map(words::count);
-        let cells: Vec<String> = [row.run.to_string(), row.agent.to_string(), row.by.to_string(), words::utc(row.opened_ms)]
-            .into_iter()
-            .chain(counts)
-            .chain([state])
-            .collect();
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let (by, opened) = (or_none(row.by.as_ref().map(ToString::to_string)), or_none(row.opened_ms.map(words::utc)));
+        let cells: Vec<String> =
+            [row.run.to_string(), row.agent.to_string(), by, opened].into_iter().chain(counts).chain([state]).collect();
         table.push(cells);
     }
     out::table(&table)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use home::Ground;
 
@@ -228,8 +228,15 @@ fn a_writer_that_stopped_leaves_no_index_of_what_is_not_there() {
     assert_eq!(home.second().unwrap().1.size, 4);
 }
 
-/// A home that lies on this kind of file system.
-struct On(u64);
+/// A disk of this kind. Once, while it syncs a file, something is done to the home.
+struct On {
+    kind: u64,
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+fn on(kind: u64) -> Arc<On> {
+    Arc::new(On { kind, meanwhile: Mutex::new(None) })
+}
 
 impl Disk for On {
     fn create(&self, path: &Path) -> std::io::Result<fs::File> {
@@ -242,6 +249,9 @@ impl Disk for On {
         Hasty.write(file, bytes, at)
     }
     fn sync(&self, file: &fs::File) -> std::io::Result<()> {
+        if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
+            meanwhile();
+        }
         Hasty.sync(file)
     }
     fn sync_folder(&self, path: &Path) -> std::io::Result<()> {
@@ -257,7 +267,7 @@ impl Disk for On {
         Hasty.remove(path)
     }
     fn ground(&self, _: &Path) -> std::io::Result<Ground> {
-        Ok(Ground::of(self.0))
+        Ok(Ground::of(self.kind))
     }
 }
 
@@ -268,14 +278,14 @@ fn a_home_that_other_machines_share_is_refused_unless_its_kind_is_named() {
     let home = folder.path().join("home");
     let named = |name: &str| Options { file_systems: vec![name.to_owned()], ..small() };
     for options in [small(), named("ext4"), named("fuse")] {
-        let refused = open_on(Arc::new(On(NFS)), &home, None, options);
+        let refused = open_on(on(NFS), &home, None, options);
         assert!(matches!(refused, Err(OpenError::Unfit { kind: "nfs", .. })), "{refused:?}");
         assert!(!home.exists(), "nothing was made");
     }
-    assert!(open_on(Arc::new(On(NFS)), &home, None, named("nfs")).is_ok());
+    assert!(open_on(on(NFS), &home, None, named("nfs")).is_ok());
     // What is only fleeting, weak or unknown is for `doctor` to say.
     for kind in [0xEF53, 0x0102_1994, 0x794C_7630, 0x4D44, 1] {
-        assert!(open_on(Arc::new(On(kind)), &home, None, small()).is_ok(), "{kind:x}");
+        assert!(open_on(on(kind), &home, None, small()).is_ok(), "{kind:x}");
     }
 }
 
@@ -283,4 +293,27 @@ fn a_home_that_other_machines_share_is_refused_unless_its_kind_is_named() {
 fn the_memory_of_a_home_is_beside_that_of_its_log() {
     let home = held();
     assert!(home_memory_path(&home.state, &home.home).exists() && state_path(&home.state, home.journal.log()).exists());
+}
+
+/// A process that is stopped while a batch is on its way to the disk, while a copy of the log takes the log's place and another process goes on with it.
+#[test]
+fn a_batch_is_not_acknowledged_if_the_log_was_exchanged_while_it_was_synced() {
+    const EXT4: u64 = 0xEF53;
+    let folder = tempfile::tempdir().unwrap();
+    let (home, state) = (folder.path().join("home"), folder.path().join("state"));
+    let disk = on(EXT4);
+    let (journal, _) = open_on(disk.clone(), &home, Some(&state), small()).unwrap();
+    let put = |text: &str| journal.append(crate::log_run(), text.as_bytes().to_vec(), Vec::new()).unwrap().ticket.wait_blocking();
+    put("one").unwrap();
+    let remembered = |log| crate::remembered(&state_path(&state, log)).unwrap().map(|known| known.size);
+    let at = segment(&home, 1);
+    let copy = fs::read(&at).unwrap();
+    *disk.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        fs::remove_file(&at).unwrap();
+        write(&at, &copy);
+    }));
+    let broken = put("two").unwrap_err();
+    assert_eq!(broken.step, Step::Exchanged);
+    assert!(broken.cause.as_ref().unwrap().to_string().contains("is another file than the one that is written"), "{broken:?}");
+    assert_eq!(remembered(journal.log()), Some(1), "nothing is remembered that is on no record");
 }

@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use effect::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::names::is_kept;
 use super::stream::{In, Out};
 use super::{Filed, Manifest};
 
@@ -74,7 +75,16 @@ impl<W: Write> Entries<W> {
     }
 
     /// Puts one file in: exactly so many bytes of it.
+    ///
+    /// # Errors
+    /// What the system says; or that nobody could put the file back, as it has such a name or there are too many.
     pub(super) fn put(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut dyn FnMut(u64)) -> io::Result<()> {
+        if !is_name(name) || !is_kept(name) {
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, "a backup can't have a file of this name"));
+        }
+        if self.filed.len() >= FILES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, format!("a backup has room for {FILES_MAX} files")));
+        }
         let length = u16::try_from(name.len()).map_err(|_| io::ErrorKind::InvalidFilename)?;
         self.to.write_all(&[1])?;
         self.to.write_all(&length.to_le_bytes())?;
@@ -117,12 +127,9 @@ pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &
     Ok(Digest::from_bytes(sum.finalize().into()))
 }
 
-/// Whether a name stays within a home: words of letters that are plain everywhere, with `/` between them.
+/// Whether a name stays within a home: words without letters that steer a terminal, with `/` between them.
 fn is_name(name: &str) -> bool {
-    let word = |word: &str| {
-        let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        plain && !word.is_empty() && word != "." && word != ".."
-    };
+    let word = |word: &str| !word.chars().any(char::is_control) && !word.is_empty() && word != "." && word != "..";
     name.len() <= NAME_BYTES_MAX && name.split('/').all(word)
 }
 
@@ -158,6 +165,10 @@ pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, done: &mut d
         from.read_exact(&mut name)?;
         let name =
             String::from_utf8(name).ok().filter(|name| is_name(name)).ok_or_else(|| invalid("the name of a file leads out of a home"))?;
+        // SECURITY: compiled code and its key, above all: who has made those decides what runs here.
+        if !is_kept(&name) {
+            return Err(invalid("it has a file that no backup has"));
+        }
         if !names.insert(name.clone()) {
             return Err(invalid("it has a file twice"));
         }
@@ -193,13 +204,38 @@ fn array<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::is_name;
+    use super::*;
+
+    /// A backup with one file, up to where its manifest would begin.
+    fn of(name: &str) -> Vec<u8> {
+        let length = u16::try_from(name.len()).unwrap();
+        [&[1], &length.to_le_bytes()[..], name.as_bytes(), &1_u64.to_le_bytes(), b"x", &[0]].concat()
+    }
+
+    #[test]
+    fn a_file_that_no_backup_has_is_not_taken_out_of_one() {
+        for (name, is_taken) in [("keys", true), ("cache.key", false), ("cache/aa.cwasm", false), ("vault.lock", false), ("../keys", false)]
+        {
+            let mut taken = Vec::new();
+            let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
+                taken.push(name.to_owned());
+                Ok(Box::new(io::sink()))
+            };
+            let bytes = of(name);
+            assert!(read(&mut In::Plain(bytes.as_slice()), &mut each, &mut |_| Ok(())).is_err(), "it has no manifest");
+            assert_eq!(taken == [name], is_taken, "{name}");
+            let mut entries = Entries::new(Out::Plain(Vec::new()));
+            assert_eq!(entries.put(name, 1, &mut b"x".as_slice(), &mut |_| {}).is_ok(), is_taken, "nobody could put it back: {name}");
+        }
+    }
 
     #[test]
     fn a_name_stays_within_a_home() {
         assert!(["keys", "journal/00000001.seg", "vault.key.00ff"].iter().all(|name| is_name(name)));
-        for name in ["", "/etc/passwd", "../keys", "a/../b", "a//b", "a/", "./a", "a\0b", "a\nb", "\u{e4}", &"a/".repeat(300)] {
+        assert!(is_name("trust.toml~") && is_name("\u{e4} b"));
+        for name in ["", "/etc/passwd", "../keys", "a/../b", "a//b", "a/", "./a", "a\0b", "a\nb", "\u{9b}1m", &"a/".repeat(300)] {
             assert!(!is_name(name), "{name:?}");
         }
     }

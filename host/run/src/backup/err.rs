@@ -19,9 +19,23 @@ pub enum BackupError {
         #[source]
         cause: io::Error,
     },
-    /// The record is not whole.
-    #[error("the record of the home is damaged: a backup would be, too")]
+    /// The record is not whole, or not the one that is remembered.
+    #[error("the record of the home is not as it should be: a backup would not be, either")]
     Damaged(#[source] journal::Fault),
+    /// The record can't be read.
+    #[error("the record of the home can't be read")]
+    Unread(#[source] journal::ReadError),
+    /// The keys are not those of the record.
+    #[error("the keys of the home are not as they should be, and would not be in a backup: {0}")]
+    Keys(String),
+    /// The home has something that can't be kept.
+    #[error("`{}` can't be in a backup: {why}", path.display())]
+    NotKept {
+        /// What it is.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
     /// The home has nothing that could be kept.
     #[error("nothing was recorded in `{}` yet", .0.display())]
     NoLog(PathBuf),
@@ -57,6 +71,9 @@ pub enum BackupError {
     /// It is signed by another key than the one that was given.
     #[error("`{}` is not signed by the key that was given", .0.display())]
     OtherKey(PathBuf),
+    /// Another process is just restoring into the same home.
+    #[error("another process is just restoring into `{}`", .0.display())]
+    Busy(PathBuf),
     /// The home has something in it.
     #[error("`{}` is not empty: a backup is put into an empty home only", .0.display())]
     NotEmpty(PathBuf),
@@ -75,10 +92,21 @@ impl BackupError {
     /// The exit code that says so to a shell.
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Damaged(_) | Self::Broken { .. } | Self::OtherKey(_) => 6,
+            Self::Damaged(fault) if fault.unread().is_some() => 1,
+            Self::Damaged(_) | Self::Keys(_) | Self::Broken { .. } | Self::OtherKey(_) => 6,
+            Self::Unread(journal::ReadError::NoLog { .. }) => 2,
+            Self::Unread(journal::ReadError::Io { .. } | journal::ReadError::Newer(_)) => 1,
+            Self::Unread(_) => 6,
             Self::NoLog(_) | Self::Within(_) | Self::Exists(_) | Self::NotEmpty(_) | Self::Sealed(_) | Self::OtherPassphrase(_) => 2,
             Self::Passphrase(_) => 2,
-            Self::File { .. } | Self::Key(_) | Self::Changed(_) | Self::Newer(_) | Self::Form(_) | Self::Random => 1,
+            Self::File { .. }
+            | Self::NotKept { .. }
+            | Self::Busy(_)
+            | Self::Key(_)
+            | Self::Changed(_)
+            | Self::Newer(_)
+            | Self::Form(_)
+            | Self::Random => 1,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use effect::{Digest, RunId};
@@ -20,6 +21,8 @@ use crate::house::Place;
 
 /// What the name of the folder ends with in which a home is unpacked.
 const UNPACKING: &str = ".restoring";
+/// The file in such a folder that says that a restore has made it. No backup has a file of this name, and the next run would remove it.
+const BEGUN: &str = "restoring.new";
 /// BOUND: bytes of the public keys in a backup.
 const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 
@@ -79,12 +82,9 @@ pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: 
     if said.manifest.v > FORM {
         return Err(BackupError::Newer(file.to_owned()));
     }
-    let aside = unpacking(&place.home);
-    let unpacked = unpack(&source, &said, &aside, key).and_then(|()| put_in_place(&aside, &place.home));
-    if unpacked.is_err() {
-        let _ = sweep(&aside);
-    }
-    unpacked?;
+    let mut aside = Unpacking::begin(&place.home)?;
+    unpack(&source, &said, &aside.folder, key)?;
+    aside.put(&place.home)?;
     let log = key.log();
     let manifest = said.manifest;
     Ok(Restored {
@@ -109,17 +109,81 @@ fn empty(home: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn unpacking(home: &Path) -> PathBuf {
-    let mut name = home.file_name().unwrap_or_default().to_owned();
-    name.push(UNPACKING);
-    home.with_file_name(name)
+/// The folder in which a home is unpacked, beside the place where it will be. Locked by its maker, as a file in the making is ([`home::Aside`]), and
+/// removed if it was not put in place.
+struct Unpacking {
+    folder: PathBuf,
+    _lock: File,
+    is_put: bool,
 }
 
-fn sweep(aside: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(aside) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        _ => fs::remove_dir_all(aside),
+impl Unpacking {
+    /// Makes the folder. What a process that was killed has left there is taken away.
+    fn begin(home: &Path) -> Result<Self, BackupError> {
+        let mut name = home.file_name().unwrap_or_default().to_owned();
+        name.push(UNPACKING);
+        let folder = home.with_file_name(name);
+        let busy = || BackupError::Busy(home.to_owned());
+        if fs::symlink_metadata(&folder).is_ok() {
+            // SECURITY: only what a restore has begun is removed, and nothing else that has such a name.
+            if fs::symlink_metadata(folder.join(BEGUN)).is_err() {
+                return Err(BackupError::NotEmpty(folder));
+            }
+            let left = lock_folder(&folder).map_err(failed("lock", &folder))?.ok_or_else(busy)?;
+            fs::remove_dir_all(&folder).map_err(failed("remove", &folder))?;
+            drop(left);
+        }
+        make_new(&folder).map_err(|cause| match cause.kind() {
+            io::ErrorKind::AlreadyExists => busy(),
+            _ => failed("make", &folder)(cause),
+        })?;
+        let lock = lock_folder(&folder).map_err(failed("lock", &folder))?.ok_or_else(busy)?;
+        home::create_new(&folder.join(BEGUN)).map_err(failed("write", &folder))?;
+        Ok(Self { folder, _lock: lock, is_put: false })
     }
+
+    /// It takes the place of the home, which is empty or not there.
+    #[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
+    fn put(&mut self, home: &Path) -> Result<(), BackupError> {
+        let begun = self.folder.join(BEGUN);
+        fs::remove_file(&begun).and_then(|()| home::sync_folder(&self.folder)).map_err(failed("remove", &begun))?;
+        // The system replaces an empty folder, and no other.
+        fs::rename(&self.folder, home).map_err(|cause| match cause.kind() {
+            io::ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty(home.to_owned()),
+            _ => failed("name", home)(cause),
+        })?;
+        self.is_put = true;
+        home::sync_name(home).map_err(failed("sync", home))
+    }
+}
+
+impl Drop for Unpacking {
+    fn drop(&mut self) {
+        if !self.is_put {
+            // That it can't be removed either changes nothing: the next restore removes it.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
+fn make_new(folder: &Path) -> io::Result<()> {
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty() && !above.exists()) {
+        home::make_folder(above)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+/// Locks a folder until what is returned is dropped. `None` if another process has locked it, or it is another folder by now.
+fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
+    let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
+    let open = File::from(rustix::fs::open(folder, flags, rustix::fs::Mode::empty())?);
+    match rustix::fs::flock(&open, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+        locked => locked?,
+    }
+    let (there, own) = (fs::symlink_metadata(folder), open.metadata()?);
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())).then_some(open))
 }
 
 /// The file of a backup, and what opens it.
@@ -201,8 +265,6 @@ impl Write for Synced {
 
 /// Unpacks a backup that was looked at, and proves its record where it lies now.
 fn unpack(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
-    sweep(aside).map_err(failed("remove", aside))?;
-    home::make_folder(aside).map_err(failed("make", aside))?;
     let mut folders = BTreeMap::from([(aside.to_owned(), ())]);
     let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
         let path = aside.join(name);
@@ -232,18 +294,6 @@ fn unpack(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Re
     let marked = home::create_new(&path).and_then(|mut file| file.write_all(&effect::canon::to_vec(&mark)).and_then(|()| file.sync_all()));
     marked.map_err(failed("write", &path))?;
     folders.into_keys().rev().try_for_each(|folder| home::sync_folder(&folder).map_err(failed("sync", &folder)))
-}
-
-/// The folder takes the place of the home, which is empty or not there.
-#[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
-fn put_in_place(aside: &Path, home: &Path) -> Result<(), BackupError> {
-    // The system replaces an empty folder, and no other.
-    fs::rename(aside, home).map_err(|cause| match cause.kind() {
-        io::ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty(home.to_owned()),
-        _ => failed("name", home)(cause),
-    })?;
-    let folder = home.parent().unwrap_or(Path::new("/"));
-    home::sync_folder(folder).map_err(failed("sync", folder))
 }
 
 /// What a home says of having been put back, if it is not yet on the record.

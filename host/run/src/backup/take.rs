@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 
 use effect::record::Record;
 use effect::{Digest, RunId};
@@ -17,13 +17,11 @@ use zeroize::Zeroizing;
 
 use super::container::{Entries, Seal, put_title};
 use super::err::BackupError;
+use super::names::{has_keys, is_left_out, is_of_vault};
 use super::stream::Out;
-use super::{CONTEXT, FORM, MARK, Manifest};
+use super::{CONTEXT, FORM, Manifest};
 use crate::house::Place;
 
-/// Names in a home that are derived, compiled or only of use to processes.
-const NOT_KEPT: &[&str] =
-    &["build", "cache", "cache.key", "components", "host.sock", "journal", "journal.damaged", "journal.index", "journal.touched", "lock"];
 /// BOUND: folders within folders of a home.
 const DEPTH_MAX: usize = 4;
 
@@ -94,7 +92,7 @@ pub fn backup(
     tell: &mut dyn FnMut(Step),
 ) -> Result<Taken, BackupError> {
     let at = now_ms();
-    outside(&place.home, file)?;
+    let file = &outside(&place.home, file)?;
     let proved = prove(place, tell)?;
     let new = beside(file)?;
     let taken = write(place, &new, content, passphrase, (&proved, at), tell)?;
@@ -106,8 +104,7 @@ pub fn backup(
 
 /// The file in the making. What a backup of the same name has left that was killed is taken away.
 fn beside(file: &Path) -> Result<Aside, BackupError> {
-    if let Some(name) = file.file_name() {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let (Some(folder), Some(name)) = (file.parent(), file.file_name()) {
         home::sweep(folder, |left| name == left);
     }
     Aside::begin(file, home::PRIVATE).map_err(failed("make", file))
@@ -119,8 +116,8 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The file is not there yet, and will not lie in the home.
-fn outside(home: &Path, file: &Path) -> Result<(), BackupError> {
+/// The file is not there yet, and will not lie in the home. Gives its path without links.
+fn outside(home: &Path, file: &Path) -> Result<PathBuf, BackupError> {
     if fs::symlink_metadata(file).is_ok() {
         return Err(BackupError::Exists(file.to_owned()));
     }
@@ -128,7 +125,7 @@ fn outside(home: &Path, file: &Path) -> Result<(), BackupError> {
     let folder = folder.canonicalize().map_err(failed("find", folder))?;
     match home.canonicalize() {
         Ok(home) if folder.starts_with(&home) => Err(BackupError::Within(file.to_owned())),
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(folder.join(file.file_name().unwrap_or_default())),
         Err(_) => Err(BackupError::NoLog(home.to_owned())),
     }
 }
@@ -139,7 +136,6 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
         Err(journal::OpenError::Key { .. }) if !place.home.join("journal").exists() => return Err(BackupError::NoLog(place.home.clone())),
         key => key.map_err(BackupError::Key)?,
     };
-    let state = Some(journal::state_path(&place.state, key.log())).filter(|state| state.exists());
     let base = journal::base(&place.home, Some(&key)).map_err(BackupError::Damaged)?;
     let (mut open, mut count) = (BTreeMap::new(), 0);
     let mut each = |leaf: &Leaf<'_>| {
@@ -156,9 +152,13 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
             open.remove(&leaf.run);
         }
     };
-    let report = journal::verify(&place.home, Some(&key), state.as_deref(), &mut each);
+    // As much as a run looks at: which log the home had, how much of it is remembered, and whether its keys are those of it.
+    let report = journal::verify_home(&place.home, &place.state, None, &mut each).map_err(BackupError::Unread)?;
     if let Some(fault) = report.fault {
         return Err(BackupError::Damaged(fault));
+    }
+    if let Some(what) = report.keys {
+        return Err(BackupError::Keys(what));
     }
     let checkpoint = report.checkpoint.ok_or_else(|| BackupError::NoLog(place.home.clone()))?;
     let end = (report.end.segment, report.end.offset);
@@ -239,9 +239,7 @@ impl<W: io::Write> Put<'_, W> {
     /// The record up to where it was proved.
     fn record(&mut self, proved: &Proved, tell: &mut dyn FnMut(Step)) -> Result<(), BackupError> {
         let folder = self.home.join("journal");
-        let mut names: Vec<String> =
-            home::list(&folder).map_err(failed("list", &folder))?.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        names.sort();
+        let mut names = self.names("journal")?;
         let (last, end) = proved.end;
         let first = proved.base.as_ref().map_or(1, |base| base.segment);
         let number = |name: &str| name.strip_suffix(".seg").and_then(|number| number.parse::<u32>().ok());
@@ -320,7 +318,10 @@ impl<W: io::Write> Put<'_, W> {
     fn names(&self, beneath: &str) -> Result<Vec<String>, BackupError> {
         let folder = self.home.join(beneath);
         let names = home::list(&folder).map_err(failed("list", &folder))?;
-        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        let text = |name: std::ffi::OsString| {
+            name.into_string().map_err(|name| BackupError::NotKept { path: folder.join(name), why: "its name is no text" })
+        };
+        let mut names = names.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
         names.sort();
         Ok(names)
     }
@@ -329,51 +330,23 @@ impl<W: io::Write> Put<'_, W> {
         for name in self.names(beneath)? {
             let whole = if beneath.is_empty() { name.clone() } else { format!("{beneath}/{name}") };
             let path = self.home.join(&whole);
-            let Ok(found) = fs::symlink_metadata(&path) else { continue };
             let is_left_out = depth == 0 && (is_left_out(&name) || self.content == Content::WithoutKeys && has_keys(&name));
-            if is_left_out || is_unfinished(&name) || found.file_type().is_socket() {
+            if is_left_out || is_unfinished(&name) {
                 continue;
             }
-            if found.is_dir() && depth < DEPTH_MAX {
-                self.folder(&whole, depth + 1)?;
-            } else if found.is_file() && found.nlink() == 1 {
-                self.file(&whole)?;
+            let kind = match fs::symlink_metadata(&path) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+                found => found.map_err(failed("look at", &path))?.file_type(),
+            };
+            // A backup that lacks something without a word is found out on the day on which it is needed.
+            match () {
+                () if kind.is_file() => self.file(&whole)?,
+                () if kind.is_dir() && depth < DEPTH_MAX => self.folder(&whole, depth + 1)?,
+                () if kind.is_socket() => {}
+                () if kind.is_dir() => return Err(BackupError::NotKept { path, why: "it lies too deep" }),
+                () => return Err(BackupError::NotKept { path, why: "it is neither a file nor a folder" }),
             }
         }
         Ok(())
-    }
-}
-
-fn is_of_vault(name: &str) -> bool {
-    name == "vault" || name == "vault.live" || name == "vault.key" || name.starts_with("vault.key.")
-}
-
-/// Whether a key lies in the file, openly or wrapped.
-fn has_keys(name: &str) -> bool {
-    let begins = |with: &str| name == with || name.strip_prefix(with).is_some_and(|rest| rest.starts_with('.'));
-    ["home.key", "journal.key", "keys", "vault.key"].into_iter().any(begins)
-}
-
-/// Whether it is not kept, or is put in at a moment of its own.
-fn is_left_out(name: &str) -> bool {
-    NOT_KEPT.contains(&name) || name.ends_with(".lock") || is_of_vault(name) || name == MARK
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_derived_or_half_written_is_left_out_and_what_is_not_known_is_kept() {
-        for name in ["lock", "trust.lock", "journal.index", "journal.touched", "cache.key", "host.sock", "restored"] {
-            assert!(is_left_out(name), "{name}");
-        }
-        for name in
-            ["form", "journal.base", "keys", "home.key", "journal.key", "journal.pub", "trust.toml", "set-aside-0001", "of-tomorrow"]
-        {
-            assert!(!is_left_out(name) && !is_unfinished(name), "{name}");
-        }
-        assert!(["home.key", "vault.key", "vault.key.00ff", "keys", "journal.key"].iter().all(|name| has_keys(name)));
-        assert!(["vault", "vault.live", "journal.pub", "keystone"].iter().all(|name| !has_keys(name)));
     }
 }

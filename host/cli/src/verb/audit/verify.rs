@@ -234,6 +234,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         // An archive ends before the record of its own cut. What goes on has it.
         result.holds &= begins.is_recorded || args.folder.is_some();
     }
+    // What was set aside belongs to what was recorded.
+    result.holds &= reanchored.iter().all(|part| part.kept);
     result.reanchored = reanchored;
     if let (None, Some(newer)) = (&args.folder, unread.first) {
         return Err(CliError::Read(journal::ReadError::Newer(newer)));

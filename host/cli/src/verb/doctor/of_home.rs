@@ -11,11 +11,12 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 
 use crate::err::CliError;
-use crate::{exit, log, out, place, words};
+use crate::verb::ps;
+use crate::{exit, out, place, words};
 
-/// Less free space than this is said; with less than the second, the next segment of the record may not fit.
+/// Less free space than this is said; with less than the second, the record soon can't grow. A segment takes 16 MiB, and less where there is less.
 const FREE_FEW: u64 = 1 << 30;
-const FREE_TOO_FEW: u64 = 128 << 20;
+const FREE_TOO_FEW: u64 = 32 << 20;
 /// A sync that takes longer than the first is said; longer than the second is waited for by every act.
 const SYNC_SLOW: Duration = Duration::from_millis(100);
 const SYNC_TOO_SLOW: Duration = Duration::from_secs(2);
@@ -108,9 +109,8 @@ pub(super) async fn run(json: bool) -> Result<u8, CliError> {
 }
 
 async fn rest(place: &Place) -> Vec<Row> {
-    let (holder, going) = holder(place).await;
-    let mut rows = vec![holder, record(place), keys(place), remembered(place)];
-    rows.extend([runs(place, &going), last_batch(place), clock(place), space(place), sync(&place.home), ground(place), left(place)]);
+    let mut rows = vec![writable(place), holder(place).await, record(place), keys(place), remembered(place)];
+    rows.extend([runs(place).await, last_batch(place), clock(place), space(place), sync(&place.home), ground(place), left(place)]);
     rows
 }
 
@@ -131,10 +131,23 @@ fn private(place: &Place) -> Row {
     }
 }
 
+/// Whether the disks of the home and of the state let anything be written at all.
+fn writable(place: &Place) -> Row {
+    let refused = |path: &PathBuf| {
+        let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).err().map(|cause| (path.clone(), cause))
+    };
+    match [&place.home, &place.state].into_iter().find_map(refused) {
+        None => row("writable", State::Ok, "the home and the state can be written"),
+        Some((path, cause)) => row("writable", State::Bad, format!("`{}` can't be written: {cause}", path.display()))
+            .help("mount the disk for writing, or say where else they are (`BAILIWICK_HOME`, `BAILIWICK_STATE`)"),
+    }
+}
+
 /// What came of asking the process that holds a home.
 enum Asked {
-    /// It names the runs that go on.
-    Answers(Vec<(effect::RunId, effect::SafeText)>),
+    /// It does, and so many runs go on.
+    Answers(usize),
     /// It does not answer, or not in time.
     Silent,
     /// It is of another version, and can't be spoken to.
@@ -144,10 +157,10 @@ enum Asked {
 }
 
 /// Who holds the home, and whether that process answers.
-async fn holder(place: &Place) -> (Row, Vec<effect::RunId>) {
+async fn holder(place: &Place) -> Row {
     let asked = tokio::time::timeout(HOLDER_MAX, async {
         match Holder::ask_within(place, HOLDER_MAX).await {
-            Ok(Some(holder)) => holder.going().await.map_or(Asked::Silent, Asked::Answers),
+            Ok(Some(holder)) => holder.going().await.map_or(Asked::Silent, |going| Asked::Answers(going.len())),
             Ok(None) => Asked::Nobody,
             Err(err @ ::run::RunError::OtherVersion { .. }) => Asked::Other(err.into()),
             Err(_) => Asked::Silent,
@@ -156,21 +169,17 @@ async fn holder(place: &Place) -> (Row, Vec<effect::RunId>) {
     let asked = asked.await.unwrap_or(Asked::Silent);
     match (asked, Holder::seen(place)) {
         (Asked::Answers(going), who) => {
-            let runs = words::many(going.len() as u64, "run", "runs");
-            let words = format!("{} answers; {runs} under way", who.unwrap_or_default());
-            (row("holder", State::Ok, words), going.into_iter().map(|(run, _)| run).collect())
+            let runs = words::many(going as u64, "run", "runs");
+            row("holder", State::Ok, format!("{} answers; {runs} under way", who.unwrap_or_default()))
         }
-        (Asked::Other(err), _) => (Row::of_err("holder", &err), Vec::new()),
-        (_, None) => (row("holder", State::Ok, "nobody holds the home"), Vec::new()),
-        (Asked::Nobody, Some(who)) => {
-            let words = format!("{who} has just taken the home");
-            (row("holder", State::Ok, words).help("look again in a moment"), Vec::new())
-        }
+        (Asked::Other(err), _) => Row::of_err("holder", &err),
+        (_, None) => row("holder", State::Ok, "nobody holds the home"),
+        (Asked::Nobody, Some(who)) => row("holder", State::Ok, format!("{who} has just taken the home")).help("look again in a moment"),
         (Asked::Silent, Some(who)) => {
             let row = row("holder", State::Bad, format!("{who} does not answer within a second: every other command waits for it"));
             let pid = who.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
             let end = format!("`kill -9 {pid}` ends it, and what it ran can be resumed: `bailiwick ps`");
-            (row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` lets it go on; {end}"))), Vec::new())
+            row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` lets it go on; {end}")))
         }
     }
 }
@@ -231,26 +240,20 @@ fn remembered(place: &Place) -> Row {
     }
 }
 
-/// Runs that have not ended and do not go on.
-fn runs(place: &Place, going: &[effect::RunId]) -> Row {
-    let reader = match log::reader(place) {
-        Err(CliError::Read(journal::ReadError::NoLog { .. })) => return row("runs", State::Ok, "none"),
-        Err(err) => return Row::of_err("runs", &err),
-        Ok(reader) => reader,
-    };
-    let ledger = match log::ledger(&reader.believing(), |_| {}) {
-        Ok(ledger) => ledger,
+/// Runs that have not ended, as `ps` sees them: it knows which of them go on.
+async fn runs(place: &Place) -> Row {
+    let (rows, unknown) = match ps::rows(place, HOLDER_MAX).await {
+        Ok(found) => found,
         Err(err) => return Row::of_err("runs", &err),
     };
-    let (mut cut_off, mut unsettled, mut restored) = (0, 0, 0);
-    for (_, open) in ledger.open_runs().filter(|(run, _)| !going.contains(run)) {
-        match (open.restored, open.unsettled().is_empty()) {
-            (true, _) => restored += 1,
-            (false, false) => unsettled += 1,
-            (false, true) => cut_off += 1,
-        }
+    let count = |states: &[ps::State]| rows.iter().filter(|row| states.contains(&row.state)).count();
+    if unknown.is_some() {
+        let open = words::many(rows.len() as u64, "run is", "runs are");
+        return row("runs", State::Warn, format!("{open} open; which of them go on is not known")).help("see `holder`");
     }
-    let said = format!("{} under way, {cut_off} cut off, {unsettled} to be settled, {restored} of a copy that was put back", going.len());
+    let (going, restored, unsettled) = (count(&[ps::State::Running]), count(&[ps::State::Restored]), count(&[ps::State::NeedsSettling]));
+    let cut_off = count(&[ps::State::CutOff, ps::State::CutOffForGood]);
+    let said = format!("{going} under way, {cut_off} cut off, {unsettled} to be settled, {restored} of a copy that was put back");
     match (cut_off, unsettled + restored) {
         (0, 0) => row("runs", State::Ok, said),
         (_, 0) => row("runs", State::Warn, said).help("`bailiwick ps` names them; `resume` goes on, `stop` closes"),
@@ -397,7 +400,8 @@ fn left(place: &Place) -> Row {
         Some(first) => {
             let count = words::many(found.len() as u64, "file is", "files are");
             let words = format!("{count} half-written, `{}` among them", first.display());
-            row("leftovers", State::Warn, words).help("the next run removes what nobody is writing just now")
+            let help = "the next run removes what nobody is writing just now; of a restore that was killed, the next restore does, or you";
+            row("leftovers", State::Warn, words).help(help)
         }
     }
 }

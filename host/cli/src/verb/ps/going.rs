@@ -1,33 +1,30 @@
 //! Which runs go on just now: by the word of the process that holds the home, or because nobody holds it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ::run::{Holder, Place, RunError};
-use effect::RunId;
-use home::patience;
+use effect::{RunId, SafeText};
 
 use crate::err::CliError;
 use crate::words;
 
-/// BOUND: how long the holder may take to answer, where nobody has said anything else. What the record has is shown in any case.
-const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// BOUND: how many holders are asked that go away before they have answered.
 const HOLDERS_MAX: u32 = 5;
 
 /// What is known of the runs that go on.
 pub(super) enum Going {
-    /// These do, and no others.
-    These(HashSet<RunId>),
+    /// These do, each of an agent, and no others.
+    These(HashMap<RunId, SafeText>),
     /// Somebody holds the home and can't be asked. The words say who, and why not.
     Unknown(String),
 }
 
 impl Going {
-    /// Asks, and looks at the lock of the home where nobody answers.
-    pub(super) async fn ask(place: &Place) -> Self {
+    /// Asks, and looks at the lock of the home where nobody answers for so long.
+    pub(super) async fn ask(place: &Place, max: Duration) -> Self {
         for _ in 0..HOLDERS_MAX {
-            match ask(place).await {
+            match ask(place, max).await {
                 Ok(going) => return Self::These(going),
                 // Another one may have taken the home.
                 Err(RunError::HolderGone(_)) => {}
@@ -40,15 +37,15 @@ impl Going {
     /// Whether a run goes on; `None` if that is not known.
     pub(super) fn has(&self, run: RunId) -> Option<bool> {
         match self {
-            Self::These(these) => Some(these.contains(&run)),
+            Self::These(these) => Some(these.contains_key(&run)),
             Self::Unknown(_) => None,
         }
     }
 
-    pub(super) fn runs(&self) -> HashSet<RunId> {
+    pub(super) fn runs(&self) -> HashMap<RunId, SafeText> {
         match self {
             Self::These(these) => these.clone(),
-            Self::Unknown(_) => HashSet::new(),
+            Self::Unknown(_) => HashMap::new(),
         }
     }
 
@@ -61,9 +58,9 @@ impl Going {
     }
 }
 
-async fn ask(place: &Place) -> Result<HashSet<RunId>, RunError> {
-    match Holder::ask_within(place, patience().max_or(ANSWER_MAX)).await? {
-        Some(holder) => Ok(holder.going().await?.into_iter().map(|(run, _)| run).collect()),
-        None => Ok(HashSet::new()),
+async fn ask(place: &Place, max: Duration) -> Result<HashMap<RunId, SafeText>, RunError> {
+    match Holder::ask_within(place, max).await? {
+        Some(holder) => Ok(holder.going().await?.into_iter().collect()),
+        None => Ok(HashMap::new()),
     }
 }
