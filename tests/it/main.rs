@@ -66,6 +66,7 @@ mod python_sdk;
 mod readme;
 mod replay;
 mod review;
+mod rotating;
 mod rotation;
 mod rotation_at_rabbitmq;
 mod sent;

@@ -56,6 +56,7 @@ pub(crate) enum Verb {
     New(verb::new::Args),
     Accept(verb::accept::Args),
     Credentials(verb::credentials::Args),
+    Keys(verb::keys::Args),
     Backup(verb::backup::Args),
     Restore(verb::restore::Args),
     Prune(verb::prune::Args),

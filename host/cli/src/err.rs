@@ -221,6 +221,8 @@ pub(crate) enum CliError {
     Form(#[from] home::FormError),
     #[error(transparent)]
     Backup(#[from] run::BackupError),
+    #[error("the key was not rotated")]
+    Keys(#[source] journal::OpenError),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
     #[error("could not start")]
@@ -315,6 +317,8 @@ impl CliError {
             Self::Backup(err) => err.exit(),
             Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
             Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
+            Self::Keys(journal::OpenError::Held { .. } | journal::OpenError::Io { .. }) => exit::HOST,
+            Self::Keys(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }

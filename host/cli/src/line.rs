@@ -1,6 +1,6 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, SealedUnder, Touch};
+use effect::record::{AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch};
 use effect::{Claim, Outcome, SafeText};
 
 use crate::log::Shown;
@@ -125,6 +125,10 @@ fn record(record: &Record) -> String {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             let log = accepted.was_log.as_ref().map_or_else(String::new, |log| format!(", of another log, {log}"));
             format!("the record was taken as it is, by {}: {} records, {was}{log}", accepted.by, count(accepted.now_size))
+        }
+        Record::KeyRotated(it) => {
+            let which = if it.key == RotatedKey::Journal { "the record" } else { "the home" };
+            format!("the key of {which} was rotated by {}: {}", it.by, it.now)
         }
         Record::Restored(it) => {
             let from = format!("of {} UTC with {} records", utc(it.backup_at), count(it.size));

@@ -26,7 +26,7 @@ use form::guessed;
 pub use form::newer_form;
 pub use parts::{
     AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
-    HostPurpose, MetIn, Object, SealedUnder, Sent, Tls, Touch, Uptime, VERSION,
+    HostPurpose, MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION,
 };
 
 with_words! {

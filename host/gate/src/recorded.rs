@@ -273,6 +273,7 @@ impl Recorded {
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Restored(_)
+            | Record::KeyRotated(_)
             | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::ClockChanged(_)

@@ -39,6 +39,7 @@ pub(crate) fn take(
     (state, numbers): (Option<&Path>, &[u32]),
     missing: Missing,
 ) -> Result<Custody, OpenError> {
+    crate::rotate::settle(disk, home)?;
     let needed = needs_keys(home, numbers)?;
     check(home, state, numbers, needed, missing)?;
     if !needed {
@@ -138,6 +139,13 @@ fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
             opened |= file.key(home_key, run, slot).is_some();
         }
         until = from;
+    }
+    // A rotation that was cut off between its last two steps is completed by the next opening.
+    let waits = keys::waiting_home_key(home);
+    if let Some(waiting) = waits.filter(|_| tried > 0 && !opened) {
+        let mut owners = Vec::new();
+        file.owners_between(slots.saturating_sub(keys::SLOTS_AT_ONCE), slots, &mut |slot, run| owners.push((slot, run))).map_err(io)?;
+        opened = owners.into_iter().any(|(slot, run)| file.key(&waiting, run, slot).is_some());
     }
     if tried > 0 && !opened { Err(OpenError::KeyOpensNothing { path: keys::home_key_path(home), keys: path }) } else { Ok(()) }
 }

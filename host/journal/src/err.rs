@@ -191,6 +191,12 @@ pub enum FaultKind {
         /// The size at which they differ.
         known: u64,
     },
+    /// The record names a key that signs from there on, and the public keys that are here don't have it.
+    #[error("from record {from} on another key signs, which is not among the public keys here")]
+    KeyNotHere {
+        /// How many records the key before it signed.
+        from: u64,
+    },
     /// What is known from elsewhere lies in the part that was taken away.
     #[error("the first {known} records are known, and the record begins only after {begins}: the two can't be compared")]
     KnownTakenAway {

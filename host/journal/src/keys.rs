@@ -15,19 +15,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use effect::RunId;
+use effect::record::RotatedKey;
 use home::Access;
 use zeroize::Zeroizing;
 
 use crate::disk::{Disk, Replace, read_handed, read_own, replace};
 use crate::err::OpenError;
 use crate::hold::io_at;
+use crate::ids::LogId;
 use crate::mac::{Mac, derive};
 use crate::note::{NoteSigner, PublicKey};
-use crate::wire::Fields;
+use crate::wire::{Fields, hex, unhex};
 
 /// Size of a slot in the file of run keys.
 pub(crate) const SLOT_BYTES: usize = 128;
 const SLOT_VERSION: u8 = 1;
+/// BOUND: bytes of the file of a secret.
+const SECRET_BYTES_MAX: u64 = 256;
+/// BOUND: bytes of the public keys of a log.
+const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 /// The form of the keys of a home.
 pub const KEYS_FORM: u32 = 1;
 /// How many slots are read at once.
@@ -63,7 +69,7 @@ impl HomeKey {
 
     /// The key of a home that exists.
     pub(crate) fn load(home: &Path) -> Result<Self, OpenError> {
-        Ok(Self::new(&*read_secret(&home_key_path(home))?))
+        Ok(Self::new(&*home_secret(home)?))
     }
 
     fn additional(run: RunId, slot: u64) -> Vec<u8> {
@@ -83,7 +89,18 @@ impl HomeKey {
         Some(out)
     }
 
+    /// The same slot under another key of the home. Nothing where this one does not open it.
+    pub(crate) fn rewrap(&self, to: &Self, bytes: &[u8; SLOT_BYTES], slot: u64, nonce: [u8; 24]) -> Option<[u8; SLOT_BYTES]> {
+        let owner = RunId::from_bytes(*bytes.get(1..17)?.first_chunk()?);
+        let key = self.opened(bytes, owner, slot)?;
+        to.wrap(&key, nonce, owner, slot)
+    }
+
     fn unwrap(&self, bytes: &[u8; SLOT_BYTES], run: RunId, slot: u64) -> Option<RunKey> {
+        Some(RunKey::new(&*self.opened(bytes, run, slot)?))
+    }
+
+    fn opened(&self, bytes: &[u8; SLOT_BYTES], run: RunId, slot: u64) -> Option<Zeroizing<[u8; 32]>> {
         let mut fields = Fields::new(bytes);
         let version = fields.byte()?;
         let owner = RunId::from_bytes(fields.array()?);
@@ -97,7 +114,7 @@ impl HomeKey {
             .decrypt(XNonce::from_slice(&nonce), Sealing { msg: sealed, aad: &aad })
             .ok()
             .map(Zeroizing::new)?;
-        Some(RunKey::new(key.as_slice().try_into().ok()?))
+        Some(Zeroizing::new(key.as_slice().try_into().ok()?))
     }
 }
 
@@ -237,11 +254,49 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
     Some(bytes)
 }
 
-fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+/// A secret of a home as it lies in its file: 32 bytes; or, of a log that another key signed first, a text that names the log as well.
+pub(crate) struct Secret {
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    pub(crate) log: Option<LogId>,
+}
+
+impl Secret {
+    const TITLE: &str = "bailiwick key 1";
+
+    pub(crate) fn to_text(&self) -> Zeroizing<Vec<u8>> {
+        match self.log {
+            Some(log) => Zeroizing::new(format!("{}\nlog {log}\nsecret {}\n", Self::TITLE, hex(&*self.key)).into_bytes()),
+            None => Zeroizing::new(self.key.to_vec()),
+        }
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Ok(key) = bytes.try_into() {
+            return Some(Self { key: Zeroizing::new(key), log: None });
+        }
+        let mut lines = str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split('\n');
+        (lines.next()? == Self::TITLE).then_some(())?;
+        let log = lines.next()?.strip_prefix("log ")?.parse().ok()?;
+        let key = Zeroizing::new(unhex(lines.next()?.strip_prefix("secret ")?)?);
+        lines.next().is_none().then_some(Self { key, log: Some(log) })
+    }
+}
+
+pub(crate) fn read_secret(path: &Path) -> Result<Secret, OpenError> {
     let io = |cause| io_at(path)(cause);
     let missing = || OpenError::Key { path: path.to_owned() };
-    let bytes = Zeroizing::new(read_own(path, 32).map_err(io)?.ok_or_else(missing)?);
-    bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| missing())
+    let bytes = Zeroizing::new(read_own(path, SECRET_BYTES_MAX).map_err(io)?.ok_or_else(missing)?);
+    Secret::of_bytes(&bytes).ok_or_else(missing)
+}
+
+/// The home's key as it is.
+pub(crate) fn home_secret(home: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+    Ok(read_secret(&home_key_path(home))?.key)
+}
+
+/// What the home's key is called on the record: a part of a hash of it, of which nobody can make the key.
+pub(crate) fn name_of_home_key(key: &[u8; 32]) -> String {
+    hex(derive(key, "bailiwick home key name 1").first_chunk::<8>().unwrap_or(&[0; 8]))
 }
 
 /// Makes a secret unless it is there.
@@ -267,14 +322,56 @@ pub(crate) fn make_home_key(disk: &dyn Disk, home: &Path) -> Result<(), OpenErro
 
 /// The key that signs.
 pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
-    Ok(NoteSigner::new(&*read_secret(&sign_path(home))?))
+    let path = sign_path(home);
+    let secret = read_secret(&path)?;
+    let own = secret.log.map_or_else(|| NoteSigner::new(&secret.key), |log| NoteSigner::of_log(&secret.key, log));
+    let (log, newest) = (own.public().log(), own.public().newest());
+    let beside = load_public(home).filter(|beside| beside.log() == log);
+    match beside {
+        Some(chain) if chain.newest() == newest => return Ok(own.with_chain(chain)),
+        // Between two steps of a rotation, which is completed before anything is signed.
+        Some(chain) if chain.rotations() > 0 && waits(&path) => return Ok(own.with_chain(chain)),
+        // A key that was rotated, and was put back.
+        Some(chain) if chain.rotations() > 0 && secret.log.is_none() => return Err(OpenError::Key { path }),
+        _ if secret.log.is_none() => return Ok(own),
+        _ => {}
+    }
+    // The keys before it are in `journal.pub`; where that is lost, the record names them.
+    match chain_on_record(home).filter(|chain| chain.log() == log && chain.newest() == newest) {
+        Some(chain) => Ok(own.with_chain(chain)),
+        None => Err(OpenError::Key { path }),
+    }
+}
+
+/// The home's key that waits to take the place of the present one, while a rotation is under way or was cut off.
+pub(crate) fn waiting_home_key(home: &Path) -> Option<HomeKey> {
+    let path = home_key_path(home).with_added_extension("next");
+    read_secret(&path).ok().map(|secret| HomeKey::new(&secret.key))
+}
+
+/// Whether a new key waits to take the place of this one.
+fn waits(path: &Path) -> bool {
+    std::fs::exists(path.with_added_extension("next")).unwrap_or(false)
+}
+
+/// The keys of a log as its record names them.
+pub(crate) fn chain_on_record(folder: &Path) -> Option<PublicKey> {
+    let rotations = crate::rotate::rotations(folder);
+    let mut of_log = rotations.iter().filter(|rotation| rotation.key == RotatedKey::Journal).peekable();
+    let first: PublicKey = of_log.peek()?.was.parse().ok()?;
+    of_log.try_fold(first, |chain, rotation| chain.followed_by(rotation.from, &rotation.now, unhex(rotation.link.as_deref()?)?))
 }
 
 /// Puts the public half right, which is derived. The caller has checked that the key is that of the log.
 pub(crate) fn put_public(disk: &dyn Disk, home: &Path, signer: &NoteSigner) -> Result<(), OpenError> {
+    put_chain(disk, home, signer.public())
+}
+
+/// Puts these public keys into their file, unless they are there.
+pub(crate) fn put_chain(disk: &dyn Disk, home: &Path, chain: &PublicKey) -> Result<(), OpenError> {
     let path = public_path(home);
-    let text = format!("{}\n", signer.public());
-    if read_own(&path, 4096).ok().flatten().as_deref() == Some(text.as_bytes()) {
+    let text = format!("{chain}\n");
+    if read_own(&path, PUBLIC_BYTES_MAX).ok().flatten().as_deref() == Some(text.as_bytes()) {
         return Ok(());
     }
     replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(io_at(&path))
@@ -287,7 +384,7 @@ pub(crate) fn load_public(folder: &Path) -> Option<PublicKey> {
 
 /// The same, where it matters why there is none: `None` if it is not there or is no key.
 pub(crate) fn read_public(folder: &Path) -> io::Result<Option<PublicKey>> {
-    let bytes = read_handed(&public_path(folder), 4096)?;
+    let bytes = read_handed(&public_path(folder), PUBLIC_BYTES_MAX)?;
     Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()))
 }
 

@@ -96,12 +96,27 @@ fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// The public half of a log's key, printed as a C2SP verifier key (`origin+key id+base64`).
+/// The public half of a log's key, printed as a C2SP verifier key (`origin+key id+base64`), and those that followed it, a line each: the key, the
+/// size of the log from which on it signs, and the signature of the key before it over that. So whoever trusts one key can trust the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     log: LogId,
     key: VerifyingKey,
+    later: Vec<Later>,
 }
+
+/// A key that followed another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Later {
+    /// It signs logs of more than so many records.
+    from: u64,
+    key: VerifyingKey,
+    /// Of the key before it.
+    link: [u8; 64],
+}
+
+/// BOUND: how often the key of a log can be rotated.
+const KEYS_MAX: usize = 250;
 
 /// Text that is not a verifier key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,32 +129,107 @@ impl PublicKey {
         self.log
     }
 
-    /// Whether this key signed these bytes, which are no note.
+    /// Whether this key, or one that followed it, signed these bytes, which are no note.
     pub(crate) fn check_bytes(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
-        self.key.verify_strict(&apart(bytes), &Signature::from_bytes(signature)).is_ok()
+        let (bytes, signature) = (apart(bytes), Signature::from_bytes(signature));
+        self.all().any(|key| key.verify_strict(&bytes, &signature).is_ok())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+        std::iter::once(&self.key).chain(self.later.iter().map(|later| &later.key))
+    }
+
+    /// The key that signs a log of this size.
+    fn at(&self, size: u64) -> &VerifyingKey {
+        self.later.iter().rev().find(|later| later.from < size).map_or(&self.key, |later| &later.key)
+    }
+
+    /// The key that signs now, alone.
+    pub fn newest(&self) -> String {
+        self.text_of(self.later.last().map_or(&self.key, |later| &later.key))
+    }
+
+    /// Whether this key signs from there on.
+    pub(crate) fn has(&self, from: u64, now: &str) -> bool {
+        self.later.iter().any(|later| later.from == from && self.text_of(&later.key) == now)
+    }
+
+    /// How often the key was rotated.
+    pub fn rotations(&self) -> usize {
+        self.later.len()
+    }
+
+    fn text_of(&self, key: &VerifyingKey) -> String {
+        let name = self.log.origin();
+        let id = crate::wire::hex(&key_id(&name, key.as_bytes()));
+        format!("{name}+{id}+{}", STANDARD.encode([&[ALGORITHM], key.as_bytes().as_slice()].concat()))
+    }
+
+    fn of_text(text: &str) -> Option<(LogId, VerifyingKey)> {
+        let mut parts = text.splitn(3, '+');
+        let log = LogId::from_origin(parts.next()?)?;
+        let _id = parts.next()?;
+        let key: [u8; 33] = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let (_algorithm, key) = key.split_first_chunk::<1>()?;
+        Some((log, VerifyingKey::from_bytes(key.try_into().ok()?).ok()?))
+    }
+
+    /// What a key signs of the one that follows it.
+    pub(crate) fn link_bytes(log: LogId, from: u64, now: &str) -> Vec<u8> {
+        format!("followed by\n{}\n{from}\n{now}\n", log.origin()).into_bytes()
+    }
+
+    /// The same keys and one that follows the last of them, if that one has signed so.
+    pub(crate) fn followed_by(&self, from: u64, now: &str, link: [u8; 64]) -> Option<Self> {
+        let (log, key) = Self::of_text(now).filter(|(log, _)| *log == self.log)?;
+        let last = self.later.last();
+        let signer = last.map_or(&self.key, |later| &later.key);
+        let is_later = last.is_none_or(|later| later.from < from) && self.later.len() < KEYS_MAX;
+        let signed = signer.verify_strict(&apart(&Self::link_bytes(log, from, now)), &Signature::from_bytes(&link)).is_ok();
+        if !(is_later && signed && self.text_of(&key) == now) {
+            return None;
+        }
+        let mut followed = self.clone();
+        followed.later.push(Later { from, key, link });
+        Some(followed)
+    }
+
+    /// What is known of the keys of a log by a key that is trusted and by those that lie beside the log. Only what leads to the trusted key, or
+    /// follows from it, is taken over.
+    #[must_use]
+    pub fn extended(&self, beside: &Self) -> Self {
+        if self.log != beside.log {
+            return self.clone();
+        }
+        let follows = self.key == beside.key && beside.later.starts_with(&self.later);
+        // A key that came later names the log, and the log is named after the hash of its first key.
+        let leads = self.later.is_empty()
+            && LogId::of_key(beside.key.as_bytes()) == self.log
+            && beside.later.iter().any(|later| later.key == self.key);
+        if follows || leads { beside.clone() } else { self.clone() }
     }
 
     /// The checkpoint in this note, if this key signed it.
     pub fn check(&self, note: &str) -> Result<Checkpoint, NoteError> {
         let (checkpoint, text, name, signature) = split(note)?;
         let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteError::Malformed)?;
-        let ours = key_id(name, self.key.as_bytes());
+        let key = self.at(checkpoint.size);
+        let ours = key_id(name, key.as_bytes());
         if checkpoint.log != self.log || name != self.log.origin() || *id != ours {
             return Err(NoteError::OtherKey);
         }
         let signature = Signature::from_slice(signature).map_err(|_| NoteError::Malformed)?;
-        self.key.verify_strict(text.as_bytes(), &signature).map_err(|_| NoteError::BadSignature)?;
+        key.verify_strict(text.as_bytes(), &signature).map_err(|_| NoteError::BadSignature)?;
         Ok(checkpoint)
     }
 }
 
 impl std::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = self.log.origin();
-        let id = crate::wire::hex(&key_id(&name, self.key.as_bytes()));
-        let mut key = vec![ALGORITHM];
-        key.extend_from_slice(self.key.as_bytes());
-        write!(f, "{name}+{id}+{}", STANDARD.encode(key))
+        f.write_str(&self.text_of(&self.key))?;
+        self.later
+            .iter()
+            .try_for_each(|later| write!(f, "\n{} from {} {}", self.text_of(&later.key), later.from, crate::wire::hex(&later.link)))
     }
 }
 
@@ -149,12 +239,13 @@ impl std::str::FromStr for PublicKey {
     fn from_str(text: &str) -> Result<Self, PublicKeyError> {
         let text = text.trim_end();
         let parts = || -> Option<Self> {
-            let mut parts = text.splitn(3, '+');
-            let log = LogId::from_origin(parts.next()?)?;
-            let _id = parts.next()?;
-            let key: [u8; 33] = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
-            let (_algorithm, key) = key.split_first_chunk::<1>()?;
-            Some(Self { log, key: VerifyingKey::from_bytes(key.try_into().ok()?).ok()? })
+            let mut lines = text.split('\n');
+            let (log, key) = Self::of_text(lines.next()?)?;
+            lines.try_fold(Self { log, key, later: Vec::new() }, |keys, line| {
+                let (now, rest) = line.split_once(" from ")?;
+                let (from, link) = rest.split_once(' ')?;
+                keys.followed_by(from.parse().ok()?, now, crate::wire::unhex(link)?)
+            })
         };
         // Printing it again checks the key id and the algorithm.
         parts().filter(|key| key.to_string() == text).ok_or(PublicKeyError)
@@ -178,7 +269,19 @@ impl NoteSigner {
         let key = SigningKey::from_bytes(seed);
         let public = key.verifying_key();
         let log = LogId::of_key(public.as_bytes());
-        Self { id: key_id(&log.origin(), public.as_bytes()), public: PublicKey { log, key: public }, key }
+        Self { id: key_id(&log.origin(), public.as_bytes()), public: PublicKey { log, key: public, later: Vec::new() }, key }
+    }
+
+    /// A key that signs a log which another key signed first.
+    pub(crate) fn of_log(seed: &[u8; 32], log: LogId) -> Self {
+        let key = SigningKey::from_bytes(seed);
+        let public = key.verifying_key();
+        Self { id: key_id(&log.origin(), public.as_bytes()), public: PublicKey { log, key: public, later: Vec::new() }, key }
+    }
+
+    /// With all keys of its log, the last of which is this one.
+    pub(crate) fn with_chain(self, chain: PublicKey) -> Self {
+        Self { public: chain, ..self }
     }
 
     pub(crate) fn public(&self) -> &PublicKey {

@@ -253,9 +253,10 @@ fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut dy
     let read = |path: &Path| read_own(path, base::FILE_BYTES_MAX).map_err(io_at(path));
     let own = read(&keys::public_path(home))?.unwrap_or_default();
     match read(&public)? {
-        Some(there) if there != own => return Err(PruneError::OtherArchive(public)),
-        Some(_) => {}
-        None => replace(disk, &public, &own, Replace::Durable).map_err(io_at(&public))?,
+        Some(there) if there == own => {}
+        // The key may have been rotated since the archive was begun.
+        Some(there) if !leads_to(&there, &own) => return Err(PruneError::OtherArchive(public)),
+        Some(_) | None => replace(disk, &public, &own, Replace::Durable).map_err(io_at(&public))?,
     }
     for number in &cut.numbers {
         let (from, there) = (segment::path(&cut.folder, *number), segment::path(&folder, *number));
@@ -277,6 +278,12 @@ fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut dy
         replace(disk, &there, &own, Replace::Durable).map_err(io_at(&there))?;
     }
     disk.sync_folder(to).map_err(io_at(to))
+}
+
+/// Whether one file of public keys is the other one before a rotation.
+fn leads_to(before: &[u8], after: &[u8]) -> bool {
+    let key = |bytes: &[u8]| str::from_utf8(bytes).ok()?.parse::<PublicKey>().ok();
+    key(before).zip(key(after)).is_some_and(|(before, after)| before.extended(&after) == after)
 }
 
 /// The archive is not a part of the home, by whatever name it goes there: it would be its own copy, and be removed with the original.

@@ -17,7 +17,7 @@ use crate::extent::Memory;
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
 use crate::index::Index;
-use crate::keys::{self, HomeKey, KeyFile, load_public};
+use crate::keys::{self, HomeKey, KeyFile, load_public, waiting_home_key};
 use crate::note::PublicKey;
 use crate::open::{Depth, rely_on};
 use crate::payload::{self, Place};
@@ -322,7 +322,9 @@ impl Reader {
         let home = HomeKey::load(&self.home).map_err(|_| no_key())?;
         let keys = KeyFile::open(&self.home).map_err(|cause| self.io(cause))?.ok_or_else(no_key)?;
         let slot = payload::slot(&content).ok_or(ReadError::Sealed { run })?;
-        let key = keys.key(&home, run, slot).ok_or_else(no_key)?;
+        // Between the last two steps of a rotation of the home's key, the keys of runs are those of the new one.
+        let waiting = || keys.key(&waiting_home_key(&self.home)?, run, slot);
+        let key = keys.key(&home, run, slot).or_else(waiting).ok_or_else(no_key)?;
         let number = u8::try_from(number).map_err(|_| ReadError::NotThere)?;
         let place = Place { run, seq: record.seq, number, slot };
         payload::open(&content, &key, &place).ok_or(ReadError::Sealed { run })

@@ -19,6 +19,7 @@ use crate::lacking::{self, RunKeys};
 use crate::memory::check_home;
 use crate::note::PublicKey;
 use crate::read::base_fault;
+use crate::rotate;
 use crate::segment;
 use crate::state::{remembered, state_path};
 use crate::walk::{Known, Leaf, Signatures, Walker, walk_in};
@@ -105,6 +106,8 @@ pub fn verify_with(
         Ok(own) => (own, None),
         Err(cause) => (None, Some(Unread::new(&keys::public_path(folder), cause))),
     };
+    let key = key.map(|key| with_later(key, folder));
+    let key = key.as_ref();
     let signer = match (key, &own) {
         (Some(_), _) => SignerEvidence::Given,
         (None, Some(_)) => SignerEvidence::InFolder,
@@ -117,6 +120,12 @@ pub fn verify_with(
     };
     report.end_with(checked);
     report
+}
+
+/// A key with those that followed it, as the file beside the log has them, or else the log itself.
+fn with_later(key: &PublicKey, folder: &Path) -> PublicKey {
+    let beside = load_public(folder).or_else(|| keys::chain_on_record(folder));
+    beside.map_or_else(|| key.clone(), |beside| key.extended(&beside))
 }
 
 /// Verifies one's own home: the log, what second state and the index know of it, and the keys. `state` is the folder of second state. The
@@ -159,7 +168,8 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
 /// What says so is damaged, or there is no key.
 pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, Fault> {
     let own = if key.is_some() { None } else { load_public(folder) };
-    let key = key.or(own.as_ref()).ok_or_else(|| fault_at(Position::start(), FaultKind::KeyUnreadable))?;
+    let key = key.map(|key| with_later(key, folder));
+    let key = key.as_ref().or(own.as_ref()).ok_or_else(|| fault_at(Position::start(), FaultKind::KeyUnreadable))?;
     Base::read(folder, key).map_err(base_fault)
 }
 
@@ -299,9 +309,14 @@ fn check(
     let (from, gap) = from;
     let until_gap: Vec<u32> = numbers.iter().copied().filter(|number| gap.is_none_or(|gap| *number < gap)).collect();
     let folder_of = |number| shelf.folder_of(number);
+    let mut other_key = None;
     let walked = std::thread::scope(|scope| {
         ahead.start(scope, (&folder_of, &until_gap), key);
-        let walked = walk_in(&folder_of, &until_gap, from, &mut walker, each);
+        let mut judged = |leaf: &Leaf<'_>| {
+            other_key = other_key.or_else(|| rotate::unknown(leaf, key).map(|from| (leaf.at, from)));
+            each(leaf);
+        };
+        let walked = walk_in(&folder_of, &until_gap, from, &mut walker, &mut judged);
         ahead.end();
         walked
     });
@@ -317,6 +332,10 @@ fn check(
     // What can't be read of them is no fault of the record.
     report.run_keys = lacking::count(folder, walker.key_slots).ok().flatten();
     let end = walked?;
+    // A rotation that was cut off before its new key was in its place has nothing after it, and is completed by the next opening.
+    if let Some((at, from)) = other_key.filter(|(_, from)| report.size > *from) {
+        return Err(fault_at(at, FaultKind::KeyNotHere { from }));
+    }
     if let Some(segment) = gap {
         return Err(fault_at(Position { segment, offset: 0, index: report.size }, FaultKind::SegmentMissing));
     }

@@ -58,6 +58,7 @@ const PLAIN: Row =
 
 const LS: &[&str] = &["credentials", "ls"];
 const CHANGED: &str = "credential-changed";
+const ROTATED: &[&str] = &["audit", "show", "--kind", "key-rotated"];
 /// What would go.
 const WOULD_GO: &[&str] = &["prune", "--older-than", "0s", "--drop-accepted", "--drop"];
 
@@ -139,6 +140,8 @@ pub const ROWS: &[Row] = &[
         between: &[0, 6],
         ..PLAIN
     },
+    Row { name: "keys-rotate-journal", words: &["keys", "rotate", "journal"], changes: Some((ROTATED, "key-rotated")), ..PLAIN },
+    Row { name: "keys-rotate-home", words: &["keys", "rotate", "home"], changes: Some((ROTATED, "key-rotated")), ..PLAIN },
     Row {
         name: "prune-archive",
         start: Start::Long,

@@ -187,7 +187,9 @@ impl CliError {
             }
             Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
             Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
-            Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
+            Self::Keys(OpenError::Held { .. }) | Self::Accept(OpenError::Held { .. }) => {
+                Some("wait until nothing runs, or `bailiwick stop` what does")
+            }
             _ => None,
         }
     }

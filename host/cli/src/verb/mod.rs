@@ -12,6 +12,7 @@ pub(crate) mod hold;
 pub(crate) mod home;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod keys;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod prune;
@@ -78,6 +79,7 @@ async fn done(verb: Verb) -> Result<u8, CliError> {
         Verb::New(args) => new::run(&args),
         Verb::Credentials(args) => credentials::run(args).await,
         Verb::Accept(args) => accept::run(args).await,
+        Verb::Keys(args) => keys::run(&args),
         Verb::Backup(args) => backup::run(&args),
         Verb::Restore(args) => restore::run(&args),
         Verb::Doctor(args) => doctor::run(&args).await,

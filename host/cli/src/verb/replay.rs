@@ -149,6 +149,7 @@ impl Compared {
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Restored(_)
+            | Record::KeyRotated(_)
             | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::Pruned(_)

@@ -328,3 +328,13 @@ pub struct EngineRef {
     /// Version of the engine.
     pub wasmtime: SafeText,
 }
+
+/// A key of a home that can be rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RotatedKey {
+    /// The one that wraps the keys of runs.
+    Home,
+    /// The one that signs the record.
+    Journal,
+}

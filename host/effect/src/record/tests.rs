@@ -210,6 +210,18 @@ fn one_of_each() -> Vec<Record> {
             was_size: Some(3),
         }
         .into(),
+        KeyRotated {
+            at: 2,
+            by: user(),
+            from: 3,
+            key: RotatedKey::Journal,
+            kind: Kind::KeyRotated,
+            link: Some(text("00")),
+            now: text("b"),
+            v,
+            was: text("a"),
+        }
+        .into(),
         Restored { at: 2, backup_at: 1, by: user(), kind: Kind::Restored, root: digest(), size: 2, v }.into(),
         RunReleased { at: 2, by: user(), kind: Kind::RunReleased, released: RunId::from_parts(1, [0; 10]), v }.into(),
         Pruned {

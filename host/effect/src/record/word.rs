@@ -121,6 +121,27 @@ macro_rules! with_words {
                 /// How many records were remembered.
                 was_size: Option<u64>,
             }
+            /// A person had a key of the home replaced by a new one.
+            KeyRotated {
+                /// When, milliseconds since 1970.
+                at: u64,
+                /// Who.
+                by: Principal,
+                /// How many records the log has with this one: the new key signs what follows.
+                from: u64,
+                /// Which key.
+                key: RotatedKey,
+                /// `key-rotated`.
+                kind: Kind,
+                /// The old key's signature over the new one, in hexadecimal; the home's key signs nothing.
+                link: Option<SafeText>,
+                /// The new key: a public key, or a name of the home's key from which nobody can make it.
+                now: SafeText,
+                /// Form of this body.
+                v: u32,
+                /// The old key.
+                was: SafeText,
+            }
             /// A person put the home back from a backup. What happened after the backup was made is not known here.
             Restored {
                 /// When this was written, milliseconds since 1970: at the first use of the home.

@@ -104,6 +104,7 @@ impl Lines {
             | Record::VaultSealed(_)
             | Record::RollbackAccepted(_)
             | Record::Restored(_)
+            | Record::KeyRotated(_)
             | Record::RunReleased(_)
             | Record::Reanchored(_)
             | Record::Pruned(_)

@@ -10,5 +10,6 @@ mod opening;
 mod other;
 mod prune;
 mod reading;
+mod rotating;
 mod salvage;
 mod tamper;

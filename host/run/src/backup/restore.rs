@@ -72,8 +72,10 @@ pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: 
     let source = Source { file, passphrase };
     let (said, in_backup) = source.look()?;
     let (key, signer) = match (key, &in_backup) {
-        (Some(key), _) => (key, Signer::Given),
-        (None, Some(key)) => (key, Signer::InBackup),
+        // The key may have been rotated since the copy was made that was given.
+        (Some(key), Some(beside)) => (key.extended(beside), Signer::Given),
+        (Some(key), None) => (key.clone(), Signer::Given),
+        (None, Some(key)) => (key.clone(), Signer::InBackup),
         (None, None) => return Err(source.broken("it has no public key, and none was given")),
     };
     if !key.signed(CONTEXT, &said.bytes, &said.signature) {
@@ -83,7 +85,7 @@ pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: 
         return Err(BackupError::Newer(file.to_owned()));
     }
     let mut aside = Unpacking::begin(&place.home)?;
-    unpack(&source, &said, &aside.folder, key)?;
+    unpack(&source, &said, &aside.folder, &key)?;
     aside.put(&place.home)?;
     let log = key.log();
     let manifest = said.manifest;
@@ -231,7 +233,7 @@ impl Source<'_> {
         };
         let said = read(&mut self.open()?, &mut each, &mut |_| Ok(())).map_err(|cause| self.unread(cause))?;
         let text = String::from_utf8_lossy(&public.0.borrow()).into_owned();
-        Ok((said, text.lines().next_back().and_then(|line| line.parse().ok())))
+        Ok((said, text.parse().ok()))
     }
 }
 

@@ -34,7 +34,7 @@ Examples:
 
 Kinds: run-opened, run-resumed, act-settled, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
 lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
-vault-sealed, rollback-accepted, reanchored, pruned, payloads-forgotten, hold-set, hold-lifted, recovered, clock-changed.\n\n`--since` goes by the \
+vault-sealed, key-rotated, rollback-accepted, restored, run-released, reanchored, pruned, payloads-forgotten, hold-set, hold-lifted, recovered, clock-changed.\n\n`--since` goes by the \
 clock as it is now: where it was set later, the times of earlier records are moved by that.";
 
 const KINDS: &[Kind] = &[
@@ -63,6 +63,7 @@ const KINDS: &[Kind] = &[
     Kind::VaultSealed,
     Kind::RollbackAccepted,
     Kind::Restored,
+    Kind::KeyRotated,
     Kind::RunReleased,
     Kind::Reanchored,
     Kind::Pruned,

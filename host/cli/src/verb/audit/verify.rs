@@ -20,7 +20,7 @@ use crate::{exit, out, place, words};
 /// After so many records a person is told how far it is.
 const TOLD_EACH: u64 = 65_536;
 /// BOUND: bytes of a public key.
-const KEY_BYTES_MAX: u64 = 4096;
+const KEY_BYTES_MAX: u64 = 64 << 10;
 
 /// Prove that the record is whole and in order
 #[derive(Debug, clap::Args)]
@@ -399,6 +399,9 @@ fn help(what: &FaultKind, is_own: bool) -> Option<Cow<'static, str>> {
         (FaultKind::StateUnreadable, true) => Some(STATE_LOST),
         (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
         (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
+        (FaultKind::KeyNotHere { .. }, _) => {
+            Some("look for the public keys of this log that were written last: an older copy can't tell who signs now")
+        }
         (FaultKind::KnownTakenAway { .. }, _) => {
             Some("put what was archived beside it with `--with FOLDER`: together they can be compared")
         }

@@ -215,7 +215,13 @@ fn keys(place: &Place) -> Row {
         return row("keys", State::Ok, "none yet: the first run makes them");
     }
     match (journal::public_key(&place.home), journal::public_key_in(&place.home)) {
-        (Ok(own), Some(public)) if own == public => row("keys", State::Ok, "there, and `journal.pub` is that of `journal.key`"),
+        (Ok(own), Some(public)) if own == public => {
+            let rotated = match own.rotations() {
+                0 => String::new(),
+                often => format!(", rotated {}", words::many(often as u64, "time", "times")),
+            };
+            row("keys", State::Ok, format!("in the home, and `journal.pub` is that of `journal.key`{rotated}"))
+        }
         (Ok(_), Some(_)) => row("keys", State::Bad, "`journal.key` is not the key of `journal.pub`")
             .help("put both back from one copy of the home")
             .ends(exit::RECORD),

@@ -1,0 +1,225 @@
+//! Another key in the place of one of a home: of the one that signs the record, or of the one that wraps the keys of runs.
+//!
+//! The new key is made beside the old one, then the record names it, then it takes the old one's place. A process that dies in between leaves the
+//! new key beside the old one, and whoever takes the home next looks whether the record names it: then the rotation is completed, else taken back.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use effect::record::{Record, RotatedKey};
+use zeroize::Zeroizing;
+
+use crate::disk::{Disk, RealDisk, Replace, replace, write_whole};
+use crate::err::OpenError;
+use crate::hold::{hold, io_at};
+use crate::ids::log_run;
+use crate::journal::Options;
+use crate::keys::{self, HomeKey, Nonces, SLOT_BYTES, Secret, random};
+use crate::note::{NoteSigner, PublicKey};
+use crate::open::open_on;
+use crate::scan::Found;
+use crate::segment;
+use crate::walk::Leaf;
+use crate::wire::hex;
+
+/// BOUND: bytes of the file of run keys: eight million runs.
+const KEYS_BYTES_MAX: u64 = 1 << 30;
+
+/// What is rotated, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Which key.
+    pub key: RotatedKey,
+    /// The old one: a public key, or the name of the home's key.
+    pub was: String,
+    /// The new one.
+    pub now: String,
+    /// How many records the log has when the new key takes over.
+    pub from: u64,
+    /// The old key's signature over that, in hexadecimal. A home's key signs nothing.
+    pub link: Option<String>,
+}
+
+/// Puts a new key in the place of this one. Nobody may hold the home. `record` makes the record of it, which is durable before the old key is gone.
+///
+/// # Errors
+/// As [`crate::Journal::open`]; or the record can't be written. Then the old key stays, or the next opening completes it.
+pub fn rotate(
+    home: &Path,
+    state: Option<&Path>,
+    key: RotatedKey,
+    options: Options,
+    record: impl FnOnce(&Rotation) -> Vec<u8>,
+) -> Result<Rotation, OpenError> {
+    rotate_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), (home, state), key, options, record)
+}
+
+pub(crate) fn rotate_on(
+    disk: &Arc<dyn Disk>,
+    (home, state): (&Path, Option<&Path>),
+    key: RotatedKey,
+    options: Options,
+    record: impl FnOnce(&Rotation) -> Vec<u8>,
+) -> Result<Rotation, OpenError> {
+    // Opening settles what an earlier one has left, and finds the record whole.
+    let (journal, _) = open_on(Arc::clone(disk), home, state, options)?;
+    let from = journal.size() + 1;
+    let rotation = match key {
+        RotatedKey::Journal => prepare_signer(&**disk, home, from)?,
+        RotatedKey::Home => prepare_home_key(&**disk, home, from)?,
+    };
+    let written = journal.append(log_run(), record(&rotation), Vec::new()).map_err(OpenError::Unrecorded)?;
+    written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    drop(journal);
+    match hold(home) {
+        Ok(_held) => settle(&**disk, home)?,
+        // Whoever has taken it meanwhile has completed it.
+        Err(OpenError::Held { .. }) => {}
+        Err(err) => return Err(err),
+    }
+    Ok(rotation)
+}
+
+/// The name under which a new key waits.
+fn next(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".next");
+    name.into()
+}
+
+fn prepare_signer(disk: &dyn Disk, home: &Path, from: u64) -> Result<Rotation, OpenError> {
+    let old = keys::signer(home)?;
+    let seed = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
+    let log = old.public().log();
+    let new = NoteSigner::of_log(&seed, log);
+    let path = next(&keys::sign_path(home));
+    let secret = Secret { key: seed, log: Some(log) };
+    replace(disk, &path, &secret.to_text(), Replace::Durable).map_err(io_at(&path))?;
+    let (was, now) = (old.public().newest(), new.public().newest());
+    let link = Some(hex(&old.sign_bytes(&PublicKey::link_bytes(log, from, &now))));
+    Ok(Rotation { key: RotatedKey::Journal, was, now, from, link })
+}
+
+/// Wraps the key of every run under a new key of the home, in a file beside the present one.
+fn prepare_home_key(disk: &dyn Disk, home: &Path, from: u64) -> Result<Rotation, OpenError> {
+    let old = keys::home_secret(home)?;
+    let new = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
+    let (was, now) = (keys::name_of_home_key(&old), keys::name_of_home_key(&new));
+    let path = keys::run_keys_path(home);
+    if std::fs::exists(&path).map_err(io_at(&path))? {
+        let file = home::open(&path, home::Access::Read).map_err(io_at(&path))?;
+        let mut slots = Vec::new();
+        file.take(KEYS_BYTES_MAX).read_to_end(&mut slots).map_err(io_at(&path))?;
+        let (of, to) = (HomeKey::new(&old), HomeKey::new(&new));
+        let nonces = Nonces::new().ok_or(OpenError::NoRandomness)?;
+        for (number, slot) in (0..).zip(slots.as_chunks_mut::<SLOT_BYTES>().0) {
+            // One that was forgotten, or that the old key does not open, stays as it is.
+            if let Some(wrapped) = of.rewrap(&to, slot, number, nonces.next()) {
+                *slot = wrapped;
+            }
+        }
+        let path = next(&path);
+        let put = || -> io::Result<()> {
+            let file = disk.create(&path)?;
+            write_whole(disk, &file, &slots, 0)?;
+            disk.sync(&file)?;
+            disk.sync_folder(home)
+        };
+        put().map_err(io_at(&path))?;
+    }
+    let path = next(&keys::home_key_path(home));
+    replace(disk, &path, &*new, Replace::Durable).map_err(io_at(&path))?;
+    Ok(Rotation { key: RotatedKey::Home, was, now, from, link: None })
+}
+
+/// Completes a rotation that is on the record, and takes one back that is not. The home is held.
+pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
+    let (sign, home_key, run_keys) = (keys::sign_path(home), keys::home_key_path(home), keys::run_keys_path(home));
+    let waits = |path: &Path| std::fs::exists(next(path)).map_err(io_at(path));
+    let [signer_waits, home_key_waits, run_keys_wait] = [waits(&sign)?, waits(&home_key)?, waits(&run_keys)?];
+    if !(signer_waits || home_key_waits || run_keys_wait) {
+        return Ok(());
+    }
+    let recorded = rotations(home);
+    let take = |path: &Path| disk.rename(&next(path), path).map_err(io_at(path));
+    let give_up = |path: &Path| disk.remove(&next(path)).map_err(io_at(path));
+    if signer_waits {
+        let secret = keys::read_secret(&next(&sign))?;
+        let new = NoteSigner::of_log(&secret.key, secret.log.unwrap_or_else(|| NoteSigner::new(&secret.key).public().log()));
+        let now = new.public().newest();
+        match recorded.iter().find(|rotation| rotation.now == now) {
+            Some(rotation) => {
+                let old = keys::signer(home)?;
+                // If the public keys have it already, only the last step is missing.
+                let chain = if old.public().newest() == now { old.public().clone() } else { linked(old.public(), rotation, &sign)? };
+                keys::put_chain(disk, home, &chain)?;
+                take(&sign)?;
+            }
+            None => give_up(&sign)?,
+        }
+    }
+    if home_key_waits {
+        let now = keys::name_of_home_key(&keys::read_secret(&next(&home_key))?.key);
+        if recorded.iter().any(|rotation| rotation.now == now) {
+            // The keys of runs first: while the home's new key waits, it is known that they belong to it.
+            if run_keys_wait {
+                take(&run_keys)?;
+            }
+            disk.sync_folder(home).map_err(io_at(home))?;
+            take(&home_key)?;
+        } else {
+            give_up(&home_key)?;
+            if run_keys_wait {
+                give_up(&run_keys)?;
+            }
+        }
+    } else if run_keys_wait {
+        give_up(&run_keys)?;
+    }
+    disk.sync_folder(home).map_err(io_at(home))
+}
+
+fn linked(old: &PublicKey, rotation: &Rotation, path: &Path) -> Result<PublicKey, OpenError> {
+    let link = rotation.link.as_deref().and_then(crate::wire::unhex);
+    link.and_then(|link| old.followed_by(rotation.from, &rotation.now, link)).ok_or_else(|| OpenError::Key { path: path.to_owned() })
+}
+
+/// From which record on another key signs than those that are known, if this record says so.
+pub(crate) fn unknown(leaf: &Leaf<'_>, key: &PublicKey) -> Option<u64> {
+    if leaf.run != log_run() {
+        return None;
+    }
+    match Record::parse(leaf.body) {
+        Ok(Record::KeyRotated(it)) if it.key == RotatedKey::Journal && !key.has(it.from, it.now.as_str()) => Some(it.from),
+        _ => None,
+    }
+}
+
+/// The rotations that the record names, in order. What can't be read names none. No key is needed, since it is asked which one signs: checksums
+/// are believed, and what a rotation says is believed for its signature.
+pub(crate) fn rotations(home: &Path) -> Vec<Rotation> {
+    let inner = segment::folder(home);
+    let folder = if inner.is_dir() { inner } else { home.to_owned() };
+    let mut found = Vec::new();
+    for number in segment::list(&folder).unwrap_or_default() {
+        let Ok((file, header)) = segment::open(&folder, number, None) else { continue };
+        let mut scanner = segment::scanner(file, &header, 0);
+        while matches!(scanner.advance(), Ok(Found::Batch)) {
+            let batch = scanner.batch();
+            let leaves = batch.frames.iter().filter(|span| span.is_leaf()).filter_map(|span| batch.leaf(span));
+            found.extend(leaves.filter(|leaf| leaf.head.run == log_run()).filter_map(|leaf| rotation(leaf.body)));
+        }
+    }
+    found
+}
+
+fn rotation(body: &[u8]) -> Option<Rotation> {
+    match Record::parse(body) {
+        Ok(Record::KeyRotated(it)) => {
+            let link = it.link.as_ref().map(ToString::to_string);
+            Some(Rotation { key: it.key, was: it.was.to_string(), now: it.now.to_string(), from: it.from, link })
+        }
+        _ => None,
+    }
+}

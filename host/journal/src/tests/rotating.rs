@@ -1,0 +1,146 @@
+//! Rotating the keys of a home: cut off at any change of a file, the next opening completes it or takes it back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use effect::record::{KeyRotated, Kind, Record, RotatedKey, VERSION};
+use effect::{Principal, RunId, SafeText};
+
+use super::kit::{Failing, Failure, Hasty};
+use crate::disk::Disk;
+use crate::keys::{load_public, public_path};
+use crate::open::open_on;
+use crate::rotate::{Rotation, rotate_on};
+use crate::{LogId, Options, Payload, PublicKey, Reader, verify};
+
+fn record(rotation: &Rotation) -> Vec<u8> {
+    let text = |text: &str| SafeText::new(text, 256);
+    let record = KeyRotated {
+        at: 1,
+        by: Principal::new(0, None),
+        from: rotation.from,
+        key: rotation.key,
+        kind: Kind::KeyRotated,
+        link: rotation.link.as_deref().map(text),
+        now: text(&rotation.now),
+        v: VERSION,
+        was: text(&rotation.was),
+    };
+    Record::from(record).to_bytes()
+}
+
+fn run() -> RunId {
+    RunId::from_bytes([5; 16])
+}
+
+fn options() -> Options {
+    Options { segment_bytes: 1 << 20, ..Options::default() }
+}
+
+fn hasty() -> Arc<dyn Disk> {
+    Arc::new(Hasty)
+}
+
+/// A home with a run that has something sealed, and its public key.
+fn made(home: &Path) -> PublicKey {
+    let (journal, _) = open_on(hasty(), home, None, options()).unwrap();
+    journal.open_run_key(run()).unwrap();
+    journal.append(run(), b"{}".to_vec(), vec![Payload(b"sealed".to_vec())]).unwrap().ticket.wait_blocking().unwrap();
+    journal.close().unwrap();
+    load_public(home).unwrap()
+}
+
+/// The home goes on, proves itself to who has its first key, and opens what was sealed.
+fn goes_on(home: &Path, first: &PublicKey, what: &str) {
+    let (journal, opened) = open_on(hasty(), home, None, options()).unwrap_or_else(|err| unreachable!("{what}: {err:?}"));
+    assert_eq!(opened.log, first.log(), "{what}: the log keeps its name");
+    journal.append(run(), b"{}".to_vec(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
+    journal.close().unwrap();
+    let report = verify(home, Some(first), None, &mut |_| {});
+    assert!(report.holds(), "{what}: {:?}", report.fault);
+    let reader = Reader::open(home).unwrap();
+    let sealed = reader.of_run(run()).next().unwrap().unwrap();
+    assert_eq!(reader.payload(&sealed, 0).unwrap(), b"sealed", "{what}");
+    let left =
+        std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name()).filter(|name| name.to_string_lossy().ends_with(".next"));
+    assert_eq!(left.count(), 0, "{what}");
+}
+
+#[test]
+fn cut_off_at_any_change_of_a_file_a_rotation_is_completed_or_taken_back() {
+    for key in [RotatedKey::Journal, RotatedKey::Home] {
+        let (mut completed, mut taken_back) = (0, 0);
+        for at in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let first = made(dir.path());
+            let (key_before, what) = (std::fs::read(dir.path().join("home.key")).unwrap(), format!("{key:?} failing at {at}"));
+            let disk = Failing::new(at, Failure::Io);
+            let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (dir.path(), None), key, options(), record);
+            goes_on(dir.path(), &first, &what);
+            let is_new = match key {
+                RotatedKey::Journal => load_public(dir.path()).unwrap().rotations() == 1,
+                RotatedKey::Home => std::fs::read(dir.path().join("home.key")).unwrap() != key_before,
+            };
+            assert!(done.is_err() || is_new, "{what}: it was said to be done");
+            if is_new {
+                completed += 1
+            } else {
+                taken_back += 1
+            }
+            if !disk.failed() {
+                assert!(done.is_ok() && is_new, "{what}: the control");
+                break;
+            }
+        }
+        assert!(completed > 1 && taken_back > 1, "{key:?}: {completed} completed, {taken_back} taken back");
+    }
+}
+
+#[test]
+fn keys_are_followed_from_the_first_on_and_from_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = made(dir.path());
+    for key in [RotatedKey::Journal, RotatedKey::Home, RotatedKey::Journal] {
+        rotate_on(&hasty(), (dir.path(), None), key, options(), record).unwrap();
+        goes_on(dir.path(), &first, "rotated");
+    }
+    let all = load_public(dir.path()).unwrap();
+    assert_eq!((all.rotations(), all.to_string().parse::<PublicKey>()), (2, Ok(all.clone())));
+    let newest: PublicKey = all.newest().parse().unwrap();
+    assert!(verify(dir.path(), Some(&newest), None, &mut |_| {}).holds(), "by the last key alone, with those beside the log");
+    // Without the file, the record has the keys.
+    let lines = std::fs::read(public_path(dir.path())).unwrap();
+    std::fs::remove_file(public_path(dir.path())).unwrap();
+    assert!(verify(dir.path(), Some(&first), None, &mut |_| {}).holds());
+    goes_on(dir.path(), &first, "the file of public keys is derived");
+    assert_eq!(std::fs::read(public_path(dir.path())).unwrap(), lines);
+    // A chain with a link that the key before did not sign is none, and neither is one with a place changed or a line taken out.
+    let text = all.to_string();
+    let (one, rest) = text.split_once('\n').unwrap();
+    let (_, last) = rest.split_once('\n').unwrap();
+    let digit = text.rfind('0').or(text.rfind('1')).unwrap();
+    let mut flipped = text.clone();
+    flipped.replace_range(digit..=digit, "f");
+    for forged in [format!("{one}\n{last}"), text.replacen(" from ", " from 1", 1), flipped] {
+        assert!(forged.parse::<PublicKey>().is_err(), "{forged}");
+    }
+    // The key of another log leads nowhere.
+    let other = tempfile::tempdir().unwrap();
+    let others = made(other.path());
+    assert!(!verify(dir.path(), Some(&others), None, &mut |_| {}).holds());
+    assert_ne!(others.log(), LogId::from_bytes([0; 16]));
+}
+
+#[test]
+fn an_old_key_that_was_put_back_signs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = made(dir.path());
+    let old = std::fs::read(dir.path().join("journal.key")).unwrap();
+    rotate_on(&hasty(), (dir.path(), None), RotatedKey::Journal, options(), record).unwrap();
+    goes_on(dir.path(), &first, "rotated");
+    let new = std::fs::read(dir.path().join("journal.key")).unwrap();
+    std::fs::write(dir.path().join("journal.key"), old).unwrap();
+    assert!(open_on(hasty(), dir.path(), None, options()).is_err());
+    std::fs::write(dir.path().join("journal.key"), new).unwrap();
+    goes_on(dir.path(), &first, "the control");
+}
