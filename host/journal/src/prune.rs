@@ -108,7 +108,7 @@ impl From<OpenError> for PruneError {
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> PruneError {
     let path = path.to_owned();
-    |cause| PruneError::Io { path, cause }
+    |cause| PruneError::Io { cause: home::told(&path, cause), path }
 }
 
 impl Journal {

@@ -3,6 +3,7 @@
 //! The log is cut before the first damaged batch. That segment, as it was, and all later segments are kept in a folder of the home. The
 //! record names that folder with its digest. Nothing is deleted. The whole part before the cut stays where it is and verifies as before.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -199,7 +200,12 @@ impl Aside {
             let name = format!("{ASIDE}{number:04}");
             let folder = home.join(&name);
             let pending = folder.join(PENDING);
-            if !std::fs::exists(&folder).map_err(io_at(&folder))? {
+            // One in which only the beginning of `pending` lies was begun, and nothing was put there yet.
+            let is_free = match home::list(&folder) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => true,
+                names => names.map_err(io_at(&folder))?.iter().map(OsString::as_os_str).eq([OsStr::new("pending.new")]),
+            };
+            if is_free {
                 let Some(fault) = fault else { return Ok(None) };
                 home::make_folder(&folder).map_err(io_at(&folder))?;
                 replace(&RealDisk, &pending, fault.to_string().as_bytes(), Replace::Durable).map_err(io_at(&pending))?;

@@ -137,7 +137,7 @@ impl Note {
     /// # Errors
     /// The note stays. Nothing else is wrong.
     pub fn done(self) -> Result<(), RunError> {
-        remove(&self.path).map_err(|cause| RunError::Home { path: self.path.clone(), cause })
+        remove(&self.path).map_err(|cause| RunError::Home { path: self.path.clone(), cause: home::told(&self.path, cause) })
     }
 
     /// The same where nothing was changed or recorded.
@@ -209,7 +209,7 @@ impl WrittenFile {
 /// The log can't be read, a file or a record can't be written: the note stays, for the next time.
 pub(crate) fn settle(place: &Place, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
     let folder = place.home.join(FOLDER);
-    let at = |cause| RunError::Home { path: folder.clone(), cause };
+    let at = |cause| RunError::Home { path: folder.clone(), cause: home::told(&folder, cause) };
     let mut names = match home::list(&folder) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
         names => names.map_err(at)?,

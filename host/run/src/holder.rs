@@ -50,7 +50,8 @@ impl Holder {
         loop {
             let home = match open(place, options).await {
                 Ok(house) => {
-                    let socket = serve(&house).map_err(|cause| RunError::Home { path: place.home.clone(), cause })?;
+                    let socket = serve(&house)
+                        .map_err(|cause| RunError::Home { cause: home::told(&place.home, cause), path: place.home.clone() })?;
                     return Ok(Self::Here(house, HolderSocket(socket)));
                 }
                 Err(RunError::Held(home)) => home,

@@ -113,6 +113,8 @@ pub struct Round<'a> {
     world: Vec<String>,
     /// Whether the verb is known to have ended by itself.
     ended: bool,
+    /// Whether a record is owed, which whoever opens the home next has to make.
+    is_owed: bool,
     findings: Vec<Finding>,
 }
 
@@ -130,11 +132,6 @@ fn changes(row: &Row, records: &[Value]) -> usize {
 
 fn shown(lab: &Lab, row: &Row) -> String {
     let Some((words, _)) = row.changes else { return String::new() };
-    if words == ["vault-sealed-under"] {
-        let mut command = lab.command(&["credentials".to_owned(), "ls".to_owned()]);
-        let output = command.env_remove("BAILIWICK_PASSPHRASE_FILE").stdin(std::process::Stdio::null()).output();
-        return format!("{:?}", output.map(|output| output.status.code()));
-    }
     let said = lab.say(words);
     if words == ["audit", "verify"] { said.code.to_string() } else { said.out }
 }
@@ -171,7 +168,8 @@ impl Before {
         };
         let first = lab.server().count();
         let (traced, said) = lab.act(row, None, &mut super::trace::Nobody);
-        let mut round = Round { lab, row, before: &before, first, world: before.heard.clone(), ended: false, findings: Vec::new() };
+        let mut round =
+            Round { lab, row, before: &before, first, world: before.heard.clone(), ended: false, is_owed: false, findings: Vec::new() };
         round.ended(&traced, &said, None);
         round.go_on(&said);
         let mut wrong = round.findings;
@@ -190,7 +188,7 @@ impl<'a> Round<'a> {
         lab.put_back(row.start);
         let first = lab.server().count();
         let (traced, said) = lab.act(row, Some(plan), &mut super::trace::Nobody);
-        let mut round = Self { lab, row, before, first, world: before.heard.clone(), ended: true, findings: Vec::new() };
+        let mut round = Self { lab, row, before, first, world: before.heard.clone(), ended: true, is_owed: false, findings: Vec::new() };
         if traced.hit.is_some() {
             round.ended(&traced, &said, Some(plan));
             round.go_on(&said);
@@ -203,7 +201,7 @@ impl<'a> Round<'a> {
     pub fn after_power(lab: &'a Lab, row: &'a Row, before: &'a Before, said: &Said, sent: Vec<String>) -> Vec<Finding> {
         let world = before.heard.iter().cloned().chain(sent).collect();
         let ended = said.code == 0;
-        let mut round = Self { lab, row, before, first: lab.server().count(), world, ended, findings: Vec::new() };
+        let mut round = Self { lab, row, before, first: lab.server().count(), world, ended, is_owed: false, findings: Vec::new() };
         round.go_on(said);
         round.findings
     }
@@ -216,6 +214,9 @@ impl<'a> Round<'a> {
         let records = self.looked_at();
         self.acknowledged(said, &records);
         self.again();
+        if self.is_owed && changes(self.row, &self.lab.records().1) <= self.before.changes {
+            self.find(Wrong::Unrecorded, format!("{} changed something, and the next opening made no record of it", self.row.name));
+        }
         self.closed();
         self.run_after(&records);
         if !self.before.names.is_empty() {
@@ -248,13 +249,12 @@ impl<'a> Round<'a> {
             return;
         };
         let cause = match errno {
-            Errno::NOSPC => "No space left on device",
-            Errno::DQUOT => "quota exceeded",
-            Errno::ROFS => "Read-only file system",
-            _ => "nput/output error",
+            Errno::NOSPC => "no space left on the file system at `",
+            Errno::DQUOT => "a quota of user ",
+            Errno::ROFS => "is mounted read-only",
+            _ => "the disk failed: ",
         };
         let fails = traced.end != End::Code(self.well());
-        // Rights that can't be given are told as what they come to.
         if fails && !said.err.contains(cause) {
             self.find(Wrong::NoCause, format!("{} without `{cause}`: {}", said.code, said.err));
         } else if fails
@@ -310,7 +310,9 @@ impl<'a> Round<'a> {
         if self.row.changes.is_some() {
             let (is_changed, is_recorded) =
                 (shown(self.lab, self.row) != self.before.shown, changes(self.row, records) > self.before.changes);
-            if is_changed && !is_recorded {
+            if is_changed && !is_recorded && self.row.owes {
+                self.is_owed = true;
+            } else if is_changed && !is_recorded {
                 self.find(Wrong::Unrecorded, format!("{} changed something", self.row.name));
             }
             if said.code == 0 && self.ended && !(is_changed && is_recorded) {

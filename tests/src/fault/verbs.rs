@@ -47,6 +47,8 @@ pub struct Row {
     pub input: &'static str,
     /// What shows whether it has changed anything, and the kind of record that says so.
     pub changes: Option<(&'static [&'static str], &'static str)>,
+    /// Whether the change comes before its record, which the next opening of the home makes where the verb was cut off in between.
+    pub owes: bool,
     /// With what it may end when it is done once more, after the fault: some things can't be done twice.
     pub again: &'static [i32],
     /// With what `audit verify` and `ps` may end right after the fault.
@@ -54,7 +56,7 @@ pub struct Row {
 }
 
 const PLAIN: Row =
-    Row { name: "", start: Start::Used, doing: Doing::Verb, words: &[], input: "", changes: None, again: &[0], between: &[0] };
+    Row { name: "", start: Start::Used, doing: Doing::Verb, words: &[], input: "", changes: None, owes: false, again: &[0], between: &[0] };
 
 const LS: &[&str] = &["credentials", "ls"];
 const CHANGED: &str = "credential-changed";
@@ -88,7 +90,14 @@ pub const ROWS: &[Row] = &[
         again: &[0, 2],
         ..PLAIN
     },
-    Row { name: "credentials-revoke", words: &["credentials", "revoke", "near"], changes: Some((LS, CHANGED)), again: &[0, 2], ..PLAIN },
+    Row {
+        name: "credentials-revoke",
+        words: &["credentials", "revoke", "near"],
+        changes: Some((LS, CHANGED)),
+        owes: true,
+        again: &[0, 2],
+        ..PLAIN
+    },
     Row {
         name: "credentials-seal",
         words: &["credentials", "seal", "passphrase"],
