@@ -176,7 +176,7 @@ fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     assert!(matches!(run::restore(&there, &file, Some(&others), None), Err(BackupError::OtherKey(_))));
     // What a process left that died in the middle is in nobody's way.
     fs::create_dir(there.home.with_file_name("home.restoring")).unwrap();
-    fs::write(there.home.with_file_name("home.restoring").join("restoring.new"), b"").unwrap();
+    fs::write(there.home.with_file_name("home.restoring").join("restored.0.0.new"), b"").unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("keys"), b"half").unwrap();
     let restored = run::restore(&there, &file, None, None).unwrap();
     assert_eq!((restored.signer, restored.remembered), (Signer::InBackup, None), "the control");
@@ -358,7 +358,7 @@ fn two_that_restore_into_one_home_at_once_are_not_mixed() {
     fs::write(restoring.join("keys"), "half").unwrap();
     // A folder of that name that no restore has made stays.
     assert!(ends_at(&program, &there, &["restore", word(&file)], 2).contains("home.restoring` is not empty"));
-    fs::write(restoring.join("restoring.new"), "").unwrap();
+    fs::write(restoring.join("restored.0.0.new"), "").unwrap();
     let first = fs::File::open(&restoring).unwrap();
     rustix::fs::flock(&first, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert!(ends_at(&program, &there, &["restore", word(&file)], 1).contains("is just restoring into"));

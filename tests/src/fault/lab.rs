@@ -302,6 +302,10 @@ impl Lab {
                 fs::remove_dir_all(self.home()).expect("it is there");
                 fs::rename(self.folder.join("older"), self.home()).expect("it can be put back");
             }
+            Start::Gone => {
+                well(self.say(&["backup", "monday"]));
+                fs::remove_dir_all(self.home()).expect("it is there");
+            }
             Start::Long => lengthen(&run::Place { home: self.home(), state: self.state() }),
             Start::Damaged => {
                 let segment = self.home().join("journal/00000001.seg");

@@ -17,6 +17,8 @@ pub enum Start {
     Damaged,
     /// A home whose record lies in several segments.
     Long,
+    /// A backup, and no home any more.
+    Gone,
 }
 
 /// How the verb is done.
@@ -151,6 +153,8 @@ pub const ROWS: &[Row] = &[
     },
     Row { name: "keys-rotate-journal", words: &["keys", "rotate", "journal"], changes: Some((ROTATED, "key-rotated")), ..PLAIN },
     Row { name: "keys-rotate-home", words: &["keys", "rotate", "home"], changes: Some((ROTATED, "key-rotated")), ..PLAIN },
+    Row { name: "backup", words: &["backup", "monday"], again: &[0, 2], ..PLAIN },
+    Row { name: "restore", start: Start::Gone, words: &["restore", "monday"], again: &[0, 2], between: &[0, 6], ..PLAIN },
     Row {
         name: "prune-archive",
         start: Start::Long,

@@ -21,8 +21,8 @@ use crate::house::Place;
 
 /// What the name of the folder ends with in which a home is unpacked.
 const UNPACKING: &str = ".restoring";
-/// The file in such a folder that says that a restore has made it. No backup has a file of this name, and the next run would remove it.
-const BEGUN: &str = "restoring.new";
+/// The file in such a folder that says that a restore has made it. No backup has a file of this name, and the next run sweeps it ([`home::sweep`]).
+const BEGUN: &str = "restored.0.0.new";
 /// BOUND: bytes of the public keys in a backup.
 const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 
@@ -147,14 +147,14 @@ impl Unpacking {
     /// It takes the place of the home, which is empty or not there.
     #[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
     fn put(&mut self, home: &Path) -> Result<(), BackupError> {
-        let begun = self.folder.join(BEGUN);
-        fs::remove_file(&begun).and_then(|()| home::sync_folder(&self.folder)).map_err(failed("remove", &begun))?;
         // The system replaces an empty folder, and no other.
         fs::rename(&self.folder, home).map_err(|cause| match cause.kind() {
             io::ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty(home.to_owned()),
             _ => failed("name", home)(cause),
         })?;
         self.is_put = true;
+        // Only now: a restore that is killed before leaves a folder that the next one may remove. If it stays, the next run sweeps it.
+        let _ = fs::remove_file(home.join(BEGUN));
         home::sync_name(home).map_err(failed("sync", home))
     }
 }

@@ -94,20 +94,12 @@ pub fn backup(
     let at = now_ms();
     let file = &outside(&place.home, file)?;
     let proved = prove(place, tell)?;
-    let new = beside(file)?;
+    let new = Aside::begin(file, home::PRIVATE).map_err(failed("make", file))?;
     let taken = write(place, &new, content, passphrase, (&proved, at), tell)?;
     match new.put_first().map_err(failed("name", file))? {
         true => Ok(taken),
         false => Err(BackupError::Exists(file.to_owned())),
     }
-}
-
-/// The file in the making. What a backup of the same name has left that was killed is taken away.
-fn beside(file: &Path) -> Result<Aside, BackupError> {
-    if let (Some(folder), Some(name)) = (file.parent(), file.file_name()) {
-        home::sweep(folder, |left| name == left);
-    }
-    Aside::begin(file, home::PRIVATE).map_err(failed("make", file))
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
@@ -116,18 +108,21 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The file is not there yet, and will not lie in the home. Gives its path without links.
+/// The file is not there yet, and will not lie in the home. Gives its path without links. What a backup of the same name has left that was killed is
+/// taken away.
 fn outside(home: &Path, file: &Path) -> Result<PathBuf, BackupError> {
-    if fs::symlink_metadata(file).is_ok() {
-        return Err(BackupError::Exists(file.to_owned()));
-    }
+    let exists = || BackupError::Exists(file.to_owned());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(failed("find", folder))?;
+    let name = file.file_name().ok_or_else(exists)?;
     match home.canonicalize() {
-        Ok(home) if folder.starts_with(&home) => Err(BackupError::Within(file.to_owned())),
-        Ok(_) => Ok(folder.join(file.file_name().unwrap_or_default())),
-        Err(_) => Err(BackupError::NoLog(home.to_owned())),
+        Ok(home) if folder.starts_with(&home) => return Err(BackupError::Within(file.to_owned())),
+        Ok(_) => {}
+        Err(_) => return Err(BackupError::NoLog(home.to_owned())),
     }
+    home::sweep(&folder, |left| name == left);
+    let file = folder.join(name);
+    if fs::symlink_metadata(&file).is_ok() { Err(exists()) } else { Ok(file) }
 }
 
 /// Proves the record as it is now, and finds out which runs are open at its end.
