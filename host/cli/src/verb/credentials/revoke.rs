@@ -48,11 +48,12 @@ async fn whole(place: &Place, vault: &Local, name: String, revoking: Revoking) -
     if kept.is_err() && !vault.is_revoked(&name)? {
         return Ok(kept?);
     }
-    let is_new = !was_revoked || !known::is_revoked_on_record(place, &name).unwrap_or(false);
-    let record = is_new.then_some(record);
+    let is_on_record = || was_revoked && known::is_revoked_on_record(place, &name).unwrap_or(false);
+    let is_new = !is_on_record();
     let shown = words::safe(&name);
     let ended = match Home::take(place).await {
-        Ok(home) => home.take_back(revoking, record).await.map_err(CliError::from),
+        // Taking the home may have put there what was owed.
+        Ok(home) => home.take_back(revoking, (!is_on_record()).then_some(record)).await.map_err(CliError::from),
         Err(err) => Err(err),
     };
     // Once it is on the record, nothing is owed. Where it is not, the next opening puts it there.
