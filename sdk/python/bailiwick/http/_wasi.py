@@ -48,7 +48,7 @@ def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[
         while waiting and len(calls) < room:
             index, request = waiting.popleft()
             try:
-                calls.append(Call(index, request))
+                calls.append(Call(index, request, was_alone=not calls))
             except RequestException as err:
                 if wants_room(err) and calls:
                     # BOUND: the room only shrinks, and with nothing in flight there is nothing to wait for.
@@ -70,8 +70,9 @@ def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[
             if answer is None:
                 continue
             still.remove(call)
-            if isinstance(answer, Exception) and wants_room(answer) and still:
-                room = min(room, len(still))
+            # The others that took its room may have ended since, and their ends have come before this.
+            if isinstance(answer, Exception) and wants_room(answer) and (still or not call.was_alone):
+                room = min(room, max(1, len(still)))
                 waiting.appendleft((call.index, call.request))
             else:
                 yield call.index, answer
@@ -96,8 +97,8 @@ def what_happened(calls: list["Call"]) -> dict["Call", bool]:
 class Call:
     """One of several requests in flight."""
 
-    def __init__(self, index: int, request: Prepared) -> None:
-        self.index, self.request, self.head = index, request, Head(request)
+    def __init__(self, index: int, request: Prepared, was_alone: bool) -> None:
+        self.index, self.request, self.was_alone, self.head = index, request, was_alone, Head(request)
         self.body: Body | None = None
         self.read: list[bytes] = []
         self.length = 0

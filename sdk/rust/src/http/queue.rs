@@ -21,7 +21,7 @@ impl Queue {
     }
 
     /// Takes one back that the host had no room for, to be sent when one of the `others` in flight is over. Whether it
-    /// did: with no others there is nothing to wait for.
+    /// did: if there were none when it was sent either, there is nothing to wait for.
     ///
     /// BOUND: `others` is less than there was room for, so each that is taken back lowers that, and no more are taken back
     /// than were ever to be in flight.

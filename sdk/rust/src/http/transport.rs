@@ -32,7 +32,7 @@ pub(super) fn send_each(requests: Vec<(usize, Request)>, in_flight: usize, each:
     loop {
         while let Some((index, request)) = queue.next(calls.len()) {
             match Head::of(&request) {
-                Ok(head) => calls.push((index, Call::Head { head, request })),
+                Ok(head) => calls.push((index, Call::Head { head, request, was_alone: calls.is_empty() })),
                 Err(err) if err.wants_room() && queue.take_back(index, request, calls.len()) => {}
                 Err(err) => each(index, Err(err)),
             }
@@ -52,9 +52,10 @@ fn step_each(calls: Vec<(usize, Call)>, queue: &mut Queue, each: &mut dyn FnMut(
     for ((index, call), happened) in calls.into_iter().zip(happened) {
         match call.step(happened) {
             Step::Again(call) => still.push((index, call)),
-            Step::NoRoom(request, err) => {
+            Step::NoRoom { request, err, was_alone } => {
                 others -= 1;
-                if !queue.take_back(index, request, others) {
+                // The others that took its room may have ended since, and their ends have come before this.
+                if !queue.take_back(index, request, others.max(usize::from(!was_alone))) {
                     each(index, Err(err));
                 }
             }
@@ -98,14 +99,14 @@ enum Happened {
 
 /// One of several requests in flight.
 enum Call {
-    Head { head: Head, request: Request },
+    Head { head: Head, request: Request, was_alone: bool },
     Body { status: StatusCode, headers: HeaderMap, body: Incoming, read: Vec<u8>, body_bytes_max: usize },
 }
 
 enum Step {
     Again(Call),
     /// The host had no room for it; nothing of it has been sent.
-    NoRoom(Request, Error),
+    NoRoom { request: Request, err: Error, was_alone: bool },
     Done(Result<Response, Error>),
 }
 
@@ -124,11 +125,11 @@ impl Call {
             Happened::Ready => {}
         }
         match self {
-            Self::Head { head, request } => match head.open() {
+            Self::Head { head, request, was_alone } => match head.open() {
                 Ok((status, headers, body, body_bytes_max)) => {
                     Step::Again(Self::Body { status, headers, body, read: Vec::new(), body_bytes_max })
                 }
-                Err(err) if err.wants_room() => Step::NoRoom(request, err),
+                Err(err) if err.wants_room() => Step::NoRoom { request, err, was_alone },
                 Err(err) => Step::Done(Err(err)),
             },
             Self::Body { status, headers, body, mut read, body_bytes_max } => match body.stream.read(CHUNK_BYTES) {
