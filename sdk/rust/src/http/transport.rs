@@ -106,7 +106,11 @@ enum Call {
 enum Step {
     Again(Call),
     /// The host had no room for it; nothing of it has been sent.
-    NoRoom { request: Request, err: Error, was_alone: bool },
+    NoRoom {
+        request: Request,
+        err: Error,
+        was_alone: bool,
+    },
     Done(Result<Response, Error>),
 }
 
