@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use effect::Grants;
@@ -15,9 +15,7 @@ use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 
-fn both(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
+use crate::damaged::both;
 
 #[track_caller]
 fn ends_at(program: &Program, place: &Place, args: &[&str], code: i32) -> String {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use journal::{Journal, Options, log_run};
@@ -16,21 +16,12 @@ use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 use tests::tools::root;
 
+use crate::damaged::{both, ends};
+
 /// Where homes of earlier forms are kept, a folder each.
 const KEPT: &str = "tests/homes";
 /// Names of a home that are derived, locks, or what was compiled: not kept.
 const NOT_KEPT: [&str; 7] = ["cache", "cache.key", "build", "lock", "vault.lock", "trust.lock", "host.sock"];
-
-fn both(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-#[track_caller]
-fn ends(program: &Program, args: &[&str], code: i32) -> String {
-    let output = program.run(args);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
-    both(&output)
-}
 
 /// Every file beneath a folder with its content.
 fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

@@ -1,22 +1,12 @@
 //! `keys rotate`: the record goes on under its name, what was sealed opens, and copies verify with the old key and with the new one.
 
 use std::fs;
-use std::process::Output;
 
 use effect::Grants;
 use tests::guests::guest;
 use tests::program::{Program, config};
 
-fn both(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-#[track_caller]
-fn ends(program: &Program, args: &[&str], code: i32) -> String {
-    let output = program.run(args);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
-    both(&output)
-}
+use crate::damaged::{both, ends};
 
 #[test]
 fn a_rotated_home_goes_on_and_its_copies_verify_with_the_old_key_and_the_new() {

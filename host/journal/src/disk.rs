@@ -1,12 +1,13 @@
 //! Every change of a file goes through here, so that a test can make any one of them fail.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use home::{Access, Ground};
 use rustix::fs::FallocateFlags;
+use sha2::{Digest as _, Sha256};
 
 use crate::wire::wide;
 
@@ -164,4 +165,15 @@ fn read(file: io::Result<File>, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(Some(bytes))
+}
+
+/// Takes the rest of a file into a digest. Gives how many bytes that was.
+pub(crate) fn hash_file(mut file: &File, hasher: &mut Sha256) -> io::Result<u64> {
+    let (mut piece, mut bytes) = (vec![0; 256 << 10], 0);
+    loop {
+        let read = file.read(&mut piece)?;
+        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { return Ok(bytes) };
+        hasher.update(read);
+        bytes += wide(read.len());
+    }
 }

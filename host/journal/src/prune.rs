@@ -7,7 +7,6 @@
 //! What this does not do: it does not decide which segments may go. That is `gate`'s.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use home::Access;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::{self, Base};
-use crate::disk::{Disk, RealDisk, Replace, read_own, replace};
+use crate::disk::{Disk, RealDisk, Replace, hash_file, read_own, replace};
 use crate::err::{AppendError, Broken, Fault, FaultKind, OpenError};
 use crate::ids::{Position, log_run};
 use crate::journal::Journal;
@@ -26,7 +25,6 @@ use crate::open::base_of;
 use crate::scan::Found;
 use crate::segment;
 use crate::walk::{Head, Signatures, Walker, walk};
-use crate::wire::wide;
 
 /// What is to be taken away.
 #[derive(Clone, Debug)]
@@ -312,18 +310,8 @@ fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
 
 fn hash(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
-    take_in(&home::open(path, Access::Read)?, &mut hasher)?;
+    hash_file(&home::open(path, Access::Read)?, &mut hasher)?;
     Ok(hasher.finalize().into())
-}
-
-fn take_in(mut file: &File, hasher: &mut Sha256) -> io::Result<u64> {
-    let (mut piece, mut bytes) = (vec![0; 256 << 10], 0);
-    loop {
-        let read = file.read(&mut piece)?;
-        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { return Ok(bytes) };
-        hasher.update(read);
-        bytes += wide(read.len());
-    }
 }
 
 /// How many bytes go, and their digest.
@@ -332,7 +320,7 @@ fn sum(cut: &Cut) -> Result<(u64, Digest), PruneError> {
     for number in &cut.numbers {
         let path = segment::path(&cut.folder, *number);
         let file = home::open(&path, Access::Read).map_err(io_at(&path))?;
-        bytes += take_in(&file, &mut hasher).map_err(io_at(&path))?;
+        bytes += hash_file(&file, &mut hasher).map_err(io_at(&path))?;
     }
     Ok((bytes, Digest::from_bytes(hasher.finalize().into())))
 }

@@ -4,7 +4,6 @@
 //! record names that folder with its digest. Nothing is deleted. The whole part before the cut stays where it is and verifies as before.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::Base;
 use crate::custody::{self, Custody, Missing};
-use crate::disk::{Disk, RealDisk, Replace, read_own, replace};
+use crate::disk::{Disk, RealDisk, Replace, hash_file, read_own, replace};
 use crate::err::{Fault, FaultKind, OpenError};
 use crate::frame::HEADER_BYTES;
 use crate::hold::{hold, io_at};
@@ -256,18 +255,8 @@ impl Aside {
     fn sum(&self) -> io::Result<(u64, Digest)> {
         let (mut bytes, mut hasher) = (0, Sha256::new());
         for number in segment::list(&self.folder)? {
-            bytes += hash(&home::open(&segment::path(&self.folder, number), Access::Read)?, &mut hasher)?;
+            bytes += hash_file(&home::open(&segment::path(&self.folder, number), Access::Read)?, &mut hasher)?;
         }
         Ok((bytes, Digest::from_bytes(hasher.finalize().into())))
-    }
-}
-
-fn hash(mut file: &File, hasher: &mut Sha256) -> io::Result<u64> {
-    let (mut piece, mut bytes) = (vec![0; 256 << 10], 0);
-    loop {
-        let read = file.read(&mut piece)?;
-        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { return Ok(bytes) };
-        hasher.update(read);
-        bytes += wide(read.len());
     }
 }
