@@ -236,7 +236,7 @@ fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_to
     let place = program.place();
     let said = run::TrustSaid { path: "/x".to_owned(), change: run::TrustChange::Untrusted { config: effect::Digest::of(b"x") } };
     let record = said.record(&run::own_principal(), 7);
-    let target = program.folder().join("target");
+    let target = program.folder().join("target.lock");
     std::fs::write(&target, b"old").unwrap();
     let files = [run::FileChange { path: &target, bytes: b"new", mode: home::SHARED, lock: None }];
     let note = run::Note::begin(place, run::First::Record, &record, &files).unwrap();
@@ -258,6 +258,40 @@ fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_to
     drop(note);
     open(place);
     assert_eq!((std::fs::read(&target).unwrap(), changes(&place.home)), (b"somebody else's".to_vec(), 0));
+}
+
+/// A note could be made by whoever can put a file into the home; a backup that was made by somebody else has none.
+#[test]
+fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others() {
+    let program = begin(&CASES[6]);
+    let place = program.place();
+    let said = run::TrustSaid { path: "/x".to_owned(), change: run::TrustChange::Untrusted { config: effect::Digest::of(b"x") } };
+    let record = said.record(&run::own_principal(), 7);
+    let append = || {
+        let (journal, _) = journal::Journal::open(&place.home, Some(&place.state), journal::Options::default()).unwrap();
+        journal.append(journal::log_run(), record.to_bytes(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
+        journal.close().unwrap();
+    };
+    append();
+    let targets = ["profile", "inner.lock"].map(|name| program.folder().join(name));
+    std::fs::create_dir(place.home.join("inner")).unwrap();
+    std::fs::set_permissions(place.home.join("inner"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    for (path, may_be) in [
+        (targets[0].clone(), false),
+        (place.home.join("inner/../../profile"), false),
+        (targets[1].clone(), true),
+        (place.home.join("inner/list"), true),
+    ] {
+        let files = [run::FileChange { path: &path, bytes: b"new", mode: home::SHARED, lock: None }];
+        let note = run::Note::begin(place, run::First::Record, &record, &files).unwrap();
+        let backup = || run::backup(place, &program.folder().join("monday"), run::Content::WithKeys, None, &mut |_| {});
+        let refused = backup();
+        assert!(matches!(refused, Err(run::BackupError::ChangePending)), "{refused:?}");
+        append();
+        drop(note);
+        open(place);
+        assert_eq!((path.exists(), changes(&place.home)), (may_be, 0), "{}", path.display());
+    }
 }
 
 /// A whole rotation by an agent, killed at that call. Whether its record is there then, and which value the vault has.

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -184,14 +184,24 @@ impl WrittenFile {
         })
     }
 
+    /// SECURITY: a note is a file like any other, so it names a file of the home, or a list of what was accepted, and nothing else.
     fn path(&self, home: &Path) -> Option<PathBuf> {
-        Some(home.join(OsString::from_vec(STANDARD.decode(&self.path).ok()?)))
+        let path = PathBuf::from(OsString::from_vec(STANDARD.decode(&self.path).ok()?));
+        let is_of_home = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let is_list = path.is_absolute() && path.extension().is_some_and(|extension| extension == "lock");
+        (is_of_home || is_list).then(|| home.join(path))
+    }
+
+    /// The lock under which the file is changed.
+    fn lock_path(&self, home: &Path) -> Option<PathBuf> {
+        let name = self.lock.as_ref().filter(|name| !name.contains('/') && name.ends_with(".lock"));
+        name.map(|name| home.join(name))
     }
 
     /// Puts what the change gives it in place, unless somebody has changed the file since.
     fn finish(&self, home: &Path) -> io::Result<()> {
         let (Some(path), Ok(bytes)) = (self.path(home), STANDARD.decode(&self.bytes)) else { return Ok(()) };
-        let _lock = self.lock.as_ref().map(|name| home::lock(&home.join(name), "changes a file of the home")).transpose()?;
+        let _lock = self.lock_path(home).map(|path| home::lock(&path, "changes a file of the home")).transpose()?;
         if content(&path)? != self.before {
             return Ok(());
         }
@@ -200,6 +210,14 @@ impl WrittenFile {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
         }
+    }
+}
+
+/// Whether a change is not yet whole, or was cut off.
+pub(crate) fn is_pending(home: &Path) -> io::Result<bool> {
+    match home::list(&home.join(FOLDER)) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
+        names => Ok(names?.iter().any(|name| name.to_str().is_some_and(is_name))),
     }
 }
 

@@ -215,6 +215,9 @@ fn backup_advice(err: &run::BackupError) -> Option<String> {
         BackupError::Form(err) => return Some(form_advice(err)),
         BackupError::Key(_) => "put it back from a copy of the home: nothing else opens this record",
         BackupError::Busy(_) => "wait until it has ended",
+        BackupError::ChangePending => {
+            "say it again in a moment; one that was cut off is finished by whatever opens the home next, such as a run"
+        }
         BackupError::File { .. } | BackupError::Unread(_) | BackupError::Changed(_) | BackupError::Passphrase(_) | BackupError::Random => {
             return None;
         }

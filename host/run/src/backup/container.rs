@@ -216,8 +216,14 @@ mod tests {
 
     #[test]
     fn a_file_that_no_backup_has_is_not_taken_out_of_one() {
-        for (name, is_taken) in [("keys", true), ("cache.key", false), ("cache/aa.cwasm", false), ("vault.lock", false), ("../keys", false)]
-        {
+        for (name, is_taken) in [
+            ("keys", true),
+            ("cache.key", false),
+            ("cache/aa.cwasm", false),
+            ("vault.lock", false),
+            ("changes/0123456789abcdef", false),
+            ("../keys", false),
+        ] {
             let mut taken = Vec::new();
             let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
                 taken.push(name.to_owned());

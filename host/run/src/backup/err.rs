@@ -45,6 +45,9 @@ pub enum BackupError {
     /// Something was changed while it was read.
     #[error("{0} while it was read: say it again")]
     Changed(&'static str),
+    /// A change of an operator or an agent is not yet whole: its note is there.
+    #[error("a change of a credential, of trust or of an acceptance is under way in the home, or was cut off")]
+    ChangePending,
     /// The backup would lie in the home that it is of.
     #[error("`{}` lies in the home itself, which would be in the backup then", .0.display())]
     Within(PathBuf),
@@ -104,6 +107,7 @@ impl BackupError {
             | Self::Busy(_)
             | Self::Key(_)
             | Self::Changed(_)
+            | Self::ChangePending
             | Self::Newer(_)
             | Self::Form(_)
             | Self::Random => 1,

@@ -3,7 +3,10 @@
 use super::MARK;
 
 /// Names in a home that are derived, compiled or only of use to processes.
-const NOT_KEPT: &[&str] = &["build", "cache", "cache.key", "host.sock", "journal.damaged", "journal.index", "journal.touched", "lock"];
+///
+/// SECURITY: notes of changes (`changes`) are not in a backup. They say what files will hold, and the next opening writes that.
+const NOT_KEPT: &[&str] =
+    &["build", "cache", "cache.key", "changes", "host.sock", "journal.damaged", "journal.index", "journal.touched", "lock"];
 /// Folders of which a backup has some files, put in at a moment of their own.
 const KEPT_IN_PART: &[&str] = &["components", "journal"];
 
@@ -56,7 +59,9 @@ mod tests {
     fn no_backup_has_compiled_code_or_the_key_that_vouches_for_it() {
         assert!(["journal/00000001.seg", "components/aa.wasm", "set-aside-0001/00000001.seg", "vault"].into_iter().all(is_kept));
         assert!(
-            ["cache/aa.cwasm", "build/x/y", "cache.key", "vault.lock", "journal.index", "restored"].into_iter().all(|name| !is_kept(name))
+            ["cache/aa.cwasm", "build/x/y", "changes/0123456789abcdef", "cache.key", "vault.lock", "journal.index", "restored"]
+                .into_iter()
+                .all(|name| !is_kept(name))
         );
     }
 }

@@ -277,6 +277,10 @@ impl<W: io::Write> Put<'_, W> {
         if journal::base(self.home, Some(&proved.key)).map_err(BackupError::Damaged)? != proved.base {
             return Err(BackupError::Changed("the beginning of the record was taken away"));
         }
+        // Its record may be in the backup, and the change not, or the other way round.
+        if crate::change::is_pending(self.home).map_err(failed("look at", self.home))? {
+            return Err(BackupError::ChangePending);
+        }
         // Keys that were rotated in between would not fit the others.
         if self.small("home.key")? != home_key || self.small("journal.key")? != journal_key {
             return Err(BackupError::Changed("a key of the home was rotated"));
