@@ -144,6 +144,41 @@ fn l3_lost_and_wrong_keys_are_said_where_something_runs_by_doctor_and_by_verify(
     }
 }
 
+/// What runs have sealed is evidence as well: who takes the keys of it away is noticed.
+#[test]
+fn l3_keys_of_runs_that_were_overwritten_are_no_keys_that_were_forgotten() {
+    let program = ran();
+    ends(&program, &["run", "exits-with", "--durable", "--", "0"], 0);
+    ends(&program, &["run", "exits-with", "--durable", "--", "0"], 0);
+    let keys = program.place().home.join("keys");
+    let right = fs::read(&keys).unwrap();
+    assert_eq!(right.len() % 128, 0);
+    assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"), "the control");
+    let with = |slot: usize, byte: &dyn Fn(u8) -> u8| {
+        let mut bytes = right.clone();
+        bytes[slot * 128..(slot + 1) * 128].iter_mut().for_each(|at| *at = byte(*at));
+        fs::write(&keys, bytes).unwrap();
+    };
+    let slots = right.len() / 128;
+    assert!(slots >= 3, "{slots}");
+    for slot in 1..slots {
+        with(slot, &|_| 0);
+        let said = ends(&program, &["audit", "verify"], 6);
+        assert!(said.contains("OVERWRITTEN for 1 of") && said.contains("the record says so of 0"), "{slot}: {said}");
+        with(slot, &|at| at ^ 1);
+        let said = ends(&program, &["audit", "verify"], 6);
+        assert!(said.contains("has something else in place of the keys of 1 run"), "{slot}: {said}");
+    }
+    fs::write(&keys, right).unwrap();
+    assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
+    // Who has lost them, and goes on without them by a word on the record, has a whole record.
+    fs::remove_file(&keys).unwrap();
+    ends(&program, &["audit", "verify"], 6);
+    ends(&program, &["audit", "accept-rollback"], 0);
+    ends(&program, &["run", "exits-with", "--durable", "--", "0"], 0);
+    assert!(ends(&program, &["audit", "verify"], 0).contains("OVERWRITTEN for 3 of"));
+}
+
 #[test]
 fn l1_a_home_in_memory_works_and_doctor_says_that_it_does_not_last() {
     let program = ran();

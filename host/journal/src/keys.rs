@@ -186,6 +186,11 @@ impl KeyFile {
         })
     }
 
+    /// Whether a slot that is there was overwritten with zeros.
+    pub(crate) fn is_forgotten(&self, slot: u64) -> io::Result<bool> {
+        Ok(self.slot(slot)? == [0; SLOT_BYTES])
+    }
+
     /// The run's key, or nothing when the slot was forgotten, is damaged or is another run's.
     pub(crate) fn key(&self, home: &HomeKey, run: RunId, slot: u64) -> Option<RunKey> {
         home.unwrap(&self.slot(slot).ok()?, run, slot)

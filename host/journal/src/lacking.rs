@@ -8,15 +8,19 @@ use std::path::Path;
 
 use effect::RunId;
 
-use crate::keys::{KeyFile, run_keys_path};
+use crate::keys::{HomeKey, KeyFile, run_keys_path};
 
 /// What a folder has of the keys that its log needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunKeys {
     /// Places for keys that the log knows of.
     pub places: u64,
     /// Those of them that are not here.
     pub lacking: u64,
+    /// Runs with sealed payloads whose key was forgotten: its place was overwritten with zeros.
+    pub forgotten: u64,
+    /// Runs with sealed payloads in whose place something else is than their key.
+    pub damaged: u64,
 }
 
 fn open(home: &Path) -> io::Result<Option<KeyFile>> {
@@ -26,10 +30,25 @@ fn open(home: &Path) -> io::Result<Option<KeyFile>> {
     }
 }
 
-/// What a folder has of so many places. `None` where it has no file of keys at all.
-pub(crate) fn count(home: &Path, places: u64) -> io::Result<Option<RunKeys>> {
+/// What a folder has of so many places, and of the keys of these runs. `None` where it has no file of keys at all. Without the key of the home, only
+/// whose key is in a place can be seen.
+pub(crate) fn count(home: &Path, places: u64, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Option<RunKeys>> {
     let Some(keys) = open(home)? else { return Ok(None) };
-    Ok(Some(RunKeys { places, lacking: places.saturating_sub(keys.slots()?) }))
+    let there = keys.slots()?;
+    let home_key = HomeKey::load(home).ok();
+    let mut found = RunKeys { places, lacking: places.saturating_sub(there), ..RunKeys::default() };
+    for (run, slot) in needed.filter(|(_, slot)| *slot < there) {
+        let is_key = match &home_key {
+            Some(home_key) => keys.key(home_key, run, slot).is_some(),
+            None => keys.holds(run, slot)? && !keys.is_forgotten(slot)?,
+        };
+        match is_key {
+            true => {}
+            false if keys.is_forgotten(slot)? => found.forgotten += 1,
+            false => found.damaged += 1,
+        }
+    }
+    Ok(Some(found))
 }
 
 /// Those of these runs whose key is not in its place, in order. One that was forgotten is not among them.

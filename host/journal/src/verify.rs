@@ -155,7 +155,7 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
     let checked = check((home, with), &key, known, each, &mut report);
     let checked = checked.and_then(|()| other(home, state, key.log()));
     report.end_with(checked);
-    match keys_fault(home, &numbers, report.key_slots) {
+    match keys_fault(home, &numbers, (report.key_slots, report.run_keys)) {
         Ok(keys) => report.keys = keys,
         Err(unread) => drop(report.fault.get_or_insert(fault_at(Position::start(), FaultKind::Unreadable(unread)))),
     }
@@ -184,7 +184,7 @@ fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
 }
 
 /// What is wrong with the keys of a home, in words.
-fn keys_fault(home: &Path, numbers: &[u32], needed: u64) -> Result<Option<String>, Unread> {
+fn keys_fault(home: &Path, numbers: &[u32], (needed, found): (u64, Option<RunKeys>)) -> Result<Option<String>, Unread> {
     // What is remembered of the log was compared already.
     if let Err(err) = custody::look_checked(home, None, numbers) {
         return match trouble_of(&err) {
@@ -193,13 +193,17 @@ fn keys_fault(home: &Path, numbers: &[u32], needed: u64) -> Result<Option<String
         };
     }
     let path = keys::run_keys_path(home);
-    let there = match KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())) {
-        Ok(there) => there,
-        Err(cause) => return Err(Unread::new(&path, cause)),
+    KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(|cause| Unread::new(&path, cause))?;
+    // Without the file, all of them are lacking.
+    let RunKeys { lacking, damaged, .. } = found.unwrap_or(RunKeys { lacking: needed, ..RunKeys::default() });
+    let words = |count: u64, what: &str| {
+        format!("`{}` {what} {count} {}: what was sealed in those can't be opened", path.display(), if count == 1 { "run" } else { "runs" })
     };
-    let lacking = needed.saturating_sub(there);
-    let words = || format!("`{}` lacks {lacking} keys of runs: what was sealed in those can't be opened", path.display());
-    Ok((lacking > 0).then(words))
+    Ok(match (lacking, damaged) {
+        (0, 0) => None,
+        (0, damaged) => Some(words(damaged, "has something else in place of the keys of")),
+        (lacking, _) => Some(words(lacking, "lacks the keys of")),
+    })
 }
 
 impl Report {
@@ -330,7 +334,8 @@ fn check(
     report.not_ended.sort_unstable();
     report.key_slots = walker.key_slots;
     // What can't be read of them is no fault of the record.
-    report.run_keys = lacking::count(folder, walker.key_slots).ok().flatten();
+    let needed = walker.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?)));
+    report.run_keys = lacking::count(folder, walker.key_slots, needed).ok().flatten();
     let end = walked?;
     // A rotation that was cut off before its new key was in its place has nothing after it, and is completed by the next opening.
     if let Some((at, from)) = other_key.filter(|(_, from)| report.size > *from) {

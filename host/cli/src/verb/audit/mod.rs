@@ -4,6 +4,7 @@ mod accept_rollback;
 mod cut;
 mod diff;
 mod reanchor;
+mod run_keys;
 mod show;
 mod touched;
 mod verify;

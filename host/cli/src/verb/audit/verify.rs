@@ -11,6 +11,7 @@ use journal::{FaultKind, Leaf, Position, PublicKey, SignerEvidence, log_run};
 use serde::Serialize;
 
 use super::cut::Cut;
+use super::run_keys::Keys;
 use crate::agent::read_bounded;
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, STATE_LOST};
@@ -95,24 +96,6 @@ struct Fault {
     kind: FaultKind,
 }
 
-#[derive(Serialize)]
-struct Keys {
-    /// Places for keys that the record knows of.
-    places: u64,
-    /// Those of them that are not here.
-    lacking: u64,
-}
-
-impl Keys {
-    fn line(&self) -> Option<String> {
-        let (lacking, runs) = (words::count(self.lacking), words::many(self.places, "run", "runs"));
-        let words = || {
-            format!("  keys        NOT HERE for {lacking} of {runs}: the home was copied while it was in use, the keys before the record")
-        };
-        (self.lacking > 0).then(words)
-    }
-}
-
 /// What this version of the program proves without knowing what it says.
 #[derive(Default, Serialize)]
 struct Unread {
@@ -193,7 +176,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let mut order: Option<(Position, OrderFault)> = None;
     let mut own = false;
     let cut = cut_runs(args.with.as_deref().unwrap_or(&folder), key.as_ref());
-    let (mut reanchored, mut cuts, mut end_was_lost) = (Vec::new(), Vec::new(), false);
+    let (mut reanchored, mut cuts, mut end_was_lost, mut forgotten) = (Vec::new(), Vec::new(), false, 0);
     let mut unread = Unread::of(&folder);
     let mut screen = Screen::new();
     let mut each = |leaf: &Leaf<'_>| {
@@ -207,6 +190,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
             match record {
                 Record::Reanchored(record) => reanchored.push(reanchor(&folder, record)),
                 Record::Pruned(record) => cuts.push(record),
+                Record::PayloadsForgotten(record) => forgotten += record.runs,
                 Record::RollbackAccepted(_) => end_was_lost = true,
                 _ => {}
             }
@@ -233,6 +217,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         begins.is_recorded = end_was_lost || !reanchored.is_empty() || cuts.iter().any(|cut| begins.is_of(cut));
         // An archive ends before the record of its own cut. What goes on has it.
         result.holds &= begins.is_recorded || args.folder.is_some();
+    }
+    if let Some(keys) = &mut result.run_keys {
+        keys.recorded = forgotten;
+        // An auditor's copy may have its keys overwritten on purpose, and a person may have gone on without keys that were lost.
+        result.holds &= !keys.is_taken() || args.folder.is_some() || end_was_lost || !reanchored.is_empty();
     }
     // What was set aside belongs to what was recorded.
     result.holds &= reanchored.iter().all(|part| part.kept);
@@ -303,7 +292,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         reanchored: Vec::new(),
         newer: None,
         keys: report.keys,
-        run_keys: report.run_keys.map(|keys| Keys { places: keys.places, lacking: keys.lacking }),
+        run_keys: report.run_keys.map(Keys::from),
         begins: report.base.map(Cut::from),
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
@@ -331,7 +320,8 @@ fn print(result: &Verified) -> Result<(), CliError> {
     if let Some(order) = &result.order {
         out::line(&format!("  order       record {} of run {} ({} of the log): {}", order.seq, order.run, order.record, order.what))?;
     }
-    result.run_keys.iter().filter_map(Keys::line).try_for_each(|line| out::line(&line))?;
+    let of_keys = result.run_keys.iter().flat_map(|keys| keys.lines(result.keys.is_some()));
+    of_keys.into_iter().try_for_each(|line| out::line(&line))?;
     result.newer.iter().flat_map(Unread::lines).try_for_each(|line| out::line(&line))?;
     for it in &result.reanchored {
         let was = it.was_size.map_or_else(|| "no".to_owned(), words::count);
