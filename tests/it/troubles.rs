@@ -121,7 +121,7 @@ fn a_disk_without_room_for_a_log_or_mounted_read_only_is_named_as_such() {
     let Some(disk) = InMemory::at(&journal, "16k") else { return not_here("this user may not mount") };
     let run = || program.run(&["run", "exits-with", "--trust", "--", "0"]);
     let words = said(&run());
-    let cause = format!("no space left on the file system at `{}`: 64.0 KiB needed, ", journal.display());
+    let cause = format!("no space left on the file system at `{}`: 65.5 kB needed, ", journal.display());
     assert!(words.contains(&cause) && words.contains("help: free space there"), "{words}");
     disk.remount("size=64m");
     assert_eq!(run().status.code(), Some(0), "the control");

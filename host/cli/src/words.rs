@@ -31,16 +31,9 @@ pub(crate) fn many(number: u64, one: &str, more: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {more}", count(number)) }
 }
 
-/// `18.2 MB`: powers of ten, as disks are sold.
+/// `18.2 MB`.
 pub(crate) fn bytes(number: u64) -> String {
-    const UNITS: &[(u64, &str)] = &[(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
-    match UNITS.iter().find(|(size, _)| number >= *size) {
-        Some((size, unit)) => {
-            let tenths = number / (size / 10);
-            format!("{}.{} {unit}", count(tenths / 10), tenths % 10)
-        }
-        None => format!("{number} B"),
-    }
+    home::size(number)
 }
 
 /// `1.84 s`.

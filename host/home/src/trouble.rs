@@ -169,22 +169,16 @@ fn no_space(place: &Path, bytes: Option<u64>) -> String {
     format!("no space left {at}: {needed}{} free", size(free))
 }
 
-/// A number of bytes for people: with one digit after the point, in a unit in which it has one to four before it.
+/// A number of bytes for people, `18.2 MB`: powers of ten, as disks are sold.
 pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
+    const UNITS: [(u64, &str); 4] = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes / (unit / 10);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
     }
-    let mut tenths = bytes.saturating_mul(10) / 1024;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while tenths >= 10_240
-        && let Some(next) = units.next()
-    {
-        tenths /= 1024;
-        unit = Some(next);
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&"KiB"))
 }
 
 /// What this user lacks: the first folder on the way that it may not enter, or the file itself.
@@ -268,9 +262,9 @@ mod tests {
     fn a_full_file_system_says_how_much_is_needed_and_free() {
         let err = told_of(Path::new("/"), 64 << 20, Errno::NOSPC.into());
         let text = err.to_string();
-        assert!(text.starts_with("no space left on the file system at `/`: 64.0 MiB needed, ") && text.ends_with(" free"), "{text}");
-        assert_eq!([size(0), size(1023), size(1024), size(1536), size(64 << 20)], ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "64.0 MiB"]);
-        assert_eq!([size(10_239 << 10), size(3 << 40)], ["9.9 MiB", "3.0 TiB"]);
+        assert!(text.starts_with("no space left on the file system at `/`: 67.1 MB needed, ") && text.ends_with(" free"), "{text}");
+        assert_eq!([size(0), size(999), size(1000), size(1999), size(64 << 20)], ["0 B", "999 B", "1.0 kB", "1.9 kB", "67.1 MB"]);
+        assert_eq!([size(9_999_999), size(3 << 40)], ["9.9 MB", "3.2 TB"]);
     }
 
     #[test]

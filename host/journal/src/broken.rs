@@ -78,9 +78,4 @@ impl Broken {
     pub(crate) fn full() -> Self {
         Self { step: Step::Number, path: None, cause: None }
     }
-
-    /// Whether the disk is full: the one cause that an operator can remove without looking further.
-    pub fn is_disk_full(&self) -> bool {
-        self.cause.as_ref().is_some_and(|cause| matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-    }
 }

@@ -139,12 +139,6 @@ impl Note {
     pub fn done(self) -> Result<(), RunError> {
         remove(&self.path).map_err(|cause| RunError::Home { path: self.path.clone(), cause: home::told(&self.path, cause) })
     }
-
-    /// The same where nothing was changed or recorded.
-    pub fn given_up(self) {
-        // If it stays, the next opening finds no record of it, and removes it.
-        let _ = remove(&self.path);
-    }
 }
 
 /// What agents change in the vault of a home.

@@ -83,6 +83,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
+/// What a home takes of the disk, in bytes, as far as its folders can be listed.
+pub(super) fn taken(home: &Path) -> u64 {
+    let mut sums = BTreeMap::new();
+    // What can't be listed is said by the other rows of `doctor --home`.
+    let _ = add(home, Path::new(""), 0, &mut sums);
+    sums.values().map(|(bytes, _)| bytes).sum()
+}
+
 fn add(home: &Path, within: &Path, depth: usize, sums: &mut BTreeMap<usize, (u64, u64)>) -> Result<(), CliError> {
     let folder = home.join(within);
     let names = match home::list(&folder) {

@@ -202,7 +202,8 @@ fn everybody_who_waits_for_a_failed_batch_is_told_why() {
     assert!(!tickets.is_empty());
     for appended in tickets {
         let broken: Broken = appended.ticket.wait_blocking().unwrap_err();
-        assert_eq!((broken.step, broken.is_disk_full()), (Step::Write, true));
+        assert_eq!(broken.step, Step::Write);
+        assert_eq!(broken.cause.as_ref().map(|cause| cause.kind()), Some(std::io::ErrorKind::StorageFull));
     }
     assert_eq!(journal.size(), 0);
 }

@@ -305,7 +305,7 @@ fn space(place: &Place) -> Row {
     let there = place.home.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let Ok(disk) = rustix::fs::statvfs(there) else { return row("space", State::Warn, "could not be found out") };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let used = used(&place.home, 0);
+    let used = crate::verb::home::taken(&place.home);
     let words = format!("{} free, {} taken by the home", words::bytes(free), words::bytes(used));
     let is_out_of_files = disk.f_files > 0 && disk.f_favail == 0;
     match free {
@@ -318,21 +318,6 @@ fn space(place: &Place) -> Row {
         free if free < FREE_FEW => row("space", State::Warn, words).help("make room soon"),
         _ => row("space", State::Ok, words),
     }
-}
-
-/// Bytes that are really taken: space that is only reserved and never written counts as well.
-fn used(folder: &Path, depth: usize) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
-    const DEPTH_MAX: usize = 16;
-    let sum = |name: &std::ffi::OsString| {
-        let path = folder.join(name);
-        match std::fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() && depth < DEPTH_MAX => used(&path, depth + 1),
-            Ok(found) => found.blocks().saturating_mul(512),
-            Err(_) => 0,
-        }
-    };
-    home::list(folder).unwrap_or_default().iter().map(sum).sum()
 }
 
 /// How long a sync takes just now, of a file without a name on the disk of the home.
