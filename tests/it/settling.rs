@@ -151,17 +151,17 @@ async fn several_acts_are_settled_in_one_command_and_an_act_that_may_be_repeated
     assert_eq!((cut.says(&["stop", &cut.run]).0, cut.obstacle()), (0, None));
 }
 
-/// What keeps a run from going on, and a part of what its end says of that.
-type Obstacle = (&'static str, fn(&Path, &Path), &'static str);
+/// What keeps a run from going on, a part of what its end says of that, and how `audit verify` ends then.
+type Obstacle = (&'static str, fn(&Path, &Path), &'static str, i32);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_can_not_go_on_is_closed_with_the_reason_and_no_word_is_lost() {
     let obstacles: [Obstacle; 3] = [
-        ("a mount is gone", |_, mount| std::fs::remove_dir(mount).unwrap(), "which is granted as `/src`"),
-        ("the component is lost", |home, _| std::fs::remove_dir_all(home.join("components")).unwrap(), "component"),
-        ("its key is forgotten", |home, _| std::fs::write(home.join("keys"), vec![0; 128]).unwrap(), "key"),
+        ("a mount is gone", |_, mount| std::fs::remove_dir(mount).unwrap(), "which is granted as `/src`", 0),
+        ("the component is lost", |home, _| std::fs::remove_dir_all(home.join("components")).unwrap(), "component", 0),
+        ("its key was overwritten", |home, _| std::fs::write(home.join("keys"), vec![0; 128]).unwrap(), "key", 6),
     ];
-    for (case, bend, reason) in obstacles {
+    for (case, bend, reason, verified) in obstacles {
         let mount = tempfile::tempdir().unwrap();
         let mount = mount.path().join("src");
         std::fs::create_dir(&mount).unwrap();
@@ -180,7 +180,7 @@ async fn a_run_that_can_not_go_on_is_closed_with_the_reason_and_no_word_is_lost(
         let obstacle = cut.obstacle().unwrap();
         assert!(obstacle.contains(reason), "{case}: {obstacle}");
         assert!(cut.says(&["show", &cut.run]).1.contains(&format!("it could not go on: {obstacle}")), "{case}");
-        assert_eq!((cut.says(&["ps"]), cut.says(&["audit", "verify"]).0), ((0, "no run is open".to_owned()), 0), "{case}");
+        assert_eq!((cut.says(&["ps"]), cut.says(&["audit", "verify"]).0), ((0, "no run is open".to_owned()), verified), "{case}");
     }
 }
 
