@@ -69,6 +69,7 @@ mod review;
 mod rotating;
 mod rotation;
 mod rotation_at_rabbitmq;
+mod sealed_keys;
 mod sent;
 mod servers;
 mod settling;

@@ -250,6 +250,9 @@ impl CliError {
         if Exposed::of(self).is_some() {
             return exit::USAGE;
         }
+        if journal::sealed_of(self).is_some() {
+            return exit::HOST;
+        }
         match self.gave_up() {
             Some(home::GaveUp::Ended(signal)) => return exit::of_means(crate::signals::means(*signal)),
             Some(home::GaveUp::TimedOut { .. }) => return exit::HOST,
@@ -318,6 +321,7 @@ impl CliError {
             Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
             Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
             Self::Keys(journal::OpenError::Held { .. } | journal::OpenError::Io { .. }) => exit::HOST,
+            Self::Keys(journal::OpenError::KeyInHome { .. }) => exit::USAGE,
             Self::Keys(_) => exit::RECORD,
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,

@@ -128,7 +128,8 @@ fn record(record: &Record) -> String {
         }
         Record::KeyRotated(it) => {
             let which = if it.key == RotatedKey::Journal { "the record" } else { "the home" };
-            format!("the key of {which} was rotated by {}: {}", it.by, it.now)
+            let under = it.under.map_or_else(String::new, |under| format!(", sealed under {}", sealed_under(under)));
+            format!("the key of {which} was rotated by {}: {}{under}", it.by, it.now)
         }
         Record::Restored(it) => {
             let from = format!("of {} UTC with {} records", utc(it.backup_at), count(it.size));
@@ -173,7 +174,7 @@ pub(crate) fn clock_changed(change: &ClockChanged) -> String {
 
 fn sealed_under(under: SealedUnder) -> &'static str {
     match under {
-        SealedUnder::File => "a key in a file of the home",
+        SealedUnder::File => "a key in a file",
         SealedUnder::Passphrase => "a passphrase",
         SealedUnder::Keyring => "a key of the kernel",
     }

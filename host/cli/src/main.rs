@@ -58,6 +58,9 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(exit::USAGE));
         }
     };
+    if let Some(file) = place::passphrase_file() {
+        key::name_passphrase_file(file);
+    }
     match patience(&cli).and_then(|()| run(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(err) => {

@@ -72,7 +72,7 @@ pub(crate) fn build_helper() -> Helper {
     Helper { program: PathBuf::from("/proc/self/exe"), keeper: BUILD_KEEPER.to_owned(), worker: BUILD_TOOL.to_owned() }
 }
 
-/// Where the passphrase of the vault is, should it be sealed under one. The file, never the passphrase: what is in the environment of a program,
+/// Where the passphrase of the vault and of the home's keys is, should they be sealed under one. The file, never the passphrase: what is in the environment of a program,
 /// others see.
 pub(crate) fn passphrase_file() -> Option<PathBuf> {
     set("BAILIWICK_PASSPHRASE_FILE").map(PathBuf::from)

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use effect::{Digest, RunId};
 
 use crate::disk::{Disk, Replace, read_handed, replace};
-use crate::err::Unread;
 use crate::ids::LogId;
 use crate::note::{NoteSigner, PublicKey};
+use crate::unread::Unread;
 use crate::wire::{hex, unhex};
 
 const TITLE: &str = "bailiwick.base/1";

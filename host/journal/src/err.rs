@@ -8,6 +8,7 @@ use effect::{Digest, RunId};
 
 use crate::ids::{LogId, Position};
 use crate::note::NoteError;
+use crate::unread::Unread;
 
 pub use crate::broken::{Broken, Step};
 
@@ -87,40 +88,6 @@ impl Fault {
 /// Says of a fault whether something is damaged or could only not be read.
 fn of_fault(fault: &Fault) -> &'static str {
     if fault.unread().is_some() { "the record could not be read" } else { "the record is damaged" }
-}
-
-/// What is wrong with a file system or with rights, if an error of this room comes from that.
-pub fn trouble_of<'e>(err: &'e (dyn std::error::Error + 'static)) -> Option<&'e home::Trouble> {
-    let mut next = Some(err);
-    while let Some(err) = next {
-        if let Some(unread) = err.downcast_ref::<Fault>().and_then(Fault::unread) {
-            return unread.trouble.as_deref();
-        }
-        next = err.source();
-    }
-    home::Trouble::of(err)
-}
-
-/// Why the system could not read something.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{words}")]
-pub struct Unread {
-    words: String,
-    /// What is wrong with the file system or with rights, if it is that.
-    pub trouble: Option<Box<home::Trouble>>,
-}
-
-impl Unread {
-    pub(crate) fn new(path: &std::path::Path, cause: io::Error) -> Self {
-        let cause = home::told(path, cause);
-        let trouble = home::Trouble::of(&cause).cloned().map(Box::new);
-        Self { words: format!("`{}`: {cause}", path.display()), trouble }
-    }
-
-    /// The same, of an error that was put into words already.
-    pub(crate) fn of(err: &dyn std::error::Error, trouble: &home::Trouble) -> Self {
-        Self { words: format!("{err}: {trouble}"), trouble: Some(Box::new(trouble.clone())) }
-    }
 }
 
 /// What is wrong at a place.
@@ -267,6 +234,21 @@ pub enum OpenError {
     #[error("the key `{}` is missing or damaged", path.display())]
     Key {
         /// The file.
+        path: PathBuf,
+    },
+    /// A key that belongs to what is there is sealed, and what opens it is not at hand or is another one.
+    #[error("the key `{}` does not open", path.display())]
+    KeySealed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<key::UnderError>,
+    },
+    /// What a key is to be sealed under may not lie beside it.
+    #[error("`{}` is no place for the key that opens those of the home", path.display())]
+    KeyInHome {
+        /// Where it was to be.
         path: PathBuf,
     },
     /// The key that signs is not the one that the record was signed with.

@@ -22,16 +22,14 @@ use zeroize::Zeroizing;
 use crate::disk::{Disk, Replace, read_handed, read_own, replace};
 use crate::err::OpenError;
 use crate::hold::io_at;
-use crate::ids::LogId;
 use crate::mac::{Mac, derive};
 use crate::note::{NoteSigner, PublicKey};
+use crate::secret::read_secret;
 use crate::wire::{Fields, hex, unhex};
 
 /// Size of a slot in the file of run keys.
 pub(crate) const SLOT_BYTES: usize = 128;
 const SLOT_VERSION: u8 = 1;
-/// BOUND: bytes of the file of a secret.
-const SECRET_BYTES_MAX: u64 = 256;
 /// BOUND: bytes of the public keys of a log.
 const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 /// The form of the keys of a home.
@@ -259,41 +257,6 @@ pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// A secret of a home as it lies in its file: 32 bytes; or, of a log that another key signed first, a text that names the log as well.
-pub(crate) struct Secret {
-    pub(crate) key: Zeroizing<[u8; 32]>,
-    pub(crate) log: Option<LogId>,
-}
-
-impl Secret {
-    const TITLE: &str = "bailiwick key 1";
-
-    pub(crate) fn to_text(&self) -> Zeroizing<Vec<u8>> {
-        match self.log {
-            Some(log) => Zeroizing::new(format!("{}\nlog {log}\nsecret {}\n", Self::TITLE, hex(&*self.key)).into_bytes()),
-            None => Zeroizing::new(self.key.to_vec()),
-        }
-    }
-
-    fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        if let Ok(key) = bytes.try_into() {
-            return Some(Self { key: Zeroizing::new(key), log: None });
-        }
-        let mut lines = str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split('\n');
-        (lines.next()? == Self::TITLE).then_some(())?;
-        let log = lines.next()?.strip_prefix("log ")?.parse().ok()?;
-        let key = Zeroizing::new(unhex(lines.next()?.strip_prefix("secret ")?)?);
-        lines.next().is_none().then_some(Self { key, log: Some(log) })
-    }
-}
-
-pub(crate) fn read_secret(path: &Path) -> Result<Secret, OpenError> {
-    let io = |cause| io_at(path)(cause);
-    let missing = || OpenError::Key { path: path.to_owned() };
-    let bytes = Zeroizing::new(read_own(path, SECRET_BYTES_MAX).map_err(io)?.ok_or_else(missing)?);
-    Secret::of_bytes(&bytes).ok_or_else(missing)
-}
-
 /// The home's key as it is.
 pub(crate) fn home_secret(home: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     Ok(read_secret(&home_key_path(home))?.key)
@@ -329,7 +292,7 @@ pub(crate) fn make_home_key(disk: &dyn Disk, home: &Path) -> Result<(), OpenErro
 pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
     let path = sign_path(home);
     let secret = read_secret(&path)?;
-    let own = secret.log.map_or_else(|| NoteSigner::new(&secret.key), |log| NoteSigner::of_log(&secret.key, log));
+    let own = secret.signer();
     let (log, newest) = (own.public().log(), own.public().newest());
     let beside = load_public(home).filter(|beside| beside.log() == log);
     match beside {
@@ -350,13 +313,17 @@ pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
 
 /// The home's key that waits to take the place of the present one, while a rotation is under way or was cut off.
 pub(crate) fn waiting_home_key(home: &Path) -> Option<HomeKey> {
-    let path = home_key_path(home).with_added_extension("next");
-    read_secret(&path).ok().map(|secret| HomeKey::new(&secret.key))
+    read_secret(&next(&home_key_path(home))).ok().map(|secret| HomeKey::new(&secret.key))
 }
 
 /// Whether a new key waits to take the place of this one.
 fn waits(path: &Path) -> bool {
-    std::fs::exists(path.with_added_extension("next")).unwrap_or(false)
+    std::fs::exists(next(path)).unwrap_or(false)
+}
+
+/// The name under which a new key waits.
+pub(crate) fn next(path: &Path) -> PathBuf {
+    path.with_added_extension("next")
 }
 
 /// The keys of a log as its record names them.

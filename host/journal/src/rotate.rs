@@ -4,10 +4,11 @@
 //! new key beside the old one, and whoever takes the home next looks whether the record names it: then the rotation is completed, else taken back.
 
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use effect::record::{Record, RotatedKey};
+use effect::record::{Record, RotatedKey, SealedUnder};
+use key::Under;
 use zeroize::Zeroizing;
 
 use crate::disk::{Disk, RealDisk, Replace, replace, write_whole};
@@ -15,10 +16,11 @@ use crate::err::OpenError;
 use crate::hold::{hold, io_at};
 use crate::ids::log_run;
 use crate::journal::Options;
-use crate::keys::{self, HomeKey, Nonces, SLOT_BYTES, Secret, random};
-use crate::note::{NoteSigner, PublicKey};
+use crate::keys::{self, HomeKey, Nonces, SLOT_BYTES, next, random};
+use crate::note::PublicKey;
 use crate::open::open_on;
 use crate::scan::Found;
+use crate::secret::{Keep, Secret, SecretFile, under_of};
 use crate::segment;
 use crate::walk::Leaf;
 use crate::wire::hex;
@@ -39,26 +41,28 @@ pub struct Rotation {
     pub from: u64,
     /// The old key's signature over that, in hexadecimal. A home's key signs nothing.
     pub link: Option<String>,
+    /// Under what the new key is sealed, as far as it is known here: the record names the kind.
+    pub under: Option<SealedUnder>,
 }
 
-/// Puts a new key in the place of this one. Nobody may hold the home. `record` makes the record of it, which is durable before the old key is gone.
+/// Puts a new key in the place of this one, and keeps it there. Nobody may hold the home. `record` makes the record of it, which is durable before the old key is gone.
 ///
 /// # Errors
 /// As [`crate::Journal::open`]; or the record can't be written. Then the old key stays, or the next opening completes it.
 pub fn rotate(
     home: &Path,
     state: Option<&Path>,
-    key: RotatedKey,
+    (key, keep): (RotatedKey, &Keep),
     options: Options,
     record: impl FnOnce(&Rotation) -> Vec<u8>,
 ) -> Result<Rotation, OpenError> {
-    rotate_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), (home, state), key, options, record)
+    rotate_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), (home, state), (key, keep), options, record)
 }
 
 pub(crate) fn rotate_on(
     disk: &Arc<dyn Disk>,
     (home, state): (&Path, Option<&Path>),
-    key: RotatedKey,
+    (key, keep): (RotatedKey, &Keep),
     options: Options,
     record: impl FnOnce(&Rotation) -> Vec<u8>,
 ) -> Result<Rotation, OpenError> {
@@ -66,8 +70,8 @@ pub(crate) fn rotate_on(
     let (journal, _) = open_on(Arc::clone(disk), home, state, options)?;
     let from = journal.size() + 1;
     let rotation = match key {
-        RotatedKey::Journal => prepare_signer(&**disk, home, from)?,
-        RotatedKey::Home => prepare_home_key(&**disk, home, from)?,
+        RotatedKey::Journal => prepare_signer(&**disk, home, keep, from)?,
+        RotatedKey::Home => prepare_home_key(&**disk, home, keep, from)?,
     };
     let written = journal.append(log_run(), record(&rotation), Vec::new()).map_err(OpenError::Unrecorded)?;
     written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
@@ -81,28 +85,44 @@ pub(crate) fn rotate_on(
     Ok(rotation)
 }
 
-/// The name under which a new key waits.
-fn next(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".next");
-    name.into()
+fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<Rotation, OpenError> {
+    let old = keys::signer(home)?;
+    let log = old.public().log();
+    let secret = Secret { key: Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?), log: Some(log) };
+    let under = put_next(disk, home, (RotatedKey::Journal, &secret), keep)?;
+    let (was, now) = (old.public().newest(), secret.signer().public().newest());
+    let link = Some(hex(&old.sign_bytes(&PublicKey::link_bytes(log, from, &now))));
+    Ok(Rotation { key: RotatedKey::Journal, was, now, from, link, under })
 }
 
-fn prepare_signer(disk: &dyn Disk, home: &Path, from: u64) -> Result<Rotation, OpenError> {
-    let old = keys::signer(home)?;
-    let seed = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
-    let log = old.public().log();
-    let new = NoteSigner::of_log(&seed, log);
-    let path = next(&keys::sign_path(home));
-    let secret = Secret { key: seed, log: Some(log) };
-    replace(disk, &path, &secret.to_text(), Replace::Durable).map_err(io_at(&path))?;
-    let (was, now) = (old.public().newest(), new.public().newest());
-    let link = Some(hex(&old.sign_bytes(&PublicKey::link_bytes(log, from, &now))));
-    Ok(Rotation { key: RotatedKey::Journal, was, now, from, link })
+/// Puts a new key beside the present one. Gives what it is sealed under.
+fn put_next(disk: &dyn Disk, home: &Path, (which, new): (RotatedKey, &Secret), keep: &Keep) -> Result<Option<SealedUnder>, OpenError> {
+    let path = match which {
+        RotatedKey::Journal => keys::sign_path(home),
+        RotatedKey::Home => keys::home_key_path(home),
+    };
+    let under = under_of(disk, home, &path, keep)?;
+    let bytes = match &under {
+        None => new.to_bytes(),
+        Some((under, passphrase)) => new
+            .to_sealed_bytes(&new.name(which), under, passphrase.as_deref())
+            .map_err(|cause| OpenError::KeySealed { path: path.clone(), cause: Box::new(cause) })?,
+    };
+    let path = next(&path);
+    replace(disk, &path, &bytes, Replace::Durable).map_err(io_at(&path))?;
+    Ok(under.map(|(under, _)| kind_of(&under)))
+}
+
+fn kind_of(under: &Under) -> SealedUnder {
+    match under {
+        Under::File(_) => SealedUnder::File,
+        Under::Keyring(_) => SealedUnder::Keyring,
+        Under::Passphrase(..) => SealedUnder::Passphrase,
+    }
 }
 
 /// Wraps the key of every run under a new key of the home, in a file beside the present one.
-fn prepare_home_key(disk: &dyn Disk, home: &Path, from: u64) -> Result<Rotation, OpenError> {
+fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<Rotation, OpenError> {
     let old = keys::home_secret(home)?;
     let new = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
     let (was, now) = (keys::name_of_home_key(&old), keys::name_of_home_key(&new));
@@ -128,9 +148,8 @@ fn prepare_home_key(disk: &dyn Disk, home: &Path, from: u64) -> Result<Rotation,
         };
         put().map_err(io_at(&path))?;
     }
-    let path = next(&keys::home_key_path(home));
-    replace(disk, &path, &*new, Replace::Durable).map_err(io_at(&path))?;
-    Ok(Rotation { key: RotatedKey::Home, was, now, from, link: None })
+    let under = put_next(disk, home, (RotatedKey::Home, &Secret { key: new, log: None }), keep)?;
+    Ok(Rotation { key: RotatedKey::Home, was, now, from, link: None, under })
 }
 
 /// Completes a rotation that is on the record, and takes one back that is not. The home is held.
@@ -145,14 +164,16 @@ pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     let take = |path: &Path| disk.rename(&next(path), path).map_err(io_at(path));
     let give_up = |path: &Path| disk.remove(&next(path)).map_err(io_at(path));
     if signer_waits {
-        let secret = keys::read_secret(&next(&sign))?;
-        let new = NoteSigner::of_log(&secret.key, secret.log.unwrap_or_else(|| NoteSigner::new(&secret.key).public().log()));
-        let now = new.public().newest();
+        // Neither key is opened: the new one may be sealed under a passphrase that only the rotation was told.
+        let now = SecretFile::read(&next(&sign))?.name(RotatedKey::Journal);
         match recorded.iter().find(|rotation| rotation.now == now) {
             Some(rotation) => {
-                let old = keys::signer(home)?;
                 // If the public keys have it already, only the last step is missing.
-                let chain = if old.public().newest() == now { old.public().clone() } else { linked(old.public(), rotation, &sign)? };
+                let after = |old: PublicKey| if old.newest() == now { Ok(old) } else { linked(&old, rotation, &sign) };
+                let chain = match keys::load_public(home).map(after) {
+                    Some(Ok(chain)) => chain,
+                    _ => after(keys::signer(home)?.public().clone())?,
+                };
                 keys::put_chain(disk, home, &chain)?;
                 take(&sign)?;
             }
@@ -160,7 +181,7 @@ pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
         }
     }
     if home_key_waits {
-        let now = keys::name_of_home_key(&keys::read_secret(&next(&home_key))?.key);
+        let now = SecretFile::read(&next(&home_key))?.name(RotatedKey::Home);
         if recorded.iter().any(|rotation| rotation.now == now) {
             // The keys of runs first: while the home's new key waits, it is known that they belong to it.
             if run_keys_wait {
@@ -218,7 +239,7 @@ fn rotation(body: &[u8]) -> Option<Rotation> {
     match Record::parse(body) {
         Ok(Record::KeyRotated(it)) => {
             let link = it.link.as_ref().map(ToString::to_string);
-            Some(Rotation { key: it.key, was: it.was.to_string(), now: it.now.to_string(), from: it.from, link })
+            Some(Rotation { key: it.key, was: it.was.to_string(), now: it.now.to_string(), from: it.from, link, under: it.under })
         }
         _ => None,
     }

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::SeekFrom;
 
 use crate::disk::{Disk, write_whole};
-use crate::err::{Fault, FaultKind, Unread};
+use crate::err::{Fault, FaultKind};
 use crate::frame::{self, HEADER_BYTES, HEADER_END, Header, Parsed, TRAILER, frame_bytes, parse};
 use crate::hold::Locked;
 use crate::ids::{LogId, Position};
 use crate::note::{Checkpoint, PublicKey};
 use crate::scan::Scanner;
 use crate::tree::Tree;
+use crate::unread::Unread;
 use crate::wire::{narrow, wide};
 
 /// BOUND: no segment is longer, so that none can make a reader hold more.

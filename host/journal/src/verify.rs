@@ -10,7 +10,7 @@ use effect::{Digest, RunId};
 use crate::ahead::Ahead;
 use crate::base::Base;
 use crate::custody;
-use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError, Unread, trouble_of};
+use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError};
 use crate::extent::Memory;
 use crate::ids::{LogId, Position};
 use crate::index::Index;
@@ -22,6 +22,7 @@ use crate::read::base_fault;
 use crate::rotate;
 use crate::segment;
 use crate::state::{remembered, state_path};
+use crate::unread::{Unread, trouble_of};
 use crate::walk::{Known, Leaf, Signatures, Walker, walk_in};
 
 /// Where the key came from that the signatures were checked with.
@@ -187,9 +188,11 @@ fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
 fn keys_fault(home: &Path, numbers: &[u32], (needed, found): (u64, Option<RunKeys>)) -> Result<Option<String>, Unread> {
     // What is remembered of the log was compared already.
     if let Err(err) = custody::look_checked(home, None, numbers) {
-        return match trouble_of(&err) {
-            Some(trouble) => Err(Unread::of(&err, trouble)),
-            None => Ok(Some(err.to_string())),
+        return match (trouble_of(&err), &err) {
+            (Some(trouble), _) => Err(Unread::of(&err, trouble)),
+            // What is not at hand is not damaged.
+            (None, OpenError::KeySealed { cause, .. }) => Err(Unread::sealed(&err, cause)),
+            (None, _) => Ok(Some(err.to_string())),
         };
     }
     let path = keys::run_keys_path(home);

@@ -11,7 +11,7 @@ use effect::{Digest, RunId};
 
 use crate::ahead::Ahead;
 use crate::base::Base;
-use crate::err::{Fault, FaultKind, KnownFrom, Newer, Unread};
+use crate::err::{Fault, FaultKind, KnownFrom, Newer};
 use crate::frame::{LeafView, PAYLOAD};
 use crate::ids::Position;
 use crate::note::{Checkpoint, PublicKey};
@@ -19,6 +19,7 @@ use crate::payload;
 use crate::scan::{Batch, Found, Scanner, Span};
 use crate::segment::{base, has_later_batch, open, path, scanner, written_after};
 use crate::tree::{Node, Tree, leaf_hash};
+use crate::unread::Unread;
 use crate::wire::wide;
 
 /// A committed record, as it lies on the disk.

@@ -67,13 +67,14 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of lower-case hexadecimal text of exactly this length; upper case is refused, so that there is one spelling.
 pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() == N * 2 { unhex_all(text)?.try_into().ok() } else { None }
+}
+
+/// The same, however many bytes there are.
+pub(crate) fn unhex_all(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() != N * 2 || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
-    let mut bytes = [0u8; N];
-    for (to, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *to = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    digits.chunks_exact(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

@@ -33,6 +33,9 @@ impl CliError {
         if let Some(home::GaveUp::TimedOut { other, .. }) = self.gave_up() {
             return Some(unanswered(other).into());
         }
+        if let Some(cause) = journal::sealed_of(self) {
+            return Some(sealed_key_advice(cause).into());
+        }
         match Exposed::of(self) {
             Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
             None => {
@@ -163,6 +166,9 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. })) | Self::Accept(OpenError::Key { .. }) => {
                 Some(KEY_LOST)
             }
+            Self::Keys(OpenError::KeyInHome { .. }) => {
+                Some("name a file on another disk, or at least in another folder, that only you can read")
+            }
             Self::Run(RunError::Record(OpenError::KeyOpensNothing { .. })) | Self::Accept(OpenError::KeyOpensNothing { .. }) => Some(
                 "put both back from one copy of the home; if the right one is lost for ever, move `keys` away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
             ),
@@ -192,6 +198,23 @@ impl CliError {
             }
             _ => None,
         }
+    }
+}
+
+fn sealed_key_advice(cause: &key::UnderError) -> &'static str {
+    use key::UnderError;
+    match cause {
+        UnderError::NoPassphrase => "put the path of the file into that variable, for this and each other command",
+        UnderError::Passphrase(_) | UnderError::OtherPassphrase(_) => {
+            "`BAILIWICK_PASSPHRASE_FILE` names the file; if the passphrase was changed by `bailiwick keys rotate`, it is the new one"
+        }
+        UnderError::File { .. } => "is its disk there, and mounted (`findmnt`)? put the file back from a copy; nothing was changed",
+        UnderError::OtherKey(_) => "put the right key back from a copy; nothing was changed",
+        UnderError::Keyring { .. } => {
+            "put it back: `keyctl padd user DESCRIPTION @u < COPY`; a restart, and for some key rings a log-out, takes it away"
+        }
+        UnderError::NotText => "choose another path",
+        UnderError::NoRandomness => "the system has no entropy yet: try again",
     }
 }
 

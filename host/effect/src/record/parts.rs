@@ -186,11 +186,11 @@ pub enum MetIn {
     Answer,
 }
 
-/// Where the key comes from that a vault is sealed under.
+/// Where the key comes from that a vault, or a key of the home, is sealed under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SealedUnder {
-    /// A file of the home.
+    /// A file: of the home for the vault, and elsewhere for the home's keys.
     File,
     /// A passphrase.
     Passphrase,

@@ -218,6 +218,7 @@ fn one_of_each() -> Vec<Record> {
             kind: Kind::KeyRotated,
             link: Some(text("00")),
             now: text("b"),
+            under: Some(SealedUnder::Passphrase),
             v,
             was: text("a"),
         }

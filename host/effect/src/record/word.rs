@@ -137,6 +137,8 @@ macro_rules! with_words {
                 link: Option<SafeText>,
                 /// The new key: a public key, or a name of the home's key from which nobody can make it.
                 now: SafeText,
+                /// Under what the new key is sealed; nothing where it lies open in the home.
+                under: Option<SealedUnder>,
                 /// Form of this body.
                 v: u32,
                 /// The old key.

@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::keys::{load_public, public_path};
 use crate::open::open_on;
 use crate::rotate::{Rotation, rotate_on};
-use crate::{LogId, Options, Payload, PublicKey, Reader, verify};
+use crate::{Keep, LogId, OpenError, Options, Payload, PublicKey, Reader, kept, verify};
 
 fn record(rotation: &Rotation) -> Vec<u8> {
     let text = |text: &str| SafeText::new(text, 256);
@@ -23,6 +23,7 @@ fn record(rotation: &Rotation) -> Vec<u8> {
         kind: Kind::KeyRotated,
         link: rotation.link.as_deref().map(text),
         now: text(&rotation.now),
+        under: rotation.under,
         v: VERSION,
         was: text(&rotation.was),
     };
@@ -75,7 +76,7 @@ fn cut_off_at_any_change_of_a_file_a_rotation_is_completed_or_taken_back() {
             let first = made(dir.path());
             let (key_before, what) = (std::fs::read(dir.path().join("home.key")).unwrap(), format!("{key:?} failing at {at}"));
             let disk = Failing::new(at, Failure::Io);
-            let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (dir.path(), None), key, options(), record);
+            let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (dir.path(), None), (key, &Keep::AsNow), options(), record);
             goes_on(dir.path(), &first, &what);
             let is_new = match key {
                 RotatedKey::Journal => load_public(dir.path()).unwrap().rotations() == 1,
@@ -101,7 +102,7 @@ fn keys_are_followed_from_the_first_on_and_from_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let first = made(dir.path());
     for key in [RotatedKey::Journal, RotatedKey::Home, RotatedKey::Journal] {
-        rotate_on(&hasty(), (dir.path(), None), key, options(), record).unwrap();
+        rotate_on(&hasty(), (dir.path(), None), (key, &Keep::AsNow), options(), record).unwrap();
         goes_on(dir.path(), &first, "rotated");
     }
     let all = load_public(dir.path()).unwrap();
@@ -136,11 +137,117 @@ fn an_old_key_that_was_put_back_signs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let first = made(dir.path());
     let old = std::fs::read(dir.path().join("journal.key")).unwrap();
-    rotate_on(&hasty(), (dir.path(), None), RotatedKey::Journal, options(), record).unwrap();
+    rotate_on(&hasty(), (dir.path(), None), (RotatedKey::Journal, &Keep::AsNow), options(), record).unwrap();
     goes_on(dir.path(), &first, "rotated");
     let new = std::fs::read(dir.path().join("journal.key")).unwrap();
     std::fs::write(dir.path().join("journal.key"), old).unwrap();
     assert!(open_on(hasty(), dir.path(), None, options()).is_err());
     std::fs::write(dir.path().join("journal.key"), new).unwrap();
     goes_on(dir.path(), &first, "the control");
+}
+
+/// The key that both keys of a home are sealed under, in a folder of its own.
+fn elsewhere() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().canonicalize().unwrap().join("wrapping.key");
+    (folder, file)
+}
+
+#[test]
+fn cut_off_while_it_is_sealed_under_a_file_a_key_is_open_or_sealed_and_is_put_right_without_that_file() {
+    for key in [RotatedKey::Journal, RotatedKey::Home] {
+        let (mut sealed, mut as_before) = (0, 0);
+        for at in 0.. {
+            let (dir, (_folder, file)) = (tempfile::tempdir().unwrap(), elsewhere());
+            let first = made(dir.path());
+            let (disk, what) = (Failing::new(at, Failure::Io), format!("{key:?} failing at {at}"));
+            let keep = Keep::UnderFile(file.clone());
+            let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (dir.path(), None), (key, &keep), options(), record);
+            // The disk with the file is gone: what was cut off is settled nevertheless, and nothing is made in the key's place.
+            let away = file.with_file_name("away");
+            let was_made = std::fs::rename(&file, &away).is_ok();
+            let opened = open_on(hasty(), dir.path(), None, options()).map(|(journal, _)| journal.close().unwrap());
+            let is_sealed = kept(dir.path()).unwrap().iter().any(Option::is_some);
+            match opened {
+                Ok(()) => assert!(!is_sealed, "{what}: opened without its key"),
+                Err(OpenError::KeySealed { .. }) => assert!(is_sealed, "{what}"),
+                Err(err) => unreachable!("{what}: {err:?}"),
+            }
+            assert!(!dir.path().join("journal.key.next").exists() && !dir.path().join("home.key.next").exists(), "{what}: left over");
+            if was_made {
+                std::fs::rename(&away, &file).unwrap();
+            }
+            goes_on(dir.path(), &first, &what);
+            assert!(done.is_err() || is_sealed, "{what}: it was said to be done");
+            if is_sealed {
+                sealed += 1
+            } else {
+                as_before += 1
+            }
+            if !disk.failed() {
+                assert!(done.is_ok(), "{what}: the control");
+                break;
+            }
+        }
+        assert!(sealed > 1 && as_before > 1, "{key:?}: {sealed} sealed, {as_before} as before");
+    }
+}
+
+#[test]
+fn a_key_stays_sealed_until_it_is_said_otherwise_and_no_other_key_opens_it() {
+    let (dir, (_folder, file)) = (tempfile::tempdir().unwrap(), elsewhere());
+    let first = made(dir.path());
+    let both = [RotatedKey::Journal, RotatedKey::Home];
+    let rotated = |keep: &Keep| {
+        for key in both {
+            rotate_on(&hasty(), (dir.path(), None), (key, keep), options(), record).unwrap();
+        }
+        goes_on(dir.path(), &first, "rotated");
+        kept(dir.path()).unwrap()
+    };
+    let under = Some(key::Under::File(file.clone()));
+    assert_eq!(rotated(&Keep::UnderFile(file.clone())), [under.clone(), under.clone()]);
+    assert_eq!(rotated(&Keep::AsNow), [under.clone(), under]);
+    let right = std::fs::read(&file).unwrap();
+    let files = || ["journal.key", "home.key", "keys"].map(|name| std::fs::read(dir.path().join(name)).unwrap());
+    let before = files();
+    for wrong in [vec![9; 32], right[..31].to_vec(), Vec::new()] {
+        std::fs::write(&file, wrong).unwrap();
+        let opened = open_on(hasty(), dir.path(), None, options());
+        assert!(matches!(opened, Err(OpenError::KeySealed { .. })));
+        assert!(both.iter().all(|key| rotate_on(&hasty(), (dir.path(), None), (*key, &Keep::InHome), options(), record).is_err()));
+    }
+    // A sealed key whose name or place was changed does not open any more.
+    std::fs::write(&file, &right).unwrap();
+    for name in ["journal.key", "home.key"] {
+        let path = dir.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let renamed = text.replacen("name ", "name x", 1);
+        let elsewhere = text.replacen(file.to_str().unwrap(), file.with_file_name("copy").to_str().unwrap(), 1);
+        std::fs::write(file.with_file_name("copy"), &right).unwrap();
+        std::fs::set_permissions(file.with_file_name("copy"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        for changed in [renamed, elsewhere, text.replacen("sealed ", "sealed 00", 2), format!("{text}more\n")] {
+            std::fs::write(&path, changed).unwrap();
+            let opened = open_on(hasty(), dir.path(), None, options());
+            assert!(matches!(opened, Err(OpenError::KeySealed { .. } | OpenError::Key { .. })), "{name}");
+        }
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(files(), before);
+    assert_eq!(rotated(&Keep::InHome), [None, None]);
+}
+
+#[test]
+fn the_key_that_opens_those_of_the_home_does_not_lie_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = made(dir.path());
+    std::os::unix::fs::symlink(dir.path(), dir.path().with_extension("link")).unwrap();
+    let link = dir.path().with_extension("link");
+    for inside in [dir.path().join("wrapping.key"), dir.path().join("journal/wrapping.key"), link.join("wrapping.key")] {
+        let done = rotate_on(&hasty(), (dir.path(), None), (RotatedKey::Home, &Keep::UnderFile(inside.clone())), options(), record);
+        assert!(matches!(done, Err(OpenError::KeyInHome { .. })), "{}", inside.display());
+        assert!(!inside.exists());
+    }
+    std::fs::remove_file(link).unwrap();
+    goes_on(dir.path(), &first, "nothing was changed");
 }

@@ -396,6 +396,9 @@ fn help(what: &FaultKind, is_own: bool) -> Option<Cow<'static, str>> {
             Some("put what was archived beside it with `--with FOLDER`: together they can be compared")
         }
         (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),
+        (FaultKind::Unreadable(unread), _) if unread.is_sealed => {
+            Some("the records were read and are whole: with what opens the keys (a file, a passphrase, a key of the kernel) say this again")
+        }
         (FaultKind::Unreadable(unread), _) => {
             let mend = unread.trouble.as_deref().map_or_else(|| "see that the files can be read".to_owned(), home::Trouble::mend);
             return Some(format!("{mend}, then say this again").into());

@@ -220,13 +220,23 @@ fn keys(place: &Place) -> Row {
                 0 => String::new(),
                 often => format!(", rotated {}", words::many(often as u64, "time", "times")),
             };
-            row("keys", State::Ok, format!("in the home, and `journal.pub` is that of `journal.key`{rotated}"))
+            row("keys", State::Ok, format!("{}, and `journal.pub` is that of `journal.key`{rotated}", kept(place)))
         }
         (Ok(_), Some(_)) => row("keys", State::Bad, "`journal.key` is not the key of `journal.pub`")
             .help("put both back from one copy of the home")
             .ends(exit::RECORD),
         (Ok(_), None) => row("keys", State::Warn, "there; `journal.pub` is not").help("the next run writes it; keep a copy elsewhere"),
         (Err(err), _) => Row::of_err("keys", &::run::RunError::Record(err).into()),
+    }
+}
+
+/// Where the keys are kept, in words.
+fn kept(place: &Place) -> String {
+    let under = |under: Option<key::Under>| under.map_or_else(|| "open".to_owned(), |under| format!("sealed under {}", under.words()));
+    match journal::kept(&place.home).map(|both| both.map(under)) {
+        Ok([signs, wraps]) if signs == wraps => format!("in the home, {signs}"),
+        Ok([signs, wraps]) => format!("in the home, `journal.key` {signs}, `home.key` {wraps}"),
+        Err(_) => "in the home".to_owned(),
     }
 }
 

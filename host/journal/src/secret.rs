@@ -1,0 +1,225 @@
+//! The two secret keys of a home as they lie in their files: open, or sealed under a key that is kept elsewhere.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use effect::record::RotatedKey;
+use key::{Under, UnderError};
+use zeroize::Zeroizing;
+
+use crate::disk::{Disk, read_own, write_whole};
+use crate::err::OpenError;
+use crate::hold::io_at;
+use crate::ids::LogId;
+use crate::keys::{self, random};
+use crate::note::NoteSigner;
+use crate::wire::{hex, unhex};
+
+/// BOUND: bytes of the file of a secret: the longest path of a file (4096 bytes), and what stands around it.
+const SECRET_BYTES_MAX: u64 = 8 << 10;
+const TITLE: &str = "bailiwick key 1";
+const TITLE_SEALED: &str = "bailiwick sealed key 1";
+
+/// A secret of a home.
+pub(crate) struct Secret {
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    /// Of a key that signs a log which another key signed first: that log.
+    pub(crate) log: Option<LogId>,
+}
+
+/// The file of a secret. One that is open has 32 bytes, or the log as well:
+///
+/// ```text
+/// bailiwick key 1
+/// log LOG
+/// secret HEX
+/// ```
+///
+/// One that is sealed says which key it is and under what it is sealed (see [`Under`]). The seal covers every line before it.
+///
+/// ```text
+/// bailiwick sealed key 1
+/// log LOG            only as above
+/// name NAME          a public key, or the name of the home's key
+/// under UNDER
+/// sealed HEX
+/// ```
+pub(crate) enum SecretFile {
+    Open(Secret),
+    Sealed { log: Option<LogId>, name: String, under: Under, sealed: Vec<u8> },
+}
+
+impl Secret {
+    /// The file of one that is open.
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        match self.log {
+            Some(log) => Zeroizing::new(format!("{TITLE}\nlog {log}\nsecret {}\n", hex(&*self.key)).into_bytes()),
+            None => Zeroizing::new(self.key.to_vec()),
+        }
+    }
+
+    /// The file of one that is sealed. `passphrase` is the file with the passphrase, if it is sealed under one that was not named before.
+    pub(crate) fn to_sealed_bytes(&self, name: &str, under: &Under, passphrase: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, UnderError> {
+        let about = about(self.log, name, under);
+        let sealed = under.seal(&*self.key, about.as_bytes(), passphrase)?;
+        Ok(Zeroizing::new(format!("{about}sealed {}\n", hex(&sealed)).into_bytes()))
+    }
+
+    /// The key that signs, if this is one.
+    pub(crate) fn signer(&self) -> NoteSigner {
+        self.log.map_or_else(|| NoteSigner::new(&self.key), |log| NoteSigner::of_log(&self.key, log))
+    }
+
+    /// What this one is called on the record.
+    pub(crate) fn name(&self, which: RotatedKey) -> String {
+        match which {
+            RotatedKey::Journal => self.signer().public().newest(),
+            RotatedKey::Home => keys::name_of_home_key(&self.key),
+        }
+    }
+}
+
+fn about(log: Option<LogId>, name: &str, under: &Under) -> String {
+    let log = log.map_or_else(String::new, |log| format!("log {log}\n"));
+    format!("{TITLE_SEALED}\n{log}name {name}\nunder {under}\n")
+}
+
+impl SecretFile {
+    /// The file at a path. [`OpenError::Key`] if it is not there or is no secret.
+    pub(crate) fn read(path: &Path) -> Result<Self, OpenError> {
+        let missing = || OpenError::Key { path: path.to_owned() };
+        let bytes = Zeroizing::new(read_own(path, SECRET_BYTES_MAX).map_err(io_at(path))?.ok_or_else(missing)?);
+        Self::of_bytes(&bytes).ok_or_else(missing)
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Ok(key) = bytes.try_into() {
+            return Some(Self::Open(Secret { key: Zeroizing::new(key), log: None }));
+        }
+        let mut lines = str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split('\n').peekable();
+        let title = lines.next()?;
+        let log = match lines.peek()?.strip_prefix("log ") {
+            Some(log) => lines.next().and(Some(log.parse().ok()?)),
+            None => None,
+        };
+        let file = match title {
+            TITLE => Self::Open(Secret { log: Some(log?), key: Zeroizing::new(unhex(lines.next()?.strip_prefix("secret ")?)?) }),
+            TITLE_SEALED => Self::Sealed {
+                log,
+                name: lines.next()?.strip_prefix("name ")?.to_owned(),
+                under: lines.next()?.strip_prefix("under ")?.parse().ok()?,
+                sealed: crate::wire::unhex_all(lines.next()?.strip_prefix("sealed ")?)?,
+            },
+            _ => return None,
+        };
+        lines.next().is_none().then_some(file)
+    }
+
+    /// Under what it is sealed.
+    pub(crate) fn under(&self) -> Option<&Under> {
+        match self {
+            Self::Open(_) => None,
+            Self::Sealed { under, .. } => Some(under),
+        }
+    }
+
+    /// What the key is called on the record. Of a sealed one this is what the file says: nobody has to open it.
+    pub(crate) fn name(&self, which: RotatedKey) -> String {
+        match self {
+            Self::Open(secret) => secret.name(which),
+            Self::Sealed { name, .. } => name.clone(),
+        }
+    }
+
+    /// The secret. `path` is where it lies, for the error.
+    pub(crate) fn opened(self, path: &Path) -> Result<Secret, OpenError> {
+        let Self::Sealed { log, name, under, sealed } = self else {
+            return match self {
+                Self::Open(secret) => Ok(secret),
+                Self::Sealed { .. } => Err(OpenError::Key { path: path.to_owned() }),
+            };
+        };
+        let plain = under.open(&sealed, about(log, &name, &under).as_bytes());
+        let plain = plain.map_err(|cause| OpenError::KeySealed { path: path.to_owned(), cause: Box::new(cause) })?;
+        let key = plain.as_slice().try_into().map_err(|_| OpenError::Key { path: path.to_owned() })?;
+        Ok(Secret { key: Zeroizing::new(key), log })
+    }
+}
+
+/// Reads and opens a secret.
+pub(crate) fn read_secret(path: &Path) -> Result<Secret, OpenError> {
+    SecretFile::read(path)?.opened(path)
+}
+
+/// Under what the key that signs and the home's key are sealed, in this order. Neither is opened.
+///
+/// # Errors
+/// One of them is not there, or can't be read.
+pub fn kept(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
+    let of = |path: &Path| Ok(SecretFile::read(path)?.under().cloned());
+    Ok([of(&keys::sign_path(home))?, of(&keys::home_key_path(home))?])
+}
+
+/// Where a new key of a home is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// As the present one is.
+    #[default]
+    AsNow,
+    /// Open, in the home.
+    InHome,
+    /// In the home, sealed under the 32 bytes in this file, which is made if it is not there. Its folder must be there, and not in the home.
+    UnderFile(PathBuf),
+    /// In the home, sealed under a key of the kernel: type `user`, description `bailiwick-keys:` and the path of the home.
+    UnderKeyring,
+    /// In the home, sealed under what is made of the passphrase in this file.
+    UnderPassphrase(PathBuf),
+}
+
+/// What the new key in the place of `path` is sealed under, and the file with the passphrase, if it is a new one.
+pub(crate) fn under_of(disk: &dyn Disk, home: &Path, path: &Path, keep: &Keep) -> Result<Option<(Under, Option<PathBuf>)>, OpenError> {
+    Ok(match keep {
+        Keep::AsNow => SecretFile::read(path)?.under().cloned().map(|under| (under, None)),
+        Keep::InHome => None,
+        Keep::UnderFile(file) => Some((Under::File(key_file(disk, home, file)?), None)),
+        Keep::UnderKeyring => Some((Under::Keyring(format!("bailiwick-keys:{}", home.display())), None)),
+        Keep::UnderPassphrase(file) => Some((under_passphrase(home, path)?, Some(file.clone()))),
+    })
+}
+
+/// Both keys have the same salt, so that a command that needs both makes one key of the passphrase, and not two.
+fn under_passphrase(home: &Path, path: &Path) -> Result<Under, OpenError> {
+    for secret in [keys::sign_path(home), keys::home_key_path(home)] {
+        if let Some(under @ Under::Passphrase(..)) = SecretFile::read(&secret)?.under() {
+            return Ok(under.clone());
+        }
+    }
+    Under::new_passphrase().map_err(|cause| OpenError::KeySealed { path: path.to_owned(), cause: Box::new(cause) })
+}
+
+/// The file of the key that something is sealed under, made if it is not there.
+fn key_file(disk: &dyn Disk, home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(OpenError::KeyInHome { path: file.to_owned() });
+    };
+    // Links on the way are the operator's, now. Later none is followed.
+    let folder = folder.canonicalize().map_err(io_at(folder))?;
+    let file = folder.join(name);
+    if folder.starts_with(home.canonicalize().map_err(io_at(home))?) {
+        return Err(OpenError::KeyInHome { path: file });
+    }
+    if !std::fs::exists(&file).map_err(io_at(&file))? {
+        let key = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
+        make_key_file(disk, &file, &folder, &key).map_err(io_at(&file))?;
+    }
+    Ok(file)
+}
+
+fn make_key_file(disk: &dyn Disk, path: &Path, folder: &Path, key: &[u8; 32]) -> io::Result<()> {
+    let aside = path.with_added_extension("new");
+    let file = disk.create(&aside)?;
+    write_whole(disk, &file, key, 0)?;
+    disk.sync(&file)?;
+    disk.rename_new(&aside, path)?;
+    disk.sync_folder(folder)
+}
