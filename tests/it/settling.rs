@@ -12,15 +12,22 @@ use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 
 /// A run that was killed while its requests were under way.
-struct CutOff {
-    program: Program,
+pub(crate) struct CutOff {
+    pub(crate) program: Program,
     server: Server,
-    run: String,
+    pub(crate) run: String,
 }
 
 impl CutOff {
     /// Runs this guest with these arguments until the server has heard so much, and kills it then.
-    async fn new(guest: &str, server: Server, bend: impl FnOnce(&mut RunOrder), limits: &str, args: &[&str], heard: usize) -> Self {
+    pub(crate) async fn new(
+        guest: &str,
+        server: Server,
+        bend: impl FnOnce(&mut RunOrder),
+        limits: &str,
+        args: &[&str],
+        heard: usize,
+    ) -> Self {
         let kit = TestHost::new();
         let mut order = kit.order(guest, args);
         loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
@@ -39,7 +46,7 @@ impl CutOff {
     }
 
     /// Two POSTs at once, of which the server answers none.
-    async fn two_posts() -> Self {
+    pub(crate) async fn two_posts() -> Self {
         let server =
             Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
         let url = server.url("");
@@ -47,7 +54,7 @@ impl CutOff {
     }
 
     /// The exit code, and everything that was printed.
-    fn says(&self, args: &[&str]) -> (i32, String) {
+    pub(crate) fn says(&self, args: &[&str]) -> (i32, String) {
         let Output { status, stdout, stderr } = self.program.run(args);
         let words = String::from_utf8_lossy(&stderr).into_owned() + &String::from_utf8_lossy(&stdout);
         (status.code().unwrap(), words.split_whitespace().collect::<Vec<_>>().join(" "))

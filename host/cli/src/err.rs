@@ -301,6 +301,8 @@ impl CliError {
             | Self::ShardTwice
             | Self::ArgumentsForAgent { .. } => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
+            Self::NotShown(gate::Missing::Damaged(_)) => exit::RECORD,
+            Self::NotShown(gate::Missing::Unreadable(_)) => exit::HOST,
             Self::NotALease(_)
             | Self::NotOnRecord { .. }
             | Self::NotShown(_)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use effect::record::Touch;
 use effect::{Finding, Outcome, SafeText};
-use gate::{More, Touched, TouchedRefusal};
+use gate::{More, Touched, TouchedRefusal, TouchedTotals};
 use run::{Evidence, Report};
 use serde_json::{Value, json};
 
@@ -308,7 +308,7 @@ fn network(evidence: &Evidence) -> Vec<String> {
         0 => "0 asked".to_owned(),
         asked => {
             let [asked, refused, sent, answered] = [asked, totals.refused, totals.sent, totals.answered].map(count);
-            let came_to_nothing = came_to_nothing(&evidence.touched);
+            let came_to_nothing = came_to_nothing(totals);
             format!("{asked} asked, {refused} refused, {sent} sent, {answered} answered{came_to_nothing}, {} received", bytes(totals.bytes))
         }
     };
@@ -316,7 +316,7 @@ fn network(evidence: &Evidence) -> Vec<String> {
     for one in http.iter().take(LINES_MAX) {
         let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status} ×{}", count(*times))).collect();
         let mut line = format!("               {}  {}", one.resource, statuses.join(", "));
-        for (number, word) in [(one.refused, "refused"), (one.failed, "failed"), (one.unknown, "unknown")] {
+        for (number, word) in [(one.refused, "refused"), (one.failed, "failed"), (one.unknown, "unknown"), (one.said, "said")] {
             if number > 0 {
                 line.push_str(&format!("  {} {word}", count(number)));
             }
@@ -327,13 +327,9 @@ fn network(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-/// Requests without an answer, where all of them have a row.
-fn came_to_nothing(touched: &Touched) -> String {
-    if touched.more.http > 0 {
-        return String::new();
-    }
-    let sum = |of: &dyn Fn(&gate::TouchedHttp) -> u64| touched.http.iter().map(of).sum::<u64>();
-    let counted = [(sum(&|one| one.failed), "failed"), (sum(&|one| one.unknown), "unknown")];
+/// Requests without an answer.
+fn came_to_nothing(totals: &TouchedTotals) -> String {
+    let counted = [(totals.failed, "failed"), (totals.unknown, "unknown"), (totals.said, "said to have happened")];
     counted.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!(", {} {word}", count(*number))).collect()
 }
 

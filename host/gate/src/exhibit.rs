@@ -4,26 +4,35 @@
 //! What was taken out of an answer before the guest got it is in neither, because it was never kept.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use effect::record::{Delivered, DeliveredEvent, MetIn, Record};
 use effect::{Event, Header, HttpAsk, HttpHead, Reason, RunId};
 use journal::{Position, ReadError, Reader};
 
+use crate::err::LoadError;
 use crate::kept::{Cursor, take_event};
 
 /// Why something can't be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// There was nothing, or more than is kept.
     #[error("it was not kept")]
     NotKept,
-    /// The run's key is gone, or the home's key is not here.
-    #[error("it was forgotten, or the key of the home is not here")]
+    /// The key of its run was overwritten. Nobody can open it any more.
+    #[error("it was forgotten: the key of its run was overwritten")]
     Forgotten,
-    /// Its content is not what its record says.
-    #[error("it is not what its record says")]
-    Damaged,
+    /// A key for it is not in this home.
+    #[error("its key is not here: `{}` is missing, or older than the record", .0.display())]
+    NoKey(PathBuf),
+    /// It, or its key, is not what its record says.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It, or its key, could not be read. That says nothing about what is there.
+    #[error("it could not be read: {0}")]
+    Unreadable(String),
     /// The host found the value of a credential in it, which may be one that the vault does not have.
     #[error("it held the value of a credential, and is not shown")]
     HeldValue,
@@ -42,6 +51,8 @@ pub struct Given {
     pub is_whole: bool,
     /// Whether any of it was more than is kept.
     pub is_cut: bool,
+    /// Why some of it can't be shown, if it was kept.
+    pub missing: Option<Missing>,
     /// Fields after the body.
     pub trailers: Vec<Header>,
 }
@@ -56,12 +67,49 @@ pub fn sealed(reader: &Reader, record: &journal::Record) -> Result<Vec<u8>, Miss
     }
     let mut whole = Vec::new();
     for number in 0..record.payloads() {
-        whole.extend(reader.payload(record, number).map_err(|err| match err {
-            ReadError::NoKey { .. } => Missing::Forgotten,
-            _ => Missing::Damaged,
-        })?);
+        whole.extend(reader.payload(record, number).map_err(|err| Missing::of_read(&err))?);
     }
     Ok(whole)
+}
+
+impl Missing {
+    fn of_read(err: &ReadError) -> Self {
+        match err {
+            ReadError::KeyForgotten { .. } => Self::Forgotten,
+            ReadError::KeyMissing { path, .. } => Self::NoKey(path.clone()),
+            ReadError::Fault(fault) if fault.unread().is_none() => Self::Damaged(fault.to_string()),
+            ReadError::KeyDamaged { .. } | ReadError::Sealed { .. } | ReadError::NotThere | ReadError::Newer(_) => {
+                Self::Damaged(err.to_string())
+            }
+            ReadError::Fault(_) | ReadError::Io { .. } | ReadError::HomeKey(_) | ReadError::NoLog { .. } | ReadError::Gone { .. } => {
+                Self::Unreadable(with_causes(err))
+            }
+        }
+    }
+
+    /// Why the beginning of a run can't be shown.
+    pub fn of_load(err: &LoadError) -> Self {
+        match err {
+            LoadError::Read { cause, .. } => match cause.downcast_ref::<ReadError>() {
+                Some(err) => Self::of_read(err),
+                None => Self::Unreadable(with_causes(err)),
+            },
+            LoadError::NotKept => Self::NotKept,
+            LoadError::NoRun(_) | LoadError::Body { .. } | LoadError::Payload { .. } | LoadError::Order { .. } | LoadError::Closed(_) => {
+                Self::Damaged(with_causes(err))
+            }
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn with_causes(err: &(dyn Error + 'static)) -> String {
+    let (mut words, mut next) = (err.to_string(), err.source());
+    while let Some(cause) = next {
+        words.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    words
 }
 
 /// The request whose intent this record is.
@@ -69,7 +117,7 @@ pub fn sealed(reader: &Reader, record: &journal::Record) -> Result<Vec<u8>, Miss
 /// # Errors
 /// Why it can't be shown.
 pub fn request(reader: &Reader, asked: &journal::Record) -> Result<HttpAsk, Missing> {
-    HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or(Missing::Damaged)
+    HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is no request".to_owned()))
 }
 
 /// The answers to a run's acts, by operation; the run begins at that place.
@@ -82,8 +130,8 @@ pub fn given(reader: &Reader, run: RunId, from: Position) -> Result<BTreeMap<u64
         let record = record?;
         match Record::parse(&record.body) {
             Ok(Record::Delivered(delivered)) => {
-                let content = sealed(reader, &record).unwrap_or_default();
-                take(&mut all, &delivered, &mut Cursor::new(Bytes::from(content)));
+                let content = if delivered.payload.is_some() { sealed(reader, &record) } else { Err(Missing::NotKept) };
+                take(&mut all, &delivered, content);
             }
             Ok(Record::ValueMet(met)) if met.place == MetIn::Request => all.entry(met.op).or_default().held_value = true,
             Ok(Record::Answered(answered)) if answered.reason == Some(Reason::SecretInRequest) => {
@@ -98,14 +146,17 @@ pub fn given(reader: &Reader, run: RunId, from: Position) -> Result<BTreeMap<u64
     Ok(all)
 }
 
-fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: &mut Cursor) {
+fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<Vec<u8>, Missing>) {
+    let missing = content.as_ref().err().filter(|missing| **missing != Missing::NotKept).cloned();
+    let mut content = Cursor::new(Bytes::from(content.unwrap_or_default()));
     for one in &delivered.releases {
         let has_content = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
         if !has_content {
             continue;
         }
         let given = all.entry(one.op).or_default();
-        match take_event(content, one) {
+        given.missing = given.missing.take().or_else(|| missing.clone());
+        match take_event(&mut content, one) {
             Some(Event::Head(head)) => given.head = Some(head),
             Some(Event::Chunk(chunk)) => given.body.extend_from_slice(&chunk),
             Some(Event::End(trailers)) => {
@@ -113,7 +164,7 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: &mut Cur
                 given.is_whole = true;
             }
             Some(Event::Failed(_) | Event::Timer { .. } | Event::Clock) => {}
-            None => given.is_cut = true,
+            None => given.is_cut |= missing.is_none(),
         }
     }
 }

@@ -210,6 +210,9 @@ fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), vis
     if let (true, Some(mark)) = (block.records >= WORTH, records.mark()) {
         write(&mut derived, block, &lines, mark);
     }
+    if visitor.wants_lines() {
+        lines.without_end(&mut |run, line| visitor.line(run, line));
+    }
     Ok(())
 }
 

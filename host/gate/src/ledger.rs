@@ -3,18 +3,20 @@
 //! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
 //! run is closed, so a snapshot stays small however long the log is.
 
+mod act;
 mod clocks;
 mod known;
 mod put_back;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use effect::record::{AnswerClass, Answered, AskedFor, ClockChanged, DeliveredEvent, Record};
+use effect::record::{Answered, ClockChanged, DeliveredEvent, Record};
 use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
 
+pub use act::{OpenAct, Said, Stage};
+
 use crate::clock::ClockMark;
-use crate::recorded::is_safe;
 use crate::spent::Spent;
 
 /// The fold.
@@ -82,54 +84,12 @@ pub struct OpenRun {
     pub refused_later: u64,
     /// Whether it was open in a copy of the home that was put back, and nobody has let it go on since.
     pub restored: bool,
-    /// Acts for which something left the host.
-    pub sent: u64,
+    /// Acts that are over, and for which something left the host, or may have.
+    sent: u64,
     /// How long it went on so far.
     pub spent: Spent,
     /// Largest operation so far.
     pub last_op: u64,
-}
-
-/// An act that is not over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenAct {
-    /// What was asked.
-    pub ask: AskedFor,
-    /// How it stands.
-    pub stage: Stage,
-    /// What a person said of it since it was asked last.
-    pub word: Option<Said>,
-}
-
-/// A person's word on an act of which nobody knew whether it happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    /// When, milliseconds since 1970.
-    pub at: u64,
-    /// Who.
-    pub by: Principal,
-    /// Whether it happened.
-    pub did: bool,
-}
-
-impl OpenAct {
-    /// Whether nobody knows if it happened, it may not be asked again without a person's word, and nobody has given that word. This holds
-    /// for runs that do not go on: in a run that goes on, an act may simply be under way.
-    pub fn is_unsettled(&self) -> bool {
-        self.stage != Stage::Answered && self.word.is_none() && !is_safe(&self.ask)
-    }
-}
-
-/// How far an act is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// An intent and no answer.
-    Asked,
-    /// A response whose body is coming.
-    Answered,
-    /// Nobody knows whether it happened.
-    Unknown,
 }
 
 /// A record that can't stand where it stands.
@@ -302,6 +262,18 @@ impl Ledger {
 }
 
 impl OpenRun {
+    /// Acts for which something left the host, or may have.
+    pub fn sent(&self) -> u64 {
+        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
+    }
+
+    /// An act is over. What is said of it counts from now on.
+    fn end(&mut self, op: u64) -> Option<OpenAct> {
+        let act = self.pending.remove(&op)?;
+        self.sent += u64::from(act.may_have_been_sent());
+        Some(act)
+    }
+
     /// The acts of a run that does not go on, of which a person must say whether they happened.
     pub fn unsettled(&self) -> Vec<UnknownAct> {
         let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
@@ -327,23 +299,23 @@ impl OpenRun {
                     return Err(OrderFaultKind::NoIntent);
                 }
                 self.last_op = self.last_op.max(asked.op);
-                self.pending.insert(asked.op, OpenAct { ask: asked.ask.clone(), stage: Stage::Asked, word: None });
+                self.end(asked.op);
+                self.pending.insert(asked.op, OpenAct { ask: asked.ask.clone(), sent: false, stage: Stage::Asked, word: None });
             }
             Record::Refused(refused) => {
                 totals.refused += refused.alike;
                 self.refused += refused.alike;
                 // A repeated intent may be refused, when a grant has ended since.
-                self.pending.remove(&refused.op);
+                self.end(refused.op);
                 self.last_op = self.last_op.max(refused.op);
             }
             Record::Answered(answered) => {
-                self.sent += u64::from(answered.was_sent());
                 self.answered += u64::from(answered.outcome.has_answer());
                 self.refused_later += u64::from(answered.was_refused());
                 self.answer(answered)?;
             }
             Record::Received(received) => {
-                let answered = self.pending.remove(&received.op).is_some_and(|pending| pending.stage != Stage::Asked);
+                let answered = self.end(received.op).is_some_and(|pending| pending.stage != Stage::Asked);
                 if !answered {
                     return Err(OrderFaultKind::NoIntent);
                 }
@@ -381,7 +353,7 @@ impl OpenRun {
                 // An agent that was told that nobody knows has gone on with that.
                 for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed { .. })) {
                     if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {
-                        self.pending.remove(&one.op);
+                        self.end(one.op);
                     }
                 }
             }
@@ -415,13 +387,18 @@ impl OpenRun {
 
 impl OpenRun {
     fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
-        match (self.pending.get_mut(&answered.op), answered.outcome) {
-            (Some(pending), _) if pending.stage == Stage::Answered => return Err(OrderFaultKind::NoIntent),
-            (Some(pending), class) if class.has_answer() => pending.stage = Stage::Answered,
+        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
+            return Err(OrderFaultKind::NoIntent);
+        };
+        pending.sent = answered.was_sent();
+        match answered.outcome {
+            class if class.has_answer() => pending.stage = Stage::Answered,
             // With a fault, the guest was told, and decides itself what it does about it.
-            (Some(pending), AnswerClass::Unknown) if answered.fault.is_none() => pending.stage = Stage::Unknown,
-            (Some(_), _) => drop(self.pending.remove(&answered.op)),
-            (None, _) => return Err(OrderFaultKind::NoIntent),
+            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
+            _ => {
+                self.pending.remove(&answered.op);
+                self.sent += u64::from(answered.may_have_been_sent());
+            }
         }
         Ok(())
     }

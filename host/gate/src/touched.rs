@@ -114,6 +114,14 @@ impl Touched {
         self.lines = lines;
     }
 
+    /// Counts what is under way where the records end. After that, nothing may be taken in any more.
+    #[must_use]
+    pub fn ended(mut self) -> Self {
+        let lines = std::mem::take(&mut self.lines);
+        lines.without_end(&mut |_, line| self.add(line));
+        self
+    }
+
     /// Adds one line, if it passes the filter.
     pub fn add(&mut self, line: Line) {
         if self.only.as_ref().is_some_and(|only| !only.takes(&line)) {
@@ -193,7 +201,7 @@ impl Touched {
                 break;
             }
         }
-        Ok(touched)
+        Ok(touched.ended())
     }
 
     /// Adds what another run touched, to what these did.

@@ -22,7 +22,7 @@ use crate::segment;
 use crate::walk::end_of_checkpoint;
 use crate::wire::{Fields, narrow, wide};
 
-const MAGIC: [u8; 8] = *b"BWDRV\0\0\x01";
+const MAGIC: [u8; 8] = *b"BWDRV\0\0\x02";
 const HEAD_BYTES: usize = 136;
 /// The file that `gate` keeps.
 const MOST_READ: &str = "touched";

@@ -11,6 +11,7 @@ use crate::note::NoteError;
 use crate::unread::Unread;
 
 pub use crate::broken::{Broken, Step};
+pub use crate::read_error::ReadError;
 
 /// Why a record was not taken. Nothing of it is on the log.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -86,7 +87,7 @@ impl Fault {
 }
 
 /// Says of a fault whether something is damaged or could only not be read.
-fn of_fault(fault: &Fault) -> &'static str {
+pub(crate) fn of_fault(fault: &Fault) -> &'static str {
     if fault.unread().is_some() { "the record could not be read" } else { "the record is damaged" }
 }
 
@@ -337,12 +338,6 @@ pub enum OpenError {
 /// Why a shared file system is refused.
 const UNFIT: &str = "where another machine may write to the record without meeting this one's lock, and what was synced may be lost";
 
-fn gone(log: Option<LogId>, known: Option<u64>) -> String {
-    let log = log.map_or_else(String::new, |log| format!(": log `{log}`"));
-    let known = known.map_or_else(String::new, |known| format!(", of which {known} records are remembered"));
-    format!("{log}{known}")
-}
-
 fn other_log(home: &std::path::Path, was: LogId, size: Option<u64>, now: Option<LogId>) -> String {
     let size = size.map_or_else(String::new, |size| format!(" of {size} records"));
     let now = now.map_or_else(|| "there is no record".to_owned(), |now| format!("there is log `{now}`"));
@@ -367,55 +362,4 @@ pub enum KnownFrom {
     Index,
     /// The signed base of a log whose earlier segments were taken away.
     Base,
-}
-
-/// Why a record or payload can't be read back.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// A newer program has written to the log.
-    #[error("the record can't be read further by this program")]
-    Newer(#[source] Newer),
-    /// A file could not be read.
-    #[error("could not read `{}`", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// What is there is not what was written, or can't be read.
-    #[error("{}", of_fault(.0))]
-    Fault(#[source] Fault),
-    /// There is no log here.
-    #[error("there is no log in `{}`", home.display())]
-    NoLog {
-        /// The folder.
-        home: PathBuf,
-    },
-    /// All of it is gone, although something is known of it.
-    #[error("the record of `{}` is gone{}", home.display(), gone(*log, *known))]
-    Gone {
-        /// The folder.
-        home: PathBuf,
-        /// The log, if that is known.
-        log: Option<LogId>,
-        /// How many records it had, if that is known.
-        known: Option<u64>,
-    },
-    /// No record begins there, or no payload has that number.
-    #[error("there is no such record or payload")]
-    NotThere,
-    /// The run's key was forgotten, or the home's key is not here.
-    #[error("the key of run `{run}` is not here")]
-    NoKey {
-        /// The run.
-        run: RunId,
-    },
-    /// The payload does not open with the run's key.
-    #[error("a payload of run `{run}` does not open")]
-    Sealed {
-        /// The run.
-        run: RunId,
-    },
 }

@@ -17,10 +17,9 @@ use crate::extent::Memory;
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
 use crate::index::Index;
-use crate::keys::{self, HomeKey, KeyFile, load_public, waiting_home_key};
+use crate::keys::{self, HomeKey, KeyFile, load_public};
 use crate::note::PublicKey;
 use crate::open::{Depth, rely_on};
-use crate::payload::{self, Place};
 use crate::records::Records;
 use crate::salvage::{Damage, Salvage};
 use crate::segment;
@@ -44,9 +43,9 @@ pub struct Record {
     pub ends: bool,
     /// What was appended.
     pub body: Vec<u8>,
-    digests: Vec<[u8; 32]>,
+    pub(crate) digests: Vec<[u8; 32]>,
     /// Where the first payload begins.
-    payloads_at: u64,
+    pub(crate) payloads_at: u64,
 }
 
 impl Record {
@@ -305,41 +304,24 @@ impl Reader {
         Ok(Record::new(at, &content, &view, Digest::from_bytes(leaf_hash(&content))))
     }
 
-    /// The plain bytes of a record's payload. Needs the home's key and the run's.
-    pub fn payload(&self, record: &Record, number: usize) -> Result<Vec<u8>, ReadError> {
-        let run = record.run;
-        let named = record.digests.get(number).ok_or(ReadError::NotThere)?;
-        let mut at = Position { offset: record.payloads_at, ..record.at };
-        let mut content = self.frame(at)?;
-        for _ in 0..number {
-            at.offset = at.offset.saturating_add(frame_bytes(content.len()));
-            content = self.frame(at)?;
-        }
-        if payload::digest(&content) != *named {
-            return Err(ReadError::Fault(Fault { at, what: FaultKind::PayloadDiffers }));
-        }
-        let no_key = || ReadError::NoKey { run };
-        let home = HomeKey::load(&self.home).map_err(|_| no_key())?;
-        let keys = KeyFile::open(&self.home).map_err(|cause| self.io(cause))?.ok_or_else(no_key)?;
-        let slot = payload::slot(&content).ok_or(ReadError::Sealed { run })?;
-        // Between the last two steps of a rotation of the home's key, the keys of runs are those of the new one.
-        let waiting = || keys.key(&waiting_home_key(&self.home)?, run, slot);
-        let key = keys.key(&home, run, slot).or_else(waiting).ok_or_else(no_key)?;
-        let number = u8::try_from(number).map_err(|_| ReadError::NotThere)?;
-        let place = Place { run, seq: record.seq, number, slot };
-        payload::open(&content, &key, &place).ok_or(ReadError::Sealed { run })
-    }
-
     /// The content of the frame at a place.
-    fn frame(&self, at: Position) -> Result<Vec<u8>, ReadError> {
+    pub(crate) fn frame(&self, at: Position) -> Result<Vec<u8>, ReadError> {
         let broken = || ReadError::Fault(Fault { at, what: FaultKind::FrameBroken });
         let (file, _) = segment::open(&self.folder, at.segment, Some(self.log)).map_err(ReadError::Fault)?;
+        let unread = |cause: std::io::Error, cut_short: ReadError| match cause.kind() {
+            std::io::ErrorKind::UnexpectedEof => cut_short,
+            // What can't be read is not known to be damaged.
+            _ => {
+                let path = segment::path(&self.folder, at.segment);
+                ReadError::Io { cause: home::told(&path, cause), path }
+            }
+        };
         let mut head = [0; HEAD_BYTES];
-        file.read_exact_at(&mut head, at.offset).map_err(|_| ReadError::NotThere)?;
+        file.read_exact_at(&mut head, at.offset).map_err(|cause| unread(cause, ReadError::NotThere))?;
         let Parsed::Incomplete(needed) = parse(&head) else { return Err(ReadError::NotThere) };
         // BOUND: parse refuses longer ones already.
         let mut bytes = vec![0; needed.min(CONTENT_BYTES_MAX + HEAD_BYTES)];
-        file.read_exact_at(&mut bytes, at.offset).map_err(|_| broken())?;
+        file.read_exact_at(&mut bytes, at.offset).map_err(|cause| unread(cause, broken()))?;
         match parse(&bytes) {
             Parsed::Frame(content) => Ok(content.to_vec()),
             Parsed::Incomplete(_) | Parsed::Blank | Parsed::Broken => Err(broken()),

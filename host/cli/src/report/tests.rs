@@ -78,6 +78,7 @@ fn http() -> Line {
         peers: Vec::new(),
         refused: 1,
         resource: text("GET https://a.example/"),
+        said: 0,
         sent: 2,
         sent_bytes: 0,
         statuses: [(200, 2)].into(),

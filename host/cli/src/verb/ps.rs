@@ -53,7 +53,7 @@ pub(super) struct Row {
     /// What was asked for, refused or not.
     asked: u64,
     refused: u64,
-    /// Of which something left the host.
+    /// Of which something left the host, or may have: what is under way counts.
     sent: u64,
     /// To which a response came.
     answered: u64,
@@ -158,7 +158,7 @@ fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> Row {
     };
     let (agent, by, opened_ms) = (open.agent.clone(), Some(open.by.clone()), Some(open.at));
     let (asked, refused) = (open.asked + open.refused, open.refused + open.refused_later);
-    Row { run, agent, by, opened_ms, state, asked, refused, sent: open.sent, answered: open.answered, unsettled }
+    Row { run, agent, by, opened_ms, state, asked, refused, sent: open.sent(), answered: open.answered, unsettled }
 }
 
 fn print(rows: &[Row]) -> Result<(), CliError> {

@@ -26,6 +26,16 @@ impl Answered {
         self.outcome == AnswerClass::Response || self.sent.is_some_and(|sent| sent.bytes() > 0)
     }
 
+    /// Whether something was sent, or may have been: nobody knows of what has no answer.
+    pub fn may_have_been_sent(&self) -> bool {
+        self.was_sent() || self.outcome == AnswerClass::Unknown
+    }
+
+    /// Whether nobody knows if it happened, and the agent was not told so: a person may say it.
+    pub fn waits_for_a_word(&self) -> bool {
+        self.outcome == AnswerClass::Unknown && self.fault.is_none()
+    }
+
     /// Whether it was refused after its intent. Then nothing was sent.
     pub fn was_refused(&self) -> bool {
         !self.was_sent() && matches!(self.outcome, AnswerClass::RefusedAddress | AnswerClass::RefusedCredential)

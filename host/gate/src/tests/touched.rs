@@ -176,3 +176,74 @@ fn rows_are_bounded_and_what_has_none_is_counted() {
     both.join(&touched);
     assert_eq!((both.totals.refusals, both.more.refused), (40_000, 20_000));
 }
+
+/// What a person said of an act.
+fn settled(op: u64, did: bool) -> Record {
+    let (by, kind) = (effect::Principal::new(1, None::<&str>), Kind::ActSettled);
+    effect::record::ActSettled { at: 1, by, did, kind, op, v: VERSION }.into()
+}
+
+/// An answer that a host gave in place of one that was lost.
+fn nobody_knows(op: u64) -> Record {
+    let Record::Answered(answered) = answered(op, AnswerClass::Unknown) else { unreachable!() };
+    Answered { fault: None, ..answered }.into()
+}
+
+/// Sent, answered, failed, unknown and said, after these records.
+fn counted(records: &[Record]) -> [u64; 5] {
+    let mut touched = Touched::default();
+    (1..).zip(records).for_each(|(seq, record)| touched.take(run(1), seq, record));
+    let Touched { totals, leases, http, .. } = touched.ended();
+    assert_eq!(leases.iter().map(|lease| lease.sent).sum::<u64>(), totals.sent, "of the credential");
+    let [row] = &http[..] else { panic!("{http:?}") };
+    let row = [row.sent, row.answered, row.failed, row.unknown, row.said];
+    assert_eq!(row, [totals.sent, totals.answered, totals.failed, totals.unknown, totals.said]);
+    row
+}
+
+#[test]
+fn an_intent_without_an_end_counts_as_sent_and_unknown_until_it_is_settled() {
+    const R: &str = "POST http://a.test/x";
+    let intent = || asked(1, R, Some("alpha"));
+    let again = || {
+        let Record::Asked(asked) = intent() else { unreachable!() };
+        Asked { again: true, ..asked }.into()
+    };
+    let response = || answered(1, AnswerClass::Response);
+    assert_eq!(counted(&[intent()]), [1, 0, 0, 1, 0]);
+    assert_eq!(counted(&[intent(), nobody_knows(1)]), [1, 0, 0, 1, 0]);
+    assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, true)]), [1, 0, 0, 0, 1]);
+    assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, false)]), [0, 0, 1, 0, 0]);
+    // Another attempt takes nothing away from the one before.
+    assert_eq!(counted(&[intent(), again()]), [2, 0, 0, 2, 0]);
+    assert_eq!(counted(&[intent(), again(), response()]), [2, 1, 0, 1, 0]);
+    assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, false), again(), response()]), [1, 1, 1, 0, 0]);
+    // The controls: what has an end is counted once, by that.
+    assert_eq!(counted(&[intent(), response()]), [1, 1, 0, 0, 0]);
+    assert_eq!(counted(&[intent(), answered(1, AnswerClass::Failed)]), [0, 0, 1, 0, 0]);
+    assert_eq!(counted(&[intent(), answered(1, AnswerClass::Unknown)]), [1, 0, 0, 1, 0], "the agent was told so");
+}
+
+#[test]
+fn a_run_that_ends_with_an_act_under_way_keeps_it_and_forgets_nothing_of_other_runs() {
+    let closed = effect::record::RunClosed {
+        active_ms: 0,
+        at: 1,
+        kind: Kind::RunClosed,
+        obstacle: None,
+        outcome: effect::Outcome::SetAside,
+        output: None,
+        peak_memory: 0,
+        v: VERSION,
+    };
+    let mut touched = Touched::default();
+    for n in [1, 2, 3] {
+        touched.take(run(n), 1, &asked(1, "POST http://a.test/x", None));
+    }
+    touched.take(run(2), 2, &closed.into());
+    assert_eq!((touched.totals.sent, touched.totals.unknown), (1, 1));
+    touched.take(run(1), 2, &answered(1, AnswerClass::Response));
+    touched.take(run(3), 2, &answered(1, AnswerClass::Failed));
+    let totals = touched.ended().totals;
+    assert_eq!((totals.asked, totals.sent, totals.answered, totals.failed, totals.unknown), (3, 2, 1, 1, 1));
+}

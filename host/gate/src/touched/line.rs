@@ -53,10 +53,28 @@ struct Open {
     credential: Option<String>,
     is_http: bool,
     resource: SafeText,
+    stage: Stage,
+}
+
+/// How far an act is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    /// An intent alone. If the process died, the act may have been sent.
+    Asked,
+    /// Nobody knows whether it happened, and a person may still say so.
+    Unknown {
+        /// Whether it was counted as sent.
+        is_counted: bool,
+    },
+    /// Its answer has begun.
+    Answered,
 }
 
 /// Goes through records in the log's order and says what each touched. An answer names its act by a number alone, so acts that are under
 /// way are remembered.
+///
+/// INVARIANT: nothing is understated. An intent without an end counts as sent and unknown ([`Lines::without_end`]), and so does an attempt
+/// that was made again. If a person has said whether an act happened, that word counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lines {
     open: BTreeMap<(RunId, u64), Open>,
@@ -76,12 +94,23 @@ impl Lines {
                     to(open.http(|act| act.bytes = received.bytes));
                 }
             }
-            Record::Refused(refused) => refusals(run, seq, refused, to),
+            Record::Refused(refused) => {
+                // An attempt before a crash may have been sent, though asking again was refused.
+                if let Some(before) = self.open.remove(&(run, refused.op)) {
+                    before.without_end(run, to);
+                }
+                refusals(run, seq, refused, to);
+            }
+            Record::ActSettled(word) => {
+                if let Some(open) = self.open.remove(&(run, word.op)) {
+                    open.settled(run, word.did, to);
+                }
+            }
             Record::HostAsked(asked) => self.host_asked(run, asked, to),
             Record::HostAnswered(answered) => self.host_answered(run, answered, to),
             Record::RunClosed(_) => {
-                forget(&mut self.open, run);
-                forget(&mut self.own, run);
+                forget(&mut self.open, run).for_each(|open| open.without_end(run, to));
+                forget(&mut self.own, run).for_each(|own| to(own_without_end(own)));
             }
             Record::LeaseRevoked(revoked) => {
                 to(Line::Lease(TouchedLease { revoked: true, ..TouchedLease::of(revoked.lease.clone(), revoked.credential.clone()) }));
@@ -96,7 +125,6 @@ impl Lines {
             | Record::RunOpened(_)
             | Record::RunResumed(_)
             | Record::ClockChanged(_)
-            | Record::ActSettled(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)
             | Record::AgentAccepted(_)
@@ -120,7 +148,8 @@ impl Lines {
 
     fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(Line)) {
         let is_http = asked.ask.capability.as_str() == "http";
-        let open = Open { credential: asked.bounds.credential.clone(), is_http, resource: asked.ask.resource.clone() };
+        let (credential, resource) = (asked.bounds.credential.clone(), asked.ask.resource.clone());
+        let open = Open { credential, is_http, resource, stage: Stage::Asked };
         match is_http {
             true => to(open.http(|act| act.asked = 1)),
             false => to(open.act(|act| act.asked = 1)),
@@ -128,20 +157,36 @@ impl Lines {
         if !asked.again {
             open.lease(run, to, |lease| lease.asked = 1);
         }
-        self.open.insert((run, asked.op), open);
+        if let Some(before) = self.open.insert((run, asked.op), open) {
+            before.without_end(run, to);
+        }
     }
 
     fn answered(&mut self, run: RunId, seq: u64, answered: &Answered, to: &mut dyn FnMut(Line)) {
-        let is_over = !answered.outcome.has_answer();
         let key = (run, answered.op);
-        let Some(open) = (if is_over { self.open.remove(&key) } else { self.open.get(&key).cloned() }) else { return };
-        if !open.is_http {
-            to(open.act(|act| act.answered(answered)));
-        } else {
-            to(open.http(|act| http(act, answered)));
+        let Some(mut open) = self.open.remove(&key) else { return };
+        if answered.waits_for_a_word() {
+            let is_counted = answered.was_sent();
+            if open.is_http {
+                to(open.http(|act| {
+                    act.sent = u64::from(is_counted);
+                    sent_to(act, answered);
+                }));
+            }
+            open.lease(run, to, |lease| lease.sent = u64::from(is_counted));
+            open.stage = Stage::Unknown { is_counted };
+            self.open.insert(key, open);
+            return;
+        }
+        if answered.outcome.has_answer() {
+            self.open.insert(key, Open { stage: Stage::Answered, ..open.clone() });
+        }
+        match open.is_http {
+            true => to(open.http(|act| http(act, answered))),
+            false => to(open.act(|act| act.answered(answered))),
         }
         open.lease(run, to, |lease| {
-            lease.sent = u64::from(answered.was_sent());
+            lease.sent = u64::from(answered.may_have_been_sent());
             lease.refused = u64::from(answered.was_refused());
         });
         if let Some(reason) = &answered.reason {
@@ -162,6 +207,14 @@ impl Lines {
 }
 
 impl Lines {
+    /// What is under way where the records end, as it has to be counted there: whether it happened is not known.
+    pub fn without_end(&self, to: &mut dyn FnMut(RunId, Line)) {
+        for ((run, _), open) in &self.open {
+            open.without_end(*run, &mut |line| to(*run, line));
+        }
+        self.own.iter().for_each(|((run, _), own)| to(*run, own_without_end(own.clone())));
+    }
+
     fn host_asked(&mut self, run: RunId, asked: &HostAsked, to: &mut dyn FnMut(Line)) {
         let row = TouchedOwn::of(asked);
         to(Line::Own(TouchedOwn { asked: 1, ..row.clone() }));
@@ -176,11 +229,16 @@ impl Lines {
     }
 }
 
-/// What an answer says of its request.
-fn http(act: &mut TouchedHttp, answered: &Answered) {
-    act.sent = u64::from(answered.was_sent());
+/// How much was sent, and to whom.
+fn sent_to(act: &mut TouchedHttp, answered: &Answered) {
     act.sent_bytes = answered.sent.map_or(0, Sent::bytes);
     act.peers.extend(answered.peer.map(|peer| peer.to_string()));
+}
+
+/// What an answer says of its request.
+fn http(act: &mut TouchedHttp, answered: &Answered) {
+    act.sent = u64::from(answered.may_have_been_sent());
+    sent_to(act, answered);
     match answered.outcome {
         AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone => {
             act.answered = 1;
@@ -193,11 +251,17 @@ fn http(act: &mut TouchedHttp, answered: &Answered) {
     }
 }
 
-/// Forgets what is under way in a run.
-fn forget<T>(open: &mut BTreeMap<(RunId, u64), T>, run: RunId) {
-    let mut after = open.split_off(&(run, 0));
-    after.retain(|(of, _), _| *of != run);
-    open.append(&mut after);
+/// Forgets what is under way in a run, and returns it.
+fn forget<T>(open: &mut BTreeMap<(RunId, u64), T>, run: RunId) -> impl Iterator<Item = T> {
+    let mut own = open.split_off(&(run, 0));
+    if let Some(mut others) = own.keys().find(|(of, _)| *of != run).copied().map(|first| own.split_off(&first)) {
+        open.append(&mut others);
+    }
+    own.into_values()
+}
+
+fn own_without_end(own: TouchedOwn) -> Line {
+    Line::Own(TouchedOwn { unknown: 1, ..own })
 }
 
 impl Open {
@@ -211,6 +275,33 @@ impl Open {
         let mut act = TouchedAct::new(self.resource.clone(), self.credential.clone());
         count(&mut act);
         Line::Act(act)
+    }
+
+    /// Whether it happened is not known, and nobody has said.
+    fn without_end(&self, run: RunId, to: &mut dyn FnMut(Line)) {
+        let new = match self.stage {
+            Stage::Answered => return,
+            Stage::Asked => 1,
+            Stage::Unknown { is_counted } => u64::from(!is_counted),
+        };
+        match self.is_http {
+            true => to(self.http(|act| (act.sent, act.unknown) = (new, 1))),
+            false => to(self.act(|act| act.unknown = 1)),
+        }
+        self.lease(run, to, |lease| lease.sent = new);
+    }
+
+    /// A person has said whether it happened.
+    fn settled(&self, run: RunId, did: bool, to: &mut dyn FnMut(Line)) {
+        let Stage::Unknown { is_counted } = self.stage else { return };
+        let new = u64::from(did && !is_counted);
+        match (self.is_http, did) {
+            (true, true) => to(self.http(|act| (act.sent, act.said) = (new, 1))),
+            (true, false) => to(self.http(|act| act.failed = 1)),
+            (false, true) => to(self.act(|act| act.done = 1)),
+            (false, false) => to(self.act(|act| act.not_done = 1)),
+        }
+        self.lease(run, to, |lease| lease.sent = new);
     }
 
     fn lease(&self, run: RunId, to: &mut dyn FnMut(Line), count: impl FnOnce(&mut TouchedLease)) {

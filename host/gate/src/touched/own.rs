@@ -17,12 +17,14 @@ pub struct TouchedAct {
     pub credential: Option<String>,
     /// How often it was done.
     pub done: u64,
-    /// How often it was refused after its intent, or its outcome is unknown.
+    /// How often it was refused after its intent, or failed before it began.
     pub failed: u64,
-    /// How often it was not done: it came at the wrong step, or the target did not accept it.
+    /// How often it was not done: it came at the wrong step, the target did not accept it, or a person has said so.
     pub not_done: u64,
     /// The step, and the credential.
     pub resource: SafeText,
+    /// How often nobody knows whether it was done.
+    pub unknown: u64,
 }
 
 /// What the host asked on its own behalf.
@@ -32,7 +34,7 @@ pub struct TouchedOwn {
     pub asked: u64,
     /// For which credential.
     pub credential: SafeText,
-    /// Answers that never came, or failed.
+    /// How often nothing was sent.
     pub failed: u64,
     /// Addresses that were really spoken to.
     pub peers: Vec<String>,
@@ -46,22 +48,22 @@ pub struct TouchedOwn {
     pub sent: u64,
     /// How often each status came.
     pub statuses: BTreeMap<u16, u64>,
+    /// How often something was or may have been sent, and no answer came.
+    pub unknown: u64,
 }
 
 impl TouchedAct {
     pub(super) fn new(resource: SafeText, credential: Option<String>) -> Self {
-        Self { asked: 0, credential, done: 0, failed: 0, not_done: 0, resource }
+        Self { asked: 0, credential, done: 0, failed: 0, not_done: 0, resource, unknown: 0 }
     }
 
     pub(super) fn answered(&mut self, answered: &Answered) {
         match answered.outcome {
             AnswerClass::Done | AnswerClass::Response => self.done += 1,
             AnswerClass::NotDone => self.not_done += 1,
-            AnswerClass::RefusedAddress
-            | AnswerClass::RefusedCredential
-            | AnswerClass::Failed
-            | AnswerClass::Unknown
-            | AnswerClass::Abandoned => self.failed += 1,
+            // Nobody waited for what became of it.
+            AnswerClass::Unknown | AnswerClass::Abandoned => self.unknown += 1,
+            AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed => self.failed += 1,
         }
     }
 
@@ -70,6 +72,7 @@ impl TouchedAct {
         self.done += other.done;
         self.failed += other.failed;
         self.not_done += other.not_done;
+        self.unknown += other.unknown;
     }
 }
 
@@ -86,6 +89,7 @@ impl TouchedOwn {
             resource: resource.clone(),
             sent: 0,
             statuses: BTreeMap::new(),
+            unknown: 0,
         }
     }
 
@@ -94,12 +98,18 @@ impl TouchedOwn {
         self.sent += answered.sent.map_or(0, Sent::bytes);
         self.peers.extend(answered.peer.map(|peer| peer.to_string()));
         self.statuses.extend(answered.status.map(|status| (status, 1)));
-        self.failed += u64::from(answered.outcome != AnswerClass::Response);
+        let may_have_happened = answered.outcome == AnswerClass::Unknown || self.sent > 0;
+        match answered.outcome {
+            AnswerClass::Response => {}
+            _ if may_have_happened => self.unknown += 1,
+            _ => self.failed += 1,
+        }
     }
 
     pub(super) fn join(&mut self, other: &Self) {
         self.asked += other.asked;
         self.failed += other.failed;
+        self.unknown += other.unknown;
         self.received += other.received;
         self.sent += other.sent;
         add_peers(&mut self.peers, &other.peers);

@@ -37,14 +37,20 @@ pub struct TouchedTotals {
     pub asked: u64,
     /// Bytes of bodies that the guest was given.
     pub bytes: u64,
+    /// Requests that certainly did not happen, for another reason than a refusal.
+    pub failed: u64,
     /// Requests that were refused: at once, or later because of their address or their credential.
     pub refused: u64,
     /// Refusals of any kind.
     pub refusals: u64,
-    /// Requests for which something left the host.
+    /// Requests of which a person has said that they happened.
+    pub said: u64,
+    /// Requests for which something left the host, or may have.
     pub sent: u64,
     /// Bytes of them.
     pub sent_bytes: u64,
+    /// Requests of which nobody knows whether they happened.
+    pub unknown: u64,
 }
 
 /// One object of a mount.
@@ -75,7 +81,7 @@ pub struct TouchedHttp {
     pub bytes: u64,
     /// The name of the credential that was sent, or should have been.
     pub credential: Option<String>,
-    /// How often nothing of it was sent, for another reason than a refusal: it certainly did not happen.
+    /// How often it certainly did not happen, for another reason than a refusal: nothing of it was sent, or a person has said so.
     pub failed: u64,
     /// Addresses that were really spoken to.
     pub peers: Vec<String>,
@@ -83,13 +89,15 @@ pub struct TouchedHttp {
     pub refused: u64,
     /// Method and URL, without the values in its query.
     pub resource: SafeText,
-    /// How often something left the host.
+    /// How often nobody knew whether it happened, and a person has said that it did.
+    pub said: u64,
+    /// How often something left the host, or may have: an intent without an end counts.
     pub sent: u64,
     /// Bytes that were sent: request lines, header fields and bodies.
     pub sent_bytes: u64,
     /// How often each status came.
     pub statuses: BTreeMap<u16, u64>,
-    /// Asks of which nobody knows whether they had an effect: something of them was sent, and no answer came.
+    /// Asks of which nobody knows whether they had an effect: something of them was or may have been sent, and there is no answer.
     pub unknown: u64,
 }
 
@@ -108,7 +116,7 @@ pub struct TouchedLease {
     pub refused: u64,
     /// Whether it was ended before its run.
     pub revoked: bool,
-    /// Requests that were sent with the value.
+    /// Requests that were sent with the value, or may have been.
     pub sent: u64,
 }
 
@@ -176,6 +184,7 @@ impl TouchedHttp {
             peers,
             refused: 0,
             resource,
+            said: 0,
             sent: 0,
             sent_bytes: 0,
             statuses,
@@ -189,6 +198,7 @@ impl TouchedHttp {
         self.bytes += other.bytes;
         self.failed += other.failed;
         self.refused += other.refused;
+        self.said += other.said;
         self.sent += other.sent;
         self.unknown += other.unknown;
         self.sent_bytes += other.sent_bytes;
@@ -224,9 +234,12 @@ impl TouchedTotals {
         self.answered += act.answered;
         self.asked += act.asked;
         self.bytes += act.bytes;
+        self.failed += act.failed;
         self.refused += act.refused;
+        self.said += act.said;
         self.sent += act.sent;
         self.sent_bytes += act.sent_bytes;
+        self.unknown += act.unknown;
     }
 
     pub(super) fn and(mut self, other: &Self) -> Self {
@@ -234,9 +247,12 @@ impl TouchedTotals {
         self.asked += other.asked;
         self.bytes += other.bytes;
         self.refused += other.refused;
+        self.failed += other.failed;
         self.refusals += other.refusals;
+        self.said += other.said;
         self.sent += other.sent;
         self.sent_bytes += other.sent_bytes;
+        self.unknown += other.unknown;
         self
     }
 }

@@ -86,8 +86,41 @@ fn a_payload_opens_with_the_runs_key_alone() {
     assert!(matches!(reader.payload(&record, 1), Err(ReadError::NotThere)));
     let raw = std::fs::read(segment(dir.path(), 1)).unwrap();
     assert!(!raw.windows(6).any(|window| window == b"secret"));
-    std::fs::remove_file(dir.path().join("home.key")).unwrap();
-    assert!(matches!(reader.payload(&record, 0), Err(ReadError::NoKey { .. })));
+}
+
+/// What is missing, what is damaged, what was forgotten and what can't be read are told apart, each with its file.
+#[test]
+fn why_a_payload_does_not_open_is_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    sample(dir.path(), None);
+    let reader = Reader::open(dir.path()).unwrap();
+    let record = reader.of_run(run(1)).next().unwrap().unwrap();
+    let (home_key, keys) = (dir.path().join("home.key"), dir.path().join("keys"));
+    for (path, length) in [(&home_key, 31), (&keys, 127)] {
+        let right = std::fs::read(path).unwrap();
+        let read = || reader.payload(&record, 0).unwrap_err();
+        std::fs::remove_file(path).unwrap();
+        assert!(matches!(read(), ReadError::KeyMissing { path: at, .. } if at == *path));
+        // The file is there, and the system does not give it out.
+        std::fs::create_dir(path).unwrap();
+        assert!(matches!(read(), ReadError::Io { path: at, .. } if at == *path));
+        std::fs::remove_dir(path).unwrap();
+        let put = |bytes: &[u8]| {
+            std::fs::write(path, bytes).unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        put(&right.iter().map(|byte| byte ^ 1).collect::<Vec<_>>());
+        assert!(matches!(read(), ReadError::KeyDamaged { .. }));
+        put(&right[..length]);
+        assert!(matches!(read(), ReadError::KeyMissing { .. } | ReadError::KeyDamaged { .. }));
+        if *path == keys {
+            put(&vec![0; right.len()]);
+            assert!(matches!(read(), ReadError::KeyForgotten { .. }));
+        }
+        put(&right);
+        assert_eq!(reader.payload(&record, 0).unwrap(), b"secret", "the control");
+    }
 }
 
 #[test]
@@ -116,7 +149,7 @@ fn a_forgotten_run_is_unreadable_and_the_log_still_verifies() {
 
     let reader = Reader::open(dir.path()).unwrap();
     let read = |number| reader.payload(&reader.of_run(run(number)).next().unwrap().unwrap(), 1);
-    assert!(matches!(read(1), Err(ReadError::NoKey { .. })));
+    assert!(matches!(read(1), Err(ReadError::KeyForgotten { .. })));
     assert_eq!(read(2).unwrap(), [2; 10]);
     assert!(check(dir.path(), None).holds());
     let (journal, _) = open(dir.path());
@@ -125,7 +158,7 @@ fn a_forgotten_run_is_unreadable_and_the_log_still_verifies() {
     // The key of a run that is not open is found in the file.
     journal.append_last(run(2), b"end".to_vec(), Vec::new()).unwrap();
     journal.forget(run(2)).unwrap().wait_blocking().unwrap();
-    assert!(matches!(read(2), Err(ReadError::NoKey { .. })));
+    assert!(matches!(read(2), Err(ReadError::KeyForgotten { .. })));
     assert_eq!(std::fs::read(dir.path().join("keys")).unwrap(), [0; 256]);
 }
 

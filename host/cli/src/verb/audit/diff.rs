@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use effect::RunId;
 use effect::record::Record;
-use gate::{Opening, Touched, TouchedHttp};
+use gate::{Missing, Opening, Touched, TouchedHttp};
 use journal::{Position, Reader};
 use serde::Serialize;
 
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         return Ok(exit::DONE);
     }
     document.differences.iter().try_for_each(|one| out::line(&in_words(one)))?;
-    document.unknown.iter().for_each(|what| out::words(what));
+    document.unknown.iter().for_each(|what| out::words(&safe(what)));
     if document.differences.is_empty() {
         out::words("nothing differs of what could be compared");
     }
@@ -127,7 +127,7 @@ impl Side {
                 break;
             }
         }
-        side.touched(&touched, run);
+        side.touched(&touched.ended(), run);
         Ok(side)
     }
 
@@ -149,7 +149,9 @@ impl Side {
                 self.fact("input", "", effect::Digest::of(opening.input.as_bytes()).to_string());
                 self.fact("arguments", "", effect::Digest::of(opening.args.join("\0").as_bytes()).to_string());
             }
-            Err(_) => self.unknown.push(format!("input and grants of run {} can't be opened: forgotten, or no key here", record.run)),
+            Err(err) => {
+                self.unknown.push(format!("input and grants of run {} are not compared: {}", record.run, Missing::of_load(&err)));
+            }
         }
     }
 
@@ -162,12 +164,13 @@ impl Side {
             self.fact("request", format!("{}{with}", act.resource), http_words(act));
         }
         for act in &touched.acts {
-            let counts = format!("{} asked, {} done, {} not done, {} failed", act.asked, act.done, act.not_done, act.failed);
+            let [asked, done, not_done, failed, unknown] = [act.asked, act.done, act.not_done, act.failed, act.unknown].map(count);
+            let counts = format!("{asked} asked, {done} done, {not_done} not done, {failed} failed, {unknown} unknown");
             self.fact("act", act.resource.to_string(), counts);
         }
         for own in &touched.own {
             let name = format!("{} of {}: {}", own.purpose.as_str(), own.credential, own.resource);
-            self.fact("host asked", name, format!("{} asked, {} failed", own.asked, own.failed));
+            self.fact("host asked", name, format!("{} asked, {} failed, {} unknown", own.asked, own.failed, own.unknown));
         }
         for lease in &touched.leases {
             let counts = format!("{} asked, {} refused, {} sent", count(lease.asked), count(lease.refused), count(lease.sent));
@@ -186,7 +189,10 @@ impl Side {
 fn http_words(act: &TouchedHttp) -> String {
     let statuses: Vec<String> = act.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
     let [asked, refused, sent, answered] = [act.asked, act.refused, act.sent, act.answered].map(count);
-    format!("{asked} asked, {refused} refused, {sent} sent, {answered} answered {}, {}", statuses.join(" "), bytes(act.bytes))
+    let [failed, unknown, said] = [act.failed, act.unknown, act.said].map(count);
+    let answers = format!("{answered} answered {}", statuses.join(" "));
+    let rest = format!("{failed} failed, {unknown} unknown, {said} said to have happened, {}", bytes(act.bytes));
+    format!("{asked} asked, {refused} refused, {sent} sent, {answers}, {rest}")
 }
 
 #[cfg(test)]

@@ -44,8 +44,10 @@ Examples:
   bailiwick audit touched --host api.example.com
   bailiwick audit touched --file /src/secrets --json
 
-This is what the host recorded, not what agents say. A request is asked for; it is refused, or sent; what was sent is answered, or not. A \
-name that is nowhere on the record is an error: that nothing was found of it would say nothing.";
+This is what the host recorded, not what agents say. A request is asked for; it is refused, or sent; what was sent is answered, or not. \
+An intent without an end counts as sent and unknown, since it may have happened, until a person has said whether it did: `said` under STATUS \
+is a word that it did, and FAILED counts a word that it did not. A name that is nowhere on the record is an error: that nothing was found of \
+it would say nothing.";
 
 /// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;

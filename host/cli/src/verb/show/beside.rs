@@ -56,7 +56,7 @@ impl Beside<'_> {
 
     fn opening(&self) -> Result<Opening, CliError> {
         let (record, _) = self.record(1)?;
-        Opening::load(self.reader, &record).map_err(|_| CliError::NotShown(Missing::Forgotten))
+        Opening::load(self.reader, &record).map_err(|err| CliError::NotShown(Missing::of_load(&err)))
     }
 
     /// The body that belongs to one record.
@@ -82,6 +82,7 @@ impl Beside<'_> {
 
     fn answer_to(&self, op: u64) -> Result<Vec<u8>, CliError> {
         match self.given()?.remove(&op) {
+            Some(Given { missing: Some(missing), .. }) => Err(CliError::NotShown(missing)),
             Some(given) if !given.is_cut => Ok(given.body),
             _ => Err(CliError::NotShown(Missing::NotKept)),
         }
@@ -148,7 +149,7 @@ impl Beside<'_> {
         match &shown.known {
             Some(Record::Asked(asked)) if asked.ask.capability.as_str() == "http" => match self.request(record, asked.op, given) {
                 Ok(ask) => Kept { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
-                Err(missing) => self.missing("request", missing),
+                Err(missing) => self.missing("request", &missing),
             },
             Some(Record::Answered(answered)) => match given.get(&answered.op) {
                 Some(given) => Kept { lines: self.answer_lines(given, bodies), document: Some(self.answer_document(given, bodies)) },
@@ -156,21 +157,21 @@ impl Beside<'_> {
             },
             Some(Record::RunOpened(_)) if bodies == Bodies::Shown => match Opening::load(self.reader, record) {
                 Ok(opening) => self.opened(&opening),
-                Err(_) => self.missing("input and grants", Missing::Forgotten),
+                Err(err) => self.missing("input and grants", &Missing::of_load(&err)),
             },
             Some(Record::RunClosed(closed)) if bodies == Bodies::Shown && closed.output.is_some() => match sealed(self.reader, record) {
                 Ok(output) => {
                     let output = self.stars.out_of(&output);
                     Kept { lines: titled("output", lines(&output)), document: Some(json!({ "output": document(&output) })) }
                 }
-                Err(missing) => self.missing("output", missing),
+                Err(missing) => self.missing("output", &missing),
             },
             _ => Kept::default(),
         }
     }
 
-    fn missing(&self, what: &str, missing: Missing) -> Kept {
-        Kept { lines: vec![format!("{what}: {missing}")], document: Some(json!({ "missing": missing.to_string() })) }
+    fn missing(&self, what: &str, missing: &Missing) -> Kept {
+        Kept { lines: vec![words::safe(&format!("{what}: {missing}"))], document: Some(json!({ "missing": missing.to_string() })) }
     }
 
     fn opened(&self, opening: &Opening) -> Kept {
@@ -209,6 +210,10 @@ impl Beside<'_> {
         }
         all.extend(self.body_lines("answer", &given.body, bodies));
         all.extend(self.stars.fields(&given.trailers).iter().map(field));
+        if let Some(missing) = &given.missing {
+            all.push(words::safe(&format!("answer: {missing}")));
+            return all;
+        }
         match (given.is_cut, given.is_whole) {
             (true, _) => all.push("not all of the answer was kept".to_owned()),
             (false, false) => all.push("the agent was not given the answer to its end".to_owned()),
@@ -226,6 +231,7 @@ impl Beside<'_> {
             "trailers": self.stars.fields(&given.trailers),
             "whole": given.is_whole,
             "kept": !given.is_cut,
+            "missing": given.missing.as_ref().map(Missing::to_string),
         })
     }
 

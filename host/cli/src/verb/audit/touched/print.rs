@@ -16,7 +16,7 @@ pub(super) fn touched(touched: &Touched) -> Result<(), CliError> {
     let tables = [
         (rows(&["WHAT", "TIMES", "AMOUNT", "PATH"], touched.files.iter().map(file)), more.files),
         (rows(HTTP, touched.http.iter().map(http)), more.http),
-        (rows(&["ASKED", "DONE", "NOT DONE", "FAILED", "CREDENTIAL"], touched.acts.iter().map(act)), more.acts),
+        (rows(&["ASKED", "DONE", "NOT DONE", "FAILED", "UNKNOWN", "CREDENTIAL"], touched.acts.iter().map(act)), more.acts),
         (rows(OWN, touched.own.iter().map(own)), more.own),
         (rows(&["LEASE", "ASKED", "REFUSED", "SENT", "STATE", "OLD VALUES TRIED"], touched.leases.iter().map(lease)), more.leases),
         (rows(&["REFUSED", "WHERE", "FUNCTION", "WHY", "WHAT"], touched.refused.iter().map(refusal)), more.refused),
@@ -61,10 +61,11 @@ fn file(file: &TouchedFile) -> Vec<String> {
 }
 
 fn act(one: &TouchedAct) -> Vec<String> {
-    vec![count(one.asked), count(one.done), count(one.not_done), count(one.failed), one.resource.to_string()]
+    let counts = [one.asked, one.done, one.not_done, one.failed, one.unknown];
+    counts.map(count).into_iter().chain([one.resource.to_string()]).collect()
 }
 
-const OWN: &[&str] = &["HOST ASKED", "STATUS", "FAILED", "BYTES SENT", "RECEIVED", "PEERS", "FOR", "REQUEST"];
+const OWN: &[&str] = &["HOST ASKED", "STATUS", "FAILED", "UNKNOWN", "BYTES SENT", "RECEIVED", "PEERS", "FOR", "REQUEST"];
 
 /// What the host asked on its own behalf.
 fn own(one: &TouchedOwn) -> Vec<String> {
@@ -73,6 +74,7 @@ fn own(one: &TouchedOwn) -> Vec<String> {
         count(one.asked),
         statuses.join(" "),
         count(one.failed),
+        count(one.unknown),
         bytes(one.sent),
         bytes(one.received),
         one.peers.join(" "),
@@ -85,7 +87,9 @@ const HTTP: &[&str] =
     &["ASKED", "REFUSED", "SENT", "ANSWERED", "STATUS", "FAILED", "UNKNOWN", "BYTES SENT", "RECEIVED", "CREDENTIAL", "PEERS", "REQUEST"];
 
 fn http(one: &TouchedHttp) -> Vec<String> {
-    let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
+    let statuses = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times)));
+    let said = (one.said > 0).then(|| format!("said×{}", count(one.said)));
+    let statuses: Vec<String> = statuses.chain(said).collect();
     vec![
         count(one.asked),
         count(one.refused),

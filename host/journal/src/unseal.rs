@@ -1,0 +1,67 @@
+//! Opens what a run has sealed, and says why it does not open: a key that was forgotten, one that is not here, one that is damaged, and one
+//! that only could not be read are four different things.
+
+use std::io;
+use std::path::Path;
+
+use effect::RunId;
+
+use crate::err::{Fault, FaultKind, OpenError, ReadError};
+use crate::frame::frame_bytes;
+use crate::ids::Position;
+use crate::keys::{HomeKey, KeyFile, RunKey, run_keys_path, waiting_home_key};
+use crate::payload::{self, Place};
+use crate::read::{Reader, Record};
+
+impl Reader {
+    /// The plain bytes of a record's payload. Needs the home's key and the run's.
+    ///
+    /// # Errors
+    /// Why it does not open.
+    pub fn payload(&self, record: &Record, number: usize) -> Result<Vec<u8>, ReadError> {
+        let run = record.run;
+        let named = record.digests.get(number).ok_or(ReadError::NotThere)?;
+        let mut at = Position { offset: record.payloads_at, ..record.at };
+        let mut content = self.frame(at)?;
+        for _ in 0..number {
+            at.offset = at.offset.saturating_add(frame_bytes(content.len()));
+            content = self.frame(at)?;
+        }
+        if payload::digest(&content) != *named {
+            return Err(ReadError::Fault(Fault { at, what: FaultKind::PayloadDiffers }));
+        }
+        let slot = payload::slot(&content).ok_or(ReadError::Sealed { run })?;
+        let key = run_key(&self.home, run, slot)?;
+        let number = u8::try_from(number).map_err(|_| ReadError::NotThere)?;
+        let place = Place { run, seq: record.seq, number, slot };
+        payload::open(&content, &key, &place).ok_or(ReadError::Sealed { run })
+    }
+}
+
+/// The key of a run, or why there is none.
+fn run_key(home: &Path, run: RunId, slot: u64) -> Result<RunKey, ReadError> {
+    let path = run_keys_path(home);
+    let io = |cause: io::Error| ReadError::Io { cause: home::told(&path, cause), path: path.clone() };
+    let missing = || ReadError::KeyMissing { run, path: path.clone() };
+    let keys = KeyFile::open(home).map_err(io)?.ok_or_else(missing)?;
+    if slot >= keys.slots().map_err(io)? {
+        return Err(missing());
+    }
+    // Seen before the home's key is: what was forgotten, no key opens.
+    if keys.is_forgotten(slot).map_err(io)? {
+        return Err(ReadError::KeyForgotten { run });
+    }
+    let home_key = HomeKey::load(home).map_err(|err| no_home_key(run, err))?;
+    // Between the last two steps of a rotation of the home's key, the keys of runs are those of the new one.
+    let waiting = || keys.key(&waiting_home_key(home)?, run, slot);
+    keys.key(&home_key, run, slot).or_else(waiting).ok_or_else(|| ReadError::KeyDamaged { run, path: path.clone() })
+}
+
+fn no_home_key(run: RunId, err: OpenError) -> ReadError {
+    match err {
+        OpenError::Io { path, cause } => ReadError::Io { path, cause },
+        OpenError::Key { path } if !path.exists() => ReadError::KeyMissing { run, path },
+        OpenError::Key { path } => ReadError::KeyDamaged { run, path },
+        other => ReadError::HomeKey(Box::new(other)),
+    }
+}
