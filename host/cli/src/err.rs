@@ -14,7 +14,7 @@ use crate::{exit, out};
 pub(crate) mod advice;
 mod exits;
 
-use exits::{build_exit, vault_exit};
+use exits::{build_exit, not_shown_exit, vault_exit};
 
 /// Anything that keeps a verb from being done.
 #[derive(Debug, thiserror::Error)]
@@ -301,11 +301,9 @@ impl CliError {
             | Self::ShardTwice
             | Self::ArgumentsForAgent { .. } => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
-            Self::NotShown(gate::Missing::Damaged(_)) => exit::RECORD,
-            Self::NotShown(gate::Missing::Unreadable(_)) => exit::HOST,
+            Self::NotShown(missing) => not_shown_exit(missing),
             Self::NotALease(_)
             | Self::NotOnRecord { .. }
-            | Self::NotShown(_)
             | Self::HasNoBody { .. }
             | Self::OfOneRecord
             | Self::OfAWholeRun

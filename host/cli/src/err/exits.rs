@@ -26,6 +26,16 @@ pub(super) fn vault_exit(err: &vault::LocalError) -> u8 {
     }
 }
 
+/// What is damaged is a part of the record, and what could not be read may be whole.
+pub(super) fn not_shown_exit(missing: &gate::Missing) -> u8 {
+    use gate::Missing;
+    match missing {
+        Missing::Damaged(_) => exit::RECORD,
+        Missing::Unreadable(_) => exit::HOST,
+        Missing::NotKept | Missing::Forgotten | Missing::NoKey(_) | Missing::HeldValue => exit::USAGE,
+    }
+}
+
 /// An error in what somebody wrote has another exit code than a tool that is missing or fails.
 pub(super) fn build_exit(err: &package::build::BuildError) -> u8 {
     use package::build::BuildError;
