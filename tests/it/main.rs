@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod at_once;
 mod audit;
 mod authoring;
 mod backups;

@@ -42,6 +42,11 @@ pub enum RunError {
     /// A run was put on hold after the record was read that says what may go.
     #[error("run `{0}` was put on hold just now: nothing was taken away; say it again")]
     HeldMeanwhile(RunId),
+    /// The run was taken away while somebody put it on hold.
+    #[error(
+        "run `{0}` is not on hold: it was taken away just now, with the beginning of the record (`bailiwick audit show --kind pruned`)"
+    )]
+    PrunedMeanwhile(RunId),
     /// The record can't be read.
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
@@ -240,7 +245,7 @@ impl RunError {
             Self::Form(_) | Self::OtherVersion { .. } => 1,
             Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
             Self::Record(journal::OpenError::Unfit { .. }) => 1,
-            Self::HeldMeanwhile(_) => 1,
+            Self::HeldMeanwhile(_) | Self::PrunedMeanwhile(_) => 1,
             Self::Prune(err) => match **err {
                 PruneError::Io { .. } => 1,
                 PruneError::NoSuchSegment { .. } | PruneError::Open { .. } | PruneError::OtherArchive(_) | PruneError::ArchiveInHome(_) => {

@@ -137,9 +137,16 @@ impl House {
     /// Puts a run on hold, or ends that; durable when this returns.
     ///
     /// # Errors
-    /// The record can't be written.
+    /// The run is not on the record, or the record can't be written.
     pub async fn record_hold(&self, said: &HoldSaid, by: &Principal) -> Result<(), RunError> {
         let _keeping = self.inner.keeping.lock().await;
+        // Who says so has seen the run on the record. It may have been taken away since.
+        let (reader, run) = (self.inner.journal.reader()?.believing(), said.run);
+        let runs = tokio::task::spawn_blocking(move || gate::runs(&reader)).await;
+        let runs = runs.map_err(|_| RunError::Holder("the task that looks for the run ended without a word".to_owned()))??;
+        if !runs.iter().any(|part| part.run == run) {
+            return Err(RunError::PrunedMeanwhile(run));
+        }
         let (at, by, v) = (self.inner.clock.unix_ms(), by.clone(), VERSION);
         let record: Record = match &said.reason {
             Some(reason) => {

@@ -1,0 +1,73 @@
+//! Two verbs at one home at the same time: whichever is first, what each of them said holds.
+
+use std::process::{Child, Stdio};
+
+use tests::program::Program;
+
+use crate::damaged::{both, ends};
+use crate::parts::Home;
+
+const PRUNE: [&str; 6] = ["prune", "--older-than", "0s", "--drop", "--drop-accepted", "--yes"];
+/// Enough that either is first at times; each holds in any order.
+const ROUNDS: usize = 4;
+
+fn start(program: &Program, args: &[&str]) -> Child {
+    program.command(&[], args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Both at once, the second as soon as the first is started. How each ended, and what it said.
+fn at_once(home: &Home, first: &[&str], second: &[&str]) -> [(i32, String); 2] {
+    let children = [start(&home.program, first), start(&home.program, second)];
+    children.map(|child| {
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), both(&output))
+    })
+}
+
+#[test]
+fn a_backup_that_is_taken_while_segments_are_taken_away_is_whole_or_is_not_there() {
+    for round in 0..ROUNDS {
+        let home = Home::new();
+        let file = home.program.folder().join("backup");
+        let backup = ["backup", file.to_str().unwrap()];
+        let both = if round % 2 == 0 { at_once(&home, &backup, &PRUNE) } else { at_once(&home, &PRUNE, &backup) };
+        let (backup, prune) = if round % 2 == 0 { (&both[0], &both[1]) } else { (&both[1], &both[0]) };
+        assert_eq!(prune.0, 0, "{}", prune.1);
+        assert!(ends(&home.program, &["audit", "verify"], 0).contains("WHOLE"));
+        if backup.0 == 0 {
+            let place = run::Place { home: home.program.folder().join("there"), state: home.program.folder().join("there.state") };
+            for (args, says) in [(vec!["restore", file.to_str().unwrap(), "--key", "journal.pub"], ""), (vec!["audit", "verify"], "WHOLE")]
+            {
+                let mut command = home.program.command(&[], &args);
+                command.env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state).current_dir(home.home());
+                let output = command.output().unwrap();
+                let said = crate::damaged::both(&output);
+                assert!(output.status.success() && said.contains(says), "{args:?}: {said}");
+            }
+        } else {
+            assert!(backup.0 == 1 && backup.1.contains("say it again") && !file.exists(), "{backup:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_put_on_hold_while_segments_are_taken_away_is_kept_or_is_said_to_be_gone() {
+    for round in 0..ROUNDS {
+        let home = Home::new();
+        let hold = ["hold", &home.first, "--reason", "case 4711"];
+        let both = if round % 2 == 0 { at_once(&home, &hold, &PRUNE) } else { at_once(&home, &PRUNE, &hold) };
+        let hold = if round % 2 == 0 { &both[0] } else { &both[1] };
+        assert!(ends(&home.program, &["audit", "verify"], 0).contains("WHOLE"));
+        if hold.0 == 0 {
+            ends(&home.program, &["show", &home.first, "--input"], 0);
+            assert!(ends(&home.program, &["hold"], 0).contains("case 4711"));
+            ends(&home.program, &PRUNE, 0);
+            ends(&home.program, &["show", &home.first, "--input"], 0);
+        } else {
+            // It was taken away before its name was looked for, or after that.
+            let of_code = if hold.0 == 1 { "is not on hold: it was taken away just now" } else { "no run is called" };
+            assert!(hold.1.contains(of_code), "{hold:?}");
+            assert!(ends(&home.program, &["hold"], 0).contains("no run is on hold"), "{hold:?}");
+        }
+    }
+}
