@@ -115,7 +115,7 @@ fn a_key_in_a_file_elsewhere_opens_the_home_and_without_it_nothing_goes_on() {
     ends(&program, &RUN, 0);
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
     let said = ends(&program, &["keys", "rotate", "home", "--key-file", home.join("other.key").to_str().unwrap()], 2);
-    assert!(said.contains("no place for the key") && !home.join("other.key").exists(), "{said}");
+    assert!(said.contains("no place for what opens") && !home.join("other.key").exists(), "{said}");
     ends(&program, &["keys", "rotate", "home", "--in-home", "--keyring"], 2);
 }
 
@@ -125,7 +125,7 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     let first = written(&program, "first", PASSPHRASE, 0o600);
     let second = written(&program, "second", "Tr0ub4dor&3 and more", 0o600);
     let said = ends(&program, &["keys", "rotate", "journal", "home", "--passphrase-file", first.to_str().unwrap()], 0);
-    assert!(said.contains("from now on `BAILIWICK_PASSPHRASE_FILE`"), "{said}");
+    assert!(said.contains("from now on each command needs `BAILIWICK_PASSPHRASE_FILE`"), "{said}");
     ends_under(&program, &first, &RUN, 0);
     ends_under(&program, &first, &["replay", "latest"], 0);
     assert!(ends_under(&program, &first, &["doctor", "--home"], 0).contains("sealed under a passphrase"));
@@ -147,6 +147,23 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     ends_under(&program, &second, &RUN, 0);
     nothing_goes_on(&program, &first, "that is another one");
     assert!(ends_under(&program, &second, &["audit", "verify"], 0).contains("WHOLE"));
+    // A later command is told one passphrase: one key alone, or the keys and not the vault, is refused before anything is changed.
+    let keys = contents(dir);
+    let said = ends_under(&program, &second, &["keys", "rotate", "journal", "--passphrase-file", first.to_str().unwrap()], 2);
+    assert!(said.contains("sealed under a passphrase as well") && said.contains("keys rotate journal home"), "{said}");
+    let set = ["credentials", "set", "api", "--for", "https://api.example.com"];
+    fs::write(program.folder().join("stdin"), "correct-horse-battery-staple-7\n").unwrap();
+    let stdin = || fs::File::open(program.folder().join("stdin")).unwrap();
+    let output = program.command(&[], &set).env("BAILIWICK_PASSPHRASE_FILE", &second).stdin(stdin()).output().unwrap();
+    assert!(output.status.success(), "{}", both(&output));
+    let said = ends_under(&program, &second, &["keys", "rotate", "journal", "home", "--passphrase-file", first.to_str().unwrap()], 2);
+    assert!(said.contains("the vault is sealed under another passphrase") && said.contains("credentials seal passphrase"), "{said}");
+    let inside = dir.join("passphrase");
+    fs::copy(&second, &inside).unwrap();
+    let said = ends_under(&program, &second, &["keys", "rotate", "journal", "home", "--passphrase-file", inside.to_str().unwrap()], 2);
+    assert!(said.contains("is no place for what opens the keys"), "{said}");
+    fs::remove_file(&inside).unwrap();
+    assert_eq!(contents(dir)[..3], keys[..3]);
     // One of the two, and the rest as before.
     ends_under(&program, &second, &["keys", "rotate", "home", "--in-home"], 0);
     let said = ends_under(&program, &second, &["doctor", "--home"], 0);
@@ -178,7 +195,7 @@ fn a_key_of_the_kernel_opens_the_home_and_without_it_nothing_goes_on() {
     let none = Path::new("/nonexistent");
     let rotate = ["keys", "rotate", "journal", "home", "--keyring"];
     let before = contents(home);
-    let said = ends(&program, &rotate, 1);
+    let said = ends(&program, &rotate, 2);
     assert!(said.contains("bailiwick-keys:") && said.contains("keyctl padd"), "{said}");
     assert_eq!(contents(home)[..2], before[..2]);
     ends(&program, &RUN, 0);

@@ -141,8 +141,10 @@ fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
         until = from;
     }
     // A rotation that was cut off between its last two steps is completed by the next opening.
-    let waits = keys::waiting_home_key(home);
-    if let Some(waiting) = waits.filter(|_| tried > 0 && !opened) {
+    if tried > 0
+        && !opened
+        && let Some(waiting) = keys::waiting_home_key(home)?
+    {
         let mut owners = Vec::new();
         file.owners_between(slots.saturating_sub(keys::SLOTS_AT_ONCE), slots, &mut |slot, run| owners.push((slot, run))).map_err(io)?;
         opened = owners.into_iter().any(|(slot, run)| file.key(&waiting, run, slot).is_some());

@@ -246,8 +246,21 @@ pub enum OpenError {
         #[source]
         cause: Box<key::UnderError>,
     },
-    /// What a key is to be sealed under may not lie beside it.
-    #[error("`{}` is no place for the key that opens those of the home", path.display())]
+    /// A new key can't be sealed under what was named.
+    #[error("the new key can't be sealed")]
+    NotSealed {
+        /// Why.
+        #[source]
+        cause: Box<key::UnderError>,
+    },
+    /// The home's key is not the one that the record names: an old one was put back, or one of another home.
+    #[error("the key `{}` is not the one that the record names: it was rotated", path.display())]
+    OtherHomeKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What opens the keys of a home may not lie in it.
+    #[error("`{}` is no place for what opens the keys of the home", path.display())]
     KeyInHome {
         /// Where it was to be.
         path: PathBuf,

@@ -56,13 +56,15 @@ pub(crate) fn run_keys_path(home: &Path) -> PathBuf {
 /// What the home's own key is used for: wrapping run keys, and authenticating the index.
 #[derive(Clone)]
 pub(crate) struct HomeKey {
+    /// What it is called on the record.
+    pub(crate) name: String,
     wrap: Zeroizing<[u8; 32]>,
     pub(crate) index: Mac,
 }
 
 impl HomeKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self { wrap: derive(key, "bailiwick wrap 1"), index: Mac::new(&derive(key, "bailiwick index 1")) }
+        Self { name: name_of_home_key(key), wrap: derive(key, "bailiwick wrap 1"), index: Mac::new(&derive(key, "bailiwick index 1")) }
     }
 
     /// The key of a home that exists.
@@ -312,8 +314,13 @@ pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
 }
 
 /// The home's key that waits to take the place of the present one, while a rotation is under way or was cut off.
-pub(crate) fn waiting_home_key(home: &Path) -> Option<HomeKey> {
-    read_secret(&next(&home_key_path(home))).ok().map(|secret| HomeKey::new(&secret.key))
+pub(crate) fn waiting_home_key(home: &Path) -> Result<Option<HomeKey>, OpenError> {
+    let path = next(&home_key_path(home));
+    match read_secret(&path) {
+        Ok(secret) => Ok(Some(HomeKey::new(&secret.key))),
+        Err(OpenError::Key { .. }) if !path.exists() => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
 /// Whether a new key waits to take the place of this one.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use effect::RunId;
 
-use crate::keys::{HomeKey, KeyFile, run_keys_path};
+use crate::keys::{HomeKey, KeyFile, run_keys_path, waiting_home_key};
 
 /// What a folder has of the keys that its log needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +36,13 @@ pub(crate) fn count(home: &Path, places: u64, needed: impl Iterator<Item = (RunI
     let Some(keys) = open(home)? else { return Ok(None) };
     let there = keys.slots()?;
     let home_key = HomeKey::load(home).ok();
+    // Of a rotation that was cut off between its last two steps.
+    let waiting = waiting_home_key(home).ok().flatten();
+    let opens = |key: &HomeKey, run, slot| keys.key(key, run, slot).is_some();
     let mut found = RunKeys { places, lacking: places.saturating_sub(there), ..RunKeys::default() };
     for (run, slot) in needed.filter(|(_, slot)| *slot < there) {
         let is_key = match &home_key {
-            Some(home_key) => keys.key(home_key, run, slot).is_some(),
+            Some(home_key) => opens(home_key, run, slot) || waiting.as_ref().is_some_and(|waiting| opens(waiting, run, slot)),
             None => keys.holds(run, slot)? && !keys.is_forgotten(slot)?,
         };
         match is_key {

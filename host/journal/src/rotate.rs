@@ -22,7 +22,6 @@ use crate::open::open_on;
 use crate::scan::Found;
 use crate::secret::{Keep, Secret, SecretFile, under_of};
 use crate::segment;
-use crate::walk::Leaf;
 use crate::wire::hex;
 
 /// BOUND: bytes of the file of run keys: eight million runs.
@@ -45,17 +44,33 @@ pub struct Rotation {
     pub under: Option<SealedUnder>,
 }
 
+/// Why a rotation did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// The key is as it was.
+    #[error("nothing was changed")]
+    NotBegun(#[source] OpenError),
+    /// The next opening finds out whether the rotation is on the record: then it completes it, else it takes it back.
+    #[error(
+        "it was cut off: the next command that uses the home completes it or takes it back, so keep what opens the old key and the new one"
+    )]
+    CutOff(#[source] OpenError),
+    /// It is on the record, and the next opening completes it.
+    #[error("it is on the record, and the next command that uses the home completes it: keep what opens the new key")]
+    NotInPlace(#[source] OpenError),
+}
+
 /// Puts a new key in the place of this one, and keeps it there. Nobody may hold the home. `record` makes the record of it, which is durable before the old key is gone.
 ///
 /// # Errors
-/// As [`crate::Journal::open`]; or the record can't be written. Then the old key stays, or the next opening completes it.
+/// As [`crate::Journal::open`]; or the record can't be written, or the key can't be put in its place.
 pub fn rotate(
     home: &Path,
     state: Option<&Path>,
     (key, keep): (RotatedKey, &Keep),
     options: Options,
     record: impl FnOnce(&Rotation) -> Vec<u8>,
-) -> Result<Rotation, OpenError> {
+) -> Result<Rotation, RotateError> {
     rotate_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), (home, state), (key, keep), options, record)
 }
 
@@ -65,24 +80,44 @@ pub(crate) fn rotate_on(
     (key, keep): (RotatedKey, &Keep),
     options: Options,
     record: impl FnOnce(&Rotation) -> Vec<u8>,
-) -> Result<Rotation, OpenError> {
+) -> Result<Rotation, RotateError> {
     // Opening settles what an earlier one has left, and finds the record whole.
-    let (journal, _) = open_on(Arc::clone(disk), home, state, options)?;
+    let (journal, _) = open_on(Arc::clone(disk), home, state, options).map_err(RotateError::NotBegun)?;
     let from = journal.size() + 1;
-    let rotation = match key {
-        RotatedKey::Journal => prepare_signer(&**disk, home, keep, from)?,
-        RotatedKey::Home => prepare_home_key(&**disk, home, keep, from)?,
+    let prepared = match key {
+        RotatedKey::Journal => prepare_signer(&**disk, home, keep, from),
+        RotatedKey::Home => prepare_home_key(&**disk, home, keep, from),
     };
-    let written = journal.append(log_run(), record(&rotation), Vec::new()).map_err(OpenError::Unrecorded)?;
-    written.ticket.wait_blocking().and_then(|()| journal.clone().close()).map_err(|broken| OpenError::Unrecorded(broken.into()))?;
+    // What was made so far has not been recorded, and goes.
+    let rotation = prepared.map_err(|err| RotateError::NotBegun(settle(&**disk, home).err().unwrap_or(err)))?;
+    let written =
+        journal.append(log_run(), record(&rotation), Vec::new()).map_err(|err| RotateError::CutOff(OpenError::Unrecorded(err)))?;
+    let durable = written.ticket.wait_blocking().and_then(|()| journal.clone().close());
+    durable.map_err(|broken| RotateError::CutOff(OpenError::Unrecorded(broken.into())))?;
     drop(journal);
     match hold(home) {
-        Ok(_held) => settle(&**disk, home)?,
+        Ok(_held) => settle(&**disk, home).map_err(RotateError::NotInPlace)?,
         // Whoever has taken it meanwhile has completed it.
         Err(OpenError::Held { .. }) => {}
-        Err(err) => return Err(err),
+        Err(err) => return Err(RotateError::NotInPlace(err)),
     }
     Ok(rotation)
+}
+
+/// Completes or takes back a rotation that was cut off, if nobody holds the home: who holds it has done so. For those who copy a home.
+///
+/// # Errors
+/// A key or the record can't be read or written.
+pub fn settle_rotation(home: &Path) -> Result<(), OpenError> {
+    let waits = [keys::sign_path(home), keys::home_key_path(home), keys::run_keys_path(home)].map(|path| next(&path));
+    if !waits.iter().any(|path| path.exists()) {
+        return Ok(());
+    }
+    match hold(home) {
+        Ok(_held) => settle(&RealDisk, home),
+        Err(OpenError::Held { .. }) => Ok(()),
+        Err(err) => Err(err),
+    }
 }
 
 fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<Rotation, OpenError> {
@@ -106,7 +141,7 @@ fn put_next(disk: &dyn Disk, home: &Path, (which, new): (RotatedKey, &Secret), k
         None => new.to_bytes(),
         Some((under, passphrase)) => new
             .to_sealed_bytes(&new.name(which), under, passphrase.as_deref())
-            .map_err(|cause| OpenError::KeySealed { path: path.clone(), cause: Box::new(cause) })?,
+            .map_err(|cause| OpenError::NotSealed { cause: Box::new(cause) })?,
     };
     let path = next(&path);
     replace(disk, &path, &bytes, Replace::Durable).map_err(io_at(&path))?;
@@ -204,17 +239,6 @@ pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
 fn linked(old: &PublicKey, rotation: &Rotation, path: &Path) -> Result<PublicKey, OpenError> {
     let link = rotation.link.as_deref().and_then(crate::wire::unhex);
     link.and_then(|link| old.followed_by(rotation.from, &rotation.now, link)).ok_or_else(|| OpenError::Key { path: path.to_owned() })
-}
-
-/// From which record on another key signs than those that are known, if this record says so.
-pub(crate) fn unknown(leaf: &Leaf<'_>, key: &PublicKey) -> Option<u64> {
-    if leaf.run != log_run() {
-        return None;
-    }
-    match Record::parse(leaf.body) {
-        Ok(Record::KeyRotated(it)) if it.key == RotatedKey::Journal && !key.has(it.from, it.now.as_str()) => Some(it.from),
-        _ => None,
-    }
 }
 
 /// The rotations that the record names, in order. What can't be read names none. No key is needed, since it is asked which one signs: checksums

@@ -160,6 +160,16 @@ pub fn kept(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
     Ok([of(&keys::sign_path(home))?, of(&keys::home_key_path(home))?])
 }
 
+/// The same once both were opened, so that whatever needs them can go on.
+///
+/// # Errors
+/// One of them is not there, or does not open.
+pub fn keys_at_hand(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
+    keys::signer(home)?;
+    keys::HomeKey::load(home)?;
+    kept(home)
+}
+
 /// Where a new key of a home is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Keep {
@@ -182,44 +192,79 @@ pub(crate) fn under_of(disk: &dyn Disk, home: &Path, path: &Path, keep: &Keep) -
         Keep::AsNow => SecretFile::read(path)?.under().cloned().map(|under| (under, None)),
         Keep::InHome => None,
         Keep::UnderFile(file) => Some((Under::File(key_file(disk, home, file)?), None)),
-        Keep::UnderKeyring => Some((Under::Keyring(format!("bailiwick-keys:{}", home.display())), None)),
-        Keep::UnderPassphrase(file) => Some((under_passphrase(home, path)?, Some(file.clone()))),
+        Keep::UnderKeyring => {
+            let home = home.canonicalize().map_err(io_at(home))?;
+            Some((Under::Keyring(format!("bailiwick-keys:{}", home.display())), None))
+        }
+        Keep::UnderPassphrase(file) => {
+            outside(home, file)?;
+            Some((under_passphrase(home)?, Some(file.clone())))
+        }
     })
 }
 
 /// Both keys have the same salt, so that a command that needs both makes one key of the passphrase, and not two.
-fn under_passphrase(home: &Path, path: &Path) -> Result<Under, OpenError> {
+fn under_passphrase(home: &Path) -> Result<Under, OpenError> {
     for secret in [keys::sign_path(home), keys::home_key_path(home)] {
         if let Some(under @ Under::Passphrase(..)) = SecretFile::read(&secret)?.under() {
             return Ok(under.clone());
         }
     }
-    Under::new_passphrase().map_err(|cause| OpenError::KeySealed { path: path.to_owned(), cause: Box::new(cause) })
+    Under::new_passphrase().map_err(not_sealed)
 }
 
-/// The file of the key that something is sealed under, made if it is not there.
-fn key_file(disk: &dyn Disk, home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
+fn not_sealed(cause: UnderError) -> OpenError {
+    OpenError::NotSealed { cause: Box::new(cause) }
+}
+
+/// Where a file lies, or will lie, without links on the way: those are the operator's, now, and later none is followed. It must not be in the home.
+fn outside(home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return Err(OpenError::KeyInHome { path: file.to_owned() });
     };
-    // Links on the way are the operator's, now. Later none is followed.
     let folder = folder.canonicalize().map_err(io_at(folder))?;
-    let file = folder.join(name);
     if folder.starts_with(home.canonicalize().map_err(io_at(home))?) {
-        return Err(OpenError::KeyInHome { path: file });
+        return Err(OpenError::KeyInHome { path: file.to_owned() });
     }
-    if !std::fs::exists(&file).map_err(io_at(&file))? {
-        let key = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
-        make_key_file(disk, &file, &folder, &key).map_err(io_at(&file))?;
-    }
-    Ok(file)
+    Ok(folder.join(name))
 }
 
-fn make_key_file(disk: &dyn Disk, path: &Path, folder: &Path, key: &[u8; 32]) -> io::Result<()> {
-    let aside = path.with_added_extension("new");
-    let file = disk.create(&aside)?;
-    write_whole(disk, &file, key, 0)?;
-    disk.sync(&file)?;
-    disk.rename_new(&aside, path)?;
-    disk.sync_folder(folder)
+/// The file of the key that something is sealed under, made if it is not there. One that can't be used is not left behind.
+fn key_file(disk: &dyn Disk, home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
+    let file = outside(home, file)?;
+    let under = Under::File(file.clone());
+    under.check_text().map_err(not_sealed)?;
+    let is_there = |file: &Path| std::fs::symlink_metadata(file).is_ok();
+    let is_new = !is_there(&file) && make_key_file(disk, &file)?;
+    match under.seal(b"", b"", None) {
+        Err(cause) => {
+            if is_new {
+                disk.remove(&file).map_err(io_at(&file))?;
+            }
+            Err(not_sealed(cause))
+        }
+        Ok(_) => Ok(file),
+    }
+}
+
+/// Whether it was made here: somebody else may be quicker, and then that one is used. It is written under a name that nobody else has.
+fn make_key_file(disk: &dyn Disk, path: &Path) -> Result<bool, OpenError> {
+    let name = hex(&random::<8>().ok_or(OpenError::NoRandomness)?);
+    let aside = path.with_file_name(format!(".bailiwick-{name}.new"));
+    let key = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
+    let folder = path.parent().unwrap_or(path);
+    let put = || -> io::Result<bool> {
+        let file = disk.create(&aside)?;
+        write_whole(disk, &file, key.as_slice(), 0)?;
+        disk.sync(&file)?;
+        match disk.rename_new(&aside, path) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => disk.remove(&aside).map(|()| false),
+            renamed => renamed.and_then(|()| disk.sync_folder(folder)).map(|()| true),
+        }
+    };
+    put().map_err(|cause| {
+        // It has nothing that is used yet.
+        let _ = disk.remove(&aside);
+        io_at(path)(cause)
+    })
 }

@@ -53,8 +53,11 @@ fn run_key(home: &Path, run: RunId, slot: u64) -> Result<RunKey, ReadError> {
     }
     let home_key = HomeKey::load(home).map_err(|err| no_home_key(run, err))?;
     // Between the last two steps of a rotation of the home's key, the keys of runs are those of the new one.
-    let waiting = || keys.key(&waiting_home_key(home)?, run, slot);
-    keys.key(&home_key, run, slot).or_else(waiting).ok_or_else(|| ReadError::KeyDamaged { run, path: path.clone() })
+    if let Some(key) = keys.key(&home_key, run, slot) {
+        return Ok(key);
+    }
+    let waiting = waiting_home_key(home).map_err(|err| no_home_key(run, err))?;
+    waiting.and_then(|waiting| keys.key(&waiting, run, slot)).ok_or_else(|| ReadError::KeyDamaged { run, path: path.clone() })
 }
 
 fn no_home_key(run: RunId, err: OpenError) -> ReadError {

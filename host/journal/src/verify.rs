@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use effect::record::RotatedKey;
 use effect::{Digest, RunId};
 
 use crate::ahead::Ahead;
@@ -17,9 +18,10 @@ use crate::index::Index;
 use crate::keys::{self, HomeKey, KeyFile, load_public};
 use crate::lacking::{self, RunKeys};
 use crate::memory::check_home;
+use crate::named::Named;
 use crate::note::PublicKey;
 use crate::read::base_fault;
-use crate::rotate;
+use crate::secret::SecretFile;
 use crate::segment;
 use crate::state::{remembered, state_path};
 use crate::unread::{Unread, trouble_of};
@@ -72,6 +74,8 @@ pub struct Report {
     pub base: Option<Base>,
     /// How many keys of runs there must be, as far as what was read shows.
     pub key_slots: u64,
+    /// What the record calls the home's key, if it was rotated.
+    pub(crate) home_key_name: Option<String>,
     /// What is wrong with the keys of the home, if that was looked at.
     pub keys: Option<String>,
     /// What it was checked with.
@@ -142,7 +146,8 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
         return Err(memory.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
     }
     let own = keys::signer(home).ok().map(|signer| signer.public().clone());
-    let Some(key) = load_public(home).or(own) else {
+    // The record names those that were rotated, so that nothing has to be opened for it.
+    let Some(key) = load_public(home).or(own).or_else(|| keys::chain_on_record(home)) else {
         return Ok(verify_with((home, with), None, None, each));
     };
     let mut report = Report::new(SignerEvidence::InFolder);
@@ -156,7 +161,7 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
     let checked = check((home, with), &key, known, each, &mut report);
     let checked = checked.and_then(|()| other(home, state, key.log()));
     report.end_with(checked);
-    match keys_fault(home, &numbers, (report.key_slots, report.run_keys)) {
+    match keys_fault(home, &numbers, &report) {
         Ok(keys) => report.keys = keys,
         Err(unread) => drop(report.fault.get_or_insert(fault_at(Position::start(), FaultKind::Unreadable(unread)))),
     }
@@ -185,7 +190,7 @@ fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
 }
 
 /// What is wrong with the keys of a home, in words.
-fn keys_fault(home: &Path, numbers: &[u32], (needed, found): (u64, Option<RunKeys>)) -> Result<Option<String>, Unread> {
+fn keys_fault(home: &Path, numbers: &[u32], report: &Report) -> Result<Option<String>, Unread> {
     // What is remembered of the log was compared already.
     if let Err(err) = custody::look_checked(home, None, numbers) {
         return match (trouble_of(&err), &err) {
@@ -195,10 +200,15 @@ fn keys_fault(home: &Path, numbers: &[u32], (needed, found): (u64, Option<RunKey
             (None, _) => Ok(Some(err.to_string())),
         };
     }
+    let path = keys::home_key_path(home);
+    let is_named = |path: &Path| SecretFile::read(path).is_ok_and(|file| Some(file.name(RotatedKey::Home)) == report.home_key_name);
+    if report.home_key_name.is_some() && !is_named(&path) && !is_named(&keys::next(&path)) {
+        return Ok(Some(OpenError::OtherHomeKey { path }.to_string()));
+    }
     let path = keys::run_keys_path(home);
     KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(|cause| Unread::new(&path, cause))?;
     // Without the file, all of them are lacking.
-    let RunKeys { lacking, damaged, .. } = found.unwrap_or(RunKeys { lacking: needed, ..RunKeys::default() });
+    let RunKeys { lacking, damaged, .. } = report.run_keys.unwrap_or(RunKeys { lacking: report.key_slots, ..RunKeys::default() });
     let words = |count: u64, what: &str| {
         format!("`{}` {what} {count} {}: what was sealed in those can't be opened", path.display(), if count == 1 { "run" } else { "runs" })
     };
@@ -224,6 +234,7 @@ impl Report {
             runs: 0,
             base: None,
             key_slots: 0,
+            home_key_name: None,
             keys: None,
             run_keys: None,
             evidence: Evidence { signer, state: None },
@@ -316,11 +327,11 @@ fn check(
     let (from, gap) = from;
     let until_gap: Vec<u32> = numbers.iter().copied().filter(|number| gap.is_none_or(|gap| *number < gap)).collect();
     let folder_of = |number| shelf.folder_of(number);
-    let mut other_key = None;
+    let mut named = Named::default();
     let walked = std::thread::scope(|scope| {
         ahead.start(scope, (&folder_of, &until_gap), key);
         let mut judged = |leaf: &Leaf<'_>| {
-            other_key = other_key.or_else(|| rotate::unknown(leaf, key).map(|from| (leaf.at, from)));
+            named.hear(leaf, key);
             each(leaf);
         };
         let walked = walk_in(&folder_of, &until_gap, from, &mut walker, &mut judged);
@@ -341,7 +352,8 @@ fn check(
     report.run_keys = lacking::count(folder, walker.key_slots, needed).ok().flatten();
     let end = walked?;
     // A rotation that was cut off before its new key was in its place has nothing after it, and is completed by the next opening.
-    if let Some((at, from)) = other_key.filter(|(_, from)| report.size > *from) {
+    report.home_key_name = named.home;
+    if let Some((at, from)) = named.unknown.filter(|(_, from)| report.size > *from) {
         return Err(fault_at(at, FaultKind::KeyNotHere { from }));
     }
     if let Some(segment) = gap {

@@ -133,15 +133,21 @@ impl Under {
         }
     }
 
+    /// Whether it can be written down as text and read again.
+    ///
+    /// # Errors
+    /// [`UnderError::NotText`].
+    pub fn check_text(&self) -> Result<(), UnderError> {
+        let text = self.to_string();
+        if text.contains('\n') || text.parse().as_ref() != Ok(self) { Err(UnderError::NotText) } else { Ok(()) }
+    }
+
     /// Seals a secret. `passphrase` is the file with the passphrase, where it is sealed under one; else the first that was named.
     ///
     /// # Errors
     /// The key is not there, or can't be read.
     pub fn seal(&self, plain: &[u8], about: &[u8], passphrase: Option<&Path>) -> Result<Vec<u8>, UnderError> {
-        let text = self.to_string();
-        if text.contains('\n') || text.parse().as_ref() != Ok(self) {
-            return Err(UnderError::NotText);
-        }
+        self.check_text()?;
         let key = match self {
             Self::File(path) => in_file(path)?,
             Self::Keyring(description) => in_keyring(description)?,

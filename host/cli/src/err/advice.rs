@@ -33,7 +33,7 @@ impl CliError {
         if let Some(home::GaveUp::TimedOut { other, .. }) = self.gave_up() {
             return Some(unanswered(other).into());
         }
-        if let Some(cause) = journal::sealed_of(self) {
+        if let Some(cause) = self.sealed_under() {
             return Some(sealed_key_advice(cause).into());
         }
         match Exposed::of(self) {
@@ -166,9 +166,14 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. })) | Self::Accept(OpenError::Key { .. }) => {
                 Some(KEY_LOST)
             }
-            Self::Keys(OpenError::KeyInHome { .. }) => {
-                Some("name a file on another disk, or at least in another folder, that only you can read")
+            Self::Keys { cause: journal::RotateError::NotBegun(cause), .. } => rotate_advice(cause),
+            Self::TwoPassphrases { .. } => Some("rotate both at once: `bailiwick keys rotate journal home --passphrase-file FILE`"),
+            Self::VaultUnderOther(_) => {
+                Some("first `bailiwick credentials seal passphrase`, with the new one; then say this again, with the variable as it is")
             }
+            Self::Run(RunError::Record(OpenError::OtherHomeKey { .. })) | Self::Accept(OpenError::OtherHomeKey { .. }) => Some(
+                "put the newest `home.key` and `keys` back, from one copy of the home; if they are lost for ever, move both away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
+            ),
             Self::Run(RunError::Record(OpenError::KeyOpensNothing { .. })) | Self::Accept(OpenError::KeyOpensNothing { .. }) => Some(
                 "put both back from one copy of the home; if the right one is lost for ever, move `keys` away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
             ),
@@ -193,11 +198,30 @@ impl CliError {
             }
             Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
             Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
-            Self::Keys(OpenError::Held { .. }) | Self::Accept(OpenError::Held { .. }) => {
-                Some("wait until nothing runs, or `bailiwick stop` what does")
-            }
+            Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
             _ => None,
         }
+    }
+}
+
+fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
+    use journal::OpenError;
+    match cause {
+        OpenError::KeyInHome { .. } => Some("name a file on another disk, or at least in another folder, that only you can read"),
+        OpenError::NotSealed { cause } => Some(match **cause {
+            key::UnderError::NoPassphrase | key::UnderError::Passphrase(_) | key::UnderError::OtherPassphrase(_) => {
+                "name a file with a passphrase that only you can read: `--passphrase-file FILE`"
+            }
+            key::UnderError::Keyring { .. } => {
+                "put 32 bytes there: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays"
+            }
+            _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays",
+        }),
+        OpenError::Held { .. } => Some("wait until nothing runs, or `bailiwick stop` what does"),
+        OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
+        OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
+        OpenError::Fault(_) => Some(DAMAGED_RECORD),
+        _ => None,
     }
 }
 
@@ -206,10 +230,10 @@ fn sealed_key_advice(cause: &key::UnderError) -> &'static str {
     match cause {
         UnderError::NoPassphrase => "put the path of the file into that variable, for this and each other command",
         UnderError::Passphrase(_) | UnderError::OtherPassphrase(_) => {
-            "`BAILIWICK_PASSPHRASE_FILE` names the file; if the passphrase was changed by `bailiwick keys rotate`, it is the new one"
+            "`BAILIWICK_PASSPHRASE_FILE` names the file; the passphrase is that of the last `bailiwick keys rotate`. If that was cut off and only one of the two keys has the new one: with the old file in the variable, `bailiwick keys rotate journal home --passphrase-file NEW`"
         }
         UnderError::File { .. } => "is its disk there, and mounted (`findmnt`)? put the file back from a copy; nothing was changed",
-        UnderError::OtherKey(_) => "put the right key back from a copy; nothing was changed",
+        UnderError::OtherKey(_) => "put the right one back from a copy; nothing was changed",
         UnderError::Keyring { .. } => {
             "put it back: `keyctl padd user DESCRIPTION @u < COPY`; a restart, and for some key rings a log-out, takes it away"
         }

@@ -77,37 +77,79 @@ that is lost, so is the key: keep a copy of it, apart from the home.";
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let What::Rotate(rotate) = &args.what;
     let keep = rotate.keep.keep()?;
+    let place = place::place()?;
     if let Keep::UnderPassphrase(file) = &keep {
+        one_passphrase(&place, &rotate.keys, file)?;
         // After the one that the environment names, which opens the present keys.
         key::name_passphrase_file(file.clone());
     }
-    let place = place::place()?;
+    let was_there = matches!(&keep, Keep::UnderFile(file) if file.exists());
+    let mut done = Vec::new();
     for which in &rotate.keys {
-        let key = if *which == Which::Journal { RotatedKey::Journal } else { RotatedKey::Home };
-        let options = place::journal_options();
-        let done = journal::rotate(&place.home, Some(&place.state), (key, &keep), options, record).map_err(CliError::Keys)?;
-        out::words(&format!("was  {}", done.was));
-        out::words(&format!("now  {}", done.now));
+        let (key, of) = which.called();
+        let rotated = journal::rotate(&place.home, Some(&place.state), (key, &keep), place::journal_options(), record);
+        let rotated = rotated.map_err(|cause| CliError::Keys { of, done: done.clone(), cause })?;
+        out::words(&format!("was  {}", rotated.was));
+        out::words(&format!("now  {}", rotated.now));
+        done.push(of);
     }
     if rotate.keys.contains(&Which::Journal) {
         out::words("keep a copy of `journal.pub` elsewhere: it has both, the new one signed by the old one");
     }
-    match &keep {
-        Keep::UnderPassphrase(_) => {
-            out::words("from now on `BAILIWICK_PASSPHRASE_FILE` has to name the file with the passphrase, for each command");
-        }
-        Keep::UnderFile(file) => out::words(&format!("from now on each command needs `{}`; keep a copy of it", file.display())),
-        Keep::UnderKeyring => {
-            out::words("from now on each command needs the key of the kernel; keep a copy of it, since a restart takes it away")
-        }
-        Keep::AsNow | Keep::InHome => {}
-    }
+    needed(&place, &keep, was_there);
     Ok(exit::DONE)
+}
+
+/// A later command is told one passphrase, which has to open all that is sealed under one.
+fn one_passphrase(place: &::run::Place, rotated: &[Which], file: &Path) -> Result<(), CliError> {
+    for (which, under) in [Which::Journal, Which::Home].into_iter().zip(journal::kept(&place.home).unwrap_or_default()) {
+        if !rotated.contains(&which) && matches!(under, Some(key::Under::Passphrase(..))) {
+            return Err(CliError::TwoPassphrases { other: which.called().1 });
+        }
+    }
+    match vault::Local::new(&place.home).with_passphrase_file(file).list() {
+        Err(vault::LocalError::OtherPassphrase { .. }) => Err(CliError::VaultUnderOther(file.to_owned())),
+        // Whatever else is wrong with the vault is not a matter of these keys.
+        _ => Ok(()),
+    }
+}
+
+/// Says what each command needs from now on.
+fn needed(place: &::run::Place, keep: &Keep, was_there: bool) {
+    let words = match keep {
+        Keep::AsNow | Keep::InHome => return,
+        Keep::UnderPassphrase(_) => "`BAILIWICK_PASSPHRASE_FILE` to name the file with the passphrase".to_owned(),
+        Keep::UnderKeyring => "the key of the kernel; keep a copy of it, since a restart takes it away".to_owned(),
+        Keep::UnderFile(file) => {
+            let was = if was_there { "was there already" } else { "was made" };
+            format!("`{}`, which {was}; keep a copy of it", file.display())
+        }
+    };
+    out::words(&format!("from now on each command needs {words}"));
+    let has_key_file = home::list(&place.home).unwrap_or_default().iter().any(|name| name.to_string_lossy().starts_with("vault.key"));
+    if has_key_file {
+        out::words("the vault of credentials has a key of its own, which lies open in the home: `bailiwick credentials seal --help`");
+    }
+}
+
+impl Which {
+    /// The key, and what has it, in words.
+    fn called(self) -> (RotatedKey, &'static str) {
+        match self {
+            Self::Journal => (RotatedKey::Journal, "journal"),
+            Self::Home => (RotatedKey::Home, "home"),
+        }
+    }
 }
 
 impl KeepArgs {
     fn keep(&self) -> Result<Keep, CliError> {
-        let absolute = |path: &Path| std::path::absolute(path).map_err(CliError::file("find", path));
+        let absolute = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let name = path.file_name().filter(|_| !path.as_os_str().as_encoded_bytes().ends_with(b"/"));
+            let name = name.ok_or_else(|| CliError::NotAFile(path.to_owned()))?;
+            Ok::<_, CliError>(folder.canonicalize().map_err(CliError::file("find", folder))?.join(name))
+        };
         Ok(match self {
             Self { key_file: Some(file), .. } => Keep::UnderFile(absolute(file)?),
             Self { passphrase_file: Some(file), .. } => Keep::UnderPassphrase(absolute(file)?),

@@ -77,6 +77,7 @@ fn cut_off_at_any_change_of_a_file_a_rotation_is_completed_or_taken_back() {
             let (key_before, what) = (std::fs::read(dir.path().join("home.key")).unwrap(), format!("{key:?} failing at {at}"));
             let disk = Failing::new(at, Failure::Io);
             let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (dir.path(), None), (key, &Keep::AsNow), options(), record);
+            copied_without_its_new_key(dir.path(), key, &what);
             goes_on(dir.path(), &first, &what);
             let is_new = match key {
                 RotatedKey::Journal => load_public(dir.path()).unwrap().rotations() == 1,
@@ -95,6 +96,69 @@ fn cut_off_at_any_change_of_a_file_a_rotation_is_completed_or_taken_back() {
         }
         assert!(completed > 1 && taken_back > 1, "{key:?}: {completed} completed, {taken_back} taken back");
     }
+}
+
+/// A copy of a home whose rotation was cut off, without what waits there: where the record names the new key, the old one does nothing any more.
+fn copied_without_its_new_key(home: &Path, key: RotatedKey, what: &str) {
+    let copy = tempfile::tempdir().unwrap();
+    assert!(std::process::Command::new("cp").arg("-a").arg(home).arg(copy.path().join("home")).status().unwrap().success());
+    let copy = copy.path().join("home");
+    let is_next = copy.join(if key == RotatedKey::Journal { "journal.key.next" } else { "home.key.next" }).exists();
+    for name in ["journal.key.next", "home.key.next", "keys.next", "journal.index"] {
+        let _ = std::fs::remove_file(copy.join(name));
+    }
+    let is_recorded = !crate::rotate::rotations(&copy).is_empty();
+    let opened = open_on(hasty(), &copy, None, options()).map(|(journal, _)| journal.close().unwrap());
+    match opened {
+        Ok(()) => assert!(!is_recorded || !is_next, "{what}: a key that was rotated out goes on"),
+        Err(OpenError::Fault(crate::Fault { what: crate::FaultKind::KeyNotHere { .. }, .. })) => assert!(is_recorded && is_next, "{what}"),
+        Err(OpenError::OtherHomeKey { .. } | OpenError::KeyOpensNothing { .. } | OpenError::Key { .. }) => {
+            assert!(is_recorded && is_next, "{what}");
+        }
+        Err(err) => unreachable!("{what}: {err:?}"),
+    }
+}
+
+#[test]
+fn an_old_key_of_the_home_that_was_put_back_with_its_keys_of_runs_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = made(dir.path());
+    let files = || ["home.key", "keys"].map(|name| (dir.path().join(name), std::fs::read(dir.path().join(name)).unwrap()));
+    let put = |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+    let old = files();
+    rotate_on(&hasty(), (dir.path(), None), (RotatedKey::Home, &Keep::AsNow), options(), record).unwrap();
+    goes_on(dir.path(), &first, "rotated");
+    let new = files();
+    put(&old);
+    assert!(matches!(open_on(hasty(), dir.path(), None, options()), Err(OpenError::OtherHomeKey { .. })));
+    let state = tempfile::tempdir().unwrap();
+    let keys = crate::verify_home(dir.path(), state.path(), None, &mut |_| {}).unwrap().keys;
+    assert!(keys.as_ref().is_some_and(|keys| keys.contains("not the one that the record names")), "{keys:?}");
+    put(&new);
+    assert_eq!(crate::verify_home(dir.path(), state.path(), None, &mut |_| {}).unwrap().keys, None);
+    goes_on(dir.path(), &first, "the control");
+    // Both are lost for ever, and a person says so: another key of the home is made, and is taken from then on.
+    new.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
+    assert!(open_on(hasty(), dir.path(), None, options()).is_err());
+    let accepted = |it: &crate::AcceptedRollback| {
+        let (at, by, kind) = (1, Principal::new(0, None), Kind::RollbackAccepted);
+        let (now_root, now_size) = (it.now.root, it.now.size);
+        let record = effect::record::RollbackAccepted {
+            at,
+            by,
+            kind,
+            now_root,
+            now_size,
+            v: VERSION,
+            was_log: None,
+            was_root: None,
+            was_size: None,
+        };
+        Record::from(record).to_bytes()
+    };
+    crate::accept_rollback(dir.path(), Some(state.path()), options(), accepted).unwrap();
+    std::fs::remove_file(dir.path().join("journal.index")).unwrap();
+    open_on(hasty(), dir.path(), None, options()).unwrap().0.close().unwrap();
 }
 
 #[test]
@@ -238,6 +302,61 @@ fn a_key_stays_sealed_until_it_is_said_otherwise_and_no_other_key_opens_it() {
 }
 
 #[test]
+fn between_the_last_two_steps_the_waiting_key_is_asked_for_and_nothing_is_called_broken() {
+    let (dir, (_folder, file)) = (tempfile::tempdir().unwrap(), elsewhere());
+    let first = made(dir.path());
+    let state = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for at in 0.. {
+        let copy = tempfile::tempdir().unwrap();
+        assert!(std::process::Command::new("cp").arg("-a").arg(dir.path()).arg(copy.path().join("home")).status().unwrap().success());
+        let home = copy.path().join("home");
+        let disk = Failing::new(at, Failure::Io);
+        let keep = Keep::UnderFile(file.clone());
+        let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (&home, None), (RotatedKey::Home, &keep), options(), record);
+        if !disk.failed() {
+            done.unwrap();
+            break;
+        }
+        if !home.join("keys.next").exists() && home.join("home.key.next").exists() {
+            seen += 1;
+            let report = crate::verify_home(&home, state.path(), None, &mut |_| {}).unwrap();
+            assert!(report.holds(), "{at}: {:?} {:?}", report.fault, report.keys);
+            let away = file.with_file_name("away");
+            std::fs::rename(&file, &away).unwrap();
+            let report = crate::verify_home(&home, state.path(), None, &mut |_| {}).unwrap();
+            assert!(report.fault.is_some_and(|fault| fault.unread().is_some_and(|unread| unread.is_sealed)), "{at}: {:?}", report.keys);
+            std::fs::rename(&away, &file).unwrap();
+            goes_on(&home, &first, "completed");
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn a_file_for_the_key_is_made_beside_others_and_never_in_their_place() {
+    let (dir, (_folder, file)) = (tempfile::tempdir().unwrap(), elsewhere());
+    let first = made(dir.path());
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, "precious").unwrap();
+    let rotated =
+        |to: &Path| rotate_on(&hasty(), (dir.path(), None), (RotatedKey::Home, &Keep::UnderFile(to.to_owned())), options(), record);
+    rotated(&file).unwrap();
+    assert_eq!(std::fs::read_to_string(&beside).unwrap(), "precious");
+    // What is there and can't be used is refused, and stays as it is; what can't be used once it is made is not left behind.
+    let link = file.with_file_name("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    let line = file.with_file_name("a\nb");
+    for unfit in [&beside, &link, &line, &file.with_file_name("no folder").join("key")] {
+        let refused = rotated(unfit);
+        assert!(matches!(refused, Err(crate::RotateError::NotBegun(OpenError::NotSealed { .. } | OpenError::Io { .. }))), "{refused:?}");
+    }
+    assert!(!line.exists() && link.is_symlink());
+    assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 3, "nothing is left over");
+    goes_on(dir.path(), &first, "the key before stays");
+}
+
+#[test]
 fn the_key_that_opens_those_of_the_home_does_not_lie_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let first = made(dir.path());
@@ -245,7 +364,7 @@ fn the_key_that_opens_those_of_the_home_does_not_lie_in_it() {
     let link = dir.path().with_extension("link");
     for inside in [dir.path().join("wrapping.key"), dir.path().join("journal/wrapping.key"), link.join("wrapping.key")] {
         let done = rotate_on(&hasty(), (dir.path(), None), (RotatedKey::Home, &Keep::UnderFile(inside.clone())), options(), record);
-        assert!(matches!(done, Err(OpenError::KeyInHome { .. })), "{}", inside.display());
+        assert!(matches!(done, Err(crate::RotateError::NotBegun(OpenError::KeyInHome { .. }))), "{}", inside.display());
         assert!(!inside.exists());
     }
     std::fs::remove_file(link).unwrap();

@@ -40,7 +40,7 @@ pub enum BackupError {
     #[error("nothing was recorded in `{}` yet", .0.display())]
     NoLog(PathBuf),
     /// The key of the record can't be used.
-    #[error("the backup can't be signed")]
+    #[error("the keys of the home can't be used, and a backup needs them")]
     Key(#[source] journal::OpenError),
     /// Something was changed while it was read.
     #[error("{0} while it was read: say it again")]

@@ -127,10 +127,13 @@ fn outside(home: &Path, file: &Path) -> Result<PathBuf, BackupError> {
 
 /// Proves the record as it is now, and finds out which runs are open at its end.
 fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupError> {
+    // A rotation that was cut off has its new key in a file that no backup has.
+    journal::settle_rotation(&place.home).map_err(BackupError::Key)?;
     let key = match journal::public_key(&place.home) {
         Err(journal::OpenError::Key { .. }) if !place.home.join("journal").exists() => return Err(BackupError::NoLog(place.home.clone())),
         key => key.map_err(BackupError::Key)?,
     };
+    journal::keys_at_hand(&place.home).map_err(BackupError::Key)?;
     let base = journal::base(&place.home, Some(&key)).map_err(BackupError::Damaged)?;
     let (mut open, mut count) = (BTreeMap::new(), 0);
     let mut each = |leaf: &Leaf<'_>| {

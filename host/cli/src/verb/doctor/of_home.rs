@@ -214,7 +214,9 @@ fn keys(place: &Place) -> Row {
     if !place.home.join("journal").exists() {
         return row("keys", State::Ok, "none yet: the first run makes them");
     }
-    match (journal::public_key(&place.home), journal::public_key_in(&place.home)) {
+    // Both must open: without either of them nothing runs.
+    let own = journal::keys_at_hand(&place.home).and_then(|_| journal::public_key(&place.home));
+    match (own, journal::public_key_in(&place.home)) {
         (Ok(own), Some(public)) if own == public => {
             let rotated = match own.rotations() {
                 0 => String::new(),
@@ -396,6 +398,12 @@ fn left(place: &Place) -> Row {
     restoring.push(".restoring");
     let beside = place.home.with_file_name(restoring);
     found.extend(beside.exists().then_some(beside));
+    // What waits to take its place is not half-written: without it a home may lack the one key that opens it.
+    let waits = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "next");
+    if found.iter().any(waits) {
+        return row("leftovers", State::Warn, "a rotation of a key was cut off")
+            .help("leave the files `….next` alone: the next command that uses the home completes it");
+    }
     match found.first() {
         None => row("leftovers", State::Ok, "none"),
         Some(first) => {
