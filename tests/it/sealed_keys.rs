@@ -141,7 +141,8 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     // A backup of it is opened by the passphrase of the home as well as by its own.
     let backup = program.folder().join("monday");
     let own = written(&program, "own", "of the backup alone", 0o600);
-    ends_under(&program, &first, &["backup", backup.to_str().unwrap(), "--passphrase-file", own.to_str().unwrap()], 0);
+    let said = ends_under(&program, &first, &["backup", backup.to_str().unwrap(), "--passphrase-file", own.to_str().unwrap()], 0);
+    assert!(said.contains("needed a passphrase, which opens the keys of the home"), "{said}");
     // Another passphrase: the present one is that of the variable.
     ends_under(&program, &first, &["keys", "rotate", "home", "journal", "--passphrase-file", second.to_str().unwrap()], 0);
     ends_under(&program, &second, &RUN, 0);
@@ -182,7 +183,7 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     };
     let public = dir.join("journal.pub");
     let restore = ["restore", backup.to_str().unwrap(), "--key", public.to_str().unwrap(), "--passphrase-file", own.to_str().unwrap()];
-    at(&first, &restore, 0);
+    assert!(at(&first, &restore, 0).contains("needed    a passphrase, which opens the keys of the home"));
     assert!(at(&second, &["audit", "verify"], 1).contains("another one"));
     at(&first, &RUN, 0);
 }

@@ -13,13 +13,10 @@ use crate::{exit, out};
 
 pub(crate) mod advice;
 mod exits;
+mod keys;
 
-use exits::{build_exit, not_shown_exit, rotate_exit, vault_exit};
-
-/// Of several keys, those before the one that failed.
-fn done_before(done: &[&str]) -> String {
-    done.iter().map(|of| format!("; that of the {of} was, and is kept as you said")).collect()
-}
+use exits::{build_exit, not_shown_exit, vault_exit};
+pub(crate) use keys::KeysError;
 
 /// Anything that keeps a verb from being done.
 #[derive(Debug, thiserror::Error)]
@@ -226,17 +223,8 @@ pub(crate) enum CliError {
     Form(#[from] home::FormError),
     #[error(transparent)]
     Backup(#[from] run::BackupError),
-    #[error("the key of the {of} was not rotated{}", done_before(.done))]
-    Keys {
-        of: &'static str,
-        done: Vec<&'static str>,
-        #[source]
-        cause: journal::RotateError,
-    },
-    #[error("`{other}.key` is sealed under a passphrase as well, and one command is told one passphrase")]
-    TwoPassphrases { other: &'static str },
-    #[error("the vault is sealed under another passphrase than the one in `{}`, and one command is told one passphrase", .0.display())]
-    VaultUnderOther(PathBuf),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
     #[error("could not start")]
@@ -264,7 +252,7 @@ impl CliError {
         if Exposed::of(self).is_some() {
             return exit::USAGE;
         }
-        if self.sealed_under().is_some() {
+        if keys::sealed_under(self).is_some() {
             return exit::HOST;
         }
         match self.gave_up() {
@@ -334,18 +322,9 @@ impl CliError {
             Self::Backup(err) => err.exit(),
             Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
             Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
-            Self::Keys { cause, .. } => rotate_exit(cause),
-            Self::TwoPassphrases { .. } | Self::VaultUnderOther(_) => exit::USAGE,
+            Self::Keys(err) => err.exit(),
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
             Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
-        }
-    }
-
-    /// Why a key of the home does not open, if that is what it is. That a new one can't be sealed is something else.
-    fn sealed_under(&self) -> Option<&key::UnderError> {
-        match self {
-            Self::Keys { cause: journal::RotateError::NotBegun(journal::OpenError::NotSealed { .. }), .. } => None,
-            _ => journal::sealed_of(self),
         }
     }
 

@@ -1,8 +1,12 @@
 //! Which keys the record names. A key that was rotated out and was put back, with whatever belongs to it, is known by that.
 
+use std::path::Path;
+
 use effect::record::{Record, RotatedKey};
 
+use crate::err::{Fault, FaultKind, OpenError};
 use crate::ids::{Position, log_run};
+use crate::keys::{self, HomeKey};
 use crate::note::PublicKey;
 use crate::walk::Leaf;
 
@@ -27,6 +31,19 @@ impl Named {
             // The home's key may have been lost, and another one made.
             Ok(Record::RollbackAccepted(_)) => self.home = None,
             Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// A rotation that is on the record was completed before this, if its key is here. An old key signs nothing after its time.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        self.unknown.map_or(Ok(()), |(at, from)| Err(Fault { at, what: FaultKind::KeyNotHere { from } }))
+    }
+
+    /// Whether this is the home's key that the record names.
+    pub(crate) fn check_home_key(&self, home: &Path, key: &HomeKey) -> Result<(), OpenError> {
+        match &self.home {
+            Some(name) if *name != key.name => Err(OpenError::OtherHomeKey { path: keys::home_key_path(home) }),
+            _ => Ok(()),
         }
     }
 }

@@ -93,8 +93,8 @@ pub(crate) struct Recovered {
     /// How many keys of runs there must be, and how many the index knows of.
     pub(crate) key_slots: u64,
     index_slots: u64,
-    /// What the record calls the home's key, as far as it was read. An index under another key is not read, and then all of the record is.
-    home_key_name: Option<String>,
+    /// The keys that the record names, as far as it was read. An index under another key is not read, and then all of the record is.
+    named: Named,
     rebuilt: bool,
     /// Whether all of it was read, and nothing was taken for whole.
     is_all_read: bool,
@@ -135,8 +135,8 @@ impl Opening<'_> {
         let known = known_by_state(state, signer.public().log())?;
         let lies = Lies { home, folder: &folder, numbers: &numbers, base: base.as_ref() };
         let found = recover(&lies, signer.public(), &home_key.index, known)?;
-        if missing != Missing::Accepted && found.home_key_name.as_ref().is_some_and(|name| *name != home_key.name) {
-            return Err(OpenError::OtherHomeKey { path: keys::home_key_path(home) });
+        if missing != Missing::Accepted {
+            found.named.check_home_key(home, &home_key)?;
         }
         if numbers.is_empty() && missing != Missing::Accepted && custody::knows_runs(home)? {
             return Err(OpenError::Fault(Fault { at: Position::start(), what: FaultKind::SegmentMissing }));
@@ -242,10 +242,7 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
         named.hear(leaf, key);
     };
     let end = walk(folder, numbers, from, &mut walker, &mut each).map_err(OpenError::Fault)?;
-    // A rotation that is on the record was completed before this, if its key is here. An old key signs nothing after its time.
-    if let Some((at, from)) = named.unknown {
-        return Err(OpenError::Fault(Fault { at, what: FaultKind::KeyNotHere { from } }));
-    }
+    named.check().map_err(OpenError::Fault)?;
     if let Some(newer) = newer {
         return Err(OpenError::Newer(newer));
     }
@@ -261,7 +258,7 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
         rebuilt: trusted.is_none() && walker.tree.size() > 0,
         key_slots: walker.key_slots.max(trusted.as_ref().map_or(0, |index| index.key_slots)),
         index_slots: trusted.as_ref().map_or(0, |index| index.key_slots),
-        home_key_name: named.home,
+        named,
         snapshot: trusted.and_then(|index| index.snapshot),
         patrol: walked,
         note: walker.last_note,

@@ -22,7 +22,7 @@ pub(crate) const GONE: &str = "put the folder `journal` back from a copy of the 
 /// For a key that is lost or another one.
 pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: nothing else continues this record; if it is lost for ever, move the home away (it can still be read and verified) and say `bailiwick audit accept-rollback`";
 /// For the key of the home, without which the keys of runs open nothing.
-const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
+pub(super) const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
 /// For a record with a fault in it.
 pub(crate) const DAMAGED_RECORD: &str =
     "put an undamaged copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside";
@@ -33,8 +33,8 @@ impl CliError {
         if let Some(home::GaveUp::TimedOut { other, .. }) = self.gave_up() {
             return Some(unanswered(other).into());
         }
-        if let Some(cause) = self.sealed_under() {
-            return Some(sealed_key_advice(cause).into());
+        if let Some(cause) = super::keys::sealed_under(self) {
+            return Some(super::keys::sealed_advice(cause).into());
         }
         match Exposed::of(self) {
             Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
@@ -166,11 +166,7 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. })) | Self::Accept(OpenError::Key { .. }) => {
                 Some(KEY_LOST)
             }
-            Self::Keys { cause: journal::RotateError::NotBegun(cause), .. } => rotate_advice(cause),
-            Self::TwoPassphrases { .. } => Some("rotate both at once: `bailiwick keys rotate journal home --passphrase-file FILE`"),
-            Self::VaultUnderOther(_) => {
-                Some("first `bailiwick credentials seal passphrase`, with the new one; then say this again, with the variable as it is")
-            }
+            Self::Keys(err) => err.advice(),
             Self::Run(RunError::Record(OpenError::OtherHomeKey { .. })) | Self::Accept(OpenError::OtherHomeKey { .. }) => Some(
                 "put the newest `home.key` and `keys` back, from one copy of the home; if they are lost for ever, move both away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
             ),
@@ -201,44 +197,6 @@ impl CliError {
             Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
             _ => None,
         }
-    }
-}
-
-fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
-    use journal::OpenError;
-    match cause {
-        OpenError::KeyInHome { .. } => Some("name a file on another disk, or at least in another folder, that only you can read"),
-        OpenError::NotSealed { cause } => Some(match **cause {
-            key::UnderError::NoPassphrase | key::UnderError::Passphrase(_) | key::UnderError::OtherPassphrase(_) => {
-                "name a file with a passphrase that only you can read: `--passphrase-file FILE`"
-            }
-            key::UnderError::Keyring { .. } => {
-                "put 32 bytes there: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays"
-            }
-            _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays",
-        }),
-        OpenError::Held { .. } => Some("wait until nothing runs, or `bailiwick stop` what does"),
-        OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
-        OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
-        OpenError::Fault(_) => Some(DAMAGED_RECORD),
-        _ => None,
-    }
-}
-
-fn sealed_key_advice(cause: &key::UnderError) -> &'static str {
-    use key::UnderError;
-    match cause {
-        UnderError::NoPassphrase => "put the path of the file into that variable, for this and each other command",
-        UnderError::Passphrase(_) | UnderError::OtherPassphrase(_) => {
-            "`BAILIWICK_PASSPHRASE_FILE` names the file; the passphrase is that of the last `bailiwick keys rotate`. If that was cut off and only one of the two keys has the new one: with the old file in the variable, `bailiwick keys rotate journal home --passphrase-file NEW`"
-        }
-        UnderError::File { .. } => "is its disk there, and mounted (`findmnt`)? put the file back from a copy; nothing was changed",
-        UnderError::OtherKey(_) => "put the right one back from a copy; nothing was changed",
-        UnderError::Keyring { .. } => {
-            "put it back: `keyctl padd user DESCRIPTION @u < COPY`; a restart, and for some key rings a log-out, takes it away"
-        }
-        UnderError::NotText => "choose another path",
-        UnderError::NoRandomness => "the system has no entropy yet: try again",
     }
 }
 

@@ -26,17 +26,6 @@ pub(super) fn vault_exit(err: &vault::LocalError) -> u8 {
     }
 }
 
-/// What the operator named is one thing, a record or a key that is not as it should be another.
-pub(super) fn rotate_exit(err: &journal::RotateError) -> u8 {
-    use journal::{OpenError, RotateError};
-    let (RotateError::NotBegun(cause) | RotateError::CutOff(cause) | RotateError::NotInPlace(cause)) = err;
-    match cause {
-        OpenError::Held { .. } | OpenError::Io { .. } | OpenError::Unfit { .. } | OpenError::Newer(_) => exit::HOST,
-        OpenError::KeyInHome { .. } | OpenError::NotSealed { .. } => exit::USAGE,
-        _ => exit::RECORD,
-    }
-}
-
 /// What is damaged is a part of the record, and what could not be read may be whole.
 pub(super) fn not_shown_exit(missing: &gate::Missing) -> u8 {
     use gate::Missing;

@@ -85,5 +85,18 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         (false, true) => out::words("keys      not in it: keep `journal.key`, `home.key`, `keys` and `vault.key*` of the home elsewhere"),
         (false, false) => out::words("keys      in it as they lie in the home: keep the file where only you can read it"),
     }
+    if !args.without_keys
+        && let Some(needed) = needed(&place)
+    {
+        out::words(&needed);
+    }
     Ok(exit::DONE)
+}
+
+/// What opens the keys of a home, if they are sealed: no backup has that.
+pub(super) fn needed(place: &::run::Place) -> Option<String> {
+    let under =
+        journal::kept(&place.home).ok()?.into_iter().flatten().map(|under| under.words()).collect::<std::collections::BTreeSet<_>>();
+    let words = under.into_iter().collect::<Vec<_>>().join(", and ");
+    (!words.is_empty()).then(|| format!("needed    {}, which opens the keys of the home: it is in no backup", words::safe(&words)))
 }

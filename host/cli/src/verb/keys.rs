@@ -6,7 +6,7 @@ use effect::SafeText;
 use effect::record::{KeyRotated, Kind, Record, RotatedKey, VERSION};
 use journal::{Keep, Rotation};
 
-use crate::err::CliError;
+use crate::err::{CliError, KeysError};
 use crate::{exit, out, place};
 
 /// BOUND: bytes of a public key on the record, and of a signature.
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     for which in &rotate.keys {
         let (key, of) = which.called();
         let rotated = journal::rotate(&place.home, Some(&place.state), (key, &keep), place::journal_options(), record);
-        let rotated = rotated.map_err(|cause| CliError::Keys { of, done: done.clone(), cause })?;
+        let rotated = rotated.map_err(|cause| KeysError::Failed { of, done: done.clone(), cause })?;
         out::words(&format!("was  {}", rotated.was));
         out::words(&format!("now  {}", rotated.now));
         done.push(of);
@@ -101,14 +101,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// A later command is told one passphrase, which has to open all that is sealed under one.
-fn one_passphrase(place: &::run::Place, rotated: &[Which], file: &Path) -> Result<(), CliError> {
+fn one_passphrase(place: &::run::Place, rotated: &[Which], file: &Path) -> Result<(), KeysError> {
     for (which, under) in [Which::Journal, Which::Home].into_iter().zip(journal::kept(&place.home).unwrap_or_default()) {
         if !rotated.contains(&which) && matches!(under, Some(key::Under::Passphrase(..))) {
-            return Err(CliError::TwoPassphrases { other: which.called().1 });
+            return Err(KeysError::TwoPassphrases { other: which.called().1 });
         }
     }
     match vault::Local::new(&place.home).with_passphrase_file(file).list() {
-        Err(vault::LocalError::OtherPassphrase { .. }) => Err(CliError::VaultUnderOther(file.to_owned())),
+        Err(vault::LocalError::OtherPassphrase { .. }) => Err(KeysError::VaultUnderOther(file.to_owned())),
         // Whatever else is wrong with the vault is not a matter of these keys.
         _ => Ok(()),
     }

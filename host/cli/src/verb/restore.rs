@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
             remembered: done.remembered,
         })?;
     } else {
-        told(&done).iter().for_each(|line| out::words(line));
+        told(&done).iter().chain(&super::backup::needed(&place)).for_each(|line| out::words(line));
     }
     Ok(exit::DONE)
 }

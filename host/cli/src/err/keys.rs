@@ -1,0 +1,104 @@
+//! What goes wrong with the keys of a home: one that is not rotated, and one that does not open.
+
+use std::path::PathBuf;
+
+use super::CliError;
+use super::advice::{DAMAGED_RECORD, HOME_KEY_LOST, KEY_LOST};
+use crate::exit;
+
+/// Why keys were not rotated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeysError {
+    #[error("the key of the {of} was not rotated{}", done_before(.done))]
+    Failed {
+        of: &'static str,
+        done: Vec<&'static str>,
+        #[source]
+        cause: journal::RotateError,
+    },
+    #[error("`{other}.key` is sealed under a passphrase as well, and one command is told one passphrase")]
+    TwoPassphrases { other: &'static str },
+    #[error("the vault is sealed under another passphrase than the one in `{}`, and one command is told one passphrase", .0.display())]
+    VaultUnderOther(PathBuf),
+}
+
+/// Of several keys, those before the one that failed.
+fn done_before(done: &[&str]) -> String {
+    done.iter().map(|of| format!("; that of the {of} was, and is kept as you said")).collect()
+}
+
+impl KeysError {
+    /// What the operator named is one thing, a record or a key that is not as it should be another.
+    pub(super) fn exit(&self) -> u8 {
+        use journal::{OpenError, RotateError};
+        let Self::Failed { cause: RotateError::NotBegun(cause) | RotateError::CutOff(cause) | RotateError::NotInPlace(cause), .. } = self
+        else {
+            return exit::USAGE;
+        };
+        match cause {
+            OpenError::Held { .. } | OpenError::Io { .. } | OpenError::Unfit { .. } | OpenError::Newer(_) => exit::HOST,
+            OpenError::KeyInHome { .. } | OpenError::NotSealed { .. } => exit::USAGE,
+            _ => exit::RECORD,
+        }
+    }
+
+    /// What to do next. What was cut off says so itself.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed { cause: journal::RotateError::NotBegun(cause), .. } => rotate_advice(cause),
+            Self::Failed { .. } => None,
+            Self::TwoPassphrases { .. } => Some("rotate both at once: `bailiwick keys rotate journal home --passphrase-file FILE`"),
+            Self::VaultUnderOther(_) => {
+                Some("first `bailiwick credentials seal passphrase`, with the new one; then say this again, with the variable as it is")
+            }
+        }
+    }
+}
+
+/// Why a key of the home does not open, if that is what it is. That a new one can't be sealed is something else.
+pub(super) fn sealed_under(err: &CliError) -> Option<&key::UnderError> {
+    use journal::{OpenError, RotateError};
+    match err {
+        CliError::Keys(KeysError::Failed { cause: RotateError::NotBegun(OpenError::NotSealed { .. }), .. }) => None,
+        _ => journal::sealed_of(err),
+    }
+}
+
+fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
+    use journal::OpenError;
+    match cause {
+        OpenError::KeyInHome { .. } => Some("name a file on another disk, or at least in another folder, that only you can read"),
+        OpenError::NotSealed { cause } => Some(match **cause {
+            key::UnderError::NoPassphrase | key::UnderError::Passphrase(_) | key::UnderError::OtherPassphrase(_) => {
+                "name a file with a passphrase that only you can read: `--passphrase-file FILE`"
+            }
+            key::UnderError::Keyring { .. } => {
+                "put 32 bytes there: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays"
+            }
+            _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays",
+        }),
+        OpenError::Held { .. } => Some("wait until nothing runs, or `bailiwick stop` what does"),
+        OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
+        OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
+        OpenError::Fault(_) => Some(DAMAGED_RECORD),
+        _ => None,
+    }
+}
+
+/// What to do where a key does not open.
+pub(super) fn sealed_advice(cause: &key::UnderError) -> &'static str {
+    use key::UnderError;
+    match cause {
+        UnderError::NoPassphrase => "put the path of the file into that variable, for this and each other command",
+        UnderError::Passphrase(_) | UnderError::OtherPassphrase(_) => {
+            "`BAILIWICK_PASSPHRASE_FILE` names the file; the passphrase is that of the last `bailiwick keys rotate`. If that was cut off and only one of the two keys has the new one: with the old file in the variable, `bailiwick keys rotate journal home --passphrase-file NEW`"
+        }
+        UnderError::File { .. } => "is its disk there, and mounted (`findmnt`)? put the file back from a copy; nothing was changed",
+        UnderError::OtherKey(_) => "put the right one back from a copy; nothing was changed",
+        UnderError::Keyring { .. } => {
+            "put it back: `keyctl padd user DESCRIPTION @u < COPY`; a restart, and for some key rings a log-out, takes it away"
+        }
+        UnderError::NotText => "choose another path",
+        UnderError::NoRandomness => "the system has no entropy yet: try again",
+    }
+}
