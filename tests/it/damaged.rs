@@ -19,7 +19,7 @@ fn ran(runs: usize) -> (Program, Vec<String>) {
 }
 
 /// The same for runs whose beginning is in an earlier batch than their end: the intent of a request is durable before it is sent.
-fn ran_asking(runs: usize) -> (Program, Vec<String>) {
+pub(crate) fn ran_asking(runs: usize) -> (Program, Vec<String>) {
     let grant = "[[agents.get.http]]\nhost = \"127.0.0.1\"\nport = 9\nscheme = \"http\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n";
     let text = format!("{}\n{grant}", config("get", &guest("get"), &Grants::default()));
     ran_with(Program::new(&text), &["get", "--json", "--", "http://127.0.0.1:9/"], runs)

@@ -124,7 +124,8 @@ fn record(record: &Record) -> String {
         Record::RollbackAccepted(accepted) => {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             let log = accepted.was_log.as_ref().map_or_else(String::new, |log| format!(", of another log, {log}"));
-            format!("the record was taken as it is, by {}: {} records, {was}{log}", accepted.by, count(accepted.now_size))
+            let home = accepted.was_home.as_ref().map_or_else(String::new, |home| format!(", in place of the home {home}"));
+            format!("the record was taken as it is, by {}: {} records, {was}{log}{home}", accepted.by, count(accepted.now_size))
         }
         Record::KeyRotated(it) => {
             let which = if it.key == RotatedKey::Journal { "the record" } else { "the home" };
@@ -133,7 +134,7 @@ fn record(record: &Record) -> String {
         }
         Record::Restored(it) => {
             let from = format!("of {} UTC with {} records", utc(it.backup_at), count(it.size));
-            format!("the home was put back from a backup {from}; first used by {}", it.by)
+            format!("the home was put back from a backup {from}, by {}", it.by)
         }
         Record::RunReleased(it) => format!("run {} may go on although it was in a copy that was put back, by {}", it.released, it.by),
         Record::Reanchored(it) => {

@@ -11,7 +11,8 @@ use run::Place;
 
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, OTHER_LOG, OTHER_RECORD, STATE_LOST};
-use crate::{exit, out, words};
+use crate::gaps::Gaps;
+use crate::{exit, out, place, words};
 
 /// A record with its place.
 #[derive(serde::Serialize)]
@@ -125,6 +126,9 @@ pub(crate) fn damage_words(damage: &Damage) -> String {
 /// How a verb ends that had to pass over something. What it has shown is whole, but is not everything.
 pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
     let damage = damage();
+    if let Err(CliError::NoSuchRun(_) | CliError::NoSuchRecord { .. } | CliError::NotOnRecord { .. }) = &ended {
+        say_gaps();
+    }
     if damage.is_empty() {
         return ended;
     }
@@ -139,6 +143,14 @@ pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
         // Whatever else it is, it was judged by a part.
         Err(err) if err.exit() == exit::USAGE => Err(CliError::OfAPart(Box::new(err))),
         ended => ended,
+    }
+}
+
+/// What is not found may be in a part that is not here.
+fn say_gaps() {
+    let reader = READERS.lock().unwrap_or_else(PoisonError::into_inner).first().cloned();
+    if let Some(Ok(gaps)) = reader.map(|reader| Gaps::of(&reader)) {
+        gaps.say();
     }
 }
 
@@ -159,6 +171,10 @@ pub(crate) fn ledger(reader: &Reader, mut each: impl FnMut(RunId)) -> Result<Led
         ledger.go_to(record.at.index);
         // `audit verify` reports records that are out of order.
         let _ = ledger.fold(record.run, record.seq, &record.body);
+    }
+    // Where the keys were not at hand, that is not on the record yet.
+    if ::run::was_put_back(&place::located()?, &reader.log().to_string())? {
+        ledger.was_put_back();
     }
     Ok(ledger)
 }

@@ -12,6 +12,7 @@ mod configured;
 mod err;
 mod exit;
 mod fold;
+mod gaps;
 mod later;
 mod leave;
 mod line;

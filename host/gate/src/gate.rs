@@ -153,6 +153,11 @@ impl Gate {
         self.book.append(journal::log_run(), vec![bare(record.clone())], &mut Sum::default())
     }
 
+    /// Takes in a record of the log's own that the log has written itself, so that the fold has it.
+    pub fn took_in(&self, index: u64, record: &Record) {
+        self.book.ledger().note(journal::log_run(), (0, index), record);
+    }
+
     /// Gives the log a snapshot of the fold.
     ///
     /// # Errors

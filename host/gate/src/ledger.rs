@@ -5,6 +5,7 @@
 
 mod act;
 mod clocks;
+mod gaps;
 mod known;
 mod put_back;
 
@@ -15,6 +16,7 @@ use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
 
 pub use act::{OpenAct, Said, Stage};
+pub use gaps::{Gap, GapKind};
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -27,6 +29,7 @@ pub struct Ledger {
     /// The last records that say that the clock was set, with their index in the log.
     pub clock_changes: VecDeque<(u64, ClockChanged)>,
     clock: Option<ClockMark>,
+    gaps: gaps::Gaps,
     /// Index in the log of the next record.
     next: u64,
     /// What the clock has shown last.
@@ -192,6 +195,7 @@ impl Ledger {
         self.totals.records += 1;
         self.next += 1;
         self.note_clock(record);
+        self.note_gap(record);
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
             Record::ConfigTrusted(_)

@@ -52,7 +52,7 @@ pub use index::{Opened, Part, catch_up, stretches_with};
 pub use kept::Looked;
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
-pub use ledger::{Ledger, OpenAct, OpenRun, OrderFault, OrderFaultKind, Said, Stage, Totals};
+pub use ledger::{Gap, GapKind, Ledger, OpenAct, OpenRun, OrderFault, OrderFaultKind, Said, Stage, Totals};
 pub use log::{Appended, Durable, Entry, Log};
 pub use opening::{Opening, Standing};
 pub use own::{HostAnswer, HostAsk, HostPending, HostPermit};

@@ -1,26 +1,30 @@
 //! Taking a log as it is, though another one, or more of it, is known: a person decides that, and it is on the record.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::Base;
 use crate::custody::{self, Missing};
 use crate::disk::{Disk as _, RealDisk};
 use crate::err::OpenError;
-use crate::hold::{hold, io_at};
+use crate::hold::{hold, io_at, look_at_locks};
 use crate::ids::{LogId, log_run};
 use crate::index;
 use crate::journal::Options;
+use crate::keys::load_public;
 use crate::memory::{log_of_home, remember_home};
 use crate::open::{Opening, base_of, whole};
+use crate::seat::{other_seat, take_seat};
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
 use crate::walk::{Signatures, Walker, walk};
 
 /// What accepting a log as it is has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedRollback {
+    /// The home from which the record was continued until now, if that is another one and still has it.
+    pub was_home: Option<PathBuf>,
     /// The log that the home had, if it was another one.
     pub was_log: Option<LogId>,
     /// What was remembered of the log that the home had, if anything.
@@ -51,15 +55,26 @@ pub fn accept_rollback(
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
         remember_home(&RealDisk, state, home, now.log).map_err(io_at(state))?;
+        take_seat(&RealDisk, state, home, now.log).map_err(io_at(state))?;
     }
     journal.close().map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     Ok(accepted)
+}
+
+/// If this is a copy, nobody may use the other home just now: its runs would be cut off.
+fn nobody_in_the_other(home: &Path, state: Option<&Path>) -> Result<(), OpenError> {
+    let (Some(state), Some(key)) = (state, load_public(home)) else { return Ok(()) };
+    match other_seat(state, home, key.log()) {
+        Ok(Some(other)) if look_at_locks(&other)?.is_none() => Err(OpenError::Held { home: other }),
+        _ => Ok(()),
+    }
 }
 
 /// What is remembered of a home's log and what it is; the index, which remembers it too, is put away.
 fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
     let held = hold(home)?;
     let mut numbers = segment::list(&held.folder).map_err(io_at(&held.folder))?;
+    nobody_in_the_other(home, state)?;
     let custody = custody::take(&RealDisk, home, (state, &numbers), Missing::Accepted)?;
     let key = custody.signer.public();
     let base = base_of(home, key)?;
@@ -80,7 +95,8 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
         _ => {}
     }
     // What can't be read is not what is taken.
+    let was_home = state.and_then(|state| other_seat(state, home, now.log).ok().flatten());
     let was_log = state.and_then(|state| log_of_home(state, home).ok().flatten());
     let was = state.and_then(|state| remembered(&state_path(state, was_log.unwrap_or(now.log))).ok().flatten());
-    Ok(AcceptedRollback { was_log: was_log.filter(|log| *log != now.log), was, now })
+    Ok(AcceptedRollback { was_home, was_log: was_log.filter(|log| *log != now.log), was, now })
 }

@@ -12,6 +12,7 @@ use crate::ids::LogId;
 use crate::keys::{self, HomeKey, KeyFile};
 use crate::memory::check_home;
 use crate::note::NoteSigner;
+use crate::seat::check_seat;
 use crate::segment;
 
 /// BOUND: how many run keys are tried before the home's key is called a wrong one.
@@ -95,6 +96,9 @@ fn check(home: &Path, state: Option<&Path>, numbers: &[u32], needed: bool, missi
         // Accepting is about just that.
         Err(OpenError::OtherLog { .. } | OpenError::StateUnreadable { .. }) if missing == Missing::Accepted => {}
         checked => checked?,
+    }
+    if let Some(signer) = signer.filter(|_| missing != Missing::Accepted) {
+        check_seat(state, home, signer.public().log())?;
     }
     match HomeKey::load(home) {
         Ok(home_key) => check_run_keys(home, &home_key),

@@ -303,6 +303,14 @@ pub enum OpenError {
         /// The log that is here, if there is one.
         now: Option<LogId>,
     },
+    /// Another home continues the same record: this one is a copy of it, or it is one of this.
+    #[error("the record in `{}` is continued in another home, `{}`: one of the two is a copy of the other", home.display(), other.display())]
+    Copy {
+        /// The home that was to be used.
+        home: PathBuf,
+        /// The one from which the record was continued last, and which still has it.
+        other: PathBuf,
+    },
     /// The home or its second state lies on a file system whose locks or syncs can't be relied on.
     #[error("`{}` lies on a file system of the kind `{kind}`, {}", path.display(), UNFIT)]
     Unfit {

@@ -58,6 +58,7 @@ mod records;
 mod rotate;
 mod salvage;
 mod scan;
+mod seat;
 mod secret;
 mod segment;
 mod stamp;

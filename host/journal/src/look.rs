@@ -9,8 +9,8 @@ use crate::hold::{io_at, look_at_locks};
 use crate::ids::Position;
 use crate::index;
 use crate::keys::{self, KeyFile};
-use crate::memory::check_home;
-use crate::open::{Lies, base_of, known_by_state, recover, whole};
+use crate::memory::{check_home, known_by_state};
+use crate::open::{Lies, base_of, recover, whole};
 use crate::segment;
 
 /// What is known of a log without taking its home.

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Disk, Replace, read_handed, replace};
-use crate::err::OpenError;
+use crate::err::{KnownFrom, OpenError};
 use crate::hold::io_at;
 use crate::ids::LogId;
 use crate::state::{Remembered, remembered, state_path};
+use crate::walk::Known;
 use crate::wire::hex;
 
 const TITLE: &str = "bailiwick.home/1";
@@ -28,7 +29,7 @@ pub(crate) fn home_memory_path(state: &Path, home: &Path) -> PathBuf {
 }
 
 /// The one path of a home, also of one that is not there.
-fn canonical(home: &Path) -> PathBuf {
+pub(crate) fn canonical(home: &Path) -> PathBuf {
     let above = || Some(home.parent()?.canonicalize().ok()?.join(home.file_name()?));
     home.canonicalize().ok().or_else(above).or_else(|| std::path::absolute(home).ok()).unwrap_or_else(|| home.to_owned())
 }
@@ -84,6 +85,12 @@ pub(crate) fn what_was(state: &Path, log: LogId) -> Result<Option<Remembered>, O
         Err(cause) => Err(io_at(&path)(cause)),
         Ok(known) => Ok(known),
     }
+}
+
+/// The same, as something that has to be met when the log is read.
+pub(crate) fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<Known>, OpenError> {
+    let known = state.map(|state| what_was(state, log)).transpose()?.flatten();
+    Ok(known.map(|known| Known::new(known.size, known.root, KnownFrom::SecondState)))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
 use crate::lacking;
 use crate::left::Watched;
 use crate::mac::Mac;
-use crate::memory::{remember_home, what_was};
+use crate::memory::{known_by_state, remember_home};
 use crate::named::Named;
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
 use crate::prune;
@@ -32,6 +32,7 @@ use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::read::base_fault;
 use crate::salvage;
+use crate::seat::take_seat;
 use crate::segment::{self, Room, SEGMENT_BYTES_MAX, is_full};
 use crate::stamp::{Patrol, is_as_indexed, is_whole_up_to, stamps};
 use crate::state::{Remembered, StateFile};
@@ -188,11 +189,6 @@ pub(crate) fn check_ground(disk: &dyn Disk, home: &Path, state: Option<&Path>, o
         }
     }
     Ok(())
-}
-
-pub(crate) fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<Known>, OpenError> {
-    let known = state.map(|state| what_was(state, log)).transpose()?.flatten();
-    Ok(known.map(|known| Known::new(known.size, known.root, KnownFrom::SecondState)))
 }
 
 /// Where a log lies.
@@ -374,6 +370,7 @@ impl Start {
                 let now = Remembered { log, size, root };
                 let file = StateFile::begin(&*self.disk, path, &now).map_err(io_at(path))?;
                 remember_home(&*self.disk, path, &self.home, log).map_err(io_at(path))?;
+                take_seat(&*self.disk, path, &self.home, log).map_err(io_at(path))?;
                 Some(file)
             }
             None => None,

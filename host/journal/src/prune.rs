@@ -50,6 +50,8 @@ pub struct Pruned {
     pub bytes: u64,
     /// SHA-256 over their files, in the order of their numbers.
     pub digest: Digest,
+    /// Index in the log of the record of it; nothing yet while that is made.
+    pub recorded: Option<u64>,
 }
 
 /// Why nothing, or not all, was taken away.
@@ -146,14 +148,14 @@ impl Journal {
         }
         let (bytes, digest) = sum(&cut)?;
         let base = cut.base;
-        let pruned = Pruned { first: cut.first, until: base.segment, size: base.size, root: base.root, bytes, digest };
+        let pruned = Pruned { first: cut.first, until: base.segment, size: base.size, root: base.root, bytes, digest, recorded: None };
         let written = self.append(log_run(), record(&pruned), Vec::new()).map_err(PruneError::Unrecorded)?;
         written.ticket.wait_blocking().map_err(|broken: Broken| PruneError::Unrecorded(broken.into()))?;
         // What was derived speaks of records that are about to go.
         remove(disk, &home.join("journal.touched"))?;
         base.write(disk, home, &signer).map_err(io_at(&base::path(home)))?;
         sweep(disk, &cut.folder, base.segment).map_err(io_at(&cut.folder))?;
-        Ok(pruned)
+        Ok(Pruned { recorded: Some(written.index), ..pruned })
     }
 }
 

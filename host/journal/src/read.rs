@@ -255,6 +255,11 @@ impl Reader {
         self.salvage.as_ref().map(Salvage::damage).unwrap_or_default()
     }
 
+    /// Where the home is.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// The log's name.
     pub fn log(&self) -> LogId {
         self.log

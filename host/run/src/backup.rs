@@ -8,6 +8,7 @@
 
 mod container;
 mod err;
+mod mark;
 mod names;
 mod restore;
 mod stream;
@@ -17,16 +18,15 @@ use effect::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 
 pub use err::BackupError;
+pub(crate) use mark::mark;
+pub use mark::{unmark, was_put_back};
 pub use restore::{Restored, Signer, restore};
-pub(crate) use restore::{mark, unmark};
 pub use take::{Content, Step, Taken, backup};
 
 /// The form of the manifest.
 const FORM: u32 = 1;
 /// What is signed begins with it, so that no other signature of the same key can stand for one of a backup.
 const CONTEXT: &[u8] = b"bailiwick backup manifest\n";
-/// The file in a home that says that it was put back from a backup, until that is on the record.
-const MARK: &str = "restored";
 
 /// A file in a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,15 +58,4 @@ struct Manifest {
     v: u32,
     /// Whether the files with keys are in it.
     with_keys: bool,
-}
-
-/// What the home remembers of having been put back, until that is on the record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark {
-    /// When the backup was begun, milliseconds since 1970.
-    pub(crate) backup_at: u64,
-    /// How many records the backup had.
-    pub(crate) size: u64,
-    /// The root over them.
-    pub(crate) root: Digest,
 }

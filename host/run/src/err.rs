@@ -62,6 +62,9 @@ pub enum RunError {
     /// A record that stands where it can't.
     #[error("the record is out of order")]
     Order(#[from] gate::OrderFault),
+    /// What says that the home was put back from a backup is damaged.
+    #[error("`{}` is damaged: it says from which backup this home was put back", .0.display())]
+    MarkDamaged(PathBuf),
     /// The home can't be written.
     #[error("could not use `{}`", path.display())]
     Home {
@@ -262,6 +265,7 @@ impl RunError {
             Self::Refused { exit, .. } => *exit,
             Self::InputTooLarge { .. } => 5,
             Self::Restored(_) => 8,
+            Self::MarkDamaged(_) => 6,
             Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
             Self::Diverged { .. } => 9,
             Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
@@ -287,6 +291,10 @@ impl RunError {
         let mend = journal::trouble_of(self).map(home::Trouble::mend);
         match self {
             Self::Refused { help, .. } => help.clone(),
+            Self::MarkDamaged(_) => Some(
+                "`bailiwick audit accept-rollback` takes the home as it is: runs that were open in it then wait for `resume RUN --restored`, or `stop`"
+                    .to_owned(),
+            ),
             Self::RecordBroken { run, .. } => Some(next_step(mend, *run)),
             _ => mend.map(|mend| format!("{mend}, then say this again")),
         }

@@ -97,9 +97,22 @@ impl House {
         let (journal, at) = (self.inner.journal.clone(), self.inner.clock.unix_ms());
         let pruned = tokio::task::spawn_blocking(move || {
             let pruning = Pruning { until: record.until, to: record.to.clone() };
-            journal.prune(&pruning, |pruned| told(pruned, &record, (by, at)), &mut progress)
+            let mut written = None;
+            let pruned = journal.prune(
+                &pruning,
+                |pruned| {
+                    let record = told(pruned, &record, (by, at));
+                    written = Some(record.clone());
+                    record.to_bytes()
+                },
+                &mut progress,
+            );
+            pruned.map(|pruned| (pruned, written))
         });
-        let pruned = pruned.await.map_err(|_| RunError::Holder("the task that prunes ended without a word".to_owned()))??;
+        let (pruned, written) = pruned.await.map_err(|_| RunError::Holder("the task that prunes ended without a word".to_owned()))??;
+        if let (Some(index), Some(record)) = (pruned.recorded, written) {
+            self.inner.gate.took_in(index, &record);
+        }
         (done.bytes, done.size) = (pruned.bytes, Some(pruned.size));
         Ok(done)
     }
@@ -158,8 +171,8 @@ impl House {
     }
 }
 
-fn told(pruned: &journal::Pruned, order: &PruneRecord, (by, at): (Principal, u64)) -> Vec<u8> {
-    let record = Pruned {
+fn told(pruned: &journal::Pruned, order: &PruneRecord, (by, at): (Principal, u64)) -> Record {
+    Pruned {
         at,
         by,
         bytes: pruned.bytes,
@@ -173,6 +186,6 @@ fn told(pruned: &journal::Pruned, order: &PruneRecord, (by, at): (Principal, u64
         to_ms: order.to_ms,
         until: u64::from(pruned.until),
         v: VERSION,
-    };
-    Record::from(record).to_bytes()
+    }
+    .into()
 }

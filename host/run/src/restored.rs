@@ -10,12 +10,11 @@ use crate::house::House;
 use crate::principal::own_principal;
 
 impl House {
-    /// Puts it on the record that the home came from a backup, if it did and that is not there yet. From then on, runs that were open in it
-    /// need a word before they go on.
+    /// Puts it on the record that the home came from a backup, if it did and that is not there yet: if the backup had no keys. From then on,
+    /// runs that were open in it need a word before they go on.
     pub(crate) fn note_restored(&self) -> Result<(), RunError> {
-        let home = &self.inner.place.home;
-        let failed = |cause| crate::house::home_err(&home.join("restored"))(cause);
-        let Some(mark) = backup::mark(home).map_err(failed)? else { return Ok(()) };
+        let place = &self.inner.place;
+        let Some(mark) = backup::mark(place, &self.inner.journal.log().to_string())? else { return Ok(()) };
         let record: Record = Restored {
             at: self.inner.clock.unix_ms(),
             backup_at: mark.backup_at,
@@ -28,7 +27,7 @@ impl House {
         .into();
         drop(self.inner.gate.append_log(&record)?);
         self.inner.journal.durable().wait_blocking()?;
-        backup::unmark(home).map_err(failed)
+        backup::unmark(place)
     }
 
     /// Lets a run go on that was open in a copy which was put back: a person's word, durable on the record when this returns.

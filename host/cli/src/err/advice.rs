@@ -11,6 +11,8 @@ use super::CliError;
 pub(crate) const OTHER_RECORD: &str = "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
 /// For a home that is known to have had another record.
 pub(crate) const OTHER_LOG: &str = "if you removed the home, or put another one in its place, say `bailiwick audit accept-rollback`; if nobody did, somebody has exchanged the record: do not accept that";
+/// For a copy of a home that is used beside it.
+pub(super) const COPY: &str = "use the other one, or move it away if it is to go on no more; or say `bailiwick audit accept-rollback` with this home: that takes it in the other one's place, and runs that were open then wait for your word";
 /// For second state that is lost or unreadable.
 pub(crate) const STATE_LOST: &str =
     "put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` remembers the record anew as it is";
@@ -160,6 +162,7 @@ impl CliError {
             Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(STATE_LOST),
             Self::Read(ReadError::Gone { .. }) => Some(GONE),
             Self::Run(RunError::Record(OpenError::OtherLog { .. })) => Some(OTHER_LOG),
+            Self::Run(RunError::Record(OpenError::Copy { .. })) | Self::Accept(OpenError::Copy { .. }) => Some(COPY),
             Self::Run(RunError::Record(OpenError::Key { path })) | Self::Accept(OpenError::Key { path }) if path.ends_with("home.key") => {
                 Some(HOME_KEY_LOST)
             }
@@ -223,7 +226,13 @@ fn backup_advice(err: &run::BackupError) -> Option<String> {
         BackupError::ChangePending => {
             "say it again in a moment; one that was cut off is finished by whatever opens the home next, such as a run"
         }
-        BackupError::File { .. } | BackupError::Unread(_) | BackupError::Changed(_) | BackupError::Passphrase(_) | BackupError::Random => {
+        BackupError::File { .. }
+        | BackupError::Record(_)
+        | BackupError::Unrecorded(_)
+        | BackupError::Unread(_)
+        | BackupError::Changed(_)
+        | BackupError::Passphrase(_)
+        | BackupError::Random => {
             return None;
         }
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::CliError;
-use super::advice::{DAMAGED_RECORD, HOME_KEY_LOST, KEY_LOST};
+use super::advice::{COPY, DAMAGED_RECORD, HOME_KEY_LOST, KEY_LOST};
 use crate::exit;
 
 /// Why keys were not rotated.
@@ -81,6 +81,7 @@ fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
         OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
         OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
         OpenError::Fault(_) => Some(DAMAGED_RECORD),
+        OpenError::Copy { .. } => Some(COPY),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use effect::{Claim, RunId};
 use serde::Serialize;
 
 use crate::err::CliError;
+use crate::gaps::Gaps;
 use crate::{exit, line, log, out, place};
 
 /// How often a log is looked at again.
@@ -67,6 +68,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
                 said.claims.iter().try_for_each(|claim| print(&agent, record.seq, claim, args.json))?;
             }
             if record.ends {
+                Gaps::of_run(&reader, (run, from))?.end(args.json)?;
                 return Ok(exit::DONE);
             }
         }
@@ -74,6 +76,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
             return Err(CliError::NoSuchRun(args.run.clone()));
         }
         if last {
+            Gaps::of_run(&reader, (run, from))?.end(args.json)?;
             return Ok(exit::DONE);
         }
         tokio::time::sleep(AGAIN).await;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use going::Going;
 
 use crate::err::CliError;
+use crate::gaps::Gaps;
 use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
 
@@ -82,6 +83,11 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let (rows, unknown) = signals.or(rows(&place, patience().max_or(ANSWER_MAX))).await?;
     if let Some(why) = unknown {
         out::words(&format!("which runs go on is not known: {why}"));
+    }
+    match log::reader(&place) {
+        Err(CliError::Read(journal::ReadError::NoLog { .. })) => {}
+        // A run may be open that lies in a part which is not here.
+        reader => Gaps::of(&reader?)?.say(),
     }
     if args.json {
         out::json(&rows)?;

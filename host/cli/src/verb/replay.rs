@@ -13,6 +13,7 @@ use super::inspect::looks_like_file;
 use crate::agent::{self, Holding, Obtained};
 use crate::configured::{Configured, Proof, TrustWord};
 use crate::err::CliError;
+use crate::gaps::{self, Gaps};
 use crate::screen::Screen;
 use crate::{acceptance, exit, log, out, place, words};
 
@@ -50,6 +51,8 @@ struct Verdict {
     outcome: Option<effect::Outcome>,
     differs: Option<Differs>,
     compared: Compared,
+    /// Parts of the run that are not here by a person's order.
+    gaps: Vec<gaps::Document>,
 }
 
 #[derive(Serialize)]
@@ -72,7 +75,8 @@ struct Compared {
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let reader = log::reader(&place)?;
-    let run = log::run_id(&reader, &args.run)?;
+    let (run, from) = log::run(&reader, &args.run)?;
+    let gaps = Gaps::of_run(&reader, (run, from))?;
     let with = match &args.with {
         Some(with) => Some(other(&place, with, &args.config).await?),
         None => None,
@@ -80,7 +84,8 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let rebuilt = rebuild(&place, &place::house_options(), &Rebuilding { run, with }).await?;
     let differs = rebuilt.divergence.map(|it| Differs { seq: it.seq, recorded: it.recorded, now: it.rebuilt });
     let compared = Compared::of(&reader, run)?;
-    let verdict = Verdict { run, with, identical: differs.is_none(), outcome: rebuilt.outcome, differs, compared };
+    let verdict = Verdict { run, with, identical: differs.is_none(), outcome: rebuilt.outcome, differs, compared, gaps: gaps.documents() };
+    gaps.say();
     if args.json {
         out::json(&verdict)?
     } else {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::allow::what_would_allow;
 use crate::err::CliError;
+use crate::gaps::Gaps;
 use crate::log::{self, Shown};
 use crate::sealed::Stars;
 use crate::{exit, line, out, place, words};
@@ -152,7 +153,10 @@ fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
     match (wanted.seq, last) {
         (_, 0) => Err(CliError::NoSuchRun(wanted.run.to_string())),
         (Some(seq), last) => Err(CliError::NoSuchRecord { run: wanted.run, seq, last }),
-        (None, _) => Ok(exit::DONE),
+        (None, _) => {
+            Gaps::of_run(reader, (wanted.run, wanted.from))?.end(wanted.json)?;
+            Ok(exit::DONE)
+        }
     }
 }
 

@@ -205,6 +205,7 @@ fn one_of_each() -> Vec<Record> {
             now_root: digest(),
             now_size: 2,
             v,
+            was_home: Some(SafeText::new("/home", 64)),
             was_log: Some(SafeText::new("4f0c", 64)),
             was_root: Some(digest()),
             was_size: Some(3),

@@ -114,6 +114,8 @@ macro_rules! with_words {
                 now_size: u64,
                 /// Form of this body.
                 v: u32,
+                /// The home in which the record was continued until then, if that was another one: then this one was a copy of it.
+                was_home: Option<SafeText>,
                 /// The log that the home had, if it was another one than this.
                 was_log: Option<SafeText>,
                 /// The root that was remembered.
@@ -146,11 +148,11 @@ macro_rules! with_words {
             }
             /// A person put the home back from a backup. What happened after the backup was made is not known here.
             Restored {
-                /// When this was written, milliseconds since 1970: at the first use of the home.
+                /// When this was written, milliseconds since 1970: by `restore`; at the first use of the home if the backup had no keys.
                 at: u64,
                 /// When the backup was begun, milliseconds since 1970.
                 backup_at: u64,
-                /// Who used the home first.
+                /// Who put it back; without keys, who used it first.
                 by: Principal,
                 /// `restored`.
                 kind: Kind,

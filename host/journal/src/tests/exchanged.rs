@@ -186,14 +186,17 @@ fn second_state_removed_replaced_or_written_by_another_stops_the_writer() {
 
     let home = held();
     let bytes = fs::read(path(&home)).unwrap();
-    // A copy of the home goes on beside it, with the same second state.
+    // A copy of the home goes on beside it, with the same second state, and does not see this one: as in another container.
     let other = home.home.with_file_name("other");
     copy(&home.home, &other);
+    assert!(matches!(open_with(&other, Some(&home.state), small()), Err(OpenError::Copy { .. })), "where it does");
+    fs::remove_file(crate::seat::seat_path(&home.state, home.journal.log())).unwrap();
     let (journal, _) = open_with(&other, Some(&home.state), small()).unwrap();
     put(&journal, run(1), "by the other");
     home.stops("says something else than was written to it last");
     journal.close().unwrap();
     fs::write(path(&home), bytes).unwrap();
+    fs::remove_dir_all(&other).unwrap();
     home.goes_on();
 }
 

@@ -150,6 +150,7 @@ fn an_old_key_of_the_home_that_was_put_back_with_its_keys_of_runs_is_refused() {
             now_root,
             now_size,
             v: VERSION,
+            was_home: None,
             was_log: None,
             was_root: None,
             was_size: None,

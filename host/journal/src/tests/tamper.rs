@@ -190,6 +190,11 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     };
     more(&home).unwrap();
     let refused = more(&older).unwrap_err();
+    assert!(matches!(refused, OpenError::Copy { .. }), "{refused}");
+    // The older one takes the other one's place.
+    let newer = dir.path().join("newer");
+    std::fs::rename(&home, &newer).unwrap();
+    let refused = more(&older).unwrap_err();
     assert!(matches!(refused, OpenError::Behind { size: 5, known: 6, .. }), "{refused}");
 
     let accepted = accept_rollback(&older, Some(&states), small(), |accepted| {
@@ -200,6 +205,12 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     let last = crate::Reader::open(&older).unwrap().records().last().unwrap().unwrap();
     assert_eq!((last.run, last.body.as_slice()), (crate::log_run(), b"5 was 6".as_slice()), "it is on the record");
     // Now the other one is of another history, at the same size.
+    let older = {
+        let gone = dir.path().join("gone");
+        std::fs::rename(&older, &gone).unwrap();
+        gone
+    };
+    std::fs::rename(&newer, &home).unwrap();
     let refused = more(&home).unwrap_err();
     assert!(matches!(refused, OpenError::Behind { size: 6, known: 6, .. }), "{refused}");
     let state = state_path(&states, check(&home, None).log.unwrap());

@@ -28,6 +28,12 @@ pub enum BackupError {
     /// The keys are not those of the record.
     #[error("the keys of the home are not as they should be, and would not be in a backup: {0}")]
     Keys(String),
+    /// What was unpacked can't be gone on with.
+    #[error("the record in the backup can't be gone on with: nothing was put in place")]
+    Record(#[source] journal::OpenError),
+    /// That the home was put back can't be put on its record.
+    #[error("that the home was put back could not be put on its record: nothing was put in place")]
+    Unrecorded(#[source] journal::AppendError),
     /// The home has something that can't be kept.
     #[error("`{}` can't be in a backup: {why}", path.display())]
     NotKept {
@@ -96,7 +102,7 @@ impl BackupError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Damaged(fault) if fault.unread().is_some() => 1,
-            Self::Damaged(_) | Self::Keys(_) | Self::Broken { .. } | Self::OtherKey(_) => 6,
+            Self::Damaged(_) | Self::Keys(_) | Self::Record(_) | Self::Unrecorded(_) | Self::Broken { .. } | Self::OtherKey(_) => 6,
             Self::Unread(journal::ReadError::NoLog { .. }) => 2,
             Self::Unread(journal::ReadError::Io { .. } | journal::ReadError::Newer(_)) => 1,
             Self::Unread(_) => 6,

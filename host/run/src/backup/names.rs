@@ -1,6 +1,6 @@
 //! Which files of a home are in a backup.
 
-use super::MARK;
+use super::mark::MARK;
 
 /// Names in a home that are derived, compiled or only of use to processes.
 ///

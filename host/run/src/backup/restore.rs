@@ -5,19 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use broker::SystemClock;
+use effect::record::{self, Record};
 use effect::{Digest, RunId};
-use journal::PublicKey;
+use gate::Clock as _;
+use journal::{OpenError, PublicKey};
 
+use super::Manifest;
 use super::container::{Said, Seal, Untitled, read, title};
 use super::err::BackupError;
+use super::mark::{MARK, Mark, beside};
 use super::stream::In;
-use super::{CONTEXT, FORM, MARK, Mark};
+use super::{CONTEXT, FORM};
 use crate::forms::FORMS;
 use crate::house::Place;
+use crate::principal::own_principal;
 
 /// What the name of the folder ends with in which a home is unpacked.
 const UNPACKING: &str = ".restoring";
@@ -86,8 +92,9 @@ pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: 
     }
     let mut aside = Unpacking::begin(&place.home)?;
     unpack(&source, &said, &aside.folder, &key)?;
-    aside.put(&place.home)?;
     let log = key.log();
+    put_on_record(place, &aside.folder, &said, &log.to_string())?;
+    aside.put(&place.home)?;
     let manifest = said.manifest;
     Ok(Restored {
         remembered: journal::remembered(&journal::state_path(&place.state, log)).ok().flatten().map(|known| known.size),
@@ -291,29 +298,36 @@ fn unpack(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Re
     if (report.size, report.root) != (said.manifest.size, said.manifest.root) {
         return Err(source.broken("its record is not the one that its manifest names"));
     }
-    let mark = Mark { backup_at: said.manifest.at, size: report.size, root: report.root };
-    let path = aside.join(MARK);
-    let marked = home::create_new(&path).and_then(|mut file| file.write_all(&effect::canon::to_vec(&mark)).and_then(|()| file.sync_all()));
-    marked.map_err(failed("write", &path))?;
     folders.into_keys().rev().try_for_each(|folder| home::sync_folder(&folder).map_err(failed("sync", &folder)))
 }
 
-/// What a home says of having been put back, if it is not yet on the record.
-pub(crate) fn mark(home: &Path) -> io::Result<Option<Mark>> {
-    const BYTES_MAX: u64 = 4096;
-    let mut file = match home::open(&home.join(MARK), home::Access::Read) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    file.rewind()?;
-    let mut bytes = Vec::new();
-    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
-    serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from)
-}
-
-/// It is on the record now.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
-pub(crate) fn unmark(home: &Path) -> io::Result<()> {
-    fs::remove_file(home.join(MARK))?;
-    home::sync_folder(home)
+/// Puts it on the record of the unpacked home that it came from a backup: from then on, runs that were open in it need a word before they go
+/// on, and nobody can take that away. Without the keys nobody can write to the record, and a mark waits for whoever brings them.
+fn put_on_record(place: &Place, aside: &Path, said: &Said, log: &str) -> Result<(), BackupError> {
+    let Manifest { at, size, root, .. } = said.manifest;
+    let record: Record = record::Restored {
+        at: SystemClock::new().unix_ms(),
+        backup_at: at,
+        by: own_principal(),
+        kind: record::Kind::Restored,
+        root,
+        size,
+        v: record::VERSION,
+    }
+    .into();
+    match journal::Journal::open(aside, None, journal::Options::default()) {
+        Ok((journal, _)) => {
+            let written = journal.append(journal::log_run(), record.to_bytes(), Vec::new()).map_err(BackupError::Unrecorded)?;
+            written.ticket.wait_blocking().map_err(|broken| BackupError::Unrecorded(broken.into()))?;
+            journal.close().map_err(|broken| BackupError::Unrecorded(broken.into()))
+        }
+        Err(OpenError::Key { .. } | OpenError::KeySealed { .. } | OpenError::KeysGone { .. } | OpenError::Unfit { .. }) => {
+            let mark = Mark { backup_at: at, log: log.to_owned(), size, root };
+            let (own, other) = (aside.join(MARK), beside(place));
+            mark.write(&own).map_err(failed("write", &own))?;
+            home::make_folder(&place.state).map_err(failed("make", &place.state))?;
+            mark.write(&other).map_err(failed("write", &other))
+        }
+        Err(err) => Err(BackupError::Record(err)),
+    }
 }

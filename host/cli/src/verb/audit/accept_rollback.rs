@@ -32,6 +32,8 @@ const LOG_BYTES_MAX: usize = 64;
 
 #[derive(Serialize)]
 struct Accepted {
+    /// The home from which the record was continued until now, if this one was a copy of it.
+    was_home: Option<String>,
     /// The log that the home had, if it was another one.
     was_log: Option<String>,
     was: Option<Remembered>,
@@ -58,6 +60,7 @@ fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
         now_root: accepted.now.root,
         now_size: accepted.now.size,
         v: VERSION,
+        was_home: accepted.was_home.as_ref().map(|home| SafeText::new(&home.to_string_lossy(), 4096)),
         was_log: accepted.was_log.map(|log| SafeText::new(&log.to_string(), LOG_BYTES_MAX)),
         was_root: accepted.was.map(|was| was.root),
         was_size: accepted.was.map(|was| was.size),
@@ -73,13 +76,20 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     }
     let accepted = journal::accept_rollback(&place.home, Some(&place.state), place::journal_options(), record).map_err(CliError::Accept)?;
     log::forget_damage();
+    // The record says now that runs which were open wait for a word.
+    ::run::unmark(&place)?;
+    let was_home = accepted.was_home.as_ref().map(|home| home.to_string_lossy().into_owned());
     let was_log = accepted.was_log.map(|log| log.to_string());
-    let accepted = Accepted { was_log, was: accepted.was.map(Into::into), now: accepted.now.into() };
+    let accepted = Accepted { was_home, was_log, was: accepted.was.map(Into::into), now: accepted.now.into() };
     if args.json {
         out::json(&accepted)?;
         return Ok(exit::DONE);
     }
     let size = |it: &Remembered| format!("{}, root {}", words::many(it.size, "record", "records"), words::short_hex(&it.root));
+    accepted
+        .was_home
+        .iter()
+        .for_each(|home| out::words(&format!("was   continued in {}, which is refused from now on", words::safe(home))));
     accepted.was_log.iter().for_each(|log| out::words(&format!("was   another log, {log}")));
     out::words(&format!("was   {}", accepted.was.as_ref().map_or_else(|| "not remembered".to_owned(), size)));
     out::words(&format!("now   {}", size(&accepted.now)));

@@ -9,6 +9,7 @@ use journal::{Position, Reader};
 use serde::Serialize;
 
 use crate::err::CliError;
+use crate::gaps::{self, Gaps};
 use crate::report::outcome_word;
 use crate::words::{bytes, count, function, safe};
 use crate::{exit, line, log, out, place};
@@ -52,6 +53,8 @@ struct Document {
     differences: Vec<Difference>,
     /// What could not be compared, because it was forgotten or was too large to be kept.
     unknown: Vec<String>,
+    /// Parts of the two runs that are not here by a person's order.
+    gaps: Vec<gaps::Document>,
 }
 
 /// What is compared of a run, by its kind and its name.
@@ -64,8 +67,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let reader = log::reader(&place::place()?)?;
     let (first, second) = (log::run(&reader, &args.first)?, log::run(&reader, &args.second)?);
     let (left, right) = (Side::of(&reader, first)?, Side::of(&reader, second)?);
+    let gaps = Gaps::of_run(&reader, first)?.and(Gaps::of_run(&reader, second)?);
+    gaps.say();
     let unknown = [left.unknown, right.unknown].concat();
-    let document = Document { first: first.0, second: second.0, differences: differences(left.facts, right.facts), unknown };
+    let document =
+        Document { first: first.0, second: second.0, differences: differences(left.facts, right.facts), unknown, gaps: gaps.documents() };
     if args.json {
         out::json(&document)?;
         return Ok(exit::DONE);

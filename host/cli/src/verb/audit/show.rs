@@ -5,6 +5,7 @@ use gate::Times;
 use journal::{Position, Reader, Records};
 
 use crate::err::CliError;
+use crate::gaps::Gaps;
 use crate::log::{self, Shown};
 use crate::{exit, line, out, place, words};
 
@@ -91,6 +92,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         }
         (None, None, None) => wanted.show(reader.records(), None)?,
     }
+    let gaps = run.map_or_else(|| Gaps::of(&reader), |run| Gaps::of_run(&reader, run))?;
+    gaps.since(since).end(args.json)?;
     Ok(exit::DONE)
 }
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::show::since;
 use crate::err::CliError;
-use crate::{exit, log, out, place};
+use crate::gaps::Gaps;
+use crate::{exit, gaps, log, out, place};
 
 mod print;
 
@@ -62,16 +63,19 @@ struct Document<'a> {
     searched: Searched,
     /// The parts of the record that could not be read. What was touched there is not known.
     incomplete: Vec<String>,
+    /// The parts of the record that are not here by a person's order: set aside, taken away, or lost when an older copy was put back.
+    gaps: Vec<gaps::Document>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let reader = log::reader(&place::place()?)?;
+    let run = args.run.as_deref().map(|run| log::run(&reader, run)).transpose()?;
     let question = Question {
         agent: args.agent.clone(),
         credential: args.credential.clone(),
         file: args.file.as_deref().map(file_name),
         host: args.host.clone(),
-        run: args.run.as_deref().map(|run| log::run_id(&reader, run)).transpose()?,
+        run: run.map(|(run, _)| run),
         since_ms: args.since.as_deref().map(since).transpose()?,
         times: if args.since.is_some() { log::times(&reader)? } else { Times::default() },
     };
@@ -85,9 +89,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     if let Some(unknown) = unknown {
         return Err(not_on_record(unknown));
     }
+    let gaps = run.map_or_else(|| Gaps::of(&reader), |run| Gaps::of_run(&reader, run))?.since(question.since_ms);
+    gaps.say();
     if args.json {
         let incomplete = log::damage().iter().map(log::damage_words).collect();
-        out::json(&Document { touched: &touched, searched, incomplete })?;
+        out::json(&Document { touched: &touched, searched, incomplete, gaps: gaps.documents() })?;
         return Ok(exit::DONE);
     }
     print::touched(&touched)?;

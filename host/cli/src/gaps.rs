@@ -1,0 +1,144 @@
+//! Says of a view that the record is not all there was: what was set aside, taken away or lost by a person's order. What is damaged or missing
+//! without one is another matter (`log::judged`), and ends with another number.
+
+use std::path::PathBuf;
+
+use effect::RunId;
+use gate::{Gap, GapKind};
+use journal::{Position, Reader};
+use serde::Serialize;
+
+use crate::err::CliError;
+use crate::words::{count, safe, utc};
+use crate::{log, out};
+
+/// The parts that a view does not have.
+pub(crate) struct Gaps {
+    home: PathBuf,
+    all: Vec<Gap>,
+}
+
+/// The same for programs.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Document {
+    #[serde(flatten)]
+    gap: Gap,
+    /// Where the part lies that was set aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// Whether it lies there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_there: Option<bool>,
+}
+
+/// The last line of a view that prints a document a line.
+#[derive(Serialize)]
+struct Last {
+    gaps: Vec<Document>,
+}
+
+impl Gaps {
+    /// Of the whole record.
+    pub(crate) fn of(reader: &Reader) -> Result<Self, CliError> {
+        let all = log::ledger(reader, |_| {})?.gaps().cloned().collect();
+        Ok(Self { home: reader.home().to_owned(), all })
+    }
+
+    /// Of what was recorded then or later, milliseconds since 1970.
+    pub(crate) fn since(mut self, since: Option<u64>) -> Self {
+        self.all.retain(|gap| since.is_none_or(|since| gap.at >= since));
+        self
+    }
+
+    /// Of one run, which begins at that place: those that lie within it.
+    pub(crate) fn of_run(reader: &Reader, (run, from): (RunId, Position)) -> Result<Self, CliError> {
+        let mut gaps = Self::of(reader)?;
+        let is_cut = reader.cut_runs().any(|cut| cut == run);
+        let ends = gaps.all.iter().any(|gap| gap.index > from.index).then(|| end(reader, run, from)).transpose()?.flatten();
+        gaps.all.retain(|gap| match gap.what {
+            GapKind::TakenAway { .. } => is_cut,
+            GapKind::SetAside { .. } | GapKind::RolledBack { .. } | GapKind::PutBack { .. } => {
+                gap.index > from.index && ends.is_none_or(|ends| ends > gap.index)
+            }
+        });
+        Ok(gaps)
+    }
+
+    /// Both have them.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        let new: Vec<Gap> = other.all.into_iter().filter(|gap| !self.all.contains(gap)).collect();
+        self.all.extend(new);
+        self.all.sort_by_key(|gap| gap.index);
+        self
+    }
+
+    /// Says them to people.
+    pub(crate) fn say(&self) {
+        self.all.iter().for_each(|gap| out::words(&safe(&format!("not all there was: {}", self.words(gap)))));
+    }
+
+    /// Says them at the end of a view: to people, and to programs as a last document.
+    pub(crate) fn end(&self, json: bool) -> Result<(), CliError> {
+        self.say();
+        if json && !self.all.is_empty() { out::json_line(&Last { gaps: self.documents() }) } else { Ok(()) }
+    }
+
+    /// The same for programs.
+    pub(crate) fn documents(&self) -> Vec<Document> {
+        let document = |gap: &Gap| {
+            let path = self.path(gap);
+            let is_there = path.as_ref().map(|path| is_there(path));
+            Document { gap: gap.clone(), path: path.map(|path| path.to_string_lossy().into_owned()), is_there }
+        };
+        self.all.iter().map(document).collect()
+    }
+
+    fn path(&self, gap: &Gap) -> Option<PathBuf> {
+        match &gap.what {
+            GapKind::SetAside { aside, .. } => Some(self.home.join(aside.as_str())),
+            GapKind::RolledBack { .. } | GapKind::PutBack { .. } | GapKind::TakenAway { .. } => None,
+        }
+    }
+
+    fn words(&self, gap: &Gap) -> String {
+        let (at, by) = (utc(gap.at), &gap.by);
+        let known = |size: &Option<u64>| size.map_or_else(|| "an unknown number".to_owned(), count);
+        match &gap.what {
+            GapKind::SetAside { now_size, reason, was_size, .. } => {
+                let path = self.path(gap).unwrap_or_default();
+                let lies = if is_there(&path) { "it lies in" } else { "it should lie, and does NOT, in" };
+                let what = format!("what came after the first {} records, of {}, was set aside", count(*now_size), known(was_size));
+                format!("{what} at {at} UTC by {by} ({reason}); {lies} {}", path.display())
+            }
+            GapKind::RolledBack { now_size, was_size } => {
+                let was = known(was_size);
+                format!("a record of {} was taken at {at} UTC by {by} though {was} were known: the others are not here", count(*now_size))
+            }
+            GapKind::PutBack { backup_at } => {
+                format!(
+                    "the home was put back at {at} UTC by {by} from a backup of {} UTC: what came after it is not here",
+                    utc(*backup_at)
+                )
+            }
+            GapKind::TakenAway { size, to } => {
+                let to = to.as_ref().map_or_else(|| "and dropped".to_owned(), |to| format!("and archived in {to}"));
+                format!("the first {} records were taken away {to} at {at} UTC by {by}", count(*size))
+            }
+        }
+    }
+}
+
+fn is_there(path: &std::path::Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Where a run ended. `None` if it has not.
+fn end(reader: &Reader, run: RunId, from: Position) -> Result<Option<u64>, CliError> {
+    for record in reader.clone().believing().of_run_from(run, from) {
+        let record = record?;
+        if record.ends {
+            return Ok(Some(record.at.index));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,102 @@
+//! The mark of a home that was put back from a backup without its keys. `restore` puts that on the record where it has the keys. Where it has
+//! not, nobody can write to the record, so this mark waits until somebody can.
+//!
+//! It lies in the home, and once more in the folder of state: one of the two is enough, and a damaged one is no absent one.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use effect::{Digest, canon};
+use serde::{Deserialize, Serialize};
+
+use crate::err::RunError;
+use crate::house::{Place, home_err};
+
+/// The file in a home.
+pub(crate) const MARK: &str = "restored";
+/// BOUND: bytes of the file.
+const BYTES_MAX: u64 = 4096;
+
+/// What is remembered of having been put back, until that is on the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mark {
+    /// When the backup was begun, milliseconds since 1970.
+    pub(crate) backup_at: u64,
+    /// The log in it.
+    pub(crate) log: String,
+    /// How many records the backup had.
+    pub(crate) size: u64,
+    /// The root over them.
+    pub(crate) root: Digest,
+}
+
+impl Mark {
+    /// JSON, and its digest in a line of its own.
+    fn to_bytes(&self) -> Vec<u8> {
+        let json = canon::to_vec(self);
+        let digest = Digest::of(&json).hex();
+        [json.as_slice(), b"\n", digest.as_bytes(), b"\n"].concat()
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let json = bytes.split(|byte| *byte == b'\n').next()?;
+        let mark: Self = serde_json::from_slice(json).ok()?;
+        (mark.to_bytes() == bytes).then_some(mark)
+    }
+
+    /// Writes it, in place of one that an earlier restore has left. On disk when this returns.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        home::replace(path, &self.to_bytes(), home::PRIVATE)
+    }
+}
+
+/// The file in the folder of state: under the path of the home, since other homes may have the same log.
+pub(crate) fn beside(place: &Place) -> PathBuf {
+    let above = || Some(place.home.parent()?.canonicalize().ok()?.join(place.home.file_name()?));
+    let path = place.home.canonicalize().ok().or_else(above).unwrap_or_else(|| place.home.clone());
+    let digest = Digest::of(path.as_os_str().as_encoded_bytes()).hex();
+    place.state.join(format!("restored-{}", digest.get(..32).unwrap_or_default()))
+}
+
+fn read(path: &Path) -> Result<Option<Mark>, RunError> {
+    let file = match home::open(path, home::Access::Read) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(home_err(path))?,
+    };
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(home_err(path))?;
+    Mark::parse(&bytes).map(Some).ok_or_else(|| RunError::MarkDamaged(path.to_owned()))
+}
+
+/// What says that this home was put back, and that this is not yet on the record of this log.
+pub(crate) fn mark(place: &Place, log: &str) -> Result<Option<Mark>, RunError> {
+    let marks = [place.at(MARK), beside(place)].map(|path| read(&path));
+    let [own, other] = marks;
+    Ok([own?, other?].into_iter().flatten().find(|mark| mark.log == log))
+}
+
+/// Whether this home was put back, and that is not yet on the record of this log.
+///
+/// # Errors
+/// What says so is damaged, or can't be read.
+pub fn was_put_back(place: &Place, log: &str) -> Result<bool, RunError> {
+    mark(place, log).map(|mark| mark.is_some())
+}
+
+/// It is on the record now, or a person has accepted the home as it is.
+///
+/// # Errors
+/// The mark can't be removed.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+pub fn unmark(place: &Place) -> Result<(), RunError> {
+    for (path, folder) in [(place.at(MARK), &place.home), (beside(place), &place.state)] {
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            removed => removed.map_err(home_err(&path))?,
+        }
+        home::sync_folder(folder).map_err(home_err(folder))?;
+    }
+    Ok(())
+}
