@@ -14,7 +14,7 @@ pub(crate) enum KeysError {
         of: &'static str,
         done: Vec<&'static str>,
         #[source]
-        cause: journal::RotateError,
+        cause: Box<journal::RotateError>,
     },
     #[error("`{other}.key` is sealed under a passphrase as well, and one command is told one passphrase")]
     TwoPassphrases { other: &'static str },
@@ -31,10 +31,8 @@ impl KeysError {
     /// What the operator named is one thing, a record or a key that is not as it should be another.
     pub(super) fn exit(&self) -> u8 {
         use journal::{OpenError, RotateError};
-        let Self::Failed { cause: RotateError::NotBegun(cause) | RotateError::CutOff(cause) | RotateError::NotInPlace(cause), .. } = self
-        else {
-            return exit::USAGE;
-        };
+        let Self::Failed { cause, .. } = self else { return exit::USAGE };
+        let (RotateError::NotBegun(cause) | RotateError::CutOff(cause) | RotateError::NotInPlace(cause)) = &**cause;
         match cause {
             OpenError::Held { .. } | OpenError::Io { .. } | OpenError::Unfit { .. } | OpenError::Newer(_) => exit::HOST,
             OpenError::KeyInHome { .. } | OpenError::NotSealed { .. } => exit::USAGE,
@@ -45,8 +43,10 @@ impl KeysError {
     /// What to do next. What was cut off says so itself.
     pub(super) fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Failed { cause: journal::RotateError::NotBegun(cause), .. } => rotate_advice(cause),
-            Self::Failed { .. } => None,
+            Self::Failed { cause, .. } => match &**cause {
+                journal::RotateError::NotBegun(cause) => rotate_advice(cause),
+                journal::RotateError::CutOff(_) | journal::RotateError::NotInPlace(_) => None,
+            },
             Self::TwoPassphrases { .. } => Some("rotate both at once: `bailiwick keys rotate journal home --passphrase-file FILE`"),
             Self::VaultUnderOther(_) => {
                 Some("first `bailiwick credentials seal passphrase`, with the new one; then say this again, with the variable as it is")
@@ -59,7 +59,7 @@ impl KeysError {
 pub(super) fn sealed_under(err: &CliError) -> Option<&key::UnderError> {
     use journal::{OpenError, RotateError};
     match err {
-        CliError::Keys(KeysError::Failed { cause: RotateError::NotBegun(OpenError::NotSealed { .. }), .. }) => None,
+        CliError::Keys(KeysError::Failed { cause, .. }) if matches!(**cause, RotateError::NotBegun(OpenError::NotSealed { .. })) => None,
         _ => journal::sealed_of(err),
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     for which in &rotate.keys {
         let (key, of) = which.called();
         let rotated = journal::rotate(&place.home, Some(&place.state), (key, &keep), place::journal_options(), record);
-        let rotated = rotated.map_err(|cause| KeysError::Failed { of, done: done.clone(), cause })?;
+        let rotated = rotated.map_err(|cause| KeysError::Failed { of, done: done.clone(), cause: Box::new(cause) })?;
         out::words(&format!("was  {}", rotated.was));
         out::words(&format!("now  {}", rotated.now));
         done.push(of);
