@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use effect::Grants;
-use run::{BackupError, Content, Place, Signer};
+use run::{BackupError, Content, Ending, Place, Signer};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback};
@@ -145,14 +145,14 @@ fn a_backup_that_is_older_than_what_is_remembered_says_so_and_is_accepted_on_pur
 fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     let program = ran();
     let file = path(&program, "monday");
-    run::backup(program.place(), &file, Content::WithKeys, None, &mut |_| {}).unwrap();
+    run::backup(program.place(), &file, Content::WithKeys, None, &Ending::default(), &mut |_| {}).unwrap();
     let whole = fs::read(&file).unwrap();
     let key = journal::public_key(&program.place().home).unwrap();
     let there = elsewhere(&program, "there");
     fs::create_dir_all(there.home.parent().unwrap()).unwrap();
     let refused = |bytes: &[u8], what: &str| {
         fs::write(&file, bytes).unwrap();
-        let err = run::restore(&there, &file, Some(&key), None).unwrap_err();
+        let err = run::restore(&there, &file, Some(&key), None, &Ending::default()).unwrap_err();
         assert!(!there.home.exists() && !there.home.with_file_name("home.restoring").exists(), "{what}: {err}");
         err
     };
@@ -171,12 +171,12 @@ fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     let other = ran();
     let others = journal::public_key(&other.place().home).unwrap();
     fs::write(&file, &whole).unwrap();
-    assert!(matches!(run::restore(&there, &file, Some(&others), None), Err(BackupError::OtherKey(_))));
+    assert!(matches!(run::restore(&there, &file, Some(&others), None, &Ending::default()), Err(BackupError::OtherKey(_))));
     // What a process left that died in the middle is in nobody's way.
     fs::create_dir(there.home.with_file_name("home.restoring")).unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("restored.0.0.new"), b"").unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("keys"), b"half").unwrap();
-    let restored = run::restore(&there, &file, None, None).unwrap();
+    let restored = run::restore(&there, &file, None, None, &Ending::default()).unwrap();
     assert_eq!((restored.signer, restored.remembered), (Signer::InBackup, None), "the control");
     assert!(!there.home.with_file_name("home.restoring").exists());
 }

@@ -8,7 +8,7 @@ use tests::program::Program;
 use crate::terminals::{Terminal, end, waits};
 
 /// What the system says of a process's signals: those that it ignores and those that it takes up, a bit for each.
-fn masks(pid: u32) -> (u64, u64) {
+pub(crate) fn masks(pid: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let mask = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -17,7 +17,7 @@ fn masks(pid: u32) -> (u64, u64) {
     (mask("SigIgn:"), mask("SigCgt:"))
 }
 
-fn bit(signal: Signal) -> u64 {
+pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal.as_raw() - 1)
 }
 

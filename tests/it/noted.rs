@@ -284,7 +284,8 @@ fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others
     ] {
         let files = [run::FileChange { path: &path, bytes: b"new", mode: home::SHARED, lock: None }];
         let note = run::Note::begin(place, run::First::Record, &record, &files).unwrap();
-        let backup = || run::backup(place, &program.folder().join("monday"), run::Content::WithKeys, None, &mut |_| {});
+        let backup =
+            || run::backup(place, &program.folder().join("monday"), run::Content::WithKeys, None, &run::Ending::default(), &mut |_| {});
         let refused = backup();
         assert!(matches!(refused, Err(run::BackupError::ChangePending)), "{refused:?}");
         append();

@@ -138,7 +138,7 @@ fn only_what_the_record_itself_says_makes_a_missing_beginning_right() {
         let record = effect::record::Recovered { at: 1, bytes: 1, kind: effect::record::Kind::Recovered, v: effect::record::VERSION };
         effect::record::Record::from(record).to_bytes()
     };
-    journal.prune(&journal::Pruning { until: 2, to: None }, other, &mut |_, _| {}).unwrap();
+    journal.prune(&journal::Pruning { until: 2, to: None }, other, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
     journal.close().unwrap();
     let said = ends(&home.program, &["audit", "verify"], 6);
     assert!(said.contains("BROKEN") && said.contains("no record here says"), "{said}");

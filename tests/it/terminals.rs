@@ -167,3 +167,42 @@ fn ctrl_c_at_a_client_ends_its_own_run_alone() {
     holder.signal(Signal::TERM);
     assert_eq!(holder.ends(), 143);
 }
+
+/// What is shown at a terminal of 80 columns.
+fn at_80_columns(program: &Program, args: &[&str]) -> String {
+    let line = format!("stty cols 80 rows 24; '{}' {}", tests::host::bailiwick().display(), args.join(" "));
+    let output = program.beside(&["script", "-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).replace('\r', "")
+}
+
+#[test]
+fn the_id_of_a_run_can_be_copied_from_a_terminal_of_80_columns() {
+    let program = waits();
+    let holder = Terminal::waiting(&program, "waits-for-ever");
+    let client = Terminal::waiting(&program, "spins-forever");
+    let runs = [holder.run.clone(), client.run.clone()];
+    let held = program.run(&["hold", &runs[0], "--reason", "a reason that is too long for one line of a terminal, and says nothing"]);
+    assert!(held.status.success(), "{held:?}");
+    let shown: &[&[&str]] = &[&["ps"], &["status"], &["audit", "show"], &["audit", "touched"], &["hold"], &["show", "latest"]];
+    for args in shown {
+        let shown = at_80_columns(&program, args);
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{args:?}: {shown}");
+        let pieces = shown.split(|letter: char| !letter.is_ascii_alphanumeric());
+        let found: Vec<&str> = pieces.filter(|piece| runs.iter().any(|run| run == piece)).collect();
+        let wanted = match args {
+            [verb, ..] if ["ps", "status"].contains(verb) => 2,
+            ["audit", "touched"] | ["show", ..] => 0,
+            _ => 1,
+        };
+        assert!(found.len() >= wanted, "{args:?}: {shown}");
+        // No part of one at the end of a line.
+        assert!(
+            !shown.lines().any(|line| runs.iter().any(|run| line.contains(&run[..20]) && !line.contains(run.as_str()))),
+            "{args:?}: {shown}"
+        );
+    }
+    client.kill();
+    holder.kill();
+    let shown = at_80_columns(&program, &["ps"]);
+    assert!(runs.iter().all(|run| shown.lines().any(|line| line.trim() == run)) && shown.contains("cut off"), "{shown}");
+}

@@ -11,25 +11,25 @@ use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 
 /// A user that owns nothing here.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// A file system in memory, mounted at a folder of the user's own until this is dropped.
-struct InMemory(PathBuf);
+pub(crate) struct InMemory(PathBuf);
 
 impl InMemory {
     /// `None` where this process may not mount.
-    fn at(path: &Path, size: &str) -> Option<Self> {
+    pub(crate) fn at(path: &Path, size: &str) -> Option<Self> {
         home::make_folder(path).unwrap();
         let options = format!("size={size},mode=0700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(path).stderr(Stdio::null()).status();
         mounted.is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
     }
 
-    fn remount(&self, options: &str) {
+    pub(crate) fn remount(&self, options: &str) {
         let status = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status().unwrap();
         assert!(status.success(), "{options}");
     }
@@ -42,7 +42,7 @@ impl Drop for InMemory {
 }
 
 /// Says why a test is not done here.
-fn not_here(why: &str) {
+pub(crate) fn not_here(why: &str) {
     eprintln!("not looked at: {why}");
 }
 
@@ -171,19 +171,19 @@ fn journal_files(program: &Program, ending: &str) -> usize {
 }
 
 /// The program as another user, in a home that belongs to that user.
-fn as_nobody(program: &Program, args: &[&str]) -> Output {
+pub(crate) fn as_nobody(program: &Program, args: &[&str]) -> Output {
     let before = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     program.command(&before, args).output().unwrap()
 }
 
-fn give(path: &Path, owner: u32) {
+pub(crate) fn give(path: &Path, owner: u32) {
     chown(path, Some(owner), Some(owner)).unwrap();
     if path.is_dir() {
         std::fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path(), owner));
     }
 }
 
-fn mode(path: &Path, mode: u32) {
+pub(crate) fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
@@ -257,4 +257,27 @@ async fn what_was_sent_and_not_answered_is_unknown_and_what_never_left_is_failed
             assert!(ps.status.code() == Some(0) && !said(&ps).contains("settle"), "{}", said(&ps));
         }
     }
+}
+
+/// The first batch of the run needs a new segment, for which there is no room.
+#[test]
+fn a_run_of_which_nothing_is_on_the_record_is_not_to_be_resumed() {
+    let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
+    let journal = program.place().home.join("journal");
+    let Some(disk) = InMemory::at(&journal, "120k") else { return not_here("this user may not mount") };
+    let run = |more: &str| program.run(&["run", "exits-with", "--trust", "--", "0", more]);
+    assert_eq!(run("").status.code(), Some(0));
+    let fill = journal.join("fill");
+    std::fs::write(&fill, vec![0; 120 << 10]).unwrap_err();
+    mode(&fill, 0o600);
+    let long = "x".repeat(60_000);
+    let ran = run(&long);
+    let words = said(&ran);
+    assert!(ran.status.code() == Some(6) && words.contains("no space left on the file system at `"), "{words}");
+    assert!(!words.contains("resume") && words.contains("then say this again"), "{words}");
+    assert!(said(&program.run(&["ps"])).contains("no run is open"));
+    // The control: that is what helps.
+    disk.remount("size=64m");
+    assert_eq!(run(&long).status.code(), Some(0));
+    assert_eq!(program.run(&["audit", "verify"]).status.code(), Some(0));
 }

@@ -315,3 +315,31 @@ fn a_number_of_seconds_is_one() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
+
+/// They need the home for themselves, and do not wait for it.
+#[test]
+fn what_needs_the_home_for_itself_names_who_has_it_and_how_that_goes_on() {
+    let program = waits();
+    let holder = Terminal::waiting(&program, "waits-for-ever");
+    listed(&program);
+    let pid = holder.pid();
+    let verbs: &[&[&str]] = &[&["audit", "accept-rollback"], &["audit", "reanchor", "--reason", "x"], &["keys", "rotate", "home"]];
+    for is_stopped in [false, true] {
+        if is_stopped {
+            holder.signal(Signal::STOP);
+        }
+        for verb in verbs {
+            let output = program.run(verb);
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{verb:?}: {said}");
+            let doing = if is_stopped { "`bailiwick run`, stopped" } else { "`bailiwick run`" };
+            assert!(
+                said.contains(&format!("another process holds `{}`: process {pid} ({doing})", program.place().home.display())),
+                "{verb:?}: {said}"
+            );
+            assert_eq!(said.contains(&format!("`kill -CONT {pid}` lets it go on")), is_stopped, "{verb:?}: {said}");
+            assert!(said.contains("`bailiwick stop`"), "{verb:?}: {said}");
+        }
+    }
+    holder.kill();
+}

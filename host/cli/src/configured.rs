@@ -54,7 +54,14 @@ impl Configured {
         components: BTreeMap<String, Held>,
     ) -> Result<Proof, CliError> {
         match word {
-            TrustWord::SaidBefore => Ok(Proof { trusted: trust::check(&place.home, &self.authored, &self.whole)?, to_record: None }),
+            TrustWord::SaidBefore => {
+                let trusted = trust::check(&place.home, &self.authored, &self.whole);
+                if trusted.is_err() {
+                    // Nothing is trusted in a home that is gone: that is what a person has to know.
+                    crate::log::not_gone(place)?;
+                }
+                Ok(Proof { trusted: trusted?, to_record: None })
+            }
             TrustWord::ThisOnce => {
                 out::words(&format!("trusted for this command only: {}", words::safe(&self.authored.file.to_string_lossy())));
                 for name in agents {

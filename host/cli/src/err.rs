@@ -4,18 +4,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use effect::RunId;
-use home::Exposed;
 use package::trust::Untrusted;
 use package::{ConfigError, Refused, TrustError};
 
+use crate::out;
 use crate::words::{safe, utc, wrapped};
-use crate::{exit, out};
 
 pub(crate) mod advice;
 mod exits;
 mod keys;
 
-use exits::{build_exit, not_shown_exit, vault_exit};
 pub(crate) use keys::KeysError;
 
 /// Anything that keeps a verb from being done.
@@ -114,6 +112,10 @@ pub(crate) enum CliError {
     EndedEarly { means: effect::Means },
     #[error("ended by {means} before it was done")]
     EndedWaiting { means: effect::Means },
+    #[error("ended by {means} before it was done; what it had made is removed again")]
+    Undone { means: effect::Means },
+    #[error("ended by {means} before anything was taken away; what is archived already stays, and is not copied again")]
+    NotPruned { means: effect::Means },
     #[error("run `{run}` was cut off: {why}")]
     CutOff { run: RunId, why: String, exit: u8 },
     #[error("what becomes of run `{run}` is not known here: {}", safe(why))]
@@ -247,87 +249,6 @@ impl CliError {
         }
     }
 
-    /// The number that the program ends with.
-    pub(crate) fn exit(&self) -> u8 {
-        if Exposed::of(self).is_some() {
-            return exit::USAGE;
-        }
-        if keys::sealed_under(self).is_some() {
-            return exit::HOST;
-        }
-        match self.gave_up() {
-            Some(home::GaveUp::Ended(signal)) => return exit::of_means(crate::signals::means(*signal)),
-            Some(home::GaveUp::TimedOut { .. }) => return exit::HOST,
-            None => {}
-        }
-        if let Self::Read(_) | Self::Accept(_) = self
-            && self.is_out_of_reach()
-        {
-            return exit::HOST;
-        }
-        match self {
-            Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
-            Self::Build(err) => build_exit(err),
-            Self::Store(_) => exit::HOST,
-            Self::Component { .. } | Self::NotAdmitted { .. } => exit::REFUSED,
-            Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
-            Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
-            Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
-            Self::NoDestination { .. }
-            | Self::NotADestination
-            | Self::WouldBeRefused(_)
-            | Self::Outside(_)
-            | Self::NoCredential { .. }
-            | Self::InUse { .. } => exit::USAGE,
-            Self::NoValue { .. } | Self::SameValue { .. } | Self::FormerValue { .. } | Self::ValueIsGone { .. } => exit::USAGE,
-            Self::RevokeWhat | Self::NothingRevoked { .. } => exit::USAGE,
-            Self::NotRecorded { .. } => exit::RECORD,
-            Self::NotInPlace { .. } => exit::HOST,
-            Self::Vault(err) => vault_exit(err),
-            Self::Run(err) => err.exit(),
-            Self::Failed { exit, .. } | Self::CutOff { exit, .. } | Self::Lost { exit, .. } => *exit,
-            Self::EndedEarly { means } | Self::EndedWaiting { means } => exit::of_means(*means),
-            Self::NotSeconds(_) => exit::USAGE,
-            Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
-            Self::Read(journal::ReadError::Newer(_)) | Self::Accept(journal::OpenError::Newer(_)) => exit::HOST,
-            Self::Read(_) => exit::RECORD,
-            Self::Accept(journal::OpenError::Held { .. } | journal::OpenError::Unfit { .. }) => exit::HOST,
-            Self::Accept(journal::OpenError::Whole) => exit::USAGE,
-            Self::Accept(_) => exit::RECORD,
-            Self::File { .. }
-            | Self::NotAFile(_)
-            | Self::TooLarge { .. }
-            | Self::InputNotText
-            | Self::InputTwice
-            | Self::NoShards { .. }
-            | Self::ShardTwice
-            | Self::ArgumentsForAgent { .. } => exit::USAGE,
-            Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
-            Self::NotShown(missing) => not_shown_exit(missing),
-            Self::NotALease(_)
-            | Self::NotOnRecord { .. }
-            | Self::HasNoBody { .. }
-            | Self::OfOneRecord
-            | Self::OfAWholeRun
-            | Self::RawToTerminal
-            | Self::RawOfMore
-            | Self::WeakValue { .. }
-            | Self::NotGoing(_)
-            | Self::Ended(_)
-            | Self::NotAMoment(_)
-            | Self::NotAKind { .. }
-            | Self::PublicKey { .. }
-            | Self::NoHome { .. } => exit::USAGE,
-            Self::Home(_) | Self::Form(_) => exit::HOST,
-            Self::Backup(err) => err.exit(),
-            Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
-            Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
-            Self::Keys(err) => err.exit(),
-            Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
-            Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
-        }
-    }
-
     /// Why a wait for another process has ended, if that is what it is.
     fn gave_up(&self) -> Option<&home::GaveUp> {
         match self {
@@ -429,6 +350,7 @@ fn told_destinations(name: &str, proposed: &[effect::Destination]) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit;
 
     #[test]
     fn an_error_says_what_why_once_and_what_to_do() {

@@ -71,6 +71,14 @@ pub(crate) fn reader(place: &Place) -> Result<Reader, CliError> {
     Ok(reader)
 }
 
+/// Whether the record is there, as far as anything remembers one.
+pub(crate) fn not_gone(place: &Place) -> Result<(), CliError> {
+    match Reader::of_what_is_whole(&place.home, Some(&place.state)) {
+        Err(err @ journal::ReadError::Gone { .. }) => Err(err.into()),
+        _ => Ok(()),
+    }
+}
+
 /// What could not be read of the record so far, each part once.
 pub(crate) fn damage() -> Vec<Damage> {
     let readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{FileType, Stat, fstat};
 use rustix::termios::tcgetwinsize;
@@ -52,33 +52,20 @@ fn inert(json: &str) -> String {
     text
 }
 
-/// Writes one JSON document into a file that the operator named: completely or not at all.
+/// Writes one JSON document into a file that the operator named: whole, or as it was before.
 ///
 /// SECURITY: the folder may be a stranger's checkout. If a FIFO, a link or a device is in the file's place, the program neither waits for
 /// it nor follows it.
-#[expect(clippy::disallowed_methods, reason = "door: files that the operator named")]
 pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|err| CliError::Write(err.into()))?;
     if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
         return Err(CliError::NotAFile(file.to_owned()));
     }
-    let new = beside(file);
-    let make = || std::fs::OpenOptions::new().write(true).create_new(true).open(&new);
-    let written = make().and_then(|mut made| {
-        let written = made.write_all((inert(&text) + "\n").as_bytes()).and_then(|()| std::fs::rename(&new, file));
-        written.inspect_err(|_| {
-            // A half-written file is of no use. If it can't be removed either, nothing changes.
-            let _ = std::fs::remove_file(&new);
-        })
-    });
-    written.map_err(CliError::file("write", file))
-}
-
-/// The name of a file while it is written.
-pub(crate) fn beside(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    file.with_file_name(name)
+    if let Some(name) = file.file_name() {
+        // What a process that was killed has left of it. The name is the whole of what may be swept here: this is the user's own folder.
+        home::sweep(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")), |left| name == left);
+    }
+    home::replace(file, (inert(&text) + "\n").as_bytes(), home::SHARED).map_err(CliError::file("write", file))
 }
 
 /// Rows of data, the first of them their heads, as they fit where a person sees them.

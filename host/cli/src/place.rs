@@ -32,6 +32,13 @@ pub(crate) fn place() -> Result<Place, CliError> {
     Ok(place)
 }
 
+/// The same for a backup that is to be put back: what an earlier try has left may lie in the home.
+pub(crate) fn to_restore() -> Result<Place, CliError> {
+    let place = located()?;
+    home::check(&place.home).and_then(|()| home::check(&place.state)).map_err(CliError::Home)?;
+    Ok(place)
+}
+
 /// Where the home and its second state are, or would be.
 pub(crate) fn located() -> Result<Place, CliError> {
     let folder = |own: &'static str, xdg: &'static str, beneath: &str| {

@@ -1,5 +1,6 @@
 //! What is drawn while something goes on: a line that moves on a terminal, plain lines elsewhere.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use effect::record::AskedFor;
@@ -20,7 +21,29 @@ pub(crate) struct Screen {
     tail: Vec<String>,
 }
 
+/// A screen that work on another thread draws on, until it is cleared.
+#[derive(Clone)]
+pub(crate) struct SharedScreen(Arc<Mutex<Option<Screen>>>);
+
+impl SharedScreen {
+    /// See [`Screen::quietly`].
+    pub(crate) fn quietly(&self, text: &str) {
+        if let Some(screen) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            screen.quietly(text);
+        }
+    }
+
+    /// Nothing is drawn any more.
+    pub(crate) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 impl Screen {
+    pub(crate) fn shared() -> SharedScreen {
+        SharedScreen(Arc::new(Mutex::new(Some(Self::new()))))
+    }
+
     pub(crate) fn new() -> Self {
         Self { bar: None, refusals_told: 0, tail: Vec::new() }
     }

@@ -7,9 +7,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use effect::Means;
 use futures_util::FutureExt as _;
+use run::{Ended, Ending};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::err::CliError;
+use crate::out;
 
 /// From when this is made, the three signals are words and no longer an end.
 pub(crate) struct Signals {
@@ -71,6 +74,10 @@ async fn comes(signal: &mut Option<Signal>) {
     }
 }
 
+fn joined<T>(done: Result<Result<T, CliError>, JoinError>) -> Result<T, CliError> {
+    done.map_err(|lost| CliError::Runtime(lost.into()))?
+}
+
 impl Signals {
     pub(crate) fn new() -> Result<Self, CliError> {
         let signals = Self::listen()?;
@@ -103,6 +110,61 @@ impl Signals {
             () = comes(&mut self.terminate) => Means::Sigterm,
             () = comes(&mut self.hang_up) => Means::Sighup,
         }
+    }
+
+    /// Does what only reads on a thread of its own, but no longer than until a signal comes.
+    ///
+    /// # Errors
+    /// Its own, or [`CliError::EndedWaiting`].
+    pub(crate) async fn reading<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let work = spawn_blocking(work);
+        self.or(async { joined(work.await) }).await
+    }
+
+    /// Does what is not to be cut in two, and is short, on a thread of its own. The first signal is answered with a word, the second ends it.
+    ///
+    /// # Errors
+    /// Its own, or [`CliError::EndedWaiting`].
+    pub(crate) async fn finishing<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let mut work = spawn_blocking(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return joined(done),
+            means = self.next() => out::words(&format!("{means}: this is finished first, so that nothing is half done; once more ends it at once")),
+        }
+        self.or(async { joined(work.await) }).await
+    }
+
+    /// Does what makes files on a thread of its own. With the first signal it is undone, and with the second one it is left as it is.
+    ///
+    /// # Errors
+    /// Its own, [`CliError::Undone`], or [`CliError::EndedWaiting`].
+    pub(crate) async fn undoing<T: Send + 'static>(
+        &mut self,
+        ending: &Ending,
+        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+    ) -> Result<T, CliError> {
+        let mut work = spawn_blocking(work);
+        let means = tokio::select! {
+            biased;
+            done = &mut work => return joined(done),
+            means = self.next() => means,
+        };
+        if ending.end() == Ended::Soon {
+            tokio::select! {
+                biased;
+                // It may just have been done.
+                done = &mut work => if let Ok(value) = joined(done) { return Ok(value) },
+                means = self.next() => return Err(CliError::EndedWaiting { means }),
+            }
+        }
+        Err(CliError::Undone { means })
     }
 
     /// Waits for this, but no longer than until a signal comes.

@@ -117,14 +117,32 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// The same where a person sees it: a table that is too wide for a terminal has its cells broken between words, and one with more columns than
-/// have room becomes a list.
+/// have room becomes a list. An id is never broken, so that it can be copied: where it leaves no room for the rest of its row, that follows below.
 pub(crate) fn table_in(rows: &[Vec<String>], terminal: Option<usize>) -> Vec<String> {
     let natural = table(rows);
     let Some(room) = terminal.filter(|room| natural.iter().any(|line| line.chars().count() > *room)) else { return natural };
     match widths(rows, room) {
         Some(widths) => rows.iter().flat_map(|row| broken(row, &widths)).collect(),
-        None => listed(rows),
+        None => stacked(rows, room).unwrap_or_else(|| listed(rows)),
     }
+}
+
+/// Each row with its id in a line of its own, and the rest below that.
+fn stacked(rows: &[Vec<String>], room: usize) -> Option<Vec<String>> {
+    rows.iter().skip(1).find(|row| row.first().is_some_and(|cell| is_id(cell)))?;
+    let rest: Vec<Vec<String>> = rows.iter().map(|row| row.iter().skip(1).cloned().collect()).collect();
+    let widths = widths(&rest, room.checked_sub(GAP)?)?;
+    let below = |row: &Vec<String>| broken(row, &widths).into_iter().map(|line| format!("{:GAP$}{line}", ""));
+    let lines = rows.iter().zip(&rest).flat_map(|(row, rest)| row.first().cloned().into_iter().chain(below(rest)));
+    Some(lines.collect())
+}
+
+/// Whether a word has the id of a run or of a log in it.
+fn is_id(word: &str) -> bool {
+    word.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|part| {
+        let is_log = part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_log || part.parse::<effect::RunId>().is_ok()
+    })
 }
 
 /// Between two columns.
@@ -141,9 +159,11 @@ fn widths(rows: &[Vec<String>], room: usize) -> Option<Vec<usize>> {
     let whole: Vec<usize> = (0..columns).map(|column| widest(column, &crate::fold::columns)).collect();
     let words: Vec<usize> = (0..columns).map(|column| widest(column, &word)).collect();
     let head = |column: usize| rows.first().and_then(|row| row.get(column)).map_or(0, |cell| word(cell));
-    let least: Vec<usize> = words.iter().enumerate().map(|(column, width)| (*width).min(NARROWEST.max(head(column)))).collect();
+    let id = |cell: &str| cell.split(' ').filter(|word| is_id(word)).map(crate::fold::columns).max().unwrap_or(0);
+    let least = |(column, width): (usize, &usize)| (*width).min(NARROWEST.max(head(column))).max(widest(column, &id));
+    let least: Vec<usize> = words.iter().enumerate().map(least).collect();
     // First only the longest words are broken: of paths, as a rule.
-    let longest = words.iter().max().copied().unwrap_or(0);
+    let longest = words.iter().zip(&least).filter(|(word, least)| word > least).map(|(word, _)| *word).max().unwrap_or(0);
     let most: Vec<usize> = words.iter().zip(&least).map(|(word, least)| if *word == longest { *least } else { *word }).collect();
     let room = room.checked_sub(GAP * columns.saturating_sub(1))?;
     [words, most, least].iter().find(|floor| floor.iter().sum::<usize>() <= room).map(|floor| shrunk(&whole, floor, room))
@@ -283,6 +303,28 @@ mod tests {
         }
         let many = rows(&[&["ASKED"; 12], &["1"; 12]]);
         assert_eq!(table_in(&many, Some(40)), ["ASKED  1"; 12]);
+    }
+
+    #[test]
+    fn an_id_is_never_broken() {
+        let (run, log) = ("01K8M3Z0Q4T7VX2YB5C6D8E9FG", "0123456789abcdef0123456789abcdef");
+        let rows = |cells: &[&[&str]]| cells.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect::<Vec<Vec<_>>>();
+        let heads = ["RUN", "AGENT", "BY", "OPENED", "ASKED", "REFUSED", "SENT", "ANSWERED", "STATE"];
+        let state = "cut off; `bailiwick resume` goes on";
+        let ps = rows(&[&heads, &[run, "leak-scan", "root (uid 0)", "2026-11-30 00:33:51", "1,204", "0", "12", "11", state]]);
+        let told = table_in(&ps, Some(80));
+        assert_eq!((told.first().map(String::as_str), told.iter().any(|line| line == run)), (Some("RUN"), true), "{told:#?}");
+        assert!(told.iter().all(|line| line.chars().count() <= 80) && told.len() < 9, "{told:#?}");
+        // Also where it stands among other words, or in another column.
+        let long = format!("run {run} of log {log} is on hold for a reason that takes more than one line");
+        for room in [60, 80] {
+            let told = table_in(
+                &rows(&[&["WHAT", "WHY", "WHERE"], &["a-rather-long-word-here", &long, "/some/long/path/of/a/folder"]]),
+                Some(room),
+            );
+            assert!([run, log].iter().all(|id| told.iter().any(|line| line.contains(id))), "{told:#?}");
+        }
+        assert!(is_id(&format!("{run}/12")) && is_id(&format!("`{log}`,")) && !is_id("bailiwick") && !is_id(&"x".repeat(40)));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl std::fmt::Display for Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exposed {
     /// It belongs to another user.
-    #[error("`{}` belongs to uid {owner}, and this process is uid {own}", path.display())]
+    #[error("`{}` belongs to uid {owner}{}, and this process is uid {own}{}", path.display(), named(*owner), named(*own))]
     Owner {
         /// Which file or folder.
         path: PathBuf,
@@ -71,6 +71,8 @@ pub enum Exposed {
         owner: u32,
         /// The user of this process.
         own: u32,
+        /// Whether it is the home or the state itself, so that all of it is that user's.
+        is_whole: bool,
     },
     /// Other users have rights on it.
     #[error("other users have rights on `{}` (mode {mode:04o})", path.display())]
@@ -124,11 +126,25 @@ impl Exposed {
         within(err)
     }
 
+    /// What it is about: a file, a folder or a link.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Owner { path, .. }
+            | Self::Mode { path, .. }
+            | Self::OwnerAbove { path, .. }
+            | Self::ModeAbove { path, .. }
+            | Self::LinkAbove { path, .. }
+            | Self::Kind { path, .. } => path,
+        }
+    }
+
     /// A shell command that repairs it.
     pub fn mend(&self) -> String {
         match self {
             // If root used the home of a user, it would leave files there that the user can't use.
-            Self::Owner { owner, own: 0, .. } => format!("sudo -u '#{owner}' bailiwick"),
+            Self::Owner { owner, own: 0, is_whole: true, .. } => format!("sudo -u '#{owner}' bailiwick"),
+            // One file in a home of root's: somebody else has left it there.
+            Self::Owner { path, own: 0, .. } => format!("chown -R 0 {}", quoted(path)),
             Self::Owner { path, own, .. } => format!("sudo chown -R {own} {}", quoted(path)),
             Self::Mode { path, kind: Kind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
             Self::Mode { path, .. } => format!("chmod 600 {}", quoted(path)),
@@ -147,6 +163,10 @@ impl Exposed {
     }
 }
 
+fn named(uid: u32) -> String {
+    crate::name_of(uid).map_or_else(String::new, |name| format!(" ({})", name.escape_debug()))
+}
+
 impl From<Exposed> for io::Error {
     fn from(exposed: Exposed) -> Self {
         Self::new(io::ErrorKind::PermissionDenied, exposed)
@@ -155,7 +175,7 @@ impl From<Exposed> for io::Error {
 
 /// A path as one word of a shell. Characters that can't be printed are written in the form `$'…'` (POSIX.1-2024), so that the path can be
 /// shown and still be typed.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte);
     if !bytes.is_empty() && bytes.iter().all(plain) {

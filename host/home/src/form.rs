@@ -21,6 +21,8 @@ use crate::open::{Access, open, open_handed};
 
 /// The file's name in a home.
 pub const FORM_FILE: &str = "form";
+/// The folder in a home into which a backup is being unpacked. As long as it is there, only a part of the home is in its place.
+pub const RESTORING: &str = "restoring";
 /// BOUND: a longer file is no form.
 const BYTES_MAX: u64 = 4096;
 /// BOUND: letters of a version that is quoted in a message.
@@ -74,6 +76,9 @@ pub enum FormError {
         /// The oldest program that can use it.
         needs: String,
     },
+    /// A backup was being put into it.
+    #[error("a backup is being put back into `{}`, or that was cut off: only a part of it is in its place", .0.display())]
+    Restoring(PathBuf),
     /// The file is there and says nothing that can be understood.
     #[error("`{}` does not say which form the home has: it was changed or cut short", .0.display())]
     Broken(PathBuf),
@@ -156,6 +161,9 @@ fn version(text: &str) -> Option<String> {
 /// # Errors
 /// [`FormError::Newer`] for a home of a newer program; a file that can't be read or understood. Nothing is changed.
 pub fn form(home: &Path, known: &KnownForms) -> Result<Option<Form>, FormError> {
+    if fs::symlink_metadata(home.join(RESTORING)).is_ok() {
+        return Err(FormError::Restoring(home.to_owned()));
+    }
     read(home, open(&home.join(FORM_FILE), Access::Read), known)
 }
 

@@ -183,7 +183,7 @@ pub(crate) fn judge(path: &Path, found: &Metadata, expected: Kind) -> io::Result
         return Err(Exposed::Kind { path: path(), kind, expected }.into());
     }
     if found.uid() != own {
-        return Err(Exposed::Owner { path: path(), owner: found.uid(), own }.into());
+        return Err(Exposed::Owner { path: path(), owner: found.uid(), own, is_whole: false }.into());
     }
     if found.mode() & OTHERS != 0 {
         return Err(Exposed::Mode { path: path(), mode: found.mode() & PERMISSIONS, kind }.into());

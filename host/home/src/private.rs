@@ -18,6 +18,9 @@ const LOOKED_INTO: &str = "journal";
 /// The one socket of a home. The file mode mask decides its mode. The kernel says which user is at the other end.
 const SOCKET: &str = "host.sock";
 
+/// What a disk of its own has in its uppermost folder, for what is found when it is repaired. It belongs to root.
+pub const LOST_FOUND: &str = "lost+found";
+
 /// Checks that a home, or the folder of its second state, belongs to this user alone, with everything in it, and that no other user can
 /// exchange it. If it does not exist yet, only the path to it is checked.
 ///
@@ -36,6 +39,9 @@ fn check_all(folder: &Path) -> io::Result<()> {
     if found.is_symlink() {
         return Err(Exposed::LinkAbove { path: real, real: folder.canonicalize().ok() }.into());
     }
+    if found.is_dir() && found.uid() != own() {
+        return Err(Exposed::Owner { path: real, owner: found.uid(), own: own(), is_whole: true }.into());
+    }
     judge(&real, &found, Kind::Folder)?;
     contents(&real)?;
     match contents(&real.join(LOOKED_INTO)) {
@@ -53,6 +59,8 @@ fn contents(folder: &Path) -> io::Result<()> {
             found => found?,
         };
         match Kind::of(found.file_type()) {
+            // Root can put nothing into the home by it that it could not without.
+            Kind::Folder if name == LOST_FOUND && found.uid() == 0 && found.mode() & OTHERS_WRITE == 0 => {}
             Kind::Folder => judge(&path, &found, Kind::Folder)?,
             Kind::Socket if name == SOCKET && found.uid() == own() => {}
             _ => judge(&path, &found, Kind::File)?,

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::accounts::user;
 use crate::open::own;
+use crate::rights::barred;
 
 /// What kind of trouble it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Trouble {
     cause: Cause,
     words: String,
     place: PathBuf,
+    /// What is to be done about rights.
+    rights: Option<String>,
 }
 
 /// An error of the system with a file, in words. Errors that say enough by themselves (nothing there, other content) stay as they are.
@@ -99,7 +102,7 @@ impl Trouble {
             Cause::Device => "see what the system says about the disk (`dmesg`), and save what can still be read".to_owned(),
             Cause::ReadOnly => format!("see why (`dmesg`), and mount it for writing (`mount -o remount,rw {place}`)"),
             Cause::OpenFiles => "raise that limit (`ulimit -n`), or end what holds so many files".to_owned(),
-            Cause::Permission => "be that user, or give the file to this one".to_owned(),
+            Cause::Permission => self.rights.clone().unwrap_or_default(),
             Cause::FileSize => "raise that limit (`ulimit -f`)".to_owned(),
             Cause::Gone => format!("mount it again (`findmnt {place}`)"),
         }
@@ -109,6 +112,7 @@ impl Trouble {
         let cause = cause_of(errno)?;
         let place = mounted_at(path);
         let at = format!("the file system at `{}`", place.display());
+        let mut rights = None;
         let words = match cause {
             Cause::NoSpace => no_space(&place, bytes),
             Cause::Quota => format!("a quota of user {} on {at} is used up", user(own())),
@@ -116,11 +120,15 @@ impl Trouble {
             Cause::ReadOnly => format!("{at} is mounted read-only"),
             Cause::OpenFiles if errno == Errno::NFILE => "this system has as many files open as it may".to_owned(),
             Cause::OpenFiles => format!("this process has as many files open as it may{}", limit(Resource::Nofile, "")),
-            Cause::Permission => not_permitted(path, errno),
+            Cause::Permission => {
+                let barred = barred(path, errno);
+                rights = Some(barred.mend);
+                barred.words
+            }
             Cause::FileSize => format!("the file would be longer than this process may make one{}", limit(Resource::Fsize, " bytes")),
             Cause::Gone => format!("{at} is not there any more ({})", name(errno)),
         };
-        Some(Self { cause, words, place })
+        Some(Self { cause, words, place, rights })
     }
 }
 
@@ -147,9 +155,7 @@ fn name(errno: Errno) -> &'static str {
         Errno::NODEV => "ENODEV",
         Errno::NXIO => "ENXIO",
         Errno::HOSTDOWN => "EHOSTDOWN",
-        Errno::PERM => "EPERM",
-        Errno::TIMEDOUT => "ETIMEDOUT",
-        _ => "EACCES",
+        _ => "ETIMEDOUT",
     }
 }
 
@@ -181,32 +187,6 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// What this user lacks: the first folder on the way that it may not enter, or the file itself.
-fn not_permitted(path: &Path, errno: Errno) -> String {
-    let me = user(own());
-    let mut last: Option<(PathBuf, fs::Metadata)> = None;
-    let mut above: Vec<&Path> = path.ancestors().filter(|above| !above.as_os_str().is_empty()).collect();
-    above.reverse();
-    for step in above {
-        match fs::symlink_metadata(step) {
-            Ok(found) => last = Some((step.to_owned(), found)),
-            // It can't be looked at because of the folder above it, or is yet to be made there.
-            Err(_) => break,
-        }
-    }
-    let Some((found, metadata)) = last else {
-        return format!("user {me} may not use `{}` ({})", path.display(), name(errno));
-    };
-    let mode = metadata.permissions().mode() & 0o7777;
-    let owner = user(metadata.uid());
-    let what = if metadata.is_dir() { "folder" } else { "file" };
-    let mut words = format!("user {me} may not: {what} `{}` belongs to user {owner}, with mode {mode:04o}", found.display());
-    if errno == Errno::PERM && metadata.uid() == own() {
-        words.push_str(", and may be marked as immutable (`lsattr`)");
-    }
-    words
-}
-
 /// The folder at which the file system of a path is mounted. The path may not be there yet.
 fn mounted_at(path: &Path) -> PathBuf {
     let real = path.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_else(|| PathBuf::from("/"));
@@ -218,6 +198,8 @@ fn mounted_at(path: &Path) -> PathBuf {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files")]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::Exposed;
 

@@ -8,7 +8,7 @@ use crate::base::Base;
 use crate::custody::{self, Missing};
 use crate::disk::{Disk as _, RealDisk};
 use crate::err::OpenError;
-use crate::hold::{hold, io_at, look_at_locks};
+use crate::hold::{held, hold, io_at, look_at_locks};
 use crate::ids::{LogId, log_run};
 use crate::index;
 use crate::journal::Options;
@@ -65,7 +65,7 @@ pub fn accept_rollback(
 fn nobody_in_the_other(home: &Path, state: Option<&Path>) -> Result<(), OpenError> {
     let (Some(state), Some(key)) = (state, load_public(home)) else { return Ok(()) };
     match other_seat(state, home, key.log()) {
-        Ok(Some(other)) if look_at_locks(&other)?.is_none() => Err(OpenError::Held { home: other }),
+        Ok(Some(other)) if look_at_locks(&other)?.is_none() => Err(held(&other)),
         _ => Ok(()),
     }
 }

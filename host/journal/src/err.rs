@@ -185,7 +185,7 @@ pub enum FaultKind {
     #[error("`journal.base`, which says where the record begins, is damaged or of another log")]
     BaseForged,
     /// What was given to compare with can't be read.
-    #[error("the second state is unreadable")]
+    #[error("what was remembered of the record outside of the home is gone or unreadable")]
     StateUnreadable,
     /// What was given to compare with is of another log.
     #[error("the second state is of another log")]
@@ -217,10 +217,12 @@ pub enum OpenError {
     #[error("the record can't be gone on with by this program")]
     Newer(#[source] Newer),
     /// Another process holds it.
-    #[error("another process holds `{}`", home.display())]
+    #[error("another process holds `{}`{}", home.display(), other.pid.map_or_else(String::new, |_| format!(": {other}")))]
     Held {
         /// The home.
         home: PathBuf,
+        /// Which process, as far as the system says.
+        other: Box<home::Other>,
     },
     /// A file could not be read, made or written.
     #[error("could not use `{}`", path.display())]
@@ -339,8 +341,8 @@ pub enum OpenError {
         /// Where that is known from.
         from: KnownFrom,
     },
-    /// The second state is there and can't be read. It is not taken for absent.
-    #[error("the second state `{}` is unreadable", path.display())]
+    /// The second state is there and can't be read, or it is gone although this home had one here. It is not taken for that of a new home.
+    #[error("what was remembered of the record in `{}` is {}", path.display(), if path.exists() { "unreadable" } else { "gone" })]
     StateUnreadable {
         /// The file.
         path: PathBuf,

@@ -18,6 +18,7 @@ use crate::salvage::{Damage, next_batch};
 use crate::scan::Found;
 use crate::segment;
 use crate::state::Remembered;
+use crate::used::is_used;
 
 /// What second state remembers of a home.
 pub(crate) struct Memory {
@@ -39,6 +40,8 @@ impl Memory {
         let log = of_home.or_else(|| load_public(home).map(|key| key.log())).or_else(|| log_of_first(home));
         let was = log.map(|log| what_was(state, log)).transpose();
         is_unreadable |= was.is_err();
+        let is_lost = of_home.is_none() && log.is_some_and(|log| matches!(was, Ok(Some(None)) if is_used(state, home, log)));
+        is_unreadable |= is_lost;
         Self { of_home, was: was.ok().flatten().flatten(), is_unreadable }
     }
 

@@ -83,11 +83,17 @@ pub(crate) fn hold(home: &Path) -> Result<Hold, OpenError> {
     let folder = segment::folder(home);
     // The caller has checked the home as a whole (`home::check`). Here each file is checked.
     home::make_folder(&folder).map_err(io_at(&folder))?;
-    let held = || OpenError::Held { home: home.to_owned() };
+    let held = || held(home);
     let path = lock_path(home);
     let lock = Locked::take(&path, Access::Make).map_err(io_at(&path))?.ok_or_else(held)?;
     let tail = lock_tail(&folder)?.ok_or_else(held)?;
     Ok(Hold { lock, tail, folder })
+}
+
+/// Says who holds a home.
+pub(crate) fn held(home: &Path) -> OpenError {
+    let others = lock_files(home).into_iter().map(|file| home::holder(&file));
+    OpenError::Held { home: home.to_owned(), other: Box::new(others.max_by_key(|other| other.pid.is_some()).unwrap_or_default()) }
 }
 
 /// The files of a home that its holder has locked: `lock`, and the segment that grows.

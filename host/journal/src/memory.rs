@@ -12,7 +12,11 @@ use crate::disk::{Disk, Replace, read_handed, replace};
 use crate::err::{KnownFrom, OpenError};
 use crate::hold::io_at;
 use crate::ids::LogId;
-use crate::state::{Remembered, remembered, state_path};
+use crate::keys::load_public;
+use crate::seat::take_seat;
+use crate::segment;
+use crate::state::{Remembered, StateFile, remembered, state_path};
+use crate::used::{is_used, note_use};
 use crate::walk::Known;
 use crate::wire::hex;
 
@@ -60,13 +64,23 @@ pub(crate) fn remember_home(disk: &dyn Disk, state: &Path, home: &Path, log: Log
     replace(disk, &path, text.as_bytes(), Replace::Durable)
 }
 
+/// Begins to remember a log, and that this home has it.
+pub(crate) fn begin(disk: &dyn Disk, state: &Path, home: &Path, now: &Remembered) -> Result<StateFile, OpenError> {
+    let file = StateFile::begin(disk, state, now).map_err(io_at(state))?;
+    remember_home(disk, state, home, now.log).map_err(io_at(state))?;
+    take_seat(disk, state, home, now.log).map_err(io_at(state))?;
+    // Only now: until then nothing is remembered that could be missed.
+    note_use(disk, state, home, now.log).map_err(io_at(home))?;
+    Ok(file)
+}
+
 /// Checks that a home has the log that it is known to have had. `now` is the log that it has, or would begin.
 ///
 /// # Errors
 /// [`OpenError::OtherLog`] for another one, unless nothing was ever recorded in the one before.
 pub(crate) fn check_home(state: Option<&Path>, home: &Path, now: Option<LogId>) -> Result<(), OpenError> {
     let Some(state) = state else { return Ok(()) };
-    let Some(was) = log_of_home(state, home)? else { return Ok(()) };
+    let Some(was) = log_of_home(state, home)? else { return check_use(state, home, now) };
     let known = what_was(state, was)?;
     if Some(was) == now {
         // It was remembered with what it was. If that is gone, it is not known whether this is all of it.
@@ -74,6 +88,28 @@ pub(crate) fn check_home(state: Option<&Path>, home: &Path, now: Option<LogId>) 
     }
     let size = known.map(|known| known.size);
     if size == Some(0) { Ok(()) } else { Err(OpenError::OtherLog { home: home.to_owned(), was, size, now }) }
+}
+
+/// The same where a home is about to be made or its second state is, before anything is: the disk of either may not be mounted, and then nothing is to
+/// be made in the folder in which it is missing.
+///
+/// # Errors
+/// As opening the home would end.
+pub fn check_unmade(home: &Path, state: &Path) -> Result<(), OpenError> {
+    let folder = segment::folder(home);
+    let has_log = folder.exists() && !segment::list(&folder).map_err(io_at(&folder))?.is_empty();
+    if has_log && state.exists() {
+        return Ok(());
+    }
+    check_home(Some(state), home, load_public(home).map(|key| key.log()))
+}
+
+/// Nothing is remembered of this home. So it may be new, or a copy, or on a new machine; but where it was used here before, with this log, what was
+/// remembered of it is gone.
+fn check_use(state: &Path, home: &Path, now: Option<LogId>) -> Result<(), OpenError> {
+    let Some(log) = now else { return Ok(()) };
+    let is_gone = what_was(state, log)?.is_none() && is_used(state, home, log);
+    if is_gone { Err(OpenError::StateUnreadable { path: state_path(state, log) }) } else { Ok(()) }
 }
 
 /// What is remembered of a log.

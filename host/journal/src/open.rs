@@ -24,7 +24,7 @@ use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
 use crate::lacking;
 use crate::left::Watched;
 use crate::mac::Mac;
-use crate::memory::{known_by_state, remember_home};
+use crate::memory::{self, known_by_state};
 use crate::named::Named;
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
 use crate::prune;
@@ -32,10 +32,9 @@ use crate::pulse::Pulse;
 use crate::queue::Queue;
 use crate::read::base_fault;
 use crate::salvage;
-use crate::seat::take_seat;
 use crate::segment::{self, Room, SEGMENT_BYTES_MAX, is_full};
 use crate::stamp::{Patrol, is_as_indexed, is_whole_up_to, stamps};
-use crate::state::{Remembered, StateFile};
+use crate::state::Remembered;
 use crate::ticket::Herald;
 use crate::tree::Tree;
 use crate::walk::{Before, End, Head, Known, Leaf, Signatures, Walker, end_of_checkpoint, root_signed_at, walk};
@@ -170,7 +169,7 @@ impl Opening<'_> {
 /// Takes away what was left of replacing the log's own files in the home. A part of a key may be among it.
 fn remove_unfinished(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     // `journal.key`, `journal.pub` and `journal.index` are all written under the first name.
-    for aside in [crate::index::path(home), keys::home_key_path(home)].map(|path| path.with_extension("new")) {
+    for aside in [crate::index::path(home), keys::home_key_path(home), crate::used::path(home)].map(|path| path.with_extension("new")) {
         match disk.remove(&aside) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(io_at(&aside)(cause)),
             _ => {}
@@ -365,16 +364,8 @@ impl Start {
         let keys_path = keys::run_keys_path(&self.home);
         let watched_keys = Watched::new(keys_path.clone(), &keys).map_err(io_at(&keys_path))?;
         let watched_lock = Watched::new(lock_path(&self.home), &self.lock).map_err(io_at(&self.home))?;
-        let state = match state {
-            Some(path) => {
-                let now = Remembered { log, size, root };
-                let file = StateFile::begin(&*self.disk, path, &now).map_err(io_at(path))?;
-                remember_home(&*self.disk, path, &self.home, log).map_err(io_at(path))?;
-                take_seat(&*self.disk, path, &self.home, log).map_err(io_at(path))?;
-                Some(file)
-            }
-            None => None,
-        };
+        let now = Remembered { log, size, root };
+        let state = state.map(|path| memory::begin(&*self.disk, path, &self.home, &now)).transpose()?;
         let heads = found.heads.iter().map(|(run, head)| (*run, Chain::resumed(head.seq, head.last, head.slot)));
         let shared = Arc::new(Shared {
             log,

@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use effect::{Digest, RunId};
@@ -91,9 +92,19 @@ pub enum PruneError {
     /// The archive would lie in the home.
     #[error("`{}` lies in the home itself: an archive there would be gone with it", .0.display())]
     ArchiveInHome(PathBuf),
+    /// Whoever heard of the progress said that this is enough. Nothing was taken away.
+    #[error("it was ended before anything was taken away")]
+    Ended,
     /// It could not be put on the record. Nothing was taken away.
     #[error("could not put it on the record")]
     Unrecorded(#[source] AppendError),
+}
+
+/// Hears of what was done with a segment, and says whether that goes on. Once it is on the record, nobody is asked any more.
+pub type Progress<'a> = dyn FnMut(&str, u32) -> ControlFlow<()> + 'a;
+
+fn go_on(said: ControlFlow<()>) -> Result<(), PruneError> {
+    if said.is_break() { Err(PruneError::Ended) } else { Ok(()) }
 }
 
 impl From<OpenError> for PruneError {
@@ -113,7 +124,7 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> PruneError {
 
 impl Journal {
     /// Takes the segments before `pruning.until` away. They are read and verified first. `record` makes the record of it, which is durable
-    /// before anything is removed. `progress` hears of each segment that was dealt with.
+    /// before anything is removed. `progress` hears of each segment that was dealt with, and says whether that goes on.
     ///
     /// Nobody may reopen a run meanwhile that has ended.
     ///
@@ -123,7 +134,7 @@ impl Journal {
         &self,
         pruning: &Pruning,
         record: impl FnOnce(&Pruned) -> Vec<u8>,
-        progress: &mut dyn FnMut(&str, u32),
+        progress: &mut Progress<'_>,
     ) -> Result<Pruned, PruneError> {
         self.prune_on(&RealDisk, pruning, record, progress)
     }
@@ -133,7 +144,7 @@ impl Journal {
         disk: &dyn Disk,
         pruning: &Pruning,
         record: impl FnOnce(&Pruned) -> Vec<u8>,
-        progress: &mut dyn FnMut(&str, u32),
+        progress: &mut Progress<'_>,
     ) -> Result<Pruned, PruneError> {
         let home = self.home();
         let signer = keys::signer(home)?;
@@ -192,7 +203,7 @@ struct Cut {
 
 impl Cut {
     /// Verifies what goes, and finds the runs that go on in what stays.
-    fn find(home: &Path, key: &PublicKey, until: u32, progress: &mut dyn FnMut(&str, u32)) -> Result<Self, PruneError> {
+    fn find(home: &Path, key: &PublicKey, until: u32, progress: &mut Progress<'_>) -> Result<Self, PruneError> {
         let folder = segment::folder(home);
         let before = base_of(home, key)?;
         let first = Base::first(before.as_ref());
@@ -206,7 +217,7 @@ impl Cut {
         let mut walker = Walker::new(key, Signatures::Last, Vec::new());
         let mut from = walker.begin(&folder, before.as_ref()).map_err(PruneError::Fault)?;
         for number in &gone {
-            progress("verified", *number);
+            go_on(progress("verified", *number))?;
             let end = walk(&folder, &[*number], from, &mut walker, &mut |_| {}).map_err(PruneError::Fault)?;
             if end.torn_bytes > 0 {
                 return Err(PruneError::Fault(Fault { at: end.at, what: FaultKind::TrailingBytes }));
@@ -219,7 +230,7 @@ impl Cut {
         if tree.as_ref() != Some(&walker.tree) {
             return Err(PruneError::Fault(Fault { at, what: FaultKind::HeaderDiffers }));
         }
-        let heads = go_on(&folder, key, &stay, &walker.heads)?;
+        let heads = carried_on(&folder, key, &stay, &walker.heads)?;
         let begun = walker.heads.iter().filter(|(_, head)| !head.ended).map(|(run, _)| *run).collect();
         let base = Base { log: key.log(), segment: until, size: walker.tree.size(), root: walker.tree.root(), heads };
         Ok(Self { folder, first, numbers: gone, base, begun })
@@ -227,7 +238,7 @@ impl Cut {
 }
 
 /// The last records before the cut of runs that have records after it.
-fn go_on(folder: &Path, key: &PublicKey, stay: &[u32], heads: &HashMap<RunId, Head>) -> Result<Vec<(RunId, u64, Digest)>, PruneError> {
+fn carried_on(folder: &Path, key: &PublicKey, stay: &[u32], heads: &HashMap<RunId, Head>) -> Result<Vec<(RunId, u64, Digest)>, PruneError> {
     let mut going = HashSet::from([log_run()]);
     for number in stay {
         let (file, header) = segment::open(folder, *number, Some(key.log())).map_err(PruneError::Fault)?;
@@ -244,7 +255,7 @@ fn go_on(folder: &Path, key: &PublicKey, stay: &[u32], heads: &HashMap<RunId, He
 }
 
 /// Copies what goes into a folder, with what verifies it there.
-fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut dyn FnMut(&str, u32)) -> Result<(), PruneError> {
+fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut Progress<'_>) -> Result<(), PruneError> {
     let folder = segment::folder(to);
     home::make_folder(&folder).map_err(io_at(&folder))?;
     apart(home, to, &folder)?;
@@ -267,7 +278,7 @@ fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut dy
         } else {
             copy(disk, &from, &there).map_err(io_at(&there))?;
         }
-        progress("archived", *number);
+        go_on(progress("archived", *number))?;
     }
     disk.sync_folder(&folder).map_err(io_at(&folder))?;
     // An archive that does not begin with the first record says where it begins.
@@ -299,14 +310,18 @@ fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
     let aside = to.with_extension("new");
     let mut source = home::open(from, Access::Read)?;
     let mut target = disk.create(&aside)?;
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let read = source.read(&mut piece)?;
-        let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
-        target.write_all(read)?;
-    }
-    disk.sync(&target)?;
-    disk.rename_new(&aside, to)?;
+    let mut fill = || -> io::Result<()> {
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            let read = source.read(&mut piece)?;
+            let Some(read) = piece.get(..read).filter(|read| !read.is_empty()) else { break };
+            target.write_all(read)?;
+        }
+        disk.sync(&target)?;
+        disk.rename_new(&aside, to)
+    };
+    // A part is of use to nobody, and a full disk has no room for it.
+    fill().inspect_err(|_| drop(disk.remove(&aside)))?;
     if hash(from)? == hash(to)? { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is not what was written")) }
 }
 

@@ -21,6 +21,7 @@ use crate::hold::{hold, io_at};
 use crate::ids::{Position, log_run};
 use crate::index::{self, Index};
 use crate::journal::{Entry, Options};
+use crate::memory::remember_home;
 use crate::open::{Opening, base_of, check_ground};
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
@@ -77,6 +78,7 @@ pub fn reanchor(
     // The journal holds the home until this is done: it is on the record, and nobody may come between.
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
+        remember_home(&RealDisk, state, home, now.log).map_err(io_at(state))?;
     }
     let pending = home.join(&done.aside).join(PENDING);
     RealDisk.remove(&pending).map_err(io_at(&pending))?;
@@ -104,7 +106,12 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     let folder = held.folder.clone();
     segment::remove_unfinished(&RealDisk, &folder).map_err(io_at(&folder))?;
     let mut numbers = segment::list(&folder).map_err(io_at(&folder))?;
-    let Custody { signer, home_key } = custody::look_checked(home, state, &numbers)?;
+    let custody = match custody::look_checked(home, state, &numbers) {
+        // Accepting the record as it is asks for a whole one: where memory is lost and the record is damaged, this comes first.
+        Err(OpenError::StateUnreadable { .. }) => custody::look_checked(home, None, &numbers),
+        looked => looked,
+    };
+    let Custody { signer, home_key } = custody?;
     let key = signer.public();
     let was = match state {
         Some(state) => remembered(&state_path(state, key.log())).ok().flatten(),

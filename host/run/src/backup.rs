@@ -7,16 +7,19 @@
 //! What it has not: caches and what was compiled, locks and sockets, indexes, half-written files.
 
 mod container;
+mod ending;
 mod err;
 mod mark;
 mod names;
 mod restore;
 mod stream;
 mod take;
+mod unpacking;
 
 use effect::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 
+pub use ending::{Ended, Ending};
 pub use err::BackupError;
 pub(crate) use mark::mark;
 pub use mark::{unmark, was_put_back};

@@ -242,15 +242,22 @@ impl From<journal::Broken> for RunError {
 }
 
 impl RunError {
-    /// The exit code that says so to a shell.
+    /// The exit code that says so to a shell. What the user wrote is not at fault where a disk, a quota or rights are.
     pub fn exit(&self) -> u8 {
+        match self.exit_by_kind() {
+            2 if home::Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => 1,
+            code => code,
+        }
+    }
+
+    fn exit_by_kind(&self) -> u8 {
         match self {
             Self::Form(_) | Self::OtherVersion { .. } => 1,
             Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
             Self::Record(journal::OpenError::Unfit { .. }) => 1,
             Self::HeldMeanwhile(_) | Self::PrunedMeanwhile(_) => 1,
             Self::Prune(err) => match **err {
-                PruneError::Io { .. } => 1,
+                PruneError::Io { .. } | PruneError::Ended => 1,
                 PruneError::NoSuchSegment { .. } | PruneError::Open { .. } | PruneError::OtherArchive(_) | PruneError::ArchiveInHome(_) => {
                     2
                 }

@@ -1,5 +1,6 @@
 //! The holder of the home: this process, or another one that it speaks to.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -182,7 +183,11 @@ impl Holder {
     ///
     /// # Errors
     /// As there.
-    pub async fn prune(&self, order: PruneOrder, progress: impl FnMut(&str, u32) + Send + 'static) -> Result<PruneDone, RunError> {
+    pub async fn prune(
+        &self,
+        order: PruneOrder,
+        progress: impl FnMut(&str, u32) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<PruneDone, RunError> {
         match self {
             Self::Here(house, _) => house.prune(order, own_principal(), progress).await,
             Self::There(client) => client.0.prune(order).await,

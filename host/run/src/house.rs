@@ -236,6 +236,7 @@ impl House {
     pub fn open(place: &Place, options: &HouseOptions) -> Result<Self, RunError> {
         // Before anything else: a home of a newer form is not touched.
         home::form(&place.home, &FORMS)?;
+        journal::check_unmade(&place.home, &place.state).map_err(RunError::Record)?;
         private(&place.home)?;
         private(&place.state)?;
         home::say_form(&place.home, &FORMS)?;

@@ -31,7 +31,7 @@ mod status;
 mod take_over;
 mod wait;
 
-pub use backup::{BackupError, Content, Restored, Signer, Step, Taken, backup, restore, unmark, was_put_back};
+pub use backup::{BackupError, Content, Ended, Ending, Restored, Signer, Step, Taken, backup, restore, unmark, was_put_back};
 pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use change::{FileChange, First, Note};

@@ -387,12 +387,17 @@ impl Life {
         match closing.outcome {
             // It stays open on the record: it can be resumed, or settled.
             Outcome::RecordBroken | Outcome::Unsettled { .. } => Ok((closing, gate::Tally::default())),
-            _ => {
-                let tally = gate.close(closing.clone()).await.map_err(|_| house.record_broken(Some(gate.opening().run)))?;
-                Ok((closing, tally))
-            }
+            _ => match gate.close(closing.clone()).await {
+                Ok(tally) => Ok((closing, tally)),
+                Err(_) => Err(house.record_broken(on_record(house, gate.opening().run).await)),
+            },
         }
     }
+}
+
+/// A run, if anything of it is on the record: only then can it be resumed.
+async fn on_record(house: &House, run: RunId) -> Option<RunId> {
+    sum_on_record(house, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
 }
 
 /// What the record has of a run.

@@ -2,6 +2,7 @@
 //! record before anything is changed.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use effect::record::{HoldLifted, HoldSet, Kind, PayloadsForgotten, Pruned, Record, VERSION};
@@ -74,7 +75,7 @@ pub struct HoldSaid {
 }
 
 impl House {
-    /// Takes away what the order names, on the record. `progress` hears of each segment.
+    /// Takes away what the order names, on the record. `progress` hears of each segment, and says whether that goes on.
     ///
     /// # Errors
     /// The record can't be written, or what would be taken away is not whole, or is still needed.
@@ -82,7 +83,7 @@ impl House {
         &self,
         order: PruneOrder,
         by: Principal,
-        mut progress: impl FnMut(&str, u32) + Send + 'static,
+        mut progress: impl FnMut(&str, u32) -> ControlFlow<()> + Send + 'static,
     ) -> Result<PruneDone, RunError> {
         let mut done = PruneDone::default();
         let _keeping = self.inner.keeping.lock().await;

@@ -10,21 +10,22 @@ use super::CliError;
 /// For a record that is not the one that the state remembers.
 pub(crate) const OTHER_RECORD: &str = "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
 /// For a home that is known to have had another record.
-pub(crate) const OTHER_LOG: &str = "if you removed the home, or put another one in its place, say `bailiwick audit accept-rollback`; if nobody did, somebody has exchanged the record: do not accept that";
+pub(crate) const OTHER_LOG: &str = "if the home lies on a disk of its own, see first whether that is mounted (`findmnt`); if you removed the home, or put another one in its place, say `bailiwick audit accept-rollback`; if nobody did, somebody has exchanged the record: do not accept that";
 /// For a copy of a home that is used beside it.
-pub(super) const COPY: &str = "use the other one, or move it away if it is to go on no more; or say `bailiwick audit accept-rollback` with this home: that takes it in the other one's place, and runs that were open then wait for your word";
+const COPY: &str = "use the other one, or move it away if it is to go on no more; or say `bailiwick audit accept-rollback` with this home: that takes it in the other one's place, and runs that were open then wait for your word";
 /// For second state that is lost or unreadable.
-pub(crate) const STATE_LOST: &str =
-    "put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` remembers the record anew as it is";
+pub(crate) const STATE_LOST: &str = "see first whether `BAILIWICK_STATE` names the right folder, and whether its disk is mounted (`findmnt`); else put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` remembers the record anew as it is";
 /// For keys of a home that are lost or of another one.
 pub(crate) const KEYS_LOST: &str =
     "put the keys back from a copy of the home; what to do if they are lost for ever is said where something runs";
 /// For a record that is gone altogether.
-pub(crate) const GONE: &str = "put the folder `journal` back from a copy of the home; if you removed it, say `bailiwick audit accept-rollback`; if nobody did, somebody has taken the record away: do not accept that";
+pub(crate) const GONE: &str = "if the home lies on a disk of its own, see first whether that is mounted (`findmnt`); else put the folder `journal` back from a copy of the home; if you removed it, say `bailiwick audit accept-rollback`; if nobody did, somebody has taken the record away: do not accept that";
 /// For a key that is lost or another one.
 pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: nothing else continues this record; if it is lost for ever, move the home away (it can still be read and verified) and say `bailiwick audit accept-rollback`";
 /// For the key of the home, without which the keys of runs open nothing.
-pub(super) const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
+const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
+/// For what a newer program wrote.
+const NEWER: &str = "use the program that wrote it with this home; nothing was changed";
 /// For a record with a fault in it.
 pub(crate) const DAMAGED_RECORD: &str =
     "put an undamaged copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside";
@@ -39,7 +40,7 @@ impl CliError {
             return Some(super::keys::sealed_advice(cause).into());
         }
         match Exposed::of(self) {
-            Some(exposed) => Some(format!("`{}` mends it", exposed.mend()).into()),
+            Some(exposed) => Some(mends(exposed).into()),
             None => {
                 let system = self.system_advice().or_else(|| self.named_advice());
                 system.map(Cow::Owned).or_else(|| self.advice().map(Cow::Borrowed))
@@ -52,6 +53,10 @@ impl CliError {
         match self {
             Self::Run(err) => err.help(),
             Self::Failed { help, .. } => help.clone(),
+            Self::NotInPlace { cause } => {
+                let mend = journal::trouble_of(cause.as_ref())?.mend();
+                Some(format!("{mend}; the next command that changes something in the home puts it in place"))
+            }
             // Of several, the first one is said.
             Self::NotRecorded { cause, .. } => cause.system_advice(),
             _ => journal::trouble_of(self).map(|trouble| format!("{}, then say this again", trouble.mend())),
@@ -81,6 +86,8 @@ impl CliError {
             )),
             Self::NotInPlace { .. } => Some("mend that; the next command that changes something in the home puts it in place".to_owned()),
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
+            Self::Accept(journal::OpenError::Held { other, .. }) => Some(held(other)),
+            Self::Keys(err) => err.holder().map(held),
             Self::Run(run::RunError::Unspoken { other, .. }) => Some(unanswered(other)),
             Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),
             Self::Lost { run, .. } => Some(format!(
@@ -91,7 +98,7 @@ impl CliError {
     }
 
     fn advice(&self) -> Option<&'static str> {
-        use journal::{OpenError, ReadError};
+        use journal::ReadError;
         use package::project::ProjectError;
         use run::RunError;
         match self {
@@ -149,42 +156,15 @@ impl CliError {
             Self::WouldBeRefused(_) => Some(
                 "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
             ),
-            Self::Read(ReadError::Newer(_))
-            | Self::Accept(OpenError::Newer(_))
-            | Self::Run(RunError::Record(OpenError::Newer(_)) | RunError::Read(ReadError::Newer(_))) => {
-                Some("use the program that wrote it with this home; nothing was changed")
-            }
+            Self::Read(ReadError::Newer(_)) | Self::Run(RunError::Read(ReadError::Newer(_))) => Some(NEWER),
             Self::Run(RunError::OtherVersion { .. }) => Some(
                 "wait until its runs have ended (that version's `bailiwick ps`), or use that version; one version at a time can hold a home",
             ),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
-            Self::Run(RunError::Record(OpenError::Behind { .. })) => Some(OTHER_RECORD),
-            Self::Run(RunError::Record(OpenError::StateUnreadable { .. })) => Some(STATE_LOST),
+            Self::Run(RunError::Record(err)) | Self::Accept(err) => of_opening(err),
             Self::Read(ReadError::Gone { .. }) => Some(GONE),
-            Self::Run(RunError::Record(OpenError::OtherLog { .. })) => Some(OTHER_LOG),
-            Self::Run(RunError::Record(OpenError::Copy { .. })) | Self::Accept(OpenError::Copy { .. }) => Some(COPY),
-            Self::Run(RunError::Record(OpenError::Key { path })) | Self::Accept(OpenError::Key { path }) if path.ends_with("home.key") => {
-                Some(HOME_KEY_LOST)
-            }
-            Self::Run(RunError::Record(OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. })) | Self::Accept(OpenError::Key { .. }) => {
-                Some(KEY_LOST)
-            }
+            Self::Read(ReadError::Fault(_)) => Some(DAMAGED_RECORD),
             Self::Keys(err) => err.advice(),
-            Self::Run(RunError::Record(OpenError::OtherHomeKey { .. })) | Self::Accept(OpenError::OtherHomeKey { .. }) => Some(
-                "put the newest `home.key` and `keys` back, from one copy of the home; if they are lost for ever, move both away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
-            ),
-            Self::Run(RunError::Record(OpenError::KeyOpensNothing { .. })) | Self::Accept(OpenError::KeyOpensNothing { .. }) => Some(
-                "put both back from one copy of the home; if the right one is lost for ever, move `keys` away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
-            ),
-            Self::Run(RunError::Record(OpenError::KeysGone { .. })) => Some(
-                "put it back from a copy of the home; if it is lost for ever, `bailiwick audit accept-rollback` goes on without: what runs have sealed can't be opened then",
-            ),
-            Self::Run(RunError::Record(OpenError::Unfit { .. })) | Self::Accept(OpenError::Unfit { .. }) => Some(
-                "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if nobody else ever uses it, `BAILIWICK_FILE_SYSTEMS` names kinds that are taken nevertheless",
-            ),
-            Self::Run(RunError::Record(OpenError::Fault(_))) | Self::Accept(OpenError::Fault(_)) | Self::Read(ReadError::Fault(_)) => {
-                Some(DAMAGED_RECORD)
-            }
             Self::Run(RunError::NothingToSettle(_) | RunError::NeedsNoWord { .. }) => {
                 Some("`bailiwick ps` names the acts that wait for a word")
             }
@@ -197,10 +177,53 @@ impl CliError {
             }
             Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
             Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
-            Self::Accept(OpenError::Held { .. }) => Some("wait until nothing runs, or `bailiwick stop` what does"),
             _ => None,
         }
     }
+}
+
+/// What to do about a record that can't be gone on with.
+pub(super) fn of_opening(err: &journal::OpenError) -> Option<&'static str> {
+    use journal::OpenError;
+    match err {
+        OpenError::Newer(_) => Some(NEWER),
+        OpenError::Behind { .. } => Some(OTHER_RECORD),
+        OpenError::StateUnreadable { .. } => Some(STATE_LOST),
+        OpenError::OtherLog { .. } => Some(OTHER_LOG),
+        OpenError::Copy { .. } => Some(COPY),
+        OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
+        OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
+        OpenError::OtherHomeKey { .. } => Some(
+            "put the newest `home.key` and `keys` back, from one copy of the home; if they are lost for ever, move both away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
+        ),
+        OpenError::KeyOpensNothing { .. } => Some(
+            "put both back from one copy of the home; if the right one is lost for ever, move `keys` away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
+        ),
+        OpenError::KeysGone { .. } => Some(
+            "put it back from a copy of the home; if it is lost for ever, `bailiwick audit accept-rollback` goes on without: what runs have sealed can't be opened then",
+        ),
+        OpenError::Unfit { .. } => Some(
+            "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if nobody else ever uses it, `BAILIWICK_FILE_SYSTEMS` names kinds that are taken nevertheless",
+        ),
+        OpenError::Fault(_) => Some(DAMAGED_RECORD),
+        // Those of the system, of sealed keys and of the process that holds the home have their advice, and nothing helps against the rest.
+        OpenError::Held { .. }
+        | OpenError::KeySealed { .. }
+        | OpenError::KeyInHome { .. }
+        | OpenError::NotSealed { .. }
+        | OpenError::Io { .. }
+        | OpenError::NoRandomness
+        | OpenError::Unrecorded(_)
+        | OpenError::Whole
+        | OpenError::Thread(_) => None,
+    }
+}
+
+/// The command that mends a folder or file that others can use. An empty folder may be where a disk is to be mounted, and then it is not the home.
+fn mends(exposed: &Exposed) -> String {
+    let mend = format!("`{}` mends it", exposed.mend());
+    let is_empty = home::list(exposed.path()).is_ok_and(|names| names.is_empty());
+    if is_empty { format!("if a disk belongs there, mount that first (`findmnt`): the folder is empty; else {mend}") } else { mend }
 }
 
 fn backup_advice(err: &run::BackupError) -> Option<String> {
@@ -209,7 +232,7 @@ fn backup_advice(err: &run::BackupError) -> Option<String> {
         // A fault of reading has its own advice, which was given.
         BackupError::Damaged(fault) => of_fault(&fault.what),
         BackupError::Unread(journal::ReadError::Gone { .. }) => GONE,
-        BackupError::Unread(journal::ReadError::Newer(_)) => "use the program that wrote it with this home; nothing was changed",
+        BackupError::Unread(journal::ReadError::Newer(_)) => NEWER,
         BackupError::Keys(_) => KEYS_LOST,
         BackupError::NotKept { .. } => "move it out of the home, and say it again",
         BackupError::NoLog(_) | BackupError::Unread(journal::ReadError::NoLog { .. }) => "`BAILIWICK_HOME` names another home",
@@ -255,8 +278,20 @@ fn form_advice(err: &home::FormError) -> String {
         home::FormError::Newer { needs, .. } => {
             format!("use bailiwick {needs} or a newer one with this home (`bailiwick --version`); nothing in it was changed")
         }
+        home::FormError::Restoring(_) => "wait for it, or say `bailiwick restore FILE` again: it begins anew".to_owned(),
         home::FormError::Broken(_) => "put that file back from a copy of the home".to_owned(),
         home::FormError::Io { .. } => "see that the file can be read, and say it again".to_owned(),
+    }
+}
+
+/// For what is done while nobody else has the home.
+fn held(other: &home::Other) -> String {
+    let wait = "wait until nothing runs (`bailiwick status`), or `bailiwick stop` what does";
+    match (other.go_on(), other.pid) {
+        (Some(go_on), Some(pid)) => {
+            format!("`{go_on}` lets it go on, then {wait}; `kill -9 {pid}` ends it, and what it ran can be resumed")
+        }
+        _ => wait.to_owned(),
     }
 }
 

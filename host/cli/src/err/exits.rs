@@ -1,9 +1,104 @@
-//! The numbers of errors of the vault and of builds, which have many kinds.
+//! With which number the program ends because of an error.
 
+use home::Exposed;
+
+use super::CliError;
 use crate::exit;
 
+impl CliError {
+    /// The number that the program ends with. What the user wrote is not at fault where a disk, a quota or rights are.
+    pub(crate) fn exit(&self) -> u8 {
+        match self.exit_by_kind() {
+            exit::USAGE if Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => exit::HOST,
+            code => code,
+        }
+    }
+
+    fn exit_by_kind(&self) -> u8 {
+        if Exposed::of(self).is_some() {
+            return exit::USAGE;
+        }
+        if super::keys::sealed_under(self).is_some() {
+            return exit::HOST;
+        }
+        match self.gave_up() {
+            Some(home::GaveUp::Ended(signal)) => return exit::of_means(crate::signals::means(*signal)),
+            Some(home::GaveUp::TimedOut { .. }) => return exit::HOST,
+            None => {}
+        }
+        if let Self::Read(_) | Self::Accept(_) = self
+            && self.is_out_of_reach()
+        {
+            return exit::HOST;
+        }
+        match self {
+            Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
+            Self::Build(err) => build_exit(err),
+            Self::Store(_) => exit::HOST,
+            Self::Component { .. } | Self::NotAdmitted { .. } => exit::REFUSED,
+            Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
+            Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
+            Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
+            Self::NoDestination { .. }
+            | Self::NotADestination
+            | Self::WouldBeRefused(_)
+            | Self::Outside(_)
+            | Self::NoCredential { .. }
+            | Self::InUse { .. } => exit::USAGE,
+            Self::NoValue { .. } | Self::SameValue { .. } | Self::FormerValue { .. } | Self::ValueIsGone { .. } => exit::USAGE,
+            Self::RevokeWhat | Self::NothingRevoked { .. } => exit::USAGE,
+            Self::NotRecorded { .. } => exit::RECORD,
+            Self::NotInPlace { .. } => exit::HOST,
+            Self::Vault(err) => vault_exit(err),
+            Self::Run(err) => err.exit(),
+            Self::Failed { exit, .. } | Self::CutOff { exit, .. } | Self::Lost { exit, .. } => *exit,
+            Self::EndedEarly { means } | Self::EndedWaiting { means } | Self::Undone { means } | Self::NotPruned { means } => {
+                exit::of_means(*means)
+            }
+            Self::NotSeconds(_) => exit::USAGE,
+            Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
+            Self::Read(journal::ReadError::Newer(_)) | Self::Accept(journal::OpenError::Newer(_)) => exit::HOST,
+            Self::Read(_) => exit::RECORD,
+            Self::Accept(journal::OpenError::Held { .. } | journal::OpenError::Unfit { .. }) => exit::HOST,
+            Self::Accept(journal::OpenError::Whole) => exit::USAGE,
+            Self::Accept(_) => exit::RECORD,
+            Self::File { .. }
+            | Self::NotAFile(_)
+            | Self::TooLarge { .. }
+            | Self::InputNotText
+            | Self::InputTwice
+            | Self::NoShards { .. }
+            | Self::ShardTwice
+            | Self::ArgumentsForAgent { .. } => exit::USAGE,
+            Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
+            Self::NotShown(missing) => not_shown_exit(missing),
+            Self::NotALease(_)
+            | Self::NotOnRecord { .. }
+            | Self::HasNoBody { .. }
+            | Self::OfOneRecord
+            | Self::OfAWholeRun
+            | Self::RawToTerminal
+            | Self::RawOfMore
+            | Self::WeakValue { .. }
+            | Self::NotGoing(_)
+            | Self::Ended(_)
+            | Self::NotAMoment(_)
+            | Self::NotAKind { .. }
+            | Self::PublicKey { .. }
+            | Self::NoHome { .. } => exit::USAGE,
+            Self::Home(_) | Self::Form(_) => exit::HOST,
+            Self::Backup(err) => err.exit(),
+            Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
+            Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
+            Self::Keys(err) => err.exit(),
+            Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
+            Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
+        }
+    }
+}
+
 /// What the operator named or gave is one thing, a vault that does not open another.
-pub(super) fn vault_exit(err: &vault::LocalError) -> u8 {
+fn vault_exit(err: &vault::LocalError) -> u8 {
     use vault::LocalError;
     match err {
         LocalError::NotAName(_)
@@ -27,7 +122,7 @@ pub(super) fn vault_exit(err: &vault::LocalError) -> u8 {
 }
 
 /// What is damaged is a part of the record, and what could not be read may be whole.
-pub(super) fn not_shown_exit(missing: &gate::Missing) -> u8 {
+fn not_shown_exit(missing: &gate::Missing) -> u8 {
     use gate::Missing;
     match missing {
         Missing::Damaged(_) => exit::RECORD,
@@ -37,7 +132,7 @@ pub(super) fn not_shown_exit(missing: &gate::Missing) -> u8 {
 }
 
 /// An error in what somebody wrote has another exit code than a tool that is missing or fails.
-pub(super) fn build_exit(err: &package::build::BuildError) -> u8 {
+fn build_exit(err: &package::build::BuildError) -> u8 {
     use package::build::BuildError;
     match err {
         BuildError::Component(_) | BuildError::Freeze(_) | BuildError::Unexpected { .. } => exit::REFUSED,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::CliError;
-use super::advice::{COPY, DAMAGED_RECORD, HOME_KEY_LOST, KEY_LOST};
+use super::advice::of_opening;
 use crate::exit;
 
 /// Why keys were not rotated.
@@ -32,7 +32,7 @@ impl KeysError {
     pub(super) fn exit(&self) -> u8 {
         use journal::{OpenError, RotateError};
         let Self::Failed { cause, .. } = self else { return exit::USAGE };
-        let (RotateError::NotBegun(cause) | RotateError::CutOff(cause) | RotateError::NotInPlace(cause)) = &**cause;
+        let (RotateError::NotBegun(cause) | RotateError::CutOff(cause) | RotateError::NotInPlace(cause)) = cause.as_ref();
         match cause {
             OpenError::Held { .. } | OpenError::Io { .. } | OpenError::Unfit { .. } | OpenError::Newer(_) => exit::HOST,
             OpenError::KeyInHome { .. } | OpenError::NotSealed { .. } => exit::USAGE,
@@ -40,13 +40,29 @@ impl KeysError {
         }
     }
 
+    /// Why it was not begun, if that is what it is.
+    fn not_begun(&self) -> Option<&journal::OpenError> {
+        match self {
+            Self::Failed { cause, .. } => match cause.as_ref() {
+                journal::RotateError::NotBegun(cause) => Some(cause),
+                journal::RotateError::CutOff(_) | journal::RotateError::NotInPlace(_) => None,
+            },
+            Self::TwoPassphrases { .. } | Self::VaultUnderOther(_) => None,
+        }
+    }
+
+    /// Who has the home, if that is why.
+    pub(super) fn holder(&self) -> Option<&home::Other> {
+        match self.not_begun()? {
+            journal::OpenError::Held { other, .. } => Some(other),
+            _ => None,
+        }
+    }
+
     /// What to do next. What was cut off says so itself.
     pub(super) fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Failed { cause, .. } => match &**cause {
-                journal::RotateError::NotBegun(cause) => rotate_advice(cause),
-                journal::RotateError::CutOff(_) | journal::RotateError::NotInPlace(_) => None,
-            },
+            Self::Failed { .. } => self.not_begun().and_then(rotate_advice),
             Self::TwoPassphrases { .. } => Some("rotate both at once: `bailiwick keys rotate journal home --passphrase-file FILE`"),
             Self::VaultUnderOther(_) => {
                 Some("first `bailiwick credentials seal passphrase`, with the new one; then say this again, with the variable as it is")
@@ -57,9 +73,8 @@ impl KeysError {
 
 /// Why a key of the home does not open, if that is what it is. That a new one can't be sealed is something else.
 pub(super) fn sealed_under(err: &CliError) -> Option<&key::UnderError> {
-    use journal::{OpenError, RotateError};
     match err {
-        CliError::Keys(KeysError::Failed { cause, .. }) if matches!(**cause, RotateError::NotBegun(OpenError::NotSealed { .. })) => None,
+        CliError::Keys(err) if matches!(err.not_begun(), Some(journal::OpenError::NotSealed { .. })) => None,
         _ => journal::sealed_of(err),
     }
 }
@@ -77,12 +92,7 @@ fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
             }
             _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays",
         }),
-        OpenError::Held { .. } => Some("wait until nothing runs, or `bailiwick stop` what does"),
-        OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
-        OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
-        OpenError::Fault(_) => Some(DAMAGED_RECORD),
-        OpenError::Copy { .. } => Some(COPY),
-        _ => None,
+        _ => of_opening(cause),
     }
 }
 

@@ -1,12 +1,14 @@
 //! `backup`: everything of the home that can't be made again, in one signed file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ::run::{Content, Step};
+use ::run::{Content, Ending, Step};
 use serde::Serialize;
 
 use crate::err::CliError;
 use crate::screen::Screen;
+use crate::signals::Signals;
 use crate::{exit, out, place, words};
 
 /// Make a backup of the home, while runs go on
@@ -49,16 +51,24 @@ struct Made {
     with_keys: bool,
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let mut signals = Signals::new()?;
     let place = place::place()?;
     let passphrase = args.passphrase_file.as_deref().map(key::read_passphrase).transpose().map_err(::run::BackupError::from)?;
+    let is_sealed = passphrase.is_some();
     let content = if args.without_keys { Content::WithoutKeys } else { Content::WithKeys };
-    let mut screen = Screen::new();
-    let taken = ::run::backup(&place, &args.file, content, passphrase.as_ref().map(|bytes| bytes.as_slice()), &mut |step| match step {
-        Step::Proved(records) => screen.quietly(&format!("proved {} records", words::count(records))),
-        Step::Copied(bytes, of) => screen.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
-    });
-    drop(screen);
+    let (file, ending, screen) = (args.file.clone(), Arc::new(Ending::default()), Screen::shared());
+    let (ended, shown) = (ending.clone(), screen.clone());
+    let asked = place.clone();
+    let work = move || {
+        let passphrase = passphrase.as_ref().map(|bytes| bytes.as_slice());
+        Ok(::run::backup(&asked, &file, content, passphrase, &ended, &mut |step| match step {
+            Step::Proved(records) => shown.quietly(&format!("proved {} records", words::count(records))),
+            Step::Copied(bytes, of) => shown.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
+        })?)
+    };
+    let taken = signals.undoing(&ending, work).await;
+    screen.clear();
     let taken = taken?;
     if args.json {
         out::json(&Made {
@@ -69,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
             files: taken.files,
             bytes: taken.bytes,
             open: taken.open,
-            sealed: passphrase.is_some(),
+            sealed: is_sealed,
             with_keys: !args.without_keys,
         })?;
         return Ok(exit::DONE);
@@ -80,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     if !taken.open.is_empty() {
         out::words(&format!("open      {} that had not ended", words::many(taken.open.len() as u64, "run", "runs")));
     }
-    match (passphrase.is_some(), args.without_keys) {
+    match (is_sealed, args.without_keys) {
         (true, _) => out::words("sealed    under the passphrase: without it, nobody opens the backup, and neither do you"),
         (false, true) => out::words("keys      not in it: keep `journal.key`, `home.key`, `keys` and `vault.key*` of the home elsewhere"),
         (false, false) => out::words("keys      in it as they lie in the home: keep the file where only you can read it"),

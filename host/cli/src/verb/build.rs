@@ -10,6 +10,7 @@ use crate::agent::{self, Holding};
 use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::screen::Screen;
+use crate::signals::Signals;
 use crate::{acceptance, exit, out, place, words};
 
 /// Build an agent's folder, or all of them, into components with their manifests
@@ -47,6 +48,8 @@ struct BuiltAgent {
 }
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
+    // First of all: a signal ends a tool that builds, too.
+    let mut signals = Signals::new()?;
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;
     let wanted: Vec<&str> = match &args.agent {
@@ -68,7 +71,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     for (name, agent) in chosen {
         let mut screen = Screen::new();
         let expected = acceptance::check_before_build(&configured, &place, name)?;
-        let holding = Holding { expected: expected.as_ref(), ..Holding::default() };
+        let holding = Holding { expected: expected.as_ref(), signals: Some(&mut signals) };
         let obtained = agent::obtain(&place, (name, agent), &trusted, &mut screen, holding).await?;
         drop(screen);
         let (digest, bytes) = (obtained.component.digest, obtained.component.size);

@@ -1,6 +1,5 @@
 //! `init`: a configuration to begin with.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use package::config;
@@ -61,11 +60,13 @@ mode = "read"
 # roots = ["certs/internal-ca.pem"]     # beside the public roots
 "#;
 
-#[expect(clippy::disallowed_methods, reason = "door: a folder that the operator named")]
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let file = args.folder.join(config::FILE_NAME);
-    let mut made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file).map_err(CliError::file("make", &file))?;
-    made.write_all(SAMPLE.as_bytes()).map_err(CliError::file("write", &file))?;
+    let mut new = home::Aside::begin(&file, home::SHARED).map_err(CliError::file("make", &file))?;
+    new.write(SAMPLE.as_bytes()).map_err(CliError::file("write", &file))?;
+    if !new.put_first().map_err(CliError::file("make", &file))? {
+        return Err(CliError::file("make", &file)(std::io::ErrorKind::AlreadyExists.into()));
+    }
     say(&file, args.json)?;
     Ok(exit::DONE)
 }

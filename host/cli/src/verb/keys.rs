@@ -7,6 +7,7 @@ use effect::record::{KeyRotated, Kind, Record, RotatedKey, VERSION};
 use journal::{Keep, Rotation};
 
 use crate::err::{CliError, KeysError};
+use crate::signals::Signals;
 use crate::{exit, out, place};
 
 /// BOUND: bytes of a public key on the record, and of a signature.
@@ -74,7 +75,8 @@ trusts a copy of the old one can verify what the new one signs. What was copied 
 A key that is sealed opens only while the file, the passphrase or the key of the kernel is at hand: for each command, and without it nothing runs. If \
 that is lost, so is the key: keep a copy of it, apart from the home.";
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let mut signals = Signals::new()?;
     let What::Rotate(rotate) = &args.what;
     let keep = rotate.keep.keep()?;
     let place = place::place()?;
@@ -87,8 +89,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let mut done = Vec::new();
     for which in &rotate.keys {
         let (key, of) = which.called();
-        let rotated = journal::rotate(&place.home, Some(&place.state), (key, &keep), place::journal_options(), record);
-        let rotated = rotated.map_err(|cause| KeysError::Failed { of, done: done.clone(), cause: Box::new(cause) })?;
+        let (asked, keep) = (place.clone(), keep.clone());
+        let work = move || Ok(journal::rotate(&asked.home, Some(&asked.state), (key, &keep), place::journal_options(), record));
+        let rotated =
+            signals.finishing(work).await?.map_err(|cause| KeysError::Failed { of, done: done.clone(), cause: Box::new(cause) })?;
         out::words(&format!("was  {}", rotated.was));
         out::words(&format!("now  {}", rotated.now));
         done.push(of);

@@ -1,15 +1,21 @@
 //! `prune`: takes the beginning of the record away by rules, into an archive or for good, and forgets what old runs have sealed.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::run::{Holder, Place, PruneOrder, PrunePayloads, PruneRecord};
+use ::run::{Holder, Place, PruneOrder, PrunePayloads, PruneRecord, RunError};
 use gate::{Course, Keeper, Rules, Verdict};
+use journal::PruneError;
 use package::settings::{Settings, Size, Span};
 use serde::Serialize;
 
 use crate::err::CliError;
-use crate::screen::Screen;
-use crate::{exit, log, out, place, words};
+use crate::screen::{Screen, SharedScreen};
+use crate::signals::Signals;
+use crate::{exit, leave, log, out, place, words};
 
 /// Take the beginning of the record away, by age and size
 #[derive(Debug, clap::Args)]
@@ -103,25 +109,40 @@ impl Whole {
     }
 }
 
+/// What the rules say of the record as it is now.
+struct Read {
+    size: u64,
+    verdict: Verdict,
+    payloads: Option<PrunePayloads>,
+}
+
+impl Read {
+    fn of(place: &Place, rules: &Rules, payloads_before_ms: Option<u64>, screen: &SharedScreen) -> Result<Self, CliError> {
+        let reader = log::reader(place)?;
+        let course = Course::read(&reader, &mut |records| screen.quietly(&format!("read {} records", words::count(records))))?;
+        // What is damaged is mended first: nothing of it may go meanwhile.
+        if !log::damage().is_empty() {
+            return Err(CliError::PruneDamaged);
+        }
+        let payloads = match payloads_before_ms {
+            Some(before_ms) => {
+                let keyed = reader.keyed_runs()?;
+                let runs = course.ended_before(before_ms).filter(|run| keyed.contains(run)).collect();
+                Some(PrunePayloads { before_ms, runs }).filter(|payloads: &PrunePayloads| !payloads.runs.is_empty())
+            }
+            None => None,
+        };
+        Ok(Self { size: course.size(), verdict: course.judge(rules), payloads })
+    }
+}
+
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let mut signals = Signals::new()?;
     let place = place::place()?;
     let whole = Whole::of(args, &place)?;
-    let reader = log::reader(&place)?;
-    let mut screen = Screen::new();
-    let course = Course::read(&reader, &mut |records| screen.quietly(&format!("read {} records", words::count(records))))?;
-    // What is damaged is mended first: nothing of it may go meanwhile.
-    if !log::damage().is_empty() {
-        return Err(CliError::PruneDamaged);
-    }
-    let verdict = course.judge(&whole.rules);
-    let payloads = match whole.payloads_before_ms {
-        Some(before_ms) => {
-            let keyed = reader.keyed_runs()?;
-            let runs = course.ended_before(before_ms).filter(|run| keyed.contains(run)).collect();
-            Some(PrunePayloads { before_ms, runs }).filter(|payloads: &PrunePayloads| !payloads.runs.is_empty())
-        }
-        None => None,
-    };
+    let screen = Screen::shared();
+    let (asked, rules, before_ms, shown) = (place.clone(), whole.rules.clone(), whole.payloads_before_ms, screen.clone());
+    let Read { size, verdict, payloads } = signals.reading(move || Read::of(&asked, &rules, before_ms, &shown)).await?;
     if !verdict.gone.is_empty() && whole.to.is_none() && !whole.drop {
         return Err(CliError::PruneWhere);
     }
@@ -135,8 +156,10 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         kept: verdict.keeper.as_ref().map(keeper),
     };
     if args.yes && (!verdict.gone.is_empty() || payloads.is_some()) {
-        take(&place, PruneOrder { read: course.size(), record: record(&verdict, &whole), payloads }, screen).await?;
+        let order = PruneOrder { read: size, record: record(&verdict, &whole), payloads };
+        take(&place, order, &screen, &mut signals).await?;
     }
+    screen.clear();
     if args.json {
         out::json(&told)?
     } else {
@@ -155,12 +178,39 @@ fn record(verdict: &Verdict, whole: &Whole) -> Option<PruneRecord> {
     Some(PruneRecord { until: last.segment.saturating_add(1), to: whole.to.clone(), from_ms: first.from_ms, to_ms: last.to_ms })
 }
 
-async fn take(place: &Place, order: PruneOrder, mut screen: Screen) -> Result<(), CliError> {
-    let holder = Holder::find(place, &place::house_options()).await?;
-    let done = holder.prune(order, move |what, segment| screen.quietly(&format!("{what} segment {segment}"))).await;
-    let left = holder.leave().await;
+/// A signal ends it as long as nothing was taken away.
+async fn take(place: &Place, order: PruneOrder, screen: &SharedScreen, signals: &mut Signals) -> Result<(), CliError> {
+    let holder = signals.or(Holder::find(place, &place::house_options())).await?;
+    let (is_ended, shown) = (Arc::new(AtomicBool::new(false)), screen.clone());
+    let asked = is_ended.clone();
+    let progress = move |what: &str, segment: u32| {
+        shown.quietly(&format!("{what} segment {segment}"));
+        if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let done = {
+        let mut done = pin!(holder.prune(order, progress));
+        tokio::select! {
+            biased;
+            done = &mut done => done.map_err(CliError::from),
+            means = signals.next() => match &holder {
+                Holder::There(_) => {
+                    out::words("the process that holds the home goes on with it: `bailiwick audit show --kind pruned`");
+                    return Err(CliError::EndedWaiting { means });
+                }
+                Holder::Here(..) => {
+                    is_ended.store(true, Ordering::Relaxed);
+                    match signals.or(done).await {
+                        Err(CliError::Run(RunError::Prune(err))) if matches!(*err, PruneError::Ended) => Err(CliError::NotPruned { means }),
+                        done => done,
+                    }
+                }
+            },
+        }
+    };
+    screen.clear();
+    let left = leave::leave(holder, signals).await;
     done?;
-    Ok(left?)
+    left
 }
 
 fn print(told: &Told, whole: &Whole) -> Result<(), CliError> {

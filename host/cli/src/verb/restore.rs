@@ -1,12 +1,14 @@
 //! `restore`: puts a backup into an empty home.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ::run::{Restored, Signer};
+use ::run::{Ending, Restored, Signer};
 use serde::Serialize;
 
 use super::audit::public_key;
 use crate::err::CliError;
+use crate::signals::Signals;
 use crate::{exit, out, place, words};
 
 /// Put a backup back, into an empty home
@@ -50,11 +52,19 @@ struct Done {
     remembered: Option<u64>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
-    let place = place::place()?;
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let mut signals = Signals::new()?;
+    let place = place::to_restore()?;
     let key = args.key.as_deref().map(public_key).transpose()?;
     let passphrase = args.passphrase_file.as_deref().map(key::read_passphrase).transpose().map_err(::run::BackupError::from)?;
-    let done = ::run::restore(&place, &args.file, key.as_ref(), passphrase.as_ref().map(|bytes| bytes.as_slice()))?;
+    let (file, ending) = (args.file.clone(), Arc::new(Ending::default()));
+    let ended = ending.clone();
+    let asked = place.clone();
+    let work = move || {
+        let passphrase = passphrase.as_ref().map(|bytes| bytes.as_slice());
+        Ok(::run::restore(&asked, &file, key.as_ref(), passphrase, &ended)?)
+    };
+    let done = signals.undoing(&ending, work).await?;
     if args.json {
         out::json(&Done {
             log: done.log,

@@ -90,7 +90,8 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let Proof { trusted, to_record } = configured.proof_with(&place, word, &[&args.agent], components)?;
     let first = First { ready, to_record };
     let job = Job { agent, args: &args, configured: &configured, place: &place, trusted: &trusted };
-    if args.watch { watch::watch(&job, first).await } else { job.once(None, first).await }
+    let mut signals = Signals::new()?;
+    if args.watch { watch::watch(&job, &mut signals, first).await } else { job.once(&mut signals, first).await }
 }
 
 /// What only the first of several runs needs.
@@ -112,9 +113,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Builds, runs and reports. Returns the exit code. Without `signals`, a signal ends the program while it builds, and later the run.
-    /// What was decided on the command line is on the record before anything of the agent is built or run.
-    async fn once(&self, mut signals: Option<&mut Signals>, First { ready, mut to_record }: First) -> Result<u8, CliError> {
+    /// Builds, runs and reports. Returns the exit code. A signal ends the build, and later the run. What was decided on the command line is on the record before anything of the agent is built or run.
+    async fn once(&self, signals: &mut Signals, First { ready, mut to_record }: First) -> Result<u8, CliError> {
         let name = &self.args.agent;
         agent::admit_early(name, self.agent)?;
         let expected = acceptance::check_before_build(self.configured, self.place, name)?;
@@ -124,17 +124,12 @@ impl Job<'_> {
             record(self.place, said).await?;
         }
         let mut screen = Screen::new();
-        let holding = Holding { expected: expected.as_ref(), signals: signals.as_deref_mut() };
+        let holding = Holding { expected: expected.as_ref(), signals: Some(&mut *signals) };
         let obtained = match ready {
             Some(ready) => ready,
             None => agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?,
         };
         drop(screen);
-        let mut own = None;
-        let signals = match signals {
-            Some(signals) => signals,
-            None => own.insert(Signals::new()?),
-        };
         if let Some(means) = signals.pending() {
             return Err(CliError::EndedEarly { means });
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::kit::{bodies, check, copy, open_with, put, run, sample, segment, small};
-use crate::{Looked, OpenError, accept_rollback, log_run, look, state_path};
+use crate::{Looked, OpenError, accept_rollback, check_unmade, log_run, look, state_path};
 
 struct Homes {
     home: PathBuf,
@@ -184,10 +184,28 @@ fn what_was_remembered_of_the_log_that_a_home_had_is_missed_when_it_is_gone() {
     assert!(matches!(refused, OpenError::StateUnreadable { .. }), "{refused}");
     accept_rollback(&homes.home, Some(&homes.state), small(), |_| b"accepted".to_vec()).unwrap();
     assert!(open_with(&homes.home, Some(&homes.state), small()).is_ok());
-    // Without any second state there is nothing that could be missed.
-    let homes = self::homes();
-    fs::remove_dir_all(&homes.state).unwrap();
-    assert!(open_with(&homes.home, Some(&homes.state), small()).is_ok());
+}
+
+#[test]
+fn second_state_that_is_gone_altogether_is_missed_where_the_home_was_used_before() {
+    for is_made_anew in [false, true] {
+        let homes = homes();
+        fs::remove_dir_all(&homes.state).unwrap();
+        if is_made_anew {
+            home::make_folder(&homes.state).unwrap();
+        }
+        let refused = homes.refused();
+        assert!(matches!(refused, OpenError::StateUnreadable { .. }), "{refused}");
+        assert!(look(&homes.home, Some(&homes.state)).is_err() && check_unmade(&homes.home, &homes.state).is_err() != is_made_anew);
+        // The control: elsewhere there is nothing that could be missed, and neither is there for a home that does not know where it was.
+        let elsewhere = homes.home.with_file_name("elsewhere");
+        fs::rename(&homes.home, &elsewhere).unwrap();
+        assert!(open_with(&elsewhere, Some(&homes.state), small()).is_ok());
+        let homes = self::homes();
+        fs::remove_dir_all(&homes.state).unwrap();
+        fs::remove_file(homes.home.join("used")).unwrap();
+        assert!(open_with(&homes.home, Some(&homes.state), small()).is_ok());
+    }
 }
 
 #[test]

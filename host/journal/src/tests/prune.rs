@@ -1,6 +1,7 @@
 //! Taking the beginning of a log away: what is left verifies, what was archived verifies with it, and no crash loses anything.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ fn long(home: &Path, state: Option<&Path>) -> Journal {
 
 fn pruned(journal: &Journal, until: u32, to: Option<&Path>) -> Result<crate::Pruned, PruneError> {
     let pruning = Pruning { until, to: to.map(Path::to_owned) };
-    journal.prune(&pruning, |pruned| format!("pruned {}", pruned.size).into_bytes(), &mut |_, _| {})
+    journal.prune(&pruning, |pruned| format!("pruned {}", pruned.size).into_bytes(), &mut |_, _| ControlFlow::Continue(()))
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn whatever_fails_on_the_way_the_log_is_whole_and_nothing_is_lost_that_is_not_ar
             let disk = Failing::new(at, how);
             let (journal, _) = open(&home);
             let pruning = Pruning { until: 3, to: Some(to.clone()) };
-            let done = journal.prune_on(&*disk, &pruning, |_| b"pruned".to_vec(), &mut |_, _| {});
+            let done = journal.prune_on(&*disk, &pruning, |_| b"pruned".to_vec(), &mut |_, _| ControlFlow::Continue(()));
             drop(journal);
             // The next opening puts right what is left over, and the log is whole, alone or with the archive.
             let (journal, opened) = open_on(Arc::new(super::kit::Hasty), &home, None, small()).unwrap();
@@ -239,4 +240,24 @@ fn keys_of_many_runs_are_forgotten_in_one_pass_and_open_runs_keep_theirs() {
     let opens: Vec<bool> = reader.records().map(Result::unwrap).filter(|it| it.seq == 1).map(|it| reader.payload(&it, 0).is_ok()).collect();
     assert_eq!(opens, [false, true, false, true]);
     assert_eq!(reader.keyed_runs().unwrap(), [run(2), run(4)].into_iter().collect());
+}
+
+#[test]
+fn it_is_ended_by_whoever_hears_of_it_as_long_as_nothing_was_taken_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, to) = (dir.path().join("home"), dir.path().join("to"));
+    let journal = long(&home, None);
+    let size = journal.size();
+    for what in ["verified", "archived"] {
+        let pruning = Pruning { until: 3, to: Some(to.clone()) };
+        let mut hears = |said: &str, _: u32| if said == what { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let done = journal.prune(&pruning, |_| b"pruned".to_vec(), &mut hears);
+        assert!(matches!(done, Err(PruneError::Ended)), "{what}: {done:?}");
+        assert_eq!((journal.size(), segment(&home, 1).exists(), to.exists()), (size, true, what == "archived"), "{what}");
+    }
+    let left: Vec<_> = fs::read_dir(to.join("journal")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["00000001.seg"], "whole, and no part of another");
+    let pruned = pruned(&journal, 3, Some(&to)).unwrap();
+    assert_eq!((pruned.first, pruned.until, segment(&home, 1).exists()), (1, 3, false), "it is said again, and done");
+    journal.close().unwrap();
 }

@@ -78,7 +78,7 @@ impl<W: Write> Entries<W> {
     ///
     /// # Errors
     /// What the system says; or that nobody could put the file back, as it has such a name or there are too many.
-    pub(super) fn put(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut dyn FnMut(u64)) -> io::Result<()> {
+    pub(super) fn put(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut Moved<'_>) -> io::Result<()> {
         if !is_name(name) || !is_kept(name) {
             return Err(io::Error::new(io::ErrorKind::InvalidFilename, "a backup can't have a file of this name"));
         }
@@ -107,8 +107,11 @@ impl<W: Write> Entries<W> {
     }
 }
 
+/// Hears of so many bytes that were copied, and says whether that goes on.
+pub(super) type Moved<'a> = dyn FnMut(u64) -> io::Result<()> + 'a;
+
 /// Copies exactly so many bytes, and gives their digest.
-pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &mut dyn FnMut(u64)) -> io::Result<Digest> {
+pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &mut Moved<'_>) -> io::Result<Digest> {
     let (mut sum, mut piece, mut left) = (Sha256::new(), vec![0; 256 << 10], bytes);
     while left > 0 {
         let wanted = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -122,7 +125,7 @@ pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &
         sum.update(read);
         to.write_all(read)?;
         left -= read.len() as u64;
-        moved(read.len() as u64);
+        moved(read.len() as u64)?;
     }
     Ok(Digest::from_bytes(sum.finalize().into()))
 }
@@ -148,8 +151,8 @@ pub(super) struct Said {
 pub(super) type Place<'a> = dyn FnMut(&str, u64) -> io::Result<Box<dyn Write>> + 'a;
 
 /// Goes through a backup. `each` is given the name and length of every file, and says where its bytes go. Whether the files are those of the manifest
-/// is checked; whether the manifest is signed is not.
-pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, done: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<Said> {
+/// is checked; whether the manifest is signed is not. `go_on` is asked often whether this goes on.
+pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, go_on: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Said> {
     let mut filed: Vec<Filed> = Vec::new();
     let mut names = std::collections::HashSet::new();
     loop {
@@ -173,11 +176,11 @@ pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, done: &mut d
             return Err(invalid("it has a file twice"));
         }
         let bytes = u64::from_le_bytes(array(from)?);
+        go_on()?;
         let mut to = each(&name, bytes)?;
-        let sha256 = copy(from, bytes, &mut *to, &mut |_| {})?;
+        let sha256 = copy(from, bytes, &mut *to, &mut |_| go_on())?;
         to.flush()?;
         drop(to);
-        done(&name)?;
         filed.push(Filed { name, bytes, sha256 });
     }
     let length = u32::from_le_bytes(array(from)?);
@@ -230,10 +233,10 @@ mod tests {
                 Ok(Box::new(io::sink()))
             };
             let bytes = of(name);
-            assert!(read(&mut In::Plain(bytes.as_slice()), &mut each, &mut |_| Ok(())).is_err(), "it has no manifest");
+            assert!(read(&mut In::Plain(bytes.as_slice()), &mut each, &mut || Ok(())).is_err(), "it has no manifest");
             assert_eq!(taken == [name], is_taken, "{name}");
             let mut entries = Entries::new(Out::Plain(Vec::new()));
-            assert_eq!(entries.put(name, 1, &mut b"x".as_slice(), &mut |_| {}).is_ok(), is_taken, "nobody could put it back: {name}");
+            assert_eq!(entries.put(name, 1, &mut b"x".as_slice(), &mut |_| Ok(())).is_ok(), is_taken, "nobody could put it back: {name}");
         }
     }
 

@@ -5,8 +5,19 @@ use super::mark::MARK;
 /// Names in a home that are derived, compiled or only of use to processes.
 ///
 /// SECURITY: notes of changes (`changes`) are not in a backup. They say what files will hold, and the next opening writes that.
-const NOT_KEPT: &[&str] =
-    &["build", "cache", "cache.key", "changes", "host.sock", "journal.damaged", "journal.index", "journal.touched", "lock"];
+const NOT_KEPT: &[&str] = &[
+    "build",
+    "cache",
+    "cache.key",
+    "changes",
+    "host.sock",
+    "journal.damaged",
+    "journal.index",
+    "journal.touched",
+    "lock",
+    "lost+found",
+    "used",
+];
 /// Folders of which a backup has some files, put in at a moment of their own.
 const KEPT_IN_PART: &[&str] = &["components", "journal"];
 
@@ -43,7 +54,19 @@ mod tests {
 
     #[test]
     fn what_is_derived_or_half_written_is_left_out_and_what_is_not_known_is_kept() {
-        for name in ["lock", "trust.lock", "journal.index", "journal.touched", "cache.key", "cache", "journal", "host.sock", "restored"] {
+        for name in [
+            "lock",
+            "trust.lock",
+            "journal.index",
+            "journal.touched",
+            "cache.key",
+            "cache",
+            "journal",
+            "host.sock",
+            "restored",
+            "used",
+            "lost+found",
+        ] {
             assert!(is_left_out(name) && !is_kept(name), "{name}");
         }
         for name in

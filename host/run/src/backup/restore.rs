@@ -1,12 +1,11 @@
 //! Puts a backup into an empty home: whole, or not at all.
 //!
 //! The backup is read twice. The first time, its seal, its signature and every digest are checked, and nothing is written. The second time, it is
-//! unpacked into a folder beside the home, its record is proved there, and that folder takes the home's place in one step.
+//! unpacked into a folder of its own, its record is proved there, and that folder takes the home's place (`unpacking.rs`).
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use broker::SystemClock;
@@ -17,18 +16,17 @@ use journal::{OpenError, PublicKey};
 
 use super::Manifest;
 use super::container::{Said, Seal, Untitled, read, title};
+use super::ending::{Ending, Stage};
 use super::err::BackupError;
 use super::mark::{MARK, Mark, beside};
 use super::stream::In;
-use super::{CONTEXT, FORM};
+use super::take::failed;
+use super::unpacking::{Unpacking, empty};
+use super::{CONTEXT, FORM, Filed};
 use crate::forms::FORMS;
 use crate::house::Place;
 use crate::principal::own_principal;
 
-/// What the name of the folder ends with in which a home is unpacked.
-const UNPACKING: &str = ".restoring";
-/// The file in such a folder that says that a restore has made it. No backup has a file of this name, and the next run sweeps it ([`home::sweep`]).
-const BEGUN: &str = "restored.0.0.new";
 /// BOUND: bytes of the public keys in a backup.
 const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 
@@ -64,16 +62,17 @@ pub struct Restored {
     pub remembered: Option<u64>,
 }
 
-fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
-    let path = path.to_owned();
-    move |cause| BackupError::File { verb, cause: home::told(&path, cause), path }
-}
-
-/// Puts a backup into a home that is empty or not there. `key` is the public key of whoever is to have made it.
+/// Puts a backup into a home that is empty or not there. `key` is the public key of whoever is to have made it. `ending` ends it.
 ///
 /// # Errors
 /// See [`BackupError`]. Then the home is as it was.
-pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: Option<&[u8]>) -> Result<Restored, BackupError> {
+pub fn restore(
+    place: &Place,
+    file: &Path,
+    key: Option<&PublicKey>,
+    passphrase: Option<&[u8]>,
+    ending: &Ending,
+) -> Result<Restored, BackupError> {
     empty(&place.home)?;
     let source = Source { file, passphrase };
     let (said, in_backup) = source.look()?;
@@ -90,11 +89,19 @@ pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: 
     if said.manifest.v > FORM {
         return Err(BackupError::Newer(file.to_owned()));
     }
+    let stage = |stage| ending.enter(stage).map_err(failed("go on with", file));
+    stage(Stage::Making)?;
     let mut aside = Unpacking::begin(&place.home)?;
-    unpack(&source, &said, &aside.folder, &key)?;
+    unpack(&source, &said, &aside.folder, ending)?;
+    // Nothing is written meanwhile, and it may take long.
+    stage(Stage::Made(aside.folder.clone()))?;
+    prove(&source, &said, &aside.folder, &key)?;
+    stage(Stage::Making)?;
+    finish(&said, &aside.folder)?;
+    stage(Stage::Putting)?;
     let log = key.log();
     put_on_record(place, &aside.folder, &said, &log.to_string())?;
-    aside.put(&place.home)?;
+    aside.put()?;
     let manifest = said.manifest;
     Ok(Restored {
         remembered: journal::remembered(&journal::state_path(&place.state, log)).ok().flatten().map(|known| known.size),
@@ -107,92 +114,6 @@ pub fn restore(place: &Place, file: &Path, key: Option<&PublicKey>, passphrase: 
         with_keys: manifest.with_keys,
         signer,
     })
-}
-
-/// A home that is not there, or has nothing in it.
-fn empty(home: &Path) -> Result<(), BackupError> {
-    match home::list(home) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        names if names.as_ref().is_ok_and(|names| !names.is_empty()) => Err(BackupError::NotEmpty(home.to_owned())),
-        names => names.map(drop).map_err(failed("look at", home)),
-    }
-}
-
-/// The folder in which a home is unpacked, beside the place where it will be. Locked by its maker, as a file in the making is ([`home::Aside`]), and
-/// removed if it was not put in place.
-struct Unpacking {
-    folder: PathBuf,
-    _lock: File,
-    is_put: bool,
-}
-
-impl Unpacking {
-    /// Makes the folder. What a process that was killed has left there is taken away.
-    fn begin(home: &Path) -> Result<Self, BackupError> {
-        let mut name = home.file_name().unwrap_or_default().to_owned();
-        name.push(UNPACKING);
-        let folder = home.with_file_name(name);
-        let busy = || BackupError::Busy(home.to_owned());
-        if fs::symlink_metadata(&folder).is_ok() {
-            // SECURITY: only what a restore has begun is removed, and nothing else that has such a name.
-            if fs::symlink_metadata(folder.join(BEGUN)).is_err() {
-                return Err(BackupError::NotEmpty(folder));
-            }
-            let left = lock_folder(&folder).map_err(failed("lock", &folder))?.ok_or_else(busy)?;
-            fs::remove_dir_all(&folder).map_err(failed("remove", &folder))?;
-            drop(left);
-        }
-        make_new(&folder).map_err(|cause| match cause.kind() {
-            io::ErrorKind::AlreadyExists => busy(),
-            _ => failed("make", &folder)(cause),
-        })?;
-        let lock = lock_folder(&folder).map_err(failed("lock", &folder))?.ok_or_else(busy)?;
-        home::create_new(&folder.join(BEGUN)).map_err(failed("write", &folder))?;
-        Ok(Self { folder, _lock: lock, is_put: false })
-    }
-
-    /// It takes the place of the home, which is empty or not there.
-    #[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
-    fn put(&mut self, home: &Path) -> Result<(), BackupError> {
-        // The system replaces an empty folder, and no other.
-        fs::rename(&self.folder, home).map_err(|cause| match cause.kind() {
-            io::ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty(home.to_owned()),
-            _ => failed("name", home)(cause),
-        })?;
-        self.is_put = true;
-        // Only now: a restore that is killed before leaves a folder that the next one may remove. If it stays, the next run sweeps it.
-        let _ = fs::remove_file(home.join(BEGUN));
-        home::sync_name(home).map_err(failed("sync", home))
-    }
-}
-
-impl Drop for Unpacking {
-    fn drop(&mut self) {
-        if !self.is_put {
-            // That it can't be removed either changes nothing: the next restore removes it.
-            let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
-fn make_new(folder: &Path) -> io::Result<()> {
-    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty() && !above.exists()) {
-        home::make_folder(above)?;
-    }
-    fs::DirBuilder::new().mode(0o700).create(folder)
-}
-
-/// Locks a folder until what is returned is dropped. `None` if another process has locked it, or it is another folder by now.
-fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
-    let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
-    let open = File::from(rustix::fs::open(folder, flags, rustix::fs::Mode::empty())?);
-    match rustix::fs::flock(&open, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-        locked => locked?,
-    }
-    let (there, own) = (fs::symlink_metadata(folder), open.metadata()?);
-    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())).then_some(open))
 }
 
 /// The file of a backup, and what opens it.
@@ -238,7 +159,7 @@ impl Source<'_> {
             let is_public = name == "journal.pub" && bytes <= PUBLIC_BYTES_MAX;
             Ok(if is_public { Box::new(public.clone()) } else { Box::new(io::sink()) })
         };
-        let said = read(&mut self.open()?, &mut each, &mut |_| Ok(())).map_err(|cause| self.unread(cause))?;
+        let said = read(&mut self.open()?, &mut each, &mut || Ok(())).map_err(|cause| self.unread(cause))?;
         let text = String::from_utf8_lossy(&public.0.borrow()).into_owned();
         Ok((said, text.parse().ok()))
     }
@@ -272,33 +193,39 @@ impl Write for Synced {
     }
 }
 
-/// Unpacks a backup that was looked at, and proves its record where it lies now.
-fn unpack(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
-    let mut folders = BTreeMap::from([(aside.to_owned(), ())]);
+/// Unpacks a backup that was looked at.
+fn unpack(source: &Source<'_>, said: &Said, aside: &Path, ending: &Ending) -> Result<(), BackupError> {
     let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
         let path = aside.join(name);
-        let folder = path.parent().unwrap_or(aside);
-        home::make_folder(folder)?;
-        folders.insert(folder.to_owned(), ());
+        home::make_folder(path.parent().unwrap_or(aside))?;
         Ok(Box::new(Synced(home::create_new(&path)?)))
     };
-    let again = read(&mut source.open()?, &mut each, &mut |_| Ok(())).map_err(|cause| match cause.kind() {
+    let again = read(&mut source.open()?, &mut each, &mut || ending.check()).map_err(|cause| match cause.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => source.unread(cause),
         _ => failed("unpack into", aside)(cause),
     })?;
     // Somebody may have exchanged the file since it was looked at.
-    if again.bytes != said.bytes {
-        return Err(source.broken("it was changed while it was read"));
-    }
+    if again.bytes == said.bytes { Ok(()) } else { Err(source.broken("it was changed while it was read")) }
+}
+
+/// Proves the record where it lies now.
+fn prove(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
     home::form(aside, &FORMS).map_err(BackupError::Form)?;
     let report = journal::verify(aside, Some(key), None, &mut |_| {});
     if let Some(fault) = report.fault {
         return Err(BackupError::Damaged(fault));
     }
-    if (report.size, report.root) != (said.manifest.size, said.manifest.root) {
-        return Err(source.broken("its record is not the one that its manifest names"));
-    }
-    folders.into_keys().rev().try_for_each(|folder| home::sync_folder(&folder).map_err(failed("sync", &folder)))
+    let is_named = (report.size, report.root) == (said.manifest.size, said.manifest.root);
+    if is_named { Ok(()) } else { Err(source.broken("its record is not the one that its manifest names")) }
+}
+
+/// All of it is on the disk when this returns.
+fn finish(said: &Said, aside: &Path) -> Result<(), BackupError> {
+    let above = |filed: &Filed| {
+        aside.join(&filed.name).ancestors().skip(1).take_while(|path| *path != aside).map(Path::to_owned).collect::<Vec<_>>()
+    };
+    let folders: BTreeSet<PathBuf> = said.manifest.files.iter().flat_map(above).chain([aside.to_owned()]).collect();
+    folders.into_iter().rev().try_for_each(|folder| home::sync_folder(&folder).map_err(failed("sync", &folder)))
 }
 
 /// Puts it on the record of the unpacked home that it came from a backup: from then on, runs that were open in it need a word before they go

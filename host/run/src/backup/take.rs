@@ -15,7 +15,8 @@ use home::{Access, Aside, is_unfinished};
 use journal::{Leaf, PublicKey};
 use zeroize::Zeroizing;
 
-use super::container::{Entries, Seal, put_title};
+use super::container::{Entries, Moved, Seal, put_title};
+use super::ending::{Ending, Stage};
 use super::err::BackupError;
 use super::names::{has_keys, is_left_out, is_of_vault};
 use super::stream::Out;
@@ -60,7 +61,7 @@ pub enum Step {
     Copied(u64, u64),
 }
 
-fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
     move |cause| BackupError::File { verb, cause: home::told(&path, cause), path }
 }
@@ -80,7 +81,7 @@ struct Proved {
     key: PublicKey,
 }
 
-/// Makes a backup of a home in a new file, which is signed with the key of its record. Runs may go on meanwhile.
+/// Makes a backup of a home in a new file, which is signed with the key of its record. Runs may go on meanwhile. `ending` ends it.
 ///
 /// # Errors
 /// See [`BackupError`]. Then there is no such file.
@@ -89,13 +90,19 @@ pub fn backup(
     file: &Path,
     content: Content,
     passphrase: Option<&[u8]>,
+    ending: &Ending,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Taken, BackupError> {
     let at = now_ms();
     let file = &outside(&place.home, file)?;
+    let stage = |stage| ending.enter(stage).map_err(failed("go on with", file));
     let proved = prove(place, tell)?;
+    stage(Stage::Making)?;
     let new = Aside::begin(file, home::PRIVATE).map_err(failed("make", file))?;
+    stage(Stage::Made(new.path().to_owned()))?;
     let taken = write(place, &new, content, passphrase, (&proved, at), tell)?;
+    new.file().sync_all().map_err(failed("sync", new.path()))?;
+    stage(Stage::Putting)?;
     match new.put_first().map_err(failed("name", file))? {
         true => Ok(taken),
         false => Err(BackupError::Exists(file.to_owned())),
@@ -218,7 +225,7 @@ struct Put<'a, W: io::Write> {
 }
 
 impl<W: io::Write> Put<'_, W> {
-    fn one(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut dyn FnMut(u64)) -> Result<(), BackupError> {
+    fn one(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut Moved<'_>) -> Result<(), BackupError> {
         let path = self.home.join(name);
         self.entries.put(name, bytes, from, moved).map_err(failed("copy", &path))
     }
@@ -231,7 +238,7 @@ impl<W: io::Write> Put<'_, W> {
             file => file.map_err(failed("open", &path))?,
         };
         let bytes = file.metadata().map_err(failed("look at", &path))?.len();
-        self.one(name, bytes, &mut file, &mut |_| {})
+        self.one(name, bytes, &mut file, &mut |_| Ok(()))
     }
 
     /// The record up to where it was proved.
@@ -256,6 +263,7 @@ impl<W: io::Write> Put<'_, W> {
             self.one(&name, bytes, &mut file, &mut |moved| {
                 copied += moved;
                 tell(Step::Copied(copied, total));
+                Ok(())
             })?;
         }
         Ok(())
@@ -269,7 +277,7 @@ impl<W: io::Write> Put<'_, W> {
         let vault = self.vault()?;
         for (name, bytes) in &vault {
             if self.content == Content::WithKeys || !has_keys(name) {
-                self.one(name, bytes.len() as u64, &mut bytes.as_slice(), &mut |_| {})?;
+                self.one(name, bytes.len() as u64, &mut bytes.as_slice(), &mut |_| Ok(()))?;
             }
         }
         self.folder("", 0)?;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
@@ -183,7 +184,7 @@ async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
             Ok(()) => Answer::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Prune { order } => match house.prune(*order, by, |_, _| {}).await {
+        Wish::Prune { order } => match house.prune(*order, by, |_, _| ControlFlow::Continue(())).await {
             Ok(done) => Answer::Pruned { done },
             Err(err) => failed(&err),
         },

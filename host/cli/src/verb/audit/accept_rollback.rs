@@ -5,6 +5,7 @@ use effect::{Digest, SafeText};
 use serde::Serialize;
 
 use crate::err::CliError;
+use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
 
 /// Take the record as it is, though more of it, or another one, is known: after restoring a backup
@@ -69,12 +70,16 @@ fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let mut signals = Signals::new()?;
     let place = place::place()?;
     // A home without a log has nothing to be accepted. All other errors are what this verb is for.
     if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
         return Err(err);
     }
-    let accepted = journal::accept_rollback(&place.home, Some(&place.state), place::journal_options(), record).map_err(CliError::Accept)?;
+    let asked = place.clone();
+    let work =
+        move || journal::accept_rollback(&asked.home, Some(&asked.state), place::journal_options(), record).map_err(CliError::Accept);
+    let accepted = signals.finishing(work).await?;
     log::forget_damage();
     // The record says now that runs which were open wait for a word.
     ::run::unmark(&place)?;

@@ -46,8 +46,8 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         Verb::Show(args) => show::run(args),
         Verb::Touched(args) => touched::run(args),
         Verb::Diff(args) => diff::run(args),
-        Verb::Verify(args) => verify::run(args),
+        Verb::Verify(args) => verify::run(args).await,
         Verb::AcceptRollback(args) => accept_rollback::run(args).await,
-        Verb::Reanchor(args) => reanchor::run(args),
+        Verb::Reanchor(args) => reanchor::run(args).await,
     }
 }

@@ -6,6 +6,7 @@ use journal::{Entry, log_run};
 use serde::Serialize;
 
 use crate::err::CliError;
+use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
 
 /// BOUND: bytes of the reason on the record.
@@ -56,14 +57,19 @@ impl From<journal::Remembered> for Head {
     }
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let mut signals = Signals::new()?;
     let place = place::place()?;
     // A home without a log has nothing that could be damaged. All other errors are what this verb is for.
     if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
         return Err(err);
     }
-    let done = journal::reanchor(&place.home, Some(&place.state), place::journal_options(), |done| entries(done, &args.reason))
-        .map_err(CliError::Accept)?;
+    let (asked, reason) = (place.clone(), args.reason.clone());
+    let work = move || {
+        let record = |done: &journal::Reanchored| entries(done, &reason);
+        journal::reanchor(&asked.home, Some(&asked.state), place::journal_options(), record).map_err(CliError::Accept)
+    };
+    let done = signals.finishing(work).await?;
     log::forget_damage();
     let done = Done {
         what: done.what,

@@ -15,7 +15,8 @@ use super::run_keys::Keys;
 use crate::agent::read_bounded;
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, STATE_LOST};
-use crate::screen::Screen;
+use crate::screen::{Screen, SharedScreen};
+use crate::signals::Signals;
 use crate::{exit, out, place, words};
 
 /// After so many records a person is told how far it is.
@@ -24,7 +25,7 @@ const TOLD_EACH: u64 = 65_536;
 const KEY_BYTES_MAX: u64 = 64 << 10;
 
 /// Prove that the record is whole and in order
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A home or a copy of one; without it, this one with what is remembered of it
@@ -158,7 +159,15 @@ struct Order {
     what: String,
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
+pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
+    let (mut signals, screen) = (Signals::new()?, Screen::shared());
+    let (args, shown) = (args.clone(), screen.clone());
+    let verified = signals.reading(move || verified(&args, &shown)).await;
+    screen.clear();
+    verified
+}
+
+fn verified(args: &Args, screen: &SharedScreen) -> Result<u8, CliError> {
     let key = args.key.as_deref().map(public_key).transpose()?;
     let place = if args.folder.is_none() { Some(place::place()?) } else { None };
     let folder = match (&args.folder, &place) {
@@ -178,7 +187,6 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let cut = cut_runs(args.with.as_deref().unwrap_or(&folder), key.as_ref());
     let (mut reanchored, mut cuts, mut end_was_lost, mut forgotten) = (Vec::new(), Vec::new(), false, 0);
     let mut unread = Unread::of(&folder);
-    let mut screen = Screen::new();
     let mut each = |leaf: &Leaf<'_>| {
         if leaf.at.index > 0 && leaf.at.index.is_multiple_of(TOLD_EACH) {
             screen.quietly(&format!("verifying: {} so far", words::many(leaf.at.index, "record", "records")));
@@ -210,7 +218,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         }
         _ => journal::verify_with((&folder, args.with.as_deref()), key.as_ref(), args.state.as_deref(), &mut each),
     };
-    drop(screen);
+    screen.clear();
     let mut result = result(report, order, args.folder.is_none());
     if let Some(begins) = &mut result.begins {
         // With the end of the record, the record of the cut may have gone.

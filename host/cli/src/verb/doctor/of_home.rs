@@ -251,7 +251,7 @@ fn remembered(place: &Place) -> Row {
             row("state", State::Ok, format!("{} remembered outside of the home", words::many(known.size, "record is", "records are")))
         }
         Ok(None) => row("state", State::Warn, "nothing is remembered of this record: that its end was taken away would not be noticed")
-            .help("the next run remembers it; is `BAILIWICK_STATE` the right folder?"),
+            .help("is `BAILIWICK_STATE` the right folder, and its disk mounted (`findmnt`)? If so, the next run remembers it"),
         Err(_) => row("state", State::Bad, format!("what is remembered in `{}` can't be read", place.state.display()))
             .help("put that file back; or `bailiwick audit accept-rollback`, if you know why it is broken")
             .ends(exit::RECORD),

@@ -19,18 +19,17 @@ const PAUSE: Duration = Duration::from_millis(200);
 const REST: u32 = 10;
 
 /// Runs, and runs again after each change, until it is told to end. What goes wrong is said, and the next change may mend it.
-pub(super) async fn watch(job: &Job<'_>, mut first: First) -> Result<u8, CliError> {
+pub(super) async fn watch(job: &Job<'_>, signals: &mut Signals, mut first: First) -> Result<u8, CliError> {
     if job.args.input.as_deref() == Some("-") {
         return Err(CliError::InputTwice);
     }
-    let mut signals = Signals::new()?;
     let source = match &job.agent.component {
         ComponentSource::File(path) | ComponentSource::Folder(path) => words::safe(&path.to_string_lossy()),
     };
     let written = written_here(job);
     loop {
         let before = seen(job, &written).map(|(now, _)| now);
-        match job.once(Some(&mut signals), std::mem::take(&mut first)).await {
+        match job.once(signals, std::mem::take(&mut first)).await {
             Ok(code @ (exit::INTERRUPTED | exit::TERMINATED)) => return Ok(code),
             Ok(_) => {}
             Err(err @ CliError::EndedEarly { .. }) => return Err(err),
@@ -76,7 +75,7 @@ fn digest(file: &Path) -> Option<Digest> {
 /// What this program writes itself, which is no change of the agent's source wherever it lies.
 fn written_here(job: &Job<'_>) -> Vec<PathBuf> {
     let real = |path: &Path| Some(path.parent()?.join(".").canonicalize().ok()?.join(path.file_name()?));
-    let sarif = job.args.sarif.iter().flat_map(|file| [std::path::absolute(file).ok(), std::path::absolute(out::beside(file)).ok()]);
+    let sarif = job.args.sarif.iter().map(|file| std::path::absolute(file).ok());
     let outputs = ["/proc/self/fd/1", "/proc/self/fd/2"].iter().map(|file| Path::new(file).canonicalize().ok());
     sarif.flatten().filter_map(|file| real(&file)).chain(outputs.flatten()).collect()
 }
