@@ -1,12 +1,11 @@
 //! Taking a log as it is, though another one, or more of it, is known: a person decides that, and it is on the record.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::Base;
 use crate::custody::{self, Missing};
-use crate::disk::{Disk as _, RealDisk};
+use crate::disk::RealDisk;
 use crate::err::OpenError;
 use crate::hold::{held, hold, io_at, look_at_locks};
 use crate::ids::{LogId, log_run};
@@ -89,11 +88,7 @@ fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollbac
         return Err(OpenError::Newer(newer));
     }
     let now = Remembered { log: key.log(), size: walker.tree.size(), root: walker.tree.root() };
-    let index = index::path(home);
-    match RealDisk.remove(&index) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(io_at(&index)(cause)),
-        _ => {}
-    }
+    index::put_away(&RealDisk, home)?;
     // What can't be read is not what is taken.
     let was_home = state.and_then(|state| other_seat(state, home, now.log).ok().flatten());
     let was_log = state.and_then(|state| log_of_home(state, home).ok().flatten());

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use effect::{Digest, RunId};
 
 use crate::disk::{Disk, Replace, read_own, replace};
+use crate::err::OpenError;
+use crate::hold::io_at;
 use crate::ids::{LogId, Position};
 use crate::mac::{Mac, same};
 use crate::note::Checkpoint;
@@ -53,6 +55,15 @@ pub(crate) struct Index {
 
 pub(crate) fn path(home: &Path) -> PathBuf {
     home.join("journal.index")
+}
+
+/// Takes the index away, for good: one that came back after a loss of power would know more of the log than a person has just accepted.
+pub(crate) fn put_away(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
+    let path = path(home);
+    match disk.remove(&path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(io_at(&path)(cause)),
+        _ => disk.sync_folder(home).map_err(io_at(home)),
+    }
 }
 
 impl Index {

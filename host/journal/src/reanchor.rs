@@ -138,7 +138,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
         let from = walker.begin(&folder, base.as_ref()).map_err(OpenError::Fault)?;
         walk(&folder, &numbers, from, &mut walker, &mut |_| {}).map_err(OpenError::Fault)?;
     }
-    index_away(home)?;
+    index::put_away(&RealDisk, home)?;
     crate::salvage::unmark(home).map_err(io_at(&crate::salvage::mark_path(home)))?;
     let (bytes, digest) = aside.sum().map_err(io_at(&aside.folder))?;
     let mut not_ended: Vec<RunId> =
@@ -181,14 +181,6 @@ fn find(
             let behind = torn_bytes > 0 && known > size;
             behind.then_some(Cut { fault: Fault { at, what: FaultKind::Behind { size, known } }, segment: at.segment, offset: at.offset })
         }
-    }
-}
-
-fn index_away(home: &Path) -> Result<(), OpenError> {
-    let index = index::path(home);
-    match RealDisk.remove(&index) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(io_at(&index)(cause)),
-        _ => Ok(()),
     }
 }
 
