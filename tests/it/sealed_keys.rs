@@ -9,6 +9,7 @@ use effect::Grants;
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use tests::guests::guest;
 use tests::program::{Program, config};
+use tests::tools::tool;
 
 use crate::damaged::{both, ends};
 
@@ -220,4 +221,34 @@ fn a_key_of_the_kernel_opens_the_home_and_without_it_nothing_goes_on() {
     ends(&program, &RUN, 0);
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
     put(&[0; 32]).unwrap().invalidate().unwrap();
+}
+
+/// The tracer kills the program at the rename that would put the new key in its place: the rotation is on the record, and waits.
+fn cut_off(program: &Program, strace: &Path, key: &str) {
+    let waits = program.place().home.join(format!("{key}.key.next"));
+    let tracer = [strace.to_str().unwrap(), "-f", "-qq", "-o", "/dev/null", "-P", waits.to_str().unwrap(), "-e", "trace=rename", "-e"];
+    let tracer = [&tracer[..], &["inject=rename:signal=KILL:when=1"]].concat();
+    let output = program.command(&tracer, &["keys", "rotate", key]).output().unwrap();
+    assert!(!output.status.success() && waits.exists(), "{}", both(&output));
+}
+
+#[test]
+fn a_backup_of_a_home_whose_rotation_was_cut_off_has_the_new_key_and_goes_on() {
+    let Some(strace) = tool("strace") else { return };
+    for key in ["journal", "home"] {
+        let program = ran();
+        cut_off(&program, &strace, key);
+        for args in [&["audit", "verify"][..], &["ps"]] {
+            ends(&program, args, 0);
+        }
+        let said = ends(&program, &["doctor", "--home"], 0);
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("a rotation of a key was cut off") && !words.contains("half-written"), "{words}");
+        let backup = program.folder().join("monday");
+        ends(&program, &["backup", backup.to_str().unwrap()], 0);
+        fs::rename(&program.place().home, program.folder().join("lost")).unwrap();
+        ends(&program, &["restore", backup.to_str().unwrap()], 0);
+        ends(&program, &RUN, 0);
+        assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"), "{key}");
+    }
 }
