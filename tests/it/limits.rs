@@ -198,7 +198,7 @@ async fn what_leaves_a_trace_is_counted() {
         assert!((1 << 19..2 << 20).contains(&bytes), "{way}: {bytes}");
     }
     // Similar refusals are counted after the first hundred, on the record and for the listener.
-    let mut order = brief(host.order("fills_record", &["changes"]));
+    let mut order = host.order("fills_record", &["changes", "300"]);
     mount(&mut order, "/src", tree.path());
     let mut running = host.start(order).await;
     let mut told = 0;

@@ -1,17 +1,18 @@
-//! Does for ever what leaves a trace and asks for nothing: by `looks` at names that are not there, by `naps` of a nanosecond, by `changes`
-//! that are refused.
+//! Does for ever, or so often as the second argument says, what leaves a trace and asks for nothing: by `looks` at names that are not there, by
+//! `naps` of a nanosecond, by `changes` that are refused.
 
-use guests::{arg, json, mount, say};
+use guests::{arg, json, mount, number, say};
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::filesystem::types::PathFlags;
 
 fn main() {
     let what = arg(1);
-    for number in 0_u64.. {
+    let often = number(2, u64::MAX);
+    for count in 0..often {
         match what.as_str() {
-            "looks" => drop(mount().stat_at(PathFlags::empty(), &format!("{number:0>900}"))),
+            "looks" => drop(mount().stat_at(PathFlags::empty(), &format!("{count:0>900}"))),
             "naps" => subscribe_duration(1).block(),
-            "changes" => drop(mount().create_directory_at(&format!("{number:0>900}"))),
+            "changes" => drop(mount().create_directory_at(&format!("{count:0>900}"))),
             other => panic!("no way `{other}`"),
         }
     }
