@@ -15,20 +15,7 @@ use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 
-use crate::damaged::both;
-
-#[track_caller]
-fn ends_at(program: &Program, place: &Place, args: &[&str], code: i32) -> String {
-    let mut command = program.command(&[], args);
-    let output = command.env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state).output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
-    both(&output)
-}
-
-#[track_caller]
-fn ends(program: &Program, args: &[&str], code: i32) -> String {
-    ends_at(program, program.place(), args, code)
-}
+use crate::damaged::{both, ends, ends_at};
 
 /// A home in which something ran.
 fn ran() -> Program {

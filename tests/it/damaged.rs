@@ -57,9 +57,17 @@ pub(crate) fn both(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
+/// Runs it, says what it printed, and fails unless it ended with this number.
 #[track_caller]
 pub(crate) fn ends(program: &Program, args: &[&str], code: i32) -> String {
-    let output = program.run(args);
+    ends_at(program, program.place(), args, code)
+}
+
+/// The same with another home and state.
+#[track_caller]
+pub(crate) fn ends_at(program: &Program, place: &run::Place, args: &[&str], code: i32) -> String {
+    let mut command = program.command(&[], args);
+    let output = command.env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state).output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
     both(&output)
 }

@@ -13,18 +13,11 @@ use rustix::process::Signal;
 use tests::guests::guest;
 use tests::program::{Program, config};
 
-use crate::damaged::both;
+use crate::damaged::{both, ends};
 use crate::ignored::{bit, masks};
 use crate::terminals::Terminal;
 
 const ENDS: [(Signal, i32, &str); 3] = [(Signal::INT, 130, "Ctrl-C"), (Signal::TERM, 143, "SIGTERM"), (Signal::HUP, 129, "SIGHUP")];
-
-#[track_caller]
-fn ends(program: &Program, args: &[&str], code: i32) -> String {
-    let output = program.run(args);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
-    both(&output)
-}
 
 /// A home with a record and a vault, in which nothing runs.
 fn program() -> Program {

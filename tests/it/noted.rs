@@ -260,7 +260,7 @@ fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_to
     assert_eq!((std::fs::read(&target).unwrap(), changes(&place.home)), (b"somebody else's".to_vec(), 0));
 }
 
-/// A note could be made by whoever can put a file into the home; a backup that was made by somebody else has none.
+/// Anybody who can put a file into the home could make a note; a backup that was made by somebody else has none.
 #[test]
 fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others() {
     let program = begin(&CASES[6]);

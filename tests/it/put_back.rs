@@ -1,5 +1,5 @@
-//! A home that was put back from a backup says so at once, on its record; what was open in the backup goes on only with a person's word,
-//! whatever is removed from the home.
+//! A home that was put back from a backup says so at once, on its record; a run that was open in the backup is resumed only after a person's word,
+//! also if files are removed from the home.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,16 +9,8 @@ use run::Place;
 use tests::program::Program;
 use tests::server::{Server, Step, response};
 
-use crate::damaged::both;
+use crate::damaged::ends_at;
 use crate::settling::CutOff;
-
-#[track_caller]
-fn ends_at(program: &Program, place: &Place, args: &[&str], code: i32) -> String {
-    let mut command = program.command(&[], args);
-    let output = command.env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state).output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
-    both(&output)
-}
 
 /// A run that was cut off while it asked for something, which is asked again without a word.
 async fn cut_off() -> CutOff {

@@ -1,5 +1,5 @@
-//! Keys of the home that are sealed under a key in a file, a passphrase or a key of the kernel: with it everything goes on, without it nothing does, and
-//! nothing is changed.
+//! Keys of the home that are sealed under a key in a file, a passphrase or a key of the kernel: with that key everything works, without it
+//! nothing runs and nothing is changed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

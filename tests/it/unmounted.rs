@@ -10,23 +10,10 @@ use run::Place;
 use tests::guests::guest;
 use tests::program::{Program, config};
 
-use crate::damaged::both;
+use crate::damaged::{ends, ends_at};
 use crate::troubles::{InMemory, not_here};
 
 const RUN: [&str; 5] = ["run", "exits-with", "--trust", "--", "0"];
-
-#[track_caller]
-fn ends_at(program: &Program, place: &Place, args: &[&str], code: i32) -> String {
-    let mut command = program.command(&[], args);
-    let output = command.env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state).output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
-    both(&output)
-}
-
-#[track_caller]
-fn ends(program: &Program, args: &[&str], code: i32) -> String {
-    ends_at(program, program.place(), args, code)
-}
 
 fn program() -> Program {
     Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()))

@@ -1,4 +1,4 @@
-//! Which keys the record names. A key that was rotated out and was put back, with whatever belongs to it, is known by that.
+//! Which keys the record names. An old key that was put back is recognised by that.
 
 use std::path::Path;
 

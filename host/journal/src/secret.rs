@@ -160,7 +160,7 @@ pub fn kept(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
     Ok([of(&keys::sign_path(home))?, of(&keys::home_key_path(home))?])
 }
 
-/// The same once both were opened, so that whatever needs them can go on.
+/// The same, once both were opened: with that, everything that needs a key works.
 ///
 /// # Errors
 /// One of them is not there, or does not open.

@@ -17,7 +17,7 @@ use crate::{exit, out, place, words};
 pub(crate) struct Args {
     /// The backup
     file: PathBuf,
-    /// The public key of whoever is to have made it
+    /// The public key that it must be signed with
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// The passphrase that it is sealed under

@@ -1,6 +1,6 @@
 //! How a backup or a restore is ended from outside, such that nothing of it stays.
 //!
-//! The work goes on on a thread of its own, which nobody can stop. So it says where it is, and that says who removes what it has made.
+//! The work runs on a thread of its own, which nobody can stop. So it says where it is, and that says who removes what it has made.
 
 use std::fs;
 use std::io;

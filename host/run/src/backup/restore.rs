@@ -62,7 +62,7 @@ pub struct Restored {
     pub remembered: Option<u64>,
 }
 
-/// Puts a backup into a home that is empty or not there. `key` is the public key of whoever is to have made it. `ending` ends it.
+/// Puts a backup into a home that is empty or not there. `key` is the public key that it must be signed with. `ending` ends it.
 ///
 /// # Errors
 /// See [`BackupError`]. Then the home is as it was.
@@ -229,7 +229,7 @@ fn finish(said: &Said, aside: &Path) -> Result<(), BackupError> {
 }
 
 /// Puts it on the record of the unpacked home that it came from a backup: from then on, runs that were open in it need a word before they go
-/// on, and nobody can take that away. Without the keys nobody can write to the record, and a mark waits for whoever brings them.
+/// on, and nobody can take that away. Without the keys nobody can write to the record, and a mark waits for them.
 fn put_on_record(place: &Place, aside: &Path, said: &Said, log: &str) -> Result<(), BackupError> {
     let Manifest { at, size, root, .. } = said.manifest;
     let record: Record = record::Restored {

@@ -96,17 +96,27 @@ pub fn backup(
     let at = now_ms();
     let file = &outside(&place.home, file)?;
     let stage = |stage| ending.enter(stage).map_err(failed("go on with", file));
-    let proved = prove(place, tell)?;
+    let begins = base_now(place);
+    // A prune that goes on beside it takes segments away under the reader. That is no damage.
+    let told = |err| if base_now(place) == begins { err } else { BackupError::Changed(BEGINNING_GONE) };
+    let proved = prove(place, tell).map_err(told)?;
     stage(Stage::Making)?;
     let new = Aside::begin(file, home::PRIVATE).map_err(failed("make", file))?;
     stage(Stage::Made(new.path().to_owned()))?;
-    let taken = write(place, &new, content, passphrase, (&proved, at), tell)?;
+    let taken = write(place, &new, content, passphrase, (&proved, at), tell).map_err(told)?;
     new.file().sync_all().map_err(failed("sync", new.path()))?;
     stage(Stage::Putting)?;
     match new.put_first().map_err(failed("name", file))? {
         true => Ok(taken),
         false => Err(BackupError::Exists(file.to_owned())),
     }
+}
+
+const BEGINNING_GONE: &str = "the beginning of the record was taken away";
+
+/// Where the record begins, as far as that can be read.
+fn base_now(place: &Place) -> Option<journal::Base> {
+    journal::base(&place.home, None).ok().flatten()
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
@@ -286,7 +296,7 @@ impl<W: io::Write> Put<'_, W> {
         }
         // The record would begin elsewhere than what is in the backup, and not say why.
         if journal::base(self.home, Some(&proved.key)).map_err(BackupError::Damaged)? != proved.base {
-            return Err(BackupError::Changed("the beginning of the record was taken away"));
+            return Err(BackupError::Changed(BEGINNING_GONE));
         }
         // Its record may be in the backup, and the change not, or the other way round.
         if crate::change::is_pending(self.home).map_err(failed("look at", self.home))? {

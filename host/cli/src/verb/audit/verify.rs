@@ -30,7 +30,7 @@ const KEY_BYTES_MAX: u64 = 64 << 10;
 pub(crate) struct Args {
     /// A home or a copy of one; without it, this one with what is remembered of it
     folder: Option<PathBuf>,
-    /// The public key of whoever is to have signed it
+    /// The public key that it must be signed with
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// What was remembered of it elsewhere
