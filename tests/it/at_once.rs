@@ -3,6 +3,7 @@
 use std::process::{Child, Stdio};
 
 use tests::program::Program;
+use tests::tools::tool;
 
 use crate::damaged::{both, ends, ends_at};
 use crate::parts::Home;
@@ -63,6 +64,30 @@ fn a_run_that_is_put_on_hold_while_segments_are_taken_away_is_kept_or_is_said_to
             let of_code = if hold.0 == 1 { "is not on hold: it was taken away just now" } else { "no run is called" };
             assert!(hold.1.contains(of_code), "{hold:?}");
             assert!(ends(&home.program, &["hold"], 0).contains("no run is on hold"), "{hold:?}");
+        }
+    }
+}
+
+#[test]
+fn what_reads_while_segments_are_taken_away_calls_nothing_damaged() {
+    let Some(strace) = tool("strace") else { return };
+    for verb in [&["audit", "verify"][..], &["audit", "touched"], &["audit", "show"], &["ps"], &["backup", "monday"]] {
+        let home = Home::new();
+        // The reader has listed the segments, and waits before it opens the second one, which is gone then.
+        let second = home.segment(2);
+        let tracer = [strace.to_str().unwrap(), "-f", "-qq", "-o", "/dev/null", "-P", second.to_str().unwrap(), "-e", "trace=openat", "-e"];
+        let tracer = [&tracer[..], &["inject=openat:delay_enter=4000000:when=1"]].concat();
+        let reader = home.program.command(&tracer, verb).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        ends(&home.program, &PRUNE, 0);
+        assert!(!second.exists());
+        let output = reader.wait_with_output().unwrap();
+        let said = both(&output);
+        // It has read what it needs, or says that it has to be said again.
+        let is_told = said.contains("was taken away while it was read") && output.status.code() == Some(1);
+        assert!(is_told || output.status.success(), "{verb:?}: {said}");
+        assert!(!said.contains("damaged") && !said.contains("BROKEN"), "{verb:?}: {said}");
+        if verb != ["backup", "monday"] {
+            ends(&home.program, verb, 0);
         }
     }
 }

@@ -260,7 +260,7 @@ impl CliError {
     /// Whether the record only can't be reached, and nothing is known to be wrong with it.
     fn is_out_of_reach(&self) -> bool {
         let cause = journal::trouble_of(self).map(home::Trouble::cause);
-        matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles))
+        matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles)) || journal::is_pruned(self)
     }
 
     /// What belongs to the error and is more than a line.

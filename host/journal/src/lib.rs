@@ -105,6 +105,6 @@ pub use secret::{Keep, kept, keys_at_hand};
 pub use state::{Remembered, remembered, state_path};
 pub use statement::{SIGNATURE_BYTES, public_key, public_key_in, sign_statement};
 pub use ticket::Ticket;
-pub use unread::{Unread, sealed_of, trouble_of};
+pub use unread::{Unread, is_pruned, sealed_of, trouble_of};
 pub use verify::{Evidence, Report, SignerEvidence, base, verify, verify_home, verify_with};
 pub use walk::Leaf;

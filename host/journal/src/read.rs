@@ -24,6 +24,7 @@ use crate::records::Records;
 use crate::salvage::{Damage, Salvage};
 use crate::segment;
 use crate::tree::leaf_hash;
+use crate::unread::Unread;
 use crate::walk::end_of_checkpoint;
 
 /// A record that was read back.
@@ -335,6 +336,24 @@ impl Reader {
 
     pub(crate) fn io(&self, cause: std::io::Error) -> ReadError {
         ReadError::Io { cause: home::told(&self.folder, cause), path: self.folder.clone() }
+    }
+}
+
+impl Reader {
+    /// Whether the beginning of the log was taken away since this reader was opened.
+    pub(crate) fn is_pruned(&self) -> bool {
+        let now = self.sight.key.as_ref().and_then(|key| Base::read(&self.home, key).ok().flatten());
+        Base::first(now.as_ref()) > self.sight.first()
+    }
+
+    /// What such a reader finds is no damage.
+    pub(crate) fn of_now(&self, err: ReadError) -> ReadError {
+        match err {
+            ReadError::Fault(Fault { at, .. }) if self.is_pruned() => {
+                ReadError::Fault(Fault { at, what: FaultKind::Unreadable(Unread::pruned()) })
+            }
+            err => err,
+        }
     }
 }
 

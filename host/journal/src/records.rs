@@ -116,7 +116,7 @@ impl Records {
             }
         }
         let Some(salvage) = self.reader.salvage.clone() else {
-            let more = self.step()?;
+            let more = self.step().map_err(|err| self.reader.of_now(err))?;
             if !more {
                 self.prove()?;
             }
@@ -137,6 +137,9 @@ impl Records {
                 Err(ReadError::Fault(fault)) if is_passed_over(&fault) => fault,
                 read => return read,
             };
+            if self.reader.is_pruned() {
+                return Err(self.reader.of_now(ReadError::Fault(fault)));
+            }
             let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
             salvage.note(&self.reader.home, Damage { fault, until });
             self.ready.clear();

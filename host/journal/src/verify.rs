@@ -161,6 +161,10 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
     let checked = check((home, with), &key, known, each, &mut report);
     let checked = checked.and_then(|()| other(home, state, key.log()));
     report.end_with(checked);
+    let begins = Base::read(home, &key).ok().flatten();
+    if report.fault.is_some() && Base::first(begins.as_ref()) > Base::first(report.base.as_ref()) {
+        report.fault = Some(fault_at(Position::start(), FaultKind::Unreadable(Unread::pruned())));
+    }
     match keys_fault(home, &numbers, &report) {
         Ok(keys) => report.keys = keys,
         Err(unread) => drop(report.fault.get_or_insert(fault_at(Position::start(), FaultKind::Unreadable(unread)))),

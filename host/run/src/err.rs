@@ -316,7 +316,7 @@ impl RunError {
 /// Whether the record only can't be reached: for want of rights or of descriptors.
 fn is_out_of_reach(err: &RunError) -> bool {
     let cause = journal::trouble_of(err).map(home::Trouble::cause);
-    matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles))
+    matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles)) || journal::is_pruned(err)
 }
 
 /// What to do when the record can't be written. A run that is on the record is resumed: started again, it would ask everything again.

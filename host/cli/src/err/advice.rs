@@ -22,6 +22,8 @@ pub(crate) const KEYS_LOST: &str =
 pub(crate) const GONE: &str = "if the home lies on a disk of its own, see first whether that is mounted (`findmnt`); else put the folder `journal` back from a copy of the home; if you removed it, say `bailiwick audit accept-rollback`; if nobody did, somebody has taken the record away: do not accept that";
 /// For a key that is lost or another one.
 pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: nothing else continues this record; if it is lost for ever, move the home away (it can still be read and verified) and say `bailiwick audit accept-rollback`";
+/// For a record whose beginning was pruned while it was read.
+pub(crate) const PRUNED: &str = "say this again: the record begins later now (`bailiwick audit show --kind pruned`)";
 /// For the key of the home, without which the keys of runs open nothing.
 const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
 /// For what a newer program wrote.
@@ -38,6 +40,9 @@ impl CliError {
         }
         if let Some(cause) = super::keys::sealed_under(self) {
             return Some(super::keys::sealed_advice(cause).into());
+        }
+        if journal::is_pruned(self) {
+            return Some(PRUNED.into());
         }
         match Exposed::of(self) {
             Some(exposed) => Some(mends(exposed).into()),

@@ -14,7 +14,7 @@ use super::cut::Cut;
 use super::run_keys::Keys;
 use crate::agent::read_bounded;
 use crate::err::CliError;
-use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, STATE_LOST};
+use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, PRUNED, STATE_LOST};
 use crate::screen::{Screen, SharedScreen};
 use crate::signals::Signals;
 use crate::{exit, out, place, words};
@@ -404,6 +404,7 @@ fn help(what: &FaultKind, is_own: bool) -> Option<Cow<'static, str>> {
             Some("put what was archived beside it with `--with FOLDER`: together they can be compared")
         }
         (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),
+        (FaultKind::Unreadable(unread), _) if unread.is_pruned => Some(PRUNED),
         (FaultKind::Unreadable(unread), _) if unread.is_sealed => {
             Some("the records were read and are whole: with what opens the keys (a file, a passphrase, a key of the kernel) say this again")
         }
