@@ -155,6 +155,47 @@ fn agents_and_what_they_are_made_with_use_nothing_of_the_host() {
 }
 
 #[test]
+fn each_crate_says_what_it_is_in_a_sentence_of_its_own() {
+    let mut said = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (path, text) in files("Cargo.toml").into_iter().filter(|(_, text)| text.contains("[package]")) {
+        let description = text.lines().find_map(|line| line.strip_prefix("description = \"")?.strip_suffix("\"")).unwrap_or_default();
+        if description.len() < 20 || !description.ends_with('.') || !description.starts_with(|first: char| first.is_ascii_uppercase()) {
+            wrong.push(format!("{path}: `{description}`"));
+        }
+        if let Some(other) = said.insert(description.to_owned(), path.clone()) {
+            wrong.push(format!("{path}: as {other}"));
+        }
+    }
+    none("each of these needs `description = \"A sentence.\"`, as no other crate has it", &wrong);
+}
+
+#[test]
+fn landing_pages_that_others_would_read_have_an_example_that_runs() {
+    let missing =
+        ["sdk/rust/src/lib.rs", "host/effect/src/lib.rs", "host/journal/src/lib.rs", "host/policy/src/lib.rs"].into_iter().filter(|path| {
+            let text = fs::read_to_string(root().join(path)).expect("it is there");
+            let page = text.lines().take_while(|line| line.starts_with("//!"));
+            !page.collect::<Vec<_>>().contains(&"//! ```")
+        });
+    none("these have none", &missing.map(str::to_owned).collect::<Vec<_>>());
+}
+
+#[test]
+fn actions_of_the_workflow_are_pinned_by_commit_and_its_token_only_reads() {
+    let workflow = fs::read_to_string(root().join(".github/workflows/ci.yml")).expect("it is there");
+    let pinned = |action: &str| {
+        action.rsplit_once('@').is_some_and(|(_, commit)| commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let uses: Vec<_> = workflow.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")).collect();
+    assert!(!uses.is_empty());
+    none("these are not pinned", &uses.into_iter().filter(|action| !pinned(action)).map(str::to_owned).collect::<Vec<_>>());
+    assert!(workflow.contains("\npermissions:\n  contents: read\n"), "its token may do more than read");
+    assert!(!workflow.contains("write"), "its token may write");
+    assert!(workflow.contains("- run: .ci/run\n"), "it is not `.ci/run` that is run");
+}
+
+#[test]
 fn doors_are_pinned() {
     let mark = concat!("reason = \"do", "or: ");
     let mut doors = Vec::new();

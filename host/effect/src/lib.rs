@@ -3,6 +3,43 @@
 //! Ids and digests, what can be asked and granted, what is decided and why, what comes back, what is said, what goes onto
 //! the record and in which canonical form. No I/O, no clock, no runtime, no engine: every other room speaks these words, so
 //! none of them may need another room to be understood. Deciding is `policy`'s, doing is `broker`'s, keeping is `journal`'s.
+//!
+//! # Words become values
+//!
+//! What a guest or an operator wrote is parsed once, and what is not plainly one thing is no value:
+//!
+//! ```
+//! use effect::{Ask, Class, HttpAsk, HttpTarget, HttpTimeouts, Method, PathPattern};
+//!
+//! # fn main() -> Result<(), effect::ParseError> {
+//! let target: HttpTarget = "https://api.example.com/users/7?token=abc".parse()?;
+//! assert_eq!((target.port, target.path.as_str()), (443, "/users/7"));
+//!
+//! // A host that some would read as an address, a path that leads upwards, a user before the host.
+//! for odd in ["https://0x7f.1/", "https://api.example.com/a/../b", "https://me@api.example.com/"] {
+//!     assert!(odd.parse::<HttpTarget>().is_err());
+//! }
+//!
+//! // `*` is one part of a path, `**` any number of them.
+//! let pattern: PathPattern = "/users/*".parse()?;
+//! assert!(pattern.matches("/users/7") && !pattern.matches("/users/7/keys"));
+//!
+//! // An ask is what reaches the gate. On the record stands no value of a query.
+//! let ask = Ask::Http(HttpAsk {
+//!     method: Method::new("GET")?,
+//!     target,
+//!     headers: Vec::new(),
+//!     body: Default::default(),
+//!     timeouts: HttpTimeouts::default(),
+//! });
+//! assert_eq!(ask.class(), Class::Act);
+//! assert_eq!(ask.resource().as_str(), "GET https://api.example.com/users/7?token");
+//!
+//! // What is hashed has one form: sorted, without blanks, whole numbers only.
+//! assert_eq!(effect::canon::to_vec(&serde_json::json!({ "b": 1, "a": [] })), br#"{"a":[],"b":1}"#);
+//! # Ok(())
+//! # }
+//! ```
 
 mod ask;
 pub mod canon;

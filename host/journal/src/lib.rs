@@ -19,6 +19,52 @@
 //! Files of a home: `journal/*.seg` (the truth), `journal.base` (where it begins, if earlier segments were taken away), `journal.key`,
 //! `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and other `journal.*` (derived), `journal.damaged` (a reader has found damage: the next opening reads everything), `set-aside-*` (damaged
 //! parts), `lock`.
+//!
+//! # A record, and its proof
+//!
+//! A record is written, waited for, and proved by somebody who has the folder and a public key that came to them another way:
+//!
+//! ```
+//! use effect::RunId;
+//! use journal::{Journal, Options, SignerEvidence, public_key, verify};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let home = folder.path();
+//! let (journal, opened) = Journal::open(home, None, Options::default())?;
+//! assert_eq!(opened.size, 0);
+//!
+//! let run = RunId::from_bytes([7; 16]);
+//! journal.open_run(run)?;
+//! let first = journal.append(run, b"it began".to_vec(), Vec::new())?;
+//! first.ticket.wait_blocking()?;
+//! let last = journal.append_last(run, b"it ended".to_vec(), Vec::new())?;
+//! last.ticket.wait_blocking()?;
+//! assert_eq!((first.seq_in_run, last.seq_in_run), (1, 2));
+//! journal.close()?;
+//!
+//! let key = public_key(home)?;
+//! let mut bodies = Vec::new();
+//! let report = verify(home, Some(&key), None, &mut |leaf| bodies.push(leaf.body.to_vec()));
+//! assert!(report.holds());
+//! assert_eq!(report.evidence.signer, SignerEvidence::Given);
+//! assert_eq!(bodies, [b"it began", b"it ended"]);
+//!
+//! // One letter of it is changed: the report says where.
+//! let segment = home.join("journal/00000001.seg");
+//! let mut bytes = std::fs::read(&segment)?;
+//! let at = bytes.windows(8).position(|bytes| bytes == b"it began").ok_or("it is there")?;
+//! bytes[at] = b'I';
+//! std::fs::write(&segment, bytes)?;
+//! let report = verify(home, Some(&key), None, &mut |_| {});
+//! assert!(!report.holds());
+//! assert_eq!(report.size, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without second state, [`verify`] can't tell that a log was cut exactly at one of its checkpoints, and takes a damaged last batch for one that was
+//! never acknowledged ([`Report::torn_bytes`]). [`Report::evidence`] says what it was given.
 
 #![forbid(unsafe_code)]
 

@@ -4,6 +4,43 @@
 //! Whether an ask is recorded, and what follows from a decision, is `gate`'s; which file lies behind a path is `broker`'s.
 //!
 //! INVARIANT: nothing is permitted that no grant covers; what can't be understood is refused.
+//!
+//! # A decision
+//!
+//! ```
+//! use effect::{Ask, Decision, Grants, HttpAsk, HttpTimeouts, Method, Reason};
+//! use policy::{Facts, decide};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let grants: Grants = serde_json::from_value(serde_json::json!({
+//!     "http": [{ "host": "api.example.com", "methods": ["GET"], "paths": ["/v1/**"] }],
+//! }))?;
+//! let facts = Facts { now_unix_s: 1_800_000_000, ..Facts::default() };
+//! let decided = |method: &str, url: &str| -> Result<Decision, effect::ParseError> {
+//!     let (method, target) = (Method::new(method)?, url.parse()?);
+//!     let ask = HttpAsk { method, target, headers: Vec::new(), body: Default::default(), timeouts: HttpTimeouts::default() };
+//!     Ok(decide(&grants, &facts, &Ask::Http(ask)))
+//! };
+//!
+//! // What is permitted comes with its bounds, and says which grant it was.
+//! let Decision::Permit(bounds) = decided("GET", "https://api.example.com/v1/users")? else { return Err("it was refused".into()) };
+//! assert_eq!(bounds.rule, "http[0]");
+//!
+//! // What is refused says how far the nearest grant reached.
+//! let reason = |decided| if let Decision::Refuse(reason) = decided { reason.code() } else { "permitted" };
+//! assert_eq!(reason(decided("DELETE", "https://api.example.com/v1/users")?), "method-not-granted");
+//! assert_eq!(reason(decided("GET", "https://api.example.com/v2/users")?), "path-not-granted");
+//! assert_eq!(reason(decided("GET", "https://example.com/v1/users")?), "host-not-granted");
+//! // No grant opens the addresses at which clouds hand out credentials.
+//! assert_eq!(reason(decided("GET", "http://169.254.169.254/v1/")?), "address-never");
+//!
+//! // A path that two servers could read in two ways is never asked for.
+//! assert!("https://api.example.com/v1/../admin".parse::<effect::HttpTarget>().is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A name that was permitted is resolved later, and each of its addresses is judged by [`address`] when it is dialled.
 
 pub mod address;
 mod credential;
