@@ -4,9 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::{
-    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, Limits, OpId, Outcome, Release, SafeText, Stop, Timeline,
-};
+use effect::{Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, Limits, OpId, Outcome, Release, Stop, Timeline};
 use sandbox::{Ended, Start};
 use tests::host::{TestHost, mount, prepared};
 
@@ -279,5 +277,5 @@ async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
     let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();
     let start = Start { args, limits: Limits { log_bytes: 64 << 10, ..Limits::default() }, ..Start::default() };
     let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<effect::Stopping>()).await.unwrap();
-    assert_eq!(ended.outcome, Outcome::Limit { limit: SafeText::new("log-bytes", 64) });
+    assert_eq!(ended.outcome, Outcome::Limit { limit: effect::Limit::LogBytes });
 }

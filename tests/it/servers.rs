@@ -108,7 +108,7 @@ async fn a3_6_a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
     order.limits.active_timeout_ms = 1500;
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
     let report = host.run(order).await;
-    assert_eq!(report.outcome, Outcome::Limit { limit: effect::SafeText::new("active-timeout", 32) });
+    assert_eq!(report.outcome, Outcome::Limit { limit: effect::Limit::ActiveTimeout });
     let outcomes: Vec<_> = answered(&host.records(report.run)).map(|answered| answered.outcome).collect();
     assert_eq!(outcomes, [AnswerClass::Abandoned]);
 }

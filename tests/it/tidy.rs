@@ -7,8 +7,9 @@ use std::path::Path;
 use tests::tools::root;
 
 /// The rooms, from the ground up: each may use those before it.
-const ROOMS: &[&str] =
-    &["effect", "home", "key", "journal", "policy", "package", "gate", "vault", "net", "broker", "sandbox", "run", "cli"];
+const ROOMS: &[&str] = &[
+    "effect", "home", "key", "journal", "policy", "package", "permit", "effects", "gate", "vault", "net", "broker", "sandbox", "run", "cli",
+];
 
 /// What a room may use of ours where that is less than everything before it.
 const NO_MORE_THAN: &[(&str, &[&str])] = &[
@@ -18,10 +19,14 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("journal", &["effect", "home", "key"]),
     ("policy", &["effect"]),
     ("package", &["effect", "home", "policy"]),
-    ("gate", &["effect", "journal", "policy"]),
+    ("permit", &["effect"]),
+    // Knows the type of a permit, and does not hand on how one is made.
+    ("effects", &["effect", "permit"]),
+    ("gate", &["effect", "journal", "policy", "permit", "effects"]),
     ("vault", &["effect", "home", "key"]),
     ("net", &["effect", "policy"]),
-    ("broker", &["effect", "policy", "gate", "vault", "net"]),
+    // SECURITY: it can't name the record or who decides, and it can't make a permit.
+    ("broker", &["effect", "policy", "effects", "vault", "net"]),
     ("sandbox", &["effect", "home"]),
 ];
 
@@ -38,7 +43,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("linux-keyutils", &["key"]),
     ("rustls", &["net"]),
     ("seccompiler", &["sandbox"]),
-    ("tokio", &["vault", "net", "broker", "sandbox", "run", "cli"]),
+    // SECURITY: the gate makes permits, and nobody else. `effects` hands on the type alone.
+    ("permit", &["effects", "gate"]),
+    ("tokio", &["effects", "gate", "vault", "net", "broker", "sandbox", "run", "cli"]),
     ("tokio-rustls", &["net"]),
     ("wasmtime", &["sandbox"]),
 ];
@@ -142,6 +149,26 @@ fn a_room_uses_only_rooms_below_it() {
         }
     }
     none("these go the wrong way", &wrong);
+}
+
+/// What can't be said by types: the crate that makes permits is a dependency of the gate, and of the room that hands on the type.
+#[test]
+fn only_the_gate_makes_permits() {
+    let (make, name) = (concat!("permit::", "issue"), "permit::");
+    let mut makers = Vec::new();
+    for (path, text) in files(".rs").into_iter().filter(|(path, _)| path.starts_with("host/") && !path.contains("/tests")) {
+        let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+        let of_it: Vec<&str> = code.filter(|line| line.contains(name)).collect();
+        if path.starts_with("host/effects/") {
+            let only_the_type = of_it.iter().all(|line| ["pub use permit::Permit;", "use permit::Permit;"].contains(line));
+            assert!(only_the_type, "{path} hands on more than the type: {of_it:?}");
+        } else if of_it.iter().any(|line| line.contains(make)) {
+            makers.push(path);
+        }
+    }
+    makers.sort();
+    // One for acts, one for looks, one for what the host asks itself.
+    assert_eq!(makers, ["host/gate/src/ask.rs", "host/gate/src/live/looks.rs", "host/gate/src/own.rs"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Guests take turns: none that computes, waits or spins keeps another from its own, and each can be told to end.
 
-use effect::{Means, Outcome, SafeText, Stopping};
+use effect::{Means, Outcome, Stopping};
 use serde_json::json;
 use tests::host::TestHost;
 use tests::wat::wat;
@@ -89,7 +89,7 @@ async fn a_hundred_guests_at_their_limit_leave_the_others_alone() {
     honest(&host).await;
     for running in running {
         let report = tests::host::report(running).await;
-        assert_eq!(report.outcome, Outcome::Limit { limit: SafeText::new("memory", 64) });
+        assert_eq!(report.outcome, Outcome::Limit { limit: effect::Limit::Memory });
         assert!(report.evidence.peak_memory <= 4 << 20);
     }
     honest(&host).await;

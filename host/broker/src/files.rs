@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, Metadata, MetadataExt as _};
-use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, Stop};
-use gate::{Clock, Looked, Standing, TakeOver};
+use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, Standing, Stop};
+use effects::{Observation, OpenFiles, Permit};
 use rustix::io::Errno;
 
 use crate::beneath::{self, End};
@@ -34,13 +34,10 @@ struct Open {
 /// One run's view of its mounts.
 pub(crate) struct Files {
     standing: Arc<Standing>,
-    clock: Arc<dyn Clock>,
     identity: [u8; 32],
     open: BTreeMap<u64, Open>,
     mounts: Mounts,
     next: u64,
-    /// Whether a mount may be looked into; decided once a run.
-    judged: BTreeMap<usize, Result<(), Reason>>,
     /// Opened in the run that was cut off; opened again when they are used.
     before: BTreeMap<u64, FileOpen>,
     /// Those among them that are closed, and only lead to others.
@@ -86,29 +83,30 @@ impl From<io::Error> for Not {
 }
 
 impl Files {
-    pub(crate) fn new(standing: Arc<Standing>, mounts: Mounts, seed: &[u8; 32], clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(standing: Arc<Standing>, mounts: Mounts, seed: &[u8; 32]) -> Self {
         let next = mounts.len() as u64 + 1;
         let identity = blake3::derive_key("bailiwick file identity 1", seed);
-        let (open, judged) = (BTreeMap::new(), BTreeMap::new());
-        Self { standing, clock, identity, open, mounts, next, judged, before: BTreeMap::new(), closed: BTreeSet::new() }
+        let open = BTreeMap::new();
+        Self { standing, identity, open, mounts, next, before: BTreeMap::new(), closed: BTreeSet::new() }
     }
 
     /// Goes on in a run that was cut off.
-    pub(crate) fn take_over(&mut self, at: &mut TakeOver) {
-        self.next = at.next_file;
-        self.before = at.files.drain(..).map(|(file, open)| (file.0, open)).collect();
-        self.closed = at.closed.drain(..).map(|file| file.0).collect();
+    pub(crate) fn go_on(&mut self, open: OpenFiles) {
+        self.next = open.next;
+        self.before = open.files.into_iter().map(|(file, open)| (file.0, open)).collect();
+        self.closed = open.closed.into_iter().map(|file| file.0).collect();
     }
 
     /// One look.
     ///
     /// # Errors
     /// A limit that ends the run.
-    pub(crate) fn look(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
+    pub(crate) fn observe(&mut self, permit: Permit<FileAsk>) -> Result<Observation, Stop> {
+        let (ask, _) = permit.into_ask();
         if let FileAsk::List { dir } = ask {
-            return self.list(*dir);
+            return self.list(dir);
         }
-        Ok(match self.try_look(ask) {
+        Ok(match self.try_look(&ask) {
             Ok(answer) => answer.into(),
             Err(Not::Refused(reason)) => reason.into(),
             Err(Not::Fault(fault)) => fault.into(),
@@ -117,11 +115,11 @@ impl Files {
 
     fn try_look(&mut self, ask: &FileAsk) -> Result<FileAnswer, Not> {
         match ask {
-            FileAsk::Open(open) => self.open(open, ask),
+            FileAsk::Open(open) => self.open(open),
             FileAsk::Read { file, offset, len } => self.read(*file, *offset, *len),
             FileAsk::Stat { file } => self.stat(*file),
             FileAsk::StatAt { dir, path, follow } => {
-                let (_, dir) = self.dir(*dir, ask)?;
+                let (_, dir) = self.dir(*dir)?;
                 let found = beneath::find(&dir, path.as_str(), end(*follow))?;
                 let meta = Metadata::from_file(&found)?;
                 if path.as_str().ends_with('/') && kind_of(&meta) != FileKind::Directory {
@@ -130,7 +128,7 @@ impl Files {
                 Ok(FileAnswer::Stat(self.stat_of(&meta)))
             }
             FileAsk::ReadLink { dir, path } => {
-                let (_, dir) = self.dir(*dir, ask)?;
+                let (_, dir) = self.dir(*dir)?;
                 let link = beneath::find(&dir, path.as_str(), End::AsItIs)?;
                 if kind_of(&Metadata::from_file(&link)?) != FileKind::Link {
                     return Err(FileFault::Invalid.into());
@@ -143,19 +141,11 @@ impl Files {
                 let mount = usize::try_from(file.0).is_ok_and(|file| (1..=self.mounts.len()).contains(&file));
                 if known || mount { Ok(FileAnswer::Closed) } else { Err(FileFault::Invalid.into()) }
             }
-            FileAsk::Change { file, .. } => {
-                let mount = self.mount_through(*file).ok_or(FileFault::Invalid)?;
-                gate::judge_file(&self.standing.grants, Some(mount), self.now_s(), ask).map_err(Not::Refused)?;
-                // SECURITY: nothing in this version changes anything, whatever was judged.
-                Err(Not::Refused(Reason::WriteNotGranted))
-            }
+            // SECURITY: nothing in this version changes anything, whatever was permitted.
+            FileAsk::Change { .. } => Err(Not::Refused(Reason::WriteNotGranted)),
             // Told apart before.
             FileAsk::List { .. } => Err(FileFault::Invalid.into()),
         }
-    }
-
-    fn now_s(&self) -> u64 {
-        self.clock.unix_ns() / 1_000_000_000
     }
 
     fn mount_of(&self, file: FileId) -> Option<usize> {
@@ -165,32 +155,16 @@ impl Files {
         }
     }
 
-    /// The same for one that was opened before the run was cut off, and is not needed open for this.
-    fn mount_through(&self, file: FileId) -> Option<usize> {
-        let mut next = file;
-        while self.mount_of(next).is_none() {
-            next = self.before.get(&next.0)?.dir;
-        }
-        self.mount_of(next)
-    }
-
     /// Open for the guest: what is only opened again when it is used counts too.
     fn count_open(&self) -> usize {
         let unused = self.before.keys().filter(|file| !self.closed.contains(file) && !self.open.contains_key(file)).count();
         self.open.len() + unused
     }
 
-    fn judge(&mut self, mount: usize, ask: &FileAsk) -> Result<(), Not> {
-        let (grants, now_s) = (&self.standing.grants, self.clock.unix_ns() / 1_000_000_000);
-        let judged = self.judged.entry(mount).or_insert_with(|| gate::judge_file(grants, Some(mount), now_s, ask));
-        judged.clone().map_err(Not::Refused)
-    }
-
     /// An open directory, and its mount.
-    fn dir(&mut self, dir: FileId, ask: &FileAsk) -> Result<(usize, Arc<Dir>), Not> {
+    fn dir(&mut self, dir: FileId) -> Result<(usize, Arc<Dir>), Not> {
         self.reopen(dir)?;
         let mount = self.mount_of(dir).ok_or(FileFault::Invalid)?;
-        self.judge(mount, ask)?;
         match self.open.get(&dir.0) {
             Some(Open { thing: Thing::Dir(dir), .. }) => Ok((mount, Arc::clone(dir))),
             Some(Open { thing: Thing::File { .. }, .. }) => Err(FileFault::NotDirectory.into()),
@@ -198,8 +172,8 @@ impl Files {
         }
     }
 
-    fn open(&mut self, open: &FileOpen, ask: &FileAsk) -> Result<FileAnswer, Not> {
-        let (mount, dir) = self.dir(open.dir, ask)?;
+    fn open(&mut self, open: &FileOpen) -> Result<FileAnswer, Not> {
+        let (mount, dir) = self.dir(open.dir)?;
         if self.count_open() as u64 >= self.standing.limits.files_open {
             return Err(FileFault::TooManyOpen.into());
         }
@@ -294,8 +268,8 @@ impl Files {
         }
     }
 
-    fn list(&mut self, dir: FileId) -> Result<Looked, Stop> {
-        let opened = match self.dir(dir, &FileAsk::List { dir }) {
+    fn list(&mut self, dir: FileId) -> Result<Observation, Stop> {
+        let opened = match self.dir(dir) {
             Ok((_, dir)) => dir,
             Err(Not::Refused(reason)) => return Ok(reason.into()),
             Err(Not::Fault(fault)) => return Ok(fault.into()),
@@ -305,7 +279,7 @@ impl Files {
         for entry in found {
             // BOUND: the names are held to be sorted.
             if entries.len() as u64 + unreadable >= self.standing.limits.listing_entries {
-                return Err(Stop::Limit("listing-entries"));
+                return Err(Stop::Limit(effect::Limit::ListingEntries));
             }
             let Ok(entry) = entry else { return Ok(FileFault::Io.into()) };
             let kind = match entry.file_type() {

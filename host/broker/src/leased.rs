@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use effect::record::MetIn;
-use effect::{Binding, Claim, Header, HostPattern, HttpTarget, OpId, Outcome, Placement, Reason, SafeText, Stop};
-use gate::RunGate;
+use effect::{Binding, Claim, Clock, Header, HostPattern, HttpTarget, OpId, Outcome, Placement, Reason, SafeText, Standing};
+use effects::Progress;
 use net::{Pool, Timeouts, WireRequest};
 use tokio::sync::watch;
 use vault::{Outgoing, Scrubber, Secret, SourceError, Value, Vault};
 
 use crate::finishing::Finishing;
 use crate::looked::{Looked, Unlooked, outstanding};
-use crate::notes::Notes;
 use crate::remote::Servers;
 use crate::starred;
+use crate::steps::Steps;
 use crate::tokens::Tokens;
+use crate::wants::Wants;
 use crate::wash::Wash;
 
 /// How long a source that gave no value is not asked again, in nanoseconds.
@@ -27,12 +28,16 @@ const TIMELESS_S: u64 = 24 * 3600;
 /// By how much the clock of a server may be behind.
 const DRIFT_S: u64 = 5 * 60;
 
+/// Whether a request is still one that was permitted.
+type Covers<'a> = &'a (dyn Fn(&WireRequest) -> bool + Send + Sync);
+
 /// See the module.
 pub(crate) struct Leased {
     pub(crate) vault: Vault,
-    pub(crate) notes: Arc<dyn Notes>,
-    pub(crate) bindings: Vec<Binding>,
-    pub(crate) gate: RunGate,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What the host itself wants to do goes there.
+    pub(crate) wants: Wants,
     /// For what the host asks on its own behalf: no guest uses its connections.
     pub(crate) own: Option<Pool>,
     /// Exchanges that are finished even if nobody waits for them.
@@ -46,21 +51,6 @@ pub(crate) struct Leased {
     ended: watch::Sender<BTreeSet<String>>,
 }
 
-/// Why a request is not sent.
-#[derive(Debug)]
-pub(crate) enum Undressed {
-    /// It is refused.
-    Refused(Reason),
-    /// The run ends.
-    Ends(Stop),
-}
-
-impl From<Stop> for Undressed {
-    fn from(stop: Stop) -> Self {
-        Self::Ends(stop)
-    }
-}
-
 /// What was put into a request.
 #[derive(Default)]
 pub(crate) struct Dressed {
@@ -71,19 +61,27 @@ pub(crate) struct Dressed {
 }
 
 impl Leased {
-    pub(crate) fn new((vault, notes): (Vault, Arc<dyn Notes>), gate: RunGate, own: Option<Pool>, finishing: Finishing) -> Self {
-        let looked = Looked::new(Arc::clone(vault.register()), &gate.opening().standing.grants);
-        let bindings = gate.opening().standing.grants.credentials.clone();
+    pub(crate) fn new(
+        vault: Vault,
+        (standing, clock): (Arc<Standing>, Arc<dyn Clock>),
+        (own, wants): (Option<Pool>, Wants),
+        finishing: Finishing,
+    ) -> Self {
+        let looked = Looked::new(Arc::clone(vault.register()), &standing.grants);
         let (tokens, servers, ended) = (Tokens::default(), Servers::default(), watch::Sender::default());
-        Self { vault, notes, bindings, gate, own, finishing, looked, in_vain: Mutex::default(), tokens, servers, ended }
+        Self { vault, standing, clock, wants, own, finishing, looked, in_vain: Mutex::default(), tokens, servers, ended }
+    }
+
+    pub(crate) fn bindings(&self) -> &[Binding] {
+        &self.standing.grants.credentials
     }
 
     pub(crate) fn now_s(&self) -> u64 {
-        self.gate.clock().unix_ns() / 1_000_000_000
+        self.clock.unix_ns() / 1_000_000_000
     }
 
     pub(crate) fn scrubber(&self) -> Option<Arc<Scrubber>> {
-        self.looked.scrubber(self.gate.clock().earliest_s())
+        self.looked.scrubber(self.clock.earliest_s())
     }
 
     /// Nothing more is done under the lease of this credential. Code that waits for an answer under it learns of that.
@@ -96,14 +94,6 @@ impl Leased {
     /// Whether the lease was ended.
     pub(crate) fn has_ended(&self, credential: &str) -> bool {
         self.ended.borrow().contains(credential)
-    }
-
-    /// Returns when the lease was ended; never, for a request without a credential.
-    pub(crate) async fn ended(&self, credential: Option<&str>) {
-        let Some(name) = credential else { return std::future::pending().await };
-        let mut ended = self.ended.subscribe();
-        // The sender lives as long as this.
-        let _ = ended.wait_for(|ended| ended.contains(name)).await;
     }
 
     /// The value of a binding just now, from wherever it comes.
@@ -137,18 +127,18 @@ impl Leased {
         self: &Arc<Self>,
         (op, name): (OpId, Option<&str>),
         request: &mut WireRequest,
-        covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
-    ) -> Result<Dressed, Undressed> {
-        let unavailable = |name: &str| Undressed::Refused(Reason::CredentialUnavailable(SafeText::new(name, 64)));
-        let unlooked = |why: Unlooked| Undressed::Refused(why.reason(name));
-        self.looked.look(self.gate.clock().earliest_s()).await.map_err(unlooked)?;
+        (covers, steps): (Covers<'_>, &Steps),
+    ) -> Result<Dressed, Reason> {
+        let unavailable = |name: &str| Reason::CredentialUnavailable(SafeText::new(name, 64));
+        let unlooked = |why: Unlooked| why.reason(name);
+        self.looked.look(self.clock.earliest_s()).await.map_err(unlooked)?;
         let values = self.values(name, &request.target, (op, request.timeouts)).await.map_err(|name| unavailable(&name))?;
         let leave = values.iter().filter(|(binding, _)| leaves(binding));
         let leave = leave.map(|(binding, value)| outstanding(&binding.name, reach(binding), None, &value.secret)).collect();
-        self.looked.note(leave, self.gate.clock().earliest_s()).await.map_err(unlooked)?;
+        self.looked.note(leave, self.clock.earliest_s()).await.map_err(unlooked)?;
         let of_it = name.and_then(|name| values.iter().find(|(binding, _)| binding.covers(name, &request.method, &request.target)));
         if let Some(known) = self.scrubber() {
-            self.star((op, &*known), of_it, request, covers)?;
+            self.star(&known, of_it, request, (covers, steps)).await?;
             ask_for_plain(&mut request.headers);
         }
         let Some(name) = name else { return Ok(Dressed::default()) };
@@ -167,21 +157,21 @@ impl Leased {
     ///
     /// SECURITY: the guest gets the answer that it would get to the same request with a wrong guess. If that request would be refused, this one is refused as
     /// well. Otherwise it is sent.
-    fn star(
+    async fn star(
         &self,
-        (op, known): (OpId, &Scrubber),
+        known: &Scrubber,
         of_it: Option<&(&Binding, Value)>,
         request: &mut WireRequest,
-        covers: &(dyn Fn(&WireRequest) -> bool + Send + Sync),
-    ) -> Result<(), Undressed> {
+        (covers, steps): (Covers<'_>, &Steps),
+    ) -> Result<(), Reason> {
         let goes = |request: &WireRequest| of_it.is_none_or(|(binding, value)| may_go(binding, value, &request.target).is_ok());
         let may = |request: &WireRequest| covers(request) && goes(request);
         let takes_field = of_it.is_some_and(|(binding, _)| matches!(binding.placement, Placement::Json { .. }));
         let body = if takes_field { starred::Body::Object } else { starred::Body::Any };
         let Some(held) = starred::star(known, request, body, &may) else { return Ok(()) };
         let whose: BTreeSet<String> = held.parts.iter().flat_map(|part| self.looked.whose(part)).collect();
-        for name in whose {
-            self.gate.value_met(op, &name, MetIn::Request)?;
+        for credential in whose {
+            steps.tell(Progress::Met { credential, place: MetIn::Request }).await;
         }
         if let Some((binding, value)) = of_it {
             may_go(binding, value, &held.before.target)?;
@@ -189,11 +179,11 @@ impl Leased {
         }
         // Only if the text of a grant has the whole value: then a path with another guess is not granted, and is refused as well.
         let is_clean = !known.finds(request.target.path_and_query().as_bytes());
-        if is_clean && may(request) { Ok(()) } else { Err(Undressed::Refused(Reason::SecretInRequest)) }
+        if is_clean && may(request) { Ok(()) } else { Err(Reason::SecretInRequest) }
     }
 
     /// Whether the value could be put into this request. The result is dropped: nothing of it leaves the host.
-    fn would_fit(&self, binding: &Binding, secret: &Secret, request: WireRequest) -> Result<(), Undressed> {
+    fn would_fit(&self, binding: &Binding, secret: &Secret, request: WireRequest) -> Result<(), Reason> {
         let WireRequest { method, mut target, mut headers, mut body, .. } = request;
         if matches!(binding.placement, Placement::Oauth2(_)) {
             return Ok(());
@@ -211,8 +201,8 @@ impl Leased {
         target: &HttpTarget,
         asking: (OpId, Timeouts),
     ) -> Result<Vec<(&Binding, Value)>, String> {
-        let mut values = Vec::with_capacity(self.bindings.len());
-        for binding in &self.bindings {
+        let mut values = Vec::with_capacity(self.bindings().len());
+        for binding in self.bindings() {
             let matters = name == Some(&binding.name) || binding.hosts.iter().any(|host| host.matches(&target.host));
             if !matters && self.was_in_vain(&binding.name) {
                 continue;
@@ -227,13 +217,13 @@ impl Leased {
     }
 
     fn in_vain(&self, name: &str) {
-        let now_ns = self.gate.clock().mono_ns();
+        let now_ns = self.clock.mono_ns();
         self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), now_ns);
     }
 
     fn was_in_vain(&self, name: &str) -> bool {
         let at_ns = self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-        at_ns.is_some_and(|at_ns| self.gate.clock().mono_ns().saturating_sub(at_ns) < IN_VAIN_NS)
+        at_ns.is_some_and(|at_ns| self.clock.mono_ns().saturating_sub(at_ns) < IN_VAIN_NS)
     }
 
     async fn put(self: &Arc<Self>, (op, binding): (OpId, &Binding), secret: &Secret, request: &mut WireRequest) -> Result<Dressed, NotPut> {
@@ -248,16 +238,16 @@ impl Leased {
         let mut outgoing = Outgoing { method, target, headers, body };
         let placed = vault::place(secret, &binding.placement, &mut outgoing, now_s).map_err(NotPut::Unfit)?;
         // SECURITY: a value is looked for until it has lapsed by the clock and without it, whoever has set it meanwhile.
-        let until_s = lapses(&binding.placement, self.gate.clock().latest_s());
+        let until_s = lapses(&binding.placement, self.clock.latest_s());
         let made = placed.made.iter().map(|made| outstanding(&binding.name, binding.hosts.clone(), until_s, made)).collect();
-        self.looked.note(made, self.gate.clock().earliest_s()).await.map_err(NotPut::Unlooked)?;
+        self.looked.note(made, self.clock.earliest_s()).await.map_err(NotPut::Unlooked)?;
         Ok(Dressed::default())
     }
 
     /// Notes values of a binding before they leave the host, or when they arrive.
     pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unlooked> {
         let values = secrets.iter().map(|secret| outstanding(&binding.name, reach(binding), None, secret)).collect();
-        self.looked.note(values, self.gate.clock().earliest_s()).await
+        self.looked.note(values, self.clock.earliest_s()).await
     }
 
     /// A token was not taken: the next request has another.
@@ -308,14 +298,14 @@ enum NotPut {
 struct NotHad;
 
 /// SECURITY: what is made with a value may go only where the value itself may go.
-fn may_go(binding: &Binding, value: &Value, target: &HttpTarget) -> Result<(), Undressed> {
+fn may_go(binding: &Binding, value: &Value, target: &HttpTarget) -> Result<(), Reason> {
     let Some(destinations) = &value.destinations else { return Ok(()) };
     let targets = [target].into_iter().chain(binding.endpoint());
-    policy::destination::may_go(&binding.name, destinations, targets).map_err(Undressed::Refused)
+    policy::destination::may_go(&binding.name, destinations, targets)
 }
 
-fn unfit(binding: &Binding, why: &vault::PlaceError) -> Undressed {
-    Undressed::Refused(Reason::CredentialUnfit(SafeText::new(&format!("`{}` does not fit: {why}", binding.name), 256)))
+fn unfit(binding: &Binding, why: &vault::PlaceError) -> Reason {
+    Reason::CredentialUnfit(SafeText::new(&format!("`{}` does not fit: {why}", binding.name), 256))
 }
 
 /// Where the value of a binding could let somebody in: also at the endpoint that gives tokens for it.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use effect::record::HostPurpose;
 use effect::{Bounds, Header, HttpFault, HttpTarget, Method, OpId};
-use gate::{HostAnswer, HostAsk, HostPermit};
+use effects::{HostAsk, HostEnd, HostRequest, Permit, Trail};
 use ipnet::IpNet;
-use net::{Pool, ResponseLimits, Timeouts, WireRequest};
+use net::{NetError, Pool, ResponseLimits, Timeouts, WireRequest};
 
 use crate::leased::Leased;
+use crate::wants::Wants;
 
 /// BOUND: bytes of an answer, and of its head.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
@@ -56,18 +57,19 @@ impl OwnRequest {
     /// how it ended is on the record when this returns. Returns `None` if no complete answer came.
     pub(crate) async fn send(self, leased: &Leased, why: For<'_>) -> Option<OwnAnswer> {
         let pool = leased.own.as_ref()?;
-        let ask = HostAsk { credential: why.credential, op: why.op, purpose: why.purpose, resource: &self.resource };
-        let permit = leased.gate.host_ask(&ask).ok()?.durable().await.ok()?;
+        let ask = HostAsk { credential: why.credential.to_owned(), op: why.op, purpose: why.purpose, resource: self.resource.clone() };
+        let permit = leased.wants.request(ask).await?;
+        let ending = Ending { wants: leased.wants.clone(), number: permit.ask().number, trail: Trail::default(), is_told: false };
         let within = patience(self.timeouts);
-        let exchanged = tokio::time::timeout(within, self.exchange(pool, why.credential, &permit)).await;
-        let (ended, answer) = exchanged.unwrap_or((HostAnswer { fault: Some(HttpFault::TimedOut), ..HostAnswer::default() }, None));
-        permit.answered(ended).ok()?;
+        let exchanged = tokio::time::timeout(within, self.exchange(pool, permit, &ending.trail)).await;
+        let (end, answer) = exchanged.unwrap_or((HostEnd { fault: Some(HttpFault::TimedOut), ..HostEnd::default() }, None));
+        ending.tell(end).await?;
         answer
     }
 
-    async fn exchange(self, pool: &Pool, credential: &str, permit: &HostPermit) -> (HostAnswer, Option<OwnAnswer>) {
-        let bounds =
-            Bounds { addresses: self.addresses, credential: Some(credential.to_owned()), rule: "own".to_owned(), ..Bounds::default() };
+    async fn exchange(self, pool: &Pool, permit: Permit<HostRequest>, trail: &Trail) -> (HostEnd, Option<OwnAnswer>) {
+        let (_, bounds) = permit.into_ask();
+        let bounds = Bounds { addresses: self.addresses, ..bounds };
         let request = WireRequest {
             target: self.target,
             method: self.method,
@@ -77,14 +79,15 @@ impl OwnRequest {
             timeouts: self.timeouts,
             limits: ResponseLimits { header_bytes: HEAD_BYTES_MAX, header_count: HEADERS_MAX, response_bytes: ANSWER_BYTES_MAX },
         };
-        let response = match pool.send_noting(request, &|going| permit.sending(going)).await {
+        let response = match pool.send_noting(request, &|going| trail.note(going)).await {
             Ok(response) => response,
             Err(err) => {
-                return (HostAnswer { fault: Some(err.fault), peer: err.peer, reason: err.reason, ..HostAnswer::default() }, None);
+                let NetError { fault, reason, peer, detail } = err;
+                return (HostEnd { fault: Some(fault), peer, reason, detail, ..HostEnd::default() }, None);
             }
         };
         let (status, mut reader) = (response.head.status, response.body);
-        let mut ended = HostAnswer { peer: Some(response.peer), status: Some(status), ..HostAnswer::default() };
+        let mut ended = HostEnd { peer: Some(response.peer), status: Some(status), ..HostEnd::default() };
         let mut body = Vec::new();
         while let Some(piece) = reader.next().await {
             match piece {
@@ -95,6 +98,31 @@ impl OwnRequest {
         ended.bytes = body.len() as u64;
         let answer = ended.fault.is_none().then_some(OwnAnswer { status, body });
         (ended, answer)
+    }
+}
+
+/// Sees to it that the end of a request is told, also when nobody waits for it any more.
+struct Ending {
+    wants: Wants,
+    number: u64,
+    trail: Trail,
+    is_told: bool,
+}
+
+impl Ending {
+    async fn tell(mut self, end: HostEnd) -> Option<()> {
+        self.is_told = true;
+        let end = HostEnd { going: self.trail.get(), ..end };
+        self.wants.ended(self.number, end).await
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.is_told {
+            let end = HostEnd { abandoned: true, going: self.trail.get(), ..HostEnd::default() };
+            self.wants.abandoned(self.number, end);
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Asking {
 
     /// The token of a log-in is looked for in answers of that server, until it ends or as long as the home is held.
     async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
-        let (clock, host) = (self.leased.gate.clock(), HostPattern::Exact(self.source.server.address.host.clone()));
+        let (clock, host) = (&self.leased.clock, HostPattern::Exact(self.source.server.address.host.clone()));
         let until_s = lasts_s.map(|lasts_s| clock.latest_s().saturating_add(lasts_s));
         self.leased.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], clock.earliest_s()).await.ok()
     }

@@ -62,7 +62,7 @@ impl Tokens {
     ) -> Option<Secret> {
         let slot = self.slot(&binding.name).lock_owned().await;
         if let Some(obtained) = &*slot
-            && leased.gate.clock().mono_ns() < obtained.until_ns
+            && leased.clock.mono_ns() < obtained.until_ns
         {
             return Some(obtained.access.clone());
         }
@@ -109,7 +109,7 @@ impl Exchange {
         }
         let answer = request.send(leased, For { credential: &binding.name, op: self.op, purpose: HostPurpose::Token }).await?;
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
-        let clock = leased.gate.clock();
+        let clock = &leased.clock;
         let now_s = clock.unix_ns() / 1_000_000_000;
         let lives_s = token.lives_s(now_s).unwrap_or(UNKNOWN_S);
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {

@@ -1,13 +1,13 @@
 //! What would have allowed a refusal. It is made from the agent's words, so it is only ever shown quoted, and when asked for.
 
-use effect::Reason;
 use effect::record::AskedFor;
+use effect::{Bound, Capability, Reason};
 
 /// In lines of configuration where there are any, else in words.
 pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
     let words = |text: &str| vec![text.to_owned()];
     match reason {
-        Reason::NothingGranted if ask.capability.as_str() == "files" => words("a mount of a folder, with `mode = \"read\"`"),
+        Reason::NothingGranted if ask.capability == Capability::Files => words("a mount of a folder, with `mode = \"read\"`"),
         Reason::NothingGranted
         | Reason::HostNotGranted
         | Reason::SchemeNotGranted
@@ -53,7 +53,11 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::LeavesMount => words("a mount of the folder that it leads to, if the agent is to see that"),
         Reason::NotRegular => words("nothing: only regular files and directories are opened"),
         Reason::WriteNotGranted => words("nothing in this version: mounts are read"),
-        Reason::OverLimit(limit) => words(&format!("a higher `{limit}` in the agent's `limits`")),
+        Reason::OverLimit(Bound::Limit(limit)) => words(&format!("a higher `{limit}` in the agent's `limits`")),
+        Reason::OverLimit(Bound::RequestBytes(rule)) => words(&format!("a higher `request-bytes` in {rule} of the agent")),
+        Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later moment")),
+        Reason::OverLimit(Bound::Uses(credential)) => words(&format!("more `uses` of the credential `{credential}`")),
+        Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have so many addresses"),
         Reason::NotServed => words("nothing in this version"),
     }
 }
@@ -83,11 +87,11 @@ mod tests {
 
     use super::*;
 
-    fn ask(capability: &str, resource: &str) -> AskedFor {
+    fn ask(resource: &str) -> AskedFor {
         let text = |text: &str| SafeText::new(text, 1024);
         AskedFor {
-            capability: text(capability),
-            function: text("f"),
+            capability: Capability::Http,
+            function: effect::Function::HttpHandle,
             headers: Vec::new(),
             placeholders: 0,
             resolved: None,
@@ -97,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_grant_for_just_this_request_and_no_more() {
-        let lines = what_would_allow(&ask("http", "POST http://127.0.0.1:8080/a/b?q=…"), &Reason::MethodNotGranted);
+        let lines = what_would_allow(&ask("POST http://127.0.0.1:8080/a/b?q=…"), &Reason::MethodNotGranted);
         let expected = [
             "[[agents.AGENT.http]]",
             "host = \"127.0.0.1\"",
@@ -107,13 +111,13 @@ mod tests {
             "paths = [\"/a/b\"]",
         ];
         assert_eq!(lines, expected);
-        let lines = what_would_allow(&ask("http", "GET https://[::1]/"), &Reason::HostNotGranted);
+        let lines = what_would_allow(&ask("GET https://[::1]/"), &Reason::HostNotGranted);
         assert!(lines.contains(&"host = \"[::1]\"".to_owned()), "{lines:?}");
     }
 
     #[test]
     fn words_of_the_agent_can_not_break_out_of_their_quotes() {
-        let lines = what_would_allow(&ask("http", "GET https://a\"\nb/"), &Reason::HostNotGranted);
+        let lines = what_would_allow(&ask("GET https://a\"\nb/"), &Reason::HostNotGranted);
         assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains("'a\"") || line.contains("\\\"")), "{lines:?}");
     }
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn what_nothing_allows_says_so() {
         let class = SafeText::new("metadata", 32);
-        let lines = what_would_allow(&ask("http", "GET http://169.254.169.254/"), &Reason::AddressNever(class));
+        let lines = what_would_allow(&ask("GET http://169.254.169.254/"), &Reason::AddressNever(class));
         assert!(lines.iter().all(|line| line.starts_with("nothing")), "{lines:?}");
     }
 }

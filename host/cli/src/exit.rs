@@ -81,7 +81,7 @@ mod tests {
             (failed.clone(), false, AGENT),
             (failed, true, REFUSED),
             (Outcome::Trapped { message: text("unreachable") }, false, AGENT),
-            (Outcome::Limit { limit: text("memory") }, true, LIMIT),
+            (Outcome::Limit { limit: effect::Limit::Memory }, true, LIMIT),
             (stopped(Means::CtrlC), false, INTERRUPTED),
             (stopped(Means::Sigterm), false, TERMINATED),
             (stopped(Means::Sighup), false, HUNG_UP),

@@ -66,7 +66,7 @@ fn record(record: &Record) -> String {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
             format!(
                 "{} {}: {}{times}",
-                function(&refused.ask.function),
+                function(refused.ask.function),
                 refused_names(refused),
                 reason(&refused.reason.to_string(), &refused.ask.resource)
             )
@@ -235,6 +235,7 @@ fn answer(class: AnswerClass) -> &'static str {
         AnswerClass::NotDone => "not done",
         AnswerClass::RefusedAddress => "refused address",
         AnswerClass::RefusedCredential => "refused, without its credential",
+        AnswerClass::RefusedLapsed => "refused, what permitted it had ended",
         AnswerClass::Failed => "failed",
         AnswerClass::Unknown => "unknown",
         AnswerClass::Abandoned => "abandoned",

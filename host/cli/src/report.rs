@@ -357,7 +357,7 @@ fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
     let what = in_mount(one, mounts).unwrap_or_else(|| one.resource.to_string());
     format!(
         "{} {what}: {}{times}   bailiwick show {}/{}",
-        function(&one.function),
+        function(one.function),
         crate::words::reason(&one.reason, &one.resource),
         one.run,
         one.seq

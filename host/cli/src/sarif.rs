@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effect::{Finding, Location, Outcome, SafeText, Severity};
+use effect::{Capability, Finding, Location, Outcome, SafeText, Severity};
 use run::Report;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ fn not_searched(report: &Report) -> Vec<Value> {
         json!({ "level": "warning", "message": { "text": text }, "locations": [{ "physicalLocation": physical(&location, mounts) }] })
     };
     let ended = outcome_words(&report.outcome).map(|words| notification("error", format!("run {} ended early: {words}", report.run)));
-    let refused = report.evidence.touched.refused.iter().filter(|one| one.function.as_str().starts_with("wasi:filesystem/"));
+    let refused = report.evidence.touched.refused.iter().filter(|one| one.function.capability() == Capability::Files);
     let refused = refused.map(|one| at(&one.resource, format!("not searched: {} (×{})", one.reason, one.alike)));
     let untold = report.evidence.touched.files.iter().filter(|file| file.untold > 0);
     let untold = untold.map(|file| at(&file.path, format!("not searched: {} that are not UTF-8", many(file.untold, "name", "names"))));

@@ -133,7 +133,7 @@ impl Screen {
         if self.refusals_told <= REFUSALS_TOLD_MAX {
             self.line(&format!(
                 "refused: {} {}: {}",
-                words::function(&ask.function),
+                words::function(ask.function),
                 ask.resource,
                 words::reason(&reason.to_string(), &ask.resource)
             ));

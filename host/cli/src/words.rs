@@ -1,7 +1,7 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
 pub(crate) use effect::utc;
-use effect::{Digest, SafeText};
+use effect::{Digest, Function, SafeText};
 
 /// BOUND: bytes of one line of an error.
 const LINE_BYTES_MAX: usize = 8192;
@@ -96,11 +96,11 @@ pub(crate) fn reason(text: &str, resource: &SafeText) -> String {
 }
 
 /// The function of an interface, without the interface: `open-at`. All that may refuse a request is called that.
-pub(crate) fn function(full: &SafeText) -> &str {
-    match full.as_str() {
+pub(crate) fn function(function: Function) -> &'static str {
+    match function {
         // Before it is sent, and on its way out.
-        "wasi:http/outgoing-handler#handle" | "vault#place" | "net#dial" => "request",
-        full => full.rsplit_once('#').map_or(full, |(_, function)| function),
+        Function::HttpHandle | Function::VaultPlace | Function::NetDial => "request",
+        other => other.name(),
     }
 }
 

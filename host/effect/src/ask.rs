@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::file::FileAsk;
+use crate::function::{Capability, Function};
 use crate::target::HttpTarget;
 use crate::text::SafeText;
 
@@ -42,19 +43,14 @@ impl Ask {
     }
 
     /// The capability that a manifest declares and a configuration grants.
-    pub fn capability(&self) -> &'static str {
-        match self {
-            Self::Http(_) => "http",
-            Self::Credential(_) => "credentials",
-            Self::File(_) => "files",
-            Self::Closed(closed) => closed.capability,
-        }
+    pub fn capability(&self) -> Capability {
+        self.function().capability()
     }
 
     /// The function of the interface through which the guest asked.
-    pub fn function(&self) -> &'static str {
+    pub fn function(&self) -> Function {
         match self {
-            Self::Http(_) => "wasi:http/outgoing-handler#handle",
+            Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
             Self::File(file) => file.function(),
             Self::Closed(closed) => closed.function,
@@ -75,8 +71,8 @@ impl Ask {
     /// asks are the same exactly if these bytes are.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut to = Vec::with_capacity(256);
-        put(&mut to, self.capability().as_bytes());
-        put(&mut to, self.function().as_bytes());
+        put(&mut to, self.capability().as_str().as_bytes());
+        put(&mut to, self.function().as_str().as_bytes());
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
@@ -98,11 +94,12 @@ pub enum Act {
 
 impl Act {
     /// Whether it may be made again after a crash without a person's word.
-    pub fn is_safe(&self) -> bool {
-        match self {
+    pub fn repeat(&self) -> Repeat {
+        let is_safe = match self {
             Self::Http(http) => http.method.is_safe(),
             Self::Credential(credential) => credential.step != CredentialStep::Set,
-        }
+        };
+        if is_safe { Repeat::Safe } else { Repeat::OnWord }
     }
 }
 
@@ -126,6 +123,16 @@ impl From<Act> for Ask {
             Act::Credential(credential) => Self::Credential(credential),
         }
     }
+}
+
+/// Whether an act may be made again of which nobody knows whether it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeat {
+    /// It changes nothing, or the same once more, so it is simply made again.
+    Safe,
+    /// Only if a person says that it did not happen.
+    OnWord,
 }
 
 /// Something that a guest wants done with a credential.
@@ -153,13 +160,13 @@ pub enum CredentialStep {
 }
 
 impl CredentialStep {
-    fn function(&self) -> &'static str {
+    fn function(&self) -> Function {
         match self {
-            Self::Identify(_) => "bailiwick:agent/credentials#identify",
-            Self::Create => "bailiwick:agent/credentials#rotation-create",
-            Self::Set => "bailiwick:agent/credentials#rotation-set",
-            Self::Test => "bailiwick:agent/credentials#rotation-test",
-            Self::Finish => "bailiwick:agent/credentials#rotation-finish",
+            Self::Identify(_) => Function::CredentialIdentify,
+            Self::Create => Function::RotationCreate,
+            Self::Set => Function::RotationSet,
+            Self::Test => Function::RotationTest,
+            Self::Finish => Function::RotationFinish,
         }
     }
 
@@ -345,10 +352,8 @@ impl<'a> Fields<'a> {
 /// A call that nothing can allow in this version, or words that could not be parsed into an ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedAsk {
-    /// `sockets`, `names`, `http`, `files`, …
-    pub capability: &'static str,
     /// Interface and function.
-    pub function: &'static str,
+    pub function: Function,
     /// What the guest said, bounded and escaped.
     pub what: SafeText,
     /// Whether it was not well formed, rather than not to be had.

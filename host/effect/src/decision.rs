@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Digest;
+use crate::limits::Limit;
 use crate::scope::Rate;
 use crate::text::SafeText;
 
@@ -35,6 +36,9 @@ pub struct Bounds {
     pub response_bytes: Option<u64>,
     /// The rule, for people: `http[0]`, `files[1]`.
     pub rule: String,
+    /// Until when it must have been begun, in seconds since 1970: the first end of what was granted. `None` where nothing of it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_unix_s: Option<u64>,
 }
 
 /// Why not: for the operator's record. The guest is only ever told the interface's plain refusal.
@@ -103,10 +107,38 @@ pub enum Reason {
     NotRegular,
     /// The mount may be read only.
     WriteNotGranted,
-    /// A limit of the run would be passed; its name.
-    OverLimit(SafeText),
+    /// A bound would be passed; which.
+    OverLimit(Bound),
     /// Nothing in this version grants it.
     NotServed,
+}
+
+/// What bounds what is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// A limit of the run.
+    Limit(Limit),
+    /// The bytes of a request that a rule allows; which rule.
+    RequestBytes(SafeText),
+    /// How often something may be done; of what.
+    Rate(SafeText),
+    /// How often a run may use a credential; its name.
+    Uses(SafeText),
+    /// How many addresses of a name are looked at.
+    Addresses,
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Limit(limit) => limit.fmt(f),
+            Self::RequestBytes(rule) => write!(f, "request-bytes of {rule}"),
+            Self::Rate(of) => write!(f, "rate of {of}"),
+            Self::Uses(credential) => write!(f, "uses of {credential}"),
+            Self::Addresses => f.write_str("addresses of a name"),
+        }
+    }
 }
 
 impl Reason {

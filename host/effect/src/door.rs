@@ -11,6 +11,7 @@ use crate::ask::{Act, ClosedAsk};
 use crate::claim::Claim;
 use crate::file::{FileAnswer, FileAsk};
 use crate::ids::OpId;
+use crate::limits::Limit;
 use crate::release::Release;
 
 /// The way out.
@@ -98,9 +99,9 @@ impl<T: Door + Timeline + Any> World for T {}
 /// Why a run must end now. Never shown to the guest: it traps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
-    /// A limit was hit; its name in the table.
+    /// A limit was hit.
     #[error("the limit `{0}` was reached")]
-    Limit(&'static str),
+    Limit(Limit),
     /// The record can't be written: nothing further happens.
     #[error("the record can't be written")]
     RecordBroken,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::function::Function;
 use crate::ids::FileId;
 
 /// BOUND: longest path in a mount, in bytes (Linux's own `PATH_MAX`).
@@ -123,27 +124,36 @@ pub enum ChangeKind {
 }
 
 impl FileAsk {
-    /// The function of the interface through which this is asked.
-    pub fn function(&self) -> &'static str {
+    /// The open file or directory on which it is asked.
+    pub fn on(&self) -> FileId {
         match self {
-            Self::Open(_) => "wasi:filesystem/types#open-at",
-            Self::Read { .. } => "wasi:filesystem/types#read",
-            Self::Stat { .. } => "wasi:filesystem/types#stat",
-            Self::StatAt { .. } => "wasi:filesystem/types#stat-at",
-            Self::List { .. } => "wasi:filesystem/types#read-directory",
-            Self::ReadLink { .. } => "wasi:filesystem/types#readlink-at",
-            Self::Close { .. } => "wasi:filesystem/types#drop",
+            Self::Open(open) => open.dir,
+            Self::Read { file, .. } | Self::Stat { file } | Self::Close { file } | Self::Change { file, .. } => *file,
+            Self::StatAt { dir, .. } | Self::List { dir } | Self::ReadLink { dir, .. } => *dir,
+        }
+    }
+
+    /// The function of the interface through which this is asked.
+    pub fn function(&self) -> Function {
+        match self {
+            Self::Open(_) => Function::FileOpenAt,
+            Self::Read { .. } => Function::FileRead,
+            Self::Stat { .. } => Function::FileStat,
+            Self::StatAt { .. } => Function::FileStatAt,
+            Self::List { .. } => Function::FileReadDirectory,
+            Self::ReadLink { .. } => Function::FileReadlinkAt,
+            Self::Close { .. } => Function::FileDrop,
             Self::Change { function, .. } => match function {
-                ChangeKind::OpenAt => "wasi:filesystem/types#open-at",
-                ChangeKind::Write => "wasi:filesystem/types#write",
-                ChangeKind::SetSize => "wasi:filesystem/types#set-size",
-                ChangeKind::SetTimes => "wasi:filesystem/types#set-times",
-                ChangeKind::CreateDirectoryAt => "wasi:filesystem/types#create-directory-at",
-                ChangeKind::LinkAt => "wasi:filesystem/types#link-at",
-                ChangeKind::SymlinkAt => "wasi:filesystem/types#symlink-at",
-                ChangeKind::RemoveDirectoryAt => "wasi:filesystem/types#remove-directory-at",
-                ChangeKind::RenameAt => "wasi:filesystem/types#rename-at",
-                ChangeKind::UnlinkFileAt => "wasi:filesystem/types#unlink-file-at",
+                ChangeKind::OpenAt => Function::FileOpenAt,
+                ChangeKind::Write => Function::FileWrite,
+                ChangeKind::SetSize => Function::FileSetSize,
+                ChangeKind::SetTimes => Function::FileSetTimes,
+                ChangeKind::CreateDirectoryAt => Function::FileCreateDirectoryAt,
+                ChangeKind::LinkAt => Function::FileLinkAt,
+                ChangeKind::SymlinkAt => Function::FileSymlinkAt,
+                ChangeKind::RemoveDirectoryAt => Function::FileRemoveDirectoryAt,
+                ChangeKind::RenameAt => Function::FileRenameAt,
+                ChangeKind::UnlinkFileAt => Function::FileUnlinkFileAt,
             },
         }
     }

@@ -41,15 +41,18 @@
 //! # }
 //! ```
 
+mod answer;
 mod ask;
 pub mod canon;
 mod claim;
+mod clock;
 mod credential;
 mod decision;
 mod destination;
 mod door;
 mod err;
 mod file;
+mod function;
 mod grant;
 mod ids;
 mod limits;
@@ -61,24 +64,28 @@ pub mod record;
 mod release;
 mod scope;
 mod signer;
+mod standing;
 mod target;
 mod text;
 mod until;
 mod workshop;
 
-pub use ask::{Act, Ask, Class, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method};
+pub use answer::{CredentialAnswer, Identified, NotDone};
+pub use ask::{Act, Ask, Class, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method, Repeat};
 pub use claim::{Claim, Finding, LINE_BYTES_MAX, Location, Progress, Severity};
+pub use clock::Clock;
 pub use credential::{
     AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
 };
-pub use decision::{Bounds, Decision, Reason};
+pub use decision::{Bound, Bounds, Decision, Reason};
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
 pub use file::{AskedPath, ChangeKind, Entry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
+pub use function::{Capability, Function};
 pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
 pub use ids::{Digest, FileId, OpId, RunId};
-pub use limits::{LIMITS, LimitRow, Limits, Unit};
+pub use limits::{LIMITS, Limit, LimitRow, Limits, Unit};
 pub use outcome::{Outcome, UnknownAct};
 pub use path::PATH_BYTES_MAX;
 pub use pattern::{HostPattern, PathPattern};
@@ -86,6 +93,7 @@ pub use principal::{Actor, Means, Principal, Stopping};
 pub use release::{Event, HttpFault, HttpHead, Release};
 pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};
 pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
+pub use standing::Standing;
 pub use target::{Host, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading};
 pub use until::{Until, date_of_day, utc};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Limit;
 use crate::principal::Stopping;
 use crate::text::SafeText;
 
@@ -42,8 +43,8 @@ pub enum Outcome {
     },
     /// A limit was hit.
     Limit {
-        /// Its name in the table.
-        limit: SafeText,
+        /// Which.
+        limit: Limit,
     },
     /// Somebody ended it: `stop`, Ctrl-C, SIGTERM.
     Stopped(Stopping),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
+use crate::ask::Repeat;
 use crate::claim::Claim;
 use crate::decision::{Bounds, Reason};
 use crate::ids::{Digest, RunId};
@@ -46,6 +47,8 @@ with_words! {
         op: u64,
         /// Keyed digest of every byte of the ask.
         params: Digest,
+        /// Whether it may be made again without asking a person, should nobody know whether it happened.
+        repeat: Repeat,
         /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
         #[serde(default)]
         spent_ms: u64,

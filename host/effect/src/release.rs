@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::CredentialAnswer;
 use crate::ask::Header;
 use crate::ids::OpId;
 
@@ -26,6 +27,8 @@ pub enum Event {
     Chunk(Bytes),
     /// The body ended well; its trailers.
     End(Vec<Header>),
+    /// A step with a credential was done, or could not be; nothing more comes.
+    Credential(CredentialAnswer),
     /// It was refused, or went wrong; nothing more comes.
     Failed(HttpFault),
     /// A timer ran out.
@@ -42,13 +45,13 @@ impl Event {
     pub fn body_bytes(&self) -> u64 {
         match self {
             Self::Chunk(bytes) => bytes.len() as u64,
-            Self::Head(_) | Self::End(_) | Self::Failed(_) | Self::Timer { .. } | Self::Clock => 0,
+            Self::Head(_) | Self::End(_) | Self::Credential(_) | Self::Failed(_) | Self::Timer { .. } | Self::Clock => 0,
         }
     }
 
     /// Whether nothing more comes for this operation.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Failed(_) | Self::Timer { .. })
+        matches!(self, Self::End(_) | Self::Credential(_) | Self::Failed(_) | Self::Timer { .. })
     }
 }
 

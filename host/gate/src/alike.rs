@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use effect::record::{AskedFor, Counted, CountedName};
-use effect::{Ask, Reason, SafeText};
+use effect::{Ask, Function, Reason, SafeText};
 
 /// BOUND: so many refusals alike are written one by one; those after them are counted.
 pub const ALIKE_MAX: u64 = 100;
@@ -24,7 +24,7 @@ const NAME_BYTES_MAX: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Kind {
-    function: &'static str,
+    function: Function,
     host: String,
     code: &'static str,
 }

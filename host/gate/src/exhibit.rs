@@ -8,8 +8,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use effect::record::{Delivered, DeliveredEvent, MetIn, Record};
-use effect::{Event, Header, HttpAsk, HttpHead, Reason, RunId};
+use effect::record::{Delivered, MetIn, Record};
+use effect::{CredentialAnswer, Event, Header, HttpAsk, HttpHead, Reason, RunId};
 use journal::{Position, ReadError, Reader};
 
 use crate::err::LoadError;
@@ -43,6 +43,8 @@ pub enum Missing {
 pub struct Given {
     /// The whole of it, in order.
     pub body: Vec<u8>,
+    /// What became of a step with a credential.
+    pub credential: Option<CredentialAnswer>,
     /// Status and fields.
     pub head: Option<HttpHead>,
     /// The request that it answers held the value of a credential.
@@ -150,7 +152,7 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<V
     let missing = content.as_ref().err().filter(|missing| **missing != Missing::NotKept).cloned();
     let mut content = Cursor::new(Bytes::from(content.unwrap_or_default()));
     for one in &delivered.releases {
-        let has_content = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
+        let has_content = one.event.has_content();
         if !has_content {
             continue;
         }
@@ -161,6 +163,10 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<V
             Some(Event::Chunk(chunk)) => given.body.extend_from_slice(&chunk),
             Some(Event::End(trailers)) => {
                 given.trailers = trailers;
+                given.is_whole = true;
+            }
+            Some(Event::Credential(answer)) => {
+                given.credential = Some(answer);
                 given.is_whole = true;
             }
             Some(Event::Failed(_) | Event::Timer { .. } | Event::Clock) => {}

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use effect::record::{Kind, Record, RunResumed, VERSION};
-use effect::{Principal, RunId, Stop};
+use effect::{Clock, Principal, RunId, Stop};
+use tokio::sync::watch;
 
-use crate::clock::{CHANGE_MS, Clock, ClockMark};
+use crate::clock::{CHANGE_MS, ClockMark};
 use crate::err::RecordBroken;
 use crate::keyed::Keyed;
 use crate::lease::{Leases, Rates};
@@ -216,8 +217,8 @@ impl Gate {
         let inner = Mutex::new(Inner::new(&opening));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = opening.placeholders();
-        let began_ns = clock.mono_ns();
-        RunGate::new(Shared { began_ns, spent, book, clock, keyed, opening, placeholders, stars: OnceLock::new(), watcher, inner })
+        let (began_ns, ended) = (clock.mono_ns(), watch::Sender::default());
+        RunGate::new(Shared { began_ns, spent, book, clock, keyed, opening, placeholders, stars: OnceLock::new(), watcher, ended, inner })
     }
 }
 

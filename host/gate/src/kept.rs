@@ -1,12 +1,13 @@
 //! How what a run saw is laid out in payloads, so that it can be shown the same again.
 //!
-//! A `delivered` payload has, for each head, chunk and end among its releases and in their order: a chunk's length and bytes; a
-//! head's status and fields; an end's fields. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
+//! A `delivered` payload has, for each head, chunk, end and answer among its releases and in their order: a chunk's length and bytes; a
+//! head's status and fields; an end's fields; the answer to a step with a credential, as JSON. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
 //! ask from others, the answer, and the reason where it was refused. Integers are little-endian.
 
 use bytes::Bytes;
 use effect::record::{DeliveredEvent, DeliveredOne};
 use effect::{Entry, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header, HttpHead, Reason};
+use effects::Observation;
 use serde::{Deserialize, Serialize};
 
 /// BOUND: one payload; well below what a journal takes.
@@ -17,36 +18,9 @@ pub(crate) fn in_pieces(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     bytes.chunks(PAYLOAD_PIECE_BYTES).map(<[u8]>::to_vec)
 }
 
-/// What was seen of a mount, with why it was refused if it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
-    /// What the guest is told.
-    pub answer: FileAnswer,
-    /// For the record.
-    pub refused: Option<Reason>,
-}
-
-impl From<FileAnswer> for Looked {
-    fn from(answer: FileAnswer) -> Self {
-        Self { answer, refused: None }
-    }
-}
-
-impl From<FileFault> for Looked {
-    fn from(fault: FileFault) -> Self {
-        Self { answer: FileAnswer::Fault(fault), refused: None }
-    }
-}
-
-impl From<Reason> for Looked {
-    fn from(reason: Reason) -> Self {
-        Self { answer: FileAnswer::Fault(FileFault::NotPermitted), refused: Some(reason) }
-    }
-}
-
 /// Whether an event has bytes that are kept.
 pub(crate) fn has_content(event: &Event) -> bool {
-    matches!(event, Event::Head(_) | Event::Chunk(_) | Event::End(_))
+    matches!(event, Event::Head(_) | Event::Chunk(_) | Event::End(_) | Event::Credential(_))
 }
 
 /// Appends an event's content.
@@ -58,6 +32,7 @@ pub(crate) fn put_event(to: &mut Vec<u8>, event: &Event) {
         }
         Event::Chunk(bytes) => put_bytes(to, bytes),
         Event::End(trailers) => put_headers(to, trailers),
+        Event::Credential(answer) => put_bytes(to, &effect::canon::to_vec(answer)),
         Event::Failed(_) | Event::Timer { .. } | Event::Clock => {}
     }
 }
@@ -71,6 +46,7 @@ pub(crate) fn take_event(from: &mut Cursor, one: &DeliveredOne) -> Option<Event>
             (bytes.len() as u64 == one.bytes).then_some(Event::Chunk(bytes))?
         }
         DeliveredEvent::End => Event::End(from.headers()?),
+        DeliveredEvent::Credential => Event::Credential(serde_json::from_slice(&from.bytes()?).ok()?),
         DeliveredEvent::Failed(fault) => Event::Failed(fault),
         DeliveredEvent::Timer(deadline_ns) => Event::Timer { deadline_ns },
         DeliveredEvent::Clock => Event::Clock,
@@ -81,7 +57,7 @@ pub(crate) fn take_event(from: &mut Cursor, one: &DeliveredOne) -> Option<Event>
 /// looked at is compared again, as a whole, with the `observed` records.
 pub(crate) fn mark(ask: &FileAsk) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(ask.function().as_bytes());
+    hasher.update(ask.function().as_str().as_bytes());
     hasher.update(&[0]);
     hasher.update(ask.resource().as_bytes());
     let mut mark = [0; 8];
@@ -105,7 +81,7 @@ const RAW: u8 = 1;
 const SMALL: u8 = 2;
 
 /// Appends one look.
-pub(crate) fn put_look(to: &mut Vec<u8>, ask: &FileAsk, looked: &Looked) {
+pub(crate) fn put_look(to: &mut Vec<u8>, ask: &FileAsk, looked: &Observation) {
     to.extend_from_slice(&mark(ask));
     let small = match &looked.answer {
         FileAnswer::Bytes(bytes) => {
@@ -125,7 +101,7 @@ pub(crate) fn put_look(to: &mut Vec<u8>, ask: &FileAsk, looked: &Looked) {
 }
 
 /// Reads one look back.
-pub(crate) fn take_look(from: &mut Cursor) -> Option<([u8; 8], Looked)> {
+pub(crate) fn take_look(from: &mut Cursor) -> Option<([u8; 8], Observation)> {
     let mark = from.array()?;
     let looked = match from.u8()? {
         RAW => FileAnswer::Bytes(from.bytes()?).into(),
@@ -135,7 +111,7 @@ pub(crate) fn take_look(from: &mut Cursor) -> Option<([u8; 8], Looked)> {
             Small::List(entries, unreadable) => FileAnswer::List { entries: entries.into_owned(), unreadable }.into(),
             Small::Link(target) => FileAnswer::Link(target.into_owned()).into(),
             Small::Closed => FileAnswer::Closed.into(),
-            Small::Fault(fault, refused) => Looked { answer: FileAnswer::Fault(fault), refused },
+            Small::Fault(fault, refused) => Observation { answer: FileAnswer::Fault(fault), refused },
         },
         _ => return None,
     };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use effect::record::{Kind, LeaseIssued, LeaseRevoked, VERSION};
-use effect::{Binding, Grants, Principal, Rate, Reason, SafeText, canon};
+use effect::{Binding, Bound, Grants, Principal, Rate, Reason, SafeText, canon};
 
 /// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) fn check_standing(grants: &Grants, leases: &Leases, (credential, is_a
     }
     let binding = grants.credentials.iter().find(|binding| binding.name == name);
     match binding.and_then(|binding| binding.uses) {
-        Some(uses) if lease.uses >= uses && !is_again => Err(Reason::OverLimit(SafeText::new(&format!("uses of {name}"), 96))),
+        Some(uses) if lease.uses >= uses && !is_again => Err(Reason::OverLimit(Bound::Uses(SafeText::new(name, 64)))),
         _ => Ok(()),
     }
 }

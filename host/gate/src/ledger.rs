@@ -304,7 +304,10 @@ impl OpenRun {
                 }
                 self.last_op = self.last_op.max(asked.op);
                 self.end(asked.op);
-                self.pending.insert(asked.op, OpenAct { ask: asked.ask.clone(), sent: false, stage: Stage::Asked, word: None });
+                self.pending.insert(
+                    asked.op,
+                    OpenAct { ask: asked.ask.clone(), repeat: asked.repeat, sent: false, stage: Stage::Asked, word: None },
+                );
             }
             Record::Refused(refused) => {
                 totals.refused += refused.alike;
@@ -351,9 +354,7 @@ impl OpenRun {
             }
             Record::Observed(observed) => self.kept &= !observed.unkept,
             Record::Delivered(delivered) => {
-                let has_content =
-                    |event: &DeliveredEvent| matches!(event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
-                self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| has_content(&one.event));
+                self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| one.event.has_content());
                 // An agent that was told that nobody knows has gone on with that.
                 for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed { .. })) {
                     if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {

@@ -1,11 +1,11 @@
 //! Going on with a run that was cut off: what is owed to the record, and what becomes of each act that was under way.
 
 use effect::record::AnswerClass;
-use effect::{HttpFault, OpId, Stop};
+use effect::{HttpFault, OpId, Repeat, Stop};
 
 use crate::ask::{Asked, Settling};
 use crate::ledger::Stage;
-use crate::run::{Moment, OpState, Repeat, RunGate};
+use crate::run::{Attempt, Moment, OpState, RunGate};
 use crate::takeover::{InFlight, Known, Onward, Owed, Seen, TakeOver};
 
 /// What to do with an act whose end the guest has not seen.
@@ -27,7 +27,7 @@ impl RunGate {
     ///
     /// # Errors
     /// [`Stop::Unsettled`] for an act that may have happened and must not be repeated without a person's word. Then nothing was sent.
-    pub fn take_over(&self, at: &mut TakeOver) -> Result<Vec<Onward>, Stop> {
+    pub(crate) fn take_over(&self, at: &mut TakeOver) -> Result<Vec<Onward>, Stop> {
         self.adopt(at)?;
         let ended = at.ended;
         let words = std::mem::take(&mut at.gate.words);
@@ -110,7 +110,7 @@ impl RunGate {
 
     fn again(&self, act: InFlight) -> Result<Onward, Stop> {
         let InFlight { op, ask, seen, .. } = act;
-        match self.lock().judge(op, ask, Repeat::Again)? {
+        match self.lock().judge(op, ask, Attempt::Again)? {
             Asked::Permitted(pending) => Ok(Onward::Again(pending, Box::new(seen))),
             // A grant has ended meanwhile.
             Asked::Refused { op, .. } if seen.status.is_some() => Ok(Onward::Tell(op, HttpFault::Incomplete)),
@@ -119,7 +119,7 @@ impl RunGate {
     }
 
     /// Takes up what the guest has seen of an answer before; the new one was found to begin the same.
-    pub fn seen_before(&self, op: OpId, seen: &Seen) {
+    pub(crate) fn seen_before(&self, op: OpId, seen: &Seen) {
         if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
             state.seen = seen.clone();
         }
@@ -134,13 +134,17 @@ fn fate(act: &InFlight, did: Option<bool>, ended: bool) -> Fate {
         (Known::Asked, _) if act.abandoned => Fate::Over(Some(Settling::abandoned())),
         (Known::Asked, _) if over => Fate::Over(Some(Settling::unknown())),
         (Known::Refused(fault), _) => Fate::Tell(fault),
-        (Known::Answered(AnswerClass::Failed | AnswerClass::RefusedAddress | AnswerClass::RefusedCredential, fault), _) => {
-            Fate::Tell(fault.unwrap_or(HttpFault::Incomplete))
-        }
+        (
+            Known::Answered(
+                AnswerClass::Failed | AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed,
+                fault,
+            ),
+            _,
+        ) => Fate::Tell(fault.unwrap_or(HttpFault::Incomplete)),
         // It was to be told that no answer came, and goes on from there as it did before.
         (Known::Answered(AnswerClass::Unknown, Some(fault)), _) => Fate::Tell(fault),
         (_, Some(true)) => Fate::Tell(HttpFault::Incomplete),
-        (_, _) if act.ask.is_safe() => Fate::Again,
+        (_, _) if act.ask.repeat() == Repeat::Safe => Fate::Again,
         (Known::Asked | Known::Answered(AnswerClass::Unknown, _), Some(false)) => Fate::Again,
         (
             Known::Received | Known::Answered(AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone | AnswerClass::Abandoned, _),

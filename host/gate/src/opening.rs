@@ -1,40 +1,16 @@
-//! What a run is opened with: the part that all runs of an agent share, and its own.
+//! What a run is opened with.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use effect::record::{AgentRef, EngineRef, Record, RunOpened, Uptime, VERSION};
-use effect::{Digest, Grants, Limits, Principal, RunId, canon};
+use effect::record::{Record, RunOpened, Uptime, VERSION};
+use effect::{Digest, Grants, Principal, RunId, Standing, canon};
 use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
 
 use crate::err::LoadError;
 use crate::kept::in_pieces;
 use crate::keyed::Keyed;
-
-/// What stays the same from run to run of one agent; shared, so that opening a run costs no copying.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// What runs.
-    pub agent: AgentRef,
-    /// Digest of the configuration file it was resolved from.
-    pub config: Option<Digest>,
-    /// Whether a run can be resumed after a crash. See [`Standing::durable`].
-    pub durable: bool,
-    /// What runs it.
-    pub engine: EngineRef,
-    /// What the operator granted.
-    pub grants: Grants,
-    /// Resolved.
-    pub limits: Limits,
-}
-
-impl Standing {
-    /// Whether runs under these grants are durable: when they allow any act, or when somebody wants it.
-    pub fn durable(grants: &Grants, wanted: bool) -> bool {
-        wanted || !grants.http.is_empty() || !grants.may.is_empty()
-    }
-}
 
 /// What one run is opened with. Everything that decides what the guest does is in here. What is not in its record is kept sealed beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]

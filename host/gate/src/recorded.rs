@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::record::{AnswerClass, AskedFor, Delivered, DeliveredEvent, Object, Observed, Record, Refused, RunClosed};
-use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, RunId};
+use effect::record::{AnswerClass, AskedFor, Delivered, Object, Observed, Record, Refused, RunClosed};
+use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, Repeat, RunId};
+use effects::Observation;
 
 use crate::err::LoadError;
-use crate::kept::{Cursor, Looked, take_event, take_look};
+use crate::kept::{Cursor, take_event, take_look};
 use crate::keyed::Keyed;
 use crate::lease::Lease;
 use crate::opening::Opening;
@@ -33,6 +34,8 @@ pub(crate) struct RecordedAsk {
     pub(crate) op: u64,
     pub(crate) ask: AskedFor,
     pub(crate) params: Digest,
+    /// Whether it may be made again without a person's word.
+    pub(crate) repeat: Repeat,
     /// Why a refused one was.
     pub(crate) reason: Option<Reason>,
     /// So many releases came before it.
@@ -60,7 +63,7 @@ pub struct Recorded {
     pub(crate) delivered: Vec<RecordedRelease>,
     pub(crate) said: Vec<(u64, Claim)>,
     pub(crate) objects: Vec<(u64, Object)>,
-    pub(crate) looks: Vec<(u64, [u8; 8], Looked)>,
+    pub(crate) looks: Vec<(u64, [u8; 8], Observation)>,
     pub(crate) known: BTreeMap<u64, Known>,
     pub(crate) counted: u64,
     /// What a person said of acts, by operation, since each was asked last.
@@ -211,7 +214,7 @@ impl Recorded {
     /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
         let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, None)));
-        let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && !is_safe(&ask.ask));
+        let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && ask.repeat == Repeat::OnWord);
         let unsettled = unsettled.filter(|ask| !self.words.contains_key(&ask.op));
         unsettled.map(|ask| (ask.op, ask.ask.clone())).collect()
     }
@@ -234,6 +237,7 @@ impl Recorded {
                         op: asked.op,
                         ask: asked.ask,
                         params: asked.params,
+                        repeat: asked.repeat,
                         reason: None,
                         delivered: 0,
                         objects: 0,
@@ -308,7 +312,7 @@ impl Recorded {
         }
         if refused.op == 0 || refused.op > self.last_op {
             let Refused { ask, op, params, reason, .. } = refused;
-            self.ask(RecordedAsk { seq, op, ask, params, reason: Some(reason), delivered: 0, objects: 0 });
+            self.ask(RecordedAsk { seq, op, ask, params, repeat: Repeat::Safe, reason: Some(reason), delivered: 0, objects: 0 });
         }
     }
 
@@ -327,7 +331,7 @@ impl Recorded {
         let has_payload = delivered.payload.is_some();
         let mut content = self.checked(seq, delivered.payload, payload)?;
         for one in &delivered.releases {
-            let has_content = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
+            let has_content = one.event.has_content();
             if has_content && !has_payload {
                 self.answers_are_kept = false;
                 continue;
@@ -357,12 +361,4 @@ pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Resu
         let payloads = (0..record.payloads()).map(|number| reader.payload(&record, number).map_err(read));
         Ok(Leaf { seq: record.seq, payloads: payloads.collect::<Result<_, _>>()?, body: record.body })
     })
-}
-
-/// Whether, according to the record, an act may be repeated without a person's word.
-pub(crate) fn is_safe(ask: &AskedFor) -> bool {
-    if ask.capability.as_str() == "credentials" {
-        return !ask.resource.as_str().starts_with("set ");
-    }
-    ["GET ", "HEAD "].iter().any(|method| ask.resource.as_str().starts_with(method))
 }

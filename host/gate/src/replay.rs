@@ -118,7 +118,7 @@ impl Budget {
 
     fn ask(&mut self) -> Result<(), Stop> {
         self.asks += 1;
-        if self.asks > self.limits.asks { Err(Stop::Limit("asks")) } else { Ok(()) }
+        if self.asks > self.limits.asks { Err(Stop::Limit(effect::Limit::Asks)) } else { Ok(()) }
     }
 
     fn claim(&mut self, claim: &Claim) -> Result<(), Stop> {
@@ -133,9 +133,9 @@ impl Budget {
         };
         self.said_bytes = self.said_bytes.saturating_add(bytes as u64 + CLAIM_BYTES);
         if self.findings > self.limits.findings {
-            Err(Stop::Limit("findings"))
+            Err(Stop::Limit(effect::Limit::Findings))
         } else if self.said_bytes > self.limits.log_bytes {
-            Err(Stop::Limit("log-bytes"))
+            Err(Stop::Limit(effect::Limit::LogBytes))
         } else {
             Ok(())
         }

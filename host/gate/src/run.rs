@@ -5,19 +5,18 @@ mod held;
 mod judge;
 mod leases;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use effect::record::{Record, Sent};
-use effect::{Act, Ask, Claim, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
+use effect::record::Record;
+use effect::{Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
+use effects::{Observation, Trail};
+use tokio::sync::watch;
 
 use crate::alike::Alike;
 use crate::ask::{Asked, Settling};
-use crate::clock::Clock;
 use crate::gate::Book;
-use crate::kept::Looked;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
 use crate::ledger::OpenRun;
@@ -31,7 +30,7 @@ use crate::trace::{ProgressSlot, Trace};
 use crate::watch::Watcher;
 
 pub(crate) use flush::Moment;
-pub(crate) use held::{Repeat, asked_for, source_of};
+pub(crate) use held::{Attempt, asked_for, source_of};
 
 /// One run's gate. Cheap to clone; all clones are the same run.
 #[derive(Clone)]
@@ -52,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) placeholders: Vec<policy::Placeholder>,
     pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
+    /// Credentials of which the lease was ended.
+    pub(crate) ended: watch::Sender<BTreeSet<String>>,
     pub(crate) inner: Mutex<Inner>,
 }
 
@@ -81,8 +82,8 @@ pub(crate) struct Inner {
     pub(crate) leases: Leases,
     /// How often the value of each credential was met where it may not be.
     pub(crate) met: BTreeMap<String, u64>,
-    /// Requests of the host's own that are under way: to whom, and what was handed to a connection of each.
-    pub(crate) own: BTreeMap<u64, Option<(SocketAddr, Sent)>>,
+    /// Requests of the host's own that are under way.
+    pub(crate) own: BTreeSet<u64>,
     /// The number of the last one.
     pub(crate) own_last: u64,
     pub(crate) tally: Tally,
@@ -122,8 +123,8 @@ pub(crate) struct OpState {
     pub(crate) answered: bool,
     /// The credential that is sent with it.
     pub(crate) credential: Option<String>,
-    /// To whom it went, once it was handed to a connection, and how many bytes of it.
-    pub(crate) going: Option<(SocketAddr, Sent)>,
+    /// What of it was handed to a connection, once it was begun.
+    pub(crate) trail: Option<Arc<Trail>>,
     /// A response came: what the guest is given of it is put on the record at its end.
     pub(crate) responded: bool,
     /// Secrets that were taken out of it.
@@ -180,21 +181,21 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn ask(&self, ask: Act) -> Result<Asked, Stop> {
+    pub(crate) fn ask(&self, ask: Act) -> Result<Asked, Stop> {
         let mut held = self.lock();
         held.check_open()?;
         if held.inner.asks_no_more {
             return Err(Stop::Stopped);
         }
         let op = held.mint();
-        held.judge(op, ask, Repeat::No)
+        held.judge(op, ask, Attempt::First)
     }
 
     /// Gives a timer its number.
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn timer(&self) -> Result<OpId, Stop> {
+    pub(crate) fn timer(&self) -> Result<OpId, Stop> {
         let mut held = self.lock();
         held.check_open()?;
         Ok(held.mint())
@@ -204,7 +205,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn looked(&self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
+    pub(crate) fn looked(&self, ask: &FileAsk, looked: &Observation) -> Result<(), Stop> {
         self.lock().looked(ask, looked)?;
         self.catch_up()
     }
@@ -226,7 +227,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn refuse(&self, ask: ClosedAsk) -> Result<(), Stop> {
+    pub(crate) fn refuse(&self, ask: ClosedAsk) -> Result<(), Stop> {
         let mut held = self.lock();
         held.check_open()?;
         let ask = Ask::Closed(ask);
@@ -244,20 +245,33 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn delivered(&self, release: &Release, empty: u64) -> Result<(), Stop> {
+    pub(crate) fn delivered(&self, release: &Release, empty: u64) -> Result<(), Stop> {
         self.lock().delivered(release, empty)?;
         self.catch_up()
     }
 
-    /// A request is handed to a connection, so it may have been sent from now on; or, with `None`, nothing of it was written after all.
-    pub fn sending(&self, op: OpId, going: Option<(SocketAddr, Sent)>) {
+    /// Its effect was begun.
+    pub(crate) fn started(&self, op: OpId, trail: Arc<Trail>) {
         if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
-            state.going = going;
+            state.trail = Some(trail);
+        }
+    }
+
+    /// It is about to be sent.
+    ///
+    /// # Errors
+    /// The run was stopped meanwhile, or its record broke.
+    pub(crate) fn goes(&self, op: OpId, credential: Option<&str>) -> Result<(), Stop> {
+        let mut held = self.lock();
+        held.check_open()?;
+        match credential {
+            Some(name) if held.inner.ops.contains_key(&op.0) => held.lease_begins(name),
+            Some(_) | None => Ok(()),
         }
     }
 
     /// Secrets were taken out of an answer before the guest was given it.
-    pub fn redacted(&self, op: OpId, times: u64) {
+    pub(crate) fn redacted(&self, op: OpId, times: u64) {
         if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
             state.redactions += times;
         }
@@ -267,14 +281,14 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn say(&self, claim: Claim, mono_ns: u64) -> Result<bool, Stop> {
+    pub(crate) fn say(&self, claim: Claim, mono_ns: u64) -> Result<bool, Stop> {
         let mut held = self.lock();
         // This holds for a run that was stopped, too: its last words may be useful.
         held.check_unbroken()?;
         self.0.watcher.on_said(&claim);
         if let Some(claim) = held.inner.progress.offer(claim, mono_ns) {
             if !held.inner.trace.said(claim) {
-                return Err(Stop::Limit("log-bytes"));
+                return Err(Stop::Limit(effect::Limit::LogBytes));
             }
             held.flush_if_due()?;
         }
@@ -285,7 +299,7 @@ impl RunGate {
     }
 
     /// See [`Watcher::poll_room`].
-    pub fn poll_heard(&self, ctx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_heard(&self, ctx: &mut Context<'_>) -> Poll<()> {
         self.0.watcher.poll_room(ctx)
     }
 
@@ -302,7 +316,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn abandon(&self, op: OpId) -> Result<(), Stop> {
+    pub(crate) fn abandon(&self, op: OpId) -> Result<(), Stop> {
         let mut held = self.lock();
         held.settle(op, Settling::abandoned())?;
         held.end_op(op, false)
@@ -317,22 +331,22 @@ impl RunGate {
     ///
     /// # Errors
     /// The run was stopped or has ended, or its record broke.
-    pub fn check_going(&self) -> Result<(), Stop> {
+    pub(crate) fn check_going(&self) -> Result<(), Stop> {
         self.lock().check_open()
     }
 
     /// No intent is written after this.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.lock().inner.closed = true;
     }
 
     /// No intent is written after this. What has one is still sent, and its answer goes onto the record.
-    pub fn ask_no_more(&self) {
+    pub(crate) fn ask_no_more(&self) {
         self.lock().inner.asks_no_more = true;
     }
 
     /// Whether anything was asked whose end the guest has not seen.
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         !self.lock().inner.ops.is_empty()
     }
 
@@ -355,7 +369,7 @@ impl RunGate {
     }
 
     /// From now on, what is asked goes through this function before it is put on the record. The owner of the run's secrets sets it once.
-    pub fn star_with(&self, stars: impl Fn(&SafeText) -> SafeText + Send + Sync + 'static) {
+    pub(crate) fn star_with(&self, stars: impl Fn(&SafeText) -> SafeText + Send + Sync + 'static) {
         let _ = self.0.stars.set(Box::new(stars));
     }
 
@@ -405,7 +419,7 @@ impl Inner {
             progress: ProgressSlot::default(),
             leases: Leases::new(),
             met: BTreeMap::new(),
-            own: BTreeMap::new(),
+            own: BTreeSet::new(),
             own_last: 0,
             tally: Tally::default(),
             sum: Sum::default(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
-use effect::{FilesGrant, Grants, RunId, SafeText};
+use effect::{Capability, FilesGrant, Grants, RunId, SafeText};
 use journal::{ReadError, Reader, log_run};
 use serde::{Deserialize, Serialize};
 
@@ -312,7 +312,7 @@ impl Names {
             Line::Lease(lease) => remember(&mut self.credentials, lease.credential.as_str()),
             Line::Refused(refused) => {
                 refused.credential.iter().for_each(|name| remember(&mut self.credentials, name));
-                self.file_is_met |= only.files.is_some() && refused.function.as_str().starts_with("wasi:filesystem/") && only.takes(line);
+                self.file_is_met |= only.files.is_some() && refused.function.capability() == Capability::Files && only.takes(line);
                 self.note_host(refused.resource.as_str(), only);
             }
         }

@@ -99,8 +99,8 @@ mod tests {
         let ask = AskedFor {
             headers: Vec::new(),
             placeholders: 0,
-            capability: SafeText::new("http", 16),
-            function: SafeText::new("f", 16),
+            capability: effect::Capability::Http,
+            function: effect::Function::HttpHandle,
             resolved: None,
             resource: SafeText::new(what, 512),
         };

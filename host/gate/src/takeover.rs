@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use effect::record::{AnswerClass, Object};
 use effect::{Act, Ask, Door, FileAsk, FileId, FileOpen, HttpFault, OpId, Reason, Stop, Timeline};
+use effects::Observation;
 use sha2::Sha256;
 
 use crate::alike::{Alike, Several};
-use crate::kept::Looked;
 use crate::observed::Aggregate;
 use crate::trace::ProgressSlot;
 
@@ -23,7 +23,7 @@ pub trait LiveWorld: Door + Timeline {
     ///
     /// # Errors
     /// Only what ends the run.
-    fn look_at(&mut self, ask: &FileAsk) -> Result<Looked, Stop>;
+    fn look_at(&mut self, ask: &FileAsk) -> Result<Observation, Stop>;
 }
 
 /// Where a run stands when its record ends.
@@ -113,7 +113,7 @@ pub struct Seen {
 
 /// How an act under way at the end of the record goes on.
 #[derive(Debug)]
-pub enum Onward {
+pub(crate) enum Onward {
     /// The guest is told this.
     Tell(OpId, HttpFault),
     /// It is sent again; the new answer must begin with what the guest has seen.

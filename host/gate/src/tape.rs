@@ -314,6 +314,7 @@ fn released(release: &Release) -> String {
         Event::Head(_) => "the head of a response",
         Event::Chunk(_) => "a piece of a body",
         Event::End(_) => "the end of a body",
+        Event::Credential(_) => "the answer to a step with a credential",
         Event::Failed(_) => "a failure",
         Event::Timer { .. } => "a timer",
         Event::Clock => "a look at the clock",

@@ -250,7 +250,7 @@ impl Touched {
 
     fn add_refusal(&mut self, refused: TouchedRefusal) {
         self.totals.refusals += refused.alike;
-        if !refused.intended && refused.function.as_str().starts_with("wasi:http/") {
+        if !refused.intended && refused.function.is_request() {
             self.totals.asked += refused.alike;
             self.totals.refused += refused.alike;
         }

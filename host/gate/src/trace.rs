@@ -50,6 +50,7 @@ pub(crate) fn delivered_one(release: &Release, empty: u64) -> DeliveredOne {
         Event::Head(_) => DeliveredEvent::Head,
         Event::Chunk(_) => DeliveredEvent::Chunk,
         Event::End(_) => DeliveredEvent::End,
+        Event::Credential(_) => DeliveredEvent::Credential,
         Event::Failed(fault) => DeliveredEvent::Failed(*fault),
         Event::Timer { deadline_ns } => DeliveredEvent::Timer(*deadline_ns),
         Event::Clock => DeliveredEvent::Clock,
@@ -64,6 +65,7 @@ pub(crate) fn content_bytes(event: &Event) -> usize {
         Event::Head(head) => fields(&head.headers),
         Event::Chunk(bytes) => bytes.len() + 4,
         Event::End(trailers) => fields(trailers),
+        Event::Credential(answer) => effect::canon::to_vec(answer).len() + 4,
         Event::Failed(_) | Event::Timer { .. } | Event::Clock => 0,
     }
 }
@@ -129,7 +131,7 @@ impl Trace {
         while let Some(Entry::Delivered(one, content)) = self.entries.front() {
             let size = content.as_ref().map_or(0, content_bytes);
             // Content that was kept and content that was not do not share a record: a record's payload is whole or absent.
-            let has = matches!(one.event, DeliveredEvent::Head | DeliveredEvent::Chunk | DeliveredEvent::End);
+            let has = one.event.has_content();
             let full = releases.len() >= RELEASES_MAX || payload.len() + size > PAYLOAD_BYTES_MAX;
             if !releases.is_empty() && (full || (has && any && content.is_none())) {
                 break;

@@ -77,7 +77,7 @@ fn addresses_into<'a>(found: &mut Vec<IpAddr>, records: impl Iterator<Item = &'a
         }
     }
     if found.len() - before > ANSWERS_MAX {
-        return Err(NetError::refused(Reason::OverLimit(SafeText::new("addresses of a name", 64))));
+        return Err(NetError::refused(Reason::OverLimit(effect::Bound::Addresses)));
     }
     Ok(())
 }

@@ -5,10 +5,10 @@
 
 use effect::{Grants, SafeText};
 
-use crate::capability::Capability;
 use crate::component::Import;
 use crate::interface::Service;
 use crate::manifest::{Declared, Manifest};
+use effect::Capability;
 
 /// What is effective.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub fn table(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -
         granted: lines(*capability, grants),
         effective: lines(*capability, &narrowed),
     };
-    Capability::ALL.iter().map(row).collect()
+    Capability::GRANTABLE.iter().map(row).collect()
 }
 
 fn unserved(import: &Import) -> Option<Refused> {
@@ -153,6 +153,8 @@ pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
         Capability::Files => grants.files.iter().map(files_line).collect(),
         Capability::Credentials => credential::may_lines(grants).collect(),
         Capability::Http => grants.http.iter().map(http_line).chain(credential::lines(grants)).collect(),
+        // Nothing grants these.
+        Capability::Names | Capability::Sockets => Vec::new(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::capability::{Capability, LATER};
+use effect::Capability;
+
+use crate::later::LATER;
 
 /// An interface as a component names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

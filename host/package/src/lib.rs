@@ -4,9 +4,9 @@
 //! Nothing of an agent runs here but its build, and that only on proof of trust. Running it is `run`'s and `sandbox`'s.
 
 mod authored;
-mod capability;
 mod file;
 mod interface;
+mod later;
 
 pub mod admission;
 pub mod authority;
@@ -28,7 +28,6 @@ pub mod wit;
 pub use admission::{Effective, Refused, Row, effective};
 pub use authored::{Fault, WrongError};
 pub use authority::{Authority, Difference, Spelling, Whole};
-pub use capability::Capability;
 pub use component::{Component, ComponentError, Import, Kind, look};
 pub use config::{Authored, ComponentSource, ConfigError, Network, Resolved, ResolvedAgent, Root};
 pub use file::FileError;

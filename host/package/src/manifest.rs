@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::authored::{Fault, Table, Text, Value, WrongError};
-use crate::capability::{Capability, LATER};
+use effect::Capability;
+
 use crate::file::{self, FileError};
+use crate::later::LATER;
 
 mod frozen;
 
@@ -54,11 +56,18 @@ pub struct Manifest {
     pub output: Option<Json>,
 }
 
+/// SECURITY: what is read of a component's own declaration is only what can be granted.
+fn grantable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Capability, D::Error> {
+    let name = String::deserialize(from)?;
+    name.parse().map_err(serde::de::Error::custom)
+}
+
 /// One capability the agent asks for, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Declared {
     /// Which.
+    #[serde(deserialize_with = "grantable")]
     pub capability: Capability,
     /// One sentence.
     pub why: String,

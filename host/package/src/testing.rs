@@ -5,8 +5,8 @@ use wasm_encoder::{
     ComponentTypeSection, InstanceType,
 };
 
-use crate::capability::Capability;
 use crate::manifest::{Declared, Manifest};
+use effect::Capability;
 
 pub(crate) const AGENT: &str = "bailiwick:agent/agent@0.1.0";
 pub(crate) const COMMAND: &str = "wasi:cli/run@0.2.12";

@@ -198,7 +198,8 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
     if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
         return Err(Reason::CredentialExpired(shown()));
     }
-    let mut bounds = Bounds { credential: Some(ask.name.clone()), rule: format!("credentials.{}", ask.name), ..Bounds::default() };
+    let (credential, rule) = (Some(ask.name.clone()), format!("credentials.{}", ask.name));
+    let mut bounds = Bounds { until_unix_s: scope::end(grants, None, Some(&ask.name)), credential, rule, ..Bounds::default() };
     for (method, target) in binding.requests(&ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
         scope::within(grants.engagement.as_ref(), facts, (&target.host, &method))?;
         crate::decide::never_host(&target.host)?;

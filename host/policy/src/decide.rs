@@ -1,7 +1,7 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
 use effect::{
-    Ask, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method, Reason,
+    Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method, Reason,
     SafeText,
 };
 
@@ -27,12 +27,20 @@ pub struct Facts {
 ///
 /// A refusal names how far the nearest grant reached: host, then scheme, port, method, path, and last that it ended.
 pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
-    let judged = match ask {
+    decision(match ask {
         Ask::Http(http) => http_bounds(grants, facts, http),
         Ask::Credential(credential) => credential::use_bounds(grants, facts, credential),
         Ask::File(file) => file_bounds(grants, facts, file),
         Ask::Closed(closed) => Err(closed_reason(closed)),
-    };
+    })
+}
+
+/// The same for a look at a mount, of which there may be many.
+pub fn decide_file(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Decision {
+    decision(file_bounds(grants, facts, ask))
+}
+
+fn decision(judged: Result<Bounds, Reason>) -> Decision {
     match judged {
         Ok(bounds) => Decision::Permit(bounds),
         Err(reason) => Decision::Refuse(reason),
@@ -56,10 +64,11 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
                 meaning::check(ask, credential.is_some())?;
                 let HttpBounds { pins, rate, request_bytes, response_bytes } = grant.within.clone();
                 if request_bytes.is_some_and(|most| ask.body.len() as u64 > most) {
-                    return Err(Reason::OverLimit(SafeText::new(&format!("request-bytes of http[{n}]"), 64)));
+                    return Err(Reason::OverLimit(Bound::RequestBytes(SafeText::new(&format!("http[{n}]"), 64))));
                 }
                 let (addresses, rule) = (grant.addresses.clone(), format!("http[{n}]"));
-                return Ok(Bounds { addresses, credential, pins, rate, response_bytes, rule });
+                let until_unix_s = scope::end(grants, grant.until, credential.as_deref());
+                return Ok(Bounds { addresses, credential, pins, rate, response_bytes, rule, until_unix_s });
             }
             Err(miss) => nearest = nearest.max(miss),
         }
@@ -126,6 +135,14 @@ pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, (method, target): (&Metho
         return Err(Miss::Ended);
     }
     Ok(())
+}
+
+/// Whether the rule that permitted a request would also permit it with another method or target.
+pub fn still_covers(grants: &Grants, bounds: &Bounds, method: &Method, target: &HttpTarget) -> bool {
+    let rule =
+        |(n, grant): (usize, &HttpGrant)| format!("http[{n}]") == bounds.rule && grant.paths.iter().any(|path| path.matches(&target.path));
+    let is_bound = |name: &String| grants.credentials.iter().any(|binding| binding.covers(name, method, target));
+    grants.http.iter().enumerate().any(rule) && bounds.credential.as_ref().is_none_or(is_bound)
 }
 
 fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, Reason> {

@@ -54,7 +54,7 @@ mod scope;
 mod text;
 
 pub use credential::{Choice, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
-pub use decide::{Facts, decide};
+pub use decide::{Facts, decide, decide_file, still_covers};
 pub use headers::{is_token as is_header_name, told as told_headers};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What bounds a request from outside of any one grant.
 
-use effect::{Engagement, Environment, Host, HttpTarget, Method, PRODUCTION, Reason, SafeText};
+use effect::{Engagement, Environment, Grants, Host, HttpTarget, Method, PRODUCTION, Reason, SafeText, Until};
 
 use crate::decide::Facts;
 
@@ -19,6 +19,13 @@ pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, meth
     } else {
         Ok(())
     }
+}
+
+/// When the first of what permits a request ends, in seconds since 1970.
+pub(crate) fn end(grants: &Grants, grant: Option<Until>, credential: Option<&str>) -> Option<u64> {
+    let bindings = grants.credentials.iter().filter(|binding| Some(binding.name.as_str()) == credential);
+    let untils = bindings.filter_map(|binding| binding.until).chain(grant).map(|until| until.unix_s);
+    untils.chain(grants.engagement.iter().map(|engagement| engagement.until_s)).min()
 }
 
 /// Whether a request to this target goes to the environment of that name and to no other one. What matches none is production.

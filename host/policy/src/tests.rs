@@ -50,7 +50,7 @@ fn granted() -> Grants {
 
 fn ask(scheme: Scheme, authority: &str, path: &str) -> Ask {
     let malformed = |err: effect::ParseError| {
-        Ask::Closed(ClosedAsk { capability: "http", function: "handle", what: SafeText::new(&err.to_string(), 256), malformed: true })
+        Ask::Closed(ClosedAsk { function: effect::Function::HttpHandle, what: SafeText::new(&err.to_string(), 256), malformed: true })
     };
     HttpTarget::parse(scheme, authority, path).map_or_else(malformed, |target| {
         Ask::Http(HttpAsk {
@@ -301,7 +301,7 @@ fn mounts_can_be_read_and_not_changed() {
 
 #[test]
 fn what_is_closed_is_never_served() {
-    let closed = |malformed| Ask::Closed(ClosedAsk { capability: "sockets", function: "f", what: SafeText::new("x", 9), malformed });
+    let closed = |malformed| Ask::Closed(ClosedAsk { function: effect::Function::TcpCreateSocket, what: SafeText::new("x", 9), malformed });
     assert_eq!(judged(&granted(), &closed(false)), "not-served");
     assert_eq!(judged(&granted(), &closed(true)), "malformed");
 }
@@ -385,5 +385,5 @@ fn a_body_beyond_what_its_grant_takes_is_refused_and_what_else_bounds_it_goes_al
     let rule = "http[0]".to_owned();
     let bounds = Bounds { pins, rate: Some("5/s".parse().unwrap()), response_bytes: Some(9), rule, ..Bounds::default() };
     assert_eq!(with(b"four"), Decision::Permit(bounds));
-    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(SafeText::new("request-bytes of http[0]", 64))));
+    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(effect::Bound::RequestBytes(SafeText::new("http[0]", 64)))));
 }

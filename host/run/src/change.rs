@@ -16,14 +16,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use broker::{Noted, Notes};
 use effect::record::Record;
 use effect::{Digest, RunId};
+use effects::VaultChange;
+use gate::{Noted, Notes};
 use home::Access;
 use journal::{Reader, log_run, remembered, state_path};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use vault::Changing;
 use zeroize::Zeroizing;
 
 use crate::err::RunError;
@@ -152,8 +152,8 @@ impl House {
 }
 
 impl Notes for OfAgents {
-    fn begin(&self, run: RunId, record: &Record, changing: &Changing<'_>) -> io::Result<Box<dyn Noted>> {
-        let vault = FileChange { path: changing.path, bytes: changing.bytes, mode: home::PRIVATE, lock: Some("vault.lock") };
+    fn begin(&self, run: RunId, record: &Record, change: &VaultChange) -> io::Result<Box<dyn Noted>> {
+        let vault = FileChange { path: &change.path, bytes: &change.bytes, mode: home::PRIVATE, lock: Some("vault.lock") };
         let note = Note::of_run(&self.0, run, (First::Record, record), &[vault]).map_err(|err| io::Error::other(err.chain()))?;
         Ok(Box::new(note))
     }

@@ -263,8 +263,8 @@ mod tests {
         let asked = AskedFor {
             headers: Vec::new(),
             placeholders: 0,
-            capability: SafeText::new("c", 8),
-            function: SafeText::new("f", 8),
+            capability: effect::Capability::Http,
+            function: effect::Function::HttpHandle,
             resolved: None,
             resource: SafeText::new("r", 8),
         };

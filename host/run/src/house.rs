@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker::{LiveHandle, SystemClock};
 use effect::record::{Kind, Record, Recovered, VERSION};
-use effect::{Digest, Limits, RunId, SafeText, Stopping};
-use gate::{Clock as _, ClockMark, Gate, Ledger, Snapshot};
+use effect::{Clock as _, Digest, Limits, RunId, SafeText, Stopping};
+use gate::{ClockMark, Gate, Ledger, LiveHandle, Snapshot, SystemClock};
 use home::{Access, Aside};
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
@@ -253,7 +252,7 @@ impl House {
             // Until this process ends, nothing lasts longer or begins earlier for it.
             clock.expect(change.was);
         }
-        let gate = Gate::new(Arc::new(journal.clone()), Arc::clone(&clock) as Arc<dyn gate::Clock>, ledger);
+        let gate = Gate::new(Arc::new(journal.clone()), Arc::clone(&clock) as Arc<dyn effect::Clock>, ledger);
         if let Some(change) = change {
             drop(gate.append_log(&change.into())?);
         }

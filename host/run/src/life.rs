@@ -5,11 +5,11 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Live, LiveParts, Mounts};
+use broker::{Broker, BrokerParts, Mounts};
 use bytes::Bytes;
 use effect::record::EngineRef;
-use effect::{Outcome, Principal, RunId, SafeText, Stop, Stopping};
-use gate::{Clock as _, Closing, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Standing, Sum};
+use effect::{Clock, Outcome, Principal, RunId, SafeText, Standing, Stop, Stopping};
+use gate::{Closing, Live, LiveParts, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Sum};
 use sandbox::{CredentialInfo, Ended, EntryPoint, Prepared, Start};
 use tokio::sync::{oneshot, watch};
 
@@ -157,8 +157,7 @@ impl House {
         let (teller, events) = event::channel();
         let teller = Arc::new(teller);
         let gate = self.inner.gate.open_run(opening, Arc::clone(&teller) as Arc<dyn gate::Watcher>)?;
-        let runtime = tokio::runtime::Handle::current();
-        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), notes: self.notes(), runtime });
+        let live = self.live_world(&gate, mounts, network);
         let world = Replay::fresh(live, &gate.opening().standing.limits);
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (teller, events)))
     }
@@ -197,11 +196,26 @@ impl House {
             Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes(), spent: recorded.spent() };
         let watcher = Arc::clone(&teller) as Arc<dyn gate::Watcher>;
         let gate = self.inner.gate.resume_run(opening, &resuming, watcher).map_err(|_| self.record_broken(Some(run)))?;
-        let runtime = tokio::runtime::Handle::current();
-        let live = Live::new(LiveParts { gate: gate.clone(), mounts, network, vault: self.vault(), notes: self.notes(), runtime });
+        let live = self.live_world(&gate, mounts, network);
         let world = Replay::resume(recorded, live).map_err(load)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (teller, events)))
+    }
+
+    /// The live world of a run, with what its permits lead to.
+    fn live_world(&self, gate: &RunGate, mounts: Mounts, network: Option<net::Network>) -> Live {
+        let runtime = tokio::runtime::Handle::current();
+        let opening = gate.opening();
+        let broker = Broker::new(BrokerParts {
+            standing: Arc::clone(&opening.standing),
+            seed: opening.seed,
+            mounts,
+            clock: Arc::clone(&self.inner.clock) as Arc<dyn Clock>,
+            network,
+            vault: self.vault(),
+            runtime: runtime.clone(),
+        });
+        Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: self.notes(), runtime })
     }
 
     pub(crate) async fn prepare(&self, digest: effect::Digest, limits: &effect::Limits) -> Result<Prepared, RunError> {
@@ -381,7 +395,7 @@ impl Life {
         }
         let active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
         let mut output = output.to_vec();
-        world.live().scrub_end(&mut outcome, &mut output);
+        world.live().redact_end(&mut outcome, &mut output);
         let output = (!output.is_empty() || outcome == Outcome::Done).then_some(output);
         let closing = Closing { active_ms, outcome, output, peak_memory };
         match closing.outcome {

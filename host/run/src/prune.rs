@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use effect::Clock as _;
 use effect::record::{HoldLifted, HoldSet, Kind, PayloadsForgotten, Pruned, Record, VERSION};
 use effect::{Principal, RunId, SafeText};
-use gate::Clock as _;
 use journal::Pruning;
 use serde::{Deserialize, Serialize};
 

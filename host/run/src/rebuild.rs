@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use broker::{Live, Mounts, SystemClock};
+use broker::{Broker, Mounts};
 use effect::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
-use gate::{Recorded, Replay};
+use gate::{Live, Recorded, Replay, SystemClock};
 use sandbox::Prepared;
 
 use crate::err::RunError;
@@ -75,8 +75,9 @@ pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebu
     // What was kept is looked at in the record; a folder that is gone since is not missed.
     let mounts = if opening.standing.durable && recorded.is_kept() { Mounts::default() } else { Mounts::open(&opening.standing.grants)? };
     let clock = Arc::new(SystemClock::new());
+    let broker = Arc::new(Broker::for_audit(Arc::clone(&opening.standing), &opening.seed, mounts));
     let world =
-        Replay::audit(recorded, Live::for_audit(&opening, mounts, clock)).map_err(|cause| RunError::Load { run: opening.run, cause })?;
+        Replay::audit(recorded, Live::for_audit(&opening, broker, clock)).map_err(|cause| RunError::Load { run: opening.run, cause })?;
     let ended = sandbox::enter(prepared, start_of(&opening), Box::new(world), std::future::pending::<Stopping>()).await?;
     let divergence = match ended.stop {
         Some(Stop::Diverged(divergence)) => Some(*divergence),

@@ -1,8 +1,8 @@
 //! The two halves of a report: what the agent claims, and what the record shows.
 
 use effect::record::{AgentRef, ClockChanged, Record};
-use effect::{Digest, Finding, Limits, Outcome, Principal, RunId};
-use gate::{Recorded, Standing, Sum, Touched};
+use effect::{Digest, Finding, Limits, Outcome, Principal, RunId, Standing};
+use gate::{Recorded, Sum, Touched};
 use journal::Journal;
 use sandbox::EntryPoint;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! Homes that were put back from a copy: what was open in the copy does not go on as if nothing had happened since.
 
+use effect::Clock as _;
 use effect::record::{Kind, Record, Restored, RunReleased, VERSION};
 use effect::{Principal, RunId};
-use gate::Clock as _;
 
 use crate::backup;
 use crate::err::RunError;

@@ -1,8 +1,8 @@
 //! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
 
+use effect::Clock as _;
 use effect::record::{CredentialChange, CredentialChanged, Kind, Record, SealedUnder, VERSION, VaultSealed};
 use effect::{Actor, Principal, RunId, SafeText};
-use gate::Clock as _;
 use serde::{Deserialize, Serialize};
 
 use crate::err::RunError;

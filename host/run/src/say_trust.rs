@@ -1,8 +1,8 @@
 //! Puts a person's decision about a configuration or one of its agents on the record of the home.
 
+use effect::Clock as _;
 use effect::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUntrusted, Kind, Record, VERSION};
 use effect::{Digest, Principal, SafeText};
-use gate::Clock as _;
 use serde::{Deserialize, Serialize};
 
 use crate::err::RunError;

@@ -73,7 +73,7 @@ struct Nothing {
 impl Nothing {
     fn op(&mut self) -> Result<OpId, Stop> {
         self.ops += 1;
-        if self.ops > OPS_MAX { Err(Stop::Limit("asks")) } else { Ok(OpId(self.ops)) }
+        if self.ops > OPS_MAX { Err(Stop::Limit(effect::Limit::Asks)) } else { Ok(OpId(self.ops)) }
     }
 
     fn next(&mut self) -> Option<Release> {
@@ -163,6 +163,6 @@ mod tests {
     fn a_component_that_never_stops_asking_is_ended() {
         let mut world = Nothing::default();
         assert!((0..OPS_MAX).all(|_| world.jump().is_ok()));
-        assert_eq!(world.jump(), Err(Stop::Limit("asks")));
+        assert_eq!(world.jump(), Err(Stop::Limit(effect::Limit::Asks)));
     }
 }

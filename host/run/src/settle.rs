@@ -119,7 +119,9 @@ fn answered_words(outcome: AnswerClass, status: Option<u16>) -> String {
         (AnswerClass::Response, Some(status)) => format!("it happened: it was answered with {status}"),
         (AnswerClass::Response | AnswerClass::Done, _) => "it happened: it was answered".to_owned(),
         (AnswerClass::NotDone, _) => "it did not happen, as the answer says".to_owned(),
-        (AnswerClass::RefusedAddress | AnswerClass::RefusedCredential, _) => "it was refused: it never left the host".to_owned(),
+        (AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed, _) => {
+            "it was refused: it never left the host".to_owned()
+        }
         (AnswerClass::Failed, _) => "it failed, and the agent was told so".to_owned(),
         (AnswerClass::Unknown, _) => "the agent was told that it may have happened, and has gone on".to_owned(),
         (AnswerClass::Abandoned, _) => "the agent gave it up".to_owned(),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use effect::{Limits, Outcome, SafeText, Stop, Stopping, World};
+use effect::{Limit, Limits, Outcome, SafeText, Stop, Stopping, World};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wasmtime::component::{ComponentType, Lift};
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -153,12 +153,12 @@ async fn inside(
 fn finish(
     end: Result<End, oneshot::error::RecvError>,
     cut: Option<Cut>,
-    (spent, inside, call_limit): (Duration, Duration, &'static str),
+    (spent, inside, call_limit): (Duration, Duration, Limit),
 ) -> Result<Ended, SandboxError> {
     let (mut guest, called) = end.map_err(|_| SandboxError::Lost)?;
     let said = guest.say_open_lines();
     let (outcome, stop, output) = match (cut, called) {
-        (Some(Cut::ActiveTime), _) => (limit("active-timeout"), Some(Stop::Limit("active-timeout")), Bytes::new()),
+        (Some(Cut::ActiveTime), _) => (limit(Limit::ActiveTimeout), Some(Stop::Limit(Limit::ActiveTimeout)), Bytes::new()),
         (Some(Cut::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Stopped), Bytes::new()),
         (None, Some(Ok(returned))) => judge(returned, &mut guest),
         (None, Some(Err(err))) => explain(&err, &mut guest, call_limit),
@@ -184,10 +184,10 @@ enum Cut {
 
 /// What the engine lets a guest hand over in one call, and which limit says so. An agent's answer is handed over like that too: where
 /// more is allowed for it, that holds for all of the agent's calls, since the engine knows but one number.
-fn bytes_a_call(entry: EntryPoint, limits: &Limits) -> (u64, &'static str) {
+fn bytes_a_call(entry: EntryPoint, limits: &Limits) -> (u64, Limit) {
     match entry {
-        EntryPoint::Agent if limits.output_bytes > limits.hostcall_bytes => (limits.output_bytes, "output-bytes"),
-        EntryPoint::Agent | EntryPoint::Command => (limits.hostcall_bytes, "hostcall-bytes"),
+        EntryPoint::Agent if limits.output_bytes > limits.hostcall_bytes => (limits.output_bytes, Limit::OutputBytes),
+        EntryPoint::Agent | EntryPoint::Command => (limits.hostcall_bytes, Limit::HostcallBytes),
     }
 }
 
@@ -216,8 +216,8 @@ async fn call(store: &mut Store<Guest>, prepared: &Prepared) -> wasmtime::Result
 
 type Judged = (Outcome, Option<Stop>, Bytes);
 
-fn limit(name: &'static str) -> Outcome {
-    Outcome::Limit { limit: SafeText::new(name, 64) }
+fn limit(limit: Limit) -> Outcome {
+    Outcome::Limit { limit }
 }
 
 fn failed(code: &str, message: &str) -> Outcome {
@@ -227,7 +227,7 @@ fn failed(code: &str, message: &str) -> Outcome {
 fn judge(returned: Returned, guest: &mut Guest) -> Judged {
     match returned {
         Returned::Agent(Ok(output)) if output.len() as u64 > guest.limits.output_bytes => {
-            (limit("output-bytes"), Some(Stop::Limit("output-bytes")), Bytes::new())
+            (limit(Limit::OutputBytes), Some(Stop::Limit(Limit::OutputBytes)), Bytes::new())
         }
         Returned::Agent(Ok(output)) => (Outcome::Done, None, output.into()),
         Returned::Agent(Err(failure)) => (failed(&failure.code, &failure.message), None, Bytes::new()),
@@ -239,7 +239,7 @@ fn judge(returned: Returned, guest: &mut Guest) -> Judged {
 /// How a run ends that the world, or a limit in here, has stopped.
 fn outcome_of(stop: &Stop) -> Outcome {
     match stop {
-        Stop::Limit(name) => limit(name),
+        Stop::Limit(name) => limit(*name),
         Stop::RecordBroken => Outcome::RecordBroken,
         // Code that stops the world first makes `stop` resolve, with a name.
         Stop::Stopped => Outcome::HostFailed { message: SafeText::new("the run was stopped without an order", 64) },
@@ -251,10 +251,10 @@ fn outcome_of(stop: &Stop) -> Outcome {
 }
 
 /// wasmtime's own limits end a call with errors of private types; their words are pinned by tests.
-const WORDS_OF_LIMITS: &[(&str, &str)] = &[("store handle limit exceeded", "handles"), ("resource limit exceeded", "instances")];
+const WORDS_OF_LIMITS: &[(&str, Limit)] = &[("store handle limit exceeded", Limit::Handles), ("resource limit exceeded", Limit::Instances)];
 const WORDS_OF_CALL_BYTES: &str = "too much data is being copied between the host and the guest";
 
-fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: &'static str) -> Judged {
+fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: Limit) -> Judged {
     if let Some(stop) = err.downcast_ref::<Stop>() {
         return (outcome_of(stop), Some(stop.clone()), Bytes::new());
     }
@@ -266,7 +266,7 @@ fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: &'static str) -
         };
     }
     if matches!(err.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
-        return (limit("stack"), Some(Stop::Limit("stack")), Bytes::new());
+        return (limit(Limit::Stack), Some(Stop::Limit(Limit::Stack)), Bytes::new());
     }
     let words = format!("{err:#}");
     let name = if words.contains(WORDS_OF_CALL_BYTES) {

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use effect::{Claim, ClosedAsk, Event, FileId, Limits, OpId, Release, SafeText, Stop, World};
+use effect::{Claim, ClosedAsk, Event, FileId, Function, Limits, OpId, Release, SafeText, Stop, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use wasmtime::component::{Resource, ResourceTable};
@@ -116,12 +116,12 @@ impl Guest {
 
     /// Puts an object into the table; a full table ends the run.
     pub(crate) fn push<T: Send + 'static>(&mut self, object: T) -> Result<Resource<T>, Stop> {
-        self.table.push(object).map_err(|_| Stop::Limit("handles"))
+        self.table.push(object).map_err(|_| Stop::Limit(effect::Limit::Handles))
     }
 
     /// Something that nothing can allow.
-    pub(crate) fn refuse(&mut self, capability: &'static str, function: &'static str, what: &str, malformed: bool) -> Result<(), Stop> {
-        self.world.refuse(ClosedAsk { capability, function, what: SafeText::new(what, 512), malformed })
+    pub(crate) fn refuse(&mut self, function: Function, what: &str, malformed: bool) -> Result<(), Stop> {
+        self.world.refuse(ClosedAsk { function, what: SafeText::new(what, 512), malformed })
     }
 
     /// One more file in use.
@@ -132,7 +132,7 @@ impl Guest {
     /// Counts what is said; past the limit the run ends.
     pub(crate) fn count_said(&mut self, bytes: usize) -> Result<(), Stop> {
         self.said_bytes = self.said_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if self.said_bytes > self.limits.log_bytes { Err(Stop::Limit("log-bytes")) } else { Ok(()) }
+        if self.said_bytes > self.limits.log_bytes { Err(Stop::Limit(effect::Limit::LogBytes)) } else { Ok(()) }
     }
 
     /// Bytes for standard output: a command's output, or lines said.
@@ -144,7 +144,7 @@ impl Guest {
         }
         let total = u64::try_from(self.printed.len() + bytes.len()).unwrap_or(u64::MAX);
         if total > self.limits.output_bytes {
-            return Err(Stop::Limit("output-bytes"));
+            return Err(Stop::Limit(effect::Limit::OutputBytes));
         }
         self.printed.extend_from_slice(bytes);
         Ok(())

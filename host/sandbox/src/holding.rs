@@ -48,7 +48,7 @@ impl Holding {
         let Shared { bytes_max, bytes: all } = &*self.account.0;
         // One guest's calls come one after the other, so nobody else counts in between.
         if all.load(Ordering::Relaxed).saturating_add(bytes) > *bytes_max {
-            return Err(Stop::Limit("held-bytes"));
+            return Err(Stop::Limit(effect::Limit::HeldBytes));
         }
         all.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use effect::{Event, Header, HttpFault, HttpHead, OpId, Stop};
+use effect::{CredentialAnswer, Event, Header, HttpFault, HttpHead, OpId, Stop};
 
 use crate::holding::{Account, Holding};
 use crate::wasi::fields::size;
@@ -13,6 +13,8 @@ pub(crate) struct Op {
     pub(crate) head: Option<HttpHead>,
     pub(crate) chunks: VecDeque<Bytes>,
     pub(crate) end: Option<Result<Vec<Header>, HttpFault>>,
+    /// What became of a step with a credential.
+    pub(crate) answer: Option<CredentialAnswer>,
     pub(crate) fired: bool,
     /// Of everything that was released and not taken.
     pub(crate) held: Holding,
@@ -27,7 +29,7 @@ pub(crate) struct Ops(BTreeMap<OpId, Op>);
 impl Ops {
     pub(crate) fn open(&mut self, op: OpId, account: &Account) {
         let held = account.nothing();
-        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, fired: false, held, sent: None });
+        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, answer: None, fired: false, held, sent: None });
     }
 
     /// Counts what is sent for an operation, until part of its answer is there or the guest drops the operation.
@@ -66,6 +68,10 @@ impl Ops {
             Event::End(trailers) => {
                 op.held.grow(size(&trailers))?;
                 op.end = Some(Ok(trailers));
+            }
+            Event::Credential(answer) => {
+                op.answer = Some(answer);
+                op.end = Some(Ok(Vec::new()));
             }
             Event::Failed(fault) => op.end = Some(Err(fault)),
             Event::Timer { .. } => op.fired = true,

@@ -50,8 +50,8 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
-        capability: text("http"),
-        function: text("wasi:http/outgoing-handler#handle"),
+        capability: effect::Capability::Http,
+        function: effect::Function::HttpHandle,
         resolved: None,
         resource,
     };
@@ -75,7 +75,8 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
     let source = text("https://api.example.com:443");
     let received = Received { bytes: 1000, digest: params, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true };
     [
-        Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, spent_ms: 0, v: VERSION }.into(),
+        Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, repeat: effect::Repeat::OnWord, spent_ms: 0, v: VERSION }
+            .into(),
         answered.into(),
         received.into(),
     ]

@@ -169,13 +169,10 @@ fn intended(records: &[Record], asked: &Asked) -> Came {
 /// The code of a reason, with its detail but for the wording of what is malformed.
 fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::AddressNotGranted(what)
-        | Reason::AddressNever(what)
-        | Reason::HeaderNotYours(what)
-        | Reason::HeaderNotGranted(what)
-        | Reason::OverLimit(what) => {
+        Reason::AddressNotGranted(what) | Reason::AddressNever(what) | Reason::HeaderNotYours(what) | Reason::HeaderNotGranted(what) => {
             format!("{}({what})", reason.code())
         }
+        Reason::OverLimit(what) => format!("{}({what})", reason.code()),
         _ => reason.code().to_owned(),
     }
 }

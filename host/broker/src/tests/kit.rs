@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use effect::record::{AgentRef, EngineRef, Record};
-use effect::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, Method, Release, RunId, SafeText, Scheme, Stop, Timeline};
-use gate::{Clock, Closing, Gate, Ledger, Nobody, Opening, Recorded, RunGate, Standing};
+use effect::{
+    Clock, Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, Method, Release, RunId, SafeText, Scheme, Standing, Stop, Timeline,
+};
+use effects::VaultChange;
+use gate::{Closing, Gate, Ledger, Live, LiveParts, Nobody, Noted, Notes, Opening, Recorded, RunGate, SystemClock};
 use journal::{Journal, Options};
-use vault::Changing;
 
-use crate::{Live, LiveParts, Mounts, Noted, Notes, SystemClock};
+use crate::{Broker, BrokerParts, Mounts};
 
 pub(super) struct Home {
     /// Held until the home is gone.
@@ -97,14 +99,17 @@ pub(super) fn live(gate: &RunGate, network: Option<net::Network>) -> Live {
 
 pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: vault::Vault) -> Live {
     let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
-    Live::new(LiveParts {
-        gate: gate.clone(),
+    let (opening, runtime) = (gate.opening(), tokio::runtime::Handle::current());
+    let broker = Broker::new(BrokerParts {
+        standing: Arc::clone(&opening.standing),
+        seed: opening.seed,
         mounts,
+        clock: Arc::clone(gate.clock()),
         network,
         vault,
-        notes: Arc::new(Unnoted),
-        runtime: tokio::runtime::Handle::current(),
-    })
+        runtime: runtime.clone(),
+    });
+    Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: Arc::new(Unnoted), runtime })
 }
 
 pub(super) fn done() -> Closing {
@@ -121,7 +126,7 @@ pub(super) async fn next(world: &mut dyn effect::World) -> Result<Release, Stop>
 pub(super) struct Unnoted;
 
 impl Notes for Unnoted {
-    fn begin(&self, _: RunId, _: &Record, _: &Changing<'_>) -> io::Result<Box<dyn Noted>> {
+    fn begin(&self, _: RunId, _: &Record, _: &VaultChange) -> io::Result<Box<dyn Noted>> {
         Ok(Box::new(Self))
     }
 }

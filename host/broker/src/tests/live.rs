@@ -83,7 +83,7 @@ async fn read(world: &mut dyn effect::World, op: OpId) -> Result<(u16, Vec<u8>),
             }
             Event::End(_) => return Ok((status, body)),
             Event::Failed(fault) => return Err(fault),
-            Event::Timer { .. } | Event::Clock => panic!("not of a request"),
+            Event::Credential(_) | Event::Timer { .. } | Event::Clock => panic!("not of a request"),
         }
     }
 }
@@ -120,7 +120,9 @@ async fn a_granted_request_is_answered_and_its_intent_comes_first() {
     assert!(bodies[at(r#""kind":"received""#)].contains(r#""bytes":300000"#));
     assert!(bodies[at(r#""kind":"answered""#)].contains(&format!("127.0.0.1:{}", server.port)));
 
-    let audit = crate::Live::for_audit(gate.opening(), crate::Mounts::default(), Arc::clone(gate.clock()));
+    let opening = gate.opening();
+    let broker = crate::Broker::for_audit(Arc::clone(&opening.standing), &opening.seed, crate::Mounts::default());
+    let audit = gate::Live::for_audit(opening, Arc::new(broker), Arc::clone(gate.clock()));
     let mut world = Replay::audit(home.recorded(run), audit).unwrap();
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Ok((200, vec![5; 300_000])));
@@ -162,7 +164,7 @@ async fn a_guest_that_reads_no_further_gets_no_more_than_its_credit() {
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     let head = next(&mut world).await.unwrap();
     assert!(matches!(head.event, Event::Head(_)));
-    for _ in 0..crate::inbox::CREDIT {
+    for _ in 0..gate::CREDIT {
         assert!(matches!(next(&mut world).await.unwrap().event, Event::Chunk(_)));
     }
     // A timer is the only thing that still comes.

@@ -9,7 +9,7 @@ use effect::Limits;
 use tokio::runtime::Handle;
 use vault::{Secret, Vault};
 
-use super::kit::{Home, loopback, opening};
+use super::kit::{loopback, opening};
 use crate::finishing::Finishing;
 use crate::leased::Leased;
 use crate::looked::outstanding;
@@ -32,10 +32,12 @@ async fn turns(wash: &mut Wash, piece: &Bytes) -> (usize, usize) {
 
 #[tokio::test]
 async fn others_have_their_turn_while_a_few_packed_bytes_become_many() {
-    let (folder, home) = (tempfile::tempdir().unwrap(), Home::new());
-    let gate = home.open(opening(loopback(9), Limits::default()));
-    let leased =
-        Arc::new(Leased::new((Vault::new(folder.path()), Arc::new(super::kit::Unnoted)), gate, None, Finishing::new(Handle::current())));
+    let folder = tempfile::tempdir().unwrap();
+    let (wants, _line) = crate::wants::line();
+    let standing = opening(loopback(9), Limits::default()).standing;
+    let clock = Arc::new(gate::SystemClock::new());
+    let leased = Leased::new(Vault::new(folder.path()), (standing, clock), (None, wants), Finishing::new(Handle::current()));
+    let leased = Arc::new(leased);
     let value = Secret::new(b"canary-5c1de0b7a94f".to_vec()).unwrap();
     let hosts = vec!["127.0.0.1".parse().unwrap()];
     leased.looked.note(vec![outstanding("key", hosts, Some(u64::MAX), &value)], 1).await.unwrap();

@@ -31,7 +31,7 @@ fn report() -> Report {
         alike: 1,
         code: "leaves-mount".to_owned(),
         credential: None,
-        function: text("wasi:filesystem/types#open-at"),
+        function: effect::Function::FileOpenAt,
         intended: false,
         reason: "leaves its mount".to_owned(),
         resolved: Some(text("/src/../etc/passwd")),

@@ -237,16 +237,26 @@ mod tests {
     fn state(resource: &str, answer: Option<AnswerClass>, goes_on: Option<bool>) -> State {
         let run = RunId::from_parts(1, [0; 10]);
         let ask = AskedFor {
-            capability: text("http"),
-            function: text("f"),
+            capability: effect::Capability::Http,
+            function: effect::Function::HttpHandle,
             headers: Vec::new(),
             placeholders: 0,
             resolved: None,
             resource: text(resource),
         };
         let params = Digest::from_bytes([0; 32]);
-        let asked =
-            Asked { again: false, ask, at: 2, bounds: Bounds::default(), kind: Kind::Asked, op: 7, params, spent_ms: 0, v: VERSION };
+        let asked = Asked {
+            again: false,
+            ask,
+            at: 2,
+            bounds: Bounds::default(),
+            kind: Kind::Asked,
+            op: 7,
+            params,
+            repeat: effect::Repeat::OnWord,
+            spent_ms: 0,
+            v: VERSION,
+        };
         let answered = answer.map(|outcome| Answered {
             at: 3,
             credential_version: None,

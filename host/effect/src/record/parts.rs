@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Answered;
+use crate::function::{Capability, Function};
 use crate::ids::Digest;
 use crate::release::HttpFault;
 use crate::text::SafeText;
@@ -38,17 +39,17 @@ impl Answered {
 
     /// Whether it was refused after its intent. Then nothing was sent.
     pub fn was_refused(&self) -> bool {
-        !self.was_sent() && matches!(self.outcome, AnswerClass::RefusedAddress | AnswerClass::RefusedCredential)
+        !self.was_sent() && self.outcome.is_refusal()
     }
 }
 
 /// What was asked, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AskedFor {
-    /// `http`, `files`, …
-    pub capability: SafeText,
+    /// What it gives access to.
+    pub capability: Capability,
     /// Interface and function.
-    pub function: SafeText,
+    pub function: Function,
     /// The headers of a request: names, and the values of those that say what is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<SafeText>,
@@ -111,6 +112,8 @@ pub enum AnswerClass {
     RefusedAddress,
     /// The credential that should be sent has no value, so nothing was sent.
     RefusedCredential,
+    /// What permitted it had ended before it could be sent, so nothing was sent.
+    RefusedLapsed,
     /// Nothing of it was sent; `fault` says why. It certainly did not happen.
     Failed,
     /// Nobody knows whether it happened. With a `fault`, something of it was sent, no answer came, and the guest is told so. Without one, the
@@ -121,11 +124,16 @@ pub enum AnswerClass {
 }
 
 impl AnswerClass {
+    /// Whether it was refused after its intent.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::RefusedAddress | Self::RefusedCredential | Self::RefusedLapsed)
+    }
+
     /// Whether an answer came whose body is handed to the guest.
     pub fn has_answer(self) -> bool {
         match self {
             Self::Response | Self::Done | Self::NotDone => true,
-            Self::RefusedAddress | Self::RefusedCredential | Self::Failed | Self::Unknown | Self::Abandoned => false,
+            Self::RefusedAddress | Self::RefusedCredential | Self::RefusedLapsed | Self::Failed | Self::Unknown | Self::Abandoned => false,
         }
     }
 }
@@ -309,12 +317,24 @@ pub enum DeliveredEvent {
     Chunk,
     /// End of a body.
     End,
+    /// What became of a step with a credential.
+    Credential,
     /// Nothing more comes, for this reason.
     Failed(HttpFault),
     /// A timer set to this moment, nanoseconds.
     Timer(u64),
     /// The clock jumped.
     Clock,
+}
+
+impl DeliveredEvent {
+    /// Whether the event has bytes that are kept beside its record.
+    pub fn has_content(self) -> bool {
+        match self {
+            Self::Head | Self::Chunk | Self::End | Self::Credential => true,
+            Self::Failed(_) | Self::Timer(_) | Self::Clock => false,
+        }
+    }
 }
 
 /// Which component.

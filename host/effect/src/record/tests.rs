@@ -18,8 +18,8 @@ fn user() -> Principal {
 
 fn ask() -> AskedFor {
     AskedFor {
-        capability: text("http"),
-        function: text("f"),
+        capability: crate::Capability::Http,
+        function: crate::Function::HttpHandle,
         headers: Vec::new(),
         placeholders: 0,
         resolved: Some(text("r")),
@@ -72,7 +72,8 @@ fn one_of_each() -> Vec<Record> {
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
     let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned(), ..Bounds::default() };
     vec![
-        Asked { again: false, ask: ask(), at: 1, bounds, kind: Kind::Asked, op: 1, params: digest(), spent_ms: 5, v }.into(),
+        Asked { again: false, ask: ask(), at: 1, bounds, kind: Kind::Asked, op: 1, params: digest(), repeat: Repeat::Safe, spent_ms: 5, v }
+            .into(),
         Refused {
             alike: 1,
             ask: ask(),

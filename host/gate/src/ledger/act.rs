@@ -1,16 +1,16 @@
 //! Acts that are not over, and a person's word on them.
 
-use effect::Principal;
 use effect::record::AskedFor;
+use effect::{Principal, Repeat};
 use serde::{Deserialize, Serialize};
-
-use crate::recorded::is_safe;
 
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAct {
     /// What was asked.
     pub ask: AskedFor,
+    /// Whether it may be made again without a person's word.
+    pub repeat: Repeat,
     /// Whether something of it is known to have left the host.
     pub(super) sent: bool,
     /// How it stands.
@@ -34,7 +34,7 @@ impl OpenAct {
     /// Whether nobody knows if it happened, it may not be asked again without a person's word, and nobody has given that word. This holds
     /// for runs that do not go on: in a run that goes on, an act may simply be under way.
     pub fn is_unsettled(&self) -> bool {
-        self.stage != Stage::Answered && self.word.is_none() && !is_safe(&self.ask)
+        self.stage != Stage::Answered && self.word.is_none() && self.repeat == Repeat::OnWord
     }
 
     /// Whether something of it left the host, or may have: nobody knows of an intent without an end, unless a person has said so.

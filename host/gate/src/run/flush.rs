@@ -2,11 +2,12 @@
 
 use effect::record::{Delivered, Kind, Object, Observed, Record, RunClosed, VERSION};
 use effect::{Ask, Event, FileAsk, OpId, Release, Stop};
+use effects::Observation;
 use sha2::Digest as _;
 
 use super::{Closing, Held, OpState};
 use crate::ask::Settling;
-use crate::kept::{Looked, in_pieces, put_look};
+use crate::kept::{in_pieces, put_look};
 use crate::log::Appended;
 use crate::trace::content_bytes;
 
@@ -23,7 +24,7 @@ pub(crate) enum Moment {
 }
 
 impl Held<'_> {
-    pub(super) fn looked(&mut self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
+    pub(super) fn looked(&mut self, ask: &FileAsk, looked: &Observation) -> Result<(), Stop> {
         self.check_open()?;
         if self.inner.resumable {
             let mut look = Vec::new();
@@ -67,10 +68,10 @@ impl Held<'_> {
                     op.seen.bytes += chunk.len() as u64;
                     op.seen.hash.update(chunk);
                 }
-                Event::End(_) | Event::Failed(_) | Event::Timer { .. } | Event::Clock => {}
+                Event::End(_) | Event::Credential(_) | Event::Failed(_) | Event::Timer { .. } | Event::Clock => {}
             }
             if release.event.is_last() {
-                self.end_op(release.op, matches!(release.event, Event::End(_)))?;
+                self.end_op(release.op, matches!(release.event, Event::End(_) | Event::Credential(_)))?;
             }
         }
         self.flush_if_due()

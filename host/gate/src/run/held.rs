@@ -1,7 +1,7 @@
 //! What a run does at the gate while it is locked: asks, intents, refusals, answers.
 
 use effect::record::{AnswerClass, Answered, AskedFor, Kind, Received, Record, Refused, VERSION};
-use effect::{Act, Ask, OpId, Reason, RunId, SafeText, Stop};
+use effect::{Act, Ask, Function, OpId, Reason, RunId, SafeText, Stop};
 use policy::Facts;
 use sha2::Digest as _;
 
@@ -15,16 +15,16 @@ const FRAME_BYTES: usize = 128;
 
 /// Why an intent is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    No,
+pub(crate) enum Attempt {
+    First,
     Again,
 }
 
-impl Repeat {
+impl Attempt {
     /// The guest asks once; when an ask is repeated after a crash is not of its doing.
     pub(super) fn moment(self) -> Moment {
         match self {
-            Self::No => Moment::Guest,
+            Self::First => Moment::Guest,
             Self::Again => Moment::Host,
         }
     }
@@ -134,7 +134,7 @@ impl Held<'_> {
         let over = self.inner.recorded_bytes > self.shared().opening.standing.limits.record_bytes;
         let owed = |kind| matches!(kind, Kind::Answered | Kind::Received | Kind::HostAnswered | Kind::RunResumed | Kind::RunClosed);
         if over && !self.inner.closed && !records.iter().any(|(record, _)| owed(record.kind())) {
-            Err(Stop::Limit("record-bytes"))
+            Err(Stop::Limit(effect::Limit::RecordBytes))
         } else {
             Ok(())
         }
@@ -205,26 +205,26 @@ impl Held<'_> {
         if let Some(reason) = &how.reason {
             self.inner.tally.refused += 1;
             let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
-            let function = if how.class == AnswerClass::RefusedCredential { "vault#place" } else { "net#dial" };
-            let ask = asked_of("http", function, what);
+            let function = if how.class == AnswerClass::RefusedCredential { Function::VaultPlace } else { Function::NetDial };
+            let ask = asked_of(function, what);
             self.shared().watcher.on_refused(&ask, reason);
         }
-        let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.going).unzip();
+        let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.trail.as_ref()?.get()).unzip();
         let how = how.after(sent);
         let credential = self.inner.ops.get(&op.0).and_then(|state| state.credential.clone());
         let record = Answered {
             at: self.now_ms(),
-            credential_version: how.head.credential_version,
+            credential_version: how.credential_version,
             fault: how.fault,
             kind: Kind::Answered,
             op: op.0,
             outcome: how.class,
-            peer: how.head.peer.or(peer),
+            peer: how.peer.or(peer),
             reason: how.reason,
             sent,
             spent_ms: self.spent_ms(),
-            status: how.head.status,
-            tls: how.head.tls,
+            status: how.status,
+            tls: how.tls,
             v: VERSION,
         };
         if let Some(name) = credential.filter(|_| record.was_sent()) {
@@ -264,10 +264,9 @@ pub(crate) fn source_of(act: &Act) -> SafeText {
 }
 
 pub(crate) fn asked_for(ask: &Ask) -> AskedFor {
-    asked_of(ask.capability(), ask.function(), ask.resource())
+    asked_of(ask.function(), ask.resource())
 }
 
-fn asked_of(capability: &str, function: &str, resource: SafeText) -> AskedFor {
-    let (capability, function) = (SafeText::new(capability, 64), SafeText::new(function, 128));
-    AskedFor { capability, function, headers: Vec::new(), placeholders: 0, resolved: None, resource }
+fn asked_of(function: Function, resource: SafeText) -> AskedFor {
+    AskedFor { capability: function.capability(), function, headers: Vec::new(), placeholders: 0, resolved: None, resource }
 }

@@ -3,64 +3,66 @@
 use std::sync::PoisonError;
 
 use effect::record::{Asked as AskedRecord, Kind, VERSION};
-use effect::{Act, Ask, Bounds, CredentialStep, Decision, HttpFault, OpId, Reason, SafeText, Stop};
+use effect::{Act, Ask, Bound, Bounds, CredentialStep, Decision, HttpFault, Limit, OpId, Reason, SafeText, Stop};
 
+use permit::Terms;
 use policy::Facts;
 
 use super::flush::PAYLOAD_RECORD_BYTES;
-use super::held::{Repeat, asked_for, source_of, with_payloads};
+use super::held::{Attempt, asked_for, source_of, with_payloads};
 use super::{Held, OpState};
-use crate::ask::{Asked, Pending, Permit};
+use crate::ask::{Asked, Pending};
 use crate::kept::in_pieces;
 use crate::lease;
 
 impl Held<'_> {
-    pub(crate) fn judge(&mut self, op: OpId, act: Act, repeat: Repeat) -> Result<Asked, Stop> {
-        let source = source_of(&act);
+    pub(crate) fn judge(&mut self, op: OpId, act: Act, attempt: Attempt) -> Result<Asked, Stop> {
+        let (source, repeat) = (source_of(&act), act.repeat());
         let ask = Ask::from(act);
-        let (bounds, sent) = match self.decided(&ask, repeat) {
+        let (bounds, sent) = match self.decided(&ask, attempt) {
             Ok(decided) => decided,
             Err(reason) => {
                 let fault = if matches!(reason, Reason::OverLimit(_)) { HttpFault::TooMany } else { HttpFault::Denied };
-                self.refused(op, &ask, reason, repeat.moment())?;
+                self.refused(op, &ask, reason, attempt.moment())?;
                 return Ok(Asked::Refused { op, fault });
             }
         };
-        self.flush(repeat.moment())?;
+        self.flush(attempt.moment())?;
         let canonical = ask.canonical_bytes();
         let asked = AskedRecord {
-            again: repeat == Repeat::Again,
+            again: attempt == Attempt::Again,
             ask: self.told(asked_for(&ask), &ask),
             at: self.now_ms(),
             bounds: bounds.clone(),
             kind: Kind::Asked,
             op: op.0,
             params: self.keyed(&canonical),
+            repeat,
             spent_ms: self.spent_ms(),
             v: VERSION,
         };
-        let request = self.kept_request(&ask, canonical, repeat);
-        if let (Some(name), Repeat::No) = (&bounds.credential, repeat) {
+        let request = self.kept_request(&ask, canonical, attempt);
+        if let (Some(name), Attempt::First) = (&bounds.credential, attempt) {
             self.inner.leases.entry(name.clone()).or_default().uses += 1;
         }
         let appended = self.append(vec![with_payloads(asked.into(), request)])?;
         self.inner.tally.asked += 1;
         self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::default() });
         let Ok(act) = Act::try_from(sent.unwrap_or(ask)) else { return Err(Stop::RecordBroken) };
-        let permit = Permit::new(act, bounds, self.gate.clone(), op);
-        Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, permit))))
+        let terms = Terms { ask: act, bounds, op, run: self.run() };
+        Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, self.gate.clone(), terms))))
     }
 
     /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as what a run is given.
     /// The run does not need them, so requests beyond that are left out.
     ///
     /// SECURITY: an act on a credential may contain a value that the guest has found, so nothing of it is kept.
-    fn kept_request(&mut self, ask: &Ask, canonical: Vec<u8>, repeat: Repeat) -> Vec<Vec<u8>> {
+    fn kept_request(&mut self, ask: &Ask, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
         let has_room = bytes <= self.gate.0.opening.standing.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
-        match (ask, repeat) {
-            (Ask::Http(_), Repeat::No) if has_room => {
+        match (ask, attempt) {
+            (Ask::Http(_), Attempt::First) if has_room => {
                 inner.requests_bytes = bytes;
                 in_pieces(&canonical).collect()
             }
@@ -69,7 +71,7 @@ impl Held<'_> {
     }
 
     /// Whether an act may happen, and what is then sent, where that is not what was asked to the letter.
-    fn decided(&self, ask: &Ask, repeat: Repeat) -> Result<(Bounds, Option<Ask>), Reason> {
+    fn decided(&self, ask: &Ask, attempt: Attempt) -> Result<(Bounds, Option<Ask>), Reason> {
         let shared = self.shared();
         let standing = &shared.opening.standing;
         let choice = match ask {
@@ -82,21 +84,21 @@ impl Held<'_> {
             Decision::Permit(bounds) => bounds,
             Decision::Refuse(reason) => return Err(reason),
         };
-        if repeat == Repeat::No && self.inner.ops.len() as u64 >= standing.limits.concurrent {
-            return Err(Reason::OverLimit(SafeText::new("concurrent", 64)));
+        if attempt == Attempt::First && self.inner.ops.len() as u64 >= standing.limits.concurrent {
+            return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));
         }
         let is_identify = matches!(ask, Ask::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
-        self.spend(&bounds, is_identify, repeat)?;
+        self.spend(&bounds, is_identify, attempt)?;
         Ok((bounds, sent))
     }
 
     /// What bounds acts over time: leases that were ended, uses, rates. A repetition was counted when it was asked for the first time.
-    fn spend(&self, bounds: &Bounds, is_identify: bool, repeat: Repeat) -> Result<(), Reason> {
+    fn spend(&self, bounds: &Bounds, is_identify: bool, attempt: Attempt) -> Result<(), Reason> {
         let shared = self.shared();
         let standing = &shared.opening.standing;
         let credential = bounds.credential.as_deref();
-        lease::check_standing(&standing.grants, &self.inner.leases, (credential, repeat == Repeat::Again))?;
-        if repeat == Repeat::Again {
+        lease::check_standing(&standing.grants, &self.inner.leases, (credential, attempt == Attempt::Again))?;
+        if attempt == Attempt::Again {
             return Ok(());
         }
         let agent = standing.agent.name.as_str();
@@ -107,6 +109,6 @@ impl Held<'_> {
         }
         let now_ns = shared.clock.mono_ns();
         let taken = shared.book.rates.lock().unwrap_or_else(PoisonError::into_inner).take(&wanted, now_ns);
-        taken.map_err(|of| Reason::OverLimit(SafeText::new(&format!("rate of {of}"), 128)))
+        taken.map_err(|of| Reason::OverLimit(Bound::Rate(SafeText::new(&of, 120))))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, MetIn, Record, VERSION, ValueMet};
-use effect::{Actor, Bounds, HttpGrant, HttpTarget, Method, OpId, Principal, SafeText, Stop};
+use effect::{Actor, OpId, Principal, SafeText, Stop};
 
 use super::{Held, RunGate};
 use crate::lease;
@@ -14,7 +14,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn revoke(&self, credential: Option<&str>, by: &Principal) -> Result<Vec<String>, Stop> {
+    pub(crate) fn revoke(&self, credential: Option<&str>, by: &Principal) -> Result<Vec<String>, Stop> {
         let mut held = self.lock();
         let granted = self.opening().standing.grants.credentials.iter().map(|binding| binding.name.as_str());
         let names: BTreeSet<&str> = granted.filter(|name| credential.is_none_or(|only| only == *name)).collect();
@@ -28,22 +28,25 @@ impl RunGate {
                 held.put(lease::revoked(self.opening().run, name, by, at), Vec::new())?;
             }
         }
+        drop(held);
+        // Code that waits for an answer under one of them learns of that.
+        self.0.ended.send_modify(|all| all.extend(ended.iter().cloned()));
         Ok(ended)
     }
 
-    /// There is a value of this credential, and it is about to be sent with a request. With the first such request the lease begins.
-    ///
-    /// # Errors
-    /// Only what ends the run.
-    pub fn lease_begins(&self, credential: &str) -> Result<(), Stop> {
-        self.lock().lease_begins(credential)
+    /// Returns when the lease of this credential was ended; never, without a credential.
+    pub(crate) async fn lease_ended(&self, credential: Option<String>) {
+        let Some(name) = credential else { return std::future::pending().await };
+        let mut ended = self.0.ended.subscribe();
+        // The sender lives as long as this.
+        let _ = ended.wait_for(|ended| ended.contains(&name)).await;
     }
 
     /// The value of a credential was met where it may not be. This is put on the record and counted.
     ///
     /// # Errors
     /// It was met once too often, or the record broke. The run ends.
-    pub fn value_met(&self, op: OpId, credential: &str, place: MetIn) -> Result<(), Stop> {
+    pub(crate) fn value_met(&self, op: OpId, credential: &str, place: MetIn) -> Result<(), Stop> {
         let mut held = self.lock();
         held.check_unbroken()?;
         let times = held.inner.met.entry(credential.to_owned()).or_default();
@@ -51,24 +54,14 @@ impl RunGate {
         let times = *times;
         let (at, credential) = (held.now_ms(), SafeText::new(credential, 64));
         held.put(ValueMet { at, credential, kind: Kind::ValueMet, op: op.0, place, times, v: VERSION }, Vec::new())?;
-        if times > self.opening().standing.limits.value_hits { Err(Stop::Limit("value-hits")) } else { Ok(()) }
-    }
-
-    /// Whether the rule that permitted a request would also permit it with this target.
-    pub fn still_covers(&self, bounds: &Bounds, method: &Method, target: &HttpTarget) -> bool {
-        let grants = &self.opening().standing.grants;
-        let rule = |(n, grant): (usize, &HttpGrant)| {
-            format!("http[{n}]") == bounds.rule && grant.paths.iter().any(|path| path.matches(&target.path))
-        };
-        let is_bound = |name: &String| grants.credentials.iter().any(|binding| binding.covers(name, method, target));
-        grants.http.iter().enumerate().any(rule) && bounds.credential.as_ref().is_none_or(is_bound)
+        if times > self.opening().standing.limits.value_hits { Err(Stop::Limit(effect::Limit::ValueHits)) } else { Ok(()) }
     }
 
     /// Puts it on the record that an old value was tried.
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn probed(&self, op: OpId, credential: &str, version: u64, status: Option<u16>) -> Result<(), Stop> {
+    pub(crate) fn probed(&self, op: OpId, credential: &str, version: u64, status: Option<u16>) -> Result<(), Stop> {
         let mut held = self.lock();
         let record = LeaseProbed {
             at: held.now_ms(),
@@ -84,7 +77,7 @@ impl RunGate {
     }
 
     /// The record that the value of a credential is another one from now on.
-    pub fn rotation(&self, credential: &str, version: u64) -> Record {
+    pub(crate) fn rotation(&self, credential: &str, version: u64) -> Record {
         CredentialChanged {
             at: self.lock().now_ms(),
             by: Actor::Agent(self.opening().standing.agent.name.clone()),
@@ -98,13 +91,13 @@ impl RunGate {
         .into()
     }
 
-    /// Makes that record; durable when this returns. Waits on this thread.
+    /// Makes that record; durable when this returns.
     ///
     /// # Errors
     /// Only what ends the run.
-    pub fn rotated(&self, rotation: Record) -> Result<(), Stop> {
+    pub(crate) async fn rotated(&self, rotation: Record) -> Result<(), Stop> {
         let appended = self.lock().append_one(rotation)?;
-        Ok(appended.durable.wait()?)
+        Ok(appended.durable.await?)
     }
 }
 

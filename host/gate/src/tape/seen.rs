@@ -1,13 +1,14 @@
 //! What a guest looked at, said and was let see, held against the record.
 
 use effect::{Ask, Claim, Event, FileAnswer, FileAsk, FileOpen, OpId, Release, Stop};
+use effects::Observation;
 use sha2::Digest as _;
 
 use super::{Mode, Opened, Step, Tape, stars};
-use crate::kept::{Looked, mark};
+use crate::kept::mark;
 
 impl Tape {
-    pub(crate) fn observe(&mut self, ask: &FileAsk) -> Result<Step<Looked>, Stop> {
+    pub(crate) fn observe(&mut self, ask: &FileAsk) -> Result<Step<Observation>, Stop> {
         let Some((_, recorded, looked)) = self.recorded.looks.get(self.at.look) else {
             let reread = self.mode == Mode::Audit && (self.recorded.looks.is_empty() || self.recorded.came_to_its_end());
             return if reread { Ok(Step::Look) } else { self.end(|| format!("a look at `{}`", self.sum.path_of(ask))) };
@@ -22,7 +23,7 @@ impl Tape {
     }
 
     /// What a look showed, from the record or made again.
-    pub(crate) fn looked(&mut self, ask: &FileAsk, looked: &Looked) -> Result<(), Stop> {
+    pub(crate) fn looked(&mut self, ask: &FileAsk, looked: &Observation) -> Result<(), Stop> {
         match (&looked.refused, ask, &looked.answer) {
             (Some(reason), ..) => self.refusal(&Ask::File(ask.clone()), reason.clone())?,
             (None, FileAsk::Open(open), FileAnswer::Opened { file, .. }) => {
@@ -153,7 +154,7 @@ impl Tape {
                 op.seen.hash.update(bytes);
                 true
             }
-            (Event::End(_) | Event::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
+            (Event::End(_) | Event::Credential(_) | Event::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
             (_, None) => false,
         };
         if !known {

@@ -8,14 +8,16 @@ use effect::{AskedPath, ClosedAsk, FileAsk, FileId, FileOpen, Outcome, Reason, S
 
 use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded};
 use super::world::World;
-use crate::{ALIKE_MAX, Closing, Looked, Nobody, Replay, Resuming, RunGate};
+use effects::Observation;
+
+use crate::{ALIKE_MAX, Closing, Nobody, Replay, Resuming, RunGate};
 
 fn ended() -> Closing {
     Closing { active_ms: 0, outcome: Outcome::Done, output: None, peak_memory: 0 }
 }
 
 fn closed(what: &str) -> ClosedAsk {
-    ClosedAsk { capability: "sockets", function: "wasi:sockets/tcp#connect", what: SafeText::new(what, 64), malformed: false }
+    ClosedAsk { function: effect::Function::TcpCreateSocket, what: SafeText::new(what, 64), malformed: false }
 }
 
 fn refused(log: &MemoryLog) -> Vec<Refused> {
@@ -46,7 +48,7 @@ fn names(log: &MemoryLog) -> BTreeMap<String, u64> {
 fn look(gate: &RunGate, path: &str) {
     let path = AskedPath::new(path).unwrap();
     let ask = FileAsk::Open(FileOpen { dir: FileId(1), directory: false, follow: true, path });
-    gate.looked(&ask, &Looked::from(Reason::LeavesMount)).unwrap();
+    gate.looked(&ask, &Observation::from(Reason::LeavesMount)).unwrap();
 }
 
 #[test]

@@ -65,8 +65,8 @@ impl Guest {
                 }
             }
             9 => {
-                let (capability, function) = ("sockets", "wasi:sockets/tcp#connect");
-                world.refuse(ClosedAsk { capability, function, what: text(2), malformed: false })?;
+                let function = effect::Function::TcpCreateSocket;
+                world.refuse(ClosedAsk { function, what: text(2), malformed: false })?;
             }
             10 => {
                 let deadline_ns = world.mono_ns() + self.seen.next() % 1_000_000_000;

@@ -8,10 +8,14 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use effect::record::{AgentRef, EngineRef};
 use effect::{
-    Act, Digest, FilesGrant, FilesMode, Grants, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Limits, Method, RunId, SafeText, Scheme,
+    Act, Clock, Digest, FilesGrant, FilesMode, Grants, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Limits, Method, OpId, RunId, SafeText,
+    Scheme, Standing, Stop,
 };
 
-use crate::{Appended, Clock, Durable, Entry, Gate, Leaf, Ledger, Log, Nobody, Opening, RecordBroken, Recorded, RunGate, Standing};
+use effects::{Failure, HttpAnswered};
+
+use crate::ask::Settling;
+use crate::{Appended, Durable, Entry, Gate, Leaf, Ledger, Log, Nobody, Opening, RecordBroken, Recorded, RunGate};
 
 /// The run that all tests are about.
 pub(super) fn run_id() -> RunId {
@@ -213,4 +217,14 @@ pub(super) fn http_ask(method: &str, host: &str, path: &str) -> HttpAsk {
 pub(super) fn settle(log: &MemoryLog, op: u64, did: bool) {
     let by = effect::Principal::new(1001, Some("bob"));
     drop(gate_on(log).settle(run_id(), &[op], did, &by).unwrap().unwrap());
+}
+
+/// A response has come, with this status.
+pub(super) fn answered(gate: &RunGate, op: OpId, status: u16) -> Result<(), Stop> {
+    gate.settle(op, Settling::answered(HttpAnswered { status, ..HttpAnswered::default() }))
+}
+
+/// No answer has come.
+pub(super) fn unanswered(gate: &RunGate, op: OpId, why: Failure) -> Result<(), Stop> {
+    gate.settle(op, Settling::unanswered(why))
 }

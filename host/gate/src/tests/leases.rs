@@ -8,8 +8,11 @@ use effect::{
     Source, Tier,
 };
 
-use super::kit::{MemoryLog, ask, fold, gate_on, grants, http_ask, now, opening, recorded, run_id};
-use crate::{AnswerHead, Asked, Gate, NoAnswer, Nobody, Resuming, RunGate, Touched, TouchedLease, TouchedTotals, lease_id};
+use effects::Failure;
+
+use super::kit::{MemoryLog, answered, ask, fold, gate_on, grants, http_ask, now, opening, recorded, run_id, unanswered};
+use crate::ask::Asked;
+use crate::{Gate, Nobody, Resuming, RunGate, Touched, TouchedLease, TouchedTotals, lease_id};
 
 fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
     let mut grants = grants();
@@ -29,7 +32,9 @@ fn fault(gate: &RunGate, act: Act) -> Option<HttpFault> {
     match gate.ask(act).unwrap() {
         Asked::Permitted(pending) => {
             let op = pending.op();
-            now(pending.durable()).unwrap().answered(AnswerHead { status: Some(200), ..AnswerHead::default() }).unwrap();
+            let permit = now(pending.durable()).unwrap();
+            gate.goes(op, permit.credential()).unwrap();
+            answered(gate, op, 200).unwrap();
             gate.abandon(op).unwrap();
             None
         }
@@ -68,7 +73,8 @@ fn no_lease_begins_where_there_is_no_value() {
     let Asked::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
     let op = pending.op();
     let refused = Some(Reason::CredentialUnavailable(SafeText::new("key", 64)));
-    now(pending.durable()).unwrap().unanswered(NoAnswer { fault: HttpFault::Denied, peer: None, refused }).unwrap();
+    drop(now(pending.durable()).unwrap());
+    unanswered(&gate, op, Failure { refused, ..HttpFault::Denied.into() }).unwrap();
     gate.abandon(op).unwrap();
     assert!(of_kind(&log, "lease-issued").is_empty());
     let mut touched = Touched::default();
@@ -88,7 +94,7 @@ fn uses_and_rates_are_bounds_and_rates_hold_for_all_runs_of_a_home() {
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|key| key.uses = Some(2)));
     assert_eq!([use_it(&gate), use_it(&gate), use_it(&gate)], [None, None, Some(HttpFault::TooMany)]);
-    assert!(of_kind(&log, "refused")[0].contains("uses of key"));
+    assert!(of_kind(&log, "refused")[0].contains(r#""detail":{"uses":"key"}"#));
     let home = gate_on(&MemoryLog::default());
     let slow = || with_key(|key| key.rate = Some("2/h".parse().unwrap()));
     let (one, other) = (open(&home, slow()), open(&home, slow()));
@@ -103,7 +109,7 @@ fn the_rate_of_an_engagement_bounds_every_ask_under_it() {
     let engagement = Engagement {
         name: "q4".to_owned(),
         from_s: 0,
-        until_s: u64::MAX,
+        until_s: 4_000_000_000,
         rate: Some("3/h".parse().unwrap()),
         targets: vec!["a.test".parse().unwrap()],
         tier: Tier::Live,

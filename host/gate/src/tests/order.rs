@@ -3,8 +3,9 @@
 use effect::record::{AnswerClass, Answered, Kind, Received, Record, VERSION};
 use effect::{Digest, Outcome, SafeText};
 
-use super::kit::{MemoryLog, ask, few, fold, now, open_on, run_id};
-use crate::{AnswerHead, Asked, Closing, Ledger, OrderFaultKind, Stage};
+use super::kit::{self, MemoryLog, ask, few, fold, now, open_on, run_id};
+use crate::ask::Asked;
+use crate::{Closing, Ledger, OrderFaultKind, Stage};
 
 fn answered(op: u64, outcome: AnswerClass) -> Record {
     Answered {
@@ -35,7 +36,9 @@ fn begun() -> (MemoryLog, Ledger) {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
     let Asked::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
-    now(pending.durable()).unwrap().answered(AnswerHead::default()).unwrap();
+    let op = pending.op();
+    drop(now(pending.durable()).unwrap());
+    kit::answered(&gate, op, 200).unwrap();
     let ledger = fold(&log.leaves());
     (log, ledger)
 }

@@ -1,7 +1,7 @@
 //! Filters apply before anything is summed up, and asked, refused, sent and answered are four numbers.
 
 use effect::record::{AnswerClass, Answered, Asked, AskedFor, Kind, Object, Observed, Received, Record, Refused, Sent, Touch, VERSION};
-use effect::{Bounds, Digest, HttpFault, Reason, RunId, SafeText};
+use effect::{Bounds, Digest, HttpFault, Reason, Repeat, RunId, SafeText};
 
 use crate::{Only, Touched};
 
@@ -17,13 +17,25 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
-        capability: text("http"),
-        function: text("f"),
+        capability: effect::Capability::Http,
+        function: effect::Function::HttpHandle,
         resolved: None,
         resource: text(resource),
     };
     let bounds = Bounds { credential: credential.map(str::to_owned), ..Bounds::default() };
-    Asked { again: false, ask, at: 1, bounds, kind: Kind::Asked, op, params: Digest::of(b""), spent_ms: 0, v: VERSION }.into()
+    Asked {
+        again: false,
+        ask,
+        at: 1,
+        bounds,
+        kind: Kind::Asked,
+        op,
+        params: Digest::of(b""),
+        repeat: Repeat::OnWord,
+        spent_ms: 0,
+        v: VERSION,
+    }
+    .into()
 }
 
 fn answered(op: u64, outcome: AnswerClass) -> Record {
@@ -51,12 +63,12 @@ fn received(op: u64, bytes: u64) -> Record {
     Received { bytes, digest, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
 }
 
-fn refused(function: &str, resource: &str, resolved: Option<&str>, reason: Reason) -> Record {
+fn refused(function: effect::Function, resource: &str, resolved: Option<&str>, reason: Reason) -> Record {
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
-        capability: text("c"),
-        function: text(function),
+        capability: function.capability(),
+        function,
         resolved: resolved.map(text),
         resource: text(resource),
     };
@@ -91,9 +103,9 @@ fn sum(only: Only) -> Touched {
         answered(2, AnswerClass::RefusedCredential),
         asked(3, "GET http://b.test/", None),
         answered(3, AnswerClass::Failed),
-        refused("wasi:http/outgoing-handler#handle", "GET http://c.test/", None, Reason::HostNotGranted),
-        refused("wasi:filesystem/types#open-at", "/etc/passwd", None, Reason::LeavesMount),
-        refused("wasi:filesystem/types#open-at", "../b", Some("/src/../b"), Reason::LeavesMount),
+        refused(effect::Function::HttpHandle, "GET http://c.test/", None, Reason::HostNotGranted),
+        refused(effect::Function::FileOpenAt, "/etc/passwd", None, Reason::LeavesMount),
+        refused(effect::Function::FileOpenAt, "../b", Some("/src/../b"), Reason::LeavesMount),
         files(&["/src/a", "/src/d/../a", "/srcs/a"]),
     ];
     let mut touched = Touched::only(only);
@@ -167,7 +179,7 @@ fn a_file_is_found_by_where_it_lies_when_a_link_led_there() {
 fn rows_are_bounded_and_what_has_none_is_counted() {
     let mut touched = Touched::default();
     for n in 0..20_000 {
-        touched.take(run(1), n, &refused("wasi:http/x", &format!("GET http://{n}.test/"), None, Reason::HostNotGranted));
+        touched.take(run(1), n, &refused(effect::Function::HttpHandle, &format!("GET http://{n}.test/"), None, Reason::HostNotGranted));
     }
     assert_eq!((touched.refused.len(), touched.more.refused), (10_000, 10_000));
     assert_eq!((touched.totals.refusals, touched.totals.asked), (20_000, 20_000));

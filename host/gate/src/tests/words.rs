@@ -6,7 +6,8 @@ use effect::{Door as _, Event, HttpFault, OpId, Principal, Stop, Timeline as _};
 
 use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded, run_id, settle};
 use super::world::World;
-use crate::{Asked, Nobody, Replay, Resuming};
+use crate::ask::Asked;
+use crate::{Nobody, Replay, Resuming};
 
 /// A run that was cut off between an intent and its answer.
 fn cut_off(method: &str) -> MemoryLog {

@@ -9,8 +9,12 @@ use effect::{
     OpId, Reason, Release, Stop, Timeline,
 };
 
-use super::kit::{Chance, now};
-use crate::{AnswerHead, Asked, LiveWorld, Looked, NoAnswer, Onward, Pending, RunGate, Seen, TakeOver};
+use effects::Observation;
+
+use super::kit::{Chance, answered, now, unanswered};
+use crate::ask::{Asked, Pending};
+use crate::takeover::Onward;
+use crate::{LiveWorld, RunGate, Seen, TakeOver};
 
 /// What a server answers. It depends on the path alone, so that asking again gives the same.
 fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
@@ -57,11 +61,11 @@ impl World {
         let op = permit.op();
         let mut events = VecDeque::new();
         if self.chance.below(6) == 0 {
-            permit.unanswered(NoAnswer { fault: HttpFault::TimedOut, peer: None, refused: None })?;
+            unanswered(self.gate()?, op, HttpFault::TimedOut.into())?;
             events.push_back(Event::Failed(if seen.status.is_some() { HttpFault::Incomplete } else { HttpFault::TimedOut }));
         } else {
             let (head, body) = answer(permit.ask());
-            permit.answered(AnswerHead { status: Some(head.status), ..AnswerHead::default() })?;
+            answered(self.gate()?, op, head.status)?;
             if seen.status.is_none() {
                 events.push_back(Event::Head(head));
             }
@@ -106,7 +110,7 @@ impl World {
         self.release(op, event).map(Some)
     }
 
-    fn see(&mut self, ask: &FileAsk) -> Looked {
+    fn see(&mut self, ask: &FileAsk) -> Observation {
         let Some(path) = (match ask {
             FileAsk::Open(open) => self.paths.get(&open.dir.0).map(|dir| format!("{dir}/{}", open.path.as_str())),
             FileAsk::Read { file, .. } | FileAsk::Close { file } => self.paths.get(&file.0).cloned(),
@@ -232,7 +236,7 @@ impl LiveWorld for World {
         Ok(())
     }
 
-    fn look_at(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
+    fn look_at(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
         Ok(self.see(ask))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use effect::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
-use effect::{Reason, RunId, SafeText};
+use effect::{Capability, Function, Reason, RunId, SafeText};
 use serde::{Deserialize, Serialize};
 
 use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
@@ -147,7 +147,7 @@ impl Lines {
     }
 
     fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(Line)) {
-        let is_http = asked.ask.capability.as_str() == "http";
+        let is_http = asked.ask.capability == Capability::Http;
         let (credential, resource) = (asked.bounds.credential.clone(), asked.ask.resource.clone());
         let open = Open { credential, is_http, resource, stage: Stage::Asked };
         match is_http {
@@ -194,7 +194,7 @@ impl Lines {
                 alike: 1,
                 code: reason.code().to_owned(),
                 credential: open.credential.or_else(|| credential_of(reason)),
-                function: SafeText::new("wasi:http/outgoing-handler#handle", 64),
+                function: Function::HttpHandle,
                 intended: true,
                 reason: reason.to_string(),
                 resolved: None,
@@ -244,7 +244,7 @@ fn http(act: &mut TouchedHttp, answered: &Answered) {
             act.answered = 1;
             act.statuses.extend(answered.status.map(|status| (status, 1)));
         }
-        AnswerClass::RefusedAddress | AnswerClass::RefusedCredential => act.refused = 1,
+        AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed => act.refused = 1,
         // What was given up after it was sent may have happened.
         AnswerClass::Failed | AnswerClass::Abandoned if act.sent == 0 => act.failed = 1,
         AnswerClass::Failed | AnswerClass::Abandoned | AnswerClass::Unknown => act.unknown = 1,
@@ -320,7 +320,7 @@ fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(Line)) {
             alike,
             code: refused.reason.code().to_owned(),
             credential: credential_of(&refused.reason),
-            function: refused.ask.function.clone(),
+            function: refused.ask.function,
             intended: false,
             reason: refused.reason.to_string(),
             resolved: resolved.clone(),

@@ -1,6 +1,7 @@
 //! Filters what is summed up. The filter applies before anything is added, so that no sum contains a part of another one.
 
 use super::{Line, TouchedRefusal};
+use effect::Capability;
 
 /// A filter. A question about a host does not show files, and a question about files does not show hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,12 +68,11 @@ impl Only {
     }
 
     fn takes_refusal(&self, refused: &TouchedRefusal) -> bool {
-        let function = refused.function.as_str();
-        if function.starts_with("wasi:filesystem/") {
+        if refused.function.capability() == Capability::Files {
             let said = [Some(&refused.resource), refused.resolved.as_ref()];
             return self.takes_files() && said.into_iter().flatten().any(|path| self.takes_path(path.as_str()));
         }
-        let is_http = function.starts_with("wasi:http/");
+        let is_http = refused.function.is_request();
         self.takes_acts()
             && self.takes_credential(refused.credential.as_deref())
             && (self.host.is_none() || (is_http && self.takes_host(refused.resource.as_str())))

@@ -63,7 +63,9 @@ impl TouchedAct {
             AnswerClass::NotDone => self.not_done += 1,
             // Nobody waited for what became of it.
             AnswerClass::Unknown | AnswerClass::Abandoned => self.unknown += 1,
-            AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::Failed => self.failed += 1,
+            AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed | AnswerClass::Failed => {
+                self.failed += 1
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use effect::record::{Object, Touch};
-use effect::{RunId, SafeText};
+use effect::{Function, RunId, SafeText};
 use serde::{Deserialize, Serialize};
 
 /// BOUND: addresses named for one resource.
@@ -141,7 +141,7 @@ pub struct TouchedRefusal {
     /// The credential that it was about.
     pub credential: Option<String>,
     /// Interface and function.
-    pub function: SafeText,
+    pub function: Function,
     /// Whether it was refused only after its intent.
     pub intended: bool,
     /// Why, for people.

@@ -4,9 +4,9 @@
 use effect::{FilesGrant, FilesMode, Grants, HttpGrant, Method, SafeText, Scheme};
 
 use super::{Refused, effective, table};
-use crate::capability::Capability;
 use crate::component::{Import, look};
 use crate::testing::{AGENT, component, manifest};
+use effect::Capability;
 
 fn grants() -> Grants {
     Grants {

@@ -7,7 +7,7 @@ use effect::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, 
 
 use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
-use crate::capability::Capability;
+use effect::Capability;
 
 /// BOUND: bytes of a variable's value that are shown. Of a longer value the digest is shown.
 const VALUE_BYTES_MAX: usize = 200;
@@ -46,7 +46,7 @@ impl Authority {
         let whole = spelling.lengthen(self);
         let mut said = code(&whole.component);
         let code_lines = said.len();
-        for capability in Capability::ALL {
+        for capability in Capability::GRANTABLE {
             said.extend(lines(*capability, &whole.grants));
         }
         said.extend(whole.grants.environments.iter().map(environment));

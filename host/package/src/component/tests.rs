@@ -4,9 +4,9 @@
 use wasm_encoder::{ComponentSection as _, CustomSection, ModuleSection, NestedComponentSection, Section as _};
 
 use super::{ComponentError, DEPTH_MAX, EXTERNS_MAX, Kind, look};
-use crate::capability::Capability;
 use crate::manifest::{self, FrozenError, freeze};
 use crate::testing::{AGENT, COMMAND, component, manifest};
+use effect::Capability;
 
 #[test]
 fn an_agent_and_a_command_are_told_apart() {

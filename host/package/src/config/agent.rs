@@ -7,7 +7,7 @@ use effect::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, S
 
 use super::{ComponentSource, Place, ResolvedAgent, http, mount, real};
 use crate::authored::{Fault, Table, Value, WrongError};
-use crate::capability::LATER;
+use crate::later::LATER;
 
 const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use wasm_encoder::{CustomSection, NestedComponentSection, Section as _};
 
 use super::{AuthoredManifest, FrozenError, SECTION, freeze, read};
-use crate::capability::Capability;
 use crate::testing::{AGENT, component, manifest};
+use effect::Capability;
 
 const GOOD: &str = r#"
 [agent]

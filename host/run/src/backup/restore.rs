@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use broker::SystemClock;
+use effect::Clock as _;
 use effect::record::{self, Record};
 use effect::{Digest, RunId};
-use gate::Clock as _;
+use gate::SystemClock;
 use journal::{OpenError, PublicKey};
 
 use super::Manifest;

@@ -1,8 +1,6 @@
 //! `bailiwick:agent/credentials`: what is done with a credential besides sending it. Each call is an act, and its answer comes as a release.
 
-use effect::{Act, CredentialAsk, CredentialStep, HttpFault, Stop};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use effect::{Act, CredentialAnswer, CredentialAsk, CredentialStep, HttpFault, NotDone, Stop};
 
 use crate::bindings::bailiwick::agent::credentials::{self, Credential, Identified, Rotated, Tried};
 use crate::bindings::bailiwick::agent::types::{Refusal, RefusalCode};
@@ -13,46 +11,6 @@ const VALUE_BYTES: std::ops::RangeInclusive<usize> = 8..=4096;
 /// BOUND: a name that is not refused as malformed.
 const NAME_BYTES_MAX: usize = 64;
 
-/// What the host answers: the body of a release, as JSON.
-#[derive(Deserialize)]
-struct Answer<T> {
-    /// None where it could not be done.
-    done: Option<T>,
-    /// One sentence, where it could not.
-    #[serde(default)]
-    hint: String,
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u64,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    found: Option<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-    version: u64,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    accepted: bool,
-    status: Option<u16>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Finished {
-    version: u64,
-    old_refused: bool,
-    status: Option<u16>,
-}
-
 fn refusal(code: RefusalCode, hint: &str) -> Refusal {
     Refusal { code, hint: hint.to_owned() }
 }
@@ -61,33 +19,51 @@ type Refusable<T> = wasmtime::Result<Result<T, Refusal>>;
 
 impl Guest {
     /// Asks, and waits for the answer as for any other event.
-    async fn credential<T: DeserializeOwned>(&mut self, name: String, step: CredentialStep) -> Refusable<T> {
+    async fn credential(&mut self, name: String, step: CredentialStep) -> Refusable<CredentialAnswer> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(Err(refusal(RefusalCode::Malformed, "no credential has such a name")));
         }
         let op = self.world.submit(Act::Credential(CredentialAsk { name, step }))?;
         self.ops.open(op, &self.account);
         self.wait_until(|guest| guest.ops.get(op).is_none_or(|op| op.end.is_some())).await?;
-        let (mut body, mut end) = (Vec::new(), None);
-        if let Some(op) = self.ops.get_mut(op) {
-            op.chunks.drain(..).for_each(|piece| body.extend_from_slice(&piece));
-            end = op.end.take();
-        }
+        let (answer, end) = self.ops.get_mut(op).map_or((None, None), |op| (op.answer.take(), op.end.take()));
         self.let_go(op)?;
-        Ok(match end {
-            Some(Ok(_)) => answer(&body)?,
-            Some(Err(HttpFault::TooMany)) => Err(refusal(RefusalCode::OverLimit, "more often than it may")),
+        Ok(match (answer, end) {
+            (Some(CredentialAnswer::NotDone(why)), _) => Err(refusal(RefusalCode::Malformed, hint(why))),
+            (Some(answer), _) => Ok(answer),
+            (None, Some(Err(HttpFault::TooMany))) => Err(refusal(RefusalCode::OverLimit, "more often than it may")),
             // Asked before a crash, and settled by a person, or not told of to its end: it may have happened.
-            Some(Err(HttpFault::Incomplete)) => Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened")),
-            Some(Err(_)) | None => Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this")),
+            (None, Some(Err(HttpFault::Incomplete))) => {
+                Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened"))
+            }
+            (None, Some(_) | None) => Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this")),
         })
+    }
+
+    /// The same, for the one kind of answer that a step has.
+    async fn answered<T>(&mut self, name: String, step: CredentialStep, of: impl FnOnce(CredentialAnswer) -> Option<T>) -> Refusable<T> {
+        match self.credential(name, step).await? {
+            // What the host says itself; if it were something else, the guest could not go on.
+            Ok(answer) => Ok(Ok(of(answer).ok_or(Stop::RecordBroken)?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 }
 
-fn answer<T: DeserializeOwned>(body: &[u8]) -> wasmtime::Result<Result<T, Refusal>> {
-    // What the host wrote itself; were it not to be read, the guest could not go on.
-    let answer: Answer<T> = serde_json::from_slice(body).map_err(|_| Stop::RecordBroken)?;
-    Ok(answer.done.ok_or_else(|| refusal(RefusalCode::Malformed, &answer.hint)))
+/// Why a step was not done, in words for the agent's author.
+fn hint(why: NotDone) -> &'static str {
+    match why {
+        NotDone::NoNewValue => "no new value waits: `rotation-create` comes first",
+        NotDone::NotAccepted => "the target does not accept the new value, and nothing was changed",
+        NotDone::NoValue => "the credential has no value",
+    }
+}
+
+fn tried(answer: CredentialAnswer) -> Option<Tried> {
+    match answer {
+        CredentialAnswer::Tried { accepted, status } => Some(Tried { accepted, status }),
+        _ => None,
+    }
 }
 
 impl credentials::Host for Guest {
@@ -105,28 +81,35 @@ impl credentials::Host for Guest {
         if !VALUE_BYTES.contains(&value.len()) {
             return Ok(Err(refusal(RefusalCode::Malformed, "a value has 8 to 4,096 bytes")));
         }
-        let found = self.credential::<Found>("*".to_owned(), CredentialStep::Identify(value.into_bytes().into())).await?;
-        Ok(found.map(|found| found.found.map(|named| Identified { name: named.name, version: named.version })))
+        let step = CredentialStep::Identify(value.into_bytes().into());
+        let found = |answer| match answer {
+            CredentialAnswer::Identified(found) => Some(found.map(|it| Identified { name: it.name, version: it.version })),
+            _ => None,
+        };
+        self.answered("*".to_owned(), step, found).await
     }
 
     async fn rotation_create(&mut self, name: String) -> Refusable<u64> {
-        Ok(self.credential::<Version>(name, CredentialStep::Create).await?.map(|made| made.version))
+        let version = |answer| match answer {
+            CredentialAnswer::Created { version } => Some(version),
+            _ => None,
+        };
+        self.answered(name, CredentialStep::Create, version).await
     }
 
     async fn rotation_set(&mut self, name: String) -> Refusable<Tried> {
-        Ok(self.credential::<Status>(name, CredentialStep::Set).await?.map(tried))
+        self.answered(name, CredentialStep::Set, tried).await
     }
 
     async fn rotation_test(&mut self, name: String) -> Refusable<Tried> {
-        Ok(self.credential::<Status>(name, CredentialStep::Test).await?.map(tried))
+        self.answered(name, CredentialStep::Test, tried).await
     }
 
     async fn rotation_finish(&mut self, name: String) -> Refusable<Rotated> {
-        let finished = self.credential::<Finished>(name, CredentialStep::Finish).await?;
-        Ok(finished.map(|it| Rotated { version: it.version, old_refused: it.old_refused, status: it.status }))
+        let rotated = |answer| match answer {
+            CredentialAnswer::Finished { version, old_refused, status } => Some(Rotated { version, old_refused, status }),
+            _ => None,
+        };
+        self.answered(name, CredentialStep::Finish, rotated).await
     }
-}
-
-fn tried(status: Status) -> Tried {
-    Tried { accepted: status.accepted, status: status.status }
 }

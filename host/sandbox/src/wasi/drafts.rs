@@ -47,7 +47,7 @@ impl Drafts {
         let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.open) else { return Ok(false) };
         let total = u64::try_from(draft.body.len() + bytes.len()).unwrap_or(u64::MAX);
         if total > bytes_max {
-            return Err(Stop::Limit("request-bytes"));
+            return Err(Stop::Limit(effect::Limit::RequestBytes));
         }
         draft.held.grow(bytes.len())?;
         draft.body.extend_from_slice(bytes);

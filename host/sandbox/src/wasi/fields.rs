@@ -45,7 +45,7 @@ fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
 fn check_size(entries: &[Header], bytes_max: u64) -> Result<(), Stop> {
     let bytes: usize = entries.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
     let too_large = u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max);
-    if entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit("header-bytes")) } else { Ok(()) }
+    if entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit(effect::Limit::HeaderBytes)) } else { Ok(()) }
 }
 
 impl Guest {

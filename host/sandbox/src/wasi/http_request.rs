@@ -4,7 +4,7 @@
 //! nothing half-made leaves the guest.
 
 use bytes::Bytes;
-use effect::{Act, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
+use effect::{Act, Function, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
@@ -15,8 +15,6 @@ use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{ErrorCode, HostOutgoingBody, HostOutgoingRequest, Method, Scheme};
 use crate::guest::Guest;
 
-pub(crate) const HANDLE: &str = "wasi:http/outgoing-handler#handle";
-const FINISH: &str = "wasi:http/types#outgoing-body.finish";
 /// BOUND: what a guest may set as authority or path before it is parsed.
 const PART_BYTES_MAX: usize = 16 * 1024;
 
@@ -111,7 +109,7 @@ impl outgoing_handler::Host for Guest {
                 Ok(Ok(self.push(FutureResponse { draft, taken: false })?))
             }
             Err(why_not) => {
-                self.refuse("http", HANDLE, &why_not.to_string(), true)?;
+                self.refuse(Function::HttpHandle, &why_not.to_string(), true)?;
                 self.drafts.close(draft);
                 Ok(Err(ErrorCode::HttpRequestDenied))
             }
@@ -207,7 +205,7 @@ impl HostOutgoingBody for Guest {
         let trailers = trailers.map(|trailers| self.table.delete(trailers)).transpose()?;
         if trailers.is_some_and(|trailers| !trailers.entries.is_empty()) {
             // A trailer can carry what a header may not; no server that this host speaks to needs one.
-            self.refuse("http", FINISH, "trailers on a request", true)?;
+            self.refuse(Function::HttpFinish, "trailers on a request", true)?;
             self.drafts.fail(draft, HttpFault::Denied);
             return Ok(Err(ErrorCode::HttpRequestDenied));
         }
@@ -219,7 +217,7 @@ impl HostOutgoingBody for Guest {
     fn drop(&mut self, body: Resource<OutgoingBody>) -> wasmtime::Result<()> {
         let draft = self.table.delete(body)?.draft;
         if self.drafts.fail(draft, HttpFault::Denied) {
-            self.refuse("http", FINISH, "a request body was dropped before it was finished", true)?;
+            self.refuse(Function::HttpFinish, "a request body was dropped before it was finished", true)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `wasi:io/poll`: readiness, which only a release changes.
 
-use effect::{HttpFault, OpId};
+use effect::{Function, HttpFault, OpId};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
@@ -47,12 +47,7 @@ impl Guest {
         let drafts: Vec<DraftId> = pollables.iter().filter_map(unfinished).collect();
         if drafts.len() == pollables.len() {
             for draft in drafts {
-                self.refuse(
-                    "http",
-                    super::http_request::HANDLE,
-                    "waits for the response to a request whose body it has not finished",
-                    true,
-                )?;
+                self.refuse(Function::HttpHandle, "waits for the response to a request whose body it has not finished", true)?;
                 self.drafts.fail(draft, HttpFault::Unfinished);
             }
             return Ok(());

@@ -9,7 +9,7 @@ use crate::guest::Guest;
 impl Guest {
     fn draw(&mut self, len: u64) -> Result<Vec<u8>, Stop> {
         if len > self.limits.random_bytes {
-            return Err(Stop::Limit("random-bytes"));
+            return Err(Stop::Limit(effect::Limit::RandomBytes));
         }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         self.random.fill_bytes(&mut bytes);

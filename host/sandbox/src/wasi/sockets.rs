@@ -3,6 +3,7 @@
 //! Linked by name from what the component imports, without bindings: no socket is ever made, so no method of one can be called, and sixty functions
 //! that can't be called are not worth writing. A function that the standard does not have is not linked, so a component that imports one is not started.
 
+use effect::Function;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
@@ -17,7 +18,7 @@ enum Called {
     /// `instance-network`: hands out the empty object that others take as an argument.
     Network,
     /// Refused and recorded: the three ways in.
-    Refused { capability: &'static str, function: &'static str },
+    Refused(Function),
     /// A method of an object that no guest has. The engine checks the type of the handle first, and ends the guest.
     Never,
 }
@@ -26,9 +27,9 @@ enum Called {
 fn called(name: &str) -> Option<Called> {
     Some(match name {
         "instance-network" => Called::Network,
-        "create-tcp-socket" => Called::Refused { capability: "sockets", function: "wasi:sockets/tcp-create-socket#create-tcp-socket" },
-        "create-udp-socket" => Called::Refused { capability: "sockets", function: "wasi:sockets/udp-create-socket#create-udp-socket" },
-        "resolve-addresses" => Called::Refused { capability: "names", function: "wasi:sockets/ip-name-lookup#resolve-addresses" },
+        "create-tcp-socket" => Called::Refused(Function::TcpCreateSocket),
+        "create-udp-socket" => Called::Refused(Function::UdpCreateSocket),
+        "resolve-addresses" => Called::Refused(Function::ResolveAddresses),
         _ if name.starts_with("[method]") => Called::Never,
         _ => return None,
     })
@@ -71,7 +72,7 @@ fn link_function(served: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime
             let network = Resource::<Closed>::new_own(0).try_into_resource_any(&mut store)?;
             answer(results, Val::Resource(network))
         }),
-        Some(Called::Refused { capability, function }) => served.func_new(name, move |mut store, _, params, results| {
+        Some(Called::Refused(function)) => served.func_new(name, move |mut store, _, params, results| {
             for param in params {
                 // A borrowed object is given back before the call ends; what it is does not matter.
                 if let Val::Resource(borrowed) = param {
@@ -79,7 +80,7 @@ fn link_function(served: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime
                 }
             }
             let what = params.iter().find_map(|param| if let Val::String(text) = param { Some(text.as_str()) } else { None });
-            store.data_mut().refuse(capability, function, what.unwrap_or("socket"), false)?;
+            store.data_mut().refuse(function, what.unwrap_or("socket"), false)?;
             answer(results, Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned()))))))
         }),
     }

@@ -183,7 +183,7 @@ impl Side {
             self.fact("credential", lease.credential.to_string(), counts);
         }
         for refused in &touched.refused {
-            let name = format!("{} {}: {}", function(&refused.function), refused.resource, refused.reason);
+            let name = format!("{} {}: {}", function(refused.function), refused.resource, refused.reason);
             self.fact("refused", name, format!("{} times", count(refused.alike)));
         }
         if touched.more != gate::More::default() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use effect::record::Record;
-use effect::{HttpAsk, RunId};
+use effect::{Capability, HttpAsk, RunId};
 use gate::{Given, Missing, Opening, request, sealed};
 use journal::{Position, Reader};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ impl Beside<'_> {
 
     fn kept(&self, record: &journal::Record, shown: &Shown, given: &Answers, bodies: Bodies) -> Kept {
         match &shown.known {
-            Some(Record::Asked(asked)) if asked.ask.capability.as_str() == "http" => match self.request(record, asked.op, given) {
+            Some(Record::Asked(asked)) if asked.ask.capability == Capability::Http => match self.request(record, asked.op, given) {
                 Ok(ask) => Kept { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
                 Err(missing) => self.missing("request", &missing),
             },
@@ -208,6 +208,7 @@ impl Beside<'_> {
             all.push(format!("< {}", head.status));
             all.extend(self.stars.fields(&head.headers).iter().map(field));
         }
+        all.extend(given.credential.iter().map(|answer| format!("< {}", words::safe(&answer.to_string()))));
         all.extend(self.body_lines("answer", &given.body, bodies));
         all.extend(self.stars.fields(&given.trailers).iter().map(field));
         if let Some(missing) = &given.missing {
@@ -228,6 +229,7 @@ impl Beside<'_> {
             "status": head.map(|head| head.status),
             "headers": head.map(|head| self.stars.fields(&head.headers)),
             "body": self.body_document(&given.body, bodies),
+            "credential": given.credential,
             "trailers": self.stars.fields(&given.trailers),
             "whole": given.is_whole,
             "kept": !given.is_cut,

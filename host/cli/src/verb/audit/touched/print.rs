@@ -123,5 +123,5 @@ fn refusal(one: &TouchedRefusal) -> Vec<String> {
         Some(resolved) => format!("{} (that is {resolved})", one.resource),
         None => one.resource.to_string(),
     };
-    vec![count(one.alike), place, function(&one.function).to_owned(), crate::words::reason(&one.reason, &one.resource), what]
+    vec![count(one.alike), place, function(one.function).to_owned(), crate::words::reason(&one.reason, &one.resource), what]
 }

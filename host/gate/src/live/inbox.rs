@@ -8,7 +8,7 @@ use effect::{Event, HttpFault, OpId, Stop};
 use tokio::sync::Semaphore;
 
 /// BOUND: pieces of a body, 64 KiB each at most, that wait for one operation.
-pub(crate) const CREDIT: usize = 4;
+pub const CREDIT: usize = 4;
 
 /// Shared by the world and its tasks.
 #[derive(Clone, Default)]

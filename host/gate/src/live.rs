@@ -1,5 +1,12 @@
 //! One run's live world.
 
+mod act;
+mod handle;
+mod inbox;
+mod looks;
+mod own;
+mod skipping;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,21 +14,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::{Act as Asks, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, OpId, Outcome, Principal, Release, Stop, Timeline};
-use gate::{Asked, Clock, LiveWorld, Looked, Onward, Opening, Pending, RunGate, Seen, TakeOver};
-use net::{Network, Pool};
+use effect::{Act, Claim, Clock, ClosedAsk, Door, Event, FileAnswer, FileAsk, OpId, Outcome, Release, Stop, Timeline};
+use effects::{Effects, Observation};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
-use vault::Vault;
 
-use crate::act::Act;
-use crate::files::Files;
-use crate::finishing::Finishing;
-use crate::inbox::{Found, Inbox};
-use crate::leased::Leased;
-use crate::mounts::Mounts;
-use crate::notes::Notes;
+use crate::ask::{Asked, Pending};
+use crate::opening::Opening;
+use crate::run::RunGate;
+use crate::takeover::{LiveWorld, Onward, Seen, TakeOver};
+use act::Acting;
+use inbox::{Found, Inbox};
+use looks::Looks;
+use own::Serving;
+
+pub use handle::LiveHandle;
+pub use inbox::CREDIT;
+pub use own::{Noted, Notes};
 
 /// How long something said may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
@@ -30,21 +40,17 @@ const FLUSH_AFTER: Duration = Duration::from_millis(200);
 pub struct LiveParts {
     /// The run's gate.
     pub gate: RunGate,
-    /// Opened from the run's grants.
-    pub mounts: Mounts,
-    /// Where the agent's connections come from, and the host's own for it; none, where nothing is granted that needs any.
-    pub network: Option<Network>,
-    /// Where the values of its credentials are.
-    pub vault: Vault,
+    /// What its permits lead to.
+    pub effects: Arc<dyn Effects>,
     /// Where changes of the vault that the agent causes are noted.
     pub notes: Arc<dyn Notes>,
-    /// Where requests run.
+    /// Where its acts go on.
     pub runtime: Handle,
 }
 
 /// One run's live world: what a rebuild turns into at the end of its record.
 pub struct Live {
-    files: Files,
+    looks: Looks,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
     /// What the run's clock is ahead of the host's, by wrapping arithmetic.
@@ -61,12 +67,13 @@ pub struct Live {
 
 struct Acts {
     gate: RunGate,
-    pool: Option<Pool>,
-    leased: Arc<Leased>,
+    effects: Arc<dyn Effects>,
     runtime: Handle,
     tasks: BTreeMap<OpId, AbortHandle>,
     flush: Arc<AtomicBool>,
     flusher: Option<AbortHandle>,
+    /// Serves what the host itself wants to do for the run; none where there is no credential.
+    serving: Option<AbortHandle>,
 }
 
 enum Taken {
@@ -77,84 +84,32 @@ enum Taken {
     Never,
 }
 
-/// Ends a run from outside.
-#[derive(Clone)]
-pub struct LiveHandle {
-    acts: Option<(RunGate, Arc<Leased>, Option<Pool>)>,
-    inbox: Inbox,
-}
-
-impl LiveHandle {
-    /// No intent is written after this, and every wait ends with [`Stop::Stopped`].
-    pub fn stop(&self) {
-        if let Some((gate, ..)) = &self.acts {
-            gate.stop();
-        }
-        self.inbox.end(Stop::Stopped);
-    }
-
-    /// No intent is written after this. What is under way goes on, and a guest that asks for more ends with [`Stop::Stopped`].
-    pub fn ask_no_more(&self) {
-        if let Some((gate, ..)) = &self.acts {
-            gate.ask_no_more();
-        }
-    }
-
-    /// Whether anything was asked whose end the guest has not seen, or the host itself is talking to a server for the run.
-    pub fn is_under_way(&self) -> bool {
-        self.acts.as_ref().is_some_and(|(gate, leased, _)| gate.is_under_way() || leased.finishing.is_under_way())
-    }
-
-    /// Returns when all exchanges that the host has begun for the run at other servers are over. They are finished, and are on the record
-    /// before the end of the run is.
-    pub async fn finished(&self) {
-        if let Some((gate, leased, _)) = &self.acts {
-            // The guest has ended, so none of its own requests are sent any more.
-            gate.stop();
-            leased.finishing.finished().await;
-        }
-    }
-
-    /// Ends the run's leases of a credential, or of all: it is on the record, what waits for an answer under them is told, what streams is cut, and
-    /// what is connected under them is closed. Gives the names of those that were not ended before.
-    ///
-    /// # Errors
-    /// The record can't be written.
-    pub fn revoke(&self, credential: Option<&str>, by: &Principal) -> Result<Vec<String>, Stop> {
-        let Some((gate, leased, pool)) = &self.acts else { return Ok(Vec::new()) };
-        let ended = gate.revoke(credential, by)?;
-        for name in &ended {
-            leased.end(name);
-            pool.iter().chain(&leased.own).for_each(|pool| pool.revoke(name));
-        }
-        Ok(ended)
-    }
-}
-
 impl Live {
     /// The world of a run that is opened or resumed.
     pub fn new(parts: LiveParts) -> Self {
-        let LiveParts { gate, mounts, network, vault, notes, runtime } = parts;
-        let pool = network.as_ref().map(Network::pool);
-        let leased =
-            Arc::new(Leased::new((vault, notes), gate.clone(), network.as_ref().map(Network::pool), Finishing::new(runtime.clone())));
+        let LiveParts { gate, effects, notes, runtime } = parts;
         let clock = Arc::clone(gate.clock());
-        // The reference is weak, because `leased` has the gate already.
-        let known = Arc::downgrade(&leased);
-        gate.star_with(move |text| known.upgrade().map_or_else(|| text.clone(), |leased| leased.scrub_text(text)));
-        let mut live = Self::without_acts(gate.opening(), mounts, clock);
-        live.acts = Some(Acts { gate, pool, leased, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None });
+        // The reference is weak, since the world has the effects already.
+        let known = Arc::downgrade(&effects);
+        gate.star_with(move |text| known.upgrade().map_or_else(|| text.clone(), |effects| effects.redact(text)));
+        let mut live = Self::without_acts(gate.opening(), Arc::clone(&effects), clock);
+        let has_credentials = !gate.opening().standing.grants.credentials.is_empty();
+        let serving = has_credentials.then(|| {
+            let serving = Serving { gate: gate.clone(), effects: Arc::clone(&effects), notes, inbox: live.inbox.clone() };
+            runtime.spawn(serving.serve()).abort_handle()
+        });
+        live.acts = Some(Acts { gate, effects, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None, serving });
         live
     }
 
     /// A world for an audit: it looks at mounts, and does nothing else.
-    pub fn for_audit(opening: &Opening, mounts: Mounts, clock: Arc<dyn Clock>) -> Self {
-        Self::without_acts(opening, mounts, clock)
+    pub fn for_audit(opening: &Opening, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
+        Self::without_acts(opening, effects, clock)
     }
 
-    fn without_acts(opening: &Opening, mounts: Mounts, clock: Arc<dyn Clock>) -> Self {
+    fn without_acts(opening: &Opening, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            files: Files::new(Arc::clone(&opening.standing), mounts, &opening.seed, Arc::clone(&clock)),
+            looks: Looks::new(opening, effects),
             inbox: Inbox::default(),
             ahead_ns: 0u64.wrapping_sub(clock.mono_ns()),
             clock,
@@ -170,14 +125,14 @@ impl Live {
 
     /// Ends the run from outside.
     pub fn handle(&self) -> LiveHandle {
-        let parts = |acts: &Acts| (acts.gate.clone(), Arc::clone(&acts.leased), acts.pool.clone());
-        LiveHandle { acts: self.acts.as_ref().map(parts), inbox: self.inbox.clone() }
+        let acts = self.acts.as_ref().map(|acts| (acts.gate.clone(), Arc::clone(&acts.effects)));
+        LiveHandle { acts, inbox: self.inbox.clone() }
     }
 
     /// Takes secrets out of what an agent returned, or says of how it failed.
-    pub fn scrub_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
+    pub fn redact_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
         if let Some(acts) = &self.acts {
-            acts.leased.scrub_end(outcome, output);
+            acts.effects.redact_end(outcome, output);
         }
     }
 
@@ -198,8 +153,8 @@ impl Live {
         let op = pending.op();
         let (inbox, credit) = (self.inbox.clone(), self.inbox.open(op));
         let acts = self.acts()?;
-        let act = Act { gate: acts.gate.clone(), pool: acts.pool.clone(), leased: Arc::clone(&acts.leased), inbox, credit, seen };
-        let task = acts.runtime.spawn(act.run(pending));
+        let acting = Acting { gate: acts.gate.clone(), effects: Arc::clone(&acts.effects), inbox, credit, seen };
+        let task = acts.runtime.spawn(acting.run(pending));
         acts.tasks.insert(op, task.abort_handle());
         Ok(())
     }
@@ -274,13 +229,14 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         if let Some(acts) = &self.acts {
-            acts.tasks.values().chain(&acts.flusher).for_each(AbortHandle::abort);
+            acts.tasks.values().chain(&acts.flusher).chain(&acts.serving).for_each(AbortHandle::abort);
+            acts.effects.end();
         }
     }
 }
 
 impl Door for Live {
-    fn submit(&mut self, act: Asks) -> Result<OpId, Stop> {
+    fn submit(&mut self, act: Act) -> Result<OpId, Stop> {
         match self.acts()?.gate.ask(act)? {
             Asked::Permitted(pending) => {
                 let op = pending.op();
@@ -295,9 +251,11 @@ impl Door for Live {
     }
 
     fn observe(&mut self, ask: FileAsk) -> Result<FileAnswer, Stop> {
-        let looked = self.files.look(&ask)?;
-        self.acts()?.gate.looked(&ask, &looked)?;
-        Ok(looked.answer)
+        let gate = self.acts()?.gate.clone();
+        gate.check_going()?;
+        let seen = self.looks.observe(&ask)?;
+        gate.looked(&ask, &seen)?;
+        Ok(seen.answer)
     }
 
     fn refuse(&mut self, ask: ClosedAsk) -> Result<(), Stop> {
@@ -324,7 +282,7 @@ impl Door for Live {
     fn say(&mut self, claim: Claim) -> Result<(), Stop> {
         let last_ns = self.last_ns;
         let acts = self.acts()?;
-        let claim = acts.leased.scrub_claim(claim);
+        let claim = acts.effects.redact_claim(claim);
         if acts.gate.say(claim, last_ns)? { self.flush_soon() } else { Ok(()) }
     }
 }
@@ -385,7 +343,7 @@ impl LiveWorld for Live {
         self.empty = at.empty;
         self.ahead_ns = at.mono_ns.wrapping_sub(self.clock.mono_ns());
         self.timers = at.timers.iter().map(|(op, deadline)| (*deadline, *op)).collect();
-        self.files.take_over(&mut at);
+        self.looks.reopen(&mut at);
         for onward in self.acts()?.gate.clone().take_over(&mut at)? {
             match onward {
                 Onward::Tell(op, fault) => self.tell(op, Event::Failed(fault)),
@@ -395,7 +353,7 @@ impl LiveWorld for Live {
         Ok(())
     }
 
-    fn look_at(&mut self, ask: &FileAsk) -> Result<Looked, Stop> {
-        self.files.look(ask)
+    fn look_at(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
+        self.looks.observe(ask)
     }
 }

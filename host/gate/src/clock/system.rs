@@ -25,7 +25,7 @@ impl SystemClock {
 
     /// The clock was set before this one was made: without that, it would show this now, in milliseconds since 1970.
     pub fn expect(&self, unix_ms: u64) {
-        let mono_ns = gate::Clock::mono_ns(self);
+        let mono_ns = effect::Clock::mono_ns(self);
         self.began_ns.store(unix_ms.saturating_mul(1_000_000).saturating_sub(mono_ns), Ordering::Relaxed);
     }
 }
@@ -36,7 +36,7 @@ impl Default for SystemClock {
     }
 }
 
-impl gate::Clock for SystemClock {
+impl effect::Clock for SystemClock {
     fn mono_ns(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }

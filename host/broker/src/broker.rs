@@ -1,0 +1,135 @@
+//! One run's effects.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use effect::{Act as Asked, Claim, Clock, FileAsk, HttpFault, Outcome, SafeText, Standing, Stop};
+use effects::{Effect, Effects, Observation, OpenFiles, Permit, Progress, Wanted};
+use net::{Network, Pool};
+use tokio::runtime::Handle;
+use vault::Vault;
+
+use crate::act::Act;
+use crate::files::Files;
+use crate::finishing::Finishing;
+use crate::leased::Leased;
+use crate::mounts::Mounts;
+use crate::steps::Stepping;
+use crate::wants::{self, Line};
+
+/// What the effects of a run are made of.
+pub struct BrokerParts {
+    /// What it runs under.
+    pub standing: Arc<Standing>,
+    /// From which all randomness of the run is made: here, the identities of files.
+    pub seed: [u8; 32],
+    /// Opened from the run's grants.
+    pub mounts: Mounts,
+    /// The host's.
+    pub clock: Arc<dyn Clock>,
+    /// Where the agent's connections come from, and the host's own for it; none, where nothing is granted that needs any.
+    pub network: Option<Network>,
+    /// Where the values of its credentials are.
+    pub vault: Vault,
+    /// Where exchanges are finished for which nobody waits any more.
+    pub runtime: Handle,
+}
+
+/// One run's effects.
+pub struct Broker {
+    files: Mutex<Files>,
+    acts: Option<Acts>,
+}
+
+struct Acts {
+    leased: Arc<Leased>,
+    pool: Option<Pool>,
+    line: Line,
+}
+
+impl Broker {
+    /// The effects of a run that is opened or resumed.
+    pub fn new(parts: BrokerParts) -> Self {
+        let BrokerParts { standing, seed, mounts, clock, network, vault, runtime } = parts;
+        let (wants, line) = wants::line();
+        let own = network.as_ref().map(Network::pool);
+        let pool = network.as_ref().map(Network::pool);
+        let leased = Leased::new(vault, (Arc::clone(&standing), clock), (own, wants), Finishing::new(runtime));
+        let acts = Acts { leased: Arc::new(leased), pool, line };
+        Self { files: Mutex::new(Files::new(standing, mounts, &seed)), acts: Some(acts) }
+    }
+
+    /// Looks at mounts alone, for an audit.
+    pub fn for_audit(standing: Arc<Standing>, seed: &[u8; 32], mounts: Mounts) -> Self {
+        Self { files: Mutex::new(Files::new(standing, mounts, seed)), acts: None }
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Effects for Broker {
+    fn start(&self, permit: Permit<Asked>) -> Box<dyn Effect> {
+        let Some(Acts { leased, pool, .. }) = &self.acts else {
+            return Box::new(Stepping::new(async |steps, _| steps.tell(Progress::Failed(Box::new(HttpFault::Unreachable.into()))).await));
+        };
+        let (leased, pool) = (Arc::clone(leased), pool.clone());
+        Box::new(Stepping::new(|steps, trail| Act { leased, pool, steps, trail }.run(permit)))
+    }
+
+    fn observe(&self, permit: Permit<FileAsk>) -> Result<Observation, Stop> {
+        self.files().observe(permit)
+    }
+
+    fn reopen(&self, open: OpenFiles) {
+        self.files().go_on(open);
+    }
+
+    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<Wanted> {
+        self.acts.as_ref().map_or(Poll::Pending, |acts| acts.line.poll(ctx))
+    }
+
+    fn revoke(&self, credential: &str) {
+        if let Some(Acts { leased, pool, .. }) = &self.acts {
+            leased.end(credential);
+            pool.iter().chain(&leased.own).for_each(|pool| pool.revoke(credential));
+        }
+    }
+
+    fn redact(&self, text: &SafeText) -> SafeText {
+        self.acts.as_ref().map_or_else(|| text.clone(), |acts| acts.leased.scrub_text(text))
+    }
+
+    fn redact_claim(&self, claim: Claim) -> Claim {
+        match &self.acts {
+            Some(acts) => acts.leased.scrub_claim(claim),
+            None => claim,
+        }
+    }
+
+    fn redact_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
+        if let Some(acts) = &self.acts {
+            acts.leased.scrub_end(outcome, output);
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.acts.as_ref().is_some_and(|acts| acts.leased.finishing.is_under_way())
+    }
+
+    fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        match &self.acts {
+            Some(acts) => Box::pin(acts.leased.finishing.finished()),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(acts) = &self.acts {
+            acts.line.close();
+        }
+    }
+}

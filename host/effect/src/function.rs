@@ -1,0 +1,183 @@
+//! The capabilities, and the functions through which a guest asks: named once.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::err::ParseError;
+
+/// What a function gives access to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// Something done with credentials besides having them sent along.
+    Credentials,
+    /// Folders of the host.
+    Files,
+    /// Requests.
+    Http,
+    /// Looking up addresses of names. Nothing grants it.
+    Names,
+    /// Connections of the guest's own. Nothing grants it.
+    Sockets,
+}
+
+impl Capability {
+    /// Those that an agent can declare and an operator can grant, in the order in which they are shown.
+    pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials];
+
+    /// As written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::Files => "files",
+            Self::Http => "http",
+            Self::Names => "names",
+            Self::Sockets => "sockets",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Capability {
+    type Err = ParseError;
+
+    /// Parses one that can be granted.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let known = Self::GRANTABLE.iter().copied().find(|known| known.as_str() == text);
+        known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http` or `credentials`"))
+    }
+}
+
+macro_rules! functions {
+    ($($(#[doc = $doc:literal])+ $variant:ident $capability:ident $name:literal;)+) => {
+        /// A function through which a guest asks: interface and name, as on the record.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Function {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Function {
+            /// Interface and name.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// The name, without the interface.
+            pub fn name(self) -> &'static str {
+                self.as_str().rsplit('#').next().unwrap_or_default()
+            }
+
+            /// What it gives access to.
+            pub const fn capability(self) -> Capability {
+                match self {
+                    $(Self::$variant => Capability::$capability,)+
+                }
+            }
+
+            /// Whether it is how a guest asks for a request.
+            pub const fn is_request(self) -> bool {
+                matches!(self, Self::HttpHandle | Self::HttpFinish)
+            }
+
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$variant,)+];
+        }
+    };
+}
+
+functions! {
+    /// Asks whose value it is.
+    CredentialIdentify Credentials "bailiwick:agent/credentials#identify";
+    /// Makes a new value.
+    RotationCreate Credentials "bailiwick:agent/credentials#rotation-create";
+    /// Sets the new value at its target.
+    RotationSet Credentials "bailiwick:agent/credentials#rotation-set";
+    /// Tries the new value.
+    RotationTest Credentials "bailiwick:agent/credentials#rotation-test";
+    /// Uses the new value from now on.
+    RotationFinish Credentials "bailiwick:agent/credentials#rotation-finish";
+    /// Closes a file or directory.
+    FileDrop Files "wasi:filesystem/types#drop";
+    /// Opens one.
+    FileOpenAt Files "wasi:filesystem/types#open-at";
+    /// Reads from a file.
+    FileRead Files "wasi:filesystem/types#read";
+    /// Lists a directory.
+    FileReadDirectory Files "wasi:filesystem/types#read-directory";
+    /// Reads where a link points.
+    FileReadlinkAt Files "wasi:filesystem/types#readlink-at";
+    /// Asks what an open file is.
+    FileStat Files "wasi:filesystem/types#stat";
+    /// Asks what is at a path.
+    FileStatAt Files "wasi:filesystem/types#stat-at";
+    /// Writes to a file.
+    FileWrite Files "wasi:filesystem/types#write";
+    /// Sets the size of a file.
+    FileSetSize Files "wasi:filesystem/types#set-size";
+    /// Sets the times of a file.
+    FileSetTimes Files "wasi:filesystem/types#set-times";
+    /// Makes a directory.
+    FileCreateDirectoryAt Files "wasi:filesystem/types#create-directory-at";
+    /// Makes a hard link.
+    FileLinkAt Files "wasi:filesystem/types#link-at";
+    /// Makes a symbolic link.
+    FileSymlinkAt Files "wasi:filesystem/types#symlink-at";
+    /// Removes a directory.
+    FileRemoveDirectoryAt Files "wasi:filesystem/types#remove-directory-at";
+    /// Renames a file or directory.
+    FileRenameAt Files "wasi:filesystem/types#rename-at";
+    /// Removes a file.
+    FileUnlinkFileAt Files "wasi:filesystem/types#unlink-file-at";
+    /// Sends a request.
+    HttpHandle Http "wasi:http/outgoing-handler#handle";
+    /// Finishes the body of a request.
+    HttpFinish Http "wasi:http/types#outgoing-body.finish";
+    /// The host dials for a request. No guest calls this.
+    NetDial Http "net#dial";
+    /// The host puts a credential into a request. No guest calls this.
+    VaultPlace Http "vault#place";
+    /// Makes a TCP socket.
+    TcpCreateSocket Sockets "wasi:sockets/tcp-create-socket#create-tcp-socket";
+    /// Makes a UDP socket.
+    UdpCreateSocket Sockets "wasi:sockets/udp-create-socket#create-udp-socket";
+    /// Looks up the addresses of a name.
+    ResolveAddresses Names "wasi:sockets/ip-name-lookup#resolve-addresses";
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_function_is_written_on_the_record_as_it_is_named() {
+        for function in Function::ALL {
+            let written = serde_json::to_string(function).unwrap();
+            assert_eq!(written, format!("\"{function}\""));
+            assert_eq!(serde_json::from_str::<Function>(&written).unwrap(), *function);
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_granted_is_read_as_a_capability() {
+        assert_eq!("http".parse(), Ok(Capability::Http));
+        for other in ["sockets", "names", "", "HTTP"] {
+            assert!(other.parse::<Capability>().is_err(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One act, from its intent to the last piece of its answer, in a task of the host.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use effect::record::AnswerClass;
+use effect::{Act, CredentialAnswer, Event, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
+use effects::{Effect, Effects, Failure, Permit, Progress};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::inbox::{Ending, Inbox};
+use super::skipping::{Skipped, Skipping};
+use crate::ask::{Pending, Settling};
+use crate::run::RunGate;
+use crate::takeover::Seen;
+
+/// Everything that an act needs besides its permit.
+pub(super) struct Acting {
+    pub(super) gate: RunGate,
+    pub(super) effects: Arc<dyn Effects>,
+    pub(super) inbox: Inbox,
+    pub(super) credit: Arc<Semaphore>,
+    /// What the guest saw of an earlier answer to the same ask.
+    pub(super) seen: Option<Seen>,
+}
+
+/// Settles an operation as abandoned, unless it was settled before.
+struct Unsettled<'a>(&'a RunGate, OpId);
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        // Settled operations are no longer waited for, so this does nothing for them. A record that is broken stays so.
+        let _ = self.0.settle(self.1, Settling::abandoned());
+    }
+}
+
+/// How far an act is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing of it was done.
+    New,
+    /// It is prepared or sent.
+    Begun,
+    /// A response has begun.
+    Answered,
+}
+
+impl Acting {
+    /// Waits until the intent is durable, starts the effect, and hands on what comes of it.
+    pub(super) async fn run(self, pending: Pending) {
+        let op = pending.op();
+        let ending = Ending::new(self.inbox.clone(), op);
+        let permit = match pending.durable().await {
+            Ok(permit) => permit,
+            Err(Stop::RecordBroken) => return self.inbox.end(Stop::RecordBroken),
+            // Stopped before anything was sent.
+            Err(_) => return,
+        };
+        match self.follow(permit).await {
+            Ok(event) => ending.end(event),
+            Err(stop @ (Stop::RecordBroken | Stop::Limit(_))) => self.inbox.end(stop),
+            // Nobody wants the answer any more.
+            Err(_) => {}
+        }
+    }
+
+    /// INVARIANT: what an effect tells is on the record before the effect is polled again, and before any of it is shown.
+    async fn follow(&self, permit: Permit<Act>) -> Result<Event, Stop> {
+        let (op, is_http, credential) = (permit.op(), matches!(permit.ask(), Act::Http(_)), permit.credential().map(str::to_owned));
+        let _unsettled = Unsettled(&self.gate, op);
+        let mut effect = self.effects.start(permit);
+        self.gate.started(op, effect.trail());
+        let mut revoked = pin!(self.gate.lease_ended(credential.clone()));
+        let mut showing = Showing { acting: self, op, credit: None, skipping: None, is_shown: false };
+        let mut stage = Stage::New;
+        loop {
+            // SECURITY: also while nobody reads. What was not handed on stays with the effect, which is dropped, and its connection with it.
+            let progress = tokio::select! {
+                biased;
+                () = &mut revoked => return self.cut(op, (stage, is_http), credential.as_deref()),
+                progress = showing.next(&mut *effect, stage) => progress?,
+            };
+            if stage == Stage::New {
+                stage = Stage::Begun;
+            }
+            match progress {
+                Some(Progress::Ready) => self.gate.goes(op, credential.as_deref())?,
+                Some(Progress::Met { credential, place }) => self.gate.value_met(op, &credential, place)?,
+                Some(Progress::Answered(head)) => {
+                    self.gate.settle(op, Settling::answered(*head))?;
+                    stage = Stage::Answered;
+                }
+                Some(Progress::Redacted(times)) => self.gate.redacted(op, times),
+                Some(Progress::Head(head)) => {
+                    if let Err(fault) = showing.head(head) {
+                        return Ok(Event::Failed(fault));
+                    }
+                }
+                Some(Progress::Chunk(piece)) => {
+                    if let Err(fault) = showing.chunk(piece) {
+                        return Ok(Event::Failed(fault));
+                    }
+                }
+                Some(Progress::End(trailers)) => {
+                    return Ok(if showing.is_whole() { Event::End(trailers) } else { Event::Failed(HttpFault::Incomplete) });
+                }
+                Some(Progress::Failed(failure)) => return self.failed(op, stage, *failure),
+                Some(Progress::Credential { answer, version }) => return self.done(op, answer, version),
+                None => return Ok(Event::Failed(HttpFault::Incomplete)),
+            }
+        }
+    }
+
+    fn done(&self, op: OpId, answer: CredentialAnswer, version: Option<u64>) -> Result<Event, Stop> {
+        let class = if matches!(answer, CredentialAnswer::NotDone(_)) { AnswerClass::NotDone } else { AnswerClass::Done };
+        self.gate.settle(op, Settling::acted(class, version))?;
+        Ok(Event::Credential(answer))
+    }
+
+    fn failed(&self, op: OpId, stage: Stage, failure: Failure) -> Result<Event, Stop> {
+        let fault = failure.fault;
+        if stage == Stage::Answered {
+            return Ok(Event::Failed(fault));
+        }
+        self.gate.settle(op, Settling::unanswered(failure))?;
+        Ok(Event::Failed(self.told(fault)))
+    }
+
+    /// The guest may have seen the beginning of an earlier answer, which then does not go on.
+    fn told(&self, fault: HttpFault) -> HttpFault {
+        let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
+        if begun { HttpFault::Incomplete } else { fault }
+    }
+
+    /// The lease was ended.
+    fn cut(&self, op: OpId, (stage, is_http): (Stage, bool), credential: Option<&str>) -> Result<Event, Stop> {
+        let refused = is_http.then(|| Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64)));
+        let denied = Failure { refused, ..HttpFault::Denied.into() };
+        match stage {
+            Stage::Answered => Ok(Event::Failed(HttpFault::Incomplete)),
+            // A step with a credential that has begun goes on by itself.
+            Stage::Begun if !is_http => {
+                self.gate.settle(op, Settling { fault: Some(HttpFault::Denied), ..Settling::unknown() })?;
+                Ok(Event::Failed(HttpFault::Denied))
+            }
+            Stage::New | Stage::Begun => self.failed(op, stage, denied),
+        }
+    }
+}
+
+/// Hands an answer to the guest as fast as it reads.
+struct Showing<'a> {
+    acting: &'a Acting,
+    op: OpId,
+    /// Taken before a piece is read, so that no more than the credit is ever held.
+    credit: Option<SemaphorePermit<'a>>,
+    /// What the guest has seen already, until it has been passed over.
+    skipping: Option<Skipping>,
+    /// The head was shown, or the guest has seen one like it.
+    is_shown: bool,
+}
+
+impl Showing<'_> {
+    /// The next thing that the effect tells.
+    async fn next(&mut self, effect: &mut dyn Effect, stage: Stage) -> Result<Option<Progress>, Stop> {
+        if stage == Stage::Answered && self.credit.is_none() {
+            self.credit = Some(self.acting.credit.acquire().await.map_err(|_| Stop::Stopped)?);
+        }
+        Ok(poll_fn(|ctx| effect.poll_progress(ctx)).await)
+    }
+
+    /// Shows the head, unless the guest has seen one. Then this one must be like it.
+    fn head(&mut self, head: HttpHead) -> Result<(), HttpFault> {
+        self.is_shown = true;
+        match &self.acting.seen {
+            Some(seen) if seen.status == Some(head.status) => {
+                self.skipping = Some(Skipping::new(seen.clone()));
+                self.pass_over(Bytes::new()).map(drop)
+            }
+            Some(Seen { status: Some(_), .. }) => Err(HttpFault::Incomplete),
+            Some(_) | None => {
+                self.acting.inbox.put(self.op, Event::Head(head));
+                Ok(())
+            }
+        }
+    }
+
+    fn chunk(&mut self, piece: Bytes) -> Result<(), HttpFault> {
+        let piece = self.pass_over(piece)?;
+        if !piece.is_empty() {
+            if let Some(credit) = self.credit.take() {
+                credit.forget();
+            }
+            self.acting.inbox.put(self.op, Event::Chunk(piece));
+        }
+        Ok(())
+    }
+
+    /// Takes from a piece what the guest has seen already.
+    fn pass_over(&mut self, mut piece: Bytes) -> Result<Bytes, HttpFault> {
+        if let Some(skipping) = &mut self.skipping {
+            match skipping.take(&mut piece) {
+                Skipped::More => {}
+                Skipped::Differs => return Err(HttpFault::Incomplete),
+                Skipped::Done => {
+                    self.acting.gate.seen_before(self.op, skipping.seen());
+                    self.skipping = None;
+                }
+            }
+        }
+        Ok(piece)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.is_shown && self.skipping.is_none()
+    }
+}

@@ -1,0 +1,45 @@
+//! Passes over what the guest has seen of a body, if it is the same.
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::takeover::Seen;
+
+/// See the module.
+pub(super) struct Skipping {
+    seen: Seen,
+    hash: Sha256,
+    left: u64,
+}
+
+pub(super) enum Skipped {
+    More,
+    Done,
+    Differs,
+}
+
+impl Skipping {
+    pub(super) fn new(seen: Seen) -> Self {
+        Self { hash: Sha256::new(), left: seen.bytes, seen }
+    }
+
+    /// What the guest has seen.
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Takes from a piece what belongs to that.
+    pub(super) fn take(&mut self, piece: &mut Bytes) -> Skipped {
+        let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(piece.len());
+        let known = piece.split_to(len);
+        self.hash.update(&known);
+        self.left -= known.len() as u64;
+        if self.left > 0 {
+            Skipped::More
+        } else if self.hash.clone().finalize() == self.seen.hash.clone().finalize() {
+            Skipped::Done
+        } else {
+            Skipped::Differs
+        }
+    }
+}
