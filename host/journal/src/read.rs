@@ -148,7 +148,8 @@ impl Reader {
         Self { proves: false, ..self }
     }
 
-    /// A reader that passes over damage and proves everything else that it gives out. [`Reader::damage`] says what it passed over, and what
+    /// A reader that passes over damage and proves what else it gives out, but for records behind damage in the same segment: up to the next
+    /// segment, which begins with what was signed, only their checksums are known to be right. [`Reader::damage`] says what it passed over, and what
     /// is known to have been there and is missing: by second state (`state` is its folder), by the index, by derived files and by the
     /// segments that are there. The records of one run are returned up to the first one that does not follow the one before.
     ///

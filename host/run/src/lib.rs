@@ -35,6 +35,7 @@ pub use backup::{BackupError, Content, Ended, Ending, Restored, Signer, Step, Ta
 pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use change::{FileChange, First, Note};
+pub use control::understood;
 pub use err::RunError;
 pub use event::{Event, Events};
 pub use forms::FORMS;

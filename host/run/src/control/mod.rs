@@ -8,6 +8,8 @@ mod relay;
 pub(crate) mod server;
 mod wire;
 
+pub use wire::understood;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

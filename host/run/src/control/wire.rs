@@ -141,6 +141,15 @@ pub(super) async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncBufRead +
     Ok(Some(serde_json::from_slice(&line)?))
 }
 
+/// How a line is understood by a holder, and by a client: each as it would write it. `None` where it is not one that may come. For the fuzzer.
+pub async fn understood(line: &[u8]) -> [Option<Vec<u8>>; 2] {
+    async fn rewritten<T: Serialize + DeserializeOwned>(mut from: &[u8]) -> Option<Vec<u8>> {
+        let what: T = receive(&mut from).await.ok()??;
+        self::line(&what).ok()
+    }
+    [rewritten::<Wish>(line).await, rewritten::<Answer>(line).await]
+}
+
 /// Reads lines in a task of its own, so that a caller that waits for a line may stop waiting without losing a part of it.
 pub(super) fn lines<T: DeserializeOwned + Send + 'static>(
     mut from: impl AsyncBufRead + Send + Unpin + 'static,

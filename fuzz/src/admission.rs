@@ -1,0 +1,43 @@
+//! What a component is, before anything of it runs.
+
+use std::path::Path;
+
+use package::{AuthoredManifest, Manifest, freeze, look};
+
+fn manifest() -> Manifest {
+    let text = "[agent]\nname = \"a\"\nversion = \"0.1.0\"\ndescription = \"Does nothing.\"\n";
+    AuthoredManifest::parse(Path::new("agent.toml"), text).expect("it is right").manifest
+}
+
+/// Small components: both ways to be called, imports, a component within a component, a manifest.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    const RUN: &str = r#"(core module $m (func (export "run") (result i32) i32.const 0)) (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (instance $e (export "run" (func $run))) (export "wasi:cli/run@0.2.0" (instance $e))"#;
+    let texts = [
+        format!("(component {RUN})"),
+        format!(r#"(component (import "wasi:io/poll@0.2.0" (instance (export "pollable" (type (sub resource))))) {RUN})"#),
+        format!("(component (component (component)) {RUN})"),
+        "(component)".to_owned(),
+        "(module)".to_owned(),
+    ];
+    let mut seeds: Vec<_> = texts.iter().map(|text| wat::parse_str(text).expect("it is right")).collect();
+    let frozen = seeds.first().and_then(|bytes| freeze(bytes, &manifest()).ok());
+    seeds.extend(frozen);
+    seeds
+}
+
+/// # Panics
+/// Where a component that was taken loses its manifest, or is another one when it is looked at again.
+pub fn admission(bytes: &[u8]) {
+    let Ok(component) = look(bytes) else { return };
+    assert_eq!(component.size, bytes.len() as u64);
+    let Some(manifest) = &component.manifest else {
+        let Ok(frozen) = freeze(bytes, &manifest()) else { return };
+        let again = look(&frozen).expect("it has a manifest now, and nothing else was changed");
+        assert_eq!(again.imports, component.imports);
+        assert_eq!(again.manifest, Some(manifest()));
+        return;
+    };
+    assert!(freeze(bytes, manifest).is_err(), "it has two manifests");
+}
