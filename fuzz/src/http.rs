@@ -28,7 +28,15 @@ fn place() -> &'static Place {
         let port = listener.local_addr().expect("it is bound").port();
         let target: HttpTarget = format!("http://127.0.0.1:{port}/").parse().expect("it is a URL");
         let addresses = vec!["127.0.0.1/32".parse().expect("it is a network")];
-        let bounds = Bounds { addresses, credential: None, pins: Vec::new(), rate: None, response_bytes: None, rule: String::new() };
+        let bounds = Bounds {
+            addresses,
+            credential: None,
+            pins: Vec::new(),
+            rate: None,
+            response_bytes: None,
+            rule: String::new(),
+            until_unix_s: None,
+        };
         let second = Duration::from_secs(10);
         let timeouts = Timeouts { connect: second, first_byte: second, between_bytes: second };
         let method = Method::new("GET").expect("it is a method");
