@@ -14,6 +14,7 @@ mod audit;
 mod authoring;
 mod backups;
 mod building;
+mod causes;
 mod changed;
 mod child;
 mod claims;

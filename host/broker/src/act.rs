@@ -101,6 +101,7 @@ impl Act {
         let wash = self.leased.wash();
         // It may have lapsed while the host waited for a token or a value.
         self.check_lapsed(&permit)?;
+        tracing::debug!(credential = permit.credential(), version, "ready to be sent");
         // SECURITY: the run may have been stopped meanwhile. Then this is not polled again.
         self.steps.tell(Progress::Ready).await;
         let sent = pool.send_noting(request, &|going| self.trail.note(going)).await;

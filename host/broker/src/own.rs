@@ -60,9 +60,12 @@ impl OwnRequest {
         let ask = HostAsk { credential: why.credential.to_owned(), op: why.op, purpose: why.purpose, resource: self.resource.clone() };
         let permit = leased.wants.request(ask).await?;
         let ending = Ending { wants: leased.wants.clone(), number: permit.ask().number, trail: Trail::default(), is_told: false };
+        let purpose = why.purpose;
+        tracing::debug!(number = ending.number, credential = why.credential, ?purpose, resource = %self.resource, "the host asks");
         let within = patience(self.timeouts);
         let exchanged = tokio::time::timeout(within, self.exchange(pool, permit, &ending.trail)).await;
         let (end, answer) = exchanged.unwrap_or((HostEnd { fault: Some(HttpFault::TimedOut), ..HostEnd::default() }, None));
+        tracing::debug!(number = ending.number, status = end.status, fault = ?end.fault, detail = %end.detail, "the host was answered");
         ending.tell(end).await?;
         answer
     }

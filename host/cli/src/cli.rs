@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::logging::{Form, Level};
 use crate::verb;
 
 /// Runs agents that may do what they were granted and nothing else, and keeps a record of what they did.
@@ -13,6 +14,12 @@ pub(crate) struct Cli {
     /// How long to wait for another process that holds the home and does not answer [default: 30; $BAILIWICK_WAIT]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=crate::place::WAIT_S_MAX))]
     pub(crate) wait: Option<u64>,
+    /// What the host does is logged on standard error, from this level on [default: off; $BAILIWICK_LOG]
+    #[arg(long, global = true, value_name = "LEVEL", value_enum)]
+    pub(crate) log: Option<Level>,
+    /// As lines of text or of JSON [default: text; $BAILIWICK_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "FORM", value_enum)]
+    pub(crate) log_format: Option<Form>,
 }
 
 const EXAMPLES: &str = "\

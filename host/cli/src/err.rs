@@ -122,6 +122,16 @@ pub(crate) enum CliError {
     Lost { run: RunId, why: String, exit: u8 },
     #[error("`BAILIWICK_WAIT` is a number of seconds, and not `{}`", safe(.0))]
     NotSeconds(String),
+    /// A word in the environment about the log is none that is known.
+    #[error("`{variable}` is `{}`; it can be {}", crate::words::safe(text), words.join(", "))]
+    NotALogWord {
+        /// Which variable.
+        variable: &'static str,
+        /// What it holds.
+        text: String,
+        /// What it may hold.
+        words: Vec<String>,
+    },
     #[error("the events of the run ended without its end")]
     HolderGone,
     #[error("the record can't be read")]

@@ -77,7 +77,8 @@ fn record(record: &Record) -> String {
             let reason = answered.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
             let sent = answered.sent.map_or_else(String::new, |sent| format!(", {} sent", bytes(sent.bytes())));
             let fault = answered.fault.as_ref().map(|fault| format!(": {}", fault_word(fault))).unwrap_or_default();
-            format!("op {} {status}{fault}{peer}{sent}{reason}", answered.op)
+            let detail = cause(&answered.detail);
+            format!("op {} {status}{fault}{peer}{sent}{reason}{detail}", answered.op)
         }
         Record::Received(received) => {
             let cut = if received.whole { "" } else { ", cut short" };
@@ -187,7 +188,8 @@ fn host_answered(ended: &HostAnswered) -> String {
     let peer = ended.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
     let sent = ended.sent.map_or_else(|| "nothing sent".to_owned(), |sent| format!("{} sent", bytes(sent.bytes())));
     let reason = ended.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
-    format!("the host, number {}: {status}{peer}, {sent}, {} received{reason}", ended.number, bytes(ended.bytes))
+    let detail = cause(&ended.detail);
+    format!("the host, number {}: {status}{peer}, {sent}, {} received{reason}{detail}", ended.number, bytes(ended.bytes))
 }
 
 /// What was refused: as it was asked, and where that leads. Of many names, the first, the last, and how many there are.
@@ -222,6 +224,11 @@ fn fault_word(fault: &effect::HttpFault) -> String {
     let json = serde_json::to_value(fault).unwrap_or_default();
     let of_object = || json.as_object().and_then(|object| object.keys().next().cloned());
     safe(&json.as_str().map(str::to_owned).or_else(of_object).unwrap_or_default())
+}
+
+/// Why it failed, in words that only the operator sees.
+fn cause(detail: &SafeText) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({})", safe(detail.as_str())) }
 }
 
 fn did(did: bool) -> &'static str {

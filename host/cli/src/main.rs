@@ -17,6 +17,7 @@ mod later;
 mod leave;
 mod line;
 mod log;
+mod logging;
 mod out;
 mod place;
 mod recording;
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     if let Some(file) = place::passphrase_file() {
         key::name_passphrase_file(file);
     }
-    match patience(&cli).and_then(|()| run(cli)) {
+    match logging::begin(cli.log, cli.log_format).and_then(|()| patience(&cli)).and_then(|()| run(cli)) {
         Ok(code) => ExitCode::from(code),
         Err(err) => {
             err.print();

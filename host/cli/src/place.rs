@@ -95,6 +95,14 @@ pub(crate) fn wait_s() -> Result<Option<u64>, CliError> {
     seconds.map(Some).ok_or_else(|| CliError::NotSeconds(text.to_string_lossy().into_owned()))
 }
 
+/// A word about the log, if the environment has it.
+pub(crate) fn log_word<T: clap::ValueEnum>(variable: &'static str) -> Result<Option<T>, CliError> {
+    let Some(text) = set(variable) else { return Ok(None) };
+    let word = text.to_str().and_then(|text| T::from_str(text.trim(), true).ok());
+    let words = || T::value_variants().iter().filter_map(|it| Some(it.to_possible_value()?.get_name().to_owned())).collect();
+    word.map(Some).ok_or_else(|| CliError::NotALogWord { variable, text: text.to_string_lossy().into_owned(), words: words() })
+}
+
 /// Where built components are kept.
 pub(crate) fn build_cache(place: &Place) -> PathBuf {
     place.home.join("build")

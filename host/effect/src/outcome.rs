@@ -63,3 +63,20 @@ pub enum Outcome {
         message: SafeText,
     },
 }
+
+impl Outcome {
+    /// In one word, as on the record.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed { .. } => "failed",
+            Self::Trapped { .. } => "trapped",
+            Self::Limit { .. } => "limit",
+            Self::Stopped(_) => "stopped",
+            Self::Unsettled { .. } => "unsettled",
+            Self::RecordBroken => "record-broken",
+            Self::SetAside => "set-aside",
+            Self::HostFailed { .. } => "host-failed",
+        }
+    }
+}

@@ -87,6 +87,9 @@ with_words! {
         /// Which version of the credential went along, where its source counts them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credential_version: Option<u64>,
+        /// What happened, for the operator: which step failed, and why. Absent where the rest says it. The guest is never told.
+        #[serde(default, skip_serializing_if = "SafeText::is_empty")]
+        detail: SafeText,
         /// What went wrong, where something did.
         fault: Option<HttpFault>,
         /// `answered`.
@@ -282,6 +285,9 @@ with_words! {
         at: u64,
         /// Bytes of the answer's body, as far as it came.
         bytes: u64,
+        /// What happened, for the operator: which step failed, and why. Absent where the rest says it. The guest is never told.
+        #[serde(default, skip_serializing_if = "SafeText::is_empty")]
+        detail: SafeText,
         /// What went wrong, where something did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<HttpFault>,

@@ -21,6 +21,11 @@ impl SafeText {
         Self(escape(text.get(..end).unwrap_or(""), text.len() - end))
     }
 
+    /// Whether there is nothing of it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// As [`SafeText::new`], for bytes that need not be UTF-8; what is not becomes U+FFFD.
     pub fn from_bytes(bytes: &[u8], max: usize) -> Self {
         let kept = bytes.get(..max).unwrap_or(bytes);

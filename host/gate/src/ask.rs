@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use effect::record::{AnswerClass, Sent, Tls};
-use effect::{Act, HttpFault, OpId, Reason, Stop};
+use effect::{Act, HttpFault, OpId, Reason, SafeText, Stop};
 use effects::{Failure, HttpAnswered, Permit};
 use permit::Terms;
 
@@ -78,6 +78,7 @@ impl std::fmt::Debug for Pending {
 pub(crate) struct Settling {
     pub(crate) class: AnswerClass,
     pub(crate) credential_version: Option<u64>,
+    pub(crate) detail: SafeText,
     pub(crate) fault: Option<HttpFault>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) reason: Option<Reason>,
@@ -87,7 +88,16 @@ pub(crate) struct Settling {
 
 impl Settling {
     fn bare(class: AnswerClass) -> Self {
-        Self { class, credential_version: None, fault: None, peer: None, reason: None, status: None, tls: None }
+        Self {
+            class,
+            credential_version: None,
+            detail: SafeText::default(),
+            fault: None,
+            peer: None,
+            reason: None,
+            status: None,
+            tls: None,
+        }
     }
 
     pub(crate) fn abandoned() -> Self {
@@ -120,7 +130,13 @@ impl Settling {
             Some(_) => AnswerClass::RefusedAddress,
             None => AnswerClass::Failed,
         };
-        Self { fault: Some(why.fault), peer: why.peer, reason: why.refused, ..Self::bare(class) }
+        Self {
+            detail: detail_beside(why.refused.as_ref(), why.detail),
+            fault: Some(why.fault),
+            peer: why.peer,
+            reason: why.refused,
+            ..Self::bare(class)
+        }
     }
 
     pub(crate) fn unknown() -> Self {
@@ -135,4 +151,9 @@ impl Settling {
         };
         Self { class, ..self }
     }
+}
+
+/// A reason says by itself why something was refused.
+pub(crate) fn detail_beside(reason: Option<&Reason>, detail: SafeText) -> SafeText {
+    if reason.is_some() { SafeText::default() } else { detail }
 }

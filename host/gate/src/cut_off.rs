@@ -64,6 +64,7 @@ fn unknown(op: u64, at: u64, spent_ms: u64) -> Record {
     Answered {
         at,
         credential_version: None,
+        detail: SafeText::default(),
         fault: None,
         kind: Kind::Answered,
         op,
@@ -81,6 +82,7 @@ fn unknown(op: u64, at: u64, spent_ms: u64) -> Record {
 
 fn host_unknown(number: u64, at: u64) -> Record {
     HostAnswered {
+        detail: SafeText::default(),
         at,
         bytes: 0,
         fault: None,

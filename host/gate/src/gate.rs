@@ -218,7 +218,22 @@ impl Gate {
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = opening.placeholders();
         let (began_ns, ended) = (clock.mono_ns(), watch::Sender::default());
-        RunGate::new(Shared { began_ns, spent, book, clock, keyed, opening, placeholders, stars: OnceLock::new(), watcher, ended, inner })
+        let span = tracing::info_span!("run", run = %opening.run, agent = %opening.standing.agent.name);
+        span.in_scope(|| tracing::info!(resumed = spent.ms() > 0, "opened"));
+        RunGate::new(Shared {
+            began_ns,
+            spent,
+            book,
+            clock,
+            keyed,
+            opening,
+            placeholders,
+            stars: OnceLock::new(),
+            watcher,
+            span,
+            ended,
+            inner,
+        })
     }
 }
 

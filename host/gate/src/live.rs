@@ -19,6 +19,7 @@ use effects::{Effects, Observation};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
+use tracing::Instrument as _;
 
 use crate::ask::{Asked, Pending};
 use crate::opening::Opening;
@@ -96,7 +97,7 @@ impl Live {
         let has_credentials = !gate.opening().standing.grants.credentials.is_empty();
         let serving = has_credentials.then(|| {
             let serving = Serving { gate: gate.clone(), effects: Arc::clone(&effects), notes, inbox: live.inbox.clone() };
-            runtime.spawn(serving.serve()).abort_handle()
+            runtime.spawn(serving.serve().instrument(gate.span().clone())).abort_handle()
         });
         live.acts = Some(Acts { gate, effects, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None, serving });
         live
@@ -154,7 +155,8 @@ impl Live {
         let (inbox, credit) = (self.inbox.clone(), self.inbox.open(op));
         let acts = self.acts()?;
         let acting = Acting { gate: acts.gate.clone(), effects: Arc::clone(&acts.effects), inbox, credit, seen };
-        let task = acts.runtime.spawn(acting.run(pending));
+        let span = tracing::info_span!(parent: acts.gate.span(), "operation", op = op.0);
+        let task = acts.runtime.spawn(acting.run(pending).instrument(span));
         acts.tasks.insert(op, task.abort_handle());
         Ok(())
     }

@@ -9,6 +9,7 @@ use effect::{Bounds, SafeText, Stop};
 use effects::{HostAsk, HostEnd, HostRequest, Permit};
 use permit::Terms;
 
+use crate::ask::detail_beside;
 use crate::log::Durable;
 use crate::run::{Held, RunGate};
 
@@ -101,6 +102,7 @@ impl Held<'_> {
         let record = HostAnswered {
             at: self.now_ms(),
             bytes: end.bytes,
+            detail: detail_beside(end.reason.as_ref(), end.detail),
             fault: end.fault,
             kind: Kind::HostAnswered,
             number,

@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) placeholders: Vec<policy::Placeholder>,
     pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
+    /// What happens in this run is logged in it.
+    pub(crate) span: tracing::Span,
     /// Credentials of which the lease was ended.
     pub(crate) ended: watch::Sender<BTreeSet<String>>,
     pub(crate) inner: Mutex<Inner>,
@@ -165,6 +167,11 @@ impl RunGate {
     /// What the run was opened with.
     pub fn opening(&self) -> &Opening {
         &self.0.opening
+    }
+
+    /// The span in which what happens in this run is logged.
+    pub fn span(&self) -> &tracing::Span {
+        &self.0.span
     }
 
     /// The clock that the gate reads.

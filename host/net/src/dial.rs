@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::client::TlsStream;
+use tracing::Instrument as _;
 
 use crate::err::NetError;
 use crate::{Shared, tls};
@@ -38,14 +39,27 @@ pub(crate) struct Dialled {
 }
 
 /// Dials a place, all of it within the time given.
-#[expect(clippy::disallowed_methods, reason = "door: time-outs")]
 pub(crate) async fn dial(shared: &Shared, place: &Place, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
-    let out_of_time = |_| NetError::new(HttpFault::TimedOut, "no connection in time");
+    let span = tracing::debug_span!("dial", host = %place.host, port = place.port);
+    let dialled = connected(shared, place, bounds, within).instrument(span.clone()).await;
+    span.in_scope(|| match &dialled {
+        Ok(dialled) => tracing::debug!(peer = %dialled.peer, tls = dialled.tls.as_ref().map(|tls| tls.version.as_str()), "connected"),
+        Err(err) => {
+            tracing::debug!(fault = ?err.fault, reason = err.reason.as_ref().map(Reason::code), detail = %err.detail, "not connected")
+        }
+    });
+    dialled
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: time-outs")]
+async fn connected(shared: &Shared, place: &Place, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
+    let out_of_time = |_| NetError::new(HttpFault::TimedOut, &format!("no connection within {} ms", within.as_millis()));
     let until = Instant::now() + within;
     let addresses = timeout(within, judged(shared, place, bounds)).await.map_err(out_of_time)??;
     let (tcp, peer) = connect_one_of(&addresses, until).await?;
     let socket = tcp.as_fd().try_clone_to_owned().map_err(|err| NetError::new(HttpFault::Unreachable, &err.to_string()))?;
-    let shaken = timeout(until.saturating_duration_since(Instant::now()), shake_hands(shared, place, tcp)).await;
+    let shaking = shake_hands(shared, place, tcp).instrument(tracing::debug_span!("tls", %peer));
+    let shaken = timeout(until.saturating_duration_since(Instant::now()), shaking).await;
     let (stream, tls) = shaken.map_err(out_of_time).flatten().map_err(|err| err.with_peer(peer))?;
     // SECURITY: before a byte of the request is written. In clear text nobody shows a key.
     if !bounds.pins.is_empty() && !tls.as_ref().is_some_and(|tls| bounds.pins.contains(&tls.key)) {
@@ -83,7 +97,7 @@ async fn connect_one_of(addresses: &[SocketAddr], until: Instant) -> Result<(Tcp
         match timeout(share, TcpStream::connect(*address)).await {
             Ok(Ok(tcp)) => return compared(tcp, *address),
             Ok(Err(err)) => last = NetError::new(HttpFault::Unreachable, &format!("{address}: {err}")),
-            Err(_) => last = NetError::new(HttpFault::TimedOut, &format!("{address}: no connection in time")),
+            Err(_) => last = NetError::new(HttpFault::TimedOut, &format!("{address}: no connection within {} ms", share.as_millis())),
         }
     }
     Err(last)

@@ -26,10 +26,14 @@ pub(crate) async fn exchange(
         Ok(Ok(answered)) => answered,
         Ok(Err(Lost::Unsent(request))) => return Err(Lost::Unsent(Box::new((*request, home)))),
         Ok(Err(Lost::Failed(err))) => return Err(Lost::Failed(err)),
-        Err(_) => return Err(Lost::Failed(NetError::new(HttpFault::TimedOut, "no response in time").with_peer(peer))),
+        Err(_) => {
+            let waited = format!("no response within {} ms", timeouts.first_byte.as_millis());
+            return Err(Lost::Failed(NetError::new(HttpFault::TimedOut, &waited).with_peer(peer)));
+        }
     };
     let (parts, body) = answered.into_parts();
     let head = from_http(&parts).map_err(|err| Lost::Failed(err.with_peer(peer)))?;
+    tracing::debug!(%peer, status = head.status, "answered");
     let tls = conn.tls.clone();
     let body = BodyReader::new(conn, body, home, timeouts.between_bytes, limits.response_bytes);
     Ok(Response { head, peer, tls, body })

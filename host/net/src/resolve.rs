@@ -43,7 +43,9 @@ impl Resolver {
         let mut absolute = Name::from_ascii(name).map_err(|_| unreachable("not a name"))?;
         absolute.set_fqdn(true);
         let both = async { tokio::join!(hickory.lookup(absolute.clone(), RecordType::A), hickory.lookup(absolute, RecordType::AAAA)) };
-        let (v4, v6) = tokio::time::timeout(LOOKUP_TIMEOUT, both).await.map_err(|_| unreachable("no answer from the name servers"))?;
+        let (v4, v6) = tokio::time::timeout(LOOKUP_TIMEOUT, both)
+            .await
+            .map_err(|_| unreachable(&format!("no answer from the name servers within {} s", LOOKUP_TIMEOUT.as_secs())))?;
         let mut found = Vec::new();
         let mut failed = None;
         for answer in [v4, v6] {
@@ -54,7 +56,7 @@ impl Resolver {
         }
         match (found.is_empty(), failed) {
             (false, _) => Ok(found),
-            (true, Some(err)) => Err(unreachable(&format!("name server: {err}"))),
+            (true, Some(err)) => Err(unreachable(&format!("the name does not resolve: {err}"))),
             (true, None) => Err(unreachable("the name has no address")),
         }
     }

@@ -12,6 +12,7 @@ use effect::{Clock, Outcome, Principal, RunId, SafeText, Standing, Stop, Stoppin
 use gate::{Closing, Live, LiveParts, Opening, Recorded, Replay, Resuming, RunGate, Snapshot, Sum};
 use sandbox::{CredentialInfo, Ended, EntryPoint, Prepared, Start};
 use tokio::sync::{oneshot, watch};
+use tracing::Instrument as _;
 
 use crate::err::RunError;
 use crate::event::{self, Event, Events, Teller};
@@ -243,7 +244,8 @@ impl House {
         let entry = Entry { house: self.clone(), run, _attending: attending };
         let (go, gone) = oneshot::channel();
         let life = Life { house: self.clone(), prepared, gate, world, teller, stopped, begun, gone };
-        tokio::spawn(life.live(entry));
+        let span = life.gate.span().clone();
+        tokio::spawn(life.live(entry).instrument(span));
         Running { run, events, stop, go: Some(go) }
     }
 

@@ -260,6 +260,7 @@ mod tests {
         let answered = answer.map(|outcome| Answered {
             at: 3,
             credential_version: None,
+            detail: Default::default(),
             fault: None,
             kind: Kind::Answered,
             op: 7,

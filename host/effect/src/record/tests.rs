@@ -88,6 +88,7 @@ fn one_of_each() -> Vec<Record> {
         }
         .into(),
         Answered {
+            detail: text("why"),
             at: 1,
             credential_version: Some(2),
             fault: None,
@@ -116,6 +117,7 @@ fn one_of_each() -> Vec<Record> {
         }
         .into(),
         HostAnswered {
+            detail: text("why"),
             at: 1,
             bytes: 3,
             fault: Some(HttpFault::TimedOut),

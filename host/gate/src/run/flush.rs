@@ -143,6 +143,7 @@ impl Held<'_> {
         self.flush(Moment::Guest)?;
         let several = self.inner.alike.take();
         self.write_several(several)?;
+        tracing::info!(parent: self.gate.span(), outcome = closing.outcome.word(), "closed");
         let output = closing.output.as_ref().map(|output| self.keyed(output));
         let kept = closing.output.as_deref().filter(|output| output.len() <= PAYLOAD_RECORD_BYTES).unwrap_or_default();
         let record = RunClosed {

@@ -153,6 +153,8 @@ impl Held<'_> {
         }
         // Refusals that are only counted are not reported one by one either.
         self.shared().watcher.on_refused(&named, &reason);
+        let code = reason.code();
+        tracing::info!(parent: self.gate.span(), op = op.0, function = %named.function, resource = %named.resource, reason = code, "refused");
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
         let (kind, spent_ms) = (Kind::Refused, self.spent_ms());
@@ -215,6 +217,7 @@ impl Held<'_> {
         let record = Answered {
             at: self.now_ms(),
             credential_version: how.credential_version,
+            detail: how.detail,
             fault: how.fault,
             kind: Kind::Answered,
             op: op.0,
@@ -227,6 +230,9 @@ impl Held<'_> {
             tls: how.tls,
             v: VERSION,
         };
+        let span = self.gate.span();
+        let (outcome, fault) = (record.outcome, record.fault);
+        tracing::info!(parent: span, op = op.0, ?outcome, status = record.status, ?fault, detail = %record.detail, "settled");
         if let Some(name) = credential.filter(|_| record.was_sent()) {
             self.lease_begins(&name)?;
         }

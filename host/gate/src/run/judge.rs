@@ -41,6 +41,15 @@ impl Held<'_> {
             spent_ms: self.spent_ms(),
             v: VERSION,
         };
+        tracing::info!(
+            parent: self.gate.span(),
+            op = op.0,
+            function = %asked.ask.function,
+            resource = %asked.ask.resource,
+            rule = %bounds.rule,
+            credential = bounds.credential.as_deref(),
+            "permitted"
+        );
         let request = self.kept_request(&ask, canonical, attempt);
         if let (Some(name), Attempt::First) = (&bounds.credential, attempt) {
             self.inner.leases.entry(name.clone()).or_default().uses += 1;

@@ -11,6 +11,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
     Answered {
         at: 0,
         credential_version: None,
+        detail: Default::default(),
         fault: None,
         kind: Kind::Answered,
         op,
