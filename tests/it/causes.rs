@@ -61,7 +61,7 @@ async fn the_record_tells_apart_what_a_guest_can_not() {
     }
     // One word for all of them.
     assert!(guest_saw.iter().all(|saw| *saw == guest_saw[0]), "{guest_saw:?}");
-    nginx.stop_unasked();
+    assert!(nginx.stop_unasked().is_empty());
 
     // A server that hears and does not answer: how long it was waited for.
     let silent = Server::doing(vec![Step::Hang]).await;

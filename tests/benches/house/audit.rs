@@ -58,6 +58,7 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
     let bounds = Bounds { credential: Some("key".to_owned()), rule: "http[0]".to_owned(), ..Bounds::default() };
     let params = Digest::from_bytes([1; 32]);
     let answered = Answered {
+        detail: SafeText::default(),
         at,
         credential_version: Some(1),
         fault: None,
