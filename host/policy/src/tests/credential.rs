@@ -294,3 +294,79 @@ fn what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own() {
     let elsewhere = grants(&[May::Rotate], &|key| key.environment = Some("sandbox".to_owned()));
     assert!(judge(&elsewhere, CredentialStep::Set).starts_with("credential-elsewhere"));
 }
+
+/// When the permission of a request to `api.example.com` ends.
+fn ends(grants: &Grants) -> Option<u64> {
+    let ask = ask(Scheme::Https, "api.example.com", "/");
+    match decide(grants, &NOW, &ask) {
+        Decision::Permit(bounds) => bounds.until_unix_s,
+        Decision::Refuse(reason) => panic!("{reason}"),
+    }
+}
+
+#[test]
+fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
+    const DAYS: [&str; 3] = ["2028-01-01", "2029-01-01", "2030-01-01"];
+    let unix_s = |day: usize| DAYS[day].parse::<effect::Until>().unwrap().unix_s;
+    let all = |grant: usize, key: usize, engagement: usize| {
+        let mut grants = with_key(|binding| binding.until = Some(DAYS[key].parse().unwrap()));
+        grants.http[0].until = Some(DAYS[grant].parse().unwrap());
+        grants.engagement = Some(Engagement {
+            name: "q4".to_owned(),
+            from_s: 0,
+            until_s: unix_s(engagement),
+            rate: None,
+            targets: vec!["*.example.com".parse().unwrap()],
+            tier: Tier::Live,
+        });
+        grants
+    };
+    for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0]] {
+        assert_eq!(ends(&all(order[0], order[1], order[2])), Some(unix_s(0)), "{order:?}");
+    }
+    assert_eq!(ends(&with_key(|_| ())), None);
+    // The end of another credential is not that of this one.
+    let mut other = with_key(|_| ());
+    let hosts = vec!["*.example.com".parse().unwrap()];
+    other
+        .credentials
+        .push(Binding { until: Some(DAYS[0].parse().unwrap()), ..Binding::new("other", hosts, Placement::Bearer, Source::Local) });
+    assert_eq!(ends(&other), None);
+}
+
+#[test]
+fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
+    let mut grants = with_key(|_| ());
+    grants.http[0].paths = vec!["/a/**".parse().unwrap()];
+    grants.http.push(HttpGrant { paths: vec!["/b/**".parse().unwrap()], ..grant(Scheme::Https, "*.example.com", None) });
+    let bounds = |rule: &str, credential: Option<&str>| effect::Bounds {
+        rule: rule.to_owned(),
+        credential: credential.map(str::to_owned),
+        ..effect::Bounds::default()
+    };
+    let get = Method::new("GET").unwrap();
+    let covers = |bounds: &effect::Bounds, authority: &str, path: &str| {
+        let Ask::Http(ask) = ask(Scheme::Https, authority, path) else { panic!("no request") };
+        crate::still_covers(&grants, bounds, &get, &ask.target)
+    };
+    let (first, second) = (bounds("http[0]", Some("key")), bounds("http[1]", None));
+    assert!(covers(&first, "api.example.com", "/a/x") && covers(&second, "api.example.com", "/b/x"));
+    assert!(!covers(&first, "api.example.com", "/b/x") && !covers(&second, "api.example.com", "/a/x"));
+    assert!(!covers(&first, "elsewhere.test", "/a/x"), "the credential may not go there");
+    assert!(!covers(&bounds("http[9]", None), "api.example.com", "/a/x"));
+}
+
+#[test]
+fn a_look_at_a_mount_is_decided_like_any_ask() {
+    let files = effect::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: effect::FilesMode::Read };
+    let grants = Grants { files: vec![files], ..Grants::default() };
+    let (file, facts) = (effect::FileId(1), Facts { mount: Some(0), ..NOW });
+    let read = effect::FileAsk::Read { file, offset: 0, len: 1 };
+    let write = effect::FileAsk::Change { function: effect::ChangeKind::Write, file, path: None };
+    for (ask, mount, permitted) in [(&read, 0, true), (&read, 1, false), (&write, 0, false)] {
+        let facts = Facts { mount: Some(mount), ..facts.clone() };
+        let decided = crate::decide_file(&grants, &facts, ask);
+        assert_eq!(decided, decide(&grants, &facts, &Ask::File(ask.clone())));
+        assert_eq!(matches!(decided, Decision::Permit(bounds) if bounds.rule == "files[0]"), permitted, "{ask:?}");
+    }
+}
