@@ -71,6 +71,7 @@ mod prune;
 mod put_back;
 mod python_sdk;
 mod readme;
+mod reference;
 mod replay;
 mod review;
 mod rights;
