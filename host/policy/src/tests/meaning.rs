@@ -105,6 +105,9 @@ fn a_header_that_names_another_resource_is_judged_as_that_resource() {
         ("s3.test", all, "x-amz-copy-source", "/agent-bucket/../payroll/a", false),
         ("s3.test", all, "x-amz-copy-source", "/agent-bucket%2F..%2Fpayroll/a", false),
         ("s3.test", all, "x-amz-copy-source", "agent-bucket%2Fold", false),
+        ("s3.test", all, "x-amz-copy-source", "/agent-bucket/old%2Fa", false),
+        ("s3.test", all, "x-amz-copy-source", "/agent-bucket/old%2fa", false),
+        ("s3.test", all, "x-amz-copy-source", "/agent-bucket/arn:old", false),
         ("s3.test", all, "x-amz-copy-source", "//payroll/a", false),
         ("s3.test", all, "x-amz-copy-source", "arn:aws:s3:eu-central-1:1:accesspoint/payroll/object/a", false),
         ("s3.test", all, "x-amz-copy-source", "", false),
@@ -246,4 +249,14 @@ fn a_body_that_says_another_method_is_refused_and_what_only_quotes_it_is_not() {
     ] {
         assert!(judge(kind, body), "{kind:?} {body}");
     }
+}
+
+#[test]
+fn the_record_has_the_values_of_headers_that_say_what_is_done_and_of_no_others() {
+    let header = |name: &str, value: &str| effect::Header { name: name.to_owned(), value: value.as_bytes().to_vec() };
+    let told = |name: &str, value: &str| crate::told_headers(&[header(name, value)])[0].to_string();
+    assert_eq!(told("X-Other", "secret"), "x-other");
+    assert_eq!(told("content-type", "text/plain"), "content-type: text/plain");
+    assert_eq!(told("Destination", "/agent-bucket/b"), "destination: /agent-bucket/b");
+    assert_eq!(told("destination", "/agent-bucket/b?sig=secret"), "destination: /agent-bucket/b?…");
 }
