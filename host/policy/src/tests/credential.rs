@@ -306,11 +306,11 @@ fn ends(grants: &Grants) -> Option<u64> {
 
 #[test]
 fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
-    const DAYS: [&str; 3] = ["2028-01-01", "2029-01-01", "2030-01-01"];
-    let unix_s = |day: usize| DAYS[day].parse::<effect::Until>().unwrap().unix_s;
-    let all = |grant: usize, key: usize, engagement: usize| {
-        let mut grants = with_key(|binding| binding.until = Some(DAYS[key].parse().unwrap()));
-        grants.http[0].until = Some(DAYS[grant].parse().unwrap());
+    let (first, second, third) = ("2028-01-01", "2029-01-01", "2030-01-01");
+    let unix_s = |day: &str| day.parse::<effect::Until>().unwrap().unix_s;
+    let all = |grant: &str, key: &str, engagement: &str| {
+        let mut grants = with_key(|binding| binding.until = Some(key.parse().unwrap()));
+        grants.http.iter_mut().for_each(|http| http.until = Some(grant.parse().unwrap()));
         grants.engagement = Some(Engagement {
             name: "q4".to_owned(),
             from_s: 0,
@@ -321,8 +321,8 @@ fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
         });
         grants
     };
-    for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0]] {
-        assert_eq!(ends(&all(order[0], order[1], order[2])), Some(unix_s(0)), "{order:?}");
+    for (grant, key, engagement) in [(first, second, third), (second, first, third), (third, second, first)] {
+        assert_eq!(ends(&all(grant, key, engagement)), Some(unix_s(first)), "{grant} {key} {engagement}");
     }
     assert_eq!(ends(&with_key(|_| ())), None);
     // The end of another credential is not that of this one.
@@ -330,14 +330,14 @@ fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
     let hosts = vec!["*.example.com".parse().unwrap()];
     other
         .credentials
-        .push(Binding { until: Some(DAYS[0].parse().unwrap()), ..Binding::new("other", hosts, Placement::Bearer, Source::Local) });
+        .push(Binding { until: Some(first.parse().unwrap()), ..Binding::new("other", hosts, Placement::Bearer, Source::Local) });
     assert_eq!(ends(&other), None);
 }
 
 #[test]
 fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
     let mut grants = with_key(|_| ());
-    grants.http[0].paths = vec!["/a/**".parse().unwrap()];
+    grants.http.iter_mut().for_each(|http| http.paths = vec!["/a/**".parse().unwrap()]);
     grants.http.push(HttpGrant { paths: vec!["/b/**".parse().unwrap()], ..grant(Scheme::Https, "*.example.com", None) });
     let bounds = |rule: &str, credential: Option<&str>| effect::Bounds {
         rule: rule.to_owned(),
