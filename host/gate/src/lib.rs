@@ -4,7 +4,7 @@
 //! records rebuild a run: [`Replay`] shows a guest what the record has, and turns into the live world at its end. A fresh run is a
 //! rebuild of an empty record. Effects are `broker`'s, rules are `policy`'s, bytes on a disk are `journal`'s.
 //!
-//! - INVARIANT: no effect without a [`Permit`]; no permit before its intent is durable; each permit is used up once.
+//! - INVARIANT: no effect without a [`effects::Permit`]; no permit before its intent is durable; each permit is used up once.
 //! - INVARIANT: an answer is on the record before anything of it is shown.
 //! - INVARIANT: when the record can't be written, nothing further happens.
 

@@ -253,7 +253,7 @@ mod tests {
             kind: Kind::Asked,
             op: 7,
             params,
-            repeat: effect::Repeat::OnWord,
+            repeat: if resource.starts_with("GET") { effect::Repeat::Safe } else { effect::Repeat::OnWord },
             spent_ms: 0,
             v: VERSION,
         };
