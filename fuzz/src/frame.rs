@@ -1,4 +1,4 @@
-//! The record: a segment whose bytes somebody changed. Whoever audits is handed such a file.
+//! The record: a segment whose bytes somebody changed. An auditor is handed such a file.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -81,7 +81,7 @@ async fn ask(pool: &net::Pool, request: &WireRequest) {
     }
 }
 
-/// Answers whoever comes, with the first bytes to the first request of a connection, and with the others to the second.
+/// Answers every client: the first request of a connection with the first bytes, the second with the others.
 async fn serve(listener: &TcpListener, answers: (&[u8], &[u8])) {
     while let Ok((mut client, _)) = listener.accept().await {
         if answer(&mut client, answers.0).await && !answers.1.is_empty() {

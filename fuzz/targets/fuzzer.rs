@@ -1,6 +1,6 @@
 //! What libFuzzer calls: the target that `FUZZ_TARGET` names, with its seeds written into the folder that `FUZZ_SEEDS` names.
 #![no_main]
-#![expect(clippy::expect_used, reason = "whoever starts it sees why it failed")]
+#![expect(clippy::expect_used, reason = "the person who starts it sees why it failed")]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -164,7 +164,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let answered = Answered {
         at: 1,
         credential_version: None,
-        detail: Default::default(),
+        detail: effect::SafeText::default(),
         fault: None,
         kind: Kind::Answered,
         op: 1,

@@ -17,7 +17,7 @@ impl Steps {
     pub(crate) async fn tell(&self, progress: Progress) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(progress);
         let mut was_taken = false;
-        // Whoever polls finds what was told, and polls again.
+        // Pending once: the caller of `poll_progress` takes what was told, and polls again later.
         poll_fn(|_| if std::mem::replace(&mut was_taken, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 

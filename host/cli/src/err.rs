@@ -122,7 +122,7 @@ pub(crate) enum CliError {
     Lost { run: RunId, why: String, exit: u8 },
     #[error("`BAILIWICK_WAIT` is a number of seconds, and not `{}`", safe(.0))]
     NotSeconds(String),
-    /// A word in the environment about the log is none that is known.
+    /// A variable of the environment names a log level or a log form that does not exist.
     #[error("`{variable}` is `{}`; it can be {}", crate::words::safe(text), words.join(", "))]
     NotALogWord {
         /// Which variable.

@@ -5,7 +5,6 @@
 
 use clap::ValueEnum;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::err::CliError;
 use crate::place;
@@ -53,7 +52,7 @@ impl From<Level> for LevelFilter {
 /// Starts to log, if that is asked for: on the command line, or else in the environment.
 ///
 /// # Errors
-/// A word in the environment that is no level or form.
+/// A variable of the environment that names no level or form.
 pub(crate) fn begin(level: Option<Level>, form: Option<Form>) -> Result<(), CliError> {
     let level = match level {
         Some(level) => Some(level),
@@ -64,11 +63,7 @@ pub(crate) fn begin(level: Option<Level>, form: Option<Form>) -> Result<(), CliE
         Some(form) => form,
         None => place::log_word("BAILIWICK_LOG_FORMAT")?.unwrap_or_default(),
     };
-    let all = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(level))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_span_events(FmtSpan::NONE);
+    let all = tracing_subscriber::fmt().with_max_level(LevelFilter::from(level)).with_writer(std::io::stderr).with_ansi(false);
     match form {
         Form::Text => all.init(),
         Form::Json => all.json().flatten_event(true).init(),

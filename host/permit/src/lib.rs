@@ -6,8 +6,22 @@
 //! - INVARIANT: only `gate` makes a permit. [`issue`] is a function of this crate, and `gate` is the only room that has this crate among its
 //!   dependencies (`tests/it/tidy.rs`). Other rooms know the type from `effects`, and a type without its crate has no constructor:
 //!
-//! ```compile_fail
-//! let forged = permit::Permit { run: todo!(), op: todo!(), ask: todo!(), bounds: todo!() };
+//! ```compile_fail,E0451
+//! use effect::{Bounds, OpId, RunId};
+//! use permit::Permit;
+//!
+//! let (bounds, op, run) = (Bounds::default(), OpId(1), RunId::from_parts(1, [0; 10]));
+//! let forged: Permit<()> = Permit { ask: (), bounds, op, run };
+//! ```
+//!
+//!   The same terms, handed to the gate's own function:
+//!
+//! ```
+//! use effect::{Bounds, OpId, RunId};
+//! use permit::{Permit, Terms, issue};
+//!
+//! let (bounds, op, run) = (Bounds::default(), OpId(1), RunId::from_parts(1, [0; 10]));
+//! let issued: Permit<()> = issue(Terms { ask: (), bounds, op, run });
 //! ```
 //!
 //! - INVARIANT: a permit can't be copied, and what causes an effect takes it by value. So it is used once.

@@ -260,7 +260,7 @@ mod tests {
         let answered = answer.map(|outcome| Answered {
             at: 3,
             credential_version: None,
-            detail: Default::default(),
+            detail: SafeText::default(),
             fault: None,
             kind: Kind::Answered,
             op: 7,

@@ -11,7 +11,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
     Answered {
         at: 0,
         credential_version: None,
-        detail: Default::default(),
+        detail: SafeText::default(),
         fault: None,
         kind: Kind::Answered,
         op,

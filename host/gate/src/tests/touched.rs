@@ -43,7 +43,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
     Answered {
         at: 1,
         credential_version: None,
-        detail: Default::default(),
+        detail: SafeText::default(),
         fault: (!is_response).then_some(HttpFault::Unreachable),
         kind: Kind::Answered,
         op,
