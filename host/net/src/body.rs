@@ -11,8 +11,8 @@ use hyper::body::{Body as _, Frame, Incoming};
 use tokio::time::timeout;
 
 use crate::conn::Conn;
-use crate::exchange::fault_of;
-use crate::pool::Returns;
+use crate::err::fault_of;
+use crate::idle::Returns;
 use crate::wire::fields;
 
 /// BOUND: the largest piece that is handed on.
@@ -32,7 +32,7 @@ pub struct BodyReader {
 struct Live {
     body: Incoming,
     conn: Box<Conn>,
-    home: Returns,
+    returns: Returns,
 }
 
 impl std::fmt::Debug for BodyReader {
@@ -42,9 +42,9 @@ impl std::fmt::Debug for BodyReader {
 }
 
 impl BodyReader {
-    pub(crate) fn new(conn: Box<Conn>, body: Incoming, home: Returns, between: Duration, most: u64) -> Self {
+    pub(crate) fn new(conn: Box<Conn>, body: Incoming, returns: Returns, between: Duration, most: u64) -> Self {
         let mut reader =
-            Self { live: Some(Live { body, conn, home }), rest: Bytes::new(), trailers: Vec::new(), between, left: most, whole: false };
+            Self { live: Some(Live { body, conn, returns }), rest: Bytes::new(), trailers: Vec::new(), between, left: most, whole: false };
         reader.free_if_over();
         reader
     }
@@ -113,7 +113,7 @@ impl BodyReader {
         if let Some(mut live) = self.live.take_if(|live| self.whole || live.body.is_end_stream()) {
             self.whole = true;
             if live.conn.is_free() {
-                live.home.put(live.conn);
+                live.returns.put(live.conn);
             }
         }
     }

@@ -19,8 +19,7 @@ use hyper_util::rt::TokioIo;
 use rustix::net::{RecvFlags, recv};
 
 use crate::dial::{Dialled, Stream};
-use crate::err::NetError;
-use crate::exchange::fault_of;
+use crate::err::{NetError, fault_of};
 use crate::wire::ResponseLimits;
 
 /// BOUND: informational responses (1xx) before the one that counts.

@@ -8,18 +8,27 @@ use std::time::Duration;
 
 use effect::record::Tls;
 use effect::{Bounds, Host, HttpFault, Reason, SafeText, Scheme};
-use policy::address::{AskedBy, verdict};
+use policy::address::{AskedBy, OwnListeners, verdict};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tracing::Instrument as _;
 
 use crate::err::NetError;
-use crate::{Shared, tls};
+use crate::resolve::Resolver;
+use crate::tls;
 
 /// BOUND: addresses of one name that are tried in turn.
 const TRIES_MAX: usize = 4;
+
+/// What every connection of a host is dialled with.
+pub(crate) struct Shared {
+    pub(crate) resolver: Resolver,
+    pub(crate) tls: TlsConnector,
+    pub(crate) own: OwnListeners,
+}
 
 /// Where a connection goes: what a pool is keyed by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +45,12 @@ pub(crate) struct Dialled {
     pub(crate) tls: Option<Tls>,
     /// The same socket, to look at while the stream belongs to hyper.
     pub(crate) socket: OwnedFd,
+}
+
+/// A TCP connection to an address that was judged, and compared with it.
+struct Connected {
+    tcp: TcpStream,
+    peer: SocketAddr,
 }
 
 /// Dials a place, all of it within the time given.
@@ -56,7 +71,7 @@ async fn connected(shared: &Shared, place: &Place, bounds: &Bounds, within: Dura
     let out_of_time = |_| NetError::new(HttpFault::TimedOut, &format!("no connection within {} ms", within.as_millis()));
     let until = Instant::now() + within;
     let addresses = timeout(within, judged(shared, place, bounds)).await.map_err(out_of_time)??;
-    let (tcp, peer) = connect_one_of(&addresses, until).await?;
+    let Connected { tcp, peer } = connect_one_of(&addresses, until).await?;
     let socket = tcp.as_fd().try_clone_to_owned().map_err(|err| NetError::new(HttpFault::Unreachable, &err.to_string()))?;
     let shaking = shake_hands(shared, place, tcp).instrument(tracing::debug_span!("tls", %peer));
     let shaken = timeout(until.saturating_duration_since(Instant::now()), shaking).await;
@@ -88,7 +103,7 @@ async fn judged(shared: &Shared, place: &Place, bounds: &Bounds) -> Result<Vec<S
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
-async fn connect_one_of(addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, SocketAddr), NetError> {
+async fn connect_one_of(addresses: &[SocketAddr], until: Instant) -> Result<Connected, NetError> {
     let mut last = NetError::new(HttpFault::Unreachable, "no address");
     let mut left = u32::try_from(addresses.len().min(TRIES_MAX)).unwrap_or(1);
     for address in addresses.iter().take(TRIES_MAX) {
@@ -104,14 +119,14 @@ async fn connect_one_of(addresses: &[SocketAddr], until: Instant) -> Result<(Tcp
 }
 
 /// SECURITY: what the kernel connected to must be what was judged, whatever lies between (translation rules, a proxy).
-fn compared(tcp: TcpStream, judged: SocketAddr) -> Result<(TcpStream, SocketAddr), NetError> {
+fn compared(tcp: TcpStream, judged: SocketAddr) -> Result<Connected, NetError> {
     let broken = |err: std::io::Error| NetError::new(HttpFault::Unreachable, &err.to_string());
     let peer = tcp.peer_addr().map_err(broken)?;
     if (peer.ip(), peer.port()) != (judged.ip(), judged.port()) {
         return Err(NetError::refused(Reason::AddressNotGranted(SafeText::new("peer-differs", 64))).with_peer(peer));
     }
     tcp.set_nodelay(true).map_err(broken)?;
-    Ok((tcp, peer))
+    Ok(Connected { tcp, peer })
 }
 
 async fn shake_hands(shared: &Shared, place: &Place, tcp: TcpStream) -> Result<(Stream, Option<Tls>), NetError> {
@@ -188,9 +203,9 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let real = listener.local_addr().unwrap();
         let connected = || async { TcpStream::connect(real).await.unwrap() };
-        assert_eq!(compared(connected().await, real).unwrap().1, real);
+        assert_eq!(compared(connected().await, real).map(|connected| connected.peer), Ok(real));
         let judged = "127.0.0.2:80".parse().unwrap();
-        let err = compared(connected().await, judged).unwrap_err();
+        let err = compared(connected().await, judged).err().unwrap();
         assert_eq!(err.peer, Some(real), "{err:?}");
         assert_eq!(err.reason.as_ref().map(effect::Reason::code), Some("address-not-granted"), "{err:?}");
     }

@@ -1,5 +1,6 @@
 //! What goes wrong out there: a word for the guest, a reason and a sentence for the operator.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
 
 use effect::{HttpFault, Reason, SafeText};
@@ -35,6 +36,27 @@ impl NetError {
         self.peer = Some(peer);
         self
     }
+}
+
+/// hyper's errors in our words.
+pub(crate) fn fault_of(err: &hyper::Error) -> NetError {
+    let io = err.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    let text = err.to_string();
+    // hyper offers the question `is_parse_too_large` to servers only; a test holds its words.
+    let fault = if err.is_parse() && text == "message head is too large" {
+        HttpFault::HeadersTooLarge
+    } else if err.is_parse() {
+        HttpFault::Protocol
+    } else if err.is_timeout() {
+        HttpFault::TimedOut
+    } else {
+        match io {
+            // hyper's decoder of chunks says so where what came was none.
+            Some(std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData) => HttpFault::Protocol,
+            _ => HttpFault::Incomplete,
+        }
+    };
+    NetError::new(fault, &text)
 }
 
 /// A configuration of the network that can't be used.

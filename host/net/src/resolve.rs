@@ -10,7 +10,6 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use policy::address;
 
-use crate::NetworkConfig;
 use crate::err::NetError;
 
 /// BOUND: addresses of one kind that one name may have; more is not an answer to be picked from.
@@ -21,15 +20,15 @@ const TIMEOUT: Duration = Duration::from_millis(2500);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks names up, anew each time: no cache, no hosts file, no search list, no second source.
-pub struct Resolver {
+pub(crate) struct Resolver {
     /// None where this machine has no name servers: every name is then unreachable.
     hickory: Option<TokioResolver>,
 }
 
 impl Resolver {
-    /// Reads the system's name servers once, unless some are named.
-    pub fn new(config: &NetworkConfig) -> Self {
-        Self { hickory: name_servers(&config.resolvers).and_then(build) }
+    /// Asks these name servers; those of the system, which are read once, where none is named.
+    pub(crate) fn new(named: &[SocketAddr]) -> Self {
+        Self { hickory: name_servers(named).and_then(build) }
     }
 
     /// Every address that a name has just now, IPv4 first.
@@ -37,7 +36,7 @@ impl Resolver {
     /// # Errors
     /// `Unreachable` for whatever is not an answer; a refusal for more addresses than can be meant, or an alias that leads
     /// to a metadata service.
-    pub async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+    pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
         let unreachable = |detail: &str| NetError::new(HttpFault::Unreachable, detail);
         let hickory = self.hickory.as_ref().ok_or_else(|| unreachable("no name servers"))?;
         let mut absolute = Name::from_ascii(name).map_err(|_| unreachable("not a name"))?;

@@ -1,16 +1,14 @@
 //! A request ready for the wire, and what comes back.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use effect::record::{Sent, Tls};
+use effect::record::Sent;
 use effect::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Reason, SafeText};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
-use crate::body::BodyReader;
 use crate::err::NetError;
 
 /// One request, permitted and complete. It may hold a secret, so there is no form in which it could be printed.
@@ -70,19 +68,6 @@ impl Default for ResponseLimits {
     fn default() -> Self {
         Self { header_bytes: 32 << 10, header_count: 256, response_bytes: 8 << 20 }
     }
-}
-
-/// A response whose body is still to come.
-#[derive(Debug)]
-pub struct Response {
-    /// Status and header fields, without those that only concern the connection.
-    pub head: HttpHead,
-    /// Who answered: the address that was judged, dialled and compared.
-    pub peer: SocketAddr,
-    /// Of the connection, for `https`.
-    pub tls: Option<Tls>,
-    /// The body. Dropping it closes the connection.
-    pub body: BodyReader,
 }
 
 /// Fields that concern one connection, or how a message ends on it: made here, and kept here when they come.

@@ -1,0 +1,154 @@
+//! Connections between two requests: which are kept, under which terms one is used again, and its way back here.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use effect::Bounds;
+use tokio::time::Instant;
+
+use crate::conn::Conn;
+use crate::dial::Place;
+use crate::wire::ResponseLimits;
+
+/// BOUND: connections kept for one place.
+const IDLE_MAX_PER_PLACE: usize = 64;
+/// BOUND: connections kept in all.
+const IDLE_MAX: usize = 256;
+/// BOUND: how long one is kept; common servers close after 60 to 75 s.
+const IDLE_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// The connections of one pool that no request uses at the moment. Cloning shares them; the last clone closes them.
+#[derive(Clone, Default)]
+pub(crate) struct IdleConns(Arc<Mutex<Idle>>);
+
+#[derive(Default)]
+struct Idle {
+    places: HashMap<Place, Vec<Kept>>,
+    count: usize,
+    /// Credentials under which nothing is kept any more.
+    revoked: HashSet<String>,
+}
+
+struct Kept {
+    conn: Box<Conn>,
+    terms: Terms,
+    since: Instant,
+}
+
+/// What a connection was opened under; another request uses it only if its own are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Terms {
+    bounds: Bounds,
+    header_bytes: u64,
+    header_count: usize,
+}
+
+impl Terms {
+    fn is_under(&self, credential: &str) -> bool {
+        self.bounds.credential.as_deref() == Some(credential)
+    }
+}
+
+/// The way of one connection back to the idle ones.
+pub(crate) struct Returns {
+    idle: IdleConns,
+    place: Place,
+    terms: Terms,
+}
+
+impl IdleConns {
+    /// The way back for a connection to this place, which may be used again by requests with the same bounds and limits.
+    pub(crate) fn way_back(&self, place: Place, bounds: Bounds, limits: &ResponseLimits) -> Returns {
+        let terms = Terms { bounds, header_bytes: limits.header_bytes, header_count: limits.header_count };
+        Returns { idle: self.clone(), place, terms }
+    }
+
+    /// Closes what was opened under a credential, and keeps none of it from now on.
+    pub(crate) fn revoke(&self, credential: &str) {
+        let closed = self.lock().revoke(credential);
+        // Closing sends what TLS has to say: not under the lock.
+        drop(closed);
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().count
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        // What is in there is whole after every statement, so a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle {
+    /// The one that was used last, so that those in excess grow old.
+    fn take(&mut self, place: &Place, terms: &Terms) -> Option<Box<Conn>> {
+        let kept = self.places.get_mut(place)?;
+        let at = kept.iter().rposition(|kept| kept.terms == *terms && kept.since.elapsed() < IDLE_AGE_MAX)?;
+        self.count -= 1;
+        Some(kept.remove(at).conn)
+    }
+
+    fn put(&mut self, place: Place, kept: Kept) {
+        if self.revoked.iter().any(|credential| kept.terms.is_under(credential)) {
+            return;
+        }
+        let here = self.places.get(&place).map_or(0, Vec::len);
+        if self.count >= IDLE_MAX || here >= IDLE_MAX_PER_PLACE {
+            self.drop_old();
+        }
+        let here = self.places.entry(place).or_default();
+        if self.count < IDLE_MAX && here.len() < IDLE_MAX_PER_PLACE {
+            here.push(kept);
+            self.count += 1;
+        }
+    }
+
+    fn revoke(&mut self, credential: &str) -> Vec<Kept> {
+        self.revoked.insert(credential.to_owned());
+        let mut closed = Vec::new();
+        for kept in self.places.values_mut() {
+            let (under, others) = std::mem::take(kept).into_iter().partition(|kept| kept.terms.is_under(credential));
+            *kept = others;
+            closed.extend::<Vec<Kept>>(under);
+        }
+        self.count -= closed.len();
+        closed
+    }
+
+    fn drop_old(&mut self) {
+        self.places.retain(|_, kept| {
+            kept.retain(|kept| kept.since.elapsed() < IDLE_AGE_MAX);
+            !kept.is_empty()
+        });
+        self.count = self.places.values().map(Vec::len).sum();
+    }
+}
+
+impl Returns {
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.terms.bounds
+    }
+
+    /// An idle connection that this way leads from, and that still stands. Those met on the way that don't are closed.
+    pub(crate) fn take(&self) -> Option<Box<Conn>> {
+        loop {
+            let mut conn = self.idle.lock().take(&self.place, &self.terms)?;
+            if conn.is_free() && conn.is_quiet() {
+                return Some(conn);
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
+    pub(crate) fn put(self, conn: Box<Conn>) {
+        let kept = Kept { conn, terms: self.terms, since: Instant::now() };
+        self.idle.lock().put(self.place, kept);
+    }
+}
