@@ -9,10 +9,10 @@ use effect::{Act as Asked, Bounds, Header, Host, HttpAsk, HttpFault, HttpHead, L
 use effects::{Failure, HttpAnswered, Permit, Progress, Trail};
 use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
 
-use crate::leased::{self, Dressed, Leased};
+use crate::leased::{self, Dressed, ForAct, Leased};
 use crate::rotate;
 use crate::steps::Steps;
-use crate::wash::Wash;
+use crate::wash::{Redacted, Wash};
 
 /// BOUND: header fields of one response.
 const HEADERS_MAX: usize = 256;
@@ -58,7 +58,7 @@ impl Act {
     pub(crate) async fn run(self, permit: Permit<Asked>) {
         let told = match permit.ask() {
             Asked::Http(_) => self.http(permit).await,
-            Asked::Credential(_) => rotate::done(&self.leased, permit, &self.steps).await,
+            Asked::Credential(_) => rotate::done(self.leased.values(), permit, &self.steps).await,
         };
         if let Err(failure) = told {
             self.steps.tell(Progress::Failed(Box::new(failure))).await;
@@ -92,10 +92,11 @@ impl Act {
     async fn sent(&self, permit: Permit<Asked>) -> Result<Sent, Failure> {
         let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(HttpFault::Unreachable.into()) };
         self.check_lapsed(&permit)?;
-        let standing = &self.leased.standing;
+        let standing = &self.leased.context().standing;
         let mut request = wire(ask, permit.bounds(), &standing.limits);
         let covers = |request: &WireRequest| policy::still_covers(&standing.grants, permit.bounds(), &request.method, &request.target);
-        let dressed = self.leased.dress((permit.op(), permit.credential()), &mut request, (&covers, &self.steps)).await;
+        let act = ForAct { op: permit.op(), credential: permit.credential(), covers: &covers, steps: &self.steps };
+        let dressed = self.leased.dress(&act, &mut request).await;
         let Dressed { version, token } = dressed.map_err(refused)?;
         let host = request.target.host.clone();
         let wash = self.leased.wash();
@@ -110,7 +111,7 @@ impl Act {
     }
 
     fn check_lapsed(&self, permit: &Permit<Asked>) -> Result<(), Failure> {
-        if permit.has_lapsed(self.leased.clock.latest_s()) { Err(refused(Reason::GrantExpired)) } else { Ok(()) }
+        if permit.has_lapsed(self.leased.context().clock.latest_s()) { Err(refused(Reason::GrantExpired)) } else { Ok(()) }
     }
 
     /// Shows the head once it was searched.
@@ -139,13 +140,13 @@ impl Act {
         if body.wash.is_none() {
             body.wash = self.leased.wash();
         }
-        if self.leased.looked.is_blind() || body.is_opaque && body.wash.is_some() {
+        if self.leased.context().looked.is_blind() || body.is_opaque && body.wash.is_some() {
             // Also at the end: the trailers were not searched.
             return Some(Err(HttpFault::Incomplete.into()));
         }
         let Some(wash) = &mut body.wash else { return piece.map(|piece| piece.map_err(Failure::from)) };
         let is_over = piece.is_none();
-        let (out, hits) = match piece {
+        let Redacted { out, hits } = match piece {
             Some(Err(fault)) => return Some(Err(fault.into())),
             Some(Ok(piece)) => wash.piece(&piece).await,
             None => wash.rest(&mut body.trailers),
@@ -154,10 +155,10 @@ impl Act {
             self.steps.tell(Progress::Redacted(hits)).await;
         }
         // A value that can't be looked for may have become known just now.
-        if self.leased.looked.is_blind() {
+        if self.leased.context().looked.is_blind() {
             return Some(Err(HttpFault::Incomplete.into()));
         }
-        for credential in self.leased.looked.foreign(&body.met.host, wash.hits()) {
+        for credential in self.leased.context().looked.foreign(&body.met.host, wash.hits()) {
             // Each credential is counted once.
             if body.met.names.insert(credential.clone()) {
                 self.steps.tell(Progress::Met { credential, place: MetIn::Answer }).await;

@@ -14,7 +14,7 @@ use effect::{FileFault, Reason};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
 
-use crate::files::Not;
+use crate::not_observed::NotObserved;
 
 /// BOUND: names in a target that is given out.
 const LINK_BYTES_MAX: usize = 4096;
@@ -49,14 +49,14 @@ pub(crate) fn open(found: &File, directory: bool) -> io::Result<File> {
 }
 
 /// Where a link that was found points.
-pub(crate) fn target(link: &File) -> Result<String, Not> {
+pub(crate) fn target(link: &File) -> Result<String, NotObserved> {
     tellable(readlinkat(link, "", Vec::new()).map_err(io::Error::from)?.as_bytes())
 }
 
 /// SECURITY: an absolute target names a place on the host, and the guest must see nothing of the host.
-fn tellable(target: &[u8]) -> Result<String, Not> {
+fn tellable(target: &[u8]) -> Result<String, NotObserved> {
     match str::from_utf8(target) {
-        _ if target.first() == Some(&b'/') => Err(Not::Refused(Reason::LeavesMount)),
+        _ if target.first() == Some(&b'/') => Err(NotObserved::Refused(Reason::LeavesMount)),
         _ if target.len() > LINK_BYTES_MAX => Err(FileFault::NameTooLong.into()),
         Ok(target) => Ok(target.to_owned()),
         Err(_) => Err(FileFault::Invalid.into()),
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn a_target_that_is_too_long_absolute_or_no_text_is_not_told() {
         let told = |target: &[u8]| tellable(target);
-        assert!(matches!(told(&vec![b'a'; LINK_BYTES_MAX + 1]), Err(Not::Fault(FileFault::NameTooLong))));
-        assert!(matches!(told(b"/etc/passwd"), Err(Not::Refused(Reason::LeavesMount))));
-        assert!(matches!(told(b"\xff"), Err(Not::Fault(FileFault::Invalid))));
+        assert!(matches!(told(&vec![b'a'; LINK_BYTES_MAX + 1]), Err(NotObserved::Fault(FileFault::NameTooLong))));
+        assert!(matches!(told(b"/etc/passwd"), Err(NotObserved::Refused(Reason::LeavesMount))));
+        assert!(matches!(told(b"\xff"), Err(NotObserved::Fault(FileFault::Invalid))));
         assert!(told(&vec![b'a'; LINK_BYTES_MAX]).is_ok_and(|told| told.len() == LINK_BYTES_MAX), "the control");
     }
 }

@@ -12,10 +12,12 @@ use tokio::runtime::Handle;
 use vault::Vault;
 
 use crate::act::Act;
+use crate::context::RunContext;
 use crate::files::Files;
 use crate::finishing::Finishing;
 use crate::leased::Leased;
 use crate::mounts::Mounts;
+use crate::own::HostLine;
 use crate::steps::Stepping;
 use crate::wants::{self, Line};
 
@@ -54,10 +56,10 @@ impl Broker {
     pub fn new(parts: BrokerParts) -> Self {
         let BrokerParts { standing, seed, mounts, clock, network, vault, runtime } = parts;
         let (wants, line) = wants::line();
-        let own = network.as_ref().map(Network::pool);
+        let own = HostLine { pool: network.as_ref().map(Network::pool), wants };
         let pool = network.as_ref().map(Network::pool);
-        let leased = Leased::new(vault, (Arc::clone(&standing), clock), (own, wants), Finishing::new(runtime));
-        let acts = Acts { leased: Arc::new(leased), pool, line };
+        let context = Arc::new(RunContext::new(vault, Arc::clone(&standing), clock, own, Finishing::new(runtime)));
+        let acts = Acts { leased: Arc::new(Leased::new(context)), pool, line };
         Self { files: Mutex::new(Files::new(standing, mounts, &seed)), acts: Some(acts) }
     }
 
@@ -94,8 +96,8 @@ impl Effects for Broker {
 
     fn revoke(&self, credential: &str) {
         if let Some(Acts { leased, pool, .. }) = &self.acts {
-            leased.end(credential);
-            pool.iter().chain(&leased.own).for_each(|pool| pool.revoke(credential));
+            leased.context().end(credential);
+            pool.iter().chain(&leased.context().own.pool).for_each(|pool| pool.revoke(credential));
         }
     }
 
@@ -117,12 +119,12 @@ impl Effects for Broker {
     }
 
     fn is_under_way(&self) -> bool {
-        self.acts.as_ref().is_some_and(|acts| acts.leased.finishing.is_under_way())
+        self.acts.as_ref().is_some_and(|acts| acts.leased.context().finishing.is_under_way())
     }
 
     fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         match &self.acts {
-            Some(acts) => Box::pin(acts.leased.finishing.finished()),
+            Some(acts) => Box::pin(acts.leased.context().finishing.finished()),
             None => Box::pin(std::future::ready(())),
         }
     }

@@ -1,7 +1,6 @@
 //! Looking into mounts: paths are walked beneath an open directory, and only regular files and directories are opened.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +8,10 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, Metadata, MetadataExt as _};
 use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, Standing, Stop};
 use effects::{Observation, OpenFiles, Permit};
-use rustix::io::Errno;
 
 use crate::beneath::{self, End};
 use crate::mounts::Mounts;
+use crate::not_observed::NotObserved;
 use crate::pread::read_at;
 
 /// BOUND: one read, whatever was asked.
@@ -44,44 +43,6 @@ pub(crate) struct Files {
     closed: BTreeSet<u64>,
 }
 
-/// A look that did not work: refused, or a plain fault.
-pub(crate) enum Not {
-    Refused(Reason),
-    Fault(FileFault),
-}
-
-impl From<FileFault> for Not {
-    fn from(fault: FileFault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<io::Error> for Not {
-    fn from(err: io::Error) -> Self {
-        let Some(code) = err.raw_os_error() else {
-            return match err.kind() {
-                io::ErrorKind::NotFound => Self::Fault(FileFault::NotFound),
-                io::ErrorKind::NotADirectory => Self::Fault(FileFault::NotDirectory),
-                io::ErrorKind::InvalidInput => Self::Fault(FileFault::Invalid),
-                _ => Self::Fault(FileFault::Io),
-            };
-        };
-        match Errno::from_raw_os_error(code) {
-            Errno::XDEV => Self::Refused(Reason::LeavesMount),
-            Errno::NXIO | Errno::NODEV => Self::Refused(Reason::NotRegular),
-            Errno::NOENT => Self::Fault(FileFault::NotFound),
-            Errno::NOTDIR => Self::Fault(FileFault::NotDirectory),
-            Errno::ISDIR => Self::Fault(FileFault::IsDirectory),
-            Errno::ACCESS | Errno::PERM => Self::Fault(FileFault::Access),
-            Errno::LOOP => Self::Fault(FileFault::Loop),
-            Errno::NAMETOOLONG => Self::Fault(FileFault::NameTooLong),
-            Errno::INVAL => Self::Fault(FileFault::Invalid),
-            Errno::MFILE | Errno::NFILE => Self::Fault(FileFault::TooManyOpen),
-            _ => Self::Fault(FileFault::Io),
-        }
-    }
-}
-
 impl Files {
     pub(crate) fn new(standing: Arc<Standing>, mounts: Mounts, seed: &[u8; 32]) -> Self {
         let next = mounts.len() as u64 + 1;
@@ -108,12 +69,12 @@ impl Files {
         }
         Ok(match self.try_look(&ask) {
             Ok(answer) => answer.into(),
-            Err(Not::Refused(reason)) => reason.into(),
-            Err(Not::Fault(fault)) => fault.into(),
+            Err(NotObserved::Refused(reason)) => reason.into(),
+            Err(NotObserved::Fault(fault)) => fault.into(),
         })
     }
 
-    fn try_look(&mut self, ask: &FileAsk) -> Result<FileAnswer, Not> {
+    fn try_look(&mut self, ask: &FileAsk) -> Result<FileAnswer, NotObserved> {
         match ask {
             FileAsk::Open(open) => self.open(open),
             FileAsk::Read { file, offset, len } => self.read(*file, *offset, *len),
@@ -142,7 +103,7 @@ impl Files {
                 if known || mount { Ok(FileAnswer::Closed) } else { Err(FileFault::Invalid.into()) }
             }
             // SECURITY: nothing in this version changes anything, whatever was permitted.
-            FileAsk::Change { .. } => Err(Not::Refused(Reason::WriteNotGranted)),
+            FileAsk::Change { .. } => Err(NotObserved::Refused(Reason::WriteNotGranted)),
             // Told apart before.
             FileAsk::List { .. } => Err(FileFault::Invalid.into()),
         }
@@ -162,17 +123,17 @@ impl Files {
     }
 
     /// An open directory, and its mount.
-    fn dir(&mut self, dir: FileId) -> Result<(usize, Arc<Dir>), Not> {
+    fn dir(&mut self, dir: FileId) -> Result<(usize, Arc<Dir>), NotObserved> {
         self.reopen(dir)?;
         let mount = self.mount_of(dir).ok_or(FileFault::Invalid)?;
         match self.open.get(&dir.0) {
             Some(Open { thing: Thing::Dir(dir), .. }) => Ok((mount, Arc::clone(dir))),
             Some(Open { thing: Thing::File { .. }, .. }) => Err(FileFault::NotDirectory.into()),
-            None => self.mounts.get(mount).map(|dir| (mount, Arc::clone(dir))).ok_or(Not::Fault(FileFault::Invalid)),
+            None => self.mounts.get(mount).map(|dir| (mount, Arc::clone(dir))).ok_or(NotObserved::Fault(FileFault::Invalid)),
         }
     }
 
-    fn open(&mut self, open: &FileOpen) -> Result<FileAnswer, Not> {
+    fn open(&mut self, open: &FileOpen) -> Result<FileAnswer, NotObserved> {
         let (mount, dir) = self.dir(open.dir)?;
         if self.count_open() as u64 >= self.standing.limits.files_open {
             return Err(FileFault::TooManyOpen.into());
@@ -197,7 +158,7 @@ impl Files {
     }
 
     /// Opens again what a run had open when it was cut off, outermost directory first.
-    fn reopen(&mut self, file: FileId) -> Result<(), Not> {
+    fn reopen(&mut self, file: FileId) -> Result<(), NotObserved> {
         if self.open.contains_key(&file.0) || self.closed.contains(&file.0) {
             return Ok(());
         }
@@ -226,7 +187,7 @@ impl Files {
         Ok(())
     }
 
-    fn read(&mut self, file: FileId, offset: u64, len: u32) -> Result<FileAnswer, Not> {
+    fn read(&mut self, file: FileId, offset: u64, len: u32) -> Result<FileAnswer, NotObserved> {
         self.reopen(file)?;
         match self.open.get(&file.0) {
             Some(Open { thing: Thing::File { file, size }, .. }) => {
@@ -238,7 +199,7 @@ impl Files {
         }
     }
 
-    fn stat(&mut self, file: FileId) -> Result<FileAnswer, Not> {
+    fn stat(&mut self, file: FileId) -> Result<FileAnswer, NotObserved> {
         self.reopen(file)?;
         let meta = match self.open.get(&file.0) {
             Some(Open { thing: Thing::File { file, .. }, .. }) => Metadata::from_file(file)?,
@@ -271,8 +232,8 @@ impl Files {
     fn list(&mut self, dir: FileId) -> Result<Observation, Stop> {
         let opened = match self.dir(dir) {
             Ok((_, dir)) => dir,
-            Err(Not::Refused(reason)) => return Ok(reason.into()),
-            Err(Not::Fault(fault)) => return Ok(fault.into()),
+            Err(NotObserved::Refused(reason)) => return Ok(reason.into()),
+            Err(NotObserved::Fault(fault)) => return Ok(fault.into()),
         };
         let Ok(found) = opened.entries() else { return Ok(FileFault::Io.into()) };
         let (mut entries, mut unreadable) = (Vec::new(), 0u64);
@@ -326,13 +287,13 @@ fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
 ///
 /// SECURITY: the file is held before it is opened, since opening a device can have an effect, and opening a FIFO hangs. What is opened is
 /// what was held.
-fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, Not> {
+fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, NotObserved> {
     let path = open.path.as_str();
     let found = beneath::find(dir, path, end(open.follow))?;
     let meta = Metadata::from_file(&found)?;
     match kind_of(&meta) {
         FileKind::Link => Err(FileFault::Loop.into()),
-        FileKind::Other => Err(Not::Refused(Reason::NotRegular)),
+        FileKind::Other => Err(NotObserved::Refused(Reason::NotRegular)),
         FileKind::File if open.directory || path.ends_with('/') => Err(FileFault::NotDirectory.into()),
         FileKind::File => Ok(Thing::File { file: beneath::open(&found, false)?, size: meta.len() }),
         FileKind::Directory => Ok(Thing::Dir(Arc::new(Dir::from_std_file(beneath::open(&found, true)?)))),

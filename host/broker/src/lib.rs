@@ -10,11 +10,13 @@
 mod act;
 mod beneath;
 mod broker;
+mod context;
 mod files;
 mod finishing;
 mod leased;
 mod looked;
 mod mounts;
+mod not_observed;
 mod own;
 mod pread;
 mod remote;
@@ -22,6 +24,7 @@ mod rotate;
 mod starred;
 mod steps;
 mod tokens;
+mod values;
 mod wants;
 mod wash;
 

@@ -10,7 +10,6 @@ use effects::{HostAsk, HostEnd, HostRequest, Permit, Trail};
 use ipnet::IpNet;
 use net::{NetError, Pool, ResponseLimits, Timeouts, WireRequest};
 
-use crate::leased::Leased;
 use crate::wants::Wants;
 
 /// BOUND: bytes of an answer, and of its head.
@@ -24,6 +23,21 @@ pub(crate) struct For<'a> {
     pub(crate) credential: &'a str,
     pub(crate) op: OpId,
     pub(crate) purpose: HostPurpose,
+}
+
+/// Where the host asks on its own behalf.
+pub(crate) struct HostLine {
+    /// No guest uses its connections. `None` where nothing is granted that needs any.
+    pub(crate) pool: Option<Pool>,
+    /// Where it says what it wants to do.
+    pub(crate) wants: Wants,
+}
+
+/// The act of the run that a value is for, and how long getting the value may take.
+#[derive(Clone, Copy)]
+pub(crate) struct ValueFor {
+    pub(crate) op: OpId,
+    pub(crate) timeouts: Timeouts,
 }
 
 /// What is asked.
@@ -46,6 +60,12 @@ pub(crate) struct OwnAnswer {
     pub(crate) body: Vec<u8>,
 }
 
+/// How a request ended, and what came if it ended well.
+struct Exchanged {
+    end: HostEnd,
+    answer: Option<OwnAnswer>,
+}
+
 impl OwnRequest {
     /// A request that has only its method and target yet. They have no secret in them.
     pub(crate) fn new(method: Method, target: HttpTarget, addresses: Vec<IpNet>) -> Self {
@@ -55,22 +75,23 @@ impl OwnRequest {
 
     /// Sends it under a rule of its own: its connection is used for the same credential only. The intent is durable before it is sent, and
     /// how it ended is on the record when this returns. Returns `None` if no complete answer came.
-    pub(crate) async fn send(self, leased: &Leased, why: For<'_>) -> Option<OwnAnswer> {
-        let pool = leased.own.as_ref()?;
+    pub(crate) async fn send(self, line: &HostLine, why: For<'_>) -> Option<OwnAnswer> {
+        let pool = line.pool.as_ref()?;
         let ask = HostAsk { credential: why.credential.to_owned(), op: why.op, purpose: why.purpose, resource: self.resource.clone() };
-        let permit = leased.wants.request(ask).await?;
-        let ending = Ending { wants: leased.wants.clone(), number: permit.ask().number, trail: Trail::default(), is_told: false };
+        let permit = line.wants.request(ask).await?;
+        let ending = Ending { wants: line.wants.clone(), number: permit.ask().number, trail: Trail::default(), is_told: false };
         let purpose = why.purpose;
         tracing::debug!(number = ending.number, credential = why.credential, ?purpose, resource = %self.resource, "the host asks");
         let within = patience(self.timeouts);
         let exchanged = tokio::time::timeout(within, self.exchange(pool, permit, &ending.trail)).await;
-        let (end, answer) = exchanged.unwrap_or((HostEnd { fault: Some(HttpFault::TimedOut), ..HostEnd::default() }, None));
+        let out_of_time = HostEnd { fault: Some(HttpFault::TimedOut), ..HostEnd::default() };
+        let Exchanged { end, answer } = exchanged.unwrap_or(Exchanged { end: out_of_time, answer: None });
         tracing::debug!(number = ending.number, status = end.status, fault = ?end.fault, detail = %end.detail, "the host was answered");
         ending.tell(end).await?;
         answer
     }
 
-    async fn exchange(self, pool: &Pool, permit: Permit<HostRequest>, trail: &Trail) -> (HostEnd, Option<OwnAnswer>) {
+    async fn exchange(self, pool: &Pool, permit: Permit<HostRequest>, trail: &Trail) -> Exchanged {
         let (_, bounds) = permit.into_ask();
         let bounds = Bounds { addresses: self.addresses, ..bounds };
         let request = WireRequest {
@@ -86,21 +107,22 @@ impl OwnRequest {
             Ok(response) => response,
             Err(err) => {
                 let NetError { fault, reason, peer, detail } = err;
-                return (HostEnd { fault: Some(fault), peer, reason, detail, ..HostEnd::default() }, None);
+                let end = HostEnd { fault: Some(fault), peer, reason, detail, ..HostEnd::default() };
+                return Exchanged { end, answer: None };
             }
         };
         let (status, mut reader) = (response.head.status, response.body);
-        let mut ended = HostEnd { peer: Some(response.peer), status: Some(status), ..HostEnd::default() };
+        let mut end = HostEnd { peer: Some(response.peer), status: Some(status), ..HostEnd::default() };
         let mut body = Vec::new();
         while let Some(piece) = reader.next().await {
             match piece {
                 Ok(piece) => body.extend_from_slice(&piece),
-                Err(fault) => ended.fault = Some(fault),
+                Err(fault) => end.fault = Some(fault),
             }
         }
-        ended.bytes = body.len() as u64;
-        let answer = ended.fault.is_none().then_some(OwnAnswer { status, body });
-        (ended, answer)
+        end.bytes = body.len() as u64;
+        let answer = end.fault.is_none().then_some(OwnAnswer { status, body });
+        Exchanged { end, answer }
     }
 }
 

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use effect::record::HostPurpose;
-use effect::{Binding, HostPattern, HttpTarget, Method, OpId, Source, VaultSource};
-use net::Timeouts;
+use effect::{Binding, HostPattern, HttpTarget, Method, Source, VaultSource};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use vault::{Secret, Value, remote};
 
-use crate::leased::Leased;
+use crate::context::RunContext;
 use crate::looked::outstanding;
-use crate::own::{For, OwnRequest, patience};
+use crate::own::{For, OwnRequest, ValueFor, patience};
 
 /// How long a value is used before it is asked for anew.
 const KEPT: Duration = Duration::from_secs(60);
@@ -51,7 +50,7 @@ fn now() -> Instant {
 
 impl Servers {
     /// The value of a binding whose source is such a server.
-    pub(crate) async fn value(&self, leased: &Arc<Leased>, binding: &Binding, (op, timeouts): (OpId, Timeouts)) -> Option<Value> {
+    pub(crate) async fn value(&self, context: &Arc<RunContext>, binding: &Binding, why: ValueFor) -> Option<Value> {
         let Source::Vault(source) = &binding.source else { return None };
         let slot = slot(&self.values, &binding.name);
         let mut slot = slot.lock().await;
@@ -60,7 +59,7 @@ impl Servers {
         {
             return Some(Value { secret: kept.secret.clone(), version: None, destinations: None });
         }
-        let asking = Asking { leased: Arc::clone(leased), name: binding.name.clone(), source: source.clone(), op, timeouts };
+        let asking = Asking { context: Arc::clone(context), name: binding.name.clone(), source: source.clone(), why };
         let token = self.login(&asking).await?;
         let Some(secret) = asking.read(&token).await else {
             // The log-in may no longer be valid: the next ask logs in again.
@@ -86,19 +85,18 @@ impl Servers {
             return Some(shown);
         }
         // What the host shows to log in may be valid only once. So the log-in is finished, and its token is kept for the next ask.
-        let let_in = asking.leased.finishing.finish(asking.clone().into_slot(shown, slot));
-        tokio::time::timeout(patience(asking.timeouts), let_in).await.ok()??
+        let let_in = asking.context.finishing.finish(asking.clone().into_slot(shown, slot));
+        tokio::time::timeout(patience(asking.why.timeouts), let_in).await.ok()??
     }
 }
 
 /// One value that is to be fetched.
 #[derive(Clone)]
 struct Asking {
-    leased: Arc<Leased>,
+    context: Arc<RunContext>,
     name: String,
     source: Box<VaultSource>,
-    op: OpId,
-    timeouts: Timeouts,
+    why: ValueFor,
 }
 
 impl Asking {
@@ -108,15 +106,15 @@ impl Asking {
         Some(OwnRequest::new(Method::new(method).ok()?, target, server.addresses.clone()))
     }
 
-    fn why(&self, purpose: HostPurpose) -> For<'_> {
-        For { credential: &self.name, op: self.op, purpose }
+    fn request_for(&self, purpose: HostPurpose) -> For<'_> {
+        For { credential: &self.name, op: self.why.op, purpose }
     }
 
     /// The token of a log-in is looked for in answers of that server, until it ends or as long as the home is held.
     async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
-        let (clock, host) = (&self.leased.clock, HostPattern::Exact(self.source.server.address.host.clone()));
+        let (clock, host) = (&self.context.clock, HostPattern::Exact(self.source.server.address.host.clone()));
         let until_s = lasts_s.map(|lasts_s| clock.latest_s().saturating_add(lasts_s));
-        self.leased.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], clock.earliest_s()).await.ok()
+        self.context.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], clock.earliest_s()).await.ok()
     }
 
     async fn into_slot(self, shown: Secret, mut slot: OwnedMutexGuard<Option<Kept>>) -> Option<Secret> {
@@ -125,7 +123,7 @@ impl Asking {
         let mut request = self.request("POST", login.path)?;
         request.headers = remote::headers(server, None).ok()?;
         request.body = bytes::Bytes::copy_from_slice(login.body.expose());
-        let answer = request.send(&self.leased, self.why(HostPurpose::VaultLogin)).await?;
+        let answer = request.send(&self.context.own, self.request_for(HostPurpose::VaultLogin)).await?;
         let login = remote::login_answer(answer.status, &answer.body).ok()?;
         let lasts_s = if login.lease_s == 0 { UNENDING_S } else { login.lease_s };
         self.note(&login.token, Some(lasts_s)).await?;
@@ -138,8 +136,8 @@ impl Asking {
     async fn read(&self, token: &Secret) -> Option<Secret> {
         let (path, headers) = remote::read_request(&self.source, token).ok()?;
         let mut request = self.request("GET", &path)?;
-        (request.headers, request.timeouts) = (headers, self.timeouts);
-        let answer = request.send(&self.leased, self.why(HostPurpose::VaultRead)).await?;
+        (request.headers, request.timeouts) = (headers, self.why.timeouts);
+        let answer = request.send(&self.context.own, self.request_for(HostPurpose::VaultRead)).await?;
         remote::read_answer(answer.status, &answer.body, &self.source.field).ok()
     }
 }

@@ -13,14 +13,28 @@ use effect::{
 use effects::{Failure, Noted, Permit, Progress, VaultChange};
 use vault::{Changing, Local, LocalError, Outgoing, Secret};
 
-use crate::leased::Leased;
+use crate::context::RunContext;
 use crate::own::{For, OwnAnswer, OwnRequest};
 use crate::steps::Steps;
+use crate::values::Values;
 
-/// The requests of a rotation: as they are in the binding, and as they are on the record.
-const SET: (&CredentialStep, HostPurpose) = (&CredentialStep::Set, HostPurpose::RotationSet);
-const TEST: (&CredentialStep, HostPurpose) = (&CredentialStep::Test, HostPurpose::RotationTest);
-const PROBE: (&CredentialStep, HostPurpose) = (&CredentialStep::Finish, HostPurpose::RotationProbe);
+/// One request of a rotation: which step it is in the binding, and what it is for on the record.
+#[derive(Clone, Copy)]
+struct StepRequest {
+    step: &'static CredentialStep,
+    purpose: HostPurpose,
+}
+
+const SET: StepRequest = StepRequest { step: &CredentialStep::Set, purpose: HostPurpose::RotationSet };
+const TEST: StepRequest = StepRequest { step: &CredentialStep::Test, purpose: HostPurpose::RotationTest };
+const PROBE: StepRequest = StepRequest { step: &CredentialStep::Finish, purpose: HostPurpose::RotationProbe };
+
+/// The body of a request, and the new value that is put into it.
+struct NewValue<'a> {
+    body: Bytes,
+    placement: &'a Placement,
+    value: &'a Secret,
+}
 
 /// How a step ended.
 struct Done {
@@ -44,29 +58,31 @@ impl Done {
 
 /// Does what was asked, and tells the result. A step that has begun is finished, even if nobody waits for it or the lease ends: half of a
 /// rotation would lock everybody out.
-pub(crate) async fn done(leased: &Arc<Leased>, permit: Permit<Act>, steps: &Steps) -> Result<(), Failure> {
+pub(crate) async fn done(values: &Arc<Values>, permit: Permit<Act>, steps: &Steps) -> Result<(), Failure> {
+    let context = values.context();
     let denied = || Failure::from(HttpFault::Denied);
-    if permit.has_lapsed(leased.clock.latest_s()) {
+    if permit.has_lapsed(context.clock.latest_s()) {
         return Err(Failure { refused: Some(Reason::GrantExpired), ..denied() });
     }
-    if permit.credential().is_some_and(|name| leased.has_ended(name)) {
+    if permit.credential().is_some_and(|name| context.has_ended(name)) {
         return Err(denied());
     }
-    let own = Arc::clone(leased);
-    let step = leased.finishing.finish(async move { step(&own, permit).await });
+    let own = Arc::clone(values);
+    let step = context.finishing.finish(async move { step(&own, permit).await });
     let Done { answer, version } = step.await.flatten().ok_or_else(denied)?;
     steps.tell(Progress::Credential { answer, version }).await;
     Ok(())
 }
 
-async fn step(leased: &Arc<Leased>, permit: Permit<Act>) -> Option<Done> {
+async fn step(values: &Arc<Values>, permit: Permit<Act>) -> Option<Done> {
     let op = permit.op();
     let (Act::Credential(ask), bounds) = permit.into_ask() else { return None };
     if let CredentialStep::Identify(value) = &ask.step {
-        return Some(Done::of(CredentialAnswer::Identified(identified(leased, value, op).await)));
+        return Some(Done::of(CredentialAnswer::Identified(identified(values, value, op).await)));
     }
-    let binding = leased.bindings().iter().find(|binding| binding.name == ask.name)?;
-    let rotating = Rotating { leased, binding, bounds: &bounds, local: leased.vault.local().clone(), op };
+    let context = values.context();
+    let binding = context.bindings().iter().find(|binding| binding.name == ask.name)?;
+    let rotating = Rotating { context, binding, bounds: &bounds, local: context.vault.local().clone(), op };
     match &ask.step {
         CredentialStep::Identify(_) => None,
         CredentialStep::Create => rotating.create().await,
@@ -76,11 +92,12 @@ async fn step(leased: &Arc<Leased>, permit: Permit<Act>) -> Option<Done> {
     }
 }
 
-async fn identified(leased: &Arc<Leased>, found: &[u8], op: OpId) -> Option<Identified> {
-    for binding in leased.bindings() {
-        let may = leased.standing.grants.may.get(&binding.name).is_some_and(|may| may.contains(&May::Identify));
+async fn identified(values: &Values, found: &[u8], op: OpId) -> Option<Identified> {
+    let context = values.context();
+    for binding in context.bindings() {
+        let may = context.standing.grants.may.get(&binding.name).is_some_and(|may| may.contains(&May::Identify));
         if may
-            && let Some(value) = leased.value(binding, op).await
+            && let Some(value) = values.any(binding, op).await
             && value.secret.is_value(found)
         {
             return Some(Identified { name: binding.name.clone(), version: value.version.unwrap_or(0) });
@@ -90,7 +107,7 @@ async fn identified(leased: &Arc<Leased>, found: &[u8], op: OpId) -> Option<Iden
 }
 
 struct Rotating<'a> {
-    leased: &'a Arc<Leased>,
+    context: &'a Arc<RunContext>,
     binding: &'a Binding,
     bounds: &'a Bounds,
     local: Local,
@@ -119,8 +136,8 @@ impl Rotating<'_> {
         let Some((new, _)) = self.vault(|local, name| local.staged(name)).await else { return Some(Done::not(NotDone::NoNewValue)) };
         let Some((old, version)) = self.vault(|local, name| local.get(name)).await else { return Some(Done::not(NotDone::NoValue)) };
         let body = Bytes::from(rotation.set.body.clone().into_bytes());
-        let placed = Placement::Json { field: rotation.set.field.clone() };
-        let answer = self.send(SET, &old, Some((body, &placed, &new))).await;
+        let placement = Placement::Json { field: rotation.set.field.clone() };
+        let answer = self.send(SET, &old, Some(NewValue { body, placement: &placement, value: &new })).await;
         Some(Done::of(tried(answer.as_ref())).with(version))
     }
 
@@ -138,53 +155,48 @@ impl Rotating<'_> {
             return Some(Done::not(NotDone::NotAccepted));
         }
         let Some((_, old_version)) = self.vault(|local, name| local.get(name)).await else { return Some(Done::not(NotDone::NoValue)) };
-        let leased = Arc::clone(self.leased);
-        let Some(old) = self.vault(move |local, name| promoted(&leased, local, name)).await else {
+        let context = Arc::clone(self.context);
+        let Some(old) = self.vault(move |local, name| promoted(&context, local, name)).await else {
             return Some(Done::not(NotDone::NoValue));
         };
         let probe = self.send(PROBE, &old, None).await;
         let status = probe.as_ref().map(|answer| answer.status);
-        self.leased.wants.probed(self.op, &self.binding.name, old_version, status).await?;
+        self.context.own.wants.probed(self.op, &self.binding.name, old_version, status).await?;
         let refused = matches!(status, Some(401 | 403));
         Some(Done::of(CredentialAnswer::Finished { version, old_refused: refused, status }).with(version))
     }
 
     /// The request of a step, under a value, and with another one in its body where there is one.
-    async fn send(
-        &self,
-        (step, purpose): (&CredentialStep, HostPurpose),
-        under: &Secret,
-        body: Option<(Bytes, &Placement, &Secret)>,
-    ) -> Option<OwnAnswer> {
+    async fn send(&self, StepRequest { step, purpose }: StepRequest, under: &Secret, new: Option<NewValue<'_>>) -> Option<OwnAnswer> {
         // SECURITY: the guest's own requests must not bring any of them back either.
-        let both: Vec<&Secret> = std::iter::once(under).chain(body.as_ref().map(|(_, _, new)| *new)).collect();
-        self.leased.note(self.binding, &both).await.ok()?;
-        let now_unix_s = self.leased.now_s();
+        let both: Vec<&Secret> = std::iter::once(under).chain(new.as_ref().map(|new| new.value)).collect();
+        self.context.note(self.binding, &both).await.ok()?;
+        let now_unix_s = self.context.now_s();
         let (method, target) = self.binding.requests(step)?.into_iter().next()?;
         let destinations = self.vault(|local, name| local.kept(name)).await?.destinations;
         policy::destination::may_go(&self.binding.name, &destinations, std::iter::once(&target)).ok()?;
         let mut request = OwnRequest::new(method, target, self.bounds.addresses.clone());
-        if let Some((text, placed, value)) = body {
+        if let Some(NewValue { body, placement, value }) = new {
             request.headers.push(Header { name: "content-type".to_owned(), value: b"application/json".to_vec() });
-            request.body = text;
-            place(value, placed, &mut request, now_unix_s)?;
+            request.body = body;
+            place(value, placement, &mut request, now_unix_s)?;
         }
         place(under, &self.binding.placement, &mut request, now_unix_s)?;
-        request.send(self.leased, For { credential: &self.binding.name, op: self.op, purpose }).await
+        request.send(&self.context.own, For { credential: &self.binding.name, op: self.op, purpose }).await
     }
 }
 
 /// Lets a new value take the old one's place, and gives the old one. It is noted and on the record before the vault is changed.
-fn promoted(leased: &Leased, local: &Local, name: &str) -> Result<Secret, LocalError> {
+fn promoted(context: &RunContext, local: &Local, name: &str) -> Result<Secret, LocalError> {
     let noted = RefCell::new(None);
     let witness = |changing: &Changing<'_>| {
         let version = changing.listed.iter().find(|it| it.name == name).map_or(0, |it| it.version);
         let change = VaultChange { path: changing.path.to_owned(), bytes: changing.bytes.to_vec() };
-        let note = leased.wants.rotate(name, version, change);
+        let note = context.own.wants.rotate(name, version, change);
         noted.replace(Some(note.ok_or_else(|| io::Error::other("the record could not be written"))?));
         Ok(())
     };
-    let old = local.witnessed(&witness).promote(name, leased.now_s())?;
+    let old = local.witnessed(&witness).promote(name, context.now_s())?;
     if let Some(Noted { done, gone }) = noted.take()
         && done.send(()).is_ok()
     {

@@ -29,6 +29,9 @@ pub(crate) enum Body {
 /// Puts stars over the whole of each part that holds a value: a header field's name, its value, a segment of the path, the query, the body. Lengths stay.
 /// Returns `None` if no part holds a value.
 pub(crate) fn star(known: &Scrubber, request: &mut WireRequest, body: Body, may: &dyn Fn(&WireRequest) -> bool) -> Option<Held> {
+    if !holds(known, request) {
+        return None;
+    }
     let (before, mut parts) = (request.clone(), Vec::new());
     for header in &mut request.headers {
         if known.finds(header.name.as_bytes()) {
@@ -48,7 +51,13 @@ pub(crate) fn star(known: &Scrubber, request: &mut WireRequest, body: Body, may:
         parts.push(request.body.to_vec());
         request.body = in_body(request.body.len(), body);
     }
-    (!parts.is_empty()).then_some(Held { parts, before })
+    Some(Held { parts, before })
+}
+
+/// Whether a part of a request holds a value. Most requests hold none, and are not copied.
+fn holds(known: &Scrubber, request: &WireRequest) -> bool {
+    let in_header = |header: &Header| known.finds(header.name.as_bytes()) || known.finds(&header.value);
+    request.headers.iter().any(in_header) || known.finds(request.target.path_and_query().as_bytes()) || known.finds(&request.body)
 }
 
 /// All stars. Only a `content-type` keeps what tells the host whether it may put a value into the body: the type without its parameters, or `+json`.

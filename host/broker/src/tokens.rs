@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use effect::record::HostPurpose;
 use effect::{Binding, Method, Oauth2, OauthGrant, OpId, Source};
-use net::Timeouts;
 use tokio::sync::OwnedMutexGuard;
 use vault::{Secret, oauth};
 
-use crate::leased::Leased;
 use crate::looked::outstanding;
-use crate::own::{For, OwnRequest, patience};
+use crate::own::{For, OwnRequest, ValueFor, patience};
+use crate::values::Values;
 
 /// How long before its end a token is no longer used, in seconds.
 const EARLY_S: u64 = 30;
@@ -34,6 +33,14 @@ struct Obtained {
 /// One at a time for each credential: requests that come together wait for one token.
 type Slot = Arc<tokio::sync::Mutex<Option<Obtained>>>;
 
+/// What a token is obtained with: the binding, how tokens are asked for, and the value that is shown for one.
+#[derive(Clone, Copy)]
+pub(crate) struct TokenFor<'a> {
+    pub(crate) binding: &'a Binding,
+    pub(crate) oauth2: &'a Oauth2,
+    pub(crate) secret: &'a Secret,
+}
+
 /// By the credential's name.
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<HashMap<String, Slot>>);
@@ -53,31 +60,27 @@ impl Tokens {
     }
 
     /// A token that is good; nothing, where the endpoint gives none.
-    pub(crate) async fn obtain(
-        &self,
-        leased: &Arc<Leased>,
-        (binding, oauth2): (&Binding, &Oauth2),
-        secret: &Secret,
-        (op, timeouts): (OpId, Timeouts),
-    ) -> Option<Secret> {
+    pub(crate) async fn obtain(&self, values: &Arc<Values>, wanted: TokenFor<'_>, why: ValueFor) -> Option<Secret> {
+        let TokenFor { binding, oauth2, secret } = wanted;
+        let context = values.context();
         let slot = self.slot(&binding.name).lock_owned().await;
         if let Some(obtained) = &*slot
-            && leased.clock.mono_ns() < obtained.until_ns
+            && context.clock.mono_ns() < obtained.until_ns
         {
             return Some(obtained.access.clone());
         }
         let exchange =
-            Exchange { leased: Arc::clone(leased), binding: binding.clone(), oauth2: oauth2.clone(), secret: secret.clone(), op };
+            Exchange { values: Arc::clone(values), binding: binding.clone(), oauth2: oauth2.clone(), secret: secret.clone(), op: why.op };
         // Even if the guest no longer waits: the endpoint may have used up the refresh token, and the token that it gave out is valid. The
         // next use finds it.
-        let obtained = leased.finishing.finish(exchange.into_slot(slot));
-        tokio::time::timeout(patience(timeouts), obtained).await.ok()??
+        let obtained = context.finishing.finish(exchange.into_slot(slot));
+        tokio::time::timeout(patience(why.timeouts), obtained).await.ok()??
     }
 }
 
 /// One request to an endpoint: it shows the value there, and keeps the token that it gets.
 struct Exchange {
-    leased: Arc<Leased>,
+    values: Arc<Values>,
     binding: Binding,
     oauth2: Oauth2,
     secret: Secret,
@@ -93,36 +96,37 @@ impl Exchange {
     }
 
     async fn obtained(&self) -> Option<Obtained> {
-        let Self { leased, binding, oauth2, .. } = self;
+        let Self { values, binding, oauth2, .. } = self;
+        let context = values.context();
         // One exchange at a time for each credential of the home: two would show the same refresh token.
-        let _turn = leased.vault.turn(&binding.name).await;
+        let _turn = context.vault.turn(&binding.name).await;
         // The exchange before this one may have used up the refresh token that this request came with.
-        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(leased.value_for(binding, &oauth2.token, self.op).await?) } else { None };
+        let fresh = if oauth2.grant == OauthGrant::Refresh { Some(values.any_for(binding, &oauth2.token, self.op).await?) } else { None };
         let secret = fresh.as_ref().unwrap_or(&self.secret);
-        leased.note(binding, &[secret]).await.ok()?;
+        context.note(binding, &[secret]).await.ok()?;
         let (headers, body) = oauth::token_request(secret, oauth2);
         let mut request = OwnRequest::new(Method::new("POST").ok()?, oauth2.token.clone(), oauth2.token_addresses.clone());
         (request.headers, request.body) = (headers, body);
         // The lease may have been ended while this request waited for its turn.
-        if leased.has_ended(&binding.name) {
+        if context.has_ended(&binding.name) {
             return None;
         }
-        let answer = request.send(leased, For { credential: &binding.name, op: self.op, purpose: HostPurpose::Token }).await?;
+        let answer = request.send(&context.own, For { credential: &binding.name, op: self.op, purpose: HostPurpose::Token }).await?;
         let token = oauth::token_answer(answer.status, &answer.body).ok()?;
-        let clock = &leased.clock;
+        let clock = &context.clock;
         let now_s = clock.unix_ns() / 1_000_000_000;
         let lives_s = token.lives_s(now_s).unwrap_or(UNKNOWN_S);
         if let (OauthGrant::Refresh, Source::Local, Some(refresh)) = (oauth2.grant, &binding.source, token.refresh) {
             // The refresh token that was sent is worth nothing any more. Without the new one, the host could not log in after the next
             // start. So the new one is kept first, even if it can't be looked for and is not used.
             // SECURITY: it is not kept if the credential was revoked while the endpoint was asked.
-            let (local, name, spent, next) = (leased.vault.local().clone(), binding.name.clone(), secret.clone(), refresh.clone());
+            let (local, name, spent, next) = (context.vault.local().clone(), binding.name.clone(), secret.clone(), refresh.clone());
             tokio::task::spawn_blocking(move || local.replace(&name, &spent, next, now_s)).await.ok()?.ok()?;
-            leased.note(binding, &[&refresh]).await.ok()?;
+            context.note(binding, &[&refresh]).await.ok()?;
         }
         // SECURITY: the token is looked for until it expires, however long it is used. If it can't be looked for, it is not used.
         let until_s = clock.latest_s().saturating_add(lives_s).saturating_add(EARLY_S);
-        leased
+        context
             .looked
             .note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], clock.earliest_s())
             .await

@@ -6,19 +6,27 @@ use bytes::Bytes;
 use effect::Header;
 use vault::{Hits, PackedError, Scrubber, Scrubbing};
 
-use crate::leased::Leased;
+use crate::context::RunContext;
 
 /// See the module.
 pub(crate) struct Wash {
-    leased: Arc<Leased>,
+    context: Arc<RunContext>,
     stream: Scrubbing,
     is_over: bool,
     told: u64,
 }
 
+/// What came out of one step.
+pub(crate) struct Redacted {
+    /// What may be given out now. An error if what is packed in it can't be searched.
+    pub(crate) out: Result<Bytes, PackedError>,
+    /// How many secrets were found in this step.
+    pub(crate) hits: u64,
+}
+
 impl Wash {
-    pub(crate) fn new(leased: Arc<Leased>) -> Self {
-        Self { leased, stream: Scrubbing::default(), is_over: false, told: 0 }
+    pub(crate) fn new(context: Arc<RunContext>) -> Self {
+        Self { context, stream: Scrubbing::default(), is_over: false, told: 0 }
     }
 
     /// Takes the header fields.
@@ -31,10 +39,10 @@ impl Wash {
         self.stream.take_head()
     }
 
-    /// A piece of the body: what of it, and of what was held back, may be given out; and how many secrets that is more.
+    /// A piece of the body: what of it, and of what was held back, may be given out.
     ///
     /// SECURITY: a piece may unpack to a hundred times its size. After each part of it, other tasks run on this thread, and the caller can give up.
-    pub(crate) async fn piece(&mut self, piece: &Bytes) -> (Result<Bytes, PackedError>, u64) {
+    pub(crate) async fn piece(&mut self, piece: &Bytes) -> Redacted {
         self.stream.take(piece);
         let out = loop {
             match self.with_known(Scrubbing::go_on).transpose() {
@@ -42,16 +50,16 @@ impl Wash {
                 None => tokio::task::yield_now().await,
             }
         };
-        (out, self.more())
+        Redacted { out, hits: self.more() }
     }
 
     /// Returns what was held back, at the end of the body, and scrubs the trailers with it. Empty if it was given out before.
-    pub(crate) fn rest(&mut self, trailers: &mut [Header]) -> (Result<Bytes, PackedError>, u64) {
+    pub(crate) fn rest(&mut self, trailers: &mut [Header]) -> Redacted {
         if std::mem::replace(&mut self.is_over, true) {
-            return (Ok(Bytes::new()), 0);
+            return Redacted { out: Ok(Bytes::new()), hits: 0 };
         }
         let out = self.with_known(|stream, known| stream.finish(known, trailers));
-        (out, self.more())
+        Redacted { out, hits: self.more() }
     }
 
     /// What was found so far.
@@ -60,7 +68,7 @@ impl Wash {
     }
 
     fn with_known<T>(&mut self, look: impl FnOnce(&mut Scrubbing, &[&Scrubber]) -> T) -> T {
-        let known = self.leased.scrubber();
+        let known = self.context.scrubber();
         let known: Vec<&Scrubber> = known.as_deref().into_iter().collect();
         look(&mut self.stream, &known)
     }

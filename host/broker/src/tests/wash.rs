@@ -10,10 +10,12 @@ use tokio::runtime::Handle;
 use vault::{Secret, Vault};
 
 use super::kit::{loopback, opening};
+use crate::context::RunContext;
 use crate::finishing::Finishing;
 use crate::leased::Leased;
 use crate::looked::outstanding;
-use crate::wash::Wash;
+use crate::own::HostLine;
+use crate::wash::{Redacted, Wash};
 
 /// By gzip of Python, twice: 3 MiB of zeros.
 const ZEROS: &str = "1f8b080000000000020393efe660000126e6b7071979818c430bbefbe7f2992f601805a360148c8251300a46c1281805a360140c3bb08ff7987f51250383010300bd8a2ff20b0c0000";
@@ -21,7 +23,7 @@ const ZEROS: &str = "1f8b080000000000020393efe660000126e6b7071979818c430bbefbe7f
 /// How often other tasks could run while a piece was searched, and how many bytes were given out.
 async fn turns(wash: &mut Wash, piece: &Bytes) -> (usize, usize) {
     let (mut looking, mut turns) = (pin!(wash.piece(piece)), 0);
-    let (out, _) = std::future::poll_fn(|ctx| {
+    let Redacted { out, .. } = std::future::poll_fn(|ctx| {
         let polled = looking.as_mut().poll(ctx);
         turns += usize::from(polled.is_pending());
         polled
@@ -36,11 +38,12 @@ async fn others_have_their_turn_while_a_few_packed_bytes_become_many() {
     let (wants, _line) = crate::wants::line();
     let standing = opening(loopback(9), Limits::default()).standing;
     let clock = Arc::new(gate::SystemClock::new());
-    let leased = Leased::new(Vault::new(folder.path()), (standing, clock), (None, wants), Finishing::new(Handle::current()));
-    let leased = Arc::new(leased);
+    let own = HostLine { pool: None, wants };
+    let context = Arc::new(RunContext::new(Vault::new(folder.path()), standing, clock, own, Finishing::new(Handle::current())));
+    let leased = Leased::new(Arc::clone(&context));
     let value = Secret::new(b"canary-5c1de0b7a94f".to_vec()).unwrap();
     let hosts = vec!["127.0.0.1".parse().unwrap()];
-    leased.looked.note(vec![outstanding("key", hosts, Some(u64::MAX), &value)], 1).await.unwrap();
+    context.looked.note(vec![outstanding("key", hosts, Some(u64::MAX), &value)], 1).await.unwrap();
     let packed: Vec<u8> = (0..ZEROS.len()).step_by(2).map(|at| u8::from_str_radix(&ZEROS[at..at + 2], 16).unwrap()).collect();
     let mut wash = leased.wash().unwrap();
     let (most, _) = turns(&mut wash, &Bytes::from(packed)).await;

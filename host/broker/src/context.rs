@@ -1,0 +1,72 @@
+//! What all that the host does for the credentials of one run has in common: where values are, what is looked for, which leases were ended.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use effect::{Binding, Clock, HostPattern, Placement, Standing};
+use tokio::sync::watch;
+use vault::{Scrubber, Secret, Vault};
+
+use crate::finishing::Finishing;
+use crate::looked::{Looked, Unlooked, outstanding};
+use crate::own::HostLine;
+
+/// See the module.
+pub(crate) struct RunContext {
+    pub(crate) vault: Vault,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where the host asks on its own behalf.
+    pub(crate) own: HostLine,
+    /// Exchanges that are finished even if nobody waits for them.
+    pub(crate) finishing: Finishing,
+    pub(crate) looked: Looked,
+    /// Credentials of which the lease was ended.
+    ended: watch::Sender<BTreeSet<String>>,
+}
+
+impl RunContext {
+    pub(crate) fn new(vault: Vault, standing: Arc<Standing>, clock: Arc<dyn Clock>, own: HostLine, finishing: Finishing) -> Self {
+        let looked = Looked::new(Arc::clone(vault.register()), &standing.grants);
+        Self { vault, standing, clock, own, finishing, looked, ended: watch::Sender::default() }
+    }
+
+    pub(crate) fn bindings(&self) -> &[Binding] {
+        &self.standing.grants.credentials
+    }
+
+    pub(crate) fn now_s(&self) -> u64 {
+        self.clock.unix_ns() / 1_000_000_000
+    }
+
+    pub(crate) fn scrubber(&self) -> Option<Arc<Scrubber>> {
+        self.looked.scrubber(self.clock.earliest_s())
+    }
+
+    /// Nothing more is done under the lease of this credential. Code that waits for an answer under it learns of that.
+    pub(crate) fn end(&self, credential: &str) {
+        self.ended.send_modify(|ended| {
+            ended.insert(credential.to_owned());
+        });
+    }
+
+    /// Whether the lease was ended.
+    pub(crate) fn has_ended(&self, credential: &str) -> bool {
+        self.ended.borrow().contains(credential)
+    }
+
+    /// Notes values of a binding before they leave the host, or when they arrive.
+    pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unlooked> {
+        let values = secrets.iter().map(|secret| outstanding(&binding.name, reach(binding), None, secret)).collect();
+        self.looked.note(values, self.clock.earliest_s()).await
+    }
+}
+
+/// Where the value of a binding could let somebody in: also at the endpoint that gives tokens for it.
+pub(crate) fn reach(binding: &Binding) -> Vec<HostPattern> {
+    let mut hosts = binding.hosts.clone();
+    if let Placement::Oauth2(oauth2) = &binding.placement {
+        hosts.push(HostPattern::Exact(oauth2.token.host.clone()));
+    }
+    hosts
+}
