@@ -60,8 +60,8 @@ impl Ask {
     /// The resource in one line, bounded and escaped, without what may be secret: for the record and for people.
     pub fn resource(&self) -> SafeText {
         match self {
-            Self::Http(http) => SafeText::new(&format!("{} {}", http.method, http.target.redacted()), HTTP_RESOURCE_BYTES_MAX),
-            Self::Credential(credential) => SafeText::new(&credential.resource(), 1024),
+            Self::Http(http) => http.resource(),
+            Self::Credential(credential) => credential.resource(),
             Self::File(file) => SafeText::new(&file.resource(), 1024),
             Self::Closed(closed) => closed.what.clone(),
         }
@@ -70,9 +70,7 @@ impl Ask {
     /// Every byte of the ask in one unambiguous form (each field preceded by its length), for the parameter digest: two
     /// asks are the same exactly if these bytes are.
     pub fn canonical_bytes(&self) -> Vec<u8> {
-        let mut to = Vec::with_capacity(256);
-        put(&mut to, self.capability().as_str().as_bytes());
-        put(&mut to, self.function().as_str().as_bytes());
+        let mut to = canonical_front(self.function());
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
@@ -92,7 +90,41 @@ pub enum Act {
     Credential(CredentialAsk),
 }
 
+/// What the canonical bytes of every ask begin with.
+fn canonical_front(function: Function) -> Vec<u8> {
+    let mut to = Vec::with_capacity(256);
+    put(&mut to, function.capability().as_str().as_bytes());
+    put(&mut to, function.as_str().as_bytes());
+    to
+}
+
 impl Act {
+    /// As [`Ask::function`].
+    pub fn function(&self) -> Function {
+        match self {
+            Self::Http(_) => Function::HttpHandle,
+            Self::Credential(credential) => credential.step.function(),
+        }
+    }
+
+    /// As [`Ask::resource`].
+    pub fn resource(&self) -> SafeText {
+        match self {
+            Self::Http(http) => http.resource(),
+            Self::Credential(credential) => credential.resource(),
+        }
+    }
+
+    /// As [`Ask::canonical_bytes`].
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        let mut to = canonical_front(self.function());
+        match self {
+            Self::Http(http) => http.canonical_into(&mut to),
+            Self::Credential(credential) => credential.canonical_into(&mut to),
+        }
+        to
+    }
+
     /// Whether it may be made again after a crash without a person's word.
     pub fn repeat(&self) -> Repeat {
         let is_safe = match self {
@@ -100,19 +132,6 @@ impl Act {
             Self::Credential(credential) => credential.step != CredentialStep::Set,
         };
         if is_safe { Repeat::Safe } else { Repeat::OnWord }
-    }
-}
-
-impl TryFrom<Ask> for Act {
-    type Error = Ask;
-
-    /// The act that an ask is; one that is none comes back.
-    fn try_from(ask: Ask) -> Result<Self, Ask> {
-        match ask {
-            Ask::Http(http) => Ok(Self::Http(http)),
-            Ask::Credential(credential) => Ok(Self::Credential(credential)),
-            other @ (Ask::File(_) | Ask::Closed(_)) => Err(other),
-        }
     }
 }
 
@@ -190,8 +209,8 @@ impl std::fmt::Debug for CredentialStep {
 }
 
 impl CredentialAsk {
-    fn resource(&self) -> String {
-        format!("{} {}", self.step.word(), self.name)
+    fn resource(&self) -> SafeText {
+        SafeText::new(&format!("{} {}", self.step.word(), self.name), 1024)
     }
 
     fn canonical_into(&self, to: &mut Vec<u8>) {
@@ -292,6 +311,10 @@ pub struct HttpTimeouts {
 }
 
 impl HttpAsk {
+    fn resource(&self) -> SafeText {
+        SafeText::new(&format!("{} {}", self.method, self.target.redacted()), HTTP_RESOURCE_BYTES_MAX)
+    }
+
     fn canonical_into(&self, to: &mut Vec<u8>) {
         put(to, self.method.as_str().as_bytes());
         put(to, self.target.scheme.as_str().as_bytes());

@@ -10,6 +10,7 @@
 
 mod alike;
 mod ask;
+mod book;
 mod clock;
 mod cut_off;
 mod err;
@@ -22,6 +23,7 @@ mod lease;
 mod ledger;
 mod live;
 mod log;
+mod named;
 mod observed;
 mod onward;
 mod opening;
@@ -31,6 +33,7 @@ mod recorded;
 mod replay;
 mod run;
 mod search;
+mod settling;
 mod spent;
 mod sum;
 mod takeover;
@@ -44,10 +47,11 @@ mod watch;
 mod tests;
 
 pub use alike::ALIKE_MAX;
+pub use book::Snapshot;
 pub use clock::{ClockMark, SystemClock};
 pub use err::{LoadError, RecordBroken};
 pub use exhibit::{Given, Missing, given, request, sealed};
-pub use gate::{Gate, Resuming, Snapshot};
+pub use gate::{Gate, Resuming};
 pub use index::{Opened, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};

@@ -22,9 +22,10 @@ use tokio::time::Sleep;
 use tracing::Instrument as _;
 
 use crate::ask::{Asked, Pending};
+use crate::onward::Onward;
 use crate::opening::Opening;
 use crate::run::RunGate;
-use crate::takeover::{LiveWorld, Onward, Seen, TakeOver};
+use crate::takeover::{LiveWorld, Seen, TakeOver};
 use act::Acting;
 use inbox::{Found, Inbox};
 use looks::Looks;

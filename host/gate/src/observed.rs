@@ -9,7 +9,7 @@ use effect::record::{AskedFor, Object, Touch};
 use effect::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
 use sha2::{Digest as _, Sha256};
 
-use crate::run::asked_for;
+use crate::named::asked_for;
 
 /// BOUND: with more objects than this, they are written although the guest did nothing else.
 pub(crate) const OBJECTS_MAX: usize = 200;

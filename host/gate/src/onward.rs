@@ -3,10 +3,21 @@
 use effect::record::AnswerClass;
 use effect::{HttpFault, OpId, Repeat, Stop};
 
-use crate::ask::{Asked, Settling};
+use crate::ask::{Asked, Pending};
 use crate::ledger::Stage;
-use crate::run::{Attempt, Moment, OpState, RunGate};
-use crate::takeover::{InFlight, Known, Onward, Owed, Seen, TakeOver};
+use crate::named::source_of;
+use crate::run::{Moment, OpState, RunGate};
+use crate::settling::Settling;
+use crate::takeover::{InFlight, Known, Owed, Seen, TakeOver};
+
+/// How an act under way at the end of the record goes on.
+#[derive(Debug)]
+pub(crate) enum Onward {
+    /// The guest is told this.
+    Tell(OpId, HttpFault),
+    /// It is sent again; the new answer must begin with what the guest has seen.
+    Again(Box<Pending>, Box<Seen>),
+}
 
 /// What to do with an act whose end the guest has not seen.
 enum Fate {
@@ -98,19 +109,13 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let state = OpState {
-            answered,
-            responded: answered,
-            seen: act.seen.clone(),
-            source: crate::run::source_of(&act.ask),
-            ..OpState::default()
-        };
+        let state = OpState { answered, responded: answered, seen: act.seen.clone(), source: source_of(&act.ask), ..OpState::default() };
         self.lock().inner.ops.insert(act.op.0, state);
     }
 
     fn again(&self, act: InFlight) -> Result<Onward, Stop> {
         let InFlight { op, ask, seen, .. } = act;
-        match self.lock().judge(op, ask, Attempt::Again)? {
+        match self.ask_again(op, ask)? {
             Asked::Permitted(pending) => Ok(Onward::Again(pending, Box::new(seen))),
             // A grant has ended meanwhile.
             Asked::Refused { op, .. } if seen.status.is_some() => Ok(Onward::Tell(op, HttpFault::Incomplete)),

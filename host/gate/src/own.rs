@@ -4,14 +4,13 @@
 //! INVARIANT: the host sends no request of its own without a permit. Each has one `host-asked` and one `host-answered`, both before
 //! `run-closed`.
 
-use effect::record::{AnswerClass, HostAnswered, HostAsked, HostPurpose, Kind, VERSION};
+use effect::record::{AnswerClass, HostAsked, HostPurpose, Kind, VERSION};
 use effect::{Bounds, SafeText, Stop};
 use effects::{HostAsk, HostEnd, HostRequest, Permit};
 use permit::Terms;
 
-use crate::ask::detail_beside;
 use crate::log::Durable;
-use crate::run::{Held, RunGate};
+use crate::run::RunGate;
 
 /// BOUND: of method and URL on the record.
 const RESOURCE_BYTES_MAX: usize = 8192;
@@ -88,41 +87,5 @@ impl RunGate {
             _ => AnswerClass::Response,
         };
         self.lock().host_answered(number, outcome, end)
-    }
-}
-
-impl Held<'_> {
-    fn host_answered(&mut self, number: u64, outcome: AnswerClass, end: HostEnd) -> Result<(), Stop> {
-        if !self.inner.own.remove(&number) {
-            return Ok(());
-        }
-        let (peer, sent) = end.going.unzip();
-        // As for an act of the run: what was sent and not answered may have happened.
-        let outcome = if outcome == AnswerClass::Failed && sent.is_some() { AnswerClass::Unknown } else { outcome };
-        let record = HostAnswered {
-            at: self.now_ms(),
-            bytes: end.bytes,
-            detail: detail_beside(end.reason.as_ref(), end.detail),
-            fault: end.fault,
-            kind: Kind::HostAnswered,
-            number,
-            outcome,
-            peer: end.peer.or(peer),
-            reason: end.reason,
-            sent,
-            status: end.status,
-            v: VERSION,
-        };
-        self.put(record, Vec::new())
-    }
-
-    /// The host's own requests whose outcome nobody will learn: from a process that died, or still under way at the end.
-    pub(crate) fn end_host_asks(&mut self) -> Result<(), Stop> {
-        let left = self.shared().book.host_unanswered(self.run());
-        for number in left {
-            let outcome = if self.inner.own.insert(number) { AnswerClass::Unknown } else { AnswerClass::Abandoned };
-            self.host_answered(number, outcome, HostEnd::default())?;
-        }
-        Ok(())
     }
 }

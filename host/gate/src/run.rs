@@ -4,6 +4,7 @@ mod flush;
 mod held;
 mod judge;
 mod leases;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,14 +16,14 @@ use effects::{Observation, Trail};
 use tokio::sync::watch;
 
 use crate::alike::Alike;
-use crate::ask::{Asked, Settling};
-use crate::gate::Book;
+use crate::book::Book;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
 use crate::ledger::OpenRun;
 use crate::log::{Durable, Entry};
 use crate::observed::Aggregate;
 use crate::opening::Opening;
+use crate::settling::Settling;
 use crate::spent::Spent;
 use crate::sum::Sum;
 use crate::takeover::Seen;
@@ -30,7 +31,9 @@ use crate::trace::{ProgressSlot, Trace};
 use crate::watch::Watcher;
 
 pub(crate) use flush::Moment;
-pub(crate) use held::{Attempt, asked_for, source_of};
+pub(crate) use judge::Judged;
+
+use held::Attempt;
 
 /// One run's gate. Cheap to clone; all clones are the same run.
 #[derive(Clone)]
@@ -188,14 +191,22 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub(crate) fn ask(&self, ask: Act) -> Result<Asked, Stop> {
+    pub(crate) fn judge(&self, act: Act) -> Result<Judged, Stop> {
         let mut held = self.lock();
         held.check_open()?;
         if held.inner.asks_no_more {
             return Err(Stop::Stopped);
         }
         let op = held.mint();
-        held.judge(op, ask, Attempt::First)
+        held.judge(op, act, Attempt::First)
+    }
+
+    /// The same for an act of before that is made again, under the number that it had.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub(crate) fn judge_again(&self, op: OpId, act: Act) -> Result<Judged, Stop> {
+        self.lock().judge(op, act, Attempt::Again)
     }
 
     /// Gives a timer its number.

@@ -110,12 +110,3 @@ pub struct Seen {
     /// Over those bytes.
     pub hash: Sha256,
 }
-
-/// How an act under way at the end of the record goes on.
-#[derive(Debug)]
-pub(crate) enum Onward {
-    /// The guest is told this.
-    Tell(OpId, HttpFault),
-    /// It is sent again; the new answer must begin with what the guest has seen.
-    Again(Box<crate::ask::Pending>, Box<Seen>),
-}

@@ -1,5 +1,6 @@
 //! Decides which credential is sent with a request, and whether it may be.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
@@ -54,45 +55,74 @@ impl Choice {
     }
 }
 
-/// The guest's choice of a credential, and the request without the choice. `None` if it made no choice.
+/// A request with the guest's choice of a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The choice.
+    pub choice: Choice,
+    /// The request without it: this is what is judged and sent.
+    pub bare: HttpAsk,
+}
+
+/// The guest's choice of a credential. `None` if it made no choice.
 ///
 /// # Errors
 /// Two choices, a choice of something that is no credential, or a placeholder outside of the body in any spelling.
-pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<(Choice, HttpAsk)>, Reason> {
+pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<Chosen>, Reason> {
     let is_choice = |header: &Header| header.name.eq_ignore_ascii_case(CHOICE);
-    if placeholders.is_empty() && !ask.headers.iter().any(is_choice) {
+    let by_header = ask.headers.iter().any(is_choice);
+    if placeholders.is_empty() && !by_header {
         return Ok(None);
     }
-    let mut bare = ask.clone();
+    // Most requests have no choice in them, and are not copied.
+    let mut bare = Cow::Borrowed(ask);
     let mut chosen: Vec<Choice> = Vec::new();
     for Placeholder { credential, text } in placeholders {
         let binding = grants.credentials.iter().find(|binding| binding.name == *credential);
-        if binding.is_some_and(|binding| take(binding, text, &mut bare)) {
+        if let Some(place) = binding.and_then(|binding| place_of(binding, text, &bare)) {
+            place.take_from(bare.to_mut());
             chosen.push(Choice::Placeholder(credential.clone()));
         }
     }
-    let named = ask.headers.iter().filter(|header| is_choice(header));
-    chosen.extend(named.map(|header| Choice::Header(String::from_utf8_lossy(&header.value).into_owned())));
-    bare.headers.retain(|header| !is_choice(header));
+    if by_header {
+        let named = ask.headers.iter().filter(|header| is_choice(header));
+        chosen.extend(named.map(|header| Choice::Header(String::from_utf8_lossy(&header.value).into_owned())));
+        bare.to_mut().headers.retain(|header| !is_choice(header));
+    }
     if let Some(stray) = placeholders.iter().find(|placeholder| has_somewhere(&placeholder.text, &bare)) {
         return Err(Reason::PlaceholderMisplaced(SafeText::new(&stray.credential, 64)));
     }
     match chosen.as_slice() {
         [] => Ok(None),
-        [one] if effect::is_name(one.name()) => Ok(Some((one.clone(), bare))),
+        [one] if effect::is_name(one.name()) => Ok(Some(Chosen { choice: one.clone(), bare: bare.into_owned() })),
         _ => Err(Reason::HeaderNotYours(SafeText::new(CHOICE, 64))),
     }
 }
 
-/// Takes a placeholder out of its own place; whether it was there.
-fn take(binding: &Binding, text: &str, ask: &mut HttpAsk) -> bool {
-    let mut header = |name: &str, is_it: &dyn Fn(&[u8]) -> bool| {
-        let is_it = |header: &Header| header.name.eq_ignore_ascii_case(name) && is_it(&header.value);
-        let once = ask.headers.iter().filter(|header| is_it(header)).count() == 1;
-        if once {
-            ask.headers.retain(|header| !is_it(header));
+/// Where in a request a placeholder is, if it is in its own place.
+enum Found {
+    /// The number of the header field.
+    Header(usize),
+    /// The query is this without it.
+    Query(Option<String>),
+}
+
+impl Found {
+    fn take_from(self, ask: &mut HttpAsk) {
+        match self {
+            Self::Header(at) => drop(ask.headers.remove(at)),
+            Self::Query(rest) => ask.target.query = rest,
         }
-        once
+    }
+}
+
+/// Looks for a placeholder in its own place.
+fn place_of(binding: &Binding, text: &str, ask: &HttpAsk) -> Option<Found> {
+    let header = |name: &str, is_it: &dyn Fn(&[u8]) -> bool| {
+        let is_it = |header: &Header| header.name.eq_ignore_ascii_case(name) && is_it(&header.value);
+        let mut found = ask.headers.iter().enumerate().filter(|(_, header)| is_it(header));
+        let (first, second) = (found.next(), found.next());
+        first.filter(|_| second.is_none()).map(|(at, _)| Found::Header(at))
     };
     match &binding.placement {
         Placement::Bearer | Placement::Jwt(_) | Placement::Oauth2(_) => {
@@ -107,17 +137,14 @@ fn take(binding: &Binding, text: &str, ask: &mut HttpAsk) -> bool {
             header(name, &|value| value == whole.as_bytes())
         }
         Placement::Query { name } => {
-            let Some(query) = &ask.target.query else { return false };
+            let query = ask.target.query.as_deref()?;
             let pair = format!("{name}={text}");
             let kept: Vec<&str> = query.split('&').filter(|part| *part != pair).collect();
-            let found = query.split('&').count() - kept.len() == 1;
-            if found {
-                ask.target.query = (!kept.is_empty()).then(|| kept.join("&"));
-            }
-            found
+            let is_once = query.split('&').count() - kept.len() == 1;
+            is_once.then(|| Found::Query((!kept.is_empty()).then(|| kept.join("&"))))
         }
         // What stands in a path or a body can't be taken out without changing what was judged.
-        Placement::Path { .. } | Placement::Form { .. } | Placement::Json { .. } | Placement::Sigv4(_) | Placement::Hmac(_) => false,
+        Placement::Path { .. } | Placement::Form { .. } | Placement::Json { .. } | Placement::Sigv4(_) | Placement::Hmac(_) => None,
     }
 }
 

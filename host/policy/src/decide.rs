@@ -1,8 +1,8 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
 use effect::{
-    Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method, Reason,
-    SafeText,
+    Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, HttpTarget,
+    Method, Reason, SafeText,
 };
 
 use crate::credential::Choice;
@@ -33,6 +33,16 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
         Ask::File(file) => file_bounds(grants, facts, file),
         Ask::Closed(closed) => Err(closed_reason(closed)),
     })
+}
+
+/// The same for a request.
+pub fn decide_http(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Decision {
+    decision(http_bounds(grants, facts, ask))
+}
+
+/// The same for a step with a credential.
+pub fn decide_credential(grants: &Grants, facts: &Facts, ask: &CredentialAsk) -> Decision {
+    decision(credential::use_bounds(grants, facts, ask))
 }
 
 /// The same for a look at a mount, of which there may be many.

@@ -53,8 +53,8 @@ mod resource;
 mod scope;
 mod text;
 
-pub use credential::{Choice, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
-pub use decide::{Facts, decide, decide_file, still_covers};
+pub use credential::{Choice, Chosen, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
+pub use decide::{Facts, decide, decide_credential, decide_file, decide_http, still_covers};
 pub use headers::{is_token as is_header_name, told as told_headers};
 
 #[cfg(test)]

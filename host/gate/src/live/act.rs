@@ -12,8 +12,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::inbox::{Ending, Inbox};
 use super::skipping::{Skipped, Skipping};
-use crate::ask::{Pending, Settling};
+use crate::ask::Pending;
 use crate::run::RunGate;
+use crate::settling::Settling;
 use crate::takeover::Seen;
 
 /// Everything that an act needs besides its permit.

@@ -6,9 +6,9 @@ use effects::Observation;
 use sha2::Digest as _;
 
 use super::{Closing, Held, OpState};
-use crate::ask::Settling;
 use crate::kept::{in_pieces, put_look};
 use crate::log::Appended;
+use crate::settling::Settling;
 use crate::trace::content_bytes;
 
 /// BOUND: payloads of one record together.

@@ -1,14 +1,15 @@
 //! What a run does at the gate while it is locked: asks, intents, refusals, answers.
 
 use effect::record::{AnswerClass, Answered, AskedFor, Kind, Received, Record, Refused, VERSION};
-use effect::{Act, Ask, Function, OpId, Reason, RunId, SafeText, Stop};
+use effect::{Ask, Function, HttpAsk, OpId, Reason, RunId, SafeText, Stop};
 use policy::Facts;
 use sha2::Digest as _;
 
 use super::{Held, Moment, OpState, Shared, Tally};
 use crate::alike::{Several, Write};
-use crate::ask::Settling;
 use crate::log::{Appended, Entry};
+use crate::named::asked_of;
+use crate::settling::Settling;
 
 /// What a record costs in the log besides its body and what is kept with it, roughly.
 const FRAME_BYTES: usize = 128;
@@ -141,7 +142,8 @@ impl Held<'_> {
     }
 
     pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
-        let named = self.told(self.inner.observed.named(ask), ask);
+        let http = if let Ask::Http(http) = ask { Some(http) } else { None };
+        let named = self.told(self.inner.observed.named(ask), http);
         self.inner.tally.refused += 1;
         let at = self.now_ms();
         // BOUND: headers are left out of what is held for the whole run.
@@ -164,11 +166,11 @@ impl Held<'_> {
 
     /// What was asked, in the form of the record: with the headers of a request and its placeholders, and with stars in place of known
     /// secrets.
-    pub(super) fn told(&self, asked: AskedFor, ask: &Ask) -> AskedFor {
+    pub(super) fn told(&self, asked: AskedFor, http: Option<&HttpAsk>) -> AskedFor {
         let shared = self.shared();
         let starred = |text: SafeText| shared.stars.get().map_or_else(|| text.clone(), |star| star(&text));
         let resource = starred(asked.resource);
-        let Ask::Http(http) = ask else { return AskedFor { resource, ..asked } };
+        let Some(http) = http else { return AskedFor { resource, ..asked } };
         AskedFor {
             headers: policy::told_headers(&http.headers).into_iter().map(starred).collect(),
             placeholders: policy::quoted(&shared.placeholders, &http.body),
@@ -259,20 +261,4 @@ pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, 
 /// Roughly how many bytes a record takes in the log.
 fn bytes_of(entry: &Entry) -> usize {
     entry.body.len() + entry.payloads.iter().map(Vec::len).sum::<usize>() + FRAME_BYTES
-}
-
-/// Where an answer comes from.
-pub(crate) fn source_of(act: &Act) -> SafeText {
-    match act {
-        Act::Http(ask) => SafeText::new(&format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port), 512),
-        Act::Credential(ask) => SafeText::new(&format!("credential:{}", ask.name), 512),
-    }
-}
-
-pub(crate) fn asked_for(ask: &Ask) -> AskedFor {
-    asked_of(ask.function(), ask.resource())
-}
-
-fn asked_of(function: Function, resource: SafeText) -> AskedFor {
-    AskedFor { capability: function.capability(), function, headers: Vec::new(), placeholders: 0, resolved: None, resource }
 }

@@ -3,41 +3,59 @@
 use std::sync::PoisonError;
 
 use effect::record::{Asked as AskedRecord, Kind, VERSION};
-use effect::{Act, Ask, Bound, Bounds, CredentialStep, Decision, HttpFault, Limit, OpId, Reason, SafeText, Stop};
-
+use effect::{Act, Ask, Bound, Bounds, CredentialStep, Decision, HttpAsk, HttpFault, Limit, OpId, Reason, SafeText, Stop};
 use permit::Terms;
-use policy::Facts;
+use policy::{Chosen, Facts};
 
 use super::flush::PAYLOAD_RECORD_BYTES;
-use super::held::{Attempt, asked_for, source_of, with_payloads};
+use super::held::{Attempt, with_payloads};
 use super::{Held, OpState};
-use crate::ask::{Asked, Pending};
 use crate::kept::in_pieces;
 use crate::lease;
+use crate::log::Durable;
+use crate::named::{asked_of, source_of};
+
+/// What was decided about an act.
+pub(crate) enum Judged {
+    /// It may happen, as soon as its intent is durable.
+    Permitted {
+        durable: Durable,
+        /// What its permit will be made of.
+        terms: Box<Terms<Act>>,
+    },
+    /// It may not. The refusal is on the record, and the guest is told this.
+    Refused { op: OpId, fault: HttpFault },
+}
+
+/// An act that may happen.
+struct Allowed {
+    bounds: Bounds,
+    /// The request without the guest's choice of a credential, if it made one: this is what is sent.
+    bare: Option<HttpAsk>,
+}
 
 impl Held<'_> {
-    pub(crate) fn judge(&mut self, op: OpId, act: Act, attempt: Attempt) -> Result<Asked, Stop> {
-        let (source, repeat) = (source_of(&act), act.repeat());
-        let ask = Ask::from(act);
-        let (bounds, sent) = match self.decided(&ask, attempt) {
-            Ok(decided) => decided,
+    pub(crate) fn judge(&mut self, op: OpId, act: Act, attempt: Attempt) -> Result<Judged, Stop> {
+        let Allowed { bounds, bare } = match self.decided(&act, attempt) {
+            Ok(allowed) => allowed,
             Err(reason) => {
                 let fault = if matches!(reason, Reason::OverLimit(_)) { HttpFault::TooMany } else { HttpFault::Denied };
-                self.refused(op, &ask, reason, attempt.moment())?;
-                return Ok(Asked::Refused { op, fault });
+                self.refused(op, &Ask::from(act), reason, attempt.moment())?;
+                return Ok(Judged::Refused { op, fault });
             }
         };
         self.flush(attempt.moment())?;
-        let canonical = ask.canonical_bytes();
+        let http = if let Act::Http(http) = &act { Some(http) } else { None };
+        let canonical = act.canonical_bytes();
         let asked = AskedRecord {
             again: attempt == Attempt::Again,
-            ask: self.told(asked_for(&ask), &ask),
+            ask: self.told(asked_of(act.function(), act.resource()), http),
             at: self.now_ms(),
             bounds: bounds.clone(),
             kind: Kind::Asked,
             op: op.0,
             params: self.keyed(&canonical),
-            repeat,
+            repeat: act.repeat(),
             spent_ms: self.spent_ms(),
             v: VERSION,
         };
@@ -50,28 +68,28 @@ impl Held<'_> {
             credential = bounds.credential.as_deref(),
             "permitted"
         );
-        let request = self.kept_request(&ask, canonical, attempt);
+        let request = self.kept_request(http.is_some(), canonical, attempt);
         if let (Some(name), Attempt::First) = (&bounds.credential, attempt) {
             self.inner.leases.entry(name.clone()).or_default().uses += 1;
         }
         let appended = self.append(vec![with_payloads(asked.into(), request)])?;
         self.inner.tally.asked += 1;
+        let source = source_of(&act);
         self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::default() });
-        let Ok(act) = Act::try_from(sent.unwrap_or(ask)) else { return Err(Stop::RecordBroken) };
-        let terms = Terms { ask: act, bounds, op, run: self.run() };
-        Ok(Asked::Permitted(Box::new(Pending::new(appended.durable, self.gate.clone(), terms))))
+        let terms = Terms { ask: bare.map_or(act, Act::Http), bounds, op, run: self.run() };
+        Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
     }
 
     /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as what a run is given.
     /// The run does not need them, so requests beyond that are left out.
     ///
     /// SECURITY: an act on a credential may contain a value that the guest has found, so nothing of it is kept.
-    fn kept_request(&mut self, ask: &Ask, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
+    fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
         let has_room = bytes <= self.gate.0.opening.standing.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
-        match (ask, attempt) {
-            (Ask::Http(_), Attempt::First) if has_room => {
+        match (is_http, attempt) {
+            (true, Attempt::First) if has_room => {
                 inner.requests_bytes = bytes;
                 in_pieces(&canonical).collect()
             }
@@ -79,26 +97,30 @@ impl Held<'_> {
         }
     }
 
-    /// Whether an act may happen, and what is then sent, where that is not what was asked to the letter.
-    fn decided(&self, ask: &Ask, attempt: Attempt) -> Result<(Bounds, Option<Ask>), Reason> {
+    /// Whether an act may happen.
+    fn decided(&self, act: &Act, attempt: Attempt) -> Result<Allowed, Reason> {
         let shared = self.shared();
         let standing = &shared.opening.standing;
-        let choice = match ask {
-            Ask::Http(http) => policy::choose(&standing.grants, &shared.placeholders, http)?,
-            Ask::Credential(_) | Ask::File(_) | Ask::Closed(_) => None,
+        let chosen = match act {
+            Act::Http(http) => policy::choose(&standing.grants, &shared.placeholders, http)?,
+            Act::Credential(_) => None,
         };
-        let (chosen, sent) = choice.map(|(chosen, bare)| (chosen, Ask::Http(bare))).unzip();
+        let (chosen, bare) = chosen.map(|Chosen { choice, bare }| (choice, bare)).unzip();
         let facts = Facts { chosen, ..self.facts() };
-        let bounds = match policy::decide(&standing.grants, &facts, sent.as_ref().unwrap_or(ask)) {
+        let decision = match (&bare, act) {
+            (Some(http), _) | (None, Act::Http(http)) => policy::decide_http(&standing.grants, &facts, http),
+            (None, Act::Credential(credential)) => policy::decide_credential(&standing.grants, &facts, credential),
+        };
+        let bounds = match decision {
             Decision::Permit(bounds) => bounds,
             Decision::Refuse(reason) => return Err(reason),
         };
         if attempt == Attempt::First && self.inner.ops.len() as u64 >= standing.limits.concurrent {
             return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));
         }
-        let is_identify = matches!(ask, Ask::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
+        let is_identify = matches!(act, Act::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
         self.spend(&bounds, is_identify, attempt)?;
-        Ok((bounds, sent))
+        Ok(Allowed { bounds, bare })
     }
 
     /// What bounds acts over time: leases that were ended, uses, rates. A repetition was counted when it was asked for the first time.

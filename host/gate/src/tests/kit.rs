@@ -14,7 +14,7 @@ use effect::{
 
 use effects::{Failure, HttpAnswered};
 
-use crate::ask::Settling;
+use crate::settling::Settling;
 use crate::{Appended, Durable, Entry, Gate, Leaf, Ledger, Log, Nobody, Opening, RecordBroken, Recorded, RunGate};
 
 /// The run that all tests are about.

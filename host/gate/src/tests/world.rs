@@ -13,7 +13,7 @@ use effects::Observation;
 
 use super::kit::{Chance, answered, now, unanswered};
 use crate::ask::{Asked, Pending};
-use crate::takeover::Onward;
+use crate::onward::Onward;
 use crate::{LiveWorld, RunGate, Seen, TakeOver};
 
 /// What a server answers. It depends on the path alone, so that asking again gives the same.

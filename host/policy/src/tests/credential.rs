@@ -6,7 +6,7 @@ use effect::{
 };
 
 use super::{NOW, ask, grant, http, judged};
-use crate::{Choice, Facts, Placeholder, choose, decide};
+use crate::{Choice, Chosen, Facts, Placeholder, choose, decide};
 
 /// Whether a request is one that the host may finish, for a credential in this place: by what the guest has written where that will stand.
 #[test]
@@ -161,7 +161,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
         ask.headers =
             choices.iter().map(|name| Header { name: "bailiwick-credential".to_owned(), value: name.as_bytes().to_vec() }).collect();
         let (chosen, ask) = match choose(&grants, &[], &ask) {
-            Ok(Some((chosen, bare))) => (Some(chosen), bare),
+            Ok(Some(Chosen { choice, bare })) => (Some(choice), bare),
             Ok(None) => (None, ask),
             Err(reason) => return reason.to_string(),
         };
@@ -208,9 +208,9 @@ fn l8_a_placeholder_outside_of_its_own_place_never_leaves() {
         (query, &|ask| ask.target.query = Some(format!("a=1&key={TEXT}"))),
     ];
     for (placement, change) in taken {
-        let (chosen, ask) = judge(placement.clone(), change).unwrap().unwrap();
-        assert_eq!(chosen, Choice::Placeholder("key".to_owned()), "{placement:?}");
-        assert!(ask.headers.is_empty() && ask.target.query.as_deref() == Some("a=1"), "{placement:?}");
+        let Chosen { choice, bare } = judge(placement.clone(), change).unwrap().unwrap();
+        assert_eq!(choice, Choice::Placeholder("key".to_owned()), "{placement:?}");
+        assert!(bare.headers.is_empty() && bare.target.query.as_deref() == Some("a=1"), "{placement:?}");
     }
     let misplaced: [Change<'_>; 8] = [
         &header("x-other", TEXT.to_owned()),

@@ -1,0 +1,144 @@
+//! The log and its fold, kept in step: the one way by which records of this home are written.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use effect::record::Record;
+use effect::{Clock, RunId};
+
+use crate::clock::{CHANGE_MS, ClockMark};
+use crate::err::RecordBroken;
+use crate::lease::Rates;
+use crate::ledger::{Ledger, OpenRun, Stage};
+use crate::log::{Appended, Entry, Log};
+use crate::sum::Sum;
+
+/// The log and its fold, kept in step.
+pub(crate) struct Book {
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    /// The clock as it was seen last.
+    seen: Mutex<Seen>,
+    ledger: Mutex<Ledger>,
+    /// Read while appending, written while a snapshot is taken: a snapshot is of exactly what was appended before it.
+    order: RwLock<()>,
+    pub(crate) rates: Mutex<Rates>,
+}
+
+/// The counts that a resumed run continues from.
+#[derive(Default)]
+pub(crate) struct CarriedOver {
+    /// The number of the last request of the host's own.
+    pub(crate) own_last: u64,
+    /// How often the value of each credential was met where it may not be.
+    pub(crate) met: BTreeMap<String, u64>,
+}
+
+/// The machine's clock against the one that nobody can set.
+struct Seen {
+    ahead_ms: i64,
+    mark: ClockMark,
+}
+
+/// By how much the machine's clock is ahead of the steady one.
+fn ahead_ms(clock: &dyn Clock) -> i64 {
+    let ms = |ns: u64| i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX);
+    ms(clock.unix_ns()) - ms(clock.steady_ns())
+}
+
+impl Book {
+    pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
+        let seen = Mutex::new(Seen { ahead_ms: ahead_ms(&*clock), mark: ClockMark::of(&*clock) });
+        Self { log, clock, seen, ledger: Mutex::new(ledger), order: RwLock::new(()), rates: Mutex::default() }
+    }
+
+    /// If somebody has set the clock since the last record, that is on the record before the next one.
+    fn check_clock(&self) -> Result<(), RecordBroken> {
+        let ahead_ms = ahead_ms(&*self.clock);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if ahead_ms.abs_diff(seen.ahead_ms) <= CHANGE_MS {
+            return Ok(());
+        }
+        // A machine that slept looks the same up to here: the clock went on, and the steady one stood still.
+        let mark = ClockMark::of(&*self.clock);
+        let change = seen.mark.change(&mark);
+        *seen = Seen { ahead_ms, mark };
+        match change {
+            Some(change) => self.write(journal::log_run(), vec![bare(change.into())], &mut Sum::default()).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Acts of a run that have an intent on the record and no answer.
+    pub(crate) fn unanswered(&self, run: RunId) -> Vec<u64> {
+        let ledger = self.ledger();
+        let pending = ledger.open_run(run).into_iter().flat_map(|open| &open.pending);
+        pending.filter(|(_, pending)| pending.stage == Stage::Asked).map(|(op, _)| *op).collect()
+    }
+
+    /// The host's own requests for a run that have an intent on the record and no answer.
+    pub(crate) fn host_unanswered(&self, run: RunId) -> Vec<u64> {
+        self.ledger().open_run(run).into_iter().flat_map(|open| &open.own).copied().collect()
+    }
+
+    /// What a resumed run continues from.
+    pub(crate) fn carried_over(&self, run: RunId) -> CarriedOver {
+        let carried = |open: &OpenRun| CarriedOver { own_last: open.own_last, met: open.met.clone() };
+        self.ledger().open_run(run).map(carried).unwrap_or_default()
+    }
+
+    /// Opens a run in the log: its key is made.
+    pub(crate) fn open_run(&self, run: RunId) -> Result<(), RecordBroken> {
+        self.log.open_run(run)
+    }
+
+    /// Gives the log a snapshot of the fold.
+    pub(crate) fn snapshot(&self, when: Snapshot) -> Result<(), RecordBroken> {
+        if when == Snapshot::IfWanted && !self.log.wants_snapshot() {
+            return Ok(());
+        }
+        let _order = self.order.write().unwrap_or_else(PoisonError::into_inner);
+        let bytes = self.ledger().to_snapshot();
+        self.log.snapshot(bytes)
+    }
+
+    /// All of these records, or none.
+    /// Also adds what was written to the run's own sum.
+    pub(crate) fn append(&self, run: RunId, records: Vec<(Record, Entry)>, sum: &mut Sum) -> Result<Appended, RecordBroken> {
+        self.check_clock()?;
+        self.write(run, records, sum)
+    }
+
+    fn write(&self, run: RunId, records: Vec<(Record, Entry)>, sum: &mut Sum) -> Result<Appended, RecordBroken> {
+        let _order = self.order.read().unwrap_or_else(PoisonError::into_inner);
+        let (records, entries): (Vec<Record>, Vec<Entry>) = records.into_iter().unzip();
+        let appended = self.log.append(run, entries)?;
+        let before = records.len() as u64 - 1;
+        let mut ledger = self.ledger();
+        for (n, record) in (0..).zip(&records) {
+            let (seq, index) = ((appended.seq + n).saturating_sub(before), (appended.index + n).saturating_sub(before));
+            ledger.note(run, (seq, index), record);
+            sum.take(run, seq, index, record);
+        }
+        Ok(appended)
+    }
+}
+
+/// A record of the log's own life.
+pub(crate) fn bare(record: Record) -> (Record, Entry) {
+    let entry = Entry { body: record.to_bytes(), ..Entry::default() };
+    (record, entry)
+}
+
+/// When the fold is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snapshot {
+    /// When enough was recorded since the last one.
+    IfWanted,
+    /// In any case.
+    Always,
+}
