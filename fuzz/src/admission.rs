@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use package::{AuthoredManifest, Manifest, freeze, look};
+use package::{AuthoredManifest, Manifest, freeze, inspect};
 
 fn manifest() -> Manifest {
     let text = "[agent]\nname = \"a\"\nversion = \"0.1.0\"\ndescription = \"Does nothing.\"\n";
@@ -30,11 +30,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 /// # Panics
 /// Where a component that was taken loses its manifest, or is another one when it is looked at again.
 pub fn admission(bytes: &[u8]) {
-    let Ok(component) = look(bytes) else { return };
+    let Ok(component) = inspect(bytes) else { return };
     assert_eq!(component.size, bytes.len() as u64);
     let Some(manifest) = &component.manifest else {
         let Ok(frozen) = freeze(bytes, &manifest()) else { return };
-        let again = look(&frozen).expect("it has a manifest now, and nothing else was changed");
+        let again = inspect(&frozen).expect("it has a manifest now, and nothing else was changed");
         assert_eq!(again.imports, component.imports);
         assert_eq!(again.manifest, Some(manifest()));
         return;

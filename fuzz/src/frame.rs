@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use effect::{Digest, RunId};
 use journal::{Journal, Options, Payload, PublicKey, Reader, public_key, verify};
+use vocabulary::{Digest, RunId};
 
 /// Before the first batch lies the header of the segment, which stays as it is.
 const HEADER_BYTES: usize = 64;

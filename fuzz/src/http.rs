@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use effect::{Bounds, HttpTarget, Method};
 use net::{Network, NetworkConfig, ResponseLimits, Timeouts, WireRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use vocabulary::{Bounds, HttpTarget, Method};
 
 /// Between the answer to the first request and to the second, if the connection is kept.
 const NEXT: &[u8] = b"\n--next--\n";

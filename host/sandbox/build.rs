@@ -52,7 +52,7 @@ const RESOURCES: &[(&str, &str)] = &[
     ("wasi:cli/terminal-input.terminal-input", "crate::wasi::cli::Terminal"),
     ("wasi:cli/terminal-output.terminal-output", "crate::wasi::cli::Terminal"),
     ("wasi:filesystem/types.descriptor", "crate::wasi::files::Descriptor"),
-    ("wasi:filesystem/types.directory-entry-stream", "crate::wasi::files::Entries"),
+    ("wasi:filesystem/types.directory-entry-stream", "crate::wasi::files::DirStream"),
     ("wasi:http/types.fields", "crate::wasi::fields::Fields"),
     ("wasi:http/types.incoming-request", "crate::wasi::http_types::Never"),
     ("wasi:http/types.response-outparam", "crate::wasi::http_types::Never"),

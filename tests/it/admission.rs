@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use effect::{Digest, Grants};
-use package::{ComponentError, Refused, effective, look};
+use package::{ComponentError, Refused, effective, inspect};
 use run::RunError;
 use sandbox::{Cache, CompileError, Engine, EngineOptions, Prepared, SandboxError};
 use tests::bombs;
 use tests::host::{TestHost, bailiwick};
 use tests::wat::wat;
+use vocabulary::{Digest, Grants};
 
 use crate::ending::{done, ended, honest, limit, not_started};
 
@@ -50,7 +50,7 @@ async fn what_is_no_component_is_refused_by_both_walls() {
         ("half of one", cut, "the component is broken, or needs what is turned off here"),
     ];
     for (name, bytes, expected) in cases {
-        assert_eq!(look(bytes).unwrap_err().to_string(), *expected, "{name}");
+        assert_eq!(inspect(bytes).unwrap_err().to_string(), *expected, "{name}");
         // A component that passes the first check meets the second one.
         let err = not_started(&host, host.order_of(name, bytes, &[])).await;
         assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
@@ -64,7 +64,7 @@ async fn what_is_turned_off_is_refused_by_both_walls() {
     let off = ["exceptions", "gc_types", "memory64", "relaxed_simd", "shared_memory", "tail_calls", "two_memories"];
     for name in off {
         let bytes = wat(name);
-        assert!(matches!(look(&bytes), Err(ComponentError::Invalid(_))), "{name}: {:?}", look(&bytes));
+        assert!(matches!(inspect(&bytes), Err(ComponentError::Invalid(_))), "{name}: {:?}", inspect(&bytes));
         let err = not_started(&host, host.order_of(name, &bytes, &[])).await;
         assert!(matches!(err, RunError::Sandbox(SandboxError::Compile(CompileError::Refused(_)))), "{name}: {err:?}");
     }
@@ -73,10 +73,10 @@ async fn what_is_turned_off_is_refused_by_both_walls() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_truncation_is_refused() {
     let whole = wat("answers_not_json");
-    assert!(look(&whole).is_ok());
+    assert!(inspect(&whole).is_ok());
     let (mut shorter, names) = (0, 0);
     for end in 0..whole.len() {
-        if look(&whole[..end]).is_ok() {
+        if inspect(&whole[..end]).is_ok() {
             // What is cut off exactly before a section of names, which means nothing, is a whole component.
             assert_eq!(whole[end], names, "{end} of {}", whole.len());
             shorter += 1;
@@ -106,7 +106,7 @@ async fn mutated_components_are_refused_or_run_to_some_end() {
         let whole = wat(name);
         for seed in 0..150 {
             let bytes = mutant(&whole, seed);
-            let Ok(component) = look(&bytes) else {
+            let Ok(component) = inspect(&bytes) else {
                 refused += 1;
                 continue;
             };
@@ -155,13 +155,17 @@ async fn bombs_are_refused_or_compiled_within_the_childs_limits() {
     ];
     for (what, bytes, may_compile) in bombs {
         let started = Instant::now();
-        let looked = look(&bytes).map(drop).map_err(|err| words(&err));
+        let inspected = inspect(&bytes).map(drop).map_err(|err| words(&err));
         let compiled = cache.load(&engine, Digest::of(&bytes), &bytes).map(drop);
         let took = started.elapsed();
-        eprintln!("{what}: {} bytes, looked {looked:?}, compiled {:?}, {took:?}", bytes.len(), compiled.as_ref().map_err(|err| words(err)));
+        eprintln!(
+            "{what}: {} bytes, looked {inspected:?}, compiled {:?}, {took:?}",
+            bytes.len(),
+            compiled.as_ref().map_err(|err| words(err))
+        );
         assert!(took < Duration::from_secs(60), "{what}: {took:?}");
         match compiled {
-            Ok(()) => assert!(may_compile || looked.is_err(), "{what} was taken"),
+            Ok(()) => assert!(may_compile || inspected.is_err(), "{what} was taken"),
             // What has no place is not kept either.
             Err(SandboxError::Compile(CompileError::Refused(_) | CompileError::NoPlace(_) | CompileError::Stopped { .. })) => {}
             Err(err) => panic!("{what}: {}", words(&err)),
@@ -290,7 +294,7 @@ async fn imports_that_nobody_serves_are_named_and_nothing_stands_in_for_them() {
     ];
     for (name, expected) in cases {
         let bytes = wat(name);
-        let component = look(&bytes).unwrap_or_else(|err| panic!("{name}: {}", words(&err)));
+        let component = inspect(&bytes).unwrap_or_else(|err| panic!("{name}: {}", words(&err)));
         let refused = effective(None, &component.imports, &Grants::default());
         match expected {
             Some(expected) => assert_eq!(refused.unwrap_err().iter().map(Refused::to_string).collect::<Vec<_>>(), [*expected], "{name}"),
@@ -309,7 +313,7 @@ async fn imports_with_names_that_are_none_are_refused_as_broken() {
     let host = TestHost::new();
     for name in ["imports_broken_name", "imports_broken_version", "imports_escape_codes", "same_import_twice"] {
         let bytes = wat(name);
-        let err = look(&bytes).map(drop).unwrap_err();
+        let err = inspect(&bytes).map(drop).unwrap_err();
         assert!(matches!(err, ComponentError::Invalid(_)), "{name}: {err:?}");
         let err = not_started(&host, host.order_of(name, &bytes, &[])).await;
         assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
@@ -322,7 +326,7 @@ async fn every_patch_of_wasi_0_2_is_served() {
     let host = TestHost::new();
     for name in ["imports_first_patch", "imports_later_patch", "two_patches_of_one_import"] {
         let bytes = wat(name);
-        assert!(effective(None, &look(&bytes).unwrap().imports, &Grants::default()).is_ok(), "{name}");
+        assert!(effective(None, &inspect(&bytes).unwrap().imports, &Grants::default()).is_ok(), "{name}");
         done(&host, host.order_of(name, &bytes, &[])).await;
     }
 }
@@ -332,7 +336,7 @@ async fn what_can_not_be_called_is_not_started() {
     let host = TestHost::new();
     for name in ["exports_nothing", "exports_run_as_function"] {
         let bytes = wat(name);
-        assert!(matches!(look(&bytes), Err(ComponentError::NotCallable)), "{name}");
+        assert!(matches!(inspect(&bytes), Err(ComponentError::NotCallable)), "{name}");
         let err = not_started(&host, host.order_of(name, &bytes, &[])).await;
         assert!(matches!(err, RunError::Sandbox(SandboxError::NoEntryPoint)), "{name}: {err:?}");
         assert_eq!(err.exit(), 4);
@@ -349,13 +353,13 @@ async fn sections_that_somebody_added_prove_nothing() {
     let whole = wat("does_nothing");
     for (section, data) in [("signature", &b"signed by nobody"[..]), ("producers", b"\xff\xff"), ("name", b"\x00\x80")] {
         let bytes = bombs::with_section(&whole, section, data);
-        let component = look(&bytes).unwrap_or_else(|err| panic!("{section}: {}", words(&err)));
+        let component = inspect(&bytes).unwrap_or_else(|err| panic!("{section}: {}", words(&err)));
         assert_ne!(component.digest, Digest::of(&whole), "another component");
         assert_eq!(component.manifest, None);
         ended(&host, host.order_of(section, &bytes, &[])).await;
     }
     let forged = bombs::with_section(&whole, "bailiwick:manifest", b"{\"name\":\"forged\"");
-    assert!(look(&forged).is_err() || look(&forged).is_ok_and(|component| component.manifest.is_none()));
+    assert!(inspect(&forged).is_err() || inspect(&forged).is_ok_and(|component| component.manifest.is_none()));
 }
 
 /// Before it was compiled it is refused; afterwards what runs is what was compiled of the genuine one, which the changed file has no part in.
@@ -373,7 +377,7 @@ async fn a_component_that_was_changed_in_the_home_is_not_run() {
     std::fs::write(&kept, &genuine).unwrap();
     let first = host.run(order.clone()).await.outcome;
     std::fs::write(&kept, wat("does_nothing")).unwrap();
-    assert_ne!(first, effect::Outcome::Done);
+    assert_ne!(first, vocabulary::Outcome::Done);
     assert_eq!(host.run(order).await.outcome, first);
 }
 

@@ -36,7 +36,7 @@ fn a_backup_that_is_taken_while_segments_are_taken_away_is_whole_or_is_not_there
         assert_eq!(prune.0, 0, "{}", prune.1);
         assert!(ends(&home.program, &["audit", "verify"], 0).contains("WHOLE"));
         if backup.0 == 0 {
-            let place = run::Place { home: home.program.folder().join("there"), state: home.program.folder().join("there.state") };
+            let place = run::HomePlace { home: home.program.folder().join("there"), state: home.program.folder().join("there.state") };
             let key = home.home().join("journal.pub");
             ends_at(&home.program, &place, &["restore", file.to_str().unwrap(), "--key", key.to_str().unwrap()], 0);
             assert!(ends_at(&home.program, &place, &["audit", "verify"], 0).contains("WHOLE"));

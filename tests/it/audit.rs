@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use effect::record::{AnswerClass, Answered, Kind, Record, VERSION};
-use effect::{Outcome, RunId};
 use gate::{Ledger, OrderFault, OrderFaultKind};
-use journal::{Journal, Options, PublicKey, Report, verify};
-use run::{House, NetworkOrder, RunError};
+use journal::{Journal, Options, PublicKey, VerifyReport, verify};
+use run::{LocalHost, NetworkOrder, RunError};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tests::dice::Dice;
 use tests::host::{TestHost, loopback, mount, options, place, printed, records, report};
 use tests::seen::asked;
 use tests::server::{Server, Step, response};
 use tokio::sync::Semaphore;
+use vocabulary::record::{AnswerClass, Answered, Record, RecordKind, VERSION};
+use vocabulary::{Outcome, RunId};
 
 use crate::child;
 
@@ -47,7 +47,7 @@ fn copied(home: &Path, to: &Path) {
 }
 
 /// Both verifiers: of bytes, and of the order of kinds.
-fn verified(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>) -> (Report, Vec<OrderFault>) {
+fn verified(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>) -> (VerifyReport, Vec<OrderFault>) {
     let (mut ledger, mut faults) = (Ledger::new(), Vec::new());
     let report = verify(folder, key, state, &mut |leaf| faults.extend(ledger.fold(leaf.run, leaf.seq, leaf.body).err()));
     (report, faults)
@@ -121,29 +121,29 @@ async fn a_house_does_not_open_on_a_record_that_was_bent_and_says_where() {
         fs::write(&segment, &bent).unwrap();
         // An opening that has an index does not read everything again: the whole proof is `verify`'s. Without one it does.
         let _ = fs::remove_file(place.home.join("journal.index"));
-        let err = House::open(&place, &options()).err().expect("it does not open");
+        let err = LocalHost::open(&place, &options()).err().expect("it does not open");
         assert_eq!(err.exit(), 6, "{}", err.chain());
         assert!(err.chain().ends_with(&place_of_it), "{} does not name {place_of_it}", err.chain());
     }
     fs::write(&segment, &bytes).unwrap();
-    let house = House::open(&place, &options()).unwrap();
+    let house = LocalHost::open(&place, &options()).unwrap();
     house.close().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l11_a_home_put_back_to_an_earlier_day_is_refused() {
+async fn a_home_put_back_to_an_earlier_day_is_refused() {
     let (host, earlier) = (used().await, tempfile::tempdir().unwrap());
     let place = host.place();
     let segment = place.home.join("journal/00000001.seg");
     fs::copy(&segment, earlier.path().join("segment")).unwrap();
-    let house = House::open(&place, &options()).unwrap();
+    let house = LocalHost::open(&place, &options()).unwrap();
     let mut order = host.order("lists_mounts", &[]);
     order.durable = true;
     let running = TestHost { house, folder: tempfile::tempdir().unwrap() };
     assert_eq!(running.run(order).await.outcome, Outcome::Done);
     running.house.close().unwrap();
     fs::copy(earlier.path().join("segment"), &segment).unwrap();
-    let err = House::open(&place, &options()).err().expect("it does not open");
+    let err = LocalHost::open(&place, &options()).err().expect("it does not open");
     assert_eq!(err.exit(), 6, "{}", err.chain());
 }
 
@@ -164,9 +164,9 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let answered = Answered {
         at: 1,
         credential_version: None,
-        detail: effect::SafeText::default(),
+        detail: vocabulary::SafeText::default(),
         fault: None,
-        kind: Kind::Answered,
+        kind: RecordKind::Answered,
         op: 1,
         outcome: AnswerClass::Response,
         peer: None,
@@ -186,7 +186,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let (report, faults) = verified(&place.home, None, None);
     assert!(report.holds(), "the bytes are as they were signed: {report:?}");
     assert_eq!(faults, [OrderFault { run, seq: 2, what: OrderFaultKind::NoIntent }]);
-    let err = House::open(&place, &options()).err().expect("it does not open");
+    let err = LocalHost::open(&place, &options()).err().expect("it does not open");
     assert!(matches!(err, RunError::Order(_)), "{}", err.chain());
     assert_eq!(err.exit(), 6);
 }
@@ -198,7 +198,7 @@ fn starve(child: &tokio::process::Child, bytes: Option<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l10_a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked() {
+async fn a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked() {
     let kit = TestHost::new();
     let turn = Arc::new(Semaphore::new(0));
     let own = Arc::clone(&turn);
@@ -226,7 +226,7 @@ async fn l10_a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_a
 
         // Room again: the log opens as it is, and the run goes on to its end.
         turn.add_permits(100);
-        let house = House::open(&place, &options()).unwrap();
+        let house = LocalHost::open(&place, &options()).unwrap();
         let reader = journal::Reader::open(&place.home).unwrap();
         let run = reader.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
         let intents = asked(&records(&place.home, run)).count();

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use effect::Grants;
-use run::{BackupError, Content, Ending, Place, Signer};
+use run::{BackupError, CleanUp, Content, HomePlace, Signer};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
+use vocabulary::Grants;
 
 use crate::damaged::{both, ends, ends_at};
 
@@ -28,9 +28,9 @@ fn ran() -> Program {
 }
 
 /// Another home and state of the same person, as on another machine.
-fn elsewhere(program: &Program, name: &str) -> Place {
+fn elsewhere(program: &Program, name: &str) -> HomePlace {
     let folder = program.folder().join(name);
-    Place { home: folder.join("home"), state: folder.join("state") }
+    HomePlace { home: folder.join("home"), state: folder.join("state") }
 }
 
 fn path(program: &Program, name: &str) -> PathBuf {
@@ -132,14 +132,14 @@ fn a_backup_that_is_older_than_what_is_remembered_says_so_and_is_accepted_on_pur
 fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     let program = ran();
     let file = path(&program, "monday");
-    run::backup(program.place(), &file, Content::WithKeys, None, &Ending::default(), &mut |_| {}).unwrap();
+    run::backup(program.place(), &file, Content::WithKeys, None, &CleanUp::default(), &mut |_| {}).unwrap();
     let whole = fs::read(&file).unwrap();
     let key = journal::public_key(&program.place().home).unwrap();
     let there = elsewhere(&program, "there");
     fs::create_dir_all(there.home.parent().unwrap()).unwrap();
     let refused = |bytes: &[u8], what: &str| {
         fs::write(&file, bytes).unwrap();
-        let err = run::restore(&there, &file, Some(&key), None, &Ending::default()).unwrap_err();
+        let err = run::restore(&there, &file, Some(&key), None, &CleanUp::default()).unwrap_err();
         assert!(!there.home.exists() && !there.home.with_file_name("home.restoring").exists(), "{what}: {err}");
         err
     };
@@ -158,12 +158,12 @@ fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     let other = ran();
     let others = journal::public_key(&other.place().home).unwrap();
     fs::write(&file, &whole).unwrap();
-    assert!(matches!(run::restore(&there, &file, Some(&others), None, &Ending::default()), Err(BackupError::OtherKey(_))));
+    assert!(matches!(run::restore(&there, &file, Some(&others), None, &CleanUp::default()), Err(BackupError::OtherKey(_))));
     // What a process left that died in the middle is in nobody's way.
     fs::create_dir(there.home.with_file_name("home.restoring")).unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("restored.0.0.new"), b"").unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("keys"), b"half").unwrap();
-    let restored = run::restore(&there, &file, None, None, &Ending::default()).unwrap();
+    let restored = run::restore(&there, &file, None, None, &CleanUp::default()).unwrap();
     assert_eq!((restored.signer, restored.remembered), (Signer::InBackup, None), "the control");
     assert!(!there.home.with_file_name("home.restoring").exists());
 }

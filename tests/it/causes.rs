@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, TcpListener};
 
-use effect::{HttpFault, Scheme};
 use run::RunOrder;
 use serde_json::{Value, json};
 use tests::apps::App;
@@ -13,6 +12,7 @@ use tests::names::{Answer, NameServer};
 use tests::program::Program;
 use tests::seen::{answered, lines};
 use tests::server::{Server, Step, response};
+use vocabulary::{HttpFault, Scheme};
 
 /// What the guest was told of its one request, and what the record says of it.
 async fn told(host: &TestHost, order: RunOrder) -> (Value, Option<HttpFault>, String) {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use effect::Grants;
-use effect::record::Record;
 use serde_json::Value;
 use tests::guests::guest;
 use tests::program::{Program, config};
 use vault::{Local, LocalError};
+use vocabulary::Grants;
+use vocabulary::record::Record;
 
 use crate::damaged::{both, ends, flip, places, segment};
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use effect::Outcome;
-use run::{Event, House, HouseOptions, Place, Report, RunOrder};
+use run::{HomePlace, HostOptions, LocalHost, RunEvent, RunOrder, RunReport};
 use tests::fault::plan::Plan;
 use tests::fault::trace::{Nobody, Traced, trace};
 use tokio::process::{Child, Command};
+use vocabulary::Outcome;
 
 /// Names the folder in which the child finds its order and its home.
 const PART: &str = "BAILIWICK_TEST_CHILD";
@@ -63,15 +63,15 @@ fn plays_its_part() {
     std::process::exit(code.into());
 }
 
-async fn live(place: &Place, folder: &Path) -> u8 {
+async fn live(place: &HomePlace, folder: &Path) -> u8 {
     let order: RunOrder = serde_json::from_slice(&std::fs::read(folder.join("order.json")).unwrap()).unwrap();
-    let nothing_to_compile = HouseOptions {
+    let nothing_to_compile = HostOptions {
         compiler: ("/nonexistent".into(), Vec::new()),
         journal: journal::Options::default(),
         slots: 4,
         passphrase_file: None,
     };
-    let started = match House::open(place, &nothing_to_compile) {
+    let started = match LocalHost::open(place, &nothing_to_compile) {
         Ok(house) => house.start(order, run::own_principal()).await,
         Err(err) => Err(err),
     };
@@ -84,13 +84,13 @@ async fn live(place: &Place, folder: &Path) -> u8 {
     };
     loop {
         match running.events.next().await {
-            Some(Event::Closed { report }) => match report.outcome {
+            Some(RunEvent::Closed { report }) => match report.outcome {
                 Outcome::Done => return 0,
                 Outcome::RecordBroken | Outcome::SetAside => return 6,
                 Outcome::Unsettled { .. } => return 8,
                 _ => return 1,
             },
-            Some(Event::Failed { exit, message, .. }) => {
+            Some(RunEvent::Failed { exit, message, .. }) => {
                 eprintln!("{message}");
                 return exit;
             }
@@ -101,10 +101,10 @@ async fn live(place: &Place, folder: &Path) -> u8 {
 }
 
 /// Kills it in the middle of its run, and has another process, this one, go on with that to its end.
-pub(crate) async fn killed_and_resumed(child: &mut Child, place: &Place) -> (House, Report) {
+pub(crate) async fn killed_and_resumed(child: &mut Child, place: &HomePlace) -> (LocalHost, RunReport) {
     child.start_kill().unwrap();
     child.wait().await.unwrap();
-    let house = House::open(place, &tests::host::options()).unwrap();
+    let house = LocalHost::open(place, &tests::host::options()).unwrap();
     let records = journal::Reader::open(&place.home).unwrap();
     let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
     let running = house.resume(run, run::own_principal(), &run::NetworkOrder::default()).await.unwrap();

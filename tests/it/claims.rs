@@ -1,10 +1,10 @@
 //! What a guest says: bounded, escaped, each thing on a line of its own, and never taken for what the host says.
 
-use effect::record::Record;
-use effect::{Claim, Outcome, RunId, SafeText};
 use serde_json::json;
 use tests::host::{TestHost, printed};
 use tests::wat::wat;
+use vocabulary::record::Record;
+use vocabulary::{Claim, Outcome, RunId, SafeText};
 
 use crate::ending::{done, ended, trapped};
 
@@ -52,7 +52,7 @@ async fn a_flood_within_the_limit_is_kept_whole_and_cut_into_lines() {
 
     let report = done(&host, host.order("floods_log", &["1", "100000"])).await;
     let lines = said(&host, report.run);
-    assert!(lines.iter().all(|line| line.as_str().len() <= effect::LINE_BYTES_MAX), "no line is longer than one may be");
+    assert!(lines.iter().all(|line| line.as_str().len() <= vocabulary::LINE_BYTES_MAX), "no line is longer than one may be");
     assert_eq!(lines.iter().map(|line| line.as_str().len()).sum::<usize>(), 100_000);
 }
 

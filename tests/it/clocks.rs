@@ -5,13 +5,13 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use effect::Until;
-use effect::record::{ClockChanged, Record};
 use tests::clock::MachineClock;
 use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 use tokio::sync::Semaphore;
+use vocabulary::Until;
+use vocabulary::record::{ClockChanged, Record};
 
 const HOUR_S: i64 = 3600;
 
@@ -126,7 +126,7 @@ async fn a_grant_that_has_ended_does_not_begin_again_when_the_clock_is_set_back(
     // Half an hour before a grant ends with its day.
     let midnight = (now_s / 86_400 + 2) * 86_400;
     let before = i64::try_from(midnight - now_s).unwrap() - HOUR_S / 2;
-    let until: Until = effect::utc((midnight - 1) * 1000).split(' ').next().unwrap().parse().unwrap();
+    let until: Until = vocabulary::utc((midnight - 1) * 1000).split(' ').next().unwrap().parse().unwrap();
     assert_eq!(until.unix_s, midnight);
     for while_cut_off in [false, true] {
         let (server, gate) = second_waits().await;

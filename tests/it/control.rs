@@ -5,30 +5,30 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::{AnswerClass, Record};
-use effect::{Means, Outcome, Stopping};
-use run::{Holder, House, Place, RunError, RunOrder, Running, own_principal};
+use run::{HomePlace, HostHandle, LocalHost, RunError, RunOrder, Running, own_principal};
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::seen::{answered, asked};
 use tests::server::{CHUNKED, Server, Step, chunk, response};
 use tokio::sync::Semaphore;
+use vocabulary::record::{AnswerClass, Record};
+use vocabulary::{Means, Outcome, Stopping};
 
 /// A home, the one that holds it, and one that came later.
 struct Two {
-    here: Holder,
-    there: Holder,
+    here: HostHandle,
+    there: HostHandle,
     /// Only for making orders.
     kit: TestHost,
-    place: Place,
+    place: HomePlace,
     _folder: tempfile::TempDir,
 }
 
 async fn two() -> Two {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    let here = Holder::find(&place, &options()).await.unwrap();
-    let there = Holder::find(&place.clone(), &options()).await.unwrap();
-    assert!(matches!(here, Holder::Here(..)) && matches!(there, Holder::There(_)));
+    let here = HostHandle::find(&place, &options()).await.unwrap();
+    let there = HostHandle::find(&place.clone(), &options()).await.unwrap();
+    assert!(matches!(here, HostHandle::Here(..)) && matches!(there, HostHandle::There(_)));
     Two { here, there, kit: TestHost::new(), place, _folder: folder }
 }
 
@@ -144,7 +144,7 @@ async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
     let others = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let run = runtime.block_on(async {
-            let there = Holder::ask(&place).await.unwrap().unwrap();
+            let there = HostHandle::ask(&place).await.unwrap().unwrap();
             let running = there.start(order).await.unwrap();
             running.run
         });
@@ -174,7 +174,7 @@ async fn of_many_at_once_one_holds_the_home_and_all_can_run() {
     let one = |n: usize| {
         let (place, order) = (place.clone(), order.clone());
         async move {
-            let holder = Holder::find(&place, &options()).await.unwrap();
+            let holder = HostHandle::find(&place, &options()).await.unwrap();
             let report = report(holder.start(order).await.unwrap()).await;
             assert_eq!(report.outcome, Outcome::Done, "{n}: {report:?}");
             holder
@@ -185,16 +185,16 @@ async fn of_many_at_once_one_holds_the_home_and_all_can_run() {
     for task in tasks {
         holders.push(task.await.unwrap());
     }
-    let (here, there): (Vec<_>, Vec<_>) = holders.into_iter().partition(|holder| matches!(holder, Holder::Here(..)));
+    let (here, there): (Vec<_>, Vec<_>) = holders.into_iter().partition(|holder| matches!(holder, HostHandle::Here(..)));
     assert_eq!((here.len(), there.len()), (1, 7));
     assert_eq!(server.heard().len(), 8);
-    assert!(matches!(House::open(&place, &options()), Err(RunError::Held(_))), "there is one writer");
+    assert!(matches!(LocalHost::open(&place, &options()), Err(RunError::Held(_))), "there is one writer");
     for here in here {
         here.leave().await.unwrap();
     }
     // Free again: who comes now holds it.
-    let next = Holder::find(&place, &options()).await.unwrap();
-    assert!(matches!(next, Holder::Here(..)));
+    let next = HostHandle::find(&place, &options()).await.unwrap();
+    assert!(matches!(next, HostHandle::Here(..)));
     assert!(there[0].going().await.unwrap().is_empty(), "clients speak to whoever holds it");
     next.leave().await.unwrap();
 }
@@ -220,10 +220,10 @@ async fn the_socket_of_a_process_that_died_is_in_nobodys_way() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
     drop(UnixListener::bind(place.home.join("host.sock")).unwrap());
-    assert!(Holder::ask(&place).await.unwrap().is_none());
-    let here = Holder::find(&place, &options()).await.unwrap();
-    assert!(matches!(here, Holder::Here(..)));
-    assert!(Holder::ask(&place).await.unwrap().is_some());
+    assert!(HostHandle::ask(&place).await.unwrap().is_none());
+    let here = HostHandle::find(&place, &options()).await.unwrap();
+    assert!(matches!(here, HostHandle::Here(..)));
+    assert!(HostHandle::ask(&place).await.unwrap().is_some());
     here.leave().await.unwrap();
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use effect::Grants;
 use journal::{Journal, Options, log_run};
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 use crate::damaged::both;
 

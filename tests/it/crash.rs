@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::process::Stdio;
 use std::time::Duration;
 
-use effect::record::Record;
-use effect::{Outcome, RunId, UnknownAct};
 use gate::Ledger;
-use run::{House, NetworkOrder, Place, Rebuilding, Report, RunError, RunOrder, Which, Word};
+use run::{HomePlace, LocalHost, NetworkOrder, Rebuilding, RunError, RunOrder, RunReport, Settlement, Which};
 use tests::dice::{Dice, server};
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::program::{Program, config};
 use tests::seen::{answered, asked, ends};
 use tests::server::{Server, Step, response};
+use vocabulary::record::Record;
+use vocabulary::{Outcome, RunId, UnknownAct};
 
 use crate::child;
 
@@ -53,7 +53,7 @@ struct Tally {
 
 /// A home, a server, and what an uninterrupted run comes to there.
 struct Lane {
-    place: Place,
+    place: HomePlace,
     server: Server,
     dice: Dice,
     order: RunOrder,
@@ -100,7 +100,7 @@ impl Lane {
         new.first().copied()
     }
 
-    async fn resume(&self, house: &House, run: RunId) -> Result<Report, RunError> {
+    async fn resume(&self, house: &LocalHost, run: RunId) -> Result<RunReport, RunError> {
         let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await?;
         Ok(report(running).await)
     }
@@ -122,7 +122,7 @@ impl Lane {
 
         let heard = self.heard_since(start);
         self.tally.heard += heard.values().sum::<usize>() as u64;
-        let house = House::open(&self.place, &options()).unwrap();
+        let house = LocalHost::open(&self.place, &options()).unwrap();
         match self.new_run() {
             None => {
                 self.tally.before += 1;
@@ -140,7 +140,7 @@ impl Lane {
         house.close().unwrap();
     }
 
-    async fn go_on(&mut self, case: &Case, house: &House, run: RunId) {
+    async fn go_on(&mut self, case: &Case, house: &LocalHost, run: RunId) {
         let cut = records(&self.place.home, run);
         let open: Vec<(u64, bool)> = asked(&cut)
             .filter(|asked| !answered(&cut).any(|answered| answered.op == asked.op))
@@ -174,7 +174,7 @@ impl Lane {
                 let again = self.resume(house, run).await.unwrap_err();
                 assert!(matches!(&again, RunError::Unsettled { acts: left, .. } if *left == acts), "{again:?}");
                 assert_eq!(posts(self), before);
-                let word = Word { acts: Which::Ops(vec![op]), did };
+                let word = Settlement { acts: Which::Ops(vec![op]), did };
                 assert_eq!(house.settle(run, &word, &run::own_principal()).await.unwrap().left, []);
                 let settled = self.resume(house, run).await.unwrap();
                 assert_eq!(posts(self), before + usize::from(!did), "sent again only where it did not happen");
@@ -233,7 +233,7 @@ async fn killed(case: &Case, seed: u64) -> Tally {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l10_killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run_goes_on() {
+async fn killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run_goes_on() {
     let lanes = CASES.iter().zip(1000..).map(|(case, seed)| tokio::spawn(killed(case, seed)));
     let mut tallies = Vec::new();
     for lane in lanes.collect::<Vec<_>>() {
@@ -248,7 +248,7 @@ async fn l10_killed_at_three_hundred_points_no_effect_is_without_intent_and_each
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l10_a_post_that_was_in_flight_waits_for_a_persons_word() {
+async fn a_post_that_was_in_flight_waits_for_a_persons_word() {
     for did in [false, true] {
         // The first one is never answered.
         let server = Server::answering(|n, _| if n == 0 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;

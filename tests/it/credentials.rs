@@ -3,9 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use effect::record::Record;
-use effect::{Binding, Outcome, Placement, Reason, Scheme, Source};
-use run::{Report, RunOrder};
+use run::{RunOrder, RunReport};
 use serde_json::{Value, json};
 use tests::apps::App;
 use tests::certs::Authority;
@@ -14,6 +12,8 @@ use tests::program::Program;
 use tests::seen::{lines, refused};
 use tests::server::{Heard, Server, Step, response};
 use vault::{Local, Secret};
+use vocabulary::record::Record;
+use vocabulary::{Binding, Outcome, Placement, Reason, Scheme, Source};
 
 use crate::child;
 use crate::ending::done;
@@ -70,7 +70,7 @@ fn assert_nowhere(where_: &str, bytes: &[u8]) {
 }
 
 /// Not in the report, not in any file of the home, not in what is sealed beside the record, once it is opened.
-fn assert_nowhere_in(host: &TestHost, report: &Report) {
+fn assert_nowhere_in(host: &TestHost, report: &RunReport) {
     assert_nowhere("the report", &serde_json::to_vec(report).unwrap());
     let mut folders = vec![host.place().home, host.place().state];
     while let Some(folder) = folders.pop() {
@@ -116,7 +116,7 @@ fn echo(heard: &Heard) -> Vec<Step> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l6_each_placement_reaches_the_server_and_comes_back_to_nobody() {
+async fn each_placement_reaches_the_server_and_comes_back_to_nobody() {
     let placements = [
         (Placement::Bearer, format!("authorization: Bearer {CANARY}")),
         (Placement::Basic { user: "alice".to_owned() }, format!("authorization: Basic {}", STANDARD.encode(format!("alice:{CANARY}")))),
@@ -211,7 +211,7 @@ async fn what_was_revoked_while_a_run_goes_on_is_refused_with_its_next_ask() {
 
 /// A packed answer can't be searched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l6_a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
+async fn a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
     let host = TestHost::new();
     let _ = set(&host, "inventory", CANARY);
     let server = Server::answering(|_, _| {

@@ -6,12 +6,12 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use effect::Grants;
-use effect::record::Record;
 use journal::{Position, Reader};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
+use vocabulary::record::Record;
 
 /// A home with these many runs on its record, and their ids in order.
 fn ran(runs: usize) -> (Program, Vec<String>) {
@@ -65,7 +65,7 @@ pub(crate) fn ends(program: &Program, args: &[&str], code: i32) -> String {
 
 /// The same with another home and state.
 #[track_caller]
-pub(crate) fn ends_at(program: &Program, place: &run::Place, args: &[&str], code: i32) -> String {
+pub(crate) fn ends_at(program: &Program, place: &run::HomePlace, args: &[&str], code: i32) -> String {
     let mut command = program.command(&[], args);
     let output = command.env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state).output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {}", both(&output));
@@ -174,7 +174,8 @@ fn a_damaged_header_a_lost_end_and_a_lost_segment_are_set_aside_too() {
 fn a_report_for_programs_says_what_was_not_searched() {
     let tree = tempfile::tempdir().unwrap();
     fs::write(tree.path().join("here"), "x").unwrap();
-    let mount = effect::FilesGrant { guest: "/src".to_owned(), host: tree.path().canonicalize().unwrap(), mode: effect::FilesMode::Read };
+    let mount =
+        vocabulary::FilesGrant { guest: "/src".to_owned(), host: tree.path().canonicalize().unwrap(), mode: vocabulary::FilesMode::Read };
     let grants = Grants { files: vec![mount], ..Grants::default() };
     let program = Program::new(&config("escapes-mount", &guest("escapes_mount"), &grants));
     let invocation = |paths: &[&str]| -> Value {

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use effect::{FilesGrant, FilesMode, Grants};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::program::{Program, agent, config};
 use tests::tools::{target, tool};
+use vocabulary::{FilesGrant, FilesMode, Grants};
 
 fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -2,11 +2,11 @@
 
 use std::process::Output;
 
-use effect::record::{CredentialChange, Record};
 use serde_json::json;
 use tests::asks::{asks, assert_nowhere, config, set};
 use tests::program::Program;
 use tests::server::{Server, Step, response};
+use vocabulary::record::{CredentialChange, Record};
 
 const VALUE: &str = "canary-5e1f0c77ab93d2";
 

@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use effect::Grants;
-use effect::record::{Kind, Record, Recovered, VERSION};
 use journal::Journal;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
+use vocabulary::record::{Record, RecordKind, Recovered, VERSION};
 
 use crate::damaged::{both, ends};
 use crate::ignored::{bit, masks};
@@ -144,7 +144,7 @@ fn listening(program: &Program, args: &[&str]) -> Terminal {
 fn lengthened(program: &Program) {
     let place = program.place();
     let (journal, _) = Journal::open(&place.home, Some(&place.state), journal::Options::default()).unwrap();
-    let filler: Record = Recovered { at: 1, bytes: 1, kind: Kind::Recovered, v: VERSION }.into();
+    let filler: Record = Recovered { at: 1, bytes: 1, kind: RecordKind::Recovered, v: VERSION }.into();
     for _ in 0..200_000 {
         drop(journal.append(journal::log_run(), filler.to_bytes(), Vec::new()).unwrap());
     }

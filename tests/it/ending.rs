@@ -1,13 +1,13 @@
 //! What every hostile case is held to: how it ended, exactly one end on the record, and a host that goes on serving others.
 
-use effect::Outcome;
-use effect::record::Record;
-use run::{Report, RunError, RunOrder};
+use run::{RunError, RunOrder, RunReport};
 use tests::host::TestHost;
 use tests::wat::wat;
+use vocabulary::Outcome;
+use vocabulary::record::Record;
 
 /// Runs it to its end and holds the host to its promises.
-pub(crate) async fn ended(host: &TestHost, order: RunOrder) -> Report {
+pub(crate) async fn ended(host: &TestHost, order: RunOrder) -> RunReport {
     let name = order.agent.name.clone();
     let report = host.run(order).await;
     let records = host.records(report.run);
@@ -23,7 +23,7 @@ pub(crate) async fn ended(host: &TestHost, order: RunOrder) -> Report {
 }
 
 /// Runs it into a limit.
-pub(crate) async fn limit(host: &TestHost, order: RunOrder, limit: &str) -> Report {
+pub(crate) async fn limit(host: &TestHost, order: RunOrder, limit: &str) -> RunReport {
     let what = format!("{} {:?}", order.agent.name, order.args);
     let report = ended(host, order).await;
     assert!(matches!(report.outcome, Outcome::Limit { limit: of } if of.as_str() == limit), "{what}: {:?}", report.outcome);
@@ -31,7 +31,7 @@ pub(crate) async fn limit(host: &TestHost, order: RunOrder, limit: &str) -> Repo
 }
 
 /// Runs it to its own end.
-pub(crate) async fn done(host: &TestHost, order: RunOrder) -> Report {
+pub(crate) async fn done(host: &TestHost, order: RunOrder) -> RunReport {
     let what = format!("{} {:?}", order.agent.name, order.args);
     let report = ended(host, order).await;
     assert_eq!(report.outcome, Outcome::Done, "{what}");
@@ -64,7 +64,7 @@ pub(crate) async fn honest(host: &TestHost) {
 }
 
 /// How many refusals of a function are on the record of a run, and that they say why.
-pub(crate) fn refusals(host: &TestHost, report: &Report, function: &str) -> Vec<(String, &'static str)> {
+pub(crate) fn refusals(host: &TestHost, report: &RunReport, function: &str) -> Vec<(String, &'static str)> {
     let records = host.records(report.run).into_iter();
     let refused = records.filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None });
     let of_it = refused.filter(|refused| refused.ask.function.as_str().ends_with(function));
@@ -72,7 +72,7 @@ pub(crate) fn refusals(host: &TestHost, report: &Report, function: &str) -> Vec<
 }
 
 /// What a command printed, a JSON value for each line.
-pub(crate) fn lines(report: &Report) -> Vec<serde_json::Value> {
+pub(crate) fn lines(report: &RunReport) -> Vec<serde_json::Value> {
     tests::host::printed(report).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
 }
 

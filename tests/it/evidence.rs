@@ -3,17 +3,17 @@
 
 use std::process::{Command, Output};
 
-use effect::Outcome;
-use run::{Place, RunOrder};
+use run::{HomePlace, RunOrder};
 use serde_json::{Value, json};
 use tests::host::{TestHost, bailiwick, loopback, mount};
 use tests::server::{Server, Step, response};
 use vault::{Local, Secret};
+use vocabulary::Outcome;
 
 use crate::ending::done;
 
 /// A verb on the home of a test.
-fn verb(place: &Place, args: &[&str]) -> Output {
+fn verb(place: &HomePlace, args: &[&str]) -> Output {
     let mut command = Command::new(bailiwick());
     command.args(args).env("BAILIWICK_HOME", &place.home).env("BAILIWICK_STATE", &place.state);
     command.output().unwrap()
@@ -21,14 +21,14 @@ fn verb(place: &Place, args: &[&str]) -> Output {
 
 /// What a verb prints, when it ends well.
 #[track_caller]
-fn data(place: &Place, args: &[&str]) -> String {
+fn data(place: &HomePlace, args: &[&str]) -> String {
     let output = verb(place, args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
-fn document(place: &Place, args: &[&str]) -> Value {
+fn document(place: &HomePlace, args: &[&str]) -> Value {
     serde_json::from_str(&data(place, args)).unwrap()
 }
 
@@ -45,7 +45,7 @@ fn posting(host: &TestHost, server: &Server, asks: &[(&str, &str)]) -> RunOrder 
 }
 
 /// The number of the first record of a kind.
-fn seq_of(place: &Place, run: &str, kind: &str) -> String {
+fn seq_of(place: &HomePlace, run: &str, kind: &str) -> String {
     let shown = data(place, &["show", run, "--json"]);
     let records: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let seq = records.iter().find(|record| record["record"]["kind"] == kind).unwrap()["seq"].as_u64().unwrap();
@@ -276,8 +276,8 @@ async fn a_request_refused_for_want_of_a_value_is_neither_sent_nor_a_use_of_the_
     let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
     let mut order = posting(&host, &server, &[("/a", "x")]);
     let hosts = vec!["127.0.0.1".parse().unwrap()];
-    let binding = effect::Binding::new("alpha", hosts, effect::Placement::Bearer, effect::Source::Local);
-    order.grants.credentials.push(effect::Binding { scheme: effect::Scheme::Http, ..binding });
+    let binding = vocabulary::Binding::new("alpha", hosts, vocabulary::Placement::Bearer, vocabulary::Source::Local);
+    order.grants.credentials.push(vocabulary::Binding { scheme: vocabulary::Scheme::Http, ..binding });
     order.grants.http[0].credential = Some("alpha".to_owned());
     let report = done(&host, order.clone()).await;
     let touched = &report.evidence.touched;
@@ -285,7 +285,7 @@ async fn a_request_refused_for_want_of_a_value_is_neither_sent_nor_a_use_of_the_
     assert_eq!((totals.asked, totals.refused, totals.sent, totals.answered), (1, 1, 0, 0));
     assert_eq!((touched.leases[0].asked, touched.leases[0].refused, touched.leases[0].sent), (1, 1, 0));
     assert!(touched.credentials.is_empty() && server.heard().is_empty());
-    let kinds = |run| host.records(run).iter().filter(|record| record.kind() == effect::record::Kind::LeaseIssued).count();
+    let kinds = |run| host.records(run).iter().filter(|record| record.kind() == vocabulary::record::RecordKind::LeaseIssued).count();
     assert_eq!(kinds(report.run), 0);
     // With a value it is sent, and that is a use.
     Local::new(&host.place().home)

@@ -5,22 +5,22 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use effect::{Grants, Outcome};
 use journal::{Journal, OpenError, Options};
-use run::{House, NetworkOrder};
+use run::{LocalHost, NetworkOrder};
 use tests::guests::guest;
 use tests::host::{TestHost, loopback, options, place, report};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
 use tokio::sync::Semaphore;
+use vocabulary::{Grants, Outcome};
 
 use crate::damaged::{both, ends};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l1_removing_the_lock_lets_nobody_else_in_and_ends_the_run_without_losing_a_record() {
+async fn removing_the_lock_lets_nobody_else_in_and_ends_the_run_without_losing_a_record() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    let house = House::open(&place, &options()).unwrap();
+    let house = LocalHost::open(&place, &options()).unwrap();
     let turn = Arc::new(Semaphore::new(0));
     let own = Arc::clone(&turn);
     let server = Server::answering(move |_, _| vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b"hello"))]).await;
@@ -41,7 +41,7 @@ async fn l1_removing_the_lock_lets_nobody_else_in_and_ends_the_run_without_losin
     assert!(house.close().is_err());
     house.idle().await;
     drop(house);
-    let house = House::open(&place, &options()).unwrap();
+    let house = LocalHost::open(&place, &options()).unwrap();
     let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
     assert_eq!(report(running).await.outcome, Outcome::Done);
     house.close().unwrap();
@@ -59,7 +59,7 @@ const LOOKS: [&[&str]; 6] =
     [&["run", "exits-with", "--", "0"], &["doctor"], &["audit", "verify"], &["ps"], &["audit", "show"], &["audit", "touched"]];
 
 #[test]
-fn l3_a_home_that_was_removed_and_begun_anew_is_noticed_by_everybody() {
+fn a_home_that_was_removed_and_begun_anew_is_noticed_by_everybody() {
     let program = ran();
     let log = journal::Reader::open(&program.place().home).unwrap().log().to_string();
     fs::remove_dir_all(&program.place().home).unwrap();
@@ -91,7 +91,7 @@ fn put_in(from: &Path, to: &Path, names: &[&str]) {
 }
 
 #[test]
-fn l3_the_log_and_the_keys_of_another_home_are_noticed_by_everybody() {
+fn the_log_and_the_keys_of_another_home_are_noticed_by_everybody() {
     let (program, other) = (ran(), ran());
     let home = &program.place().home;
     put_in(&other.place().home, home, &["journal", "journal.key", "journal.pub", "home.key", "keys", "journal.index"]);
@@ -107,7 +107,7 @@ fn l3_the_log_and_the_keys_of_another_home_are_noticed_by_everybody() {
 }
 
 #[test]
-fn l3_a_wrong_key_overwrites_nothing() {
+fn a_wrong_key_overwrites_nothing() {
     let (program, other) = (ran(), ran());
     let home = &program.place().home;
     let public = fs::read(home.join("journal.pub")).unwrap();
@@ -120,7 +120,7 @@ fn l3_a_wrong_key_overwrites_nothing() {
 }
 
 #[test]
-fn l3_lost_and_wrong_keys_are_said_where_something_runs_by_doctor_and_by_verify() {
+fn lost_and_wrong_keys_are_said_where_something_runs_by_doctor_and_by_verify() {
     for (key, is_lost, words) in [
         ("home.key", true, "home.key` is missing"),
         ("journal.key", true, "journal.key` is missing"),
@@ -146,7 +146,7 @@ fn l3_lost_and_wrong_keys_are_said_where_something_runs_by_doctor_and_by_verify(
 
 /// What runs have sealed is evidence as well: who takes the keys of it away is noticed.
 #[test]
-fn l3_keys_of_runs_that_were_overwritten_are_no_keys_that_were_forgotten() {
+fn keys_of_runs_that_were_overwritten_are_no_keys_that_were_forgotten() {
     let program = ran();
     ends(&program, &["run", "exits-with", "--durable", "--", "0"], 0);
     ends(&program, &["run", "exits-with", "--durable", "--", "0"], 0);
@@ -180,7 +180,7 @@ fn l3_keys_of_runs_that_were_overwritten_are_no_keys_that_were_forgotten() {
 }
 
 #[test]
-fn l1_a_home_in_memory_works_and_doctor_says_that_it_does_not_last() {
+fn a_home_in_memory_works_and_doctor_says_that_it_does_not_last() {
     let program = ran();
     assert!(ends(&program, &["doctor"], 0).contains("disk"));
     let shm = Path::new("/dev/shm");

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use effect::record::{AnswerClass, HostPurpose, Record, Sent};
-use effect::{Binding, Oauth2, OauthGrant, Outcome, Placement, Scheme, Source, VaultLogin, VaultServer, VaultSource};
-use run::{Report, Revoking, RunOrder};
+use run::{Revoking, RunOrder, RunReport};
 use tests::host::{TestHost, loopback};
 use tests::seen::{answered, asked, host_asks, lines, refused};
 use tests::server::{Heard, Server, Step, response};
 use tokio::sync::Semaphore;
 use vault::{Local, Secret};
+use vocabulary::record::{AnswerClass, HostPurpose, Record, Sent};
+use vocabulary::{Binding, Oauth2, OauthGrant, Outcome, Placement, Scheme, Source, VaultLogin, VaultServer, VaultSource};
 
 use crate::ending::done;
 use crate::rotation::text_of;
@@ -18,8 +18,8 @@ use crate::rotation::text_of;
 const FIRST: &str = "refresh-token-number-0";
 const NEXT: &str = "refresh-token-number-1";
 
-fn stopping() -> effect::Stopping {
-    effect::Stopping { by: run::own_principal(), means: effect::Means::Stop }
+fn stopping() -> vocabulary::Stopping {
+    vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop }
 }
 
 fn refreshing(server: &Server) -> Binding {
@@ -72,7 +72,7 @@ async fn issuer(turn: &Arc<Semaphore>) -> Server {
 }
 
 /// Checks that the exchange was finished, and that the next run is let in with its result.
-async fn assert_kept(host: &TestHost, vault: &Local, report: &Report, (issuer, api): (&Server, &Server), turn: &Semaphore) {
+async fn assert_kept(host: &TestHost, vault: &Local, report: &RunReport, (issuer, api): (&Server, &Server), turn: &Semaphore) {
     assert_eq!(text_of(&vault.get("key").unwrap().0), NEXT, "what the issuer gave is kept");
     let records = host.records(report.run);
     let own = host_asks(&records);

@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use effect::record::Record;
-use effect::{Finding, Outcome, Severity};
-use run::{Rebuilding, Report};
+use run::{Rebuilding, RunReport};
 use serde_json::{Value, json};
 use tests::apps::App;
 use tests::certs::Authority;
@@ -15,6 +13,8 @@ use tests::names::NameServer;
 use tests::program::agent;
 use tests::seen::{codes, log_lines, refused};
 use tests::server::{CHUNKED, Server, Step, chunk};
+use vocabulary::record::Record;
+use vocabulary::{Finding, Outcome, Severity};
 
 /// A password that is in every file that was planted. No report and no record may repeat it.
 const SECRET: &str = "correct-horse-battery";
@@ -123,7 +123,7 @@ fn planted() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// Probes one server, as far as these paths are granted.
-async fn probe_within(host: &TestHost, port: u16, paths: &[&str], more: &Value) -> (Report, Vec<Record>) {
+async fn probe_within(host: &TestHost, port: u16, paths: &[&str], more: &Value) -> (RunReport, Vec<Record>) {
     let wasm = std::fs::read(agent("exposure-probe")).unwrap();
     let mut order = host.order_of("exposure-probe", &wasm, &[]);
     let mut input = json!({ "targets": [format!("http://127.0.0.1:{port}/")], "per-second": 0 });
@@ -137,12 +137,12 @@ async fn probe_within(host: &TestHost, port: u16, paths: &[&str], more: &Value) 
 }
 
 /// The same with everything granted.
-async fn probe(host: &TestHost, app: &App, more: &Value) -> (Report, Vec<Record>) {
+async fn probe(host: &TestHost, app: &App, more: &Value) -> (RunReport, Vec<Record>) {
     probe_within(host, app.port(), &["/**"], more).await
 }
 
 /// Probes what this name stands for, with its scheme: everything at this port is granted, and this authority is believed.
-async fn probe_named(host: &TestHost, url: &str, port: u16, root: &[u8]) -> (Report, Vec<Record>) {
+async fn probe_named(host: &TestHost, url: &str, port: u16, root: &[u8]) -> (RunReport, Vec<Record>) {
     let names = NameServer::answering(|name| if name == NAME { vec![Ipv4Addr::LOCALHOST.into()] } else { Vec::new() }).await;
     let wasm = std::fs::read(agent("exposure-probe")).unwrap();
     let mut order = host.order_of("exposure-probe", &wasm, &[]);
@@ -150,7 +150,7 @@ async fn probe_named(host: &TestHost, url: &str, port: u16, root: &[u8]) -> (Rep
     order.network = run::NetworkOrder { resolvers: vec![names.address], roots: vec![root.to_vec()] };
     loopback(&mut order, port, &["GET"], &["/**"]);
     let grant = order.grants.http.last_mut().unwrap();
-    grant.scheme = if url.starts_with("https:") { effect::Scheme::Https } else { effect::Scheme::Http };
+    grant.scheme = if url.starts_with("https:") { vocabulary::Scheme::Https } else { vocabulary::Scheme::Http };
     grant.host = NAME.parse().unwrap();
     grant.addresses = vec!["127.0.0.1/32".parse().unwrap()];
     let report = host.run(order).await;
@@ -164,12 +164,12 @@ fn rules(findings: &[Finding]) -> BTreeSet<&str> {
 }
 
 /// What the agent says of its one target.
-fn target(report: &Report) -> Value {
+fn target(report: &RunReport) -> Value {
     report.claims.output.as_ref().unwrap()["targets"][0].clone()
 }
 
 /// Nobody repeats the password: not the report, not what is on the record.
-fn assert_secret_stays(host: &TestHost, report: &Report) {
+fn assert_secret_stays(host: &TestHost, report: &RunReport) {
     assert!(!serde_json::to_string(&json!({ "claims": report.claims, "evidence": report.evidence })).unwrap().contains(SECRET));
     let reader = journal::Reader::open(&host.place().home).unwrap();
     for record in reader.of_run(report.run) {
@@ -189,7 +189,7 @@ fn without_values(line: &str) -> String {
 }
 
 /// The record, the server's log, `touched` and the agent's own count say the same; and there was nothing but GET.
-fn assert_recorded(report: &Report, records: &[Record], log: &[String]) {
+fn assert_recorded(report: &RunReport, records: &[Record], log: &[String]) {
     let sorted = |mut lines: Vec<String>| {
         lines.sort();
         lines
@@ -203,7 +203,7 @@ fn assert_recorded(report: &Report, records: &[Record], log: &[String]) {
     assert_eq!(report.claims.output.as_ref().unwrap()["asked"], json!(count));
 }
 
-async fn assert_rebuilt(host: &TestHost, report: &Report) {
+async fn assert_rebuilt(host: &TestHost, report: &RunReport) {
     let rebuilt = host.house.rebuild(&Rebuilding { run: report.run, with: None }).await.unwrap();
     assert!(rebuilt.divergence.is_none(), "{:?}", rebuilt.divergence);
 }
@@ -247,7 +247,7 @@ async fn every_fault_of_a_badly_set_up_nginx_is_found_and_its_log_is_the_record(
     let env = report.claims.findings.iter().find(|finding| finding.rule.as_str() == "env-file").unwrap();
     assert_eq!(env.excerpt.as_ref().unwrap().as_str(), "/.env: sets APP_KEY, DB_PASSWORD");
     assert_eq!(env.location.as_ref().unwrap().uri.as_str(), app.url("/.env"));
-    assert_eq!(env.taxa.iter().map(effect::SafeText::as_str).collect::<Vec<_>>(), ["cwe:CWE-538"]);
+    assert_eq!(env.taxa.iter().map(vocabulary::SafeText::as_str).collect::<Vec<_>>(), ["cwe:CWE-538"]);
     assert_secret_stays(&host, &report);
     assert_rebuilt(&host, &report).await;
     assert_recorded(&report, &records, &app.stop());

@@ -4,9 +4,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::{Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, Limits, OpId, Outcome, Release, Stop, Timeline};
-use sandbox::{Ended, Start};
+use sandbox::{RunEnded, Start};
 use tests::host::{TestHost, mount, prepared};
+use vocabulary::{Act, Claim, ClosedAsk, Door, FileAnswer, FileAsk, FileFault, GuestEvent, Limits, OpId, Outcome, Release, Stop, Timeline};
 
 use crate::ending::{done, lines, trapped};
 
@@ -69,23 +69,23 @@ impl Timeline for Slow {
     fn timer(&mut self, _: u64) -> Result<OpId, Stop> {
         Ok(OpId(1))
     }
-    fn look(&mut self) -> Result<Option<Release>, Stop> {
+    fn poll(&mut self) -> Result<Option<Release>, Stop> {
         Ok(None)
     }
     fn poll_release(&mut self, _: &mut Context<'_>) -> Poll<Result<Release, Stop>> {
         Poll::Pending
     }
     fn jump(&mut self) -> Result<Release, Stop> {
-        Ok(Release { op: OpId(0), event: Event::Clock, mono_ns: 0 })
+        Ok(Release { op: OpId(0), event: GuestEvent::Clock, mono_ns: 0 })
     }
 }
 
 /// A guest that makes one host call, which takes until the gate is open.
-async fn calls(gate: &Arc<Gate>, threads: &Arc<Mutex<Vec<String>>>) -> Ended {
+async fn calls(gate: &Arc<Gate>, threads: &Arc<Mutex<Vec<String>>>) -> RunEnded {
     let world = Slow { gate: Arc::clone(gate), threads: Arc::clone(threads) };
     let args = ["floods_log", "1"].map(str::to_owned).to_vec();
     let start = Start { args, limits: Limits::default(), ..Start::default() };
-    sandbox::enter(&prepared("floods_log"), start, Box::new(world), std::future::pending::<effect::Stopping>()).await.unwrap()
+    sandbox::enter(&prepared("floods_log"), start, Box::new(world), std::future::pending::<vocabulary::Stopping>()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +161,7 @@ async fn ten_hostile_guests_of_ten_kinds_leave_ten_honest_ones_their_turn() {
         assert_eq!(lines(&report)[0]["waits_us"].as_array().unwrap().len(), 20);
     }
     for (guest, running) in hostile {
-        running.stop(effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
+        running.stop(vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
         let outcome = tests::host::report(running).await.outcome;
         // Some come to a limit of their own before.
         assert!(matches!(outcome, Outcome::Stopped { .. } | Outcome::Limit { .. } | Outcome::Done), "{guest}: {outcome:?}");
@@ -208,9 +208,9 @@ fn plays_the_measured_part() {
         let (mut running, mut told) = (host.start(order).await, 0_u64);
         loop {
             match running.events.next().await.unwrap() {
-                run::Event::Said { .. } => told += 1,
-                run::Event::Closed { report } => break (report, told),
-                run::Event::Failed { message, .. } => panic!("{message}"),
+                run::RunEvent::Said { .. } => told += 1,
+                run::RunEvent::Closed { report } => break (report, told),
+                run::RunEvent::Failed { message, .. } => panic!("{message}"),
                 _ => {}
             }
         }
@@ -276,6 +276,6 @@ async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
     let (world, _steps) = tests::scripted::Scripted::new(1, Vec::new(), usize::MAX);
     let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();
     let start = Start { args, limits: Limits { log_bytes: 64 << 10, ..Limits::default() }, ..Start::default() };
-    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<effect::Stopping>()).await.unwrap();
-    assert_eq!(ended.outcome, Outcome::Limit { limit: effect::Limit::LogBytes });
+    let ended = sandbox::enter(&prepared, start, Box::new(world), std::future::pending::<vocabulary::Stopping>()).await.unwrap();
+    assert_eq!(ended.outcome, Outcome::Limit { limit: vocabulary::Limit::LogBytes });
 }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use effect::record::{Record, Touch};
-use run::{Report, RunOrder};
+use run::{RunOrder, RunReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::host::{TestHost, loopback, mount, printed};
 use tests::server::{Server, Step, response};
+use vocabulary::record::{Record, Touch};
 
 use crate::ending::{done, lines, not_started, refusals};
 
@@ -225,7 +225,7 @@ async fn nothing_in_a_mount_changes_and_each_try_is_on_the_record() {
         .into_iter()
         .filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None })
         .collect();
-    assert!(refused.iter().all(|refused| refused.reason == effect::Reason::WriteNotGranted), "{refused:?}");
+    assert!(refused.iter().all(|refused| refused.reason == vocabulary::Reason::WriteNotGranted), "{refused:?}");
     let functions: std::collections::BTreeSet<_> = refused.iter().map(|refused| refused.ask.function.as_str().to_owned()).collect();
     let expected = [
         "create-directory-at",
@@ -313,7 +313,7 @@ async fn a_sparse_file_is_read_in_pieces() {
 }
 
 /// How much of a file was read, as the record has it, in each of its summaries.
-fn read_of(host: &TestHost, report: &Report, path: &str) -> Vec<u64> {
+fn read_of(host: &TestHost, report: &RunReport, path: &str) -> Vec<u64> {
     let records = host.records(report.run).into_iter();
     let objects =
         records.filter_map(|record| if let Record::Observed(observed) = record { Some(observed.objects) } else { None }).flatten();
@@ -424,7 +424,7 @@ async fn a_way_that_grows_for_ever_is_named_by_its_end_and_costs_no_more() {
         mount(&mut order, "/src", tree.path());
         order.durable = durable;
         let report = host.run(order).await;
-        assert_eq!(report.outcome, effect::Outcome::Done, "{report:?}");
+        assert_eq!(report.outcome, vocabulary::Outcome::Done, "{report:?}");
         let files = &report.evidence.touched.files;
         assert!(files.iter().all(|file| file.path.as_str().len() <= 1100), "a path is bounded");
         let read = files.iter().filter(|file| file.path.as_str().ends_with("/secret") && file.amount == 1);

@@ -163,7 +163,7 @@ async fn a_home_that_was_made_just_now_is_kept_and_opens_in_the_same_way() {
 }
 
 fn ran() -> Program {
-    let program = Program::new(&config("exits-with", &guest("exits_with"), &effect::Grants::default()));
+    let program = Program::new(&config("exits-with", &guest("exits_with"), &vocabulary::Grants::default()));
     ends(&program, &["trust"], 0);
     ends(&program, &["run", "exits-with", "--", "0"], 0);
     program

@@ -1,11 +1,11 @@
 //! Guessing the value of a credential: each right guess is counted, and the run ends before it can find out much.
 
-use effect::{Binding, Placement, Scheme, Source};
 use run::RunOrder;
 use serde_json::{Value, json};
 use tests::host::{TestHost, loopback};
 use tests::seen::{answered, lines};
 use tests::server::{Server, Step, response};
+use vocabulary::{Binding, Placement, Scheme, Source};
 
 use crate::ending::{done, limit};
 
@@ -82,7 +82,7 @@ impl Guessing {
         Told {
             answers: lines(&report).into_iter().map(|line| line["answer"].clone()).collect(),
             heard: heard.into_iter().map(|heard| (heard.path, String::from_utf8_lossy(&heard.body).into_owned())).collect(),
-            reasons: answered(&records).filter_map(|answered| answered.reason.as_ref()).map(effect::Reason::code).collect(),
+            reasons: answered(&records).filter_map(|answered| answered.reason.as_ref()).map(vocabulary::Reason::code).collect(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The shortest way through the whole house.
 
-use effect::Outcome;
 use tests::host::{TestHost, mount, printed};
+use vocabulary::Outcome;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_reads_its_mount_and_the_record_shows_it() {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::Outcome;
-use effect::record::Record;
 use rustix::process::Signal;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback, records};
 use tests::program::{Program, config};
 use tests::server::{Heard, Server, Step, response};
 use tokio::sync::Semaphore;
+use vocabulary::Outcome;
+use vocabulary::record::Record;
 
 use crate::terminals::Terminal;
 
@@ -281,12 +281,13 @@ async fn a_run_that_ended_while_its_holder_went_away_tells_its_end_from_the_reco
     let folder = tempfile::tempdir().unwrap();
     let place = tests::host::place(folder.path());
     let order = TestHost::order_in(&place, "prints_a_report", &std::fs::read(guest("prints_a_report")).unwrap(), &[]);
-    let here = run::Holder::find(&place, &tests::host::options()).await.unwrap();
+    let here = run::HostHandle::find(&place, &tests::host::options()).await.unwrap();
     let report = tests::host::report(here.start(order.clone()).await.unwrap()).await;
     // As a client would that heard nothing of the end.
-    let taken = here.take_over(report.run, Some(order.clone()), order.network.clone()).await.unwrap();
+    let taken = here.continue_here(report.run, Some(order.clone()), order.network.clone()).await.unwrap();
     let told = tokio::time::timeout(WITHOUT_END, tests::host::report(taken)).await.unwrap();
-    let shown = |report: &run::Report| (report.run, report.outcome.clone(), report.claims.output.clone(), report.evidence.record.entries);
+    let shown =
+        |report: &run::RunReport| (report.run, report.outcome.clone(), report.claims.output.clone(), report.evidence.record.entries);
     assert_eq!(shown(&told), shown(&report));
     assert_eq!(
         journal::Reader::open(&place.home).unwrap().records().count() as u64,
@@ -295,8 +296,8 @@ async fn a_run_that_ended_while_its_holder_went_away_tells_its_end_from_the_reco
     );
     // One that nobody knows begins by its order, and without an order it is not there.
     let unknown = "01M83DA0REQ40DXRGC9AB0ZHM8".parse().unwrap();
-    let began = here.take_over(unknown, Some(order), run::NetworkOrder::default()).await.unwrap();
+    let began = here.continue_here(unknown, Some(order), run::NetworkOrder::default()).await.unwrap();
     assert_eq!(tests::host::report(began).await.outcome, Outcome::Done);
-    assert!(matches!(here.take_over(unknown, None, run::NetworkOrder::default()).await, Err(run::RunError::NoSuchRun(_))));
+    assert!(matches!(here.continue_here(unknown, None, run::NetworkOrder::default()).await, Err(run::RunError::NoSuchRun(_))));
     here.leave().await.unwrap();
 }

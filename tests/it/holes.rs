@@ -7,8 +7,6 @@ mod hosts;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use effect::record::Record;
-use effect::{Binding, Placement, Reason, Scheme, Source};
 use run::RunOrder;
 use serde_json::{Value, json};
 use tests::host::{TestHost, loopback};
@@ -16,6 +14,8 @@ use tests::seen::{answered, refused};
 use tests::server::{Server, Step, response};
 use tests::tools;
 use vault::{Local, Secret};
+use vocabulary::record::Record;
+use vocabulary::{Binding, Placement, Reason, Scheme, Source};
 
 /// Each with what was seen.
 const HOLES: &[(&str, &str)] = &[

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use effect::Grants;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step};
+use vocabulary::Grants;
 
 /// The rows by name, and what it ended with.
 fn looked(program: &Program) -> (i32, Value) {

@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use effect::Outcome;
-use effect::record::Record;
-use run::{House, NetworkOrder};
+use run::{LocalHost, NetworkOrder};
 use tests::host::{TestHost, loopback, options, place, records, report};
 use tests::program::{Program, config};
 use tests::seen::asked;
 use tests::server::{Server, Step, response};
+use vocabulary::Outcome;
+use vocabulary::record::Record;
 
 use crate::child;
 
@@ -19,7 +19,7 @@ async fn a_key_of_compiled_components_that_was_cut_is_made_anew_and_one_open_to_
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
     let key = place.home.join("cache.key");
-    let open = || House::open(&place, &options());
+    let open = || LocalHost::open(&place, &options());
     for cut in [&b""[..], b"short"] {
         std::fs::write(&key, cut).unwrap();
         open().unwrap().close().unwrap();
@@ -49,7 +49,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     server.until(|counts| counts.heard == 2).await;
     child.start_kill().unwrap();
     child.wait().await.unwrap();
-    let house = House::open(&place, &options()).unwrap();
+    let house = LocalHost::open(&place, &options()).unwrap();
     let run = house.place().clone();
     let run = journal::Reader::open(&run.home)
         .unwrap()
@@ -71,7 +71,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
 #[test]
 fn too_much_input_is_too_much_whichever_way_it_comes() {
     use std::io::Write as _;
-    let text = config("reads-stdin", &tests::guests::guest("reads_stdin"), &effect::Grants::default());
+    let text = config("reads-stdin", &tests::guests::guest("reads_stdin"), &vocabulary::Grants::default());
     let program = Program::new(&text.replace("[agents.reads-stdin]\n", "[agents.reads-stdin]\nlimits = { input-bytes = \"1KiB\" }\n"));
     let big = "\u{e4}".repeat(600);
     let file = program.folder().join("big");

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use effect::Grants;
 use tests::guests::guest;
 use tests::program::{Program, config};
 use tests::tools::tool;
+use vocabulary::Grants;
 
 const NAME: &str = "prints-a-report";
 const MARK: &str = "prints-a-report: ";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use package::{ConfigError, Fault, WrongError};
+use package::{ConfigError, ConfigFault, WrongError};
 use tests::names::NameServer;
 use tests::program::Program;
 use tests::server::{Server, Step, response};
@@ -16,35 +16,35 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("credentials", "a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees"),
     ("engagements", "an_engagement_bounds_every_ask_in_place_time_and_kind"),
     ("environments", "a_credential_of_one_environment_is_refused_in_another_by_name"),
-    ("network", "b3_proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used"),
-    ("vault", "l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
+    ("network", "proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used"),
+    ("vault", "own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
     ("agents.component", "what_was_accepted_is_what_runs_until_something_else_is"),
-    ("agents.owner", "l18_who_answers_for_an_agent_and_what_it_is_for_is_shown"),
-    ("agents.purpose", "l18_who_answers_for_an_agent_and_what_it_is_for_is_shown"),
+    ("agents.owner", "who_answers_for_an_agent_and_what_it_is_for_is_shown"),
+    ("agents.purpose", "who_answers_for_an_agent_and_what_it_is_for_is_shown"),
     ("agents.expires", "an_agent_is_not_started_past_its_last_day"),
     ("agents.limits", "every_limit_has_a_claim"),
     ("agents.uses", "what_arrives_later_is_refused_and_says_so"),
-    ("agents.env", "l18_a_variable_is_what_the_agent_finds"),
+    ("agents.env", "a_variable_is_what_the_agent_finds"),
     ("agents.durable", "a_run_that_keeps_too_much_goes_on_and_is_not_resumable"),
     ("agents.files", "mounts_are_what_was_granted_and_nothing_else"),
-    ("agents.http", "a3_2_what_no_grant_covers_is_refused_and_not_forwarded"),
+    ("agents.http", "what_no_grant_covers_is_refused_and_not_forwarded"),
     ("agents.credentials", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
     ("agents.env.placeholder", "a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it"),
     ("agents.files.guest", "where_the_guest_sees_a_mount_is_plain_and_its_own"),
     ("agents.files.host", "a_mount_is_a_folder_that_is_there"),
     ("agents.files.mode", "mounts_can_be_read_and_not_changed"),
-    ("agents.http.addresses", "a3_1_a_private_address_is_not_dialled_unless_it_is_listed"),
-    ("agents.http.credential", "b3_a_credential_is_not_taken_along_to_where_a_redirect_leads"),
+    ("agents.http.addresses", "a_private_address_is_not_dialled_unless_it_is_listed"),
+    ("agents.http.credential", "a_credential_is_not_taken_along_to_where_a_redirect_leads"),
     ("agents.http.headers", "a_request_under_a_credential_carries_ordinary_headers_and_what_its_grant_names"),
-    ("agents.http.host", "a3_1_a_host_pattern_is_anchored_at_both_ends"),
+    ("agents.http.host", "a_host_pattern_is_anchored_at_both_ends"),
     ("agents.http.methods", "methods_paths_and_ports_that_are_not_granted_never_reach_the_server"),
-    ("agents.http.paths", "b3_what_is_judged_of_a_path_is_what_is_sent"),
+    ("agents.http.paths", "what_is_judged_of_a_path_is_what_is_sent"),
     ("agents.http.pins", "a_server_with_another_key_than_those_that_are_pinned_is_sent_nothing"),
     ("agents.http.rate", "the_rate_of_a_grant_holds_for_all_runs_of_its_agent"),
     ("agents.http.request-bytes", "a_body_beyond_what_its_grant_takes_is_refused_and_what_else_bounds_it_goes_along"),
     ("agents.http.response-bytes", "a_grant_may_take_in_less_than_its_run"),
     ("agents.http.port", "methods_paths_and_ports_that_are_not_granted_never_reach_the_server"),
-    ("agents.http.scheme", "b3_schemes_that_are_not_granted_reach_nobody"),
+    ("agents.http.scheme", "schemes_that_are_not_granted_reach_nobody"),
     ("agents.http.until", "a_grant_is_good_to_the_end_of_its_last_day"),
     ("agents.credentials.name", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
     ("agents.credentials.may", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
@@ -60,8 +60,8 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("credentials.until", "what_is_not_bound_not_set_over_or_spoken_for_is_refused_and_nothing_is_sent"),
     ("credentials.uses", "uses_and_rates_are_bounds_and_rates_hold_for_all_runs_of_a_home"),
     ("credentials.rate", "uses_and_rates_are_bounds_and_rates_hold_for_all_runs_of_a_home"),
-    ("credentials.owner", "l18_who_answers_for_an_agent_and_what_it_is_for_is_shown"),
-    ("credentials.rotate-every", "l18_a_value_that_is_older_than_it_may_be_is_told"),
+    ("credentials.owner", "who_answers_for_an_agent_and_what_it_is_for_is_shown"),
+    ("credentials.rotate-every", "a_value_that_is_older_than_it_may_be_is_told"),
     ("credentials.rotate", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
     ("credentials.user", "headers_are_set_once_or_not_at_all"),
     ("credentials.header", "headers_are_set_once_or_not_at_all"),
@@ -69,9 +69,9 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("credentials.query", "a_name_in_the_query_is_not_there_twice_in_any_spelling"),
     ("credentials.segment", "a_segment_is_put_before_the_one_of_its_number"),
     ("credentials.field", "a_form_gets_a_field_at_its_end"),
-    ("credentials.key-id", "a3_1_region_and_service_are_signed_each_in_its_own_place"),
-    ("credentials.region", "a3_1_region_and_service_are_signed_each_in_its_own_place"),
-    ("credentials.service", "a3_1_region_and_service_are_signed_each_in_its_own_place"),
+    ("credentials.key-id", "region_and_service_are_signed_each_in_its_own_place"),
+    ("credentials.region", "region_and_service_are_signed_each_in_its_own_place"),
+    ("credentials.service", "region_and_service_are_signed_each_in_its_own_place"),
     ("credentials.hash", "each_hash_and_encoding_is_that_of_its_standard"),
     ("credentials.encoding", "each_hash_and_encoding_is_that_of_its_standard"),
     ("credentials.over", "every_part_is_signed_as_it_is_sent_and_words_in_it_stand_for_themselves"),
@@ -82,8 +82,8 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("credentials.grant", "a_client_shows_its_secret_as_basic_and_its_refresh_token_in_the_body"),
     ("credentials.client-id", "a_client_shows_its_secret_as_basic_and_its_refresh_token_in_the_body"),
     ("credentials.scope", "a_client_shows_its_secret_as_basic_and_its_refresh_token_in_the_body"),
-    ("credentials.token", "l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
-    ("credentials.token-addresses", "l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
+    ("credentials.token", "own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
+    ("credentials.token-addresses", "own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
     ("credentials.rotate.set", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
     ("credentials.rotate.test", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
     ("credentials.rotate.set.method", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),
@@ -99,12 +99,12 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("engagements.tier", "an_engagement_bounds_every_ask_in_place_time_and_kind"),
     ("engagements.window.from", "an_engagement_bounds_every_ask_in_place_time_and_kind"),
     ("engagements.window.until", "an_engagement_bounds_every_ask_in_place_time_and_kind"),
-    ("network.resolvers", "b3_proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used"),
+    ("network.resolvers", "proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used"),
     ("network.roots", "a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees"),
-    ("vault.address", "l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
-    ("vault.addresses", "l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
+    ("vault.address", "own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
+    ("vault.addresses", "own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
     ("vault.namespace", "a_read_takes_the_token_and_the_namespace_along_and_goes_nowhere_else"),
-    ("vault.token-file", "l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
+    ("vault.token-file", "own_servers_behind_private_addresses_are_asked_where_these_are_listed"),
     ("vault.approle", "each_way_to_log_in_says_what_the_api_wants_to_know"),
     ("vault.kubernetes", "each_way_to_log_in_says_what_the_api_wants_to_know"),
     ("vault.approle.role", "each_way_to_log_in_says_what_the_api_wants_to_know"),
@@ -143,13 +143,13 @@ fn known(text: &str) -> String {
     let file = folder.path().join("bailiwick.toml");
     std::fs::write(&file, text).unwrap();
     match package::config::read(&file).and_then(|authored| authored.resolve(&folder.path().join("home"))) {
-        Err(ConfigError::Wrong(WrongError { key, fault: Fault::UnknownKey { known }, .. })) if key.ends_with("zzz") => known,
+        Err(ConfigError::Wrong(WrongError { key, fault: ConfigFault::UnknownKey { known }, .. })) if key.ends_with("zzz") => known,
         other => panic!("{text}\ncame to {other:?}"),
     }
 }
 
 #[test]
-fn l18_each_key_of_a_configuration_has_a_test_that_shows_its_effect() {
+fn each_key_of_a_configuration_has_a_test_that_shows_its_effect() {
     let tables = tables();
     let mut taken = BTreeSet::new();
     for (table, text) in &tables {
@@ -178,7 +178,7 @@ fn said(program: &Program, args: &[&str]) -> String {
 }
 
 #[test]
-fn l18_who_answers_for_an_agent_and_what_it_is_for_is_shown() {
+fn who_answers_for_an_agent_and_what_it_is_for_is_shown() {
     let wasm = tests::guests::guest("reads_env").display().to_string();
     let program = Program::new(&format!(
         "[agents.env]\ncomponent = {wasm:?}\nowner = \"team@example.test\"\npurpose = \"looks around\"\nexpires = \"2100-01-01\"\n\
@@ -192,7 +192,7 @@ fn l18_who_answers_for_an_agent_and_what_it_is_for_is_shown() {
 
 /// Its value is of 1970.
 #[test]
-fn l18_a_value_that_is_older_than_it_may_be_is_told() {
+fn a_value_that_is_older_than_it_may_be_is_told() {
     let binding = "[credentials.key]\nkind = \"bearer\"\nhosts = [\"a.test\"]\n";
     for (line, expected) in [("", "no-rotation"), ("rotate-every = \"30d\"", "overdue")] {
         let program = Program::new(&format!("{binding}{line}\n"));
@@ -208,7 +208,7 @@ fn l18_a_value_that_is_older_than_it_may_be_is_told() {
 }
 
 #[test]
-fn l18_a_variable_is_what_the_agent_finds() {
+fn a_variable_is_what_the_agent_finds() {
     let wasm = tests::guests::guest("reads_env").display().to_string();
     let program = Program::new(&format!("[agents.env]\ncomponent = {wasm:?}\nenv = {{ CHOSEN = \"by its operator\" }}\n"));
     let report = said(&program, &["run", "env", "--trust", "--json"]);
@@ -217,7 +217,7 @@ fn l18_a_variable_is_what_the_agent_finds() {
 
 /// Where a token or a value comes from is a server like any other: a name that leads into one's own network needs that network listed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l18_own_servers_behind_private_addresses_are_asked_where_these_are_listed() {
+async fn own_servers_behind_private_addresses_are_asked_where_these_are_listed() {
     const GIVEN: &str = "given-to-the-host-only";
     let server = Server::answering(|_, heard| {
         let body = match heard.path.as_str() {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use effect::record::AnswerClass;
-use effect::{Digest, Outcome, Severity};
 use serde_json::{Value, json};
 use tests::guests::{javascript_guest, python_guest};
 use tests::host::{TestHost, loopback, mount};
 use tests::seen::{answered, asked, codes, log_lines, most_under_way};
 use tests::server::{CHUNKED, Server, Step, chunk, only, response};
 use tokio::sync::Semaphore;
+use vocabulary::record::AnswerClass;
+use vocabulary::{Digest, Outcome, Severity};
 
 use crate::ending::{done, ended, lines};
 
@@ -203,7 +203,7 @@ async fn a_python_agent_works_fails_and_raises() {
     assert_eq!(report.claims.output.as_ref().unwrap()["input"], json!({ "a": 1 }));
     assert_eq!(report.claims.findings.len(), 1);
     let said = crate::claims::said(&host, report.run);
-    assert_eq!(said.iter().map(effect::SafeText::as_str).collect::<Vec<_>>(), ["on standard output", "on standard error"]);
+    assert_eq!(said.iter().map(vocabulary::SafeText::as_str).collect::<Vec<_>>(), ["on standard output", "on standard error"]);
 
     let report = ended(&host, python(&host, "plain", &json!({ "fail": "my words" })).unwrap()).await;
     match &report.outcome {
@@ -214,7 +214,7 @@ async fn a_python_agent_works_fails_and_raises() {
     let report = ended(&host, python(&host, "plain", &json!({ "raise": "some text" })).unwrap()).await;
     assert!(matches!(report.outcome, Outcome::Trapped { .. }), "{:?}", report.outcome);
     let said = crate::claims::said(&host, report.run);
-    let said = said.iter().map(effect::SafeText::as_str).collect::<Vec<_>>().join("\n");
+    let said = said.iter().map(vocabulary::SafeText::as_str).collect::<Vec<_>>().join("\n");
     assert!(said.contains("plain.py") && said.contains("some text"), "{said}");
 }
 

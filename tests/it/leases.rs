@@ -1,14 +1,14 @@
 //! Leases of credentials while runs go on: they end when somebody says so, at once, with everything that goes on under them.
 
-use effect::record::{Kind, Record};
-use effect::{Binding, HttpFault, Placement, Reason, Scheme, Sigv4, Source};
-use run::{Event, Revoking, RunOrder};
+use run::{Revoking, RunEvent, RunOrder};
 use serde_json::{Value, json};
 use tests::host::{TestHost, loopback, printed};
 use tests::program::Program;
 use tests::seen::{faults, lines, refused};
 use tests::server::{Server, Step, response};
 use vault::{Local, Secret};
+use vocabulary::record::{Record, RecordKind};
+use vocabulary::{Binding, HttpFault, Placement, Reason, Scheme, Sigv4, Source};
 
 use crate::ending::done;
 
@@ -72,7 +72,7 @@ async fn a_revoked_lease_ends_its_stream_and_closes_its_connection() {
     let records = host.records(report.run);
     assert!(faults(&records).contains(&HttpFault::Incomplete), "{:?}", faults(&records));
     assert_eq!(connections(server.port()), 0, "nothing of that lease is open");
-    let revoked = records.iter().filter(|record| record.kind() == Kind::LeaseRevoked).count();
+    let revoked = records.iter().filter(|record| record.kind() == RecordKind::LeaseRevoked).count();
     assert_eq!(revoked, 1);
     assert!(report.evidence.touched.leases[0].revoked);
 }
@@ -231,7 +231,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     let (mut report, mut said) = (None, String::new());
     while let Some(event) = running.events.next().await {
         said.push_str(&serde_json::to_string(&event).unwrap());
-        if let Event::Closed { report: closed } = event {
+        if let RunEvent::Closed { report: closed } = event {
             report = Some(*closed);
         }
     }
@@ -239,7 +239,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     let heard: Vec<String> = server.heard().into_iter().map(|heard| heard.path).collect();
     assert_eq!(heard, ["/".to_owned(), format!("/?*****={}", "*".repeat(VALUE.len()))], "it goes out like any other, as stars");
     let records = host.records(report.run);
-    let met: Vec<_> = records.iter().filter(|record| record.kind() == Kind::ValueMet).collect();
+    let met: Vec<_> = records.iter().filter(|record| record.kind() == RecordKind::ValueMet).collect();
     assert!(matches!(met.as_slice(), [Record::ValueMet(met)] if met.credential.as_str() == "inventory" && met.times == 1), "{met:?}");
     assert!(printed(&report).contains(&"*".repeat(VALUE.len())), "{}", printed(&report));
     assert!(

@@ -4,9 +4,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use effect::Grants;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 /// A user that owns nothing here.
 const NOBODY: u32 = 65_534;
@@ -50,7 +50,7 @@ fn what_was_left_aside_is_swept_by_the_next_opening_and_what_is_being_written_is
     left.iter().for_each(|path| private(path));
     let others = [lock.with_file_name("notes.1.0.new"), home.join("components/0123.wasm.new")];
     others.iter().for_each(|path| private(path));
-    let going = home::Aside::begin(&home.join("components/4567.wasm"), home::PRIVATE).unwrap();
+    let going = home::AsideFile::begin(&home.join("components/4567.wasm"), home::PRIVATE).unwrap();
     let in_the_making: Vec<_> = files(home).into_iter().filter(|path| path.to_string_lossy().contains("4567.wasm.")).collect();
     assert_eq!(in_the_making.len(), 1);
     assert_eq!(run().status.code(), Some(0));

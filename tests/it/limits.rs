@@ -3,18 +3,18 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use effect::{LIMITS, Outcome};
 use run::RunOrder;
 use serde_json::json;
 use tests::bombs;
 use tests::host::{TestHost, loopback, mount};
 use tests::wat::{assembled, wat};
+use vocabulary::{LIMITS, Outcome};
 
 use crate::ending::{done, ended, limit, lines, not_started, refusals, trapped};
 
 /// Which claim below hits which limit.
 const HIT_BY: &[(&str, &str)] = &[
-    ("active-timeout", "l15_a_guest_that_never_ends_is_ended"),
+    ("active-timeout", "a_guest_that_never_ends_is_ended"),
     ("asks", "asking_is_counted"),
     ("compile-memory", "a_compiler_takes_no_more_memory_than_its_limit"),
     ("concurrent", "requests_under_way_are_counted"),
@@ -28,15 +28,15 @@ const HIT_BY: &[(&str, &str)] = &[
     ("instances", "core_instances_are_counted"),
     ("listing-entries", "names_of_one_directory_are_counted"),
     ("log-bytes", "what_is_said_is_counted"),
-    ("memory", "l15_memory_is_counted_over_all_memories"),
+    ("memory", "memory_is_counted_over_all_memories"),
     ("output-bytes", "output_is_bounded"),
     ("payload-bytes", "a_run_that_keeps_too_much_goes_on_and_is_not_resumable"),
     ("random-bytes", "random_bytes_are_bounded_a_call"),
     ("record-bytes", "what_leaves_a_trace_is_counted"),
     ("request-bytes", "request_bodies_are_bounded"),
-    ("response-bytes", "l15_response_bodies_are_bounded"),
-    ("stack", "l15_recursion_ends_at_the_stack"),
-    ("tables", "l15_tables_are_counted"),
+    ("response-bytes", "response_bodies_are_bounded"),
+    ("stack", "recursion_ends_at_the_stack"),
+    ("tables", "tables_are_counted"),
     ("value-hits", "guesses_of_a_value_are_counted_and_end_the_run"),
 ];
 
@@ -54,7 +54,7 @@ fn brief(mut order: RunOrder) -> RunOrder {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_a_guest_that_never_ends_is_ended() {
+async fn a_guest_that_never_ends_is_ended() {
     let host = TestHost::new();
     let cases: &[(&str, &[&str])] = &[
         ("spins_forever", &[]),
@@ -203,7 +203,7 @@ async fn what_leaves_a_trace_is_counted() {
     let mut running = host.start(order).await;
     let mut told = 0;
     while let Some(event) = running.events.next().await {
-        told += usize::from(matches!(event, run::Event::Refused { .. }));
+        told += usize::from(matches!(event, run::RunEvent::Refused { .. }));
     }
     assert_eq!(told, 100);
 }
@@ -300,7 +300,7 @@ async fn what_is_said_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_memory_is_counted_over_all_memories() {
+async fn memory_is_counted_over_all_memories() {
     let host = TestHost::new();
     for args in [&[][..], &["touch"]] {
         let mut order = host.order("grows_memory", args);
@@ -401,7 +401,7 @@ async fn request_bodies_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_response_bodies_are_bounded() {
+async fn response_bodies_are_bounded() {
     let host = TestHost::new();
     let port = server(format!("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{}", "b".repeat(5000)).into_bytes());
     for (most, broken) in [(4999, true), (5000, false)] {
@@ -416,7 +416,7 @@ async fn l15_response_bodies_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_recursion_ends_at_the_stack() {
+async fn recursion_ends_at_the_stack() {
     let host = TestHost::new();
     limit(&host, host.order("recurses", &[]), "stack").await;
     let mut order = host.order("recurses", &[]);
@@ -427,7 +427,7 @@ async fn l15_recursion_ends_at_the_stack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_tables_are_counted() {
+async fn tables_are_counted() {
     let host = TestHost::new();
     limit(&host, host.order_of("grows_tables", &wat("grows_tables"), &[]), "tables").await;
     // Larger from the start than any limit may be: the engine has no place for it.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use effect::LIMITS;
 use tests::tools::root;
+use vocabulary::LIMITS;
 
 const ENDS: &str = "The run ends: `limit`, exit 5.";
 
@@ -41,7 +41,7 @@ fn table() -> String {
         let _ = writeln!(text, "| `{}` | {default} | {max} | {} | {} |", row.name, row.reason, when_hit(row.name));
     }
     text.push_str(
-        "\nThis page is made from the table in `host/effect/src/limits.rs` by a test, with `BLESS=1 cargo test -p tests limits_table`.\n",
+        "\nThis page is made from the table in `host/vocabulary/src/limits.rs` by a test, with `BLESS=1 cargo test -p tests limits_table`.\n",
     );
     text
 }

@@ -1,12 +1,12 @@
 //! What a request means is what was judged: at real servers, with a credential.
 
-use effect::record::Record;
 use serde_json::{Value, json};
 use tests::apps::App;
 use tests::asks::{asks, config, set};
 use tests::program::Program;
 use tests::rabbitmq::RabbitMq;
 use tests::server::{Server, Step, response};
+use vocabulary::record::Record;
 
 const VALUE: &str = "canary-77d0a5b3c1e94f";
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Output};
 
-use effect::{FilesGrant, FilesMode, Grants};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::program::{Program, config};
 use tests::tools::{missing, tool};
+use vocabulary::{FilesGrant, FilesMode, Grants};
 
 /// Every way in which the guest asks.
 const WAYS: [&str; 5] = ["open", "follow", "directory", "stat", "hash"];

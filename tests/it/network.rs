@@ -2,17 +2,17 @@
 
 use std::net::IpAddr;
 
-use effect::Outcome;
-use effect::record::{AnswerClass, Record};
-use run::{Report, RunOrder};
+use run::{RunOrder, RunReport};
 use tests::apps::App;
 use tests::host::{TestHost, loopback};
 use tests::names::NameServer;
 use tests::seen::{answered, asked, codes, lines, log_lines, refused};
 use tests::server::{Server, Step, response};
+use vocabulary::Outcome;
+use vocabulary::record::{AnswerClass, Record};
 
 /// Runs it to a good end; its report and its records.
-async fn done(host: &TestHost, order: RunOrder) -> (Report, Vec<Record>) {
+async fn done(host: &TestHost, order: RunOrder) -> (RunReport, Vec<Record>) {
     let report = host.run(order).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     let records = host.records(report.run);
@@ -141,7 +141,7 @@ async fn methods_paths_and_ports_that_are_not_granted_never_reach_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l3_other_spellings_of_a_host_never_reach_the_server() {
+async fn other_spellings_of_a_host_never_reach_the_server() {
     let hosts = [
         "-",
         "localhost:PORT",
@@ -253,7 +253,7 @@ async fn grants_that_lead_to_a_metadata_service_start_nothing() {
     let template = order.grants.http.remove(0);
     let granted = |host: &str, addresses: Vec<&str>| {
         let addresses = addresses.into_iter().map(|net| net.parse().unwrap()).collect();
-        effect::HttpGrant { host: host.parse().unwrap(), addresses, ..template.clone() }
+        vocabulary::HttpGrant { host: host.parse().unwrap(), addresses, ..template.clone() }
     };
     let wide = ["0.0.0.0/0", "::/0", "169.254.0.0/16", "64:ff9b::/96"].map(|net| granted("a.test", vec![net]));
     for grant in hosts.map(|host| granted(host, Vec::new())).into_iter().chain(wide) {
@@ -276,7 +276,7 @@ async fn metadata_services_are_never_asked_whatever_is_granted() {
     let template = order.grants.http.remove(0);
     for granted in ["*.google.internal", "*.ec2.internal"] {
         let addresses = vec!["169.254.160.0/21".parse().unwrap()];
-        order.grants.http.push(effect::HttpGrant { host: granted.parse().unwrap(), addresses, ..template.clone() });
+        order.grants.http.push(vocabulary::HttpGrant { host: granted.parse().unwrap(), addresses, ..template.clone() });
     }
     let (_, records) = done(&host, order).await;
     assert_eq!(codes(&records), vec!["address-never"; hosts.len()]);
@@ -309,11 +309,11 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
         ("listed.test", Some("127.0.0.1/32")),
     ] {
         let addresses = listed.into_iter().map(|net| net.parse().unwrap()).collect();
-        order.grants.http.push(effect::HttpGrant { host: name.parse().unwrap(), addresses, ..template.clone() });
+        order.grants.http.push(vocabulary::HttpGrant { host: name.parse().unwrap(), addresses, ..template.clone() });
     }
     let (report, records) = done(&host, order).await;
     let outcomes: Vec<_> =
-        answered(&records).map(|answered| (answered.outcome, answered.reason.as_ref().map(effect::Reason::code))).collect();
+        answered(&records).map(|answered| (answered.outcome, answered.reason.as_ref().map(vocabulary::Reason::code))).collect();
     let bad = |code| (AnswerClass::RefusedAddress, Some(code));
     assert_eq!(outcomes, [bad("address-not-granted"), bad("address-not-granted"), bad("address-never"), (AnswerClass::Response, None)]);
     assert_eq!(codes(&records), ["host-not-granted"]);

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use effect::Grants;
-use effect::record::{CredentialChange, Record};
-use run::{House, Place};
+use run::{HomePlace, LocalHost};
 use tests::fault::call::Call;
 use tests::fault::plan::{Fault, Plan};
 use tests::fault::trace::{End, Nobody, Traced, trace};
 use tests::guests::guest;
 use tests::host::options;
 use tests::program::{Program, config};
+use vocabulary::Grants;
+use vocabulary::record::{CredentialChange, Record};
 
 use crate::child;
 use crate::rotation::{Manner, ready};
@@ -47,7 +47,7 @@ const CASES: &[Case] = &[
 ];
 
 /// What the log says was changed, in order, without when.
-fn recorded(place: &Place) -> Vec<String> {
+fn recorded(place: &HomePlace) -> Vec<String> {
     let Ok(reader) = journal::Reader::open(&place.home) else { return Vec::new() };
     let of = |record: Record| match record {
         Record::CredentialChanged(it) => {
@@ -85,7 +85,7 @@ fn now(program: &Program) -> Now {
         keys: names.filter(|name| name.starts_with("vault.key")).collect(),
         trusted: package::trust::list(&place.home).unwrap().len(),
         accepted_here: package::trust::acceptance(&place.home).unwrap().len(),
-        accepted_beside: package::lock::Lock::load(&program.config()).unwrap().accepted("exits-with").is_some(),
+        accepted_beside: package::lock::AcceptanceLock::load(&program.config()).unwrap().accepted("exits-with").is_some(),
     }
 }
 
@@ -142,8 +142,8 @@ fn points(calls: &[Call], home: &Path) -> Vec<usize> {
 }
 
 /// Takes the home as any command does that changes something in it, and leaves it.
-fn open(place: &Place) {
-    House::open(place, &options()).unwrap().close().unwrap();
+fn open(place: &HomePlace) {
+    LocalHost::open(place, &options()).unwrap().close().unwrap();
 }
 
 fn changes(home: &Path) -> usize {
@@ -234,7 +234,7 @@ fn a_revocation_that_was_not_recorded_is_recorded_by_the_next_opening_once() {
 fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_too() {
     let program = begin(&CASES[6]);
     let place = program.place();
-    let said = run::TrustSaid { path: "/x".to_owned(), change: run::TrustChange::Untrusted { config: effect::Digest::of(b"x") } };
+    let said = run::TrustSaid { path: "/x".to_owned(), change: run::TrustChange::Untrusted { config: vocabulary::Digest::of(b"x") } };
     let record = said.record(&run::own_principal(), 7);
     let target = program.folder().join("target.lock");
     std::fs::write(&target, b"old").unwrap();
@@ -265,7 +265,7 @@ fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_to
 fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others() {
     let program = begin(&CASES[6]);
     let place = program.place();
-    let said = run::TrustSaid { path: "/x".to_owned(), change: run::TrustChange::Untrusted { config: effect::Digest::of(b"x") } };
+    let said = run::TrustSaid { path: "/x".to_owned(), change: run::TrustChange::Untrusted { config: vocabulary::Digest::of(b"x") } };
     let record = said.record(&run::own_principal(), 7);
     let append = || {
         let (journal, _) = journal::Journal::open(&place.home, Some(&place.state), journal::Options::default()).unwrap();
@@ -285,7 +285,7 @@ fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others
         let files = [run::FileChange { path: &path, bytes: b"new", mode: home::SHARED, lock: None }];
         let note = run::Note::begin(place, run::First::Record, &record, &files).unwrap();
         let backup =
-            || run::backup(place, &program.folder().join("monday"), run::Content::WithKeys, None, &run::Ending::default(), &mut |_| {});
+            || run::backup(place, &program.folder().join("monday"), run::Content::WithKeys, None, &run::CleanUp::default(), &mut |_| {});
         let refused = backup();
         assert!(matches!(refused, Err(run::BackupError::ChangePending)), "{refused:?}");
         append();

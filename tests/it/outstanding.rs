@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use effect::{Binding, Hash, Hmac, HttpTarget, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Placement, Scheme, Sigv4, Source};
 use run::RunOrder;
 use tests::host::{TestHost, loopback, printed};
 use tests::server::{Heard, Server, Step, chunk, response};
 use tokio::sync::Semaphore;
 use vault::{Local, Outstanding, Register, Secret};
+use vocabulary::{Binding, Hash, Hmac, HttpTarget, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Placement, Scheme, Sigv4, Source};
 
 use crate::ending::done;
 
@@ -175,7 +175,7 @@ async fn what_was_made_for_one_request_is_looked_for_in_the_answers_to_all() {
         header: "authorization".to_owned(),
         before: String::new(),
         hash: Hash::Sha256,
-        encoding: effect::Encoding::Hex,
+        encoding: vocabulary::Encoding::Hex,
         over: "{body}".to_owned(),
         timestamp_header: None,
     };

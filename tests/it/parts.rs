@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use effect::Grants;
 use journal::Reader;
 use serde_json::Value;
 use tests::guests::guest;
 use tests::long::{end, lengthen};
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 use crate::damaged::{both, ends};
 

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use effect::record::Record;
-use effect::{Binding, Outcome, Placement, Scheme, Source};
 use serde_json::{Value, json};
 use tests::apps::App;
 use tests::asks::{asks, assert_nowhere, config, granted, run, set};
@@ -13,6 +11,8 @@ use tests::host::{TestHost, loopback, place};
 use tests::program::Program;
 use tests::python_agents::python_agent;
 use tests::server::{Server, Step, response};
+use vocabulary::record::Record;
+use vocabulary::{Binding, Outcome, Placement, Scheme, Source};
 
 use crate::child;
 

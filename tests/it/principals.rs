@@ -6,15 +6,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
-use effect::record::Record;
-use effect::{Actor, Digest, Grants, Outcome, Principal};
-use run::{CredentialWord, Holder, own_principal};
+use run::{CredentialWord, HostHandle, own_principal};
 use rustix::process::{Uid, geteuid};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::host::{options, place};
 use tests::program::{Program, config};
 use tests::tools::missing;
+use vocabulary::record::Record;
+use vocabulary::{Actor, Digest, Grants, Outcome, Principal};
 
 /// A user that owns nothing here.
 const NOBODY: u32 = 65_534;
@@ -96,9 +96,9 @@ async fn told(socket: &Path, line: &str) -> String {
 async fn an_order_over_the_socket_has_the_user_of_its_peer_and_a_client_can_not_claim_another() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    let here = Holder::find(&place, &options()).await.unwrap();
-    let there = Holder::find(&place, &options()).await.unwrap();
-    assert!(matches!(there, Holder::There(_)));
+    let here = HostHandle::find(&place, &options()).await.unwrap();
+    let there = HostHandle::find(&place, &options()).await.unwrap();
+    assert!(matches!(there, HostHandle::There(_)));
     let socket = place.home.join("host.sock");
     let digest = Digest::of(b"a configuration");
     let trusted = |path: &str| {
@@ -117,7 +117,7 @@ async fn an_order_over_the_socket_has_the_user_of_its_peer_and_a_client_can_not_
     let change = run::TrustChange::Trusted { authority: digest, config: digest, once: false };
     let said = run::TrustSaid { path: "/y".to_owned(), change };
     there.record_trust(said).await.unwrap();
-    let change = effect::record::CredentialChange::Set;
+    let change = vocabulary::record::CredentialChange::Set;
     there
         .record_credential(CredentialWord { destinations: Vec::new(), change, credential: "c".to_owned(), version: Some(1) })
         .await
@@ -146,7 +146,7 @@ fn as_nobody<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Opt
 async fn a_client_of_another_user_is_not_spoken_to() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    let here = Holder::find(&place, &options()).await.unwrap();
+    let here = HostHandle::find(&place, &options()).await.unwrap();
     // Somebody has widened it while it was held.
     let socket = place.home.join("host.sock");
     for (path, mode) in [(folder.path(), 0o755), (&place.home, 0o755), (&socket, 0o777)] {
@@ -176,7 +176,7 @@ async fn a_socket_of_another_user_is_told_nothing() {
     }
     // What a holder of this version says first.
     let elsewhere = tempfile::tempdir().unwrap();
-    let real = Holder::find(&tests::host::place(elsewhere.path()), &options()).await.unwrap();
+    let real = HostHandle::find(&tests::host::place(elsewhere.path()), &options()).await.unwrap();
     let path = elsewhere.path().join("home/host.sock");
     let welcome = tokio::task::spawn_blocking(move || {
         let mut line = String::new();
@@ -199,12 +199,12 @@ async fn a_socket_of_another_user_is_told_nothing() {
     let path = socket.clone();
     if let Some(listener) = as_nobody(move || UnixListener::bind(path).unwrap()) {
         let others = serve(listener);
-        assert!(Holder::ask(&place).await.unwrap().is_none(), "it is another user's");
+        assert!(HostHandle::ask(&place).await.unwrap().is_none(), "it is another user's");
         assert_eq!(tokio::task::spawn_blocking(|| others.join().unwrap()).await.unwrap(), "");
         std::fs::remove_file(&socket).unwrap();
     }
     let own = serve(UnixListener::bind(&socket).unwrap());
-    let holder = Holder::ask(&place).await.unwrap().expect("the control: one of the same user is a holder");
+    let holder = HostHandle::ask(&place).await.unwrap().expect("the control: one of the same user is a holder");
     assert!(holder.going().await.is_err());
     assert!(tokio::task::spawn_blocking(|| own.join().unwrap()).await.unwrap().contains("going"));
 }

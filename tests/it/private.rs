@@ -5,11 +5,11 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use effect::Grants;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tests::guests::guest;
 use tests::program::{Program, config};
 use tests::tools::missing;
+use vocabulary::Grants;
 
 /// Verbs of every room that opens something of a home.
 const VERBS: &[&[&str]] = &[

@@ -112,7 +112,7 @@ fn a_home_without_its_beginning_is_used_looked_at_backed_up_and_put_back_as_any_
     ends_there(&["show", &home.last], 0);
     ends_there(&["run", "exits-with", "--", "0"], 0);
     // And it can be taken away once more.
-    tests::long::lengthen(&run::Place { home: there.join("home"), state: there.join("state") });
+    tests::long::lengthen(&run::HomePlace { home: there.join("home"), state: there.join("state") });
     ends_there(&["prune", "--older-than", "0s", "--drop", "--drop-accepted", "--yes"], 0);
     assert!(ends_there(&["audit", "verify"], 0).contains("WHOLE"));
 }
@@ -135,8 +135,13 @@ fn only_what_the_record_itself_says_makes_a_missing_beginning_right() {
     let place = home.program.place();
     let (journal, _) = journal::Journal::open(&place.home, Some(&place.state), journal::Options::default()).unwrap();
     let other = |_: &journal::Pruned| {
-        let record = effect::record::Recovered { at: 1, bytes: 1, kind: effect::record::Kind::Recovered, v: effect::record::VERSION };
-        effect::record::Record::from(record).to_bytes()
+        let record = vocabulary::record::Recovered {
+            at: 1,
+            bytes: 1,
+            kind: vocabulary::record::RecordKind::Recovered,
+            v: vocabulary::record::VERSION,
+        };
+        vocabulary::record::Record::from(record).to_bytes()
     };
     journal.prune(&journal::Pruning { until: 2, to: None }, other, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
     journal.close().unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use run::Place;
+use run::HomePlace;
 use tests::program::Program;
 use tests::server::{Server, Step, response};
 
@@ -19,14 +19,14 @@ async fn cut_off() -> CutOff {
     CutOff::new("get", server, |_| {}, "durable = true", &[&url], 1).await
 }
 
-fn elsewhere(program: &Program, name: &str) -> Place {
+fn elsewhere(program: &Program, name: &str) -> HomePlace {
     let folder = program.folder().join(name);
-    Place { home: folder.join("home"), state: folder.join("state") }
+    HomePlace { home: folder.join("home"), state: folder.join("state") }
 }
 
 /// `ps` and `doctor` say so before anything was written, and the run does not go on.
 #[track_caller]
-fn waits(cut: &CutOff, there: &Place) {
+fn waits(cut: &CutOff, there: &HomePlace) {
     assert!(ends_at(&cut.program, there, &["ps"], 0).contains("open in a copy that was put back"));
     assert!(ends_at(&cut.program, there, &["doctor", "--home"], 8).contains("1 of a copy that was put back"));
     assert!(ends_at(&cut.program, there, &["resume", &cut.run], 8).contains("--restored"));

@@ -4,8 +4,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use effect::record::AnswerClass;
-use effect::{Outcome, SafeText, Severity};
 use run::RunOrder;
 use serde_json::{Value, json};
 use tests::guests::componentize_py;
@@ -15,6 +13,8 @@ use tests::seen::{answered, asked, codes, log_lines};
 use tests::server::{CHUNKED, Server, Step, chunk, only, response};
 use tests::tools::{may_install, missing, root};
 use tokio::sync::Semaphore;
+use vocabulary::record::AnswerClass;
+use vocabulary::{Outcome, SafeText, Severity};
 
 use crate::claims::said;
 use crate::ending::{done, ended};
@@ -133,7 +133,7 @@ async fn claims_and_log_lines_of_a_python_agent_arrive() {
     assert!(said[0].starts_with("INFO every-way: a line") && said[0].ends_with("and no second"), "{said:?}");
     assert_eq!(said[1], "printed");
     let progress = host.records(report.run).into_iter().any(|record| match record {
-        effect::record::Record::Said(said) => said.claims.iter().any(|claim| matches!(claim, effect::Claim::Progress(_))),
+        vocabulary::record::Record::Said(said) => said.claims.iter().any(|claim| matches!(claim, vocabulary::Claim::Progress(_))),
         _ => false,
     });
     assert!(progress, "how far it said it was is on the record");

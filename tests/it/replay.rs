@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use effect::Outcome;
-use effect::record::Record;
 use run::{Rebuilding, Rebuilt, RunOrder};
 use tests::dice::{Dice, server};
 use tests::host::{TestHost, loopback, mount, printed};
 use tests::server::Server;
+use vocabulary::Outcome;
+use vocabulary::record::Record;
 
 /// Guests whose end depends on when things come.
 const GUESTS: &[&str] =

@@ -5,9 +5,9 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use effect::Grants;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 use crate::troubles::{InMemory, NOBODY, as_nobody, give, mode, not_here, said};
 

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use effect::Grants;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 use crate::damaged::{both, ends};
 
@@ -136,7 +136,7 @@ fn archives_and_backups_from_before_a_rotation_verify_after_it() {
     for args in [["audit", "verify"].as_slice(), &["audit", "verify", "--with", archive], &["audit", "verify", archive]] {
         assert!(ends(program, args, 0).contains("WHOLE"), "{args:?}");
     }
-    let there = run::Place { home: program.folder().join("there"), state: program.folder().join("there.state") };
+    let there = run::HomePlace { home: program.folder().join("there"), state: program.folder().join("there.state") };
     let mut command = program.command(&[], &["restore", word, "--key", home.home().join("journal.pub").to_str().unwrap()]);
     let output = command.env("BAILIWICK_HOME", &there.home).env("BAILIWICK_STATE", &there.state).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", both(&output));

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use effect::record::Record;
-use effect::{Binding, May, Method, Outcome, Placement, Rotation, RotationSet, RunId, Scheme, Source};
-use run::{House, NetworkOrder, Report, RunError, RunOrder, Which, Word};
+use run::{LocalHost, NetworkOrder, RunError, RunOrder, RunReport, Settlement, Which};
 use serde_json::{Value, json};
 use tests::host::{TestHost, mount, options, place, records};
 use tests::program::Program;
 use tests::server::{Heard, Server, Step, response};
 use vault::{Local, LocalError, Outgoing, Secret};
+use vocabulary::record::Record;
+use vocabulary::{Binding, May, Method, Outcome, Placement, Rotation, RotationSet, RunId, Scheme, Source};
 
 use crate::child;
 use crate::ending::{done, ended};
@@ -26,7 +26,7 @@ const ALL: [&str; 4] = ["create", "set", "test", "finish"];
 /// What the host has in the vault: only what places it may see it, so it is placed.
 pub(crate) fn text_of(secret: &Secret) -> String {
     let (mut target, mut headers, mut body) =
-        (effect::HttpTarget::parse(Scheme::Https, "a.test", "/").unwrap(), Vec::new(), bytes::Bytes::new());
+        (vocabulary::HttpTarget::parse(Scheme::Https, "a.test", "/").unwrap(), Vec::new(), bytes::Bytes::new());
     let method = Method::new("GET").unwrap();
     let mut outgoing = Outgoing { method: &method, target: &mut target, headers: &mut headers, body: &mut body };
     vault::place(secret, &Placement::Bearer, &mut outgoing, 0).unwrap();
@@ -47,7 +47,7 @@ pub(crate) fn assert_nowhere(where_: &str, bytes: &[u8], values: &[&str]) {
 }
 
 /// Not in any file of these folders, nor in what is sealed beside the record of a run, once it is opened.
-pub(crate) fn assert_nowhere_in(place: &run::Place, run: RunId, values: &[&str]) {
+pub(crate) fn assert_nowhere_in(place: &run::HomePlace, run: RunId, values: &[&str]) {
     let mut folders = vec![place.home.clone(), place.state.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
@@ -131,7 +131,7 @@ fn bound(name: &str, port: u16) -> Binding {
     }
 }
 
-fn vault(place: &run::Place) -> Local {
+fn vault(place: &run::HomePlace) -> Local {
     let vault = Local::new(&place.home);
     for (name, value) in [("broker", OLD), ("other", "other-value-91c0")] {
         vault.set_for(name, Secret::new(value.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1).unwrap();
@@ -147,7 +147,7 @@ fn order(mut order: RunOrder, port: u16, steps: &[&str]) -> RunOrder {
     order
 }
 
-fn output(report: &Report) -> &Value {
+fn output(report: &RunReport) -> &Value {
     report.claims.output.as_ref().unwrap()
 }
 
@@ -308,7 +308,7 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     let folder = tempfile::tempdir().unwrap();
     let (server, run, vault) = cut_off_while_setting(folder.path()).await;
     let place = place(folder.path());
-    let house = House::open(&place, &options()).unwrap();
+    let house = LocalHost::open(&place, &options()).unwrap();
     let resume = async || house.resume(run, run::own_principal(), &NetworkOrder::default()).await;
     for _ in 0..2 {
         let ended = match resume().await {
@@ -324,7 +324,7 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     let (new, staged) = vault.staged("broker").unwrap();
     let new = text_of(&new);
     assert_eq!((server.heard().len(), version(&vault), staged), (1, 1, 2), "nothing is sent again, nothing is lost");
-    house.settle(run, &Word { acts: Which::Only, did: true }, &run::own_principal()).await.unwrap();
+    house.settle(run, &Settlement { acts: Which::Only, did: true }, &run::own_principal()).await.unwrap();
     let report = tests::host::report(resume().await.unwrap()).await;
     let told = &output(&report)["steps"];
     assert!(is_refused(&told[1], "malformed") && told[2]["accepted"] == true && told[3]["old_refused"] == true, "{told}");

@@ -5,11 +5,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use effect::Grants;
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use tests::guests::guest;
 use tests::program::{Program, config};
 use tests::tools::tool;
+use vocabulary::Grants;
 
 use crate::damaged::{both, ends};
 
@@ -174,7 +174,7 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     assert!(ends(&program, &RUN, 1).contains("names no file"), "a key that is rotated stays sealed");
     ends_under(&program, &second, &RUN, 0);
     // The backup is of the day of the first passphrase.
-    let there = run::Place { home: program.folder().join("there"), state: program.folder().join("there.state") };
+    let there = run::HomePlace { home: program.folder().join("there"), state: program.folder().join("there.state") };
     let at = |passphrase: &Path, args: &[&str], code: i32| {
         let mut command = program.command(&[], args);
         command.env("BAILIWICK_HOME", &there.home).env("BAILIWICK_STATE", &there.state).env("BAILIWICK_PASSPHRASE_FILE", passphrase);

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use effect::record::{AnswerClass, Record};
-use effect::{HttpFault, Scheme};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tests::certs::Authority;
@@ -13,6 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use vocabulary::record::{AnswerClass, Record};
+use vocabulary::{HttpFault, Scheme};
 
 /// A fatal alert (handshake_failure) as it is before there are keys: whoever has keys can't read it, and ends the connection.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::{AnswerClass, Record};
-use effect::{HttpFault, Outcome};
-use run::Report;
+use run::RunReport;
 use tests::host::{TestHost, loopback};
 use tests::seen::{answered, asked, codes, faults, lines, most_under_way, received};
 use tests::server::{CHUNKED, Server, Step, chunk, response};
 use tokio::sync::Semaphore;
+use vocabulary::record::{AnswerClass, Record};
+use vocabulary::{HttpFault, Outcome};
 
 /// A guest that asks this server, with everything granted there.
-async fn meet(host: &TestHost, server: &Server, guest: &str, args: &[&str]) -> (Report, Vec<Record>) {
+async fn meet(host: &TestHost, server: &Server, guest: &str, args: &[&str]) -> (RunReport, Vec<Record>) {
     let mut order = host.order(guest, args);
     order.limits.response_bytes = 1 << 20;
     loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
@@ -89,7 +89,7 @@ async fn servers_that_lie_flood_or_hang_up_end_in_a_fault_of_its_own_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_servers_that_drip_or_fall_silent_run_out_of_time() {
+async fn servers_that_drip_or_fall_silent_run_out_of_time() {
     let host = TestHost::new();
     // Each byte is in time, the head as a whole is not.
     let drip = std::iter::repeat_n([Step::Wait(Duration::from_millis(20)), say("y")], 1000).flatten();
@@ -101,20 +101,20 @@ async fn l15_servers_that_drip_or_fall_silent_run_out_of_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_6_a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
+async fn a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
     let host = TestHost::new();
     let server = Server::doing(vec![Step::Hang]).await;
     let mut order = host.order("prints_and_waits", &[&server.url("/")]);
     order.limits.active_timeout_ms = 1500;
     loopback(&mut order, server.port(), &["GET"], &["/**"]);
     let report = host.run(order).await;
-    assert_eq!(report.outcome, Outcome::Limit { limit: effect::Limit::ActiveTimeout });
+    assert_eq!(report.outcome, Outcome::Limit { limit: vocabulary::Limit::ActiveTimeout });
     let outcomes: Vec<_> = answered(&host.records(report.run)).map(|answered| answered.outcome).collect();
     assert_eq!(outcomes, [AnswerClass::Abandoned]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_what_a_server_packs_is_not_unpacked() {
+async fn what_a_server_packs_is_not_unpacked() {
     let host = TestHost::new();
     let packed = [0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6];
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
@@ -152,7 +152,7 @@ async fn a_body_that_is_not_finished_never_becomes_a_request() {
     assert_eq!(server.heard().iter().map(|heard| heard.body.len()).collect::<Vec<_>>(), [5]);
 }
 
-fn lines_of(report: &Report) -> impl Iterator<Item = serde_json::Value> {
+fn lines_of(report: &RunReport) -> impl Iterator<Item = serde_json::Value> {
     tests::host::printed(report).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().into_iter()
 }
 

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use effect::record::Record;
-use effect::{FilesGrant, FilesMode, Outcome, RunId};
 use run::RunOrder;
 use serde_json::Value;
 use tests::host::{TestHost, loopback, records};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
+use vocabulary::record::Record;
+use vocabulary::{FilesGrant, FilesMode, Outcome, RunId};
 
 /// A run that was killed while its requests were under way.
 pub(crate) struct CutOff {

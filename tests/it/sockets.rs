@@ -2,10 +2,10 @@
 
 use std::net::TcpListener;
 
-use effect::Outcome;
-use run::{House, HouseOptions};
+use run::{HostOptions, LocalHost};
 use serde_json::json;
 use tests::host::{TestHost, loopback, options, place};
+use vocabulary::Outcome;
 
 use crate::ending::{done, lines, refusals};
 
@@ -44,14 +44,14 @@ async fn a_guest_that_traps_leaves_the_others_alone() {
         crate::ending::trapped(&host, host.order("panics_with_message", &["one of many"])).await;
     }
     assert!(matches!(tests::host::report(spins).await.outcome, Outcome::Limit { .. }));
-    waits.stop(effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
+    waits.stop(vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
     assert!(matches!(tests::host::report(waits).await.outcome, Outcome::Stopped { .. }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_one_run_is_left_for_the_next() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(&place(folder.path()), &HouseOptions { slots: 1, ..options() }).unwrap();
+    let house = LocalHost::open(&place(folder.path()), &HostOptions { slots: 1, ..options() }).unwrap();
     let host = TestHost { house, folder };
     let mut first = None;
     // One run at a time, and more of them than such a pool has memories (64): what one has left lies where another begins.

@@ -7,9 +7,9 @@ mod names;
 mod patterns;
 mod table;
 
-use effect::{HttpGrant, Scheme};
 use serde_json::json;
 use tests::server::{Server, Step, response};
+use vocabulary::{HttpGrant, Scheme};
 
 use drive::{Came, Witnesses, assert_each, grant};
 use table::{Row, header, request, rows};
@@ -96,7 +96,7 @@ fn every_section_of_the_corpus_is_driven() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_schemes_that_are_not_granted_reach_nobody() {
+async fn schemes_that_are_not_granted_reach_nobody() {
     let all = Witnesses::closed().await;
     let rows = rows(table::SCHEMES, "schemes");
     let ask = |row: &Row| {
@@ -121,7 +121,7 @@ async fn answering() -> Witnesses {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_what_is_judged_of_a_path_is_what_is_sent() {
+async fn what_is_judged_of_a_path_is_what_is_sent() {
     let all = answering().await;
     let mut rows = rows(table::PATHS, "paths");
     for (length, verdict) in [(4096, "permit"), (4097, "malformed")] {
@@ -139,7 +139,7 @@ async fn b3_what_is_judged_of_a_path_is_what_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_header_fields_that_are_the_hosts_reach_nobody() {
+async fn header_fields_that_are_the_hosts_reach_nobody() {
     let all = answering().await;
     let mut asks = Vec::new();
     // What can't be a field is none: the guest is told so when it sets it, and has nothing to send.
@@ -158,7 +158,7 @@ async fn b3_header_fields_that_are_the_hosts_reach_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used() {
+async fn proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used() {
     let listed = |name: &str, _| match name {
         "api.test" | "short" => tests::names::Answer { addresses: vec!["127.0.0.1".parse().unwrap()], ..Default::default() },
         _ => tests::names::Answer::nobody(),
@@ -195,7 +195,7 @@ async fn b3_proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_u
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l1_a_name_that_is_not_granted_is_never_looked_up() {
+async fn a_name_that_is_not_granted_is_never_looked_up() {
     let loopback = |_: &str, _| tests::names::Answer { addresses: vec!["127.0.0.1".parse().unwrap()], ..Default::default() };
     let all = Witnesses::new(loopback, Server::doing(vec![Step::Close]).await).await;
     let hosts =
@@ -229,7 +229,7 @@ async fn l1_a_name_that_is_not_granted_is_never_looked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l4_a_user_a_host_a_credential_a_line_end_or_a_second_length_is_refused() {
+async fn a_user_a_host_a_credential_a_line_end_or_a_second_length_is_refused() {
     let all = answering().await;
     let authority = format!("127.0.0.1:{}", all.port());
     let with = |headers: serde_json::Value| {

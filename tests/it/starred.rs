@@ -1,9 +1,9 @@
 //! What lies sealed beside a run is shown without values that could let somebody in: those of the vault, and those that were in it.
 
-use effect::Grants;
 use serde_json::Value;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 const OLD: &str = "Zk9vQ2x7pL3mT8rW1nYb5";
 const NEW: &str = "b7Hs0KqPz4uXe6VdJc2Rf";

@@ -1,12 +1,12 @@
 //! What the process that holds the home tells of itself, to people and to monitors.
 
-use effect::Grants;
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step};
+use vocabulary::Grants;
 
 use crate::terminals::{Terminal, waits};
 

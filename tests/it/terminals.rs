@@ -3,13 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use effect::Grants;
-use effect::record::Record;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::host::records;
 use tests::program::{Program, config};
+use vocabulary::Grants;
+use vocabulary::record::Record;
 
 /// A program in a terminal of its own, and what it says there.
 pub(crate) struct Terminal {

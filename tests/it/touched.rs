@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use effect::{FilesGrant, FilesMode, Grants};
 use serde_json::{Value, json};
 use tests::program::{Program, agent, config};
 use tests::tools::tool;
+use vocabulary::{FilesGrant, FilesMode, Grants};
 
 /// So many characters that look as random as those of a token.
 fn random(alphabet: &str, count: usize) -> String {

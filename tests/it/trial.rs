@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::{Limits, Outcome};
-use sandbox::{Ended, Prepared, Start, enter};
+use sandbox::{Prepared, RunEnded, Start, enter};
 use tests::scripted::{Scripted, Step};
+use vocabulary::{Limits, Outcome};
 
 /// The guests of the trial, with their arguments.
 const GUESTS: &[(&str, &[&str])] = &[
@@ -19,11 +19,11 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("random_and_clock", &[]),
 ];
 
-async fn run(prepared: &Prepared, arguments: &[&str], seed: u64, record: Vec<Step>, steps_max: usize) -> (Ended, Vec<Step>) {
+async fn run(prepared: &Prepared, arguments: &[&str], seed: u64, record: Vec<Step>, steps_max: usize) -> (RunEnded, Vec<Step>) {
     let (world, steps) = Scripted::new(seed, record, steps_max);
     let args = std::iter::once("guest").chain(arguments.iter().copied()).map(str::to_owned).collect();
     let start = Start { args, input: Bytes::new(), limits: Limits::default(), mounts: vec!["/src".to_owned()], ..Start::default() };
-    let ended = enter(prepared, start, Box::new(world), std::future::pending::<effect::Stopping>()).await.expect("it can be entered");
+    let ended = enter(prepared, start, Box::new(world), std::future::pending::<vocabulary::Stopping>()).await.expect("it can be entered");
     let steps = Arc::clone(&steps).lock().expect("no step panics").clone();
     (ended, steps)
 }
@@ -54,7 +54,7 @@ async fn a_run_cut_off_after_any_step_goes_on_from_there() {
         assert_eq!(whole.outcome, Outcome::Done, "{guest}: {:?}", whole.stop);
         for cut in 0..steps.len() {
             let (ended, kept) = run(&prepared, arguments, 5, Vec::new(), cut).await;
-            assert_eq!(ended.stop, Some(effect::Stop::Stopped), "{guest}, cut after {cut}");
+            assert_eq!(ended.stop, Some(vocabulary::Stop::Stopped), "{guest}, cut after {cut}");
             assert_eq!(kept, steps[..cut], "{guest}, cut after {cut}");
             let (resumed, all) = run(&prepared, arguments, 900 + cut as u64, kept, usize::MAX).await;
             assert_eq!(resumed.outcome, Outcome::Done, "{guest}, cut after {cut}: {:?}", resumed.stop);

@@ -4,11 +4,11 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use effect::Grants;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback};
 use tests::program::{Program, config};
 use tests::server::{Server, Step, response};
+use vocabulary::Grants;
 
 /// A user that owns nothing here.
 pub(crate) const NOBODY: u32 = 65_534;

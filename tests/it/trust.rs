@@ -177,9 +177,9 @@ fn a_component_that_was_exchanged_is_refused_with_what_is_other() {
     let wasm = program.config().with_file_name("env.wasm");
     ends(&program, &["trust"], 0);
     ends(&program, &["run", "env"], 0);
-    let was = effect::Digest::of(&std::fs::read(&wasm).unwrap()).to_string();
+    let was = vocabulary::Digest::of(&std::fs::read(&wasm).unwrap()).to_string();
     std::fs::copy(guest("get"), &wasm).unwrap();
-    let now = effect::Digest::of(&std::fs::read(&wasm).unwrap()).to_string();
+    let now = vocabulary::Digest::of(&std::fs::read(&wasm).unwrap()).to_string();
     let refused = ends(&program, &["run", "env"], 2);
     for words in [&was, &now, "imports wasi:http/outgoing-handler"] {
         assert!(refused.contains(words), "`{words}` is not in: {refused}");

@@ -1,9 +1,9 @@
 //! Guests take turns: none that computes, waits or spins keeps another from its own, and each can be told to end.
 
-use effect::{Means, Outcome, Stopping};
 use serde_json::json;
 use tests::host::TestHost;
 use tests::wat::wat;
+use vocabulary::{Means, Outcome, Stopping};
 
 use crate::ending::{done, honest, lines};
 
@@ -33,8 +33,8 @@ async fn guests_that_compute_for_ever_leave_the_others_their_turn() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_waits_for_a_place_can_be_stopped() {
     let folder = tempfile::tempdir().unwrap();
-    let options = run::HouseOptions { slots: 1, ..tests::host::options() };
-    let house = run::House::open(&tests::host::place(folder.path()), &options).unwrap();
+    let options = run::HostOptions { slots: 1, ..tests::host::options() };
+    let house = run::LocalHost::open(&tests::host::place(folder.path()), &options).unwrap();
     let host = TestHost { house, folder };
     let spins = || {
         let mut order = host.order("spins_forever", &[]);
@@ -64,8 +64,8 @@ async fn a_clock_that_is_spun_on_moves_on_and_never_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_let_in_finds_a_place_however_many_come() {
     let folder = tempfile::tempdir().unwrap();
-    let options = run::HouseOptions { slots: 4, ..tests::host::options() };
-    let house = run::House::open(&tests::host::place(folder.path()), &options).unwrap();
+    let options = run::HostOptions { slots: 4, ..tests::host::options() };
+    let house = run::LocalHost::open(&tests::host::place(folder.path()), &options).unwrap();
     let host = TestHost { house, folder };
     let order = host.order_of("does_nothing", &wat("does_nothing"), &[]);
     let mut running = Vec::new();
@@ -89,7 +89,7 @@ async fn a_hundred_guests_at_their_limit_leave_the_others_alone() {
     honest(&host).await;
     for running in running {
         let report = tests::host::report(running).await;
-        assert_eq!(report.outcome, Outcome::Limit { limit: effect::Limit::Memory });
+        assert_eq!(report.outcome, Outcome::Limit { limit: vocabulary::Limit::Memory });
         assert!(report.evidence.peak_memory <= 4 << 20);
     }
     honest(&host).await;

@@ -5,10 +5,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use effect::Grants;
-use run::Place;
+use run::HomePlace;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::Grants;
 
 use crate::damaged::{ends, ends_at};
 use crate::troubles::{InMemory, not_here};
@@ -120,7 +120,7 @@ fn what_is_new_or_a_copy_or_was_put_back_is_used_without_a_word() {
     for (number, is_there) in [false, true].into_iter().enumerate() {
         let folder = program.folder().join(format!("new{number}"));
         fs::create_dir(&folder).unwrap();
-        let place = Place { home: folder.join("home"), state: folder.join("state") };
+        let place = HomePlace { home: folder.join("home"), state: folder.join("state") };
         if is_there {
             private_folder(&place.home);
             private_folder(&place.state);
@@ -129,7 +129,7 @@ fn what_is_new_or_a_copy_or_was_put_back_is_used_without_a_word() {
     }
     ends(&program, &RUN, 0);
     // A copy in another place, whose state is elsewhere.
-    let copy = Place { home: program.folder().join("copy"), state: program.folder().join("copy-state") };
+    let copy = HomePlace { home: program.folder().join("copy"), state: program.folder().join("copy-state") };
     copied(&program.place().home, &copy.home);
     ends_at(&program, &copy, &RUN, 0);
     // What was put back from a backup, on a machine that remembers nothing of it.
@@ -148,7 +148,7 @@ fn a_backup_is_put_back_onto_a_disk_of_its_own() {
     ends(&program, &["backup", backup.to_str().unwrap()], 0);
     let there = program.folder().join("there");
     private_folder(&there);
-    let place = Place { home: there.join("home"), state: there.join("state") };
+    let place = HomePlace { home: there.join("home"), state: there.join("state") };
     let Some(disk) = InMemory::at(&place.home, "64m") else { return not_here("this user may not mount") };
     for has_lost_found in [false, true] {
         if has_lost_found {
@@ -179,14 +179,14 @@ fn a_backup_is_put_back_into_a_folder_that_can_not_be_replaced() {
     let program = ran();
     let backup = program.folder().join("monday");
     ends(&program, &["backup", backup.to_str().unwrap()], 0);
-    let place = Place { home: program.folder().join("there"), state: program.folder().join("there-state") };
+    let place = HomePlace { home: program.folder().join("there"), state: program.folder().join("there-state") };
     private_folder(&place.home);
     private_folder(&place.home.join("lost+found"));
     ends_at(&program, &place, &["restore", backup.to_str().unwrap()], 0);
     assert!(names(&place.home).contains(&"lost+found".to_owned()) && !names(&place.home).contains(&"restoring".to_owned()));
     ends_at(&program, &place, &RUN, 0);
     // What a person has put there meanwhile stays.
-    let other = Place { home: program.folder().join("other"), state: program.folder().join("other-state") };
+    let other = HomePlace { home: program.folder().join("other"), state: program.folder().join("other-state") };
     private_folder(&other.home);
     private_folder(&other.home.join("lost+found"));
     fs::write(other.home.join("mine"), "mine").unwrap();

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Output;
 
-use effect::{FilesGrant, FilesMode, Grants};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::program::{Program, config};
+use vocabulary::{FilesGrant, FilesMode, Grants};
 
 fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -277,17 +277,17 @@ fn a_copy_is_verified_and_a_record_that_went_back_is_taken_only_on_a_persons_wor
 #[test]
 fn audit_touched_and_the_log_of_nginx_agree() {
     let Some(nginx) = tests::apps::App::nginx_public(&[("a.txt", b"alpha"), ("b.txt", b"beta")]) else { return };
-    let http = effect::HttpGrant {
+    let http = vocabulary::HttpGrant {
         credential: None,
         addresses: Vec::new(),
         headers: Vec::new(),
         host: "127.0.0.1".parse().unwrap(),
-        methods: vec![effect::Method::new("GET").unwrap()],
+        methods: vec![vocabulary::Method::new("GET").unwrap()],
         paths: vec!["/public/**".parse().unwrap()],
         port: Some(nginx.port()),
-        scheme: effect::Scheme::Http,
+        scheme: vocabulary::Scheme::Http,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     };
     let program = Program::new(&config("get", &guest("get"), &Grants { http: vec![http], ..Grants::default() }));
     let paths = ["/public/a.txt", "/public/b.txt", "/public/a.txt", "/public/none", "/secret"];

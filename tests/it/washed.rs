@@ -1,19 +1,19 @@
 //! Servers show a credential's value in unusual places and forms. Through the whole host, nothing of it reaches the guest or the record.
 
-use effect::record::Record;
-use effect::{Binding, Placement, Scheme, Source};
-use run::{Report, RunOrder};
+use run::{RunOrder, RunReport};
 use tests::host::{TestHost, loopback, printed};
 use tests::seen::lines;
 use tests::server::{CHUNKED, Server, Step, chunk};
 use vault::{Local, Secret};
+use vocabulary::record::Record;
+use vocabulary::{Binding, Placement, Scheme, Source};
 
 use crate::ending::done;
 
 const CANARY: &str = "Canary.8f3aQ_z~k7-Xy";
 
 /// A run with a credential whose server answers so.
-async fn run(answer: &[u8]) -> (TestHost, Report) {
+async fn run(answer: &[u8]) -> (TestHost, RunReport) {
     let host = TestHost::new();
     Local::new(&host.place().home)
         .set_for("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
@@ -29,7 +29,7 @@ async fn run(answer: &[u8]) -> (TestHost, Report) {
 }
 
 /// How many values were taken out, once nothing of any of these parts is in what the guest was given.
-fn redactions(host: &TestHost, report: &Report, parts: &[&str]) -> u64 {
+fn redactions(host: &TestHost, report: &RunReport, parts: &[&str]) -> u64 {
     let reader = journal::Reader::open(&host.place().home).unwrap();
     for leaf in gate::leaves(&reader, report.run) {
         let payloads = leaf.unwrap().payloads;

@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use effect::record::Record;
-use effect::{Reason, RunId};
 use serde_json::Value;
+use vocabulary::record::Record;
+use vocabulary::{Reason, RunId};
 
 use crate::program::Program;
 use crate::{guests, host, tools};
@@ -127,7 +127,7 @@ pub fn ran(program: &Program, output: &Output) -> Ran {
 /// # Panics
 /// Never.
 #[must_use]
-pub fn loopback() -> Vec<effect::Destination> {
+pub fn loopback() -> Vec<vocabulary::Destination> {
     ["http://127.0.0.1:*", "https://127.0.0.1:*"].map(|text| text.parse().expect("a destination")).to_vec()
 }
 

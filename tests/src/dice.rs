@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use crate::server::{CHUNKED, Heard, Server, Step, chunk, response};
 

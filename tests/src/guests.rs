@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use crate::tools::{self, may_install, missing, root, target};
 

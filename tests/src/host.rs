@@ -4,11 +4,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use effect::record::{AgentRef, Record};
-use effect::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, RunId, SafeText};
-use run::{Event, House, HouseOptions, NetworkOrder, Place, Report, RunOrder, Running};
+use run::{HomePlace, HostOptions, LocalHost, NetworkOrder, RunEvent, RunOrder, RunReport, Running};
 use sandbox::{Cache, Engine, EngineOptions, Prepared};
 use tempfile::TempDir;
+use vocabulary::record::{AgentRef, Record};
+use vocabulary::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, RunId, SafeText};
 
 use crate::{guests, tools};
 
@@ -34,8 +34,8 @@ pub fn bailiwick() -> PathBuf {
 }
 
 /// How houses of tests are made.
-pub fn options() -> HouseOptions {
-    HouseOptions {
+pub fn options() -> HostOptions {
+    HostOptions {
         compiler: (bailiwick(), vec!["compile-component".to_owned()]),
         journal: journal::Options::default(),
         slots: 32,
@@ -71,7 +71,7 @@ pub fn compiled(wasm: &[u8]) -> Prepared {
 /// A home and the house that holds it.
 pub struct TestHost {
     /// The house.
-    pub house: House,
+    pub house: LocalHost,
     /// Its folder; everything of it is gone when this is dropped.
     pub folder: TempDir,
 }
@@ -80,8 +80,8 @@ pub struct TestHost {
 ///
 /// # Panics
 /// When there is no room for them.
-pub fn place(folder: &Path) -> Place {
-    let place = Place { home: folder.join("home"), state: folder.join("state") };
+pub fn place(folder: &Path) -> HomePlace {
+    let place = HomePlace { home: folder.join("home"), state: folder.join("state") };
     home::make_folder(&place.home).expect("a home");
     let key = place.home.join("cache.key");
     if !key.exists() {
@@ -93,7 +93,7 @@ pub fn place(folder: &Path) -> Place {
 }
 
 /// Gives what was compiled in this home to the tests that come.
-pub fn give_back(place: &Place) {
+pub fn give_back(place: &HomePlace) {
     share(&place.home.join("cache"), &shared_cache());
 }
 
@@ -140,7 +140,7 @@ impl TestHost {
     /// When there is no room for it.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let house = House::open(&place(folder.path()), &options()).expect("the home is free");
+        let house = LocalHost::open(&place(folder.path()), &options()).expect("the home is free");
         Self { house, folder }
     }
 
@@ -150,13 +150,13 @@ impl TestHost {
     /// When there is no room for it.
     pub fn without_cache() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = Place { home: folder.path().join("home"), state: folder.path().join("state") };
-        let house = House::open(&place, &options()).expect("the home is free");
+        let place = HomePlace { home: folder.path().join("home"), state: folder.path().join("state") };
+        let house = LocalHost::open(&place, &options()).expect("the home is free");
         Self { house, folder }
     }
 
     /// Where it is.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> HomePlace {
         self.house.place().clone()
     }
 
@@ -181,9 +181,9 @@ impl TestHost {
     ///
     /// # Panics
     /// When it can't be kept.
-    pub fn order_in(place: &Place, name: &str, wasm: &[u8], args: &[&str]) -> RunOrder {
+    pub fn order_in(place: &HomePlace, name: &str, wasm: &[u8], args: &[&str]) -> RunOrder {
         let digest = package::store::put(&place.home, wasm).expect("it is kept");
-        let is_agent = package::look(wasm).is_ok_and(|component| component.kind == package::Kind::Agent);
+        let is_agent = package::inspect(wasm).is_ok_and(|component| component.kind == package::ComponentKind::Agent);
         RunOrder {
             agent: AgentRef { digest, name: SafeText::new(name, 64), version: SafeText::new("0.0.0", 16) },
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
@@ -210,7 +210,7 @@ impl TestHost {
     ///
     /// # Panics
     /// When it does not start, or ends without a report.
-    pub async fn run(&self, order: RunOrder) -> Report {
+    pub async fn run(&self, order: RunOrder) -> RunReport {
         report(self.start(order).await).await
     }
 
@@ -237,11 +237,11 @@ pub fn records(home: &Path, run: RunId) -> Vec<Record> {
 ///
 /// # Panics
 /// When it ends without a report.
-pub async fn report(mut running: Running) -> Report {
+pub async fn report(mut running: Running) -> RunReport {
     loop {
         match running.events.next().await {
-            Some(Event::Closed { report }) => return *report,
-            Some(Event::Failed { message, .. }) => panic!("the run failed: {message}"),
+            Some(RunEvent::Closed { report }) => return *report,
+            Some(RunEvent::Failed { message, .. }) => panic!("the run failed: {message}"),
             Some(_) => {}
             None => panic!("the run ended without a word"),
         }
@@ -263,16 +263,16 @@ pub fn loopback(order: &mut RunOrder, port: u16, methods: &[&str], paths: &[&str
         credential: None,
         headers: Vec::new(),
         host: "127.0.0.1".parse().expect("a host"),
-        methods: methods.iter().map(|method| effect::Method::new(method).expect("a method")).collect(),
+        methods: methods.iter().map(|method| vocabulary::Method::new(method).expect("a method")).collect(),
         paths: paths.iter().map(|path| path.parse().expect("a path")).collect(),
         port: Some(port),
-        scheme: effect::Scheme::Http,
+        scheme: vocabulary::Scheme::Http,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     });
 }
 
 /// What a command printed.
-pub fn printed(report: &Report) -> &str {
+pub fn printed(report: &RunReport) -> &str {
     report.claims.output.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default()
 }

@@ -3,9 +3,9 @@
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
-use effect::record::{Kind, Record, Recovered, VERSION};
 use journal::{Journal, Options, Reader, log_run};
-use run::Place;
+use run::HomePlace;
+use vocabulary::record::{Record, RecordKind, Recovered, VERSION};
 
 /// Where whole batches end in the last segment of a home.
 ///
@@ -23,13 +23,13 @@ pub fn end(home: &Path) -> (PathBuf, u64) {
 ///
 /// # Panics
 /// Where there is no record, or the disk fails.
-pub fn lengthen(place: &Place) {
+pub fn lengthen(place: &HomePlace) {
     let (path, bytes) = end(&place.home);
     OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(bytes)).expect("its space can be given back");
     let options = Options { segment_bytes: 4096, ..Options::default() };
     let (journal, _) = Journal::open(&place.home, Some(&place.state), options).expect("it opens");
     for bytes in 0..30 {
-        let filler: Record = Recovered { at: 1, bytes, kind: Kind::Recovered, v: VERSION }.into();
+        let filler: Record = Recovered { at: 1, bytes, kind: RecordKind::Recovered, v: VERSION }.into();
         journal.append(log_run(), filler.to_bytes(), Vec::new()).expect("it is taken").ticket.wait_blocking().expect("it is durable");
     }
     journal.close().expect("it closes");

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-use effect::Grants;
-use run::Place;
+use run::HomePlace;
 use tempfile::TempDir;
+use vocabulary::Grants;
 
 use crate::{host, tools};
 
 /// A folder with a `bailiwick.toml`, and a home beside it.
 pub struct Program {
     folder: TempDir,
-    place: Place,
+    place: HomePlace,
 }
 
 impl Drop for Program {
@@ -52,7 +52,7 @@ impl Program {
 
     /// Its home.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &HomePlace {
         &self.place
     }
 
@@ -144,7 +144,7 @@ pub fn config(name: &str, component: &Path, grants: &Grants) -> String {
         let _ = write!(text, "\n[[agents.{name}.files]]\nguest = {:?}\nhost = {:?}\nmode = \"read\"\n", mount.guest, mount.host);
     }
     for http in &grants.http {
-        let methods: Vec<_> = http.methods.iter().map(effect::Method::as_str).collect();
+        let methods: Vec<_> = http.methods.iter().map(vocabulary::Method::as_str).collect();
         let paths: Vec<_> = http.paths.iter().map(ToString::to_string).collect();
         let (host, port, scheme) = (http.host.to_string(), http.port(), http.scheme.as_str());
         let _ = write!(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use crate::guests::componentize_py;
 use crate::tools::{root, target};

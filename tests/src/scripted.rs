@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use effect::{
-    Act, Ask, Claim, ClosedAsk, Divergence, Door, Entry, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header,
+use vocabulary::{
+    Act, Ask, Claim, ClosedAsk, DirEntry, Divergence, Door, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, GuestEvent, Header,
     HttpHead, OpId, Release, Stop, Timeline,
 };
 
@@ -116,10 +116,10 @@ impl Scripted {
         self.mono_ns += 1 + self.roll(3_000_000);
         let flight = self.flights.get(&op)?;
         let event = match flight.deadline_ns {
-            Some(deadline_ns) => Event::Timer { deadline_ns },
-            None if !flight.head_given => Event::Head(head(flight.body.len())),
-            None if flight.given == flight.body.len() => Event::End(Vec::new()),
-            None => Event::Chunk(flight.body.slice(flight.given..(flight.given + piece).min(flight.body.len()))),
+            Some(deadline_ns) => GuestEvent::Timer { deadline_ns },
+            None if !flight.head_given => GuestEvent::Head(head(flight.body.len())),
+            None if flight.given == flight.body.len() => GuestEvent::End(Vec::new()),
+            None => GuestEvent::Chunk(flight.body.slice(flight.given..(flight.given + piece).min(flight.body.len()))),
         };
         let mono_ns = self.mono_ns.max(flight.deadline_ns.unwrap_or(0));
         Some(Release { op, event, mono_ns })
@@ -153,7 +153,7 @@ impl Scripted {
         Ok(FileStat { identity: [path.len() as u64, 7], kind, modified_ns: 1_700_000_000_000_000_000, size })
     }
 
-    fn list(path: &str) -> Vec<Entry> {
+    fn list(path: &str) -> Vec<DirEntry> {
         let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
         let mut names = BTreeMap::new();
         for rest in TREE.iter().filter_map(|(name, _)| name.strip_prefix(&prefix)) {
@@ -162,7 +162,7 @@ impl Scripted {
                 None => names.insert(rest.to_owned(), FileKind::File),
             };
         }
-        names.into_iter().map(|(name, kind)| Entry { kind, name }).collect()
+        names.into_iter().map(|(name, kind)| DirEntry { kind, name }).collect()
     }
 
     fn answer(&mut self, ask: FileAsk) -> Result<FileAnswer, FileFault> {
@@ -200,7 +200,7 @@ fn head(length: usize) -> HttpHead {
 
 /// What the server of this world says to a request: bytes that only the request decides.
 fn body_for(ask: &[u8]) -> Bytes {
-    let seed = effect::Digest::of(ask);
+    let seed = vocabulary::Digest::of(ask);
     let length = usize::from(seed.as_bytes()[0]) * 12;
     seed.as_bytes().iter().copied().cycle().take(length).collect()
 }
@@ -253,7 +253,7 @@ impl Timeline for Scripted {
         Ok(self.open(Flight { body: Bytes::new(), given: 0, head_given: false, deadline_ns: Some(deadline_ns) }))
     }
 
-    fn look(&mut self) -> Result<Option<Release>, Stop> {
+    fn poll(&mut self) -> Result<Option<Release>, Stop> {
         let empty = match self.record.front() {
             Some(recorded) => *recorded == Step::Empty,
             None => self.roll(3) == 0,
@@ -278,7 +278,7 @@ impl Timeline for Scripted {
     fn jump(&mut self) -> Result<Release, Stop> {
         let release = match self.record.front() {
             Some(Step::Released(release)) => release.clone(),
-            _ => Release { op: OpId(0), event: Event::Clock, mono_ns: self.mono_ns + 1 + self.roll(50_000_000) },
+            _ => Release { op: OpId(0), event: GuestEvent::Clock, mono_ns: self.mono_ns + 1 + self.roll(50_000_000) },
         };
         self.give(release)
     }

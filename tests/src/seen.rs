@@ -1,9 +1,9 @@
 //! What a test looks for in the records of a run, and in what its guest printed.
 
-use effect::HttpFault;
-use effect::record::{AnswerClass, Answered, Asked, DeliveredEvent, DeliveredOne, HostAnswered, HostAsked, Received, Record, Refused};
-use run::Report;
+use run::RunReport;
 use serde_json::Value;
+use vocabulary::HttpFault;
+use vocabulary::record::{AnswerClass, Answered, Asked, DeliveredEvent, DeliveredOne, HostAnswered, HostAsked, Received, Record, Refused};
 
 use crate::host::printed;
 
@@ -97,6 +97,6 @@ pub fn log_lines(records: &[Record]) -> Vec<String> {
 /// # Panics
 /// Where one is none.
 #[must_use]
-pub fn lines(report: &Report) -> Vec<Value> {
+pub fn lines(report: &RunReport) -> Vec<Value> {
     printed(report).lines().map(|line| serde_json::from_str(line).expect("a guest prints JSON")).collect()
 }

@@ -4,33 +4,33 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::MetIn;
-use effect::{Act as Asked, Bounds, Header, Host, HttpAsk, HttpFault, HttpHead, Limits, Reason};
-use effects::{Failure, HttpAnswered, Permit, Progress, Trail};
+use effects::{EffectProgress, Failure, HttpAnswered, Permit, Trail};
 use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
+use vocabulary::record::MetIn;
+use vocabulary::{Act as Asked, Bounds, Header, HostName, HttpAsk, HttpFault, HttpHead, Limits, Reason};
 
-use crate::leased::{self, Dressed, ForAct, Leased};
+use crate::response_redactor::{Redacted, ResponseRedactor};
 use crate::rotate;
+use crate::run_credentials::{self, ForAct, Injected, RunCredentials};
 use crate::steps::Steps;
-use crate::wash::{Redacted, Wash};
 
 /// BOUND: header fields of one response.
 const HEADERS_MAX: usize = 256;
 
 /// Everything that a request needs besides its permit.
-pub(crate) struct Act {
+pub(crate) struct HttpEffect {
     pub(crate) pool: Option<Pool>,
-    pub(crate) leased: Arc<Leased>,
+    pub(crate) run_credentials: Arc<RunCredentials>,
     /// Where it tells what happens.
     pub(crate) steps: Steps,
     pub(crate) trail: Arc<Trail>,
 }
 
 /// The body of an answer whose head was taken up.
-struct Body {
+struct AnswerBody {
     reader: BodyReader,
     /// What it goes through, where there is anything to look for.
-    wash: Option<Wash>,
+    redactor: Option<ResponseRedactor>,
     /// What came after it.
     trailers: Vec<Header>,
     /// The head, until it is shown.
@@ -44,81 +44,81 @@ struct Body {
 /// The credentials whose values were found in one answer although they may not be there.
 struct Met {
     /// Where the answer comes from.
-    host: Host,
+    host: HostName,
     names: BTreeSet<String>,
 }
 
 impl Met {
-    fn new(host: Host) -> Self {
+    fn new(host: HostName) -> Self {
         Self { host, names: BTreeSet::new() }
     }
 }
 
-impl Act {
+impl HttpEffect {
     pub(crate) async fn run(self, permit: Permit<Asked>) {
         let told = match permit.ask() {
             Asked::Http(_) => self.http(permit).await,
-            Asked::Credential(_) => rotate::done(self.leased.values(), permit, &self.steps).await,
+            Asked::Credential(_) => rotate::done(self.run_credentials.values(), permit, &self.steps).await,
         };
         if let Err(failure) = told {
-            self.steps.tell(Progress::Failed(Box::new(failure))).await;
+            self.steps.tell(EffectProgress::Failed(Box::new(failure))).await;
         }
     }
 
     /// Sends it and hands on what comes.
     async fn http(&self, permit: Permit<Asked>) -> Result<(), Failure> {
         let credential = permit.credential().map(str::to_owned);
-        let Sent { host, response, mut wash, version, token } = self.sent(permit).await?;
+        let SentRequest { host, response, mut redactor, version, token } = self.sent(permit).await?;
         let Response { mut head, peer, tls, body } = response;
-        let is_opaque = leased::is_opaque(&head);
+        let is_opaque = run_credentials::is_opaque(&head);
         // SECURITY: the answer is also searched for what another run of this home has obtained since this request was sent.
-        wash = wash.or_else(|| self.leased.wash());
-        if wash.is_some() && is_opaque {
+        redactor = redactor.or_else(|| self.run_credentials.redactor());
+        if redactor.is_some() && is_opaque {
             return Err(Failure { peer: Some(peer), ..HttpFault::Protocol.into() });
         }
         let answered = HttpAnswered { credential_version: version, peer: Some(peer), status: head.status, tls };
-        self.steps.tell(Progress::Answered(Box::new(answered))).await;
+        self.steps.tell(EffectProgress::Answered(Box::new(answered))).await;
         if let (401, Some(name), Some(token)) = (head.status, &credential, &token) {
-            self.leased.not_taken(name, token);
+            self.run_credentials.not_taken(name, token);
         }
-        if let Some(wash) = &mut wash {
-            wash.head(std::mem::take(&mut head.headers));
+        if let Some(redactor) = &mut redactor {
+            redactor.head(std::mem::take(&mut head.headers));
         }
         let (reader, met) = (body, Met::new(host));
-        self.hand_on(Body { reader, is_opaque, met, wash, trailers: Vec::new(), head: Some(head) }).await
+        self.hand_on(AnswerBody { reader, is_opaque, met, redactor, trailers: Vec::new(), head: Some(head) }).await
     }
 
     /// Sends it, with its credential.
-    async fn sent(&self, permit: Permit<Asked>) -> Result<Sent, Failure> {
+    async fn sent(&self, permit: Permit<Asked>) -> Result<SentRequest, Failure> {
         let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(HttpFault::Unreachable.into()) };
         self.check_lapsed(&permit)?;
-        let standing = &self.leased.context().standing;
-        let mut request = wire(ask, permit.bounds(), &standing.limits);
-        let covers = |request: &WireRequest| policy::still_covers(&standing.grants, permit.bounds(), &request.method, &request.target);
+        let spec = &self.run_credentials.context().spec;
+        let mut request = wire(ask, permit.bounds(), &spec.limits);
+        let covers = |request: &WireRequest| policy::still_covers(&spec.grants, permit.bounds(), &request.method, &request.target);
         let act = ForAct { op: permit.op(), credential: permit.credential(), covers: &covers, steps: &self.steps };
-        let dressed = self.leased.dress(&act, &mut request).await;
-        let Dressed { version, token } = dressed.map_err(refused)?;
+        let injected = self.run_credentials.inject(&act, &mut request).await;
+        let Injected { version, token } = injected.map_err(refused)?;
         let host = request.target.host.clone();
-        let wash = self.leased.wash();
+        let redactor = self.run_credentials.redactor();
         // It may have lapsed while the host waited for a token or a value.
         self.check_lapsed(&permit)?;
         tracing::debug!(credential = permit.credential(), version, "ready to be sent");
         // SECURITY: the run may have been stopped meanwhile. Then this is not polled again.
-        self.steps.tell(Progress::Ready).await;
+        self.steps.tell(EffectProgress::Ready).await;
         let sent = pool.send_noting(request, &|going| self.trail.note(going)).await;
         let response = sent.map_err(|NetError { fault, reason, peer, detail }| Failure { fault, peer, refused: reason, detail })?;
-        Ok(Sent { host, response, wash, version, token })
+        Ok(SentRequest { host, response, redactor, version, token })
     }
 
     fn check_lapsed(&self, permit: &Permit<Asked>) -> Result<(), Failure> {
-        if permit.has_lapsed(self.leased.context().clock.latest_s()) { Err(refused(Reason::GrantExpired)) } else { Ok(()) }
+        if permit.has_lapsed(self.run_credentials.context().clock.latest_s()) { Err(refused(Reason::GrantExpired)) } else { Ok(()) }
     }
 
     /// Shows the head once it was searched.
-    async fn show_head(&self, body: &mut Body) {
+    async fn show_head(&self, body: &mut AnswerBody) {
         let Some(mut head) = body.head.take() else { return };
-        if let Some(wash) = &mut body.wash {
-            match wash.take_head() {
+        if let Some(redactor) = &mut body.redactor {
+            match redactor.take_head() {
                 Some(fields) => head.headers = fields,
                 None => {
                     body.head = Some(head);
@@ -126,42 +126,42 @@ impl Act {
                 }
             }
         }
-        self.steps.tell(Progress::Head(head)).await;
+        self.steps.tell(EffectProgress::Head(head)).await;
     }
 
     /// The next piece as the guest may see it; empty where all of it is held back.
-    async fn next(&self, body: &mut Body) -> Option<Result<bytes::Bytes, Failure>> {
+    async fn next(&self, body: &mut AnswerBody) -> Option<Result<bytes::Bytes, Failure>> {
         let piece = body.reader.next().await;
         if piece.is_none() {
             body.trailers.extend(body.reader.take_trailers());
         }
         // SECURITY: from now on, a value that another run obtained since this answer began is looked for. If that is not possible, nothing
         // more is shown.
-        if body.wash.is_none() {
-            body.wash = self.leased.wash();
+        if body.redactor.is_none() {
+            body.redactor = self.run_credentials.redactor();
         }
-        if self.leased.context().looked.is_blind() || body.is_opaque && body.wash.is_some() {
+        if self.run_credentials.context().searched.is_blind() || body.is_opaque && body.redactor.is_some() {
             // Also at the end: the trailers were not searched.
             return Some(Err(HttpFault::Incomplete.into()));
         }
-        let Some(wash) = &mut body.wash else { return piece.map(|piece| piece.map_err(Failure::from)) };
+        let Some(redactor) = &mut body.redactor else { return piece.map(|piece| piece.map_err(Failure::from)) };
         let is_over = piece.is_none();
         let Redacted { out, hits } = match piece {
             Some(Err(fault)) => return Some(Err(fault.into())),
-            Some(Ok(piece)) => wash.piece(&piece).await,
-            None => wash.rest(&mut body.trailers),
+            Some(Ok(piece)) => redactor.piece(&piece).await,
+            None => redactor.rest(&mut body.trailers),
         };
         if hits > 0 {
-            self.steps.tell(Progress::Redacted(hits)).await;
+            self.steps.tell(EffectProgress::Redacted(hits)).await;
         }
         // A value that can't be looked for may have become known just now.
-        if self.leased.context().looked.is_blind() {
+        if self.run_credentials.context().searched.is_blind() {
             return Some(Err(HttpFault::Incomplete.into()));
         }
-        for credential in self.leased.context().looked.foreign(&body.met.host, wash.hits()) {
+        for credential in self.run_credentials.context().searched.foreign(&body.met.host, redactor.hits()) {
             // Each credential is counted once.
             if body.met.names.insert(credential.clone()) {
-                self.steps.tell(Progress::Met { credential, place: MetIn::Answer }).await;
+                self.steps.tell(EffectProgress::Met { credential, place: MetIn::Answer }).await;
             }
         }
         match out {
@@ -174,27 +174,27 @@ impl Act {
     }
 
     /// Hands the body on, piece by piece as the guest reads.
-    async fn hand_on(&self, mut body: Body) -> Result<(), Failure> {
+    async fn hand_on(&self, mut body: AnswerBody) -> Result<(), Failure> {
         // Nothing is waited for where nothing is searched.
         self.show_head(&mut body).await;
         while let Some(piece) = self.next(&mut body).await {
             let piece = piece?;
             self.show_head(&mut body).await;
             if !piece.is_empty() {
-                self.steps.tell(Progress::Chunk(piece)).await;
+                self.steps.tell(EffectProgress::Chunk(piece)).await;
             }
         }
         self.show_head(&mut body).await;
-        self.steps.tell(Progress::End(body.trailers)).await;
+        self.steps.tell(EffectProgress::End(body.trailers)).await;
         Ok(())
     }
 }
 
 /// What came of a request, before any of it is on the record.
-struct Sent {
+struct SentRequest {
     response: Response,
-    host: Host,
-    wash: Option<Wash>,
+    host: HostName,
+    redactor: Option<ResponseRedactor>,
     version: Option<u64>,
     token: Option<vault::Secret>,
 }

@@ -10,9 +10,9 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 
 use cap_std::fs::Dir;
-use effect::{FileFault, Reason};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
+use vocabulary::{FileFault, Reason};
 
 use crate::not_observed::NotObserved;
 
@@ -23,14 +23,14 @@ const TRIES_MAX: usize = 100;
 
 /// Whether a link at the end of a path is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum PathEnd {
     Followed,
     AsItIs,
 }
 
 /// What is at a path, of whatever kind, without opening it (`O_PATH`, open(2)).
-pub(crate) fn find(dir: &Dir, path: &str, end: End) -> io::Result<File> {
-    let follow = if end == End::Followed { OFlags::empty() } else { OFlags::NOFOLLOW };
+pub(crate) fn find(dir: &Dir, path: &str, end: PathEnd) -> io::Result<File> {
+    let follow = if end == PathEnd::Followed { OFlags::empty() } else { OFlags::NOFOLLOW };
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
     for _ in 0..TRIES_MAX {
         match openat2(dir, path, OFlags::PATH | OFlags::CLOEXEC | follow, Mode::empty(), within) {

@@ -5,26 +5,26 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use effect::{Act as Asked, Claim, Clock, FileAsk, HttpFault, Outcome, SafeText, Standing, Stop};
-use effects::{Effect, Effects, Observation, OpenFiles, Permit, Progress, Wanted};
+use effects::{Effect, EffectProgress, Effects, HostWant, Observation, OpenFiles, Permit};
 use net::{Network, Pool};
 use tokio::runtime::Handle;
 use vault::Vault;
+use vocabulary::{Act as Asked, Claim, Clock, FileAsk, HttpFault, Outcome, RunSpec, SafeText, Stop};
 
-use crate::act::Act;
+use crate::act::HttpEffect;
 use crate::context::RunContext;
 use crate::files::Files;
 use crate::finishing::Finishing;
-use crate::leased::Leased;
+use crate::host_request::HostLine;
 use crate::mounts::Mounts;
-use crate::own::HostLine;
+use crate::run_credentials::RunCredentials;
 use crate::steps::Stepping;
-use crate::wants::{self, Line};
+use crate::wants::{self, WantQueue};
 
 /// What the effects of a run are made of.
 pub struct BrokerParts {
     /// What it runs under.
-    pub standing: Arc<Standing>,
+    pub spec: Arc<RunSpec>,
     /// From which all randomness of the run is made: here, the identities of files.
     pub seed: [u8; 32],
     /// Opened from the run's grants.
@@ -42,30 +42,30 @@ pub struct BrokerParts {
 /// One run's effects.
 pub struct Broker {
     files: Mutex<Files>,
-    acts: Option<Acts>,
+    acts: Option<ActParts>,
 }
 
-struct Acts {
-    leased: Arc<Leased>,
+struct ActParts {
+    run_credentials: Arc<RunCredentials>,
     pool: Option<Pool>,
-    line: Line,
+    line: WantQueue,
 }
 
 impl Broker {
     /// The effects of a run that is opened or resumed.
     pub fn new(parts: BrokerParts) -> Self {
-        let BrokerParts { standing, seed, mounts, clock, network, vault, runtime } = parts;
+        let BrokerParts { spec, seed, mounts, clock, network, vault, runtime } = parts;
         let (wants, line) = wants::line();
         let own = HostLine { pool: network.as_ref().map(Network::pool), wants };
         let pool = network.as_ref().map(Network::pool);
-        let context = Arc::new(RunContext::new(vault, Arc::clone(&standing), clock, own, Finishing::new(runtime)));
-        let acts = Acts { leased: Arc::new(Leased::new(context)), pool, line };
-        Self { files: Mutex::new(Files::new(standing, mounts, &seed)), acts: Some(acts) }
+        let context = Arc::new(RunContext::new(vault, Arc::clone(&spec), clock, own, Finishing::new(runtime)));
+        let acts = ActParts { run_credentials: Arc::new(RunCredentials::new(context)), pool, line };
+        Self { files: Mutex::new(Files::new(spec, mounts, &seed)), acts: Some(acts) }
     }
 
     /// Looks at mounts alone, for an audit.
-    pub fn for_audit(standing: Arc<Standing>, seed: &[u8; 32], mounts: Mounts) -> Self {
-        Self { files: Mutex::new(Files::new(standing, mounts, seed)), acts: None }
+    pub fn for_audit(spec: Arc<RunSpec>, seed: &[u8; 32], mounts: Mounts) -> Self {
+        Self { files: Mutex::new(Files::new(spec, mounts, seed)), acts: None }
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, Files> {
@@ -75,11 +75,13 @@ impl Broker {
 
 impl Effects for Broker {
     fn start(&self, permit: Permit<Asked>) -> Box<dyn Effect> {
-        let Some(Acts { leased, pool, .. }) = &self.acts else {
-            return Box::new(Stepping::new(async |steps, _| steps.tell(Progress::Failed(Box::new(HttpFault::Unreachable.into()))).await));
+        let Some(ActParts { run_credentials, pool, .. }) = &self.acts else {
+            return Box::new(Stepping::new(async |steps, _| {
+                steps.tell(EffectProgress::Failed(Box::new(HttpFault::Unreachable.into()))).await
+            }));
         };
-        let (leased, pool) = (Arc::clone(leased), pool.clone());
-        Box::new(Stepping::new(|steps, trail| Act { leased, pool, steps, trail }.run(permit)))
+        let (run_credentials, pool) = (Arc::clone(run_credentials), pool.clone());
+        Box::new(Stepping::new(|steps, trail| HttpEffect { run_credentials, pool, steps, trail }.run(permit)))
     }
 
     fn observe(&self, permit: Permit<FileAsk>) -> Result<Observation, Stop> {
@@ -90,41 +92,41 @@ impl Effects for Broker {
         self.files().go_on(open);
     }
 
-    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<Wanted> {
+    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<HostWant> {
         self.acts.as_ref().map_or(Poll::Pending, |acts| acts.line.poll(ctx))
     }
 
     fn revoke(&self, credential: &str) {
-        if let Some(Acts { leased, pool, .. }) = &self.acts {
-            leased.context().end(credential);
-            pool.iter().chain(&leased.context().own.pool).for_each(|pool| pool.revoke(credential));
+        if let Some(ActParts { run_credentials, pool, .. }) = &self.acts {
+            run_credentials.context().end(credential);
+            pool.iter().chain(&run_credentials.context().own.pool).for_each(|pool| pool.revoke(credential));
         }
     }
 
     fn redact(&self, text: &SafeText) -> SafeText {
-        self.acts.as_ref().map_or_else(|| text.clone(), |acts| acts.leased.scrub_text(text))
+        self.acts.as_ref().map_or_else(|| text.clone(), |acts| acts.run_credentials.scrub_text(text))
     }
 
     fn redact_claim(&self, claim: Claim) -> Claim {
         match &self.acts {
-            Some(acts) => acts.leased.scrub_claim(claim),
+            Some(acts) => acts.run_credentials.scrub_claim(claim),
             None => claim,
         }
     }
 
     fn redact_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
         if let Some(acts) = &self.acts {
-            acts.leased.scrub_end(outcome, output);
+            acts.run_credentials.scrub_end(outcome, output);
         }
     }
 
     fn is_under_way(&self) -> bool {
-        self.acts.as_ref().is_some_and(|acts| acts.leased.context().finishing.is_under_way())
+        self.acts.as_ref().is_some_and(|acts| acts.run_credentials.context().finishing.is_under_way())
     }
 
     fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         match &self.acts {
-            Some(acts) => Box::pin(acts.leased.context().finishing.finished()),
+            Some(acts) => Box::pin(acts.run_credentials.context().finishing.finished()),
             None => Box::pin(std::future::ready(())),
         }
     }

@@ -3,36 +3,36 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use effect::{Binding, Clock, HostPattern, Placement, Standing};
 use tokio::sync::watch;
 use vault::{Scrubber, Secret, Vault};
+use vocabulary::{Binding, Clock, HostPattern, Placement, RunSpec};
 
 use crate::finishing::Finishing;
-use crate::looked::{Looked, Unlooked, outstanding};
-use crate::own::HostLine;
+use crate::host_request::HostLine;
+use crate::searched_values::{SearchedValues, Unsearched, outstanding};
 
 /// See the module.
 pub(crate) struct RunContext {
     pub(crate) vault: Vault,
-    pub(crate) standing: Arc<Standing>,
+    pub(crate) spec: Arc<RunSpec>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where the host asks on its own behalf.
     pub(crate) own: HostLine,
     /// Exchanges that are finished even if nobody waits for them.
     pub(crate) finishing: Finishing,
-    pub(crate) looked: Looked,
+    pub(crate) searched: SearchedValues,
     /// Credentials of which the lease was ended.
     ended: watch::Sender<BTreeSet<String>>,
 }
 
 impl RunContext {
-    pub(crate) fn new(vault: Vault, standing: Arc<Standing>, clock: Arc<dyn Clock>, own: HostLine, finishing: Finishing) -> Self {
-        let looked = Looked::new(Arc::clone(vault.register()), &standing.grants);
-        Self { vault, standing, clock, own, finishing, looked, ended: watch::Sender::default() }
+    pub(crate) fn new(vault: Vault, spec: Arc<RunSpec>, clock: Arc<dyn Clock>, own: HostLine, finishing: Finishing) -> Self {
+        let searched = SearchedValues::new(Arc::clone(vault.register()), &spec.grants);
+        Self { vault, spec, clock, own, finishing, searched, ended: watch::Sender::default() }
     }
 
     pub(crate) fn bindings(&self) -> &[Binding] {
-        &self.standing.grants.credentials
+        &self.spec.grants.credentials
     }
 
     pub(crate) fn now_s(&self) -> u64 {
@@ -40,7 +40,7 @@ impl RunContext {
     }
 
     pub(crate) fn scrubber(&self) -> Option<Arc<Scrubber>> {
-        self.looked.scrubber(self.clock.earliest_s())
+        self.searched.scrubber(self.clock.earliest_s())
     }
 
     /// Nothing more is done under the lease of this credential. Code that waits for an answer under it learns of that.
@@ -56,9 +56,9 @@ impl RunContext {
     }
 
     /// Notes values of a binding before they leave the host, or when they arrive.
-    pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unlooked> {
+    pub(crate) async fn note(&self, binding: &Binding, secrets: &[&Secret]) -> Result<(), Unsearched> {
         let values = secrets.iter().map(|secret| outstanding(&binding.name, reach(binding), None, secret)).collect();
-        self.looked.note(values, self.clock.earliest_s()).await
+        self.searched.note(values, self.clock.earliest_s()).await
     }
 }
 

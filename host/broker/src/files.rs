@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, Metadata, MetadataExt as _};
-use effect::{Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, Standing, Stop};
 use effects::{Observation, OpenFiles, Permit};
+use vocabulary::{DirEntry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, RunSpec, Stop};
 
-use crate::beneath::{self, End};
+use crate::beneath::{self, PathEnd};
 use crate::mounts::Mounts;
 use crate::not_observed::NotObserved;
 use crate::pread::read_at;
@@ -32,7 +32,7 @@ struct Open {
 
 /// One run's view of its mounts.
 pub(crate) struct Files {
-    standing: Arc<Standing>,
+    spec: Arc<RunSpec>,
     identity: [u8; 32],
     open: BTreeMap<u64, Open>,
     mounts: Mounts,
@@ -44,11 +44,11 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(standing: Arc<Standing>, mounts: Mounts, seed: &[u8; 32]) -> Self {
+    pub(crate) fn new(spec: Arc<RunSpec>, mounts: Mounts, seed: &[u8; 32]) -> Self {
         let next = mounts.len() as u64 + 1;
         let identity = blake3::derive_key("bailiwick file identity 1", seed);
         let open = BTreeMap::new();
-        Self { standing, identity, open, mounts, next, before: BTreeMap::new(), closed: BTreeSet::new() }
+        Self { spec, identity, open, mounts, next, before: BTreeMap::new(), closed: BTreeSet::new() }
     }
 
     /// Goes on in a run that was cut off.
@@ -90,7 +90,7 @@ impl Files {
             }
             FileAsk::ReadLink { dir, path } => {
                 let (_, dir) = self.dir(*dir)?;
-                let link = beneath::find(&dir, path.as_str(), End::AsItIs)?;
+                let link = beneath::find(&dir, path.as_str(), PathEnd::AsItIs)?;
                 if kind_of(&Metadata::from_file(&link)?) != FileKind::Link {
                     return Err(FileFault::Invalid.into());
                 }
@@ -135,7 +135,7 @@ impl Files {
 
     fn open(&mut self, open: &FileOpen) -> Result<FileAnswer, NotObserved> {
         let (mount, dir) = self.dir(open.dir)?;
-        if self.count_open() as u64 >= self.standing.limits.files_open {
+        if self.count_open() as u64 >= self.spec.limits.files_open {
             return Err(FileFault::TooManyOpen.into());
         }
         let said = joined(self.said(open.dir), open.path.as_str());
@@ -143,8 +143,7 @@ impl Files {
         let kind = if matches!(thing, Thing::Dir(_)) { FileKind::Directory } else { FileKind::File };
         let file = FileId(self.next);
         self.next += 1;
-        let real =
-            self.standing.grants.files.get(mount).and_then(|grant| real_path(grant, &thing)).filter(|real| said.as_ref() != Some(real));
+        let real = self.spec.grants.files.get(mount).and_then(|grant| real_path(grant, &thing)).filter(|real| said.as_ref() != Some(real));
         self.open.insert(file.0, Open { mount, thing, said });
         Ok(FileAnswer::Opened { file, kind, real })
     }
@@ -153,7 +152,7 @@ impl Files {
     fn said(&self, file: FileId) -> Option<String> {
         match self.open.get(&file.0) {
             Some(open) => open.said.clone(),
-            None => self.mount_of(file).and_then(|mount| Some(self.standing.grants.files.get(mount)?.guest.clone())),
+            None => self.mount_of(file).and_then(|mount| Some(self.spec.grants.files.get(mount)?.guest.clone())),
         }
     }
 
@@ -239,8 +238,8 @@ impl Files {
         let (mut entries, mut unreadable) = (Vec::new(), 0u64);
         for entry in found {
             // BOUND: the names are held to be sorted.
-            if entries.len() as u64 + unreadable >= self.standing.limits.listing_entries {
-                return Err(Stop::Limit(effect::Limit::ListingEntries));
+            if entries.len() as u64 + unreadable >= self.spec.limits.listing_entries {
+                return Err(Stop::Limit(vocabulary::Limit::ListingEntries));
             }
             let Ok(entry) = entry else { return Ok(FileFault::Io.into()) };
             let kind = match entry.file_type() {
@@ -250,7 +249,7 @@ impl Files {
                 Ok(_) | Err(_) => FileKind::Other,
             };
             match entry.file_name().into_string() {
-                Ok(name) => entries.push(Entry { kind, name }),
+                Ok(name) => entries.push(DirEntry { kind, name }),
                 Err(_) => unreadable += 1,
             }
         }
@@ -269,7 +268,7 @@ fn joined(dir: Option<String>, path: &str) -> Option<String> {
         }
         whole.push_str(part);
     }
-    (whole.len() <= effect::GUEST_PATH_BYTES_MAX).then_some(whole)
+    (whole.len() <= vocabulary::GUEST_PATH_BYTES_MAX).then_some(whole)
 }
 
 /// Where a file that was opened in a mount really is, as the guest would write it. The kernel says it (proc(5)), without links in it.
@@ -300,8 +299,8 @@ fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, NotObserved> {
     }
 }
 
-fn end(follow: bool) -> End {
-    if follow { End::Followed } else { End::AsItIs }
+fn end(follow: bool) -> PathEnd {
+    if follow { PathEnd::Followed } else { PathEnd::AsItIs }
 }
 
 fn kind_of(meta: &Metadata) -> FileKind {

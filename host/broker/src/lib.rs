@@ -13,20 +13,20 @@ mod broker;
 mod context;
 mod files;
 mod finishing;
-mod leased;
-mod looked;
+mod host_request;
 mod mounts;
 mod not_observed;
-mod own;
 mod pread;
 mod remote;
+mod response_redactor;
 mod rotate;
+mod run_credentials;
+mod searched_values;
 mod starred;
 mod steps;
 mod tokens;
 mod values;
 mod wants;
-mod wash;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use effect::Grants;
+use vocabulary::Grants;
 
 /// File systems that are views of the system itself: what lies there are no files of anybody's (linux/magic.h).
 const PSEUDO: &[u64] = &[
@@ -81,7 +81,7 @@ impl Mounts {
     /// # Errors
     /// The first that can't be opened, or is no folder.
     pub fn open(grants: &Grants) -> Result<Self, MountError> {
-        let open = |grant: &effect::FilesGrant| {
+        let open = |grant: &vocabulary::FilesGrant| {
             let dir = open_dir(&grant.host).map_err(|cause| MountError { guest: grant.guest.clone(), host: grant.host.clone(), cause })?;
             Ok(Arc::new(dir))
         };

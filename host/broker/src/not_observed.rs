@@ -2,8 +2,8 @@
 
 use std::io;
 
-use effect::{FileFault, Reason};
 use rustix::io::Errno;
+use vocabulary::{FileFault, Reason};
 
 /// A look that did not work: refused, or a plain fault.
 pub(crate) enum NotObserved {

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use effect::record::HostPurpose;
-use effect::{Binding, HostPattern, HttpTarget, Method, Source, VaultSource};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use vault::{Secret, Value, remote};
+use vocabulary::record::HostPurpose;
+use vocabulary::{Binding, HostPattern, HttpTarget, Method, Source, VaultSource};
 
 use crate::context::RunContext;
-use crate::looked::outstanding;
-use crate::own::{For, OwnRequest, ValueFor, patience};
+use crate::host_request::{For, OwnRequest, ValueFor, patience};
+use crate::searched_values::outstanding;
 
 /// How long a value is used before it is asked for anew.
 const KEPT: Duration = Duration::from_secs(60);
@@ -23,23 +23,23 @@ const UNENDING_S: u64 = 30 * 24 * 3600;
 /// BOUND: the longest time that a log-in is used, also if the server says that it does not end.
 const LOGIN_KEPT_MAX: Duration = Duration::from_secs(3600);
 
-struct Kept {
+struct CachedValue {
     secret: Secret,
     until: Instant,
 }
 
 /// One at a time.
-type Slot = Arc<tokio::sync::Mutex<Option<Kept>>>;
+type ValueSlot = Arc<tokio::sync::Mutex<Option<CachedValue>>>;
 
 #[derive(Default)]
 pub(crate) struct Servers {
     /// Values, by the credential's name.
-    values: Mutex<HashMap<String, Slot>>,
+    values: Mutex<HashMap<String, ValueSlot>>,
     /// The log-ins, also by the credential's name: no credential is read with a log-in that another credential's lease obtained.
-    logins: Mutex<HashMap<String, Slot>>,
+    logins: Mutex<HashMap<String, ValueSlot>>,
 }
 
-fn slot(of: &Mutex<HashMap<String, Slot>>, name: &str) -> Slot {
+fn slot(of: &Mutex<HashMap<String, ValueSlot>>, name: &str) -> ValueSlot {
     Arc::clone(of.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default())
 }
 
@@ -59,19 +59,19 @@ impl Servers {
         {
             return Some(Value { secret: kept.secret.clone(), version: None, destinations: None });
         }
-        let asking = Asking { context: Arc::clone(context), name: binding.name.clone(), source: source.clone(), why };
+        let asking = ServerCall { context: Arc::clone(context), name: binding.name.clone(), source: source.clone(), why };
         let token = self.login(&asking).await?;
         let Some(secret) = asking.read(&token).await else {
             // The log-in may no longer be valid: the next ask logs in again.
             *self::slot(&self.logins, &binding.name).lock().await = None;
             return None;
         };
-        *slot = Some(Kept { secret: secret.clone(), until: now() + KEPT });
+        *slot = Some(CachedValue { secret: secret.clone(), until: now() + KEPT });
         Some(Value { secret, version: None, destinations: None })
     }
 
     /// The token that the host shows to read a value: the operator's token, or the one that it was given when it logged in.
-    async fn login(&self, asking: &Asking) -> Option<Secret> {
+    async fn login(&self, asking: &ServerCall) -> Option<Secret> {
         let server = &asking.source.server;
         let slot = slot(&self.logins, &asking.name).lock_owned().await;
         if let Some(kept) = &*slot
@@ -92,14 +92,14 @@ impl Servers {
 
 /// One value that is to be fetched.
 #[derive(Clone)]
-struct Asking {
+struct ServerCall {
     context: Arc<RunContext>,
     name: String,
     source: Box<VaultSource>,
     why: ValueFor,
 }
 
-impl Asking {
+impl ServerCall {
     fn request(&self, method: &str, path: &str) -> Option<OwnRequest> {
         let server = &self.source.server;
         let target = HttpTarget { path: path.to_owned(), ..server.address.clone() };
@@ -114,10 +114,10 @@ impl Asking {
     async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
         let (clock, host) = (&self.context.clock, HostPattern::Exact(self.source.server.address.host.clone()));
         let until_s = lasts_s.map(|lasts_s| clock.latest_s().saturating_add(lasts_s));
-        self.context.looked.note(vec![outstanding(&self.name, vec![host], until_s, secret)], clock.earliest_s()).await.ok()
+        self.context.searched.note(vec![outstanding(&self.name, vec![host], until_s, secret)], clock.earliest_s()).await.ok()
     }
 
-    async fn into_slot(self, shown: Secret, mut slot: OwnedMutexGuard<Option<Kept>>) -> Option<Secret> {
+    async fn into_slot(self, shown: Secret, mut slot: OwnedMutexGuard<Option<CachedValue>>) -> Option<Secret> {
         let server = &self.source.server;
         let login = remote::login_request(&server.login, &shown).ok()??;
         let mut request = self.request("POST", login.path)?;
@@ -129,7 +129,7 @@ impl Asking {
         self.note(&login.token, Some(lasts_s)).await?;
         // A lease of 0 s does not end.
         let lease = if login.lease_s == 0 { LOGIN_KEPT_MAX } else { Duration::from_secs(login.lease_s).min(LOGIN_KEPT_MAX) };
-        *slot = Some(Kept { secret: login.token.clone(), until: now() + lease.saturating_sub(EARLY) });
+        *slot = Some(CachedValue { secret: login.token.clone(), until: now() + lease.saturating_sub(EARLY) });
         Some(login.token)
     }
 

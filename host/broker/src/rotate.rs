@@ -6,15 +6,15 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::record::HostPurpose;
-use effect::{
+use effects::{ChangeNoted, EffectProgress, Failure, Permit, VaultChange};
+use vault::{Changing, Local, LocalError, Outgoing, Secret};
+use vocabulary::record::HostPurpose;
+use vocabulary::{
     Act, Binding, Bounds, CredentialAnswer, CredentialStep, Header, HttpFault, Identified, May, NotDone, OpId, Placement, Reason,
 };
-use effects::{Failure, Noted, Permit, Progress, VaultChange};
-use vault::{Changing, Local, LocalError, Outgoing, Secret};
 
 use crate::context::RunContext;
-use crate::own::{For, OwnAnswer, OwnRequest};
+use crate::host_request::{For, OwnAnswer, OwnRequest};
 use crate::steps::Steps;
 use crate::values::Values;
 
@@ -70,7 +70,7 @@ pub(crate) async fn done(values: &Arc<Values>, permit: Permit<Act>, steps: &Step
     let own = Arc::clone(values);
     let step = context.finishing.finish(async move { step(&own, permit).await });
     let Done { answer, version } = step.await.flatten().ok_or_else(denied)?;
-    steps.tell(Progress::Credential { answer, version }).await;
+    steps.tell(EffectProgress::Credential { answer, version }).await;
     Ok(())
 }
 
@@ -95,7 +95,7 @@ async fn step(values: &Arc<Values>, permit: Permit<Act>) -> Option<Done> {
 async fn identified(values: &Values, found: &[u8], op: OpId) -> Option<Identified> {
     let context = values.context();
     for binding in context.bindings() {
-        let may = context.standing.grants.may.get(&binding.name).is_some_and(|may| may.contains(&May::Identify));
+        let may = context.spec.grants.may.get(&binding.name).is_some_and(|may| may.contains(&May::Identify));
         if may
             && let Some(value) = values.any(binding, op).await
             && value.secret.is_value(found)
@@ -197,7 +197,7 @@ fn promoted(context: &RunContext, local: &Local, name: &str) -> Result<Secret, L
         Ok(())
     };
     let old = local.witnessed(&witness).promote(name, context.now_s())?;
-    if let Some(Noted { done, gone }) = noted.take()
+    if let Some(ChangeNoted { done, gone }) = noted.take()
         && done.send(()).is_ok()
     {
         // If this waits for nobody, the note stays, and the next opening finds everything done.

@@ -5,12 +5,12 @@
 //! the patterns of the grants have, and the kind of a body.
 
 use bytes::Bytes;
-use effect::{Header, HttpTarget};
 use net::WireRequest;
 use vault::Scrubber;
+use vocabulary::{Header, HttpTarget};
 
 /// A request that held a value.
-pub(crate) struct Held {
+pub(crate) struct StarredRequest {
     /// The parts that held a value, as they were.
     pub(crate) parts: Vec<Vec<u8>>,
     /// The whole request, as it was.
@@ -19,7 +19,7 @@ pub(crate) struct Held {
 
 /// What a body of stars has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub(crate) enum BodyKind {
     /// Any bytes will do.
     Any,
     /// The host puts a field into it: a JSON object.
@@ -28,7 +28,12 @@ pub(crate) enum Body {
 
 /// Puts stars over the whole of each part that holds a value: a header field's name, its value, a segment of the path, the query, the body. Lengths stay.
 /// Returns `None` if no part holds a value.
-pub(crate) fn star(known: &Scrubber, request: &mut WireRequest, body: Body, may: &dyn Fn(&WireRequest) -> bool) -> Option<Held> {
+pub(crate) fn star(
+    known: &Scrubber,
+    request: &mut WireRequest,
+    body: BodyKind,
+    may: &dyn Fn(&WireRequest) -> bool,
+) -> Option<StarredRequest> {
     if !holds(known, request) {
         return None;
     }
@@ -51,7 +56,7 @@ pub(crate) fn star(known: &Scrubber, request: &mut WireRequest, body: Body, may:
         parts.push(request.body.to_vec());
         request.body = in_body(request.body.len(), body);
     }
-    Some(Held { parts, before })
+    Some(StarredRequest { parts, before })
 }
 
 /// Whether a part of a request holds a value. Most requests hold none, and are not copied.
@@ -78,11 +83,11 @@ fn in_header(known: &Scrubber, header: &Header) -> Vec<u8> {
 }
 
 /// So many bytes of stars, as an object if the host puts a field into it.
-fn in_body(length: usize, body: Body) -> Bytes {
+fn in_body(length: usize, body: BodyKind) -> Bytes {
     let (front, back) = (b"{\"".as_slice(), b"\":\"\"}".as_slice());
     match (body, length.checked_sub(front.len() + back.len())) {
-        (Body::Object, Some(stars)) => [front, &vec![b'*'; stars], back].concat().into(),
-        (Body::Object | Body::Any, _) => vec![b'*'; length].into(),
+        (BodyKind::Object, Some(stars)) => [front, &vec![b'*'; stars], back].concat().into(),
+        (BodyKind::Object | BodyKind::Any, _) => vec![b'*'; length].into(),
     }
 }
 

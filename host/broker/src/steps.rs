@@ -6,22 +6,22 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use effects::{Effect, Progress, Trail};
+use effects::{Effect, EffectProgress, Trail};
 
 /// Where the block puts what it tells.
 #[derive(Clone, Default)]
-pub(crate) struct Steps(Arc<Mutex<VecDeque<Progress>>>);
+pub(crate) struct Steps(Arc<Mutex<VecDeque<EffectProgress>>>);
 
 impl Steps {
     /// Tells it. Returns when the effect is asked for the next: what was told is on the record by then.
-    pub(crate) async fn tell(&self, progress: Progress) {
+    pub(crate) async fn tell(&self, progress: EffectProgress) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(progress);
         let mut was_taken = false;
         // Pending once: the caller of `poll_progress` takes what was told, and polls again later.
         poll_fn(|_| if std::mem::replace(&mut was_taken, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    fn take(&self) -> Option<Progress> {
+    fn take(&self) -> Option<EffectProgress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
@@ -46,7 +46,7 @@ impl Stepping {
 }
 
 impl Effect for Stepping {
-    fn poll_progress(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Progress>> {
+    fn poll_progress(&mut self, ctx: &mut Context<'_>) -> Poll<Option<EffectProgress>> {
         if let Some(told) = self.steps.take() {
             return Poll::Ready(Some(told));
         }

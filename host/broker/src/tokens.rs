@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use effect::record::HostPurpose;
-use effect::{Binding, Method, Oauth2, OauthGrant, OpId, Source};
 use tokio::sync::OwnedMutexGuard;
 use vault::{Secret, oauth};
+use vocabulary::record::HostPurpose;
+use vocabulary::{Binding, Method, Oauth2, OauthGrant, OpId, Source};
 
-use crate::looked::outstanding;
-use crate::own::{For, OwnRequest, ValueFor, patience};
+use crate::host_request::{For, OwnRequest, ValueFor, patience};
+use crate::searched_values::outstanding;
 use crate::values::Values;
 
 /// How long before its end a token is no longer used, in seconds.
@@ -31,7 +31,7 @@ struct Obtained {
 }
 
 /// One at a time for each credential: requests that come together wait for one token.
-type Slot = Arc<tokio::sync::Mutex<Option<Obtained>>>;
+type TokenSlot = Arc<tokio::sync::Mutex<Option<Obtained>>>;
 
 /// What a token is obtained with: the binding, how tokens are asked for, and the value that is shown for one.
 #[derive(Clone, Copy)]
@@ -43,10 +43,10 @@ pub(crate) struct TokenFor<'a> {
 
 /// By the credential's name.
 #[derive(Default)]
-pub(crate) struct Tokens(Mutex<HashMap<String, Slot>>);
+pub(crate) struct Tokens(Mutex<HashMap<String, TokenSlot>>);
 
 impl Tokens {
-    fn slot(&self, name: &str) -> Slot {
+    fn slot(&self, name: &str) -> TokenSlot {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default())
     }
 
@@ -127,7 +127,7 @@ impl Exchange {
         // SECURITY: the token is looked for until it expires, however long it is used. If it can't be looked for, it is not used.
         let until_s = clock.latest_s().saturating_add(lives_s).saturating_add(EARLY_S);
         context
-            .looked
+            .searched
             .note(vec![outstanding(&binding.name, binding.hosts.clone(), Some(until_s), &token.access)], clock.earliest_s())
             .await
             .ok()?;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use effect::{Binding, HttpTarget, OpId};
 use net::Timeouts;
 use vault::{Secret, SourceError, Value};
+use vocabulary::{Binding, HttpTarget, OpId};
 
 use crate::context::RunContext;
-use crate::own::ValueFor;
+use crate::host_request::ValueFor;
 use crate::remote::Servers;
 
 /// A source that may have a value did not give it.

@@ -3,25 +3,25 @@
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use effects::{HostAsk, HostEnd, HostRequest, Noted, Permit, VaultChange, Wanted};
+use effects::{ChangeNoted, HostAsk, HostEnd, HostRequest, HostWant, Permit, VaultChange};
 use tokio::sync::{mpsc, oneshot};
 
 /// The end at which something is wanted. Whatever waits for a reply waits no longer when the line is closed: it is refused then.
 ///
 /// BOUND: each of the run's acts, whose number is bounded (`concurrent`), wants one thing at a time.
 #[derive(Clone)]
-pub(crate) struct Wants(mpsc::UnboundedSender<Wanted>);
+pub(crate) struct Wants(mpsc::UnboundedSender<HostWant>);
 
 /// The other end.
-pub(crate) struct Line(Mutex<Option<mpsc::UnboundedReceiver<Wanted>>>);
+pub(crate) struct WantQueue(Mutex<Option<mpsc::UnboundedReceiver<HostWant>>>);
 
-pub(crate) fn line() -> (Wants, Line) {
+pub(crate) fn line() -> (Wants, WantQueue) {
     let (wants, wanted) = mpsc::unbounded_channel();
-    (Wants(wants), Line(Mutex::new(Some(wanted))))
+    (Wants(wants), WantQueue(Mutex::new(Some(wanted))))
 }
 
-impl Line {
-    pub(crate) fn poll(&self, ctx: &mut Context<'_>) -> Poll<Wanted> {
+impl WantQueue {
+    pub(crate) fn poll(&self, ctx: &mut Context<'_>) -> Poll<HostWant> {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(wanted) => match wanted.poll_recv(ctx) {
                 Poll::Ready(Some(wanted)) => Poll::Ready(wanted),
@@ -38,7 +38,7 @@ impl Line {
 }
 
 impl Wants {
-    fn ask<T>(&self, want: impl FnOnce(oneshot::Sender<T>) -> Wanted) -> oneshot::Receiver<T> {
+    fn ask<T>(&self, want: impl FnOnce(oneshot::Sender<T>) -> HostWant) -> oneshot::Receiver<T> {
         let (reply, answer) = oneshot::channel();
         // If the line is closed, the reply is dropped with what was wanted, and the answer is a refusal.
         let _ = self.0.send(want(reply));
@@ -47,28 +47,28 @@ impl Wants {
 
     /// Leave to send a request.
     pub(crate) async fn request(&self, ask: HostAsk) -> Option<Permit<HostRequest>> {
-        self.ask(|reply| Wanted::Request(ask, reply)).await.ok()
+        self.ask(|reply| HostWant::Request(ask, reply)).await.ok()
     }
 
     /// A request has ended. Returns when that is on the record.
     pub(crate) async fn ended(&self, number: u64, end: HostEnd) -> Option<()> {
-        self.ask(|reply| Wanted::Ended { number, end, reply }).await.ok()
+        self.ask(|reply| HostWant::Ended { number, end, reply }).await.ok()
     }
 
     /// The same, for a request that nobody waits for any more.
     pub(crate) fn abandoned(&self, number: u64, end: HostEnd) {
-        drop(self.ask(|reply| Wanted::Ended { number, end, reply }));
+        drop(self.ask(|reply| HostWant::Ended { number, end, reply }));
     }
 
     /// An old value was tried. Returns when that is on the record.
-    pub(crate) async fn probed(&self, op: effect::OpId, credential: &str, version: u64, status: Option<u16>) -> Option<()> {
+    pub(crate) async fn probed(&self, op: vocabulary::OpId, credential: &str, version: u64, status: Option<u16>) -> Option<()> {
         let credential = credential.to_owned();
-        self.ask(|reply| Wanted::Probed { op, credential, version, status, reply }).await.ok()
+        self.ask(|reply| HostWant::Probed { op, credential, version, status, reply }).await.ok()
     }
 
     /// A new value is about to take the old one's place. Returns when that is noted and on the record. Waits on this thread.
-    pub(crate) fn rotate(&self, credential: &str, version: u64, change: VaultChange) -> Option<Noted> {
+    pub(crate) fn rotate(&self, credential: &str, version: u64, change: VaultChange) -> Option<ChangeNoted> {
         let credential = credential.to_owned();
-        self.ask(|reply| Wanted::Rotation { credential, version, change, reply }).blocking_recv().ok()
+        self.ask(|reply| HostWant::Rotation { credential, version, change, reply }).blocking_recv().ok()
     }
 }

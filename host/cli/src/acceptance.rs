@@ -1,9 +1,9 @@
 //! Compares an agent with what was accepted of it.
 
-use package::build::{self, Change, FileChange, SourcePin};
-use package::lock::Lock;
+use package::build::{self, Change, ListingChange, SourcePin};
+use package::lock::AcceptanceLock;
 use package::{Authority, ComponentSource, Difference, trust};
-use run::Place;
+use run::HomePlace;
 
 use crate::configured::Configured;
 use crate::err::CliError;
@@ -16,9 +16,9 @@ const FILES_MAX: usize = 20;
 ///
 /// SECURITY: the lock is in a folder where others may write. The home remembers what was accepted in it, so a missing or changed entry is
 /// noticed.
-pub(crate) fn check(configured: &Configured, place: &Place, agent: &str, now: &Authority) -> Result<(), CliError> {
+pub(crate) fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authority) -> Result<(), CliError> {
     let config = &configured.authored.file;
-    let lock = Lock::load(config)?;
+    let lock = AcceptanceLock::load(config)?;
     let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(config, agent));
     let Some(accepted) = lock.accepted(agent) else {
         return if here.is_some() { Err(CliError::AcceptanceGone { agent: agent.to_owned() }) } else { Ok(()) };
@@ -36,13 +36,13 @@ pub(crate) fn check(configured: &Configured, place: &Place, agent: &str, now: &A
 }
 
 /// Which files of a folder of source are other than those that were accepted, a line each: known where it was built here.
-fn files(configured: &Configured, place: &Place, agent: &str, was: &Authority) -> Option<Vec<String>> {
+fn files(configured: &Configured, place: &HomePlace, agent: &str, was: &Authority) -> Option<Vec<String>> {
     let ComponentSource::Folder(folder) = &configured.agent(agent).ok()?.component else { return None };
     let changes = build::changes(folder, &place::build_cache(place), was.source()?).ok()?;
     let Some(changes) = changes else {
         return Some(vec!["which files are other is not known here: what was accepted was not built here last".to_owned()]);
     };
-    let line = |it: &FileChange| match it.change {
+    let line = |it: &ListingChange| match it.change {
         Change::Added => format!("+ file {}", it.path),
         Change::Removed => format!("- file {}", it.path),
         Change::Changed => format!("~ file {}, which has other bytes", it.path),
@@ -54,10 +54,10 @@ fn files(configured: &Configured, place: &Place, agent: &str, was: &Authority) -
 
 /// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Returns the pin that the build
 /// must match: the copied source is compared with it once more.
-pub(crate) fn check_before_build(configured: &Configured, place: &Place, agent: &str) -> Result<Option<SourcePin>, CliError> {
+pub(crate) fn check_before_build(configured: &Configured, place: &HomePlace, agent: &str) -> Result<Option<SourcePin>, CliError> {
     let ComponentSource::Folder(_) = &configured.agent(agent)?.component else { return Ok(None) };
     let config = &configured.authored.file;
-    let is_pinned = Lock::load(config)?.accepted(agent).is_some()
+    let is_pinned = AcceptanceLock::load(config)?.accepted(agent).is_some()
         || trust::acceptance(&place.home)?.iter().any(|accepted| accepted.is_of(config, agent));
     if !is_pinned {
         return Ok(None);

@@ -3,11 +3,11 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use effect::record::AgentRef;
-use effect::{Digest, Grants, SafeText};
-use package::build::{BuildError, Built, Frozen, Order, Schemas, SourcePin, Watcher};
-use package::{AuthoredManifest, Component, ComponentSource, Effective, Kind, Network, Refused, ResolvedAgent, Trusted};
-use run::{NetworkOrder, Place};
+use package::build::{BuildError, BuildWatcher, Built, Frozen, Order, Schemas, SourcePin};
+use package::{AuthoredManifest, Component, ComponentKind, ComponentSource, Effective, NetworkConfig, Refused, ResolvedAgent, Trusted};
+use run::{HomePlace, NetworkOrder};
+use vocabulary::record::AgentRef;
+use vocabulary::{Digest, Grants, SafeText};
 
 use crate::err::CliError;
 use crate::place;
@@ -27,24 +27,24 @@ pub(crate) struct Obtained {
 }
 
 impl Obtained {
-    fn new(place: &Place, bytes: Vec<u8>, file: PathBuf) -> Result<Self, CliError> {
-        let looked = package::store::look(&place.home, &bytes);
-        let (component, is_kept) = looked.map_err(|cause| CliError::Component { what: file.display().to_string(), cause })?;
+    fn new(place: &HomePlace, bytes: Vec<u8>, file: PathBuf) -> Result<Self, CliError> {
+        let inspected = package::store::inspect(&place.home, &bytes);
+        let (component, is_kept) = inspected.map_err(|cause| CliError::Component { what: file.display().to_string(), cause })?;
         Ok(Self { bytes, component, file, is_kept, pin: None })
     }
 
     /// What a build left in the home.
-    fn built(place: &Place, frozen: &Frozen) -> Result<Self, CliError> {
+    fn built(place: &HomePlace, frozen: &Frozen) -> Result<Self, CliError> {
         Ok(Self { pin: Some(frozen.pin.clone()), ..Self::new(place, frozen.read()?, frozen.file.clone())? })
     }
 
     /// A component from a file, which is never built.
-    pub(crate) fn read(place: &Place, file: &Path) -> Result<Self, CliError> {
+    pub(crate) fn read(place: &HomePlace, file: &Path) -> Result<Self, CliError> {
         Self::new(place, package::component::read(file).map_err(package::ConfigError::File)?, file.to_owned())
     }
 
     /// Sees to it that the home has it, to run it and to replay it.
-    pub(crate) fn keep(&self, place: &Place) -> Result<Digest, CliError> {
+    pub(crate) fn keep(&self, place: &HomePlace) -> Result<Digest, CliError> {
         if !self.is_kept {
             package::store::put(&place.home, &self.bytes)?;
         }
@@ -63,7 +63,7 @@ impl Obtained {
     }
 
     pub(crate) fn is_agent(&self) -> bool {
-        self.component.kind == Kind::Agent
+        self.component.kind == ComponentKind::Agent
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn admit_early(name: &str, agent: &ResolvedAgent) -> Result<(), CliEr
 
 /// What a build must match, and who may end it.
 #[derive(Default)]
-pub(crate) struct Holding<'a> {
+pub(crate) struct HeldAgent<'a> {
     /// What was accepted of its source.
     pub(crate) expected: Option<&'a SourcePin>,
     pub(crate) signals: Option<&'a mut Signals>,
@@ -88,11 +88,11 @@ pub(crate) struct Holding<'a> {
 
 /// The component of an agent, built where its source changed.
 pub(crate) async fn obtain(
-    place: &Place,
+    place: &HomePlace,
     (name, agent): (&str, &ResolvedAgent),
     trusted: &Trusted,
     screen: &mut Screen,
-    holding: Holding<'_>,
+    holding: HeldAgent<'_>,
 ) -> Result<Obtained, CliError> {
     let folder = match &agent.component {
         ComponentSource::File(file) => return Obtained::read(place, file),
@@ -102,13 +102,13 @@ pub(crate) async fn obtain(
         Built::Fresh(frozen) => return Obtained::built(place, &frozen),
         Built::Raw(raw) => raw,
     };
-    let looked = package::look(raw.component()).map_err(|cause| CliError::Component { what: name.to_owned(), cause })?;
+    let inspected = package::inspect(raw.component()).map_err(|cause| CliError::Component { what: name.to_owned(), cause })?;
     // What imports that which nobody serves would not even start; granted or not is asked later.
-    package::effective(None, &looked.imports, &Grants::default()).map_err(|reasons| refused(name, reasons))?;
+    package::effective(None, &inspected.imports, &Grants::default()).map_err(|reasons| refused(name, reasons))?;
     screen.step(&format!("asking {name} for its schemas"));
-    let answer = run::schemas(place, &place::house_options(), raw.component().to_vec(), &agent.limits).await?;
+    let answer = run::schemas(place, &place::host_options(), raw.component().to_vec(), &agent.limits).await?;
     let schemas = answer.and_then(|answer| Schemas::parse(&answer).ok());
-    if schemas.is_none() && looked.kind == Kind::Agent {
+    if schemas.is_none() && inspected.kind == ComponentKind::Agent {
         screen.line(&format!("note: {name} tells no schemas, so its input is not checked before it runs"));
     }
     let frozen = raw.freeze(schemas)?;
@@ -117,11 +117,11 @@ pub(crate) async fn obtain(
 }
 
 fn build(
-    place: &Place,
+    place: &HomePlace,
     (name, folder): (&str, &Path),
     trusted: &Trusted,
     screen: &mut Screen,
-    holding: Holding<'_>,
+    holding: HeldAgent<'_>,
 ) -> Result<Built, CliError> {
     let (cache, helper) = (place::build_cache(place), place::build_helper());
     let order = Order { folder, cache: &cache, trusted, expected: holding.expected, helper: &helper };
@@ -145,7 +145,7 @@ fn build(
         ended_by.is_some()
     };
     // This thread is blocked as long as a tool runs. Others continue.
-    let built = tokio::task::block_in_place(|| package::build::build(&order, &mut Watcher { say: &mut say, stop: &mut stop }));
+    let built = tokio::task::block_in_place(|| package::build::build(&order, &mut BuildWatcher { say: &mut say, stop: &mut stop }));
     match (built, ended_by) {
         (Err(BuildError::Stopped), Some(means)) => Err(CliError::EndedEarly { means }),
         (built, _) => Ok(built.inspect_err(|_| screen.show_tail())?),
@@ -153,7 +153,7 @@ fn build(
 }
 
 /// The name servers and the certificates that TLS accepts, for an agent that may make requests. These are the bytes that were trusted.
-pub(crate) fn network(network: &Network) -> NetworkOrder {
+pub(crate) fn network(network: &NetworkConfig) -> NetworkOrder {
     NetworkOrder { resolvers: network.resolvers.clone(), roots: network.roots.iter().map(|root| root.bytes.clone()).collect() }
 }
 

@@ -1,7 +1,7 @@
 //! What would have allowed a refusal. It is made from the agent's words, so it is only ever shown quoted, and when asked for.
 
-use effect::record::AskedFor;
-use effect::{Bound, Capability, Reason};
+use vocabulary::record::AskedFor;
+use vocabulary::{Bound, Capability, Reason};
 
 /// In lines of configuration where there are any, else in words.
 pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
@@ -83,7 +83,7 @@ fn http(resource: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use effect::SafeText;
+    use vocabulary::SafeText;
 
     use super::*;
 
@@ -91,7 +91,7 @@ mod tests {
         let text = |text: &str| SafeText::new(text, 1024);
         AskedFor {
             capability: Capability::Http,
-            function: effect::Function::HttpHandle,
+            function: vocabulary::Function::HttpHandle,
             headers: Vec::new(),
             placeholders: 0,
             resolved: None,

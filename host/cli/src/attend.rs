@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use effect::{Means, RunId, Severity, Stopping};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use run::{Event, Holder, NetworkOrder, Report, RunError, RunOrder, Running, own_principal};
+use run::{HostHandle, NetworkOrder, RunError, RunEvent, RunOrder, RunReport, Running, own_principal};
+use vocabulary::{Means, RunId, Severity, Stopping};
 
 use crate::err::CliError;
 use crate::exit::{self, Strictness};
@@ -48,24 +48,24 @@ fn say_lacking(runs: &[RunId]) {
 
 /// Begins a run, or the shards of one, attends them and leaves the home when they have ended. The number is the program's.
 pub(crate) async fn attend(
-    mut holder: Holder,
+    mut host: HostHandle,
     beginnings: Vec<Beginning>,
     agent: &str,
     showing: Showing,
     signals: &mut Signals,
 ) -> Result<u8, CliError> {
-    if let Holder::Here(house, _) = &holder {
-        say_lacking(house.lacking());
+    if let HostHandle::Here(local, _) = &host {
+        say_lacking(local.lacking());
     }
     let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
-    let (reports, failed, haste) = attended.all(&mut holder, beginnings, signals).await;
+    let (reports, failed, haste) = attended.all(&mut host, beginnings, signals).await;
     drop(attended);
     // Of several, what some have done is shown though others failed.
     let shown = if reports.is_empty() { Ok(exit::HOST) } else { show(&reports, &showing) };
     // Others' runs may go on in this process, whatever became of its own.
-    let left = match (haste, &holder) {
-        (Haste::Leaves, Holder::Here(house, _)) => leave::hand_over(house, signals).await,
-        _ => leave::leave(holder, signals).await,
+    let left = match (haste, &host) {
+        (Haste::Leaves, HostHandle::Here(local, _)) => leave::hand_over(local, signals).await,
+        _ => leave::leave(host, signals).await,
     };
     if let Some(failed) = failed {
         return Err(failed);
@@ -88,16 +88,16 @@ enum Haste {
 /// Runs that were begun here.
 struct Attended<'a> {
     agent: &'a str,
-    going: Vec<Going>,
+    going: Vec<AttendedRun>,
     screen: Screen,
     told_to_end: Option<Means>,
     disk_is_told: bool,
 }
 
 /// One of them, with what it ended with.
-struct Going {
+struct AttendedRun {
     running: Running,
-    ended: Option<Result<Report, CliError>>,
+    ended: Option<Result<RunReport, CliError>>,
     /// Its holder went away, and it has not ended.
     is_left: bool,
     taken_over: u32,
@@ -110,18 +110,18 @@ impl Attended<'_> {
     /// To the end of each: their reports, and the first thing that went wrong. Where one can't begin, those that have begun are told to end.
     async fn all(
         &mut self,
-        holder: &mut Holder,
+        host: &mut HostHandle,
         beginnings: Vec<Beginning>,
         signals: &mut Signals,
-    ) -> (Vec<Report>, Option<CliError>, Haste) {
-        let begun = self.begin(holder, beginnings, signals).await;
+    ) -> (Vec<RunReport>, Option<CliError>, Haste) {
+        let begun = self.begin(host, beginnings, signals).await;
         if let Err(err) = &begun {
             self.stop(if let CliError::EndedEarly { means } = err { *means } else { Means::ShardFailed });
         }
         let mut haste = Haste::Stays;
         while self.going.iter().any(|going| going.ended.is_none()) {
             if let Some(at) = self.left() {
-                self.take_over(at, holder, signals).await;
+                self.continue_here(at, host, signals).await;
                 continue;
             }
             tokio::select! {
@@ -132,7 +132,7 @@ impl Attended<'_> {
                 } else {
                     self.stop(means);
                 },
-                () = tokio::time::sleep(LOOK_AT_DISK) => self.look_at_disk(holder),
+                () = tokio::time::sleep(DISK_CHECK_EVERY) => self.check_disk(host),
             }
         }
         let (mut reports, mut failed) = (Vec::new(), begun.err());
@@ -145,12 +145,12 @@ impl Attended<'_> {
         (reports, failed, haste)
     }
 
-    async fn begin(&mut self, holder: &mut Holder, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
+    async fn begin(&mut self, host: &mut HostHandle, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
         self.screen.quietly(&format!("starting {}", self.agent));
         for beginning in beginnings {
             // A component that was never compiled takes a while, in which nothing is on the record yet.
             let going = tokio::select! {
-                going = begin(beginning, holder) => going?,
+                going = begin(beginning, host) => going?,
                 means = signals.next() => return Err(CliError::EndedEarly { means }),
             };
             self.going.push(going);
@@ -158,21 +158,21 @@ impl Attended<'_> {
         Ok(())
     }
 
-    fn take(&mut self, at: usize, event: Option<Event>) {
+    fn take(&mut self, at: usize, event: Option<RunEvent>) {
         let Some(going) = self.going.get_mut(at) else { return };
         let run = going.running.run;
         going.ended = Some(match event {
-            Some(Event::Opened { run }) => return self.screen.step(&format!("run {run}")),
-            Some(Event::Said { claim }) => return self.screen.said(self.agent, &claim),
-            Some(Event::Progress { progress }) => return self.screen.progress(self.agent, &progress),
-            Some(Event::Refused { ask, reason }) => return self.screen.refused(&ask, &reason),
-            Some(Event::Left {}) => {
+            Some(RunEvent::Opened { run }) => return self.screen.step(&format!("run {run}")),
+            Some(RunEvent::Said { claim }) => return self.screen.said(self.agent, &claim),
+            Some(RunEvent::Progress { progress }) => return self.screen.progress(self.agent, &progress),
+            Some(RunEvent::Refused { ask, reason }) => return self.screen.refused(&ask, &reason),
+            Some(RunEvent::Left {}) => {
                 going.is_left = true;
                 return;
             }
-            Some(Event::Closed { report }) => Ok(*report),
-            Some(Event::Failed { exit, message, help }) => Err(CliError::Failed { exit, message, help }),
-            Some(Event::Lost { message }) => {
+            Some(RunEvent::Closed { report }) => Ok(*report),
+            Some(RunEvent::Failed { exit, message, help }) => Err(CliError::Failed { exit, message, help }),
+            Some(RunEvent::Lost { message }) => {
                 Err(CliError::Lost { run, why: message, exit: self.told_to_end.map_or(exit::HOST, exit::of_means) })
             }
             None => Err(CliError::HolderGone),
@@ -185,7 +185,7 @@ impl Attended<'_> {
     }
 
     /// Goes on with a run whose holder went away, in this process or with another holder. Where that can't be, it ends as `resume` would.
-    async fn take_over(&mut self, at: usize, holder: &mut Holder, signals: &mut Signals) {
+    async fn continue_here(&mut self, at: usize, host: &mut HostHandle, signals: &mut Signals) {
         let Some(going) = self.going.get_mut(at) else { return };
         let run = going.running.run;
         let cut_off = |why: &str, exit| CliError::CutOff { run, why: why.to_owned(), exit };
@@ -202,8 +202,8 @@ impl Attended<'_> {
         }
         self.screen.line(&format!("the process that held the home went away; going on with run {run}"));
         let again = async {
-            holder.find_again(&place::house_options()).await?;
-            holder.take_over(run, going.order.clone(), going.network.clone()).await
+            host.find_again(&place::host_options()).await?;
+            host.continue_here(run, going.order.clone(), going.network.clone()).await
         };
         let taken = tokio::select! {
             taken = again => taken,
@@ -241,9 +241,9 @@ impl Attended<'_> {
     }
 
     /// Says once that the disk of a home that is held here does not answer.
-    fn look_at_disk(&mut self, holder: &Holder) {
-        let Holder::Here(house, _) = holder else { return };
-        let waits_ms = house.disk_ms();
+    fn check_disk(&mut self, host: &HostHandle) {
+        let HostHandle::Here(local, _) = host else { return };
+        let waits_ms = local.disk_ms();
         if waits_ms > DISK_MAX_MS && !std::mem::replace(&mut self.disk_is_told, true) {
             self.screen
                 .line(&format!("the disk of the home has not answered for {}; nothing happens until it does", words::seconds(waits_ms)));
@@ -254,12 +254,13 @@ impl Attended<'_> {
 }
 
 /// How often it is looked whether the disk answers, and how long it may take.
-const LOOK_AT_DISK: Duration = Duration::from_millis(500);
+const DISK_CHECK_EVERY: Duration = Duration::from_millis(500);
 const DISK_MAX_MS: u64 = 1000;
 
 /// Begins one run. If the holder goes away before it has said which run it is, nothing of the run was asked, and it begins with another one.
-async fn begin(beginning: Beginning, holder: &mut Holder) -> Result<Going, RunError> {
-    let new = |running, order: Option<RunOrder>, network| Going { running, ended: None, is_left: false, taken_over: 0, order, network };
+async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRun, RunError> {
+    let new =
+        |running, order: Option<RunOrder>, network| AttendedRun { running, ended: None, is_left: false, taken_over: 0, order, network };
     let mut tries = 0;
     let (run, order, network) = match beginning {
         Beginning::Start(order) => (None, Some(*order), None),
@@ -268,14 +269,14 @@ async fn begin(beginning: Beginning, holder: &mut Holder) -> Result<Going, RunEr
     let network = network.or_else(|| order.as_ref().map(|order| order.network.clone())).unwrap_or_default();
     loop {
         let begun = match (run, &order) {
-            (Some(run), _) => holder.resume(run, network.clone()).await,
-            (None, Some(order)) => holder.start(order.clone()).await,
+            (Some(run), _) => host.resume(run, network.clone()).await,
+            (None, Some(order)) => host.start(order.clone()).await,
             (None, None) => Err(RunError::Leaving),
         };
         tries += 1;
         match begun {
             Err(RunError::HolderGone(_) | RunError::Leaving) if tries <= TAKEN_OVER_MAX => {
-                holder.find_again(&place::house_options()).await?;
+                host.find_again(&place::host_options()).await?;
             }
             begun => return Ok(new(begun?, order, network)),
         }
@@ -283,13 +284,13 @@ async fn begin(beginning: Beginning, holder: &mut Holder) -> Result<Going, RunEr
 }
 
 /// The next event of any run that has not ended. `None` if no more can come. Cancel-safe.
-async fn next(going: &mut [Going]) -> (usize, Option<Event>) {
+async fn next(going: &mut [AttendedRun]) -> (usize, Option<RunEvent>) {
     let open = going.iter_mut().enumerate().filter(|(_, going)| going.ended.is_none());
     let each = open.map(|(at, going)| async move { (at, going.running.events.next().await) });
     each.collect::<FuturesUnordered<_>>().next().await.unwrap_or((0, None))
 }
 
-fn show(reports: &[Report], showing: &Showing) -> Result<u8, CliError> {
+fn show(reports: &[RunReport], showing: &Showing) -> Result<u8, CliError> {
     if let Some(file) = &showing.sarif {
         out::file(file, &sarif::document(reports))?;
     }
@@ -313,7 +314,7 @@ fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
     not_done.or_else(|| found.find(|code| *code == exit::FINDINGS)).unwrap_or(exit::DONE)
 }
 
-fn number(report: &Report, showing: &Showing) -> u8 {
+fn number(report: &RunReport, showing: &Showing) -> u8 {
     let was_refused = !report.evidence.touched.refused.is_empty();
     let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
     // A finding without a row may be as bad as any other.

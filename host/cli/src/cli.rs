@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::logging::{Form, Level};
+use crate::logging::{Level, LogForm};
 use crate::verb;
 
 /// Runs agents that may do what they were granted and nothing else, and keeps a record of what they did.
@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     pub(crate) log: Option<Level>,
     /// As lines of text or of JSON [default: text; $BAILIWICK_LOG_FORMAT]
     #[arg(long, global = true, value_name = "FORM", value_enum)]
-    pub(crate) log_format: Option<Form>,
+    pub(crate) log_format: Option<LogForm>,
 }
 
 const EXAMPLES: &str = "\

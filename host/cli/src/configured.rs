@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use package::trust::Held;
+use package::trust::HeldComponent;
 use package::{Authored, Authority, ComponentSource, Resolved, ResolvedAgent, Spelling, Trusted, Whole, config, trust};
-use run::{FileChange, Holder, Place, TrustChange, TrustSaid, own_principal};
+use run::{FileChange, HomePlace, HostHandle, TrustChange, TrustSaid, own_principal};
 
 use crate::agent::Obtained;
 use crate::err::CliError;
@@ -24,7 +24,7 @@ pub(crate) struct Configured {
 
 impl Configured {
     /// The file that was named, or the nearest one.
-    pub(crate) fn load(named: Option<&Path>, place: &Place) -> Result<Self, CliError> {
+    pub(crate) fn load(named: Option<&Path>, place: &HomePlace) -> Result<Self, CliError> {
         let file = match named {
             Some(file) => file.to_owned(),
             None => config::find(Path::new("."))?,
@@ -37,7 +37,7 @@ impl Configured {
 
     /// The proof that it may be used for these agents: it was trusted before, or is trusted on this command line. What is trusted now is
     /// shown first.
-    pub(crate) fn proof(&self, place: &Place, word: TrustWord, agents: &[&str]) -> Result<Proof, CliError> {
+    pub(crate) fn proof(&self, place: &HomePlace, word: TrustWord, agents: &[&str]) -> Result<Proof, CliError> {
         let components = match word {
             TrustWord::SaidBefore => BTreeMap::new(),
             TrustWord::ThisOnce => self.components(place, agents),
@@ -48,10 +48,10 @@ impl Configured {
     /// The same, for a caller that has the components already: reading a large one takes a while.
     pub(crate) fn proof_with(
         &self,
-        place: &Place,
+        place: &HomePlace,
         word: TrustWord,
         agents: &[&str],
-        components: BTreeMap<String, Held>,
+        components: BTreeMap<String, HeldComponent>,
     ) -> Result<Proof, CliError> {
         match word {
             TrustWord::SaidBefore => {
@@ -83,9 +83,9 @@ impl Configured {
     }
 
     /// The components of these agents that are not built here. A component that can't be read is left out, and so is not trusted.
-    pub(crate) fn components(&self, place: &Place, agents: &[&str]) -> BTreeMap<String, Held> {
+    pub(crate) fn components(&self, place: &HomePlace, agents: &[&str]) -> BTreeMap<String, HeldComponent> {
         let component = |name: &&str| match &self.resolved.agents.get(*name)?.component {
-            ComponentSource::File(file) => Some(((*name).to_owned(), Held::of(&Obtained::read(place, file).ok()?.component))),
+            ComponentSource::File(file) => Some(((*name).to_owned(), HeldComponent::of(&Obtained::read(place, file).ok()?.component))),
             ComponentSource::Folder(_) => None,
         };
         agents.iter().filter_map(component).collect()
@@ -104,9 +104,9 @@ impl Configured {
 
     /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
     /// source was compared with what was accepted before it was built.
-    pub(crate) fn hold(&self, place: &Place, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), CliError> {
+    pub(crate) fn hold(&self, place: &HomePlace, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), CliError> {
         let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
-        let component = Held::of(&obtained.component);
+        let component = HeldComponent::of(&obtained.component);
         crate::acceptance::check(self, place, name, &held(self.authority(name)?, Some(&component)))?;
         trusted.holds(name, file, &obtained.component).map_err(package::TrustError::from)?;
         Ok(())
@@ -114,7 +114,7 @@ impl Configured {
 }
 
 /// The same authority, with this as its only component.
-pub(crate) fn held(authority: &Authority, component: Option<&Held>) -> Authority {
+pub(crate) fn held(authority: &Authority, component: Option<&HeldComponent>) -> Authority {
     match component {
         Some(held) => authority.clone().held_to_component(held.digest, held.imports.clone()),
         None => authority.clone(),
@@ -144,7 +144,7 @@ pub(crate) struct Proof {
 
 impl Proof {
     /// Puts on the record what must still be put there, and returns the proof.
-    pub(crate) async fn recorded(self, place: &Place) -> Result<Trusted, CliError> {
+    pub(crate) async fn recorded(self, place: &HomePlace) -> Result<Trusted, CliError> {
         if let Some(said) = self.to_record {
             record(place, said).await?;
         }
@@ -153,11 +153,11 @@ impl Proof {
 }
 
 /// Puts on the home's record what a person decided. A decision that is not recorded does not count.
-pub(crate) async fn record(place: &Place, said: TrustSaid) -> Result<(), CliError> {
+pub(crate) async fn record(place: &HomePlace, said: TrustSaid) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
-    let holder = signals.or(Holder::find(place, &place::house_options())).await?;
-    let recorded = signals.or(holder.record_trust(said)).await;
-    let left = leave::leave(holder, &mut signals).await;
+    let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
+    let recorded = signals.or(host.record_trust(said)).await;
+    let left = leave::leave(host, &mut signals).await;
     recorded?;
     left
 }
@@ -165,23 +165,23 @@ pub(crate) async fn record(place: &Place, said: TrustSaid) -> Result<(), CliErro
 /// The same for a decision that changes the list of what is trusted, which `change` does. `lock` is what `bailiwick.lock` will hold, where it
 /// changes too.
 pub(crate) async fn decide<T>(
-    place: &Place,
+    place: &HomePlace,
     said: TrustSaid,
     lock: Option<(&Path, &str)>,
-    change: impl FnOnce(&trust::Witness<'_>) -> Result<T, CliError>,
+    change: impl FnOnce(&trust::TrustWitness<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     // Made first, so that Ctrl-C does not end this between the record and its change.
     let mut signals = Signals::new()?;
-    let holder = signals.or(Holder::find(place, &place::house_options())).await?;
+    let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
     let recording = Recording::new(place);
     let witness = |path: &Path, bytes: &[u8]| {
         let list = FileChange { path, bytes, mode: home::PRIVATE, lock: Some("trust.lock") };
         let lock = lock.map(|(path, text)| FileChange { path, bytes: text.as_bytes(), mode: home::SHARED, lock: None });
         let files: Vec<FileChange<'_>> = std::iter::once(list).chain(lock).collect();
-        recording.made(&said.record(&own_principal(), crate::recording::now_ms()), &files, holder.record_trust(said.clone()))
+        recording.made(&said.record(&own_principal(), crate::recording::now_ms()), &files, host.record_trust(said.clone()))
     };
     let ended = recording.ended(change(&witness));
-    let left = leave::leave(holder, &mut signals).await;
+    let left = leave::leave(host, &mut signals).await;
     let value = ended?;
     left.map(|()| value)
 }

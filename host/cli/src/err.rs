@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use effect::RunId;
 use package::trust::Untrusted;
 use package::{ConfigError, Refused, TrustError};
+use vocabulary::RunId;
 
 use crate::out;
 use crate::words::{safe, utc, wrapped};
@@ -62,7 +62,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Vault(#[from] vault::LocalError),
     #[error("nobody has said where the value of `{}` may go", safe(name))]
-    NoDestination { name: String, proposed: Vec<effect::Destination> },
+    NoDestination { name: String, proposed: Vec<vocabulary::Destination> },
     #[error(
         "that is no destination: write `https://HOST` or `http://HOST`, with `:PORT` and `/PATH/**` if needed; HOST may begin with `*.`"
     )]
@@ -109,13 +109,13 @@ pub(crate) enum CliError {
     #[error("the run could not go on: {}", safe(message))]
     Failed { exit: u8, message: String, help: Option<String> },
     #[error("ended by {means} before it began")]
-    EndedEarly { means: effect::Means },
+    EndedEarly { means: vocabulary::Means },
     #[error("ended by {means} before it was done")]
-    EndedWaiting { means: effect::Means },
+    EndedWaiting { means: vocabulary::Means },
     #[error("ended by {means} before it was done; what it had made is removed again")]
-    Undone { means: effect::Means },
+    Undone { means: vocabulary::Means },
     #[error("ended by {means} before anything was taken away; what is archived already stays, and is not copied again")]
-    NotPruned { means: effect::Means },
+    NotPruned { means: vocabulary::Means },
     #[error("run `{run}` was cut off: {why}")]
     CutOff { run: RunId, why: String, exit: u8 },
     #[error("what becomes of run `{run}` is not known here: {}", safe(why))]
@@ -351,7 +351,7 @@ impl CliError {
 }
 
 /// The command that sets the destinations that the configuration at hand has.
-fn told_destinations(name: &str, proposed: &[effect::Destination]) -> Vec<String> {
+fn told_destinations(name: &str, proposed: &[vocabulary::Destination]) -> Vec<String> {
     let places: Vec<String> = proposed.iter().map(|destination| format!(" --for '{destination}'")).collect();
     let places = if places.is_empty() { " --for https://HOST".to_owned() } else { places.concat() };
     vec![format!("say where, for instance: bailiwick credentials set {name}{places}")]
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_is_not_trusted_shows_what_it_asks_for() {
-        let digest = effect::Digest::of(b"");
+        let digest = vocabulary::Digest::of(b"");
         let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()], before: None };
         let err = CliError::Trust(Box::new(untrusted).into());
         assert_eq!(err.exit(), exit::USAGE);

@@ -1,6 +1,6 @@
 //! With which number the program ends: one table for scripts, the same for every verb.
 
-use effect::{Means, Outcome};
+use vocabulary::{Means, Outcome};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -66,7 +66,7 @@ pub(crate) fn of_means(means: Means) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use effect::{Principal, SafeText, Stopping};
+    use vocabulary::{Principal, SafeText, Stopping};
 
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
             (failed.clone(), false, AGENT),
             (failed, true, REFUSED),
             (Outcome::Trapped { message: text("unreachable") }, false, AGENT),
-            (Outcome::Limit { limit: effect::Limit::Memory }, true, LIMIT),
+            (Outcome::Limit { limit: vocabulary::Limit::Memory }, true, LIMIT),
             (stopped(Means::CtrlC), false, INTERRUPTED),
             (stopped(Means::Sigterm), false, TERMINATED),
             (stopped(Means::Sighup), false, HUNG_UP),

@@ -3,17 +3,17 @@
 
 use std::path::PathBuf;
 
-use effect::RunId;
 use gate::{Gap, GapKind};
 use journal::{Position, Reader};
 use serde::Serialize;
+use vocabulary::RunId;
 
 use crate::err::CliError;
 use crate::words::{count, safe, utc};
 use crate::{log, out};
 
 /// The parts that a view does not have.
-pub(crate) struct Gaps {
+pub(crate) struct GapLines {
     home: PathBuf,
     all: Vec<Gap>,
 }
@@ -37,7 +37,7 @@ struct Last {
     gaps: Vec<Document>,
 }
 
-impl Gaps {
+impl GapLines {
     /// Of the whole record.
     pub(crate) fn of(reader: &Reader) -> Result<Self, CliError> {
         let all = log::ledger(reader, |_| {})?.gaps().cloned().collect();

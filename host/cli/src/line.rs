@@ -1,7 +1,9 @@
 //! One record in one line.
 
-use effect::record::{AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch};
-use effect::{Claim, Outcome, SafeText};
+use vocabulary::record::{
+    AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch,
+};
+use vocabulary::{Claim, Outcome, SafeText};
 
 use crate::log::Shown;
 use crate::report::{outcome_word, outcome_words};
@@ -220,7 +222,7 @@ fn credential_change(change: CredentialChange) -> &'static str {
 }
 
 /// The stable name of what went wrong, as the record has it.
-fn fault_word(fault: &effect::HttpFault) -> String {
+fn fault_word(fault: &vocabulary::HttpFault) -> String {
     let json = serde_json::to_value(fault).unwrap_or_default();
     let of_object = || json.as_object().and_then(|object| object.keys().next().cloned());
     safe(&json.as_str().map(str::to_owned).or_else(of_object).unwrap_or_default())
@@ -249,7 +251,7 @@ fn answer(class: AnswerClass) -> &'static str {
     }
 }
 
-fn objects(objects: &[effect::record::Object]) -> String {
+fn objects(objects: &[vocabulary::record::Object]) -> String {
     match objects {
         [one] => format!("{} {}", touch(one.what), one.path),
         _ => {

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use effect::RunId;
-use effect::record::Record;
 use gate::{Ledger, Times};
 use journal::{Damage, FaultKind, Position, Reader, log_run};
-use run::Place;
+use run::HomePlace;
+use vocabulary::RunId;
+use vocabulary::record::Record;
 
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, OTHER_LOG, OTHER_RECORD, STATE_LOST};
-use crate::gaps::Gaps;
+use crate::gaps::GapLines;
 use crate::{exit, out, place, words};
 
 /// A record with its place.
@@ -24,9 +24,9 @@ pub(crate) struct Shown {
     /// In the run, from 1.
     pub(crate) seq: u64,
     /// Its leaf hash.
-    pub(crate) leaf: effect::Digest,
+    pub(crate) leaf: vocabulary::Digest,
     /// That of the run's previous record.
-    pub(crate) prev: effect::Digest,
+    pub(crate) prev: vocabulary::Digest,
     /// How many sealed payloads lie beside it.
     pub(crate) payloads: usize,
     /// What was recorded; as text where this version does not know its kind.
@@ -65,14 +65,14 @@ impl Shown {
 static READERS: Mutex<Vec<Reader>> = Mutex::new(Vec::new());
 
 /// A reader of what is whole. What it has to pass over is reported at the end, and decides the exit code.
-pub(crate) fn reader(place: &Place) -> Result<Reader, CliError> {
+pub(crate) fn reader(place: &HomePlace) -> Result<Reader, CliError> {
     let reader = Reader::of_what_is_whole(&place.home, Some(&place.state))?;
     READERS.lock().unwrap_or_else(PoisonError::into_inner).push(reader.clone());
     Ok(reader)
 }
 
 /// Whether the record is there, as far as anything remembers one.
-pub(crate) fn not_gone(place: &Place) -> Result<(), CliError> {
+pub(crate) fn not_gone(place: &HomePlace) -> Result<(), CliError> {
     match Reader::of_what_is_whole(&place.home, Some(&place.state)) {
         Err(err @ journal::ReadError::Gone { .. }) => Err(err.into()),
         _ => Ok(()),
@@ -157,7 +157,7 @@ pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
 /// What is not found may be in a part that is not here.
 fn say_gaps() {
     let reader = READERS.lock().unwrap_or_else(PoisonError::into_inner).first().cloned();
-    if let Some(Ok(gaps)) = reader.map(|reader| Gaps::of(&reader)) {
+    if let Some(Ok(gaps)) = reader.map(|reader| GapLines::of(&reader)) {
         gaps.say();
     }
 }

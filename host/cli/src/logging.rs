@@ -28,7 +28,7 @@ pub(crate) enum Level {
 
 /// In which form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum LogForm {
     /// A line for people.
     #[default]
     Text,
@@ -53,7 +53,7 @@ impl From<Level> for LevelFilter {
 ///
 /// # Errors
 /// A variable of the environment that names no level or form.
-pub(crate) fn begin(level: Option<Level>, form: Option<Form>) -> Result<(), CliError> {
+pub(crate) fn begin(level: Option<Level>, form: Option<LogForm>) -> Result<(), CliError> {
     let level = match level {
         Some(level) => Some(level),
         None => place::log_word("BAILIWICK_LOG")?,
@@ -65,8 +65,8 @@ pub(crate) fn begin(level: Option<Level>, form: Option<Form>) -> Result<(), CliE
     };
     let all = tracing_subscriber::fmt().with_max_level(LevelFilter::from(level)).with_writer(std::io::stderr).with_ansi(false);
     match form {
-        Form::Text => all.init(),
-        Form::Json => all.json().flatten_event(true).init(),
+        LogForm::Text => all.init(),
+        LogForm::Json => all.json().flatten_event(true).init(),
     }
     Ok(())
 }

@@ -138,7 +138,7 @@ fn compile_child() -> Option<ExitCode> {
 fn build_child() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args_os().skip(1).map_while(|word| word.into_string().ok()).collect();
     let ended = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [verb::BUILD_KEEPER, worker, order] => sandbox::keep_workshop(worker, order),
+        [verb::BUILD_KEEPER, worker, order] => sandbox::keep_contained_build(worker, order),
         [verb::BUILD_TOOL, order] => Err(sandbox::work(order)),
         _ => return None,
     };

@@ -42,7 +42,7 @@ pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
 fn inert(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
-        if letter == '\n' || !effect::is_misleading(letter) {
+        if letter == '\n' || !vocabulary::is_misleading(letter) {
             text.push(letter);
         } else {
             let mut units = [0; 2];
@@ -173,7 +173,7 @@ mod tests {
         let text = "\u{9b}2J \u{202e}x \u{7f} \u{e0001} \u{e4} \"\\";
         let json = serde_json::json!({ "a": text });
         let shown = inert(&json.to_string());
-        assert!(!shown.chars().any(effect::is_misleading), "{shown}");
+        assert!(!shown.chars().any(vocabulary::is_misleading), "{shown}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).ok(), Some(json));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use package::build::Helper;
-use run::{HouseOptions, Place};
+use run::{HomePlace, HostOptions};
 
 use crate::err::CliError;
 use crate::verb::{BUILD_KEEPER, BUILD_TOOL, COMPILE_COMPONENT};
@@ -19,7 +19,7 @@ fn set(name: &str) -> Option<OsString> {
 }
 
 /// The home and its second state, if no other user can reach either.
-pub(crate) fn place() -> Result<Place, CliError> {
+pub(crate) fn place() -> Result<HomePlace, CliError> {
     let place = located()?;
     // Before anything else, and again by the process that takes the home: one of a newer form is not touched. What others have rights on is said by the
     // check of the whole home.
@@ -33,14 +33,14 @@ pub(crate) fn place() -> Result<Place, CliError> {
 }
 
 /// The same for a backup that is to be put back: what an earlier try has left may lie in the home.
-pub(crate) fn to_restore() -> Result<Place, CliError> {
+pub(crate) fn to_restore() -> Result<HomePlace, CliError> {
     let place = located()?;
     home::check(&place.home).and_then(|()| home::check(&place.state)).map_err(CliError::Home)?;
     Ok(place)
 }
 
 /// Where the home and its second state are, or would be.
-pub(crate) fn located() -> Result<Place, CliError> {
+pub(crate) fn located() -> Result<HomePlace, CliError> {
     let folder = |own: &'static str, xdg: &'static str, beneath: &str| {
         if let Some(own) = set(own) {
             return std::path::absolute(own).map_err(CliError::file("find", Path::new(".")));
@@ -50,15 +50,15 @@ pub(crate) fn located() -> Result<Place, CliError> {
         let base = base.or_else(|| Some(PathBuf::from(set("HOME")?).join(beneath))).ok_or(CliError::NoHome { own })?;
         Ok(base.join("bailiwick"))
     };
-    Ok(Place {
+    Ok(HomePlace {
         home: folder("BAILIWICK_HOME", "XDG_DATA_HOME", ".local/share")?,
         state: folder("BAILIWICK_STATE", "XDG_STATE_HOME", ".local/state")?,
     })
 }
 
 /// How a house is made here: components are compiled by this very program.
-pub(crate) fn house_options() -> HouseOptions {
-    HouseOptions {
+pub(crate) fn host_options() -> HostOptions {
+    HostOptions {
         compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]),
         journal: journal_options(),
         slots: SLOTS,
@@ -104,7 +104,7 @@ pub(crate) fn log_word<T: clap::ValueEnum>(variable: &'static str) -> Result<Opt
 }
 
 /// Where built components are kept.
-pub(crate) fn build_cache(place: &Place) -> PathBuf {
+pub(crate) fn build_cache(place: &HomePlace) -> PathBuf {
     place.home.join("build")
 }
 

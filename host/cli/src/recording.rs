@@ -3,14 +3,14 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use effect::record::Record;
-use run::{FileChange, First, Note, Place, RunError};
+use run::{FileChange, First, HomePlace, Note, RunError};
+use vocabulary::record::Record;
 
 use crate::err::CliError;
 
 /// One change, while it is made.
 pub(crate) struct Recording<'a> {
-    place: &'a Place,
+    place: &'a HomePlace,
     note: Mutex<Option<Note>>,
     /// Why it was not recorded.
     failed: Mutex<Option<RunError>>,
@@ -26,7 +26,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'a> Recording<'a> {
-    pub(crate) fn new(place: &'a Place) -> Self {
+    pub(crate) fn new(place: &'a HomePlace) -> Self {
         Self { place, note: Mutex::new(None), failed: Mutex::new(None) }
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use effect::record::Touch;
-use effect::{Finding, Outcome, SafeText};
 use gate::{More, Touched, TouchedRefusal, TouchedTotals};
-use run::{Evidence, Report};
+use run::{Evidence, RunReport};
 use serde_json::{Value, json};
+use vocabulary::record::Touch;
+use vocabulary::{Finding, Outcome, SafeText};
 
 use crate::line::clock_changed;
 use crate::out;
@@ -21,7 +21,7 @@ const LINES_MAX: usize = 20;
 const OUTPUT_BYTES_MAX: usize = 600;
 
 /// The report of a run, or of the shards of one, a line each, safe to print.
-pub(crate) fn lines(reports: &[Report], shows_output: bool) -> Vec<String> {
+pub(crate) fn lines(reports: &[RunReport], shows_output: bool) -> Vec<String> {
     let mut lines: Vec<String> = reports.first().map(|first| begins(first.agent.name.as_str())).into_iter().collect();
     for report in reports {
         lines.push(head(report));
@@ -58,14 +58,14 @@ fn begins(agent: &str) -> String {
 }
 
 /// What the shards of a run did together: they were granted the same.
-fn joint(reports: &[Report]) -> Option<Evidence> {
+fn joint(reports: &[RunReport]) -> Option<Evidence> {
     let mut touched = Touched::default();
     reports.iter().for_each(|report| touched.join(&report.evidence.touched));
     Some(Evidence { touched, ..reports.first()?.evidence.clone() })
 }
 
 /// The document of `run --json --shard`.
-pub(crate) fn documents(reports: &[Report]) -> Value {
+pub(crate) fn documents(reports: &[RunReport]) -> Value {
     match reports {
         [report] => document(report),
         several => json!({ "shards": several.iter().map(document).collect::<Vec<_>>() }),
@@ -73,7 +73,7 @@ pub(crate) fn documents(reports: &[Report]) -> Value {
 }
 
 /// The document of `run --json`: leases and refusals stand beside what was touched, and what no agent can touch yet is there and empty.
-fn document(report: &Report) -> Value {
+fn document(report: &RunReport) -> Value {
     let mut document = json!(report);
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
@@ -91,7 +91,7 @@ fn unescaped_quotes(text: &str) -> String {
     text.replace("\\\\", "\\")
 }
 
-fn head(report: &Report) -> String {
+fn head(report: &RunReport) -> String {
     let agent = &report.agent;
     let refused = report.evidence.touched.totals.refusals;
     let refused = if refused == 0 { String::new() } else { format!(", {}", many(refused, "refusal", "refusals")) };
@@ -163,13 +163,13 @@ fn finding_lines(mut sorted: Vec<&Finding>) -> Vec<String> {
     lines
 }
 
-fn findings_left_out(report: &Report) -> String {
+fn findings_left_out(report: &RunReport) -> String {
     let more = many(report.claims.findings_more, "finding", "findings");
     format!("  … and {more} for which a report has no room: bailiwick logs {} --json", report.run)
 }
 
 /// What was touched and has no line in the report. The report is held in memory; the record has everything.
-fn left_out(report: &Report) -> Option<String> {
+fn left_out(report: &RunReport) -> Option<String> {
     let More { files, http, refused, .. } = report.evidence.touched.more;
     let parts = [(files, "look", "looks"), (http, "request", "requests"), (refused, "refusal", "refusals")];
     let parts: Vec<String> = parts.iter().filter(|(number, ..)| *number > 0).map(|(number, one, more)| many(*number, one, more)).collect();
@@ -225,7 +225,7 @@ fn leases(evidence: &Evidence) -> Vec<String> {
     by_name.into_iter().map(one).collect()
 }
 
-fn record(report: &Report) -> Vec<String> {
+fn record(report: &RunReport) -> Vec<String> {
     let evidence = &report.evidence;
     let record = &evidence.record;
     let root = record.root.as_ref().map_or_else(|| "unknown".to_owned(), short_hex);

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effect::{Capability, Finding, Location, Outcome, SafeText, Severity};
-use run::Report;
+use run::RunReport;
 use serde_json::{Value, json};
+use vocabulary::{Capability, Finding, Location, Outcome, SafeText, Severity};
 
 use crate::report::{outcome_words, owner};
 use crate::words::many;
@@ -14,11 +14,11 @@ use crate::words::many;
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// The document of a run, or of the shards of a run, which a collector of findings sees as one.
-pub(crate) fn document(reports: &[Report]) -> Value {
+pub(crate) fn document(reports: &[RunReport]) -> Value {
     json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": reports.first().map(|first| run(first, reports)).as_slice() })
 }
 
-fn run(first: &Report, reports: &[Report]) -> Value {
+fn run(first: &RunReport, reports: &[RunReport]) -> Value {
     let findings: Vec<&Finding> = reports.iter().flat_map(|report| &report.claims.findings).collect();
     let rules: BTreeMap<&str, &Finding> = findings.iter().rev().map(|finding| (finding.rule.as_str(), *finding)).collect();
     let order: Vec<&str> = rules.keys().copied().collect();
@@ -47,13 +47,13 @@ fn run(first: &Report, reports: &[Report]) -> Value {
 
 /// Whether everything was searched, and what was not. If something is listed here, a document without findings does not mean that there are
 /// none.
-fn invocation(reports: &[Report]) -> Value {
+fn invocation(reports: &[RunReport]) -> Value {
     let notifications: Vec<Value> = reports.iter().flat_map(not_searched).collect();
     let done = reports.iter().all(|report| report.outcome == Outcome::Done);
     json!({ "executionSuccessful": done, "toolExecutionNotifications": notifications })
 }
 
-fn not_searched(report: &Report) -> Vec<Value> {
+fn not_searched(report: &RunReport) -> Vec<Value> {
     let mounts = &report.evidence.mounts;
     let notification = |level: &str, text: String| json!({ "level": level, "message": { "text": text } });
     let at = |uri: &SafeText, text: String| {
@@ -69,12 +69,12 @@ fn not_searched(report: &Report) -> Vec<Value> {
 }
 
 /// Where a run is on the record.
-fn on_record(report: &Report) -> Value {
+fn on_record(report: &RunReport) -> Value {
     let record = &report.evidence.record;
     json!({ "run": report.run, "first": record.first, "last": record.last, "root": record.root })
 }
 
-fn driver<'a>(report: &Report, rules: impl Iterator<Item = &'a Finding>) -> Value {
+fn driver<'a>(report: &RunReport, rules: impl Iterator<Item = &'a Finding>) -> Value {
     let rule = |finding: &Finding| {
         json!({
             "id": finding.rule,

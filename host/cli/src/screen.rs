@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use effect::record::AskedFor;
-use effect::{Claim, Progress, Reason, SafeText};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use vocabulary::record::AskedFor;
+use vocabulary::{Claim, ClaimedProgress, Reason, SafeText};
 
 use crate::{out, words};
 
@@ -115,7 +115,7 @@ impl Screen {
         }
     }
 
-    pub(crate) fn progress(&mut self, agent: &str, progress: &Progress) {
+    pub(crate) fn progress(&mut self, agent: &str, progress: &ClaimedProgress) {
         // Lines of progress in a file help nobody: the record has them.
         let Some(bar) = self.bar() else { return };
         bar.set_message(format!("{}{}", out::mark(agent), progress.what));
@@ -157,8 +157,8 @@ impl Drop for Screen {
 }
 
 /// As it is written in the contract.
-pub(crate) fn severity(severity: effect::Severity) -> &'static str {
-    use effect::Severity;
+pub(crate) fn severity(severity: vocabulary::Severity) -> &'static str {
+    use vocabulary::Severity;
     match severity {
         Severity::Info => "info",
         Severity::Low => "low",

@@ -4,10 +4,10 @@
 //! vault since. So all of it goes through the values that could let somebody in now: those of the vault, and those that were replaced, revoked or
 //! removed there, as long as the home keeps them. Where the vault or that list can't be opened, nothing is shown.
 
-use effect::Header;
-use run::Place;
+use run::HomePlace;
 use serde_json::{Value, json};
 use vault::Scrubber;
+use vocabulary::Header;
 
 use crate::err::CliError;
 use crate::{place, words};
@@ -22,7 +22,7 @@ pub(crate) struct Stars(Scrubber);
 
 impl Stars {
     /// With the values that the vault of this home has, and those that it had and that could still let somebody in.
-    pub(crate) fn of(place: &Place) -> Result<Self, CliError> {
+    pub(crate) fn of(place: &HomePlace) -> Result<Self, CliError> {
         let values = run::local_vault(place, place::passphrase_file().as_deref()).live_values(place::now_s())?;
         Scrubber::new(values.iter()).map(Self).map_err(|_| CliError::TooManyValues)
     }

@@ -5,11 +5,11 @@
 use std::future::{Future, pending};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use effect::Means;
 use futures_util::FutureExt as _;
-use run::{Ended, Ending};
+use run::{CleanUp, SignalEnded};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, spawn_blocking};
+use vocabulary::Means;
 
 use crate::err::CliError;
 use crate::out;
@@ -147,7 +147,7 @@ impl Signals {
     /// Its own, [`CliError::Undone`], or [`CliError::EndedWaiting`].
     pub(crate) async fn undoing<T: Send + 'static>(
         &mut self,
-        ending: &Ending,
+        ending: &CleanUp,
         work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
     ) -> Result<T, CliError> {
         let mut work = spawn_blocking(work);
@@ -156,7 +156,7 @@ impl Signals {
             done = &mut work => return joined(done),
             means = self.next() => means,
         };
-        if ending.end() == Ended::Soon {
+        if ending.end() == SignalEnded::Soon {
             tokio::select! {
                 biased;
                 // It may just have been done.

@@ -1,7 +1,7 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
-pub(crate) use effect::utc;
-use effect::{Digest, Function, SafeText};
+pub(crate) use vocabulary::utc;
+use vocabulary::{Digest, Function, SafeText};
 
 /// BOUND: bytes of one line of an error.
 const LINE_BYTES_MAX: usize = 8192;
@@ -75,7 +75,7 @@ pub(crate) fn moment(text: &str, now_s: u64) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days(year, month, day).filter(|days| effect::date_of_day(*days) == (year, month, day))?;
+    let days = days(year, month, day).filter(|days| vocabulary::date_of_day(*days) == (year, month, day))?;
     Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
 }
 
@@ -141,7 +141,7 @@ fn stacked(rows: &[Vec<String>], room: usize) -> Option<Vec<String>> {
 fn is_id(word: &str) -> bool {
     word.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|part| {
         let is_log = part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_log || part.parse::<effect::RunId>().is_ok()
+        is_log || part.parse::<vocabulary::RunId>().is_ok()
     })
 }
 

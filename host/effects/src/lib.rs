@@ -1,7 +1,7 @@
 //! What the gate drives: [`Effects`] takes permits to their effects, and says what comes of them.
 //!
 //! `broker` is the implementation that has effects; tests have others. Between the two rooms go values that could cross the border of a
-//! process: a [`Permit`] down, [`Progress`] and [`Wanted`] up. An implementation knows no order of events and no record, and it never calls the gate:
+//! process: a [`Permit`] down, [`EffectProgress`] and [`HostWant`] up. An implementation knows no order of events and no record, and it never calls the gate:
 //! it waits until the gate asks it for the next thing that has happened.
 //!
 //! - INVARIANT: [`Effects::start`] and [`Effects::observe`] take their permit by value, and nothing else of this trait has an effect on the
@@ -9,7 +9,7 @@
 //! - INVARIANT: an effect stands still between two calls of [`Effect::poll_progress`]. So the gate has recorded what it was told before
 //!   anything follows from it.
 
-mod own;
+mod host_request;
 mod progress;
 mod trail;
 
@@ -18,11 +18,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use effect::{Act, Claim, FileAnswer, FileAsk, FileFault, FileId, FileOpen, Outcome, Reason, SafeText, Stop};
+use vocabulary::{Act, Claim, FileAnswer, FileAsk, FileFault, FileId, FileOpen, Outcome, Reason, SafeText, Stop};
 
-pub use own::{HostAsk, HostEnd, HostRequest, Noted, VaultChange, Wanted};
+pub use host_request::{ChangeNoted, HostAsk, HostEnd, HostRequest, HostWant, VaultChange};
 pub use permit::Permit;
-pub use progress::{Failure, HttpAnswered, Progress};
+pub use progress::{EffectProgress, Failure, HttpAnswered};
 pub use trail::Trail;
 
 /// What permits lead to, for one run.
@@ -40,7 +40,7 @@ pub trait Effects: Send + Sync {
     fn reopen(&self, open: OpenFiles);
 
     /// What the host itself wants to do for this run, besides what the agent asked: one thing at a time, as soon as there is any.
-    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<Wanted>;
+    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<HostWant>;
 
     /// The lease of this credential was ended: what is connected under it is closed, and nothing is begun under it.
     fn revoke(&self, credential: &str);
@@ -67,7 +67,7 @@ pub trait Effects: Send + Sync {
 /// One act on its way.
 pub trait Effect: Send {
     /// The next thing that happens; `None` after the last. What was told before is on the record by now, and may have its consequences.
-    fn poll_progress(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Progress>>;
+    fn poll_progress(&mut self, ctx: &mut Context<'_>) -> Poll<Option<EffectProgress>>;
 
     /// What of it was handed to a connection.
     fn trail(&self) -> Arc<Trail>;

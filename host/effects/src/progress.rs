@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use effect::record::{MetIn, Tls};
-use effect::{CredentialAnswer, Header, HttpFault, HttpHead, Reason, SafeText};
+use vocabulary::record::{MetIn, Tls};
+use vocabulary::{CredentialAnswer, Header, HttpFault, HttpHead, Reason, SafeText};
 
 /// One thing that happened. Each is told before anything follows from it: the effect goes on when it is polled again.
 #[derive(Debug)]
-pub enum Progress {
+pub enum EffectProgress {
     /// Everything is prepared. When it is polled again, the request is sent, with the value of its credential if it has one.
     Ready,
     /// The value of a credential was met where it may not be.

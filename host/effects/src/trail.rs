@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use effect::record::Sent;
+use vocabulary::record::Sent;
 
 /// To whom a request went, once it was handed to a connection, and how many bytes of it. Whoever cancels a request reads here whether it
 /// may have been sent.

@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use effect::record::{AskedFor, Counted, CountedName};
-use effect::{Ask, Function, Reason, SafeText};
+use vocabulary::record::{AskedFor, Counted, CountedName};
+use vocabulary::{Ask, Function, Reason, SafeText};
 
 /// BOUND: so many refusals alike are written one by one; those after them are counted.
 pub const ALIKE_MAX: u64 = 100;
@@ -23,7 +23,7 @@ const NAMES_BYTES_MAX: usize = 40_000;
 const NAME_BYTES_MAX: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Kind {
+struct RefusalKind {
     function: Function,
     host: String,
     code: &'static str,
@@ -47,7 +47,7 @@ struct Written {
 /// One name in the table, with how often it was refused for which reason.
 #[derive(Clone, Debug)]
 struct Name {
-    kind: Kind,
+    kind: RefusalKind,
     ask: AskedFor,
     reason: Reason,
     times: u64,
@@ -59,9 +59,9 @@ struct Name {
 /// Refusals of one run, by function, host and reason.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Alike {
-    written: BTreeMap<Kind, Written>,
+    written: BTreeMap<RefusalKind, Written>,
     names: Vec<Name>,
-    places: HashMap<(Kind, AskedFor), usize>,
+    places: HashMap<(RefusalKind, AskedFor), usize>,
     /// Names regardless of the reason. These decide when the table is full.
     distinct: HashSet<AskedFor>,
     bytes: usize,
@@ -89,7 +89,7 @@ pub(crate) fn host_of(ask: &Ask) -> String {
 impl Alike {
     /// Notes a refusal of this ask, which is named so, at this time.
     pub(crate) fn note(&mut self, ask: &Ask, named: &AskedFor, reason: &Reason, at_ms: u64) -> Write {
-        let kind = Kind { function: ask.function(), host: host_of(ask), code: reason.code() };
+        let kind = RefusalKind { function: ask.function(), host: host_of(ask), code: reason.code() };
         if self.is_kind_full(&kind) {
             return self.count(kind, named, reason, at_ms);
         }
@@ -99,10 +99,10 @@ impl Alike {
 
     /// Whether a refusal of this ask for this reason would only be counted.
     pub(crate) fn is_full(&self, ask: &Ask, reason: &Reason) -> bool {
-        self.is_kind_full(&Kind { function: ask.function(), host: host_of(ask), code: reason.code() })
+        self.is_kind_full(&RefusalKind { function: ask.function(), host: host_of(ask), code: reason.code() })
     }
 
-    fn is_kind_full(&self, kind: &Kind) -> bool {
+    fn is_kind_full(&self, kind: &RefusalKind) -> bool {
         match self.written.get(kind) {
             Some(written) => written.times >= ALIKE_MAX,
             None => self.written.len() >= KINDS_MAX,
@@ -113,20 +113,20 @@ impl Alike {
     /// it must have had a record of its own.
     pub(crate) fn count_unwritten(&mut self, ask: &Ask, named: &AskedFor) -> Option<Write> {
         let (function, host) = (ask.function(), host_of(ask));
-        let of_it = |kind: &Kind| kind.function == function && kind.host == host;
+        let of_it = |kind: &RefusalKind| kind.function == function && kind.host == host;
         let full = self.written.iter().find(|(kind, written)| of_it(kind) && written.times >= ALIKE_MAX);
         let (kind, reason) = match full {
             Some((kind, written)) => (kind.clone(), written.reason.clone()),
             None if self.written.len() >= KINDS_MAX => {
                 let reason = Reason::NothingGranted;
-                (Kind { function, host, code: reason.code() }, reason)
+                (RefusalKind { function, host, code: reason.code() }, reason)
             }
             None => return None,
         };
         Some(self.count(kind, named, &reason, 0))
     }
 
-    fn count(&mut self, kind: Kind, named: &AskedFor, reason: &Reason, at_ms: u64) -> Write {
+    fn count(&mut self, kind: RefusalKind, named: &AskedFor, reason: &Reason, at_ms: u64) -> Write {
         let ask = bounded(named);
         let bytes = json_bytes(&ask);
         let is_new = !self.distinct.contains(&ask);
@@ -161,7 +161,7 @@ impl Alike {
         self.places.clear();
         self.distinct.clear();
         self.bytes = 0;
-        let mut of_kind: BTreeMap<Kind, Vec<Name>> = BTreeMap::new();
+        let mut of_kind: BTreeMap<RefusalKind, Vec<Name>> = BTreeMap::new();
         for name in self.names.drain(..) {
             of_kind.entry(name.kind.clone()).or_default().push(name);
         }

@@ -1,8 +1,8 @@
 //! From the ask of an act to its permit: nothing but this file makes one, and only after its intent is durable.
 
-use effect::{Act, HttpFault, OpId, Stop};
 use effects::Permit;
-use permit::Terms;
+use permit::PermitParts;
+use vocabulary::{Act, HttpFault, OpId, Stop};
 
 use crate::log::Durable;
 use crate::run::{Judged, RunGate};
@@ -10,9 +10,9 @@ use crate::settling::Settling;
 
 /// What became of an act, at once.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum Judgement {
     /// It may happen, as soon as its intent is durable.
-    Permitted(Box<Pending>),
+    Permitted(Box<PendingIntent>),
     /// It may not; the guest is told this.
     Refused {
         /// The operation it was given.
@@ -24,10 +24,10 @@ pub(crate) enum Asked {
 
 /// An intent that has its place on the record and may not be durable yet. Dropped, it settles itself as `abandoned`.
 #[must_use = "dropping it settles the operation as abandoned"]
-pub(crate) struct Pending {
+pub(crate) struct PendingIntent {
     durable: Option<Durable>,
     gate: RunGate,
-    terms: Option<Terms<Act>>,
+    terms: Option<PermitParts<Act>>,
     op: OpId,
 }
 
@@ -36,7 +36,7 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub(crate) fn ask(&self, act: Act) -> Result<Asked, Stop> {
+    pub(crate) fn ask(&self, act: Act) -> Result<Judgement, Stop> {
         Ok(self.asked(self.judge(act)?))
     }
 
@@ -44,22 +44,22 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub(crate) fn ask_again(&self, op: OpId, act: Act) -> Result<Asked, Stop> {
+    pub(crate) fn ask_again(&self, op: OpId, act: Act) -> Result<Judgement, Stop> {
         Ok(self.asked(self.judge_again(op, act)?))
     }
 
-    fn asked(&self, judged: Judged) -> Asked {
+    fn asked(&self, judged: Judged) -> Judgement {
         match judged {
             Judged::Permitted { durable, terms } => {
                 let op = terms.op;
-                Asked::Permitted(Box::new(Pending { durable: Some(durable), gate: self.clone(), op, terms: Some(*terms) }))
+                Judgement::Permitted(Box::new(PendingIntent { durable: Some(durable), gate: self.clone(), op, terms: Some(*terms) }))
             }
-            Judged::Refused { op, fault } => Asked::Refused { op, fault },
+            Judged::Refused { op, fault } => Judgement::Refused { op, fault },
         }
     }
 }
 
-impl Pending {
+impl PendingIntent {
     /// The operation.
     pub(crate) fn op(&self) -> OpId {
         self.op
@@ -81,7 +81,7 @@ impl Pending {
     }
 }
 
-impl Drop for Pending {
+impl Drop for PendingIntent {
     fn drop(&mut self) {
         if self.terms.is_some() {
             // A record that is broken stays so.
@@ -90,7 +90,7 @@ impl Drop for Pending {
     }
 }
 
-impl std::fmt::Debug for Pending {
+impl std::fmt::Debug for PendingIntent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pending({})", self.op)
     }

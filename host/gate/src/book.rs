@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use effect::record::Record;
-use effect::{Clock, RunId};
+use vocabulary::record::Record;
+use vocabulary::{Clock, RunId};
 
 use crate::clock::{CHANGE_MS, ClockMark};
 use crate::err::RecordBroken;
 use crate::lease::Rates;
 use crate::ledger::{Ledger, OpenRun, Stage};
-use crate::log::{Appended, Entry, Log};
+use crate::log::{Log, LogEntry, LoggedBatch};
 use crate::sum::Sum;
 
 /// The log and its fold, kept in step.
@@ -18,7 +18,7 @@ pub(crate) struct Book {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     /// The clock as it was seen last.
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenRun>,
     ledger: Mutex<Ledger>,
     /// Read while appending, written while a snapshot is taken: a snapshot is of exactly what was appended before it.
     order: RwLock<()>,
@@ -35,7 +35,7 @@ pub(crate) struct CarriedOver {
 }
 
 /// The machine's clock against the one that nobody can set.
-struct Seen {
+struct SeenRun {
     ahead_ms: i64,
     mark: ClockMark,
 }
@@ -48,7 +48,7 @@ fn ahead_ms(clock: &dyn Clock) -> i64 {
 
 impl Book {
     pub(crate) fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
-        let seen = Mutex::new(Seen { ahead_ms: ahead_ms(&*clock), mark: ClockMark::of(&*clock) });
+        let seen = Mutex::new(SeenRun { ahead_ms: ahead_ms(&*clock), mark: ClockMark::of(&*clock) });
         Self { log, clock, seen, ledger: Mutex::new(ledger), order: RwLock::new(()), rates: Mutex::default() }
     }
 
@@ -62,7 +62,7 @@ impl Book {
         // A machine that slept looks the same up to here: the clock went on, and the steady one stood still.
         let mark = ClockMark::of(&*self.clock);
         let change = seen.mark.change(&mark);
-        *seen = Seen { ahead_ms, mark };
+        *seen = SeenRun { ahead_ms, mark };
         match change {
             Some(change) => self.write(journal::log_run(), vec![bare(change.into())], &mut Sum::default()).map(drop),
             None => Ok(()),
@@ -97,8 +97,8 @@ impl Book {
     }
 
     /// Gives the log a snapshot of the fold.
-    pub(crate) fn snapshot(&self, when: Snapshot) -> Result<(), RecordBroken> {
-        if when == Snapshot::IfWanted && !self.log.wants_snapshot() {
+    pub(crate) fn snapshot(&self, when: BookSnapshot) -> Result<(), RecordBroken> {
+        if when == BookSnapshot::IfWanted && !self.log.wants_snapshot() {
             return Ok(());
         }
         let _order = self.order.write().unwrap_or_else(PoisonError::into_inner);
@@ -108,14 +108,14 @@ impl Book {
 
     /// All of these records, or none.
     /// Also adds what was written to the run's own sum.
-    pub(crate) fn append(&self, run: RunId, records: Vec<(Record, Entry)>, sum: &mut Sum) -> Result<Appended, RecordBroken> {
+    pub(crate) fn append(&self, run: RunId, records: Vec<(Record, LogEntry)>, sum: &mut Sum) -> Result<LoggedBatch, RecordBroken> {
         self.check_clock()?;
         self.write(run, records, sum)
     }
 
-    fn write(&self, run: RunId, records: Vec<(Record, Entry)>, sum: &mut Sum) -> Result<Appended, RecordBroken> {
+    fn write(&self, run: RunId, records: Vec<(Record, LogEntry)>, sum: &mut Sum) -> Result<LoggedBatch, RecordBroken> {
         let _order = self.order.read().unwrap_or_else(PoisonError::into_inner);
-        let (records, entries): (Vec<Record>, Vec<Entry>) = records.into_iter().unzip();
+        let (records, entries): (Vec<Record>, Vec<LogEntry>) = records.into_iter().unzip();
         let appended = self.log.append(run, entries)?;
         let before = records.len() as u64 - 1;
         let mut ledger = self.ledger();
@@ -129,14 +129,14 @@ impl Book {
 }
 
 /// A record of the log's own life.
-pub(crate) fn bare(record: Record) -> (Record, Entry) {
-    let entry = Entry { body: record.to_bytes(), ..Entry::default() };
+pub(crate) fn bare(record: Record) -> (Record, LogEntry) {
+    let entry = LogEntry { body: record.to_bytes(), ..LogEntry::default() };
     (record, entry)
 }
 
 /// When the fold is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Snapshot {
+pub enum BookSnapshot {
     /// When enough was recorded since the last one.
     IfWanted,
     /// In any case.

@@ -2,8 +2,8 @@
 
 mod system;
 
-use effect::Clock;
-use effect::record::{ClockChanged, Kind, Uptime, VERSION};
+use vocabulary::Clock;
+use vocabulary::record::{ClockChanged, RecordKind, Uptime, VERSION};
 
 pub use system::SystemClock;
 
@@ -55,7 +55,7 @@ impl ClockMark {
         let record = ClockChanged {
             at: now.at,
             by_ms,
-            kind: Kind::ClockChanged,
+            kind: RecordKind::ClockChanged,
             restarted: expected.is_none(),
             uptime: now.uptime.clone(),
             v: VERSION,

@@ -3,13 +3,13 @@
 //! Both need nothing but the fold of the log. So they work, and are quick, also where the run itself can't be read or rebuilt any more. The
 //! caller sees to it that nobody goes on with the run meanwhile.
 
-use effect::record::{ActSettled, AnswerClass, Answered, HostAnswered, Kind, Record, RunClosed, VERSION};
-use effect::{Outcome, Principal, RunId, SafeText};
+use vocabulary::record::{ActSettled, AnswerClass, Answered, HostAnswered, Record, RecordKind, RunClosed, VERSION};
+use vocabulary::{Outcome, Principal, RunId, SafeText};
 
 use crate::err::RecordBroken;
 use crate::gate::Gate;
 use crate::ledger::{OpenRun, Stage};
-use crate::log::{Appended, Entry};
+use crate::log::{LogEntry, LoggedBatch};
 use crate::sum::Sum;
 
 impl Gate {
@@ -17,10 +17,10 @@ impl Gate {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn settle(&self, run: RunId, ops: &[u64], did: bool, by: &Principal) -> Result<Option<Appended>, RecordBroken> {
+    pub fn settle(&self, run: RunId, ops: &[u64], did: bool, by: &Principal) -> Result<Option<LoggedBatch>, RecordBroken> {
         let at = self.clock.unix_ms();
         let mut records = self.unknown(run, |op| ops.contains(&op), at);
-        let word = |op: &u64| ActSettled { at, by: by.clone(), did, kind: Kind::ActSettled, op: *op, v: VERSION }.into();
+        let word = |op: &u64| ActSettled { at, by: by.clone(), did, kind: RecordKind::ActSettled, op: *op, v: VERSION }.into();
         records.extend(ops.iter().map(word));
         if records.is_empty() { Ok(None) } else { self.append_to(run, records).map(Some) }
     }
@@ -35,11 +35,11 @@ impl Gate {
         active_ms: u64,
         outcome: Outcome,
         obstacle: Option<SafeText>,
-    ) -> Result<Appended, RecordBroken> {
+    ) -> Result<LoggedBatch, RecordBroken> {
         let at = self.clock.unix_ms();
         let mut records = self.unknown(run, |_| true, at);
         records.extend(self.book.host_unanswered(run).into_iter().map(|number| host_unknown(number, at)));
-        let closed = RunClosed { active_ms, at, kind: Kind::RunClosed, obstacle, outcome, output: None, peak_memory: 0, v: VERSION };
+        let closed = RunClosed { active_ms, at, kind: RecordKind::RunClosed, obstacle, outcome, output: None, peak_memory: 0, v: VERSION };
         records.push(closed.into());
         self.append_to(run, records)
     }
@@ -53,8 +53,9 @@ impl Gate {
         self.with_ledger(|ledger| ledger.open_run(run).map(pending).unwrap_or_default())
     }
 
-    fn append_to(&self, run: RunId, records: Vec<Record>) -> Result<Appended, RecordBroken> {
-        let entry = |record: &Record| Entry { body: record.to_bytes(), payloads: Vec::new(), ends: record.kind() == Kind::RunClosed };
+    fn append_to(&self, run: RunId, records: Vec<Record>) -> Result<LoggedBatch, RecordBroken> {
+        let entry =
+            |record: &Record| LogEntry { body: record.to_bytes(), payloads: Vec::new(), ends: record.kind() == RecordKind::RunClosed };
         let records = records.into_iter().map(|record| (record.clone(), entry(&record))).collect();
         self.book.append(run, records, &mut Sum::default())
     }
@@ -66,7 +67,7 @@ fn unknown(op: u64, at: u64, spent_ms: u64) -> Record {
         credential_version: None,
         detail: SafeText::default(),
         fault: None,
-        kind: Kind::Answered,
+        kind: RecordKind::Answered,
         op,
         outcome: AnswerClass::Unknown,
         peer: None,
@@ -86,7 +87,7 @@ fn host_unknown(number: u64, at: u64) -> Record {
         at,
         bytes: 0,
         fault: None,
-        kind: Kind::HostAnswered,
+        kind: RecordKind::HostAnswered,
         number,
         outcome: AnswerClass::Unknown,
         peer: None,

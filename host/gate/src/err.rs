@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use effect::{ParseError, RunId, Stop};
+use vocabulary::{ParseError, RunId, Stop};
 
 /// The record can't be written: nothing further may happen in this run.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -8,12 +8,12 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use effect::record::{Delivered, MetIn, Record};
-use effect::{CredentialAnswer, Event, Header, HttpAsk, HttpHead, Reason, RunId};
 use journal::{Position, ReadError, Reader};
+use vocabulary::record::{Delivered, MetIn, Record};
+use vocabulary::{CredentialAnswer, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
 
 use crate::err::LoadError;
-use crate::kept::{Cursor, take_event};
+use crate::payload_codec::{Cursor, take_event};
 
 /// Why something can't be shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,17 +159,17 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<V
         let given = all.entry(one.op).or_default();
         given.missing = given.missing.take().or_else(|| missing.clone());
         match take_event(&mut content, one) {
-            Some(Event::Head(head)) => given.head = Some(head),
-            Some(Event::Chunk(chunk)) => given.body.extend_from_slice(&chunk),
-            Some(Event::End(trailers)) => {
+            Some(GuestEvent::Head(head)) => given.head = Some(head),
+            Some(GuestEvent::Chunk(chunk)) => given.body.extend_from_slice(&chunk),
+            Some(GuestEvent::End(trailers)) => {
                 given.trailers = trailers;
                 given.is_whole = true;
             }
-            Some(Event::Credential(answer)) => {
+            Some(GuestEvent::Credential(answer)) => {
                 given.credential = Some(answer);
                 given.is_whole = true;
             }
-            Some(Event::Failed(_) | Event::Timer { .. } | Event::Clock) => {}
+            Some(GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock) => {}
             None => given.is_cut |= missing.is_none(),
         }
     }

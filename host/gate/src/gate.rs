@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use effect::record::{Kind, Record, RunResumed, VERSION};
-use effect::{Clock, Principal, Stop};
 use tokio::sync::watch;
+use vocabulary::record::{Record, RecordKind, RunResumed, VERSION};
+use vocabulary::{Clock, Principal, Stop};
 
-use crate::book::{Book, CarriedOver, Snapshot, bare};
+use crate::book::{Book, BookSnapshot, CarriedOver, bare};
 use crate::err::RecordBroken;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
 use crate::ledger::Ledger;
-use crate::log::{Appended, Entry, Log};
-use crate::opening::Opening;
-use crate::run::{Inner, RunGate, Shared};
+use crate::log::{Log, LogEntry, LoggedBatch};
+use crate::run::{Inner, RunGate, RunShared};
+use crate::run_header::RunHeader;
 use crate::spent::Spent;
 use crate::sum::Sum;
 use crate::watch::Watcher;
@@ -53,7 +53,7 @@ impl Gate {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn append_log(&self, record: &Record) -> Result<Appended, RecordBroken> {
+    pub fn append_log(&self, record: &Record) -> Result<LoggedBatch, RecordBroken> {
         self.book.append(journal::log_run(), vec![bare(record.clone())], &mut Sum::default())
     }
 
@@ -66,7 +66,7 @@ impl Gate {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn snapshot(&self, when: Snapshot) -> Result<(), RecordBroken> {
+    pub fn snapshot(&self, when: BookSnapshot) -> Result<(), RecordBroken> {
         self.book.snapshot(when)
     }
 
@@ -74,14 +74,14 @@ impl Gate {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn open_run(&self, opening: Opening, watcher: Arc<dyn Watcher>) -> Result<RunGate, RecordBroken> {
-        let keyed = Keyed::of_seed(&opening.seed);
-        let record: Record = opening.to_record(&keyed, self.clock.uptime()).into();
-        self.book.open_run(opening.run)?;
-        let entry = Entry { body: record.to_bytes(), payloads: opening.to_payloads(), ends: false };
+    pub fn open_run(&self, header: RunHeader, watcher: Arc<dyn Watcher>) -> Result<RunGate, RecordBroken> {
+        let keyed = Keyed::of_seed(&header.seed);
+        let record: Record = header.to_record(&keyed, self.clock.uptime()).into();
+        self.book.open_run(header.run)?;
+        let entry = LogEntry { body: record.to_bytes(), payloads: header.to_payloads(), ends: false };
         let mut sum = Sum::default();
-        self.book.append(opening.run, vec![(record, entry)], &mut sum).map(drop)?;
-        let gate = self.run_gate(opening, keyed, watcher, Spent::default());
+        self.book.append(header.run, vec![(record, entry)], &mut sum).map(drop)?;
+        let gate = self.run_gate(header, keyed, watcher, Spent::default());
         gate.lock().inner.sum = sum;
         Ok(gate)
     }
@@ -90,13 +90,13 @@ impl Gate {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn resume_run(&self, opening: Opening, resuming: &Resuming, watcher: Arc<dyn Watcher>) -> Result<RunGate, Stop> {
-        let keyed = Keyed::of_seed(&opening.seed);
-        let gate = self.run_gate(opening, keyed, watcher, resuming.spent);
+    pub fn resume_run(&self, header: RunHeader, resuming: &Resuming, watcher: Arc<dyn Watcher>) -> Result<RunGate, Stop> {
+        let keyed = Keyed::of_seed(&header.seed);
+        let gate = self.run_gate(header, keyed, watcher, resuming.spent);
         let record = RunResumed {
             at: self.clock.unix_ms(),
             by: resuming.by.clone(),
-            kind: Kind::RunResumed,
+            kind: RecordKind::RunResumed,
             spent_ms: resuming.spent.ms(),
             uptime: self.clock.uptime(),
             v: VERSION,
@@ -111,20 +111,20 @@ impl Gate {
         Ok(gate)
     }
 
-    fn run_gate(&self, opening: Opening, keyed: Keyed, watcher: Arc<dyn Watcher>, spent: Spent) -> RunGate {
-        let inner = Mutex::new(Inner::new(&opening));
+    fn run_gate(&self, header: RunHeader, keyed: Keyed, watcher: Arc<dyn Watcher>, spent: Spent) -> RunGate {
+        let inner = Mutex::new(Inner::new(&header));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
-        let placeholders = opening.placeholders();
+        let placeholders = header.placeholders();
         let (began_ns, ended) = (clock.mono_ns(), watch::Sender::default());
-        let span = tracing::info_span!("run", run = %opening.run, agent = %opening.standing.agent.name);
+        let span = tracing::info_span!("run", run = %header.run, agent = %header.spec.agent.name);
         span.in_scope(|| tracing::info!(resumed = spent.ms() > 0, "opened"));
-        RunGate::new(Shared {
+        RunGate::new(RunShared {
             began_ns,
             spent,
             book,
             clock,
             keyed,
-            opening,
+            header,
             placeholders,
             stars: OnceLock::new(),
             watcher,

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use effect::record::{Kind, Record};
-use effect::{Digest, RunId, SafeText};
 use journal::{Derived, Mark, Position, ReadError, Reader, log_run};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{Record, RecordKind};
+use vocabulary::{Digest, RunId, SafeText};
 
 use crate::times::Times;
-use crate::touched::{Line, Lines, Touched};
+use crate::touched::{Touched, TouchedLine, TouchedLines};
 
 /// The name of the file: `journal.touched`.
 const NAME: &str = "touched";
@@ -26,11 +26,11 @@ const BLOCK_RECORDS_MAX: u64 = 65_536;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Where the first of its records in the stretch is.
-    pub at: Place,
+    pub at: IndexPlace,
     /// Whether it ended there.
     pub ended: bool,
     /// How it was opened, if it was opened there.
-    pub opened: Option<Opened>,
+    pub opened: Option<OpenedIndex>,
     /// How many of its records are there.
     pub records: u64,
     /// Its id.
@@ -39,23 +39,23 @@ pub struct Part {
 
 /// A position, in a form that can be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place(u32, u64, u64);
+pub struct IndexPlace(u32, u64, u64);
 
-impl From<Position> for Place {
+impl From<Position> for IndexPlace {
     fn from(at: Position) -> Self {
         Self(at.segment, at.offset, at.index)
     }
 }
 
-impl From<Place> for Position {
-    fn from(Place(segment, offset, index): Place) -> Self {
+impl From<IndexPlace> for Position {
+    fn from(IndexPlace(segment, offset, index): IndexPlace) -> Self {
         Self { segment, offset, index }
     }
 }
 
 /// What a question needs of a run's first record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opened {
+pub struct OpenedIndex {
     /// The agent's name.
     pub agent: SafeText,
     /// The component.
@@ -66,9 +66,9 @@ pub struct Opened {
 
 /// The front of a block: what can be said without its lines.
 #[derive(Default, Serialize, Deserialize)]
-struct Front {
+struct IndexFront {
     /// Where its first record is. `None` only in a block without records.
-    from: Option<Place>,
+    from: Option<IndexPlace>,
     /// Kinds of its records, by name: another version may know others.
     kinds: BTreeSet<String>,
     parts: Vec<Part>,
@@ -85,9 +85,9 @@ pub(crate) trait Visitor {
     /// The value of a credential was changed.
     fn credential(&mut self, name: &SafeText);
     /// A run touched this.
-    fn line(&mut self, run: RunId, line: Line);
+    fn line(&mut self, run: RunId, line: TouchedLine);
     /// The next stretch begins here, and has records of these kinds, as far as this version knows them.
-    fn stretch(&mut self, _from: Place, _kinds: &BTreeSet<String>) {}
+    fn stretch(&mut self, _from: IndexPlace, _kinds: &BTreeSet<String>) {}
     /// Whether lines are wanted at all.
     fn wants_lines(&self) -> bool {
         true
@@ -108,9 +108,9 @@ pub(crate) fn visit(reader: &Reader, visitor: &mut dyn Visitor) -> Result<(), Re
             if let Some(derived) = &mut derived {
                 derived.forget();
             }
-            Lines::default()
+            TouchedLines::default()
         }
-        None => Lines::default(),
+        None => TouchedLines::default(),
     };
     rest(reader, (derived, lines), visitor)
 }
@@ -130,7 +130,7 @@ pub fn catch_up(reader: &Reader, size: u64) -> Result<(), ReadError> {
     };
     let lines = lines.unwrap_or_else(|| {
         derived.forget();
-        Lines::default()
+        TouchedLines::default()
     });
     rest(reader, (Some(derived), lines), &mut Nobody)
 }
@@ -141,12 +141,12 @@ impl Visitor for Nobody {
     fn begin_anew(&mut self) {}
     fn part(&mut self, _part: &Part) {}
     fn credential(&mut self, _name: &SafeText) {}
-    fn line(&mut self, _run: RunId, _line: Line) {}
+    fn line(&mut self, _run: RunId, _line: TouchedLine) {}
 }
 
 /// Reports the blocks, and returns what is under way at their end. `None` if a block can't be used.
-fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<Lines> {
-    let mut lines = Lines::default();
+fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<TouchedLines> {
+    let mut lines = TouchedLines::default();
     while let Some(block) = derived.read().ok()? {
         let (front, body, open) = decode(&block)?;
         if let Some(from) = front.from {
@@ -157,7 +157,7 @@ fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<Lines> {
         if visitor.wants_lines() {
             let mut body = body;
             while !body.is_empty() {
-                let ((part, line), rest) = postcard::take_from_bytes::<(u32, Line)>(body).ok()?;
+                let ((part, line), rest) = postcard::take_from_bytes::<(u32, TouchedLine)>(body).ok()?;
                 visitor.line(front.parts.get(usize::try_from(part).ok()?)?.run, line);
                 body = rest;
             }
@@ -168,14 +168,14 @@ fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<Lines> {
 }
 
 /// A block: its front, the bytes of its lines, and what is under way at its end.
-fn decode(block: &[u8]) -> Option<(Front, &[u8], Lines)> {
+fn decode(block: &[u8]) -> Option<(IndexFront, &[u8], TouchedLines)> {
     let (front, rest) = postcard::take_from_bytes(block).ok()?;
     let (body, rest) = postcard::take_from_bytes::<&[u8]>(rest).ok()?;
     Some((front, body, postcard::from_bytes(rest).ok()?))
 }
 
 /// Reports the records after the blocks, and sums them up for further blocks.
-fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), visitor: &mut dyn Visitor) -> Result<(), ReadError> {
+fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, TouchedLines), visitor: &mut dyn Visitor) -> Result<(), ReadError> {
     let from = derived.as_ref().and_then(Derived::mark).map_or_else(Position::start, |mark| mark.next());
     let mut records = reader.records_from(from);
     let mut block = Block::default();
@@ -217,7 +217,7 @@ fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, Lines), vis
 }
 
 /// If a block can't be written, it is left out. The next reader then reads the same records again.
-fn write(derived: &mut Option<Derived>, block: Block, lines: &Lines, mark: Mark) {
+fn write(derived: &mut Option<Derived>, block: Block, lines: &TouchedLines, mark: Mark) {
     let written = match (derived.as_mut(), block.encode(lines)) {
         (Some(derived), Some(bytes)) => derived.append(&bytes, mark),
         _ => false,
@@ -241,12 +241,12 @@ impl Part {
     fn with(self, record: &Record) -> Self {
         let Record::RunOpened(opened) = record else { return self };
         let (agent, component) = (opened.agent.name.clone(), opened.agent.digest);
-        Self { opened: Some(Opened { agent, component, config: opened.config }), ..self }
+        Self { opened: Some(OpenedIndex { agent, component, config: opened.config }), ..self }
     }
 }
 
 /// A kind as records have it.
-fn kind_name(kind: Kind) -> String {
+fn kind_name(kind: RecordKind) -> String {
     serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -273,8 +273,8 @@ impl Visitor for Stretches<'_> {
     }
     fn part(&mut self, _part: &Part) {}
     fn credential(&mut self, _name: &SafeText) {}
-    fn line(&mut self, _run: RunId, _line: Line) {}
-    fn stretch(&mut self, from: Place, kinds: &BTreeSet<String>) {
+    fn line(&mut self, _run: RunId, _line: TouchedLine) {}
+    fn stretch(&mut self, from: IndexPlace, kinds: &BTreeSet<String>) {
         self.all.push((from.into(), kinds.contains(self.kind)));
     }
     fn wants_lines(&self) -> bool {
@@ -295,8 +295,8 @@ fn indexed(reader: &Reader, visitor: &mut dyn Visitor) -> Position {
 /// A block in the making.
 #[derive(Default)]
 struct Block {
-    front: Front,
-    kinds: HashSet<Kind>,
+    front: IndexFront,
+    kinds: HashSet<RecordKind>,
     places: HashMap<RunId, usize>,
     sums: HashMap<RunId, Touched>,
     rows: usize,
@@ -321,13 +321,13 @@ impl Block {
         }
     }
 
-    fn kind(&mut self, kind: Kind) {
+    fn kind(&mut self, kind: RecordKind) {
         if self.kinds.insert(kind) {
             self.front.kinds.insert(kind_name(kind));
         }
     }
 
-    fn line(&mut self, run: RunId, line: Line) {
+    fn line(&mut self, run: RunId, line: TouchedLine) {
         self.rows += 1;
         self.sums.entry(run).or_insert_with(Touched::unbounded).add(line);
     }
@@ -336,7 +336,7 @@ impl Block {
         self.records >= BLOCK_RECORDS_MAX || self.rows >= BLOCK_ROWS_MAX
     }
 
-    fn encode(mut self, lines: &Lines) -> Option<Vec<u8>> {
+    fn encode(mut self, lines: &TouchedLines) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         for (at, part) in (0u32..).zip(&self.front.parts) {
             for line in self.sums.remove(&part.run).map(Touched::into_lines).into_iter().flatten() {

@@ -3,8 +3,8 @@
 //! The key is derived from the run's seed, which is kept sealed with the run's key: forgetting the run forgets these digests too, and
 //! an auditor needs no more than the payload. HMAC-SHA-256 (RFC 2104).
 
-use effect::Digest;
 use sha2::{Digest as _, Sha256};
+use vocabulary::Digest;
 
 /// The key, absorbed already.
 #[derive(Clone)]

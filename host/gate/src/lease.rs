@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use effect::record::{Kind, LeaseIssued, LeaseRevoked, VERSION};
-use effect::{Binding, Bound, Grants, Principal, Rate, Reason, SafeText, canon};
+use vocabulary::record::{LeaseIssued, LeaseRevoked, RecordKind, VERSION};
+use vocabulary::{Binding, Bound, Grants, Principal, Rate, Reason, SafeText, canon};
 
 /// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,16 +17,16 @@ pub struct Lease {
 }
 
 /// What a lease is called: the run and the credential.
-pub fn lease_id(run: effect::RunId, credential: &str) -> SafeText {
+pub fn lease_id(run: vocabulary::RunId, credential: &str) -> SafeText {
     SafeText::new(&format!("{run}/{credential}"), 128)
 }
 
-pub(crate) fn issued(run: effect::RunId, binding: &Binding, at: u64) -> LeaseIssued {
+pub(crate) fn issued(run: vocabulary::RunId, binding: &Binding, at: u64) -> LeaseIssued {
     LeaseIssued {
         at,
-        binding: effect::Digest::of(&canon::to_vec(binding)),
+        binding: vocabulary::Digest::of(&canon::to_vec(binding)),
         credential: SafeText::new(&binding.name, 64),
-        kind: Kind::LeaseIssued,
+        kind: RecordKind::LeaseIssued,
         lease: lease_id(run, &binding.name),
         source: SafeText::new(binding.source.kind(), 32),
         until: binding.until.map(|until| until.unix_s),
@@ -35,12 +35,12 @@ pub(crate) fn issued(run: effect::RunId, binding: &Binding, at: u64) -> LeaseIss
     }
 }
 
-pub(crate) fn revoked(run: effect::RunId, credential: &str, by: &Principal, at: u64) -> LeaseRevoked {
+pub(crate) fn revoked(run: vocabulary::RunId, credential: &str, by: &Principal, at: u64) -> LeaseRevoked {
     LeaseRevoked {
         at,
         by: by.clone(),
         credential: SafeText::new(credential, 64),
-        kind: Kind::LeaseRevoked,
+        kind: RecordKind::LeaseRevoked,
         lease: lease_id(run, credential),
         v: VERSION,
     }

@@ -11,9 +11,9 @@ mod put_back;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use effect::record::{Answered, ClockChanged, DeliveredEvent, Record};
-use effect::{Outcome, Principal, RunId, SafeText, UnknownAct};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Record};
+use vocabulary::{Outcome, Principal, RunId, SafeText, UnknownAct};
 
 pub use act::{OpenAct, Said, Stage};
 pub use gaps::{Gap, GapKind};
@@ -156,7 +156,7 @@ impl Ledger {
 
     /// The bytes of a snapshot.
     pub fn to_snapshot(&self) -> Vec<u8> {
-        effect::canon::to_vec(self)
+        vocabulary::canon::to_vec(self)
     }
 
     /// Reads a snapshot back. The code that keeps it authenticates it.

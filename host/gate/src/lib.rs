@@ -1,7 +1,7 @@
 //! The gate: judges each ask, puts its intent on the record, gives a permit, and records the outcome.
 //!
 //! A run's acts go `ask → decision → intent → permit → answer`; what it looks at, is let see and says is noted as it happens. The same
-//! records rebuild a run: [`Replay`] shows a guest what the record has, and turns into the live world at its end. A fresh run is a
+//! records rebuild a run: [`RunWorld`] shows a guest what the record has, and turns into the live world at its end. A fresh run is a
 //! rebuild of an empty record. Effects are `broker`'s, rules are `policy`'s, bytes on a disk are `journal`'s.
 //!
 //! - INVARIANT: no effect without a [`effects::Permit`]; no permit before its intent is durable; each permit is used up once.
@@ -16,8 +16,8 @@ mod cut_off;
 mod err;
 mod exhibit;
 mod gate;
+mod host_request;
 mod index;
-mod kept;
 mod keyed;
 mod lease;
 mod ledger;
@@ -25,52 +25,52 @@ mod live;
 mod log;
 mod named;
 mod observed;
-mod onward;
-mod opening;
-mod own;
+mod payload_codec;
 mod prune;
 mod recorded;
-mod replay;
+mod replay_cursor;
+mod resume_plan;
+mod resume_point;
 mod run;
+mod run_header;
 mod search;
 mod settling;
 mod spent;
 mod sum;
-mod takeover;
-mod tape;
 mod times;
 mod touched;
 mod trace;
 mod watch;
+mod world;
 
 #[cfg(test)]
 mod tests;
 
 pub use alike::ALIKE_MAX;
-pub use book::Snapshot;
+pub use book::BookSnapshot;
 pub use clock::{ClockMark, SystemClock};
 pub use err::{LoadError, RecordBroken};
 pub use exhibit::{Given, Missing, given, request, sealed};
 pub use gate::{Gate, Resuming};
-pub use index::{Opened, Part, catch_up, stretches_with};
+pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
 pub use ledger::{Gap, GapKind, Ledger, OpenAct, OpenRun, OrderFault, OrderFaultKind, Said, Stage, Totals};
-pub use live::{CREDIT, Live, LiveHandle, LiveParts, Noted, Notes};
-pub use log::{Appended, Durable, Entry, Log};
-pub use opening::Opening;
-pub use prune::{Course, Keeper, Rules, Stretch, Verdict};
+pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
+pub use log::{Durable, Log, LogEntry, LoggedBatch};
+pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};
 pub use recorded::{Leaf, Recorded, leaves};
-pub use replay::Replay;
+pub use replay_cursor::Mode;
+pub use resume_point::{GateState, InFlight, LiveWorld, RecordedEnd, ResumePoint, SeenAnswer};
 pub use run::{Closing, RunGate, Tally};
-pub use search::{FileName, Found, Question, Searched, Unknown, runs, search};
+pub use run_header::RunHeader;
+pub use search::{FileName, Question, SearchResult, Searched, Unknown, runs, search};
 pub use spent::Spent;
 pub use sum::Sum;
-pub use takeover::{GateState, InFlight, Known, LiveWorld, Seen, TakeOver};
-pub use tape::Mode;
 pub use times::Times;
 pub use touched::{
-    Line, Lines, More, Only, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal,
-    TouchedTotals, hosts_of, lies_in, normal,
+    More, Only, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedLines, TouchedOwn, TouchedProbe,
+    TouchedRefusal, TouchedTotals, hosts_of, lies_in, normal,
 };
 pub use watch::{Nobody, Watcher};
+pub use world::RunWorld;

@@ -2,9 +2,9 @@
 
 mod act;
 mod handle;
+mod host_request;
 mod inbox;
-mod looks;
-mod own;
+mod observer;
 mod skipping;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,26 +14,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::{Act, Claim, Clock, ClosedAsk, Door, Event, FileAnswer, FileAsk, OpId, Outcome, Release, Stop, Timeline};
 use effects::{Effects, Observation};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use tracing::Instrument as _;
+use vocabulary::{Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, Stop, Timeline};
 
-use crate::ask::{Asked, Pending};
-use crate::onward::Onward;
-use crate::opening::Opening;
+use crate::ask::{Judgement, PendingIntent};
+use crate::resume_plan::ResumePlan;
+use crate::resume_point::{LiveWorld, ResumePoint, SeenAnswer};
 use crate::run::RunGate;
-use crate::takeover::{LiveWorld, Seen, TakeOver};
+use crate::run_header::RunHeader;
 use act::Acting;
-use inbox::{Found, Inbox};
-use looks::Looks;
-use own::Serving;
+use host_request::Serving;
+use inbox::{Inbox, InboxItem};
+use observer::Observer;
 
 pub use handle::LiveHandle;
+pub use host_request::{ChangeNote, Notes};
 pub use inbox::CREDIT;
-pub use own::{Noted, Notes};
 
 /// How long something said may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
@@ -52,7 +52,7 @@ pub struct LiveParts {
 
 /// One run's live world: what a rebuild turns into at the end of its record.
 pub struct Live {
-    looks: Looks,
+    observer: Observer,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
     /// What the run's clock is ahead of the host's, by wrapping arithmetic.
@@ -62,12 +62,12 @@ pub struct Live {
     empty: u64,
     timers: BTreeSet<(u64, OpId)>,
     sleep: Option<(u64, Pin<Box<Sleep>>)>,
-    acts: Option<Acts>,
+    acts: Option<RunningActs>,
     opened_unix_ns: u64,
     seed: [u8; 32],
 }
 
-struct Acts {
+struct RunningActs {
     gate: RunGate,
     effects: Arc<dyn Effects>,
     runtime: Handle,
@@ -94,24 +94,24 @@ impl Live {
         // The reference is weak, since the world has the effects already.
         let known = Arc::downgrade(&effects);
         gate.star_with(move |text| known.upgrade().map_or_else(|| text.clone(), |effects| effects.redact(text)));
-        let mut live = Self::without_acts(gate.opening(), Arc::clone(&effects), clock);
-        let has_credentials = !gate.opening().standing.grants.credentials.is_empty();
+        let mut live = Self::without_acts(gate.header(), Arc::clone(&effects), clock);
+        let has_credentials = !gate.header().spec.grants.credentials.is_empty();
         let serving = has_credentials.then(|| {
             let serving = Serving { gate: gate.clone(), effects: Arc::clone(&effects), notes, inbox: live.inbox.clone() };
             runtime.spawn(serving.serve().instrument(gate.span().clone())).abort_handle()
         });
-        live.acts = Some(Acts { gate, effects, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None, serving });
+        live.acts = Some(RunningActs { gate, effects, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None, serving });
         live
     }
 
     /// A world for an audit: it looks at mounts, and does nothing else.
-    pub fn for_audit(opening: &Opening, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
-        Self::without_acts(opening, effects, clock)
+    pub fn for_audit(header: &RunHeader, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
+        Self::without_acts(header, effects, clock)
     }
 
-    fn without_acts(opening: &Opening, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
+    fn without_acts(header: &RunHeader, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            looks: Looks::new(opening, effects),
+            observer: Observer::new(header, effects),
             inbox: Inbox::default(),
             ahead_ns: 0u64.wrapping_sub(clock.mono_ns()),
             clock,
@@ -120,8 +120,8 @@ impl Live {
             timers: BTreeSet::new(),
             sleep: None,
             acts: None,
-            opened_unix_ns: opening.opened_unix_ns,
-            seed: opening.seed,
+            opened_unix_ns: header.opened_unix_ns,
+            seed: header.seed,
         }
     }
 
@@ -143,7 +143,7 @@ impl Live {
         self.acts.as_ref().map(|acts| &acts.gate)
     }
 
-    fn acts(&mut self) -> Result<&mut Acts, Stop> {
+    fn acts(&mut self) -> Result<&mut RunningActs, Stop> {
         self.acts.as_mut().ok_or(Stop::Stopped)
     }
 
@@ -151,7 +151,7 @@ impl Live {
         self.clock.mono_ns().wrapping_add(self.ahead_ns)
     }
 
-    fn start(&mut self, pending: Pending, seen: Option<Seen>) -> Result<(), Stop> {
+    fn start(&mut self, pending: PendingIntent, seen: Option<SeenAnswer>) -> Result<(), Stop> {
         let op = pending.op();
         let (inbox, credit) = (self.inbox.clone(), self.inbox.open(op));
         let acts = self.acts()?;
@@ -162,13 +162,13 @@ impl Live {
         Ok(())
     }
 
-    fn tell(&self, op: OpId, event: Event) {
+    fn tell(&self, op: OpId, event: GuestEvent) {
         let _credit = self.inbox.open(op);
         self.inbox.put(op, event);
     }
 
     /// Stamps an event, notes it, and gives it out.
-    fn release(&mut self, op: OpId, event: Event) -> Result<Release, Stop> {
+    fn release(&mut self, op: OpId, event: GuestEvent) -> Result<Release, Stop> {
         let mono_ns = self.real_ns().max(self.last_ns + 1);
         if event.is_last()
             && let Some(acts) = &mut self.acts
@@ -188,12 +188,12 @@ impl Live {
             && deadline_ns <= self.real_ns()
         {
             self.timers.pop_first();
-            return self.release(op, Event::Timer { deadline_ns }).map(Taken::Release);
+            return self.release(op, GuestEvent::Timer { deadline_ns }).map(Taken::Release);
         }
         match self.inbox.take()? {
-            Found::Event(op, event) => self.release(op, event).map(Taken::Release),
-            Found::Never if self.timers.is_empty() => Ok(Taken::Never),
-            Found::Nothing | Found::Never => Ok(Taken::Nothing),
+            InboxItem::Event(op, event) => self.release(op, event).map(Taken::Release),
+            InboxItem::Never if self.timers.is_empty() => Ok(Taken::Never),
+            InboxItem::Nothing | InboxItem::Never => Ok(Taken::Nothing),
         }
     }
 
@@ -241,13 +241,13 @@ impl Drop for Live {
 impl Door for Live {
     fn submit(&mut self, act: Act) -> Result<OpId, Stop> {
         match self.acts()?.gate.ask(act)? {
-            Asked::Permitted(pending) => {
+            Judgement::Permitted(pending) => {
                 let op = pending.op();
                 self.start(*pending, None)?;
                 Ok(op)
             }
-            Asked::Refused { op, fault } => {
-                self.tell(op, Event::Failed(fault));
+            Judgement::Refused { op, fault } => {
+                self.tell(op, GuestEvent::Failed(fault));
                 Ok(op)
             }
         }
@@ -256,8 +256,8 @@ impl Door for Live {
     fn observe(&mut self, ask: FileAsk) -> Result<FileAnswer, Stop> {
         let gate = self.acts()?.gate.clone();
         gate.check_going()?;
-        let seen = self.looks.observe(&ask)?;
-        gate.looked(&ask, &seen)?;
+        let seen = self.observer.observe(&ask)?;
+        gate.note_observation(&ask, &seen)?;
         Ok(seen.answer)
     }
 
@@ -309,7 +309,7 @@ impl Timeline for Live {
         Ok(op)
     }
 
-    fn look(&mut self) -> Result<Option<Release>, Stop> {
+    fn poll(&mut self) -> Result<Option<Release>, Stop> {
         if let Taken::Release(release) = self.take()? {
             return Ok(Some(release));
         }
@@ -336,27 +336,27 @@ impl Timeline for Live {
     }
 
     fn jump(&mut self) -> Result<Release, Stop> {
-        self.release(OpId(0), Event::Clock)
+        self.release(OpId(0), GuestEvent::Clock)
     }
 }
 
 impl LiveWorld for Live {
-    fn take_over(&mut self, mut at: TakeOver) -> Result<(), Stop> {
+    fn resume_at(&mut self, mut at: ResumePoint) -> Result<(), Stop> {
         self.last_ns = at.mono_ns;
         self.empty = at.empty;
         self.ahead_ns = at.mono_ns.wrapping_sub(self.clock.mono_ns());
         self.timers = at.timers.iter().map(|(op, deadline)| (*deadline, *op)).collect();
-        self.looks.reopen(&mut at);
-        for onward in self.acts()?.gate.clone().take_over(&mut at)? {
-            match onward {
-                Onward::Tell(op, fault) => self.tell(op, Event::Failed(fault)),
-                Onward::Again(pending, seen) => self.start(*pending, Some(*seen))?,
+        self.observer.reopen(&mut at);
+        for plan in self.acts()?.gate.clone().resume_at(&mut at)? {
+            match plan {
+                ResumePlan::Tell(op, fault) => self.tell(op, GuestEvent::Failed(fault)),
+                ResumePlan::Again(pending, seen) => self.start(*pending, Some(*seen))?,
             }
         }
         Ok(())
     }
 
-    fn look_at(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
-        self.looks.observe(ask)
+    fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
+        self.observer.observe(ask)
     }
 }

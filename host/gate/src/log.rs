@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use effect::RunId;
 use journal::{Journal, Payload, Ticket};
+use vocabulary::RunId;
 
 use crate::err::RecordBroken;
 
@@ -21,7 +21,7 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     /// When nothing can be recorded any more.
-    fn append(&self, run: RunId, entries: Vec<Entry>) -> Result<Appended, RecordBroken>;
+    fn append(&self, run: RunId, entries: Vec<LogEntry>) -> Result<LoggedBatch, RecordBroken>;
 
     /// Whether the log has grown so much that a snapshot would make the next opening quicker.
     fn wants_snapshot(&self) -> bool;
@@ -35,7 +35,7 @@ pub trait Log: Send + Sync {
 
 /// One record to be appended.
 #[derive(Clone, Debug, Default)]
-pub struct Entry {
+pub struct LogEntry {
     /// Canonical JSON.
     pub body: Vec<u8>,
     /// Kept sealed with the run's key.
@@ -47,12 +47,12 @@ pub struct Entry {
 /// A slip of ours: nothing was to be appended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("nothing was to be appended")]
-struct Nothing;
+struct NoLog;
 
 /// A record that has its place, and may not be durable yet.
 #[must_use = "a record is not durable before it says so"]
 #[derive(Debug)]
-pub struct Appended {
+pub struct LoggedBatch {
     /// Its index in the log, from 0.
     pub index: u64,
     /// Its number in the run, from 1.
@@ -96,20 +96,20 @@ impl Log for Journal {
         self.open_run_key(run).map_err(RecordBroken::new)
     }
 
-    fn append(&self, run: RunId, entries: Vec<Entry>) -> Result<Appended, RecordBroken> {
+    fn append(&self, run: RunId, entries: Vec<LogEntry>) -> Result<LoggedBatch, RecordBroken> {
         let mut entries = entries.into_iter().map(|entry| {
             let payloads = entry.payloads.into_iter().map(Payload::from).collect();
             journal::Entry { run, body: entry.body, payloads, ends: entry.ends }
         });
         let appended = match (entries.next(), entries.len()) {
-            (None, _) => return Err(RecordBroken::new(Nothing)),
+            (None, _) => return Err(RecordBroken::new(NoLog)),
             (Some(only), 0) => self.append_entry(only).map_err(RecordBroken::new)?,
             (Some(first), _) => {
                 let appended = self.append_all(std::iter::once(first).chain(entries).collect()).map_err(RecordBroken::new)?;
-                appended.into_iter().next_back().ok_or_else(|| RecordBroken::new(Nothing))?
+                appended.into_iter().next_back().ok_or_else(|| RecordBroken::new(NoLog))?
             }
         };
-        Ok(Appended { index: appended.index, seq: appended.seq_in_run, durable: Durable::Ticket(appended.ticket) })
+        Ok(LoggedBatch { index: appended.index, seq: appended.seq_in_run, durable: Durable::Ticket(appended.ticket) })
     }
 
     fn wants_snapshot(&self) -> bool {

@@ -1,7 +1,7 @@
 //! How asks and the sources of answers are named on the record.
 
-use effect::record::AskedFor;
-use effect::{Act, Ask, Function, SafeText};
+use vocabulary::record::AskedFor;
+use vocabulary::{Act, Ask, Function, SafeText};
 
 /// Where an answer comes from.
 pub(crate) fn source_of(act: &Act) -> SafeText {

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use effect::record::{AskedFor, Object, Touch};
-use effect::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
 use sha2::{Digest as _, Sha256};
+use vocabulary::record::{AskedFor, Object, Touch};
+use vocabulary::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
 
 use crate::named::asked_for;
 
@@ -36,7 +36,7 @@ struct Reading {
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct SeenObject {
     path: String,
     real: Option<String>,
     what: Touch,
@@ -56,7 +56,7 @@ struct Open {
 }
 
 /// The key of a sum: the path, where links led, and what was done.
-type Place = (String, Option<String>, Touch);
+type ObservedPlace = (String, Option<String>, Touch);
 
 /// SECURITY: a guest can walk `d/../d/../…` from descriptor to descriptor for ever; the path of the last must not grow with it, and what
 /// it opens there must still be named by its end. Two long paths that end alike are told apart by the digest of what was left out.
@@ -89,8 +89,8 @@ fn said(ask: &FileAsk) -> Option<&str> {
 #[derive(Clone, Debug)]
 pub(crate) struct Aggregate {
     open: BTreeMap<u64, Open>,
-    seen: Vec<Seen>,
-    places: HashMap<Place, usize>,
+    seen: Vec<SeenObject>,
+    places: HashMap<ObservedPlace, usize>,
 }
 
 impl Aggregate {
@@ -192,14 +192,14 @@ impl Aggregate {
         }
     }
 
-    fn touch(&mut self, of: Place) -> &mut Seen {
+    fn touch(&mut self, of: ObservedPlace) -> &mut SeenObject {
         let next = self.seen.len();
         let place = match self.places.get(&of) {
             Some(place) => *place,
             None => {
                 self.places.insert(of.clone(), next);
                 let ((path, real, what), listing, reading) = (of, None, Reading::default());
-                self.seen.push(Seen { path, real, what, amount: 0, times: 0, untold: 0, listing, reading });
+                self.seen.push(SeenObject { path, real, what, amount: 0, times: 0, untold: 0, listing, reading });
                 next
             }
         };
@@ -215,7 +215,7 @@ impl Aggregate {
         let (mut list, mut bytes) = (Vec::new(), 0);
         for seen in self.seen.drain(..) {
             let object = seen.into_object();
-            let size = effect::canon::to_vec(&object).len() + 1;
+            let size = vocabulary::canon::to_vec(&object).len() + 1;
             if bytes + size > JSON_BYTES_MAX && !list.is_empty() {
                 lists.push(std::mem::take(&mut list));
                 bytes = 0;
@@ -269,7 +269,7 @@ impl Reading {
     }
 }
 
-impl Seen {
+impl SeenObject {
     fn into_object(self) -> Object {
         let (digest, whole) = match self.listing {
             Some(hash) => (Some(Digest::from_bytes(hash.finalize().into())), self.times == 1),

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use effect::record::Record;
-use effect::{RunId, SafeText};
 use journal::{ReadError, Reader, log_run};
 use serde::Deserialize;
+use vocabulary::record::Record;
+use vocabulary::{RunId, SafeText};
 
 /// When the record is taken away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub enum Keeper {
 
 /// What would be taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PruneVerdict {
     /// The segments that go, oldest first.
     pub gone: Vec<Stretch>,
     /// What keeps more from going that the rules would take.
@@ -80,7 +80,7 @@ pub struct Course {
 
 /// The moment that most kinds of record name.
 #[derive(Deserialize)]
-struct At {
+struct PrunePlace {
     at: Option<u64>,
 }
 
@@ -116,7 +116,7 @@ impl Course {
 
     /// Takes a record in, and gives the moment that it names.
     fn take(&mut self, record: &journal::Record) -> Option<u64> {
-        let said = serde_json::from_slice::<At>(&record.body).ok().and_then(|at| at.at);
+        let said = serde_json::from_slice::<PrunePlace>(&record.body).ok().and_then(|at| at.at);
         let segment = record.at.segment;
         if record.run != log_run() {
             let at = said.unwrap_or_else(|| record.run.unix_ms());
@@ -157,8 +157,8 @@ impl Course {
     }
 
     /// What goes by these rules. A rule of age and a rule of size both hold: what either of them takes goes.
-    pub fn judge(&self, rules: &Rules) -> Verdict {
-        let Some((growing, sealed)) = self.stretches.split_last() else { return Verdict { gone: Vec::new(), keeper: None } };
+    pub fn judge(&self, rules: &Rules) -> PruneVerdict {
+        let Some((growing, sealed)) = self.stretches.split_last() else { return PruneVerdict { gone: Vec::new(), keeper: None } };
         let by_age = sealed.iter().take_while(|stretch| rules.before_ms.is_some_and(|before| stretch.to_ms.is_some_and(|to| to < before)));
         let mut left: u64 = self.stretches.iter().map(|stretch| stretch.bytes).sum();
         let mut by_size = 0;
@@ -171,7 +171,7 @@ impl Course {
         let (kept_from, keeper) = self.keeper(rules, growing.segment);
         let gone: Vec<Stretch> = sealed.iter().take(wanted).take_while(|stretch| stretch.segment < kept_from).copied().collect();
         let is_kept = gone.len() < wanted || (wants_more && keeper == Keeper::Growing);
-        Verdict { gone, keeper: is_kept.then_some(keeper) }
+        PruneVerdict { gone, keeper: is_kept.then_some(keeper) }
     }
 
     /// The first segment that has to stay, and because of what.
@@ -226,7 +226,7 @@ mod tests {
         let rules = Rules { before_ms: Some(10_000), ..Rules::default() };
         let mut open = course(5);
         open.runs.insert(run(1), Begun { segment: 3, ended: false, last_ms: 1 });
-        assert_eq!(open.judge(&rules), Verdict { gone: course(2).stretches, keeper: Some(Keeper::Open(run(1))) });
+        assert_eq!(open.judge(&rules), PruneVerdict { gone: course(2).stretches, keeper: Some(Keeper::Open(run(1))) });
         open.runs.insert(run(1), Begun { segment: 3, ended: true, last_ms: 1 });
         assert_eq!(gone(&open, &rules), [1, 2, 3, 4], "the control");
         open.holds.insert(run(1), SafeText::new("a case", 64));

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::record::{AnswerClass, AskedFor, Delivered, Object, Observed, Record, Refused, RunClosed};
-use effect::{Claim, Digest, HttpFault, Outcome, Reason, Release, Repeat, RunId};
 use effects::Observation;
+use vocabulary::record::{AnswerClass, AskedFor, Delivered, Object, Observed, Record, Refused, RunClosed};
+use vocabulary::{Claim, Digest, HttpFault, Outcome, Reason, Release, Repeat, RunId};
 
 use crate::err::LoadError;
-use crate::kept::{Cursor, take_event, take_look};
 use crate::keyed::Keyed;
 use crate::lease::Lease;
-use crate::opening::Opening;
+use crate::payload_codec::{Cursor, take_event, take_observation};
+use crate::resume_point::RecordedEnd;
+use crate::run_header::RunHeader;
 use crate::spent::Spent;
-use crate::takeover::Known;
 
 /// One record of a run with its payloads, as a log gives them.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub(crate) struct RecordedRelease {
 /// A run that can be rebuilt.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    opening: Opening,
+    header: RunHeader,
     closed: Option<RunClosed>,
     output: Option<Vec<u8>>,
     pub(crate) keyed: Keyed,
@@ -63,8 +63,8 @@ pub struct Recorded {
     pub(crate) delivered: Vec<RecordedRelease>,
     pub(crate) said: Vec<(u64, Claim)>,
     pub(crate) objects: Vec<(u64, Object)>,
-    pub(crate) looks: Vec<(u64, [u8; 8], Observation)>,
-    pub(crate) known: BTreeMap<u64, Known>,
+    pub(crate) observations: Vec<(u64, [u8; 8], Observation)>,
+    pub(crate) known: BTreeMap<u64, RecordedEnd>,
     pub(crate) counted: u64,
     /// What a person said of acts, by operation, since each was asked last.
     pub(crate) words: BTreeMap<u64, bool>,
@@ -73,7 +73,7 @@ pub struct Recorded {
     pub(crate) requests_bytes: u64,
     last_op: u64,
     answers_are_kept: bool,
-    looks_are_kept: bool,
+    observations_are_kept: bool,
     /// What was written of it, as it counts against `record-bytes`.
     recorded_bytes: u64,
     /// By the credential's name.
@@ -97,8 +97,8 @@ impl Recorded {
                 (None, Record::RunOpened(opened)) => {
                     let mut spent = Spent::default();
                     spent.take(&opened.clone().into());
-                    let opening = Opening::from_record(opened, &leaf.payloads);
-                    recorded = Some(Self::opened(opening.ok_or(LoadError::Payload { seq })?, spent));
+                    let header = RunHeader::from_record(opened, &leaf.payloads);
+                    recorded = Some(Self::opened(header.ok_or(LoadError::Payload { seq })?, spent));
                 }
                 (Some(recorded), record) => recorded.take(seq, record, leaf.payloads)?,
                 (None, _) => return Err(LoadError::Order { seq }),
@@ -107,7 +107,7 @@ impl Recorded {
                 recorded.recorded_bytes += bytes as u64;
             }
         }
-        recorded.filter(|recorded| recorded.opening.run == run).ok_or(LoadError::NoRun(run))
+        recorded.filter(|recorded| recorded.header.run == run).ok_or(LoadError::NoRun(run))
     }
 
     /// Reads a run from a journal.
@@ -118,10 +118,10 @@ impl Recorded {
         Self::from_leaves(run, leaves(reader, run))
     }
 
-    fn opened(opening: Opening, spent: Spent) -> Self {
+    fn opened(header: RunHeader, spent: Spent) -> Self {
         Self {
-            keyed: Keyed::of_seed(&opening.seed),
-            opening,
+            keyed: Keyed::of_seed(&header.seed),
+            header,
             closed: None,
             output: None,
             last_seq: 1,
@@ -129,7 +129,7 @@ impl Recorded {
             delivered: Vec::new(),
             said: Vec::new(),
             objects: Vec::new(),
-            looks: Vec::new(),
+            observations: Vec::new(),
             known: BTreeMap::new(),
             counted: 0,
             words: BTreeMap::new(),
@@ -137,7 +137,7 @@ impl Recorded {
             requests_bytes: 0,
             last_op: 0,
             answers_are_kept: true,
-            looks_are_kept: true,
+            observations_are_kept: true,
             recorded_bytes: 0,
             leases: BTreeMap::new(),
             spent,
@@ -145,8 +145,8 @@ impl Recorded {
     }
 
     /// What the run was opened with.
-    pub fn opening(&self) -> &Opening {
-        &self.opening
+    pub fn header(&self) -> &RunHeader {
+        &self.header
     }
 
     /// How it ended, if it has.
@@ -180,20 +180,20 @@ impl Recorded {
 
     /// Whether everything that it was let see was kept: then it can go on.
     pub fn is_kept(&self) -> bool {
-        self.answers_are_kept && self.looks_are_kept
+        self.answers_are_kept && self.observations_are_kept
     }
 
     pub(crate) fn answers_are_kept(&self) -> bool {
         self.answers_are_kept
     }
 
-    pub(crate) fn looks_are_kept(&self) -> bool {
-        self.looks_are_kept
+    pub(crate) fn observations_are_kept(&self) -> bool {
+        self.observations_are_kept
     }
 
     /// For an auditor, who looks at the mounts again: a part of the looks is of no use.
-    pub(crate) fn without_looks(self) -> Self {
-        Self { looks: Vec::new(), ..self }
+    pub(crate) fn without_observations(self) -> Self {
+        Self { observations: Vec::new(), ..self }
     }
 
     /// What was written of it, in bytes.
@@ -213,7 +213,7 @@ impl Recorded {
 
     /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
-        let open = |op: &u64| matches!(self.known.get(op), Some(Known::Asked | Known::Answered(AnswerClass::Unknown, None)));
+        let open = |op: &u64| matches!(self.known.get(op), Some(RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, None)));
         let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && ask.repeat == Repeat::OnWord);
         let unsettled = unsettled.filter(|ask| !self.words.contains_key(&ask.op));
         unsettled.map(|ask| (ask.op, ask.ask.clone())).collect()
@@ -225,7 +225,7 @@ impl Recorded {
         match record {
             Record::Asked(asked) => {
                 self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
-                self.known.insert(asked.op, Known::Asked);
+                self.known.insert(asked.op, RecordedEnd::Asked);
                 // SECURITY: a word is on the attempt before it. What becomes of this one, nobody has said.
                 self.words.remove(&asked.op);
                 if let (Some(name), false) = (&asked.bounds.credential, asked.again) {
@@ -246,7 +246,7 @@ impl Recorded {
             }
             Record::Refused(refused) => self.refused(seq, refused),
             Record::Answered(answered) => {
-                self.known.insert(answered.op, Known::Answered(answered.outcome, answered.fault));
+                self.known.insert(answered.op, RecordedEnd::Answered(answered.outcome, answered.fault));
             }
             Record::Observed(observed) => self.observed(seq, observed, payloads.concat())?,
             Record::Delivered(delivered) => self.delivered(seq, delivered, payloads.concat())?,
@@ -259,7 +259,7 @@ impl Recorded {
                 self.closed = Some(closed);
             }
             Record::Received(received) => {
-                self.known.insert(received.op, Known::Received);
+                self.known.insert(received.op, RecordedEnd::Received);
             }
             Record::LeaseIssued(issued) => self.leases.entry(issued.credential.to_string()).or_default().begun = true,
             Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
@@ -308,7 +308,7 @@ impl Recorded {
             _ => HttpFault::Denied,
         };
         if refused.op > 0 {
-            self.known.insert(refused.op, Known::Refused(fault));
+            self.known.insert(refused.op, RecordedEnd::Refused(fault));
         }
         if refused.op == 0 || refused.op > self.last_op {
             let Refused { ask, op, params, reason, .. } = refused;
@@ -317,12 +317,12 @@ impl Recorded {
     }
 
     fn observed(&mut self, seq: u64, observed: Observed, payload: Vec<u8>) -> Result<(), LoadError> {
-        self.looks_are_kept &= !observed.unkept;
+        self.observations_are_kept &= !observed.unkept;
         self.objects.extend(observed.objects.into_iter().map(|object| (seq, object)));
-        let mut looks = self.checked(seq, observed.payload, payload)?;
-        while !looks.is_empty() {
-            let (mark, looked) = take_look(&mut looks).ok_or(LoadError::Payload { seq })?;
-            self.looks.push((seq, mark, looked));
+        let mut observations = self.checked(seq, observed.payload, payload)?;
+        while !observations.is_empty() {
+            let (mark, observation) = take_observation(&mut observations).ok_or(LoadError::Payload { seq })?;
+            self.observations.push((seq, mark, observation));
         }
         Ok(())
     }
@@ -337,7 +337,7 @@ impl Recorded {
                 continue;
             }
             let event = take_event(&mut content, one).ok_or(LoadError::Payload { seq })?;
-            let release = Release { op: effect::OpId(one.op), event, mono_ns: one.mono_ns };
+            let release = Release { op: vocabulary::OpId(one.op), event, mono_ns: one.mono_ns };
             self.delivered.push(RecordedRelease { seq, empty: one.empty, release });
         }
         if content.is_empty() { Ok(()) } else { Err(LoadError::Payload { seq }) }

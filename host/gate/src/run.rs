@@ -2,31 +2,31 @@
 
 mod flush;
 mod held;
+mod host_request;
 mod judge;
 mod leases;
-mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use effect::record::Record;
-use effect::{Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
 use effects::{Observation, Trail};
 use tokio::sync::watch;
+use vocabulary::record::Record;
+use vocabulary::{Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
 
 use crate::alike::Alike;
 use crate::book::Book;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
 use crate::ledger::OpenRun;
-use crate::log::{Durable, Entry};
+use crate::log::{Durable, LogEntry};
 use crate::observed::Aggregate;
-use crate::opening::Opening;
+use crate::resume_point::SeenAnswer;
+use crate::run_header::RunHeader;
 use crate::settling::Settling;
 use crate::spent::Spent;
 use crate::sum::Sum;
-use crate::takeover::Seen;
 use crate::trace::{ProgressSlot, Trace};
 use crate::watch::Watcher;
 
@@ -37,12 +37,12 @@ use held::Attempt;
 
 /// One run's gate. Cheap to clone; all clones are the same run.
 #[derive(Clone)]
-pub struct RunGate(Arc<Shared>);
+pub struct RunGate(Arc<RunShared>);
 
 /// Puts stars in place of what is known to be secret.
 type Stars = Box<dyn Fn(&SafeText) -> SafeText + Send + Sync>;
 
-pub(crate) struct Shared {
+pub(crate) struct RunShared {
     /// When this process opened it or went on with it, by the clock that nobody can set.
     pub(crate) began_ns: u64,
     /// How long it had gone on by then.
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) book: Arc<Book>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keyed: Keyed,
-    pub(crate) opening: Opening,
+    pub(crate) header: RunHeader,
     pub(crate) placeholders: Vec<policy::Placeholder>,
     pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
@@ -70,7 +70,7 @@ pub(crate) struct Inner {
     sealed: bool,
     pub(crate) broken: bool,
     /// Records that are to become durable together.
-    together: Option<Vec<(Record, Entry)>>,
+    together: Option<Vec<(Record, LogEntry)>>,
     pub(crate) next_op: u64,
     pub(crate) ops: BTreeMap<u64, OpState>,
     pub(crate) alike: Alike,
@@ -134,7 +134,7 @@ pub(crate) struct OpState {
     pub(crate) responded: bool,
     /// Secrets that were taken out of it.
     pub(crate) redactions: u64,
-    pub(crate) seen: Seen,
+    pub(crate) seen: SeenAnswer,
     pub(crate) source: SafeText,
 }
 
@@ -163,13 +163,13 @@ pub struct Closing {
 }
 
 impl RunGate {
-    pub(crate) fn new(shared: Shared) -> Self {
+    pub(crate) fn new(shared: RunShared) -> Self {
         Self(Arc::new(shared))
     }
 
     /// What the run was opened with.
-    pub fn opening(&self) -> &Opening {
-        &self.0.opening
+    pub fn header(&self) -> &RunHeader {
+        &self.0.header
     }
 
     /// The span in which what happens in this run is logged.
@@ -182,9 +182,9 @@ impl RunGate {
         &self.0.clock
     }
 
-    pub(crate) fn lock(&self) -> Held<'_> {
+    pub(crate) fn lock(&self) -> LockedRun<'_> {
         // Also after a panic: every change made under the lock is whole before anything can panic.
-        Held { gate: self, inner: self.0.inner.lock().unwrap_or_else(PoisonError::into_inner) }
+        LockedRun { gate: self, inner: self.0.inner.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// An act: judged, and its intent or its refusal put on the record.
@@ -223,8 +223,8 @@ impl RunGate {
     ///
     /// # Errors
     /// Only what ends the run.
-    pub(crate) fn looked(&self, ask: &FileAsk, looked: &Observation) -> Result<(), Stop> {
-        self.lock().looked(ask, looked)?;
+    pub(crate) fn note_observation(&self, ask: &FileAsk, observation: &Observation) -> Result<(), Stop> {
+        self.lock().note_observation(ask, observation)?;
         self.catch_up()
     }
 
@@ -250,7 +250,7 @@ impl RunGate {
         held.check_open()?;
         let ask = Ask::Closed(ask);
         let facts = held.facts();
-        match policy::decide(&self.0.opening.standing.grants, &facts, &ask) {
+        match policy::decide(&self.0.header.spec.grants, &facts, &ask) {
             Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
             // SECURITY: a decision must not be able to open what is closed.
             Decision::Permit(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
@@ -306,7 +306,7 @@ impl RunGate {
         self.0.watcher.on_said(&claim);
         if let Some(claim) = held.inner.progress.offer(claim, mono_ns) {
             if !held.inner.trace.said(claim) {
-                return Err(Stop::Limit(effect::Limit::LogBytes));
+                return Err(Stop::Limit(vocabulary::Limit::LogBytes));
             }
             held.flush_if_due()?;
         }
@@ -342,7 +342,7 @@ impl RunGate {
 
     /// The acts that wait for a person's word, for a run that can't go on before that.
     pub fn unsettled(&self) -> Vec<UnknownAct> {
-        self.0.book.ledger().open_run(self.0.opening.run).map(OpenRun::unsettled).unwrap_or_default()
+        self.0.book.ledger().open_run(self.0.header.run).map(OpenRun::unsettled).unwrap_or_default()
     }
 
     /// Whether anything may still be sent.
@@ -411,13 +411,13 @@ impl RunGate {
 }
 
 /// The run, locked.
-pub(crate) struct Held<'a> {
+pub(crate) struct LockedRun<'a> {
     gate: &'a RunGate,
     pub(crate) inner: MutexGuard<'a, Inner>,
 }
 
 impl Inner {
-    pub(crate) fn new(opening: &Opening) -> Self {
+    pub(crate) fn new(header: &RunHeader) -> Self {
         Self {
             closed: false,
             asks_no_more: false,
@@ -428,12 +428,12 @@ impl Inner {
             ops: BTreeMap::new(),
             alike: Alike::default(),
             trace: Trace::default(),
-            observed: Aggregate::new(&opening.standing.grants),
+            observed: Aggregate::new(&header.spec.grants),
             kept_bytes: 0,
             requests_bytes: 0,
             recorded_bytes: 0,
             behind: Behind::default(),
-            resumable: opening.standing.durable,
+            resumable: header.spec.durable,
             progress: ProgressSlot::default(),
             leases: Leases::new(),
             met: BTreeMap::new(),

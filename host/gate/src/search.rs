@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
-use effect::{Capability, FilesGrant, Grants, RunId, SafeText};
 use journal::{ReadError, Reader, log_run};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Capability, FilesGrant, Grants, RunId, SafeText};
 
-use crate::index::{Opened, Part, Visitor, visit};
-use crate::opening::Opening;
+use crate::index::{OpenedIndex, Part, Visitor, visit};
+use crate::run_header::RunHeader;
 use crate::times::Times;
-use crate::touched::{Line, Only, Touched, hosts_of, lies_in, normal};
+use crate::touched::{Only, Touched, TouchedLine, hosts_of, lies_in, normal};
 
 /// BOUND: names of one kind that are remembered, to suggest the one that was meant.
 const NAMES_MAX: usize = 10_000;
@@ -48,7 +48,7 @@ pub struct FileName {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct SearchResult {
     /// What was touched.
     pub touched: Touched,
     /// Where it was looked for.
@@ -85,7 +85,7 @@ pub struct Unknown {
 ///
 /// # Errors
 /// The log can't be read.
-pub fn search(reader: &Reader, question: &Question) -> Result<Found, ReadError> {
+pub fn search(reader: &Reader, question: &Question) -> Result<SearchResult, ReadError> {
     let mut granted = Granted::default();
     if question.file.is_some() || question.host.is_some() || question.credential.is_some() {
         granted = Granted::read(reader)?;
@@ -99,7 +99,7 @@ pub fn search(reader: &Reader, question: &Question) -> Result<Found, ReadError> 
     visit(reader, &mut searching)?;
     let Searching { names, searched, touched, .. } = searching;
     let unknown = names.unknown(question, &only, &granted);
-    Ok(Found { touched, searched, unknown })
+    Ok(SearchResult { touched, searched, unknown })
 }
 
 /// A question on its way through the record.
@@ -124,7 +124,7 @@ impl<'a> Searching<'a> {
         run != log_run() && !self.left_out.contains(&run)
     }
 
-    fn leaves_out(&self, part: &Part, opened: &Opened) -> bool {
+    fn leaves_out(&self, part: &Part, opened: &OpenedIndex) -> bool {
         let Question { agent, run: only, since_ms, times, .. } = self.question;
         let run = part.run;
         agent.as_deref().is_some_and(|agent| opened.agent.as_str() != agent)
@@ -161,7 +161,7 @@ impl Visitor for Searching<'_> {
         remember(&mut self.names.credentials, name.as_str());
     }
 
-    fn line(&mut self, run: RunId, line: Line) {
+    fn line(&mut self, run: RunId, line: TouchedLine) {
         self.names.note_line(&line, self.only);
         if self.takes(run) {
             self.touched.add(line);
@@ -204,7 +204,7 @@ impl Visitor for Runs {
 
     fn credential(&mut self, _name: &SafeText) {}
 
-    fn line(&mut self, _run: RunId, _line: Line) {}
+    fn line(&mut self, _run: RunId, _line: TouchedLine) {}
 
     fn wants_lines(&self) -> bool {
         false
@@ -246,7 +246,7 @@ impl FileName {
 #[derive(Debug, Default)]
 struct Granted {
     credentials: BTreeSet<String>,
-    hosts: Vec<effect::HostPattern>,
+    hosts: Vec<vocabulary::HostPattern>,
     mounts: BTreeSet<(String, PathBuf)>,
 }
 
@@ -259,9 +259,9 @@ impl Granted {
             let grants = (opened.config, opened.component, opened.agent.clone(), opened.config.is_none().then_some(part.run));
             if seen.len() < GRANTED_MAX
                 && seen.insert(grants)
-                && let Ok(opening) = Opening::load(reader, &reader.fetch(part.at.into())?)
+                && let Ok(header) = RunHeader::load(reader, &reader.fetch(part.at.into())?)
             {
-                granted.add(&opening.standing.grants);
+                granted.add(&header.spec.grants);
             }
         }
         Ok(granted)
@@ -297,20 +297,20 @@ fn remember(names: &mut BTreeSet<String>, name: &str) {
 }
 
 impl Names {
-    fn note_line(&mut self, line: &Line, only: &Only) {
+    fn note_line(&mut self, line: &TouchedLine, only: &Only) {
         match line {
-            Line::File(_) => self.file_is_met |= only.files.is_some() && only.takes(line),
-            Line::Http(act) => {
+            TouchedLine::File(_) => self.file_is_met |= only.files.is_some() && only.takes(line),
+            TouchedLine::Http(act) => {
                 act.credential.iter().for_each(|name| remember(&mut self.credentials, name));
                 self.note_host(act.resource.as_str(), only);
             }
-            Line::Act(act) => act.credential.iter().for_each(|name| remember(&mut self.credentials, name)),
-            Line::Own(own) => {
+            TouchedLine::Act(act) => act.credential.iter().for_each(|name| remember(&mut self.credentials, name)),
+            TouchedLine::Own(own) => {
                 remember(&mut self.credentials, own.credential.as_str());
                 self.note_host(own.resource.as_str(), only);
             }
-            Line::Lease(lease) => remember(&mut self.credentials, lease.credential.as_str()),
-            Line::Refused(refused) => {
+            TouchedLine::Lease(lease) => remember(&mut self.credentials, lease.credential.as_str()),
+            TouchedLine::Refused(refused) => {
                 refused.credential.iter().for_each(|name| remember(&mut self.credentials, name));
                 self.file_is_met |= only.files.is_some() && refused.function.capability() == Capability::Files && only.takes(line);
                 self.note_host(refused.resource.as_str(), only);
@@ -358,7 +358,7 @@ impl Granted {
     fn covers(&self, host: &str) -> bool {
         let url = format!("- -://{host}/");
         let plain = hosts_of(&url).map_or(host, |(plain, _)| plain);
-        plain.parse().is_ok_and(|host: effect::Host| self.hosts.iter().any(|pattern| pattern.matches(&host)))
+        plain.parse().is_ok_and(|host: vocabulary::HostName| self.hosts.iter().any(|pattern| pattern.matches(&host)))
     }
 
     /// Whether one of these paths lies in a mount, or has one beneath it.

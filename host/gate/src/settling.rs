@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use effect::record::{AnswerClass, Sent, Tls};
-use effect::{HttpFault, Reason, SafeText};
 use effects::{Failure, HttpAnswered};
+use vocabulary::record::{AnswerClass, Sent, Tls};
+use vocabulary::{HttpFault, Reason, SafeText};
 
 /// How an operation is settled.
 pub(crate) struct Settling {

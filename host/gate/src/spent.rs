@@ -2,8 +2,8 @@
 //!
 //! It never goes by the machine's clock, which somebody may set at any moment: records say how long the run had gone on.
 
-use effect::record::{Answered, Asked, Record, Refused, RunClosed, RunOpened, RunResumed};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{Answered, Asked, Record, Refused, RunClosed, RunOpened, RunResumed};
 
 /// Folds the records of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What a run's records add up to, for its report: the same whether they are read back or taken as they are written.
 
-use effect::record::Record;
-use effect::{Claim, Finding, RunId};
+use vocabulary::record::Record;
+use vocabulary::{Claim, Finding, RunId};
 
 use crate::touched::Touched;
 
@@ -60,7 +60,7 @@ impl Sum {
 
     fn take_finding(&mut self, finding: &Finding) {
         // Once a finding had no room, all later ones are left out too: only the end is missing.
-        self.findings_bytes = self.findings_bytes.saturating_add(size_of::<Finding>() + effect::canon::to_vec(finding).len());
+        self.findings_bytes = self.findings_bytes.saturating_add(size_of::<Finding>() + vocabulary::canon::to_vec(finding).len());
         if self.findings_bytes <= FINDINGS_BYTES_MAX {
             self.findings.push(finding.clone());
         } else {
@@ -72,8 +72,8 @@ impl Sum {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use effect::record::{AskedFor, Kind, Object, Observed, Refused, Said, Touch, VERSION};
-    use effect::{Digest, Reason, SafeText, Severity};
+    use vocabulary::record::{AskedFor, Object, Observed, RecordKind, Refused, Said, Touch, VERSION};
+    use vocabulary::{Digest, Reason, SafeText, Severity};
 
     use super::*;
 
@@ -92,15 +92,15 @@ mod tests {
             what: Touch::Look,
             whole: false,
         };
-        Observed { kind: Kind::Observed, objects: vec![object], payload: None, unkept: false, v: VERSION }.into()
+        Observed { kind: RecordKind::Observed, objects: vec![object], payload: None, unkept: false, v: VERSION }.into()
     }
 
     fn refused(what: &str) -> Record {
         let ask = AskedFor {
             headers: Vec::new(),
             placeholders: 0,
-            capability: effect::Capability::Http,
-            function: effect::Function::HttpHandle,
+            capability: vocabulary::Capability::Http,
+            function: vocabulary::Function::HttpHandle,
             resolved: None,
             resource: SafeText::new(what, 512),
         };
@@ -110,7 +110,7 @@ mod tests {
             ask,
             at: 0,
             counted: None,
-            kind: Kind::Refused,
+            kind: RecordKind::Refused,
             op: 0,
             params,
             reason: Reason::NotServed,
@@ -168,7 +168,7 @@ mod tests {
         let mut sum = Sum::default();
         for n in 0..2000 {
             let claims = vec![Claim::Finding(Box::new(finding(n)))];
-            sum.take(run(), n, n, &Said { claims, kind: Kind::Said, v: VERSION }.into());
+            sum.take(run(), n, n, &Said { claims, kind: RecordKind::Said, v: VERSION }.into());
         }
         assert!(sum.findings.len() > 500 && sum.findings.len() < 1100, "{}", sum.findings.len());
         assert_eq!(sum.findings.len() as u64 + sum.findings_more, 2000);

@@ -1,6 +1,6 @@
 //! Moments on the record, by the machine's clock as it is now: whoever looks back asks by that clock.
 
-use effect::record::ClockChanged;
+use vocabulary::record::ClockChanged;
 
 use crate::ledger::Ledger;
 

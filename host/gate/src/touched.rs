@@ -5,18 +5,18 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-use effect::RunId;
-use effect::record::Record;
 use serde::{Deserialize, Serialize};
+use vocabulary::RunId;
+use vocabulary::record::Record;
 
+mod host_request;
 mod line;
 mod only;
-mod own;
 mod row;
 
-pub use line::{Line, Lines};
+pub use host_request::{TouchedAct, TouchedOwn};
+pub use line::{TouchedLine, TouchedLines};
 pub use only::{Only, hosts_of, lies_in, normal};
-pub use own::{TouchedAct, TouchedOwn};
 pub use row::{More, TouchedFile, TouchedHttp, TouchedLease, TouchedProbe, TouchedRefusal, TouchedTotals};
 
 /// BOUND: objects of mounts that have a row.
@@ -46,7 +46,7 @@ pub struct Touched {
     /// Over all rows, and over what has no row.
     pub totals: TouchedTotals,
     #[serde(skip)]
-    lines: Lines,
+    lines: TouchedLines,
     #[serde(skip)]
     only: Option<Only>,
     #[serde(skip)]
@@ -97,14 +97,14 @@ impl Touched {
     }
 
     /// All rows, as lines that add up to the same.
-    pub(crate) fn into_lines(self) -> impl Iterator<Item = Line> {
-        let files = self.files.into_iter().map(Line::File);
-        let acts = self.http.into_iter().map(Line::Http).chain(self.acts.into_iter().map(Line::Act));
+    pub(crate) fn into_lines(self) -> impl Iterator<Item = TouchedLine> {
+        let files = self.files.into_iter().map(TouchedLine::File);
+        let acts = self.http.into_iter().map(TouchedLine::Http).chain(self.acts.into_iter().map(TouchedLine::Act));
         files
             .chain(acts)
-            .chain(self.own.into_iter().map(Line::Own))
-            .chain(self.leases.into_iter().map(Line::Lease))
-            .chain(self.refused.into_iter().map(Line::Refused))
+            .chain(self.own.into_iter().map(TouchedLine::Own))
+            .chain(self.leases.into_iter().map(TouchedLine::Lease))
+            .chain(self.refused.into_iter().map(TouchedLine::Refused))
     }
 
     /// Takes one record in, in the log's order.
@@ -123,7 +123,7 @@ impl Touched {
     }
 
     /// Adds one line, if it passes the filter.
-    pub fn add(&mut self, line: Line) {
+    pub fn add(&mut self, line: TouchedLine) {
         if self.only.as_ref().is_some_and(|only| !only.takes(&line)) {
             return;
         }
@@ -141,47 +141,47 @@ impl Touched {
         self.acts.len() + self.files.len() + self.http.len() + self.leases.len() + self.own.len() + self.refused.len()
     }
 
-    fn add_to_rows(&mut self, line: Line) {
+    fn add_to_rows(&mut self, line: TouchedLine) {
         match line {
-            Line::File(file) => self.add_file(file),
-            Line::Http(act) => {
+            TouchedLine::File(file) => self.add_file(file),
+            TouchedLine::Http(act) => {
                 self.totals.add(&act);
                 self.add_credential(&act);
                 let key = hash(&(&act.resource, &act.credential));
                 let is_it = |row: &TouchedHttp| (&row.resource, &row.credential) == (&act.resource, &act.credential);
                 match place(&self.http, &mut self.places.http, (key, self.room.rows), is_it) {
-                    Row::At(at) => join_at(&mut self.http, at, |row| row.join(&act)),
-                    Row::New => self.http.push(act),
-                    Row::NoRoom => self.more.http += act.asked,
+                    TouchedRow::At(at) => join_at(&mut self.http, at, |row| row.join(&act)),
+                    TouchedRow::New => self.http.push(act),
+                    TouchedRow::NoRoom => self.more.http += act.asked,
                 }
             }
-            Line::Act(act) => {
+            TouchedLine::Act(act) => {
                 let key = hash(&(&act.resource, &act.credential));
                 let is_it = |row: &TouchedAct| (&row.resource, &row.credential) == (&act.resource, &act.credential);
                 match place(&self.acts, &mut self.places.acts, (key, self.room.rows), is_it) {
-                    Row::At(at) => join_at(&mut self.acts, at, |row| row.join(&act)),
-                    Row::New => self.acts.push(act),
-                    Row::NoRoom => self.more.acts += act.asked,
+                    TouchedRow::At(at) => join_at(&mut self.acts, at, |row| row.join(&act)),
+                    TouchedRow::New => self.acts.push(act),
+                    TouchedRow::NoRoom => self.more.acts += act.asked,
                 }
             }
-            Line::Own(own) => {
+            TouchedLine::Own(own) => {
                 let key = hash(&(&own.credential, own.purpose.as_str(), &own.resource));
                 let of = |row: &TouchedOwn| (row.credential.clone(), row.purpose, row.resource.clone());
                 match place(&self.own, &mut self.places.own, (key, self.room.rows), |row| of(row) == of(&own)) {
-                    Row::At(at) => join_at(&mut self.own, at, |row| row.join(&own)),
-                    Row::New => self.own.push(own),
-                    Row::NoRoom => self.more.own += own.asked,
+                    TouchedRow::At(at) => join_at(&mut self.own, at, |row| row.join(&own)),
+                    TouchedRow::New => self.own.push(own),
+                    TouchedRow::NoRoom => self.more.own += own.asked,
                 }
             }
-            Line::Lease(lease) => {
+            TouchedLine::Lease(lease) => {
                 let key = hash(&lease.lease);
                 match place(&self.leases, &mut self.places.leases, (key, self.room.rows), |row| row.lease == lease.lease) {
-                    Row::At(at) => join_at(&mut self.leases, at, |row| row.join(&lease)),
-                    Row::New => self.leases.push(lease),
-                    Row::NoRoom => self.more.leases += lease.asked,
+                    TouchedRow::At(at) => join_at(&mut self.leases, at, |row| row.join(&lease)),
+                    TouchedRow::New => self.leases.push(lease),
+                    TouchedRow::NoRoom => self.more.leases += lease.asked,
                 }
             }
-            Line::Refused(refused) => self.add_refusal(refused),
+            TouchedLine::Refused(refused) => self.add_refusal(refused),
         }
     }
 
@@ -207,12 +207,12 @@ impl Touched {
     /// Adds what another run touched, to what these did.
     pub fn join(&mut self, other: &Self) {
         let totals = self.totals;
-        other.files.iter().cloned().map(Line::File).for_each(|line| self.add(line));
-        other.http.iter().cloned().map(Line::Http).for_each(|line| self.add(line));
-        other.acts.iter().cloned().map(Line::Act).for_each(|line| self.add(line));
-        other.own.iter().cloned().map(Line::Own).for_each(|line| self.add(line));
-        other.leases.iter().cloned().map(Line::Lease).for_each(|line| self.add(line));
-        other.refused.iter().cloned().map(Line::Refused).for_each(|line| self.add(line));
+        other.files.iter().cloned().map(TouchedLine::File).for_each(|line| self.add(line));
+        other.http.iter().cloned().map(TouchedLine::Http).for_each(|line| self.add(line));
+        other.acts.iter().cloned().map(TouchedLine::Act).for_each(|line| self.add(line));
+        other.own.iter().cloned().map(TouchedLine::Own).for_each(|line| self.add(line));
+        other.leases.iter().cloned().map(TouchedLine::Lease).for_each(|line| self.add(line));
+        other.refused.iter().cloned().map(TouchedLine::Refused).for_each(|line| self.add(line));
         self.totals = totals.and(&other.totals);
         self.more = self.more.and(&other.more);
     }
@@ -238,13 +238,13 @@ impl Touched {
         let key = hash(&(&file.path, &file.real, file.what));
         let is_it = |row: &TouchedFile| (&row.path, &row.real, row.what) == (&file.path, &file.real, file.what);
         match place(&self.files, &mut self.places.files, (key, self.room.files), is_it) {
-            Row::At(at) => join_at(&mut self.files, at, |row| {
+            TouchedRow::At(at) => join_at(&mut self.files, at, |row| {
                 row.amount += file.amount;
                 row.times += file.times;
                 row.untold += file.untold;
             }),
-            Row::New => self.files.push(file),
-            Row::NoRoom => self.more.files += file.times,
+            TouchedRow::New => self.files.push(file),
+            TouchedRow::NoRoom => self.more.files += file.times,
         }
     }
 
@@ -256,14 +256,14 @@ impl Touched {
         }
         let key = hash(&(refused.run, &refused.function, &refused.reason, &refused.resource, &refused.resolved));
         match place(&self.refused, &mut self.places.refused, (key, self.room.rows), |row| row.is_alike(&refused)) {
-            Row::At(at) => join_at(&mut self.refused, at, |row| row.alike += refused.alike),
-            Row::New => self.refused.push(refused),
-            Row::NoRoom => self.more.refused += refused.alike,
+            TouchedRow::At(at) => join_at(&mut self.refused, at, |row| row.alike += refused.alike),
+            TouchedRow::New => self.refused.push(refused),
+            TouchedRow::NoRoom => self.more.refused += refused.alike,
         }
     }
 }
 
-enum Row {
+enum TouchedRow {
     At(usize),
     New,
     NoRoom,
@@ -275,14 +275,14 @@ fn hash(key: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn place<T>(rows: &[T], places: &mut HashMap<u64, usize>, (key, max): (u64, usize), is_it: impl FnOnce(&T) -> bool) -> Row {
+fn place<T>(rows: &[T], places: &mut HashMap<u64, usize>, (key, max): (u64, usize), is_it: impl FnOnce(&T) -> bool) -> TouchedRow {
     match places.get(&key) {
-        Some(at) if rows.get(*at).is_some_and(is_it) => Row::At(*at),
-        _ if rows.len() >= max => Row::NoRoom,
-        Some(_) => Row::New,
+        Some(at) if rows.get(*at).is_some_and(is_it) => TouchedRow::At(*at),
+        _ if rows.len() >= max => TouchedRow::NoRoom,
+        Some(_) => TouchedRow::New,
         None => {
             places.insert(key, rows.len());
-            Row::New
+            TouchedRow::New
         }
     }
 }

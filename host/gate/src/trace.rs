@@ -5,10 +5,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use effect::record::{Delivered, DeliveredEvent, DeliveredOne, Kind, Observed, Record, Said, VERSION};
-use effect::{Claim, Event, Progress, Release};
+use vocabulary::record::{Delivered, DeliveredEvent, DeliveredOne, Observed, Record, RecordKind, Said, VERSION};
+use vocabulary::{Claim, ClaimedProgress, GuestEvent, Release};
 
-use crate::kept::{has_content, put_event};
+use crate::payload_codec::{has_content, put_event};
 
 /// BOUND: releases in one record; each is at most 150 bytes of JSON.
 const RELEASES_MAX: usize = 350;
@@ -22,17 +22,17 @@ const FLUSH_BYTES: usize = 32 << 10;
 const LOOKS_BYTES_MAX: usize = 1 << 20;
 const SECOND_NS: u64 = 1_000_000_000;
 
-enum Entry {
-    Delivered(DeliveredOne, Option<Event>),
+enum TraceEntry {
+    Delivered(DeliveredOne, Option<GuestEvent>),
     /// A look at a mount that is kept.
-    Look(Vec<u8>),
+    Observation(Vec<u8>),
     /// From here on looks are not kept.
     Unkept,
     Said(Claim, usize),
 }
 
 /// A record without its payload's digest, which only the log can make.
-pub(crate) struct Draft {
+pub(crate) struct TraceDraft {
     pub(crate) record: Record,
     pub(crate) payload: Option<Bytes>,
 }
@@ -40,33 +40,33 @@ pub(crate) struct Draft {
 /// The buffer.
 #[derive(Default)]
 pub(crate) struct Trace {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<TraceEntry>,
     bytes: usize,
-    look_bytes: usize,
+    observation_bytes: usize,
 }
 
 pub(crate) fn delivered_one(release: &Release, empty: u64) -> DeliveredOne {
     let event = match &release.event {
-        Event::Head(_) => DeliveredEvent::Head,
-        Event::Chunk(_) => DeliveredEvent::Chunk,
-        Event::End(_) => DeliveredEvent::End,
-        Event::Credential(_) => DeliveredEvent::Credential,
-        Event::Failed(fault) => DeliveredEvent::Failed(*fault),
-        Event::Timer { deadline_ns } => DeliveredEvent::Timer(*deadline_ns),
-        Event::Clock => DeliveredEvent::Clock,
+        GuestEvent::Head(_) => DeliveredEvent::Head,
+        GuestEvent::Chunk(_) => DeliveredEvent::Chunk,
+        GuestEvent::End(_) => DeliveredEvent::End,
+        GuestEvent::Credential(_) => DeliveredEvent::Credential,
+        GuestEvent::Failed(fault) => DeliveredEvent::Failed(*fault),
+        GuestEvent::Timer { deadline_ns } => DeliveredEvent::Timer(*deadline_ns),
+        GuestEvent::Clock => DeliveredEvent::Clock,
     };
     DeliveredOne { bytes: release.event.body_bytes(), empty, event, mono_ns: release.mono_ns, op: release.op.0 }
 }
 
 /// Bytes of content that an event has, roughly.
-pub(crate) fn content_bytes(event: &Event) -> usize {
-    let fields = |fields: &[effect::Header]| fields.iter().map(|field| field.name.len() + field.value.len() + 8).sum::<usize>() + 6;
+pub(crate) fn content_bytes(event: &GuestEvent) -> usize {
+    let fields = |fields: &[vocabulary::Header]| fields.iter().map(|field| field.name.len() + field.value.len() + 8).sum::<usize>() + 6;
     match event {
-        Event::Head(head) => fields(&head.headers),
-        Event::Chunk(bytes) => bytes.len() + 4,
-        Event::End(trailers) => fields(trailers),
-        Event::Credential(answer) => effect::canon::to_vec(answer).len() + 4,
-        Event::Failed(_) | Event::Timer { .. } | Event::Clock => 0,
+        GuestEvent::Head(head) => fields(&head.headers),
+        GuestEvent::Chunk(bytes) => bytes.len() + 4,
+        GuestEvent::End(trailers) => fields(trailers),
+        GuestEvent::Credential(answer) => vocabulary::canon::to_vec(answer).len() + 4,
+        GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => 0,
     }
 }
 
@@ -75,29 +75,29 @@ impl Trace {
     pub(crate) fn delivered(&mut self, release: &Release, empty: u64, keep: bool) {
         let content = (keep && has_content(&release.event)).then(|| release.event.clone());
         self.bytes += 100 + content.as_ref().map_or(0, content_bytes);
-        self.entries.push_back(Entry::Delivered(delivered_one(release, empty), content));
+        self.entries.push_back(TraceEntry::Delivered(delivered_one(release, empty), content));
     }
 
     /// Notes a claim. `false` when it is larger than a record: then it is not noted.
     pub(crate) fn said(&mut self, claim: Claim) -> bool {
-        let size = effect::canon::to_vec(&claim).len() + 1;
+        let size = vocabulary::canon::to_vec(&claim).len() + 1;
         if size > SAID_BYTES_MAX {
             return false;
         }
         self.bytes += size;
-        self.entries.push_back(Entry::Said(claim, size));
+        self.entries.push_back(TraceEntry::Said(claim, size));
         true
     }
 
     /// Notes that looks are not kept any more.
     pub(crate) fn unkept(&mut self) {
-        self.entries.push_back(Entry::Unkept);
+        self.entries.push_back(TraceEntry::Unkept);
     }
 
     /// Notes a look that is to be kept.
-    pub(crate) fn look(&mut self, look: Vec<u8>) {
-        self.look_bytes += look.len();
-        self.entries.push_back(Entry::Look(look));
+    pub(crate) fn observation(&mut self, observation: Vec<u8>) {
+        self.observation_bytes += observation.len();
+        self.entries.push_back(TraceEntry::Observation(observation));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -105,30 +105,30 @@ impl Trace {
     }
 
     pub(crate) fn is_due(&self) -> bool {
-        self.bytes > FLUSH_BYTES || self.look_bytes > LOOKS_BYTES_MAX
+        self.bytes > FLUSH_BYTES || self.observation_bytes > LOOKS_BYTES_MAX
     }
 
     /// The next record to be written; consecutive entries of one kind go together.
-    pub(crate) fn next(&mut self) -> Option<Draft> {
+    pub(crate) fn next(&mut self) -> Option<TraceDraft> {
         let draft = match self.entries.front()? {
-            Entry::Delivered(..) => self.next_delivered(),
-            Entry::Look(_) => self.next_looks(),
-            Entry::Said(..) => self.next_said(),
-            Entry::Unkept => {
+            TraceEntry::Delivered(..) => self.next_delivered(),
+            TraceEntry::Observation(_) => self.next_looks(),
+            TraceEntry::Said(..) => self.next_said(),
+            TraceEntry::Unkept => {
                 self.entries.pop_front();
-                let record = Observed { kind: Kind::Observed, objects: Vec::new(), payload: None, unkept: true, v: VERSION }.into();
-                Draft { record, payload: None }
+                let record = Observed { kind: RecordKind::Observed, objects: Vec::new(), payload: None, unkept: true, v: VERSION }.into();
+                TraceDraft { record, payload: None }
             }
         };
         if self.entries.is_empty() {
-            (self.bytes, self.look_bytes) = (0, 0);
+            (self.bytes, self.observation_bytes) = (0, 0);
         }
         Some(draft)
     }
 
-    fn next_delivered(&mut self) -> Draft {
+    fn next_delivered(&mut self) -> TraceDraft {
         let (mut releases, mut payload, mut any) = (Vec::new(), Vec::new(), false);
-        while let Some(Entry::Delivered(one, content)) = self.entries.front() {
+        while let Some(TraceEntry::Delivered(one, content)) = self.entries.front() {
             let size = content.as_ref().map_or(0, content_bytes);
             // Content that was kept and content that was not do not share a record: a record's payload is whole or absent.
             let has = one.event.has_content();
@@ -147,36 +147,36 @@ impl Trace {
                 break;
             }
         }
-        let record = Delivered { kind: Kind::Delivered, payload: None, releases, v: VERSION }.into();
-        Draft { record, payload: any.then(|| payload.into()) }
+        let record = Delivered { kind: RecordKind::Delivered, payload: None, releases, v: VERSION }.into();
+        TraceDraft { record, payload: any.then(|| payload.into()) }
     }
 
-    fn next_looks(&mut self) -> Draft {
+    fn next_looks(&mut self) -> TraceDraft {
         let mut payload: Vec<u8> = Vec::new();
-        while let Some(Entry::Look(look)) = self.entries.front_mut() {
-            if !payload.is_empty() && payload.len() + look.len() > 2 * LOOKS_BYTES_MAX {
+        while let Some(TraceEntry::Observation(observation)) = self.entries.front_mut() {
+            if !payload.is_empty() && payload.len() + observation.len() > 2 * LOOKS_BYTES_MAX {
                 break;
             }
-            payload.append(look);
+            payload.append(observation);
             self.entries.pop_front();
         }
-        let record = Observed { kind: Kind::Observed, objects: Vec::new(), payload: None, unkept: false, v: VERSION }.into();
-        Draft { record, payload: Some(payload.into()) }
+        let record = Observed { kind: RecordKind::Observed, objects: Vec::new(), payload: None, unkept: false, v: VERSION }.into();
+        TraceDraft { record, payload: Some(payload.into()) }
     }
 
-    fn next_said(&mut self) -> Draft {
+    fn next_said(&mut self) -> TraceDraft {
         let (mut claims, mut bytes) = (Vec::new(), 0);
-        while let Some(Entry::Said(_, size)) = self.entries.front() {
+        while let Some(TraceEntry::Said(_, size)) = self.entries.front() {
             if !claims.is_empty() && bytes + size > SAID_BYTES_MAX {
                 break;
             }
             bytes += size;
-            if let Some(Entry::Said(claim, _)) = self.entries.pop_front() {
+            if let Some(TraceEntry::Said(claim, _)) = self.entries.pop_front() {
                 claims.push(claim);
             }
         }
-        let record = Said { claims, kind: Kind::Said, v: VERSION }.into();
-        Draft { record, payload: None }
+        let record = Said { claims, kind: RecordKind::Said, v: VERSION }.into();
+        TraceDraft { record, payload: None }
     }
 }
 
@@ -184,7 +184,7 @@ impl Trace {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProgressSlot {
     written_ns: Option<u64>,
-    waiting: Option<Progress>,
+    waiting: Option<ClaimedProgress>,
 }
 
 impl ProgressSlot {

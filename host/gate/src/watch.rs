@@ -2,8 +2,8 @@
 
 use std::task::{Context, Poll};
 
-use effect::record::AskedFor;
-use effect::{Claim, Reason};
+use vocabulary::record::AskedFor;
+use vocabulary::{Claim, Reason};
 
 /// Called at once, before anything is durable. The record has everything that it is called with, except progress between two seconds.
 pub trait Watcher: Send + Sync {

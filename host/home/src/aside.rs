@@ -29,7 +29,7 @@ const TRIES_MAX: usize = 16;
 
 /// A file in the making. Dropped before it was put, it is removed.
 #[derive(Debug)]
-pub struct Aside {
+pub struct AsideFile {
     file: File,
     aside: PathBuf,
     to: PathBuf,
@@ -41,12 +41,12 @@ pub struct Aside {
 /// # Errors
 /// What the system says, in words.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut aside = Aside::begin(path, mode)?;
+    let mut aside = AsideFile::begin(path, mode)?;
     aside.write(bytes)?;
     aside.put()
 }
 
-impl Aside {
+impl AsideFile {
     /// Begins a file that is to be put at this path.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for AsideFile {
     #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
     fn drop(&mut self) {
         if !self.is_put {
@@ -162,7 +162,7 @@ impl Drop for Aside {
 /// Removes what was left aside in a folder, of files whose name `is_ours` knows. Returns how many there were. What can't be removed stays, and
 /// is in nobody's way.
 ///
-/// SECURITY: only a regular file of this user is removed, and only under a name that [`Aside`] gives.
+/// SECURITY: only a regular file of this user is removed, and only under a name that [`AsideFile`] gives.
 pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) -> u64 {
     let names = crate::list(folder).unwrap_or_default();
     let left = names.iter().filter(|name| stem(name).is_some_and(&is_ours));
@@ -244,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list");
         replace(&path, b"old", PRIVATE).unwrap();
-        let mut aside = Aside::begin(&path, SHARED).unwrap();
+        let mut aside = AsideFile::begin(&path, SHARED).unwrap();
         aside.write(b"ne").unwrap();
         assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"old".to_vec(), 2));
         drop(aside);
@@ -252,8 +252,8 @@ mod tests {
         replace(&path, b"new", SHARED).unwrap();
         assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"new".to_vec(), vec!["list".to_owned()]));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
-        assert!(!Aside::begin(&path, PRIVATE).unwrap().put_first().unwrap(), "what is there stays");
-        assert!(Aside::begin(&folder.path().join("first"), PRIVATE).unwrap().put_first().unwrap());
+        assert!(!AsideFile::begin(&path, PRIVATE).unwrap().put_first().unwrap(), "what is there stays");
+        assert!(AsideFile::begin(&folder.path().join("first"), PRIVATE).unwrap().put_first().unwrap());
         assert_eq!(names(folder.path()), ["first", "list"]);
     }
 
@@ -261,7 +261,7 @@ mod tests {
     fn only_what_nobody_is_writing_is_swept() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let mut going = Aside::begin(&at("list"), PRIVATE).unwrap();
+        let mut going = AsideFile::begin(&at("list"), PRIVATE).unwrap();
         going.write(b"a part").unwrap();
         for left in ["list.1.0.new", "list.4194304.17.new", "other.1.0.new"] {
             fs::write(at(left), b"a part").unwrap();

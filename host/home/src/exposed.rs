@@ -13,7 +13,7 @@ use crate::trouble::within;
 
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PathKind {
     /// A regular file.
     File,
     /// A folder.
@@ -28,7 +28,7 @@ pub enum Kind {
     Device,
 }
 
-impl Kind {
+impl PathKind {
     pub(crate) fn of(kind: FileType) -> Self {
         if kind.is_file() {
             Self::File
@@ -46,7 +46,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for PathKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::File => "a regular file",
@@ -82,7 +82,7 @@ pub enum Exposed {
         /// All permission bits.
         mode: u32,
         /// A file or a folder.
-        kind: Kind,
+        kind: PathKind,
     },
     /// A folder above it belongs to another user, who can put anything in its place.
     #[error("`{}`, above it, belongs to uid {owner}, who can exchange what is beneath", path.display())]
@@ -114,9 +114,9 @@ pub enum Exposed {
         /// Where.
         path: PathBuf,
         /// What is there.
-        kind: Kind,
+        kind: PathKind,
         /// What belongs there.
-        expected: Kind,
+        expected: PathKind,
     },
 }
 
@@ -146,14 +146,14 @@ impl Exposed {
             // One file in a home of root's: somebody else has left it there.
             Self::Owner { path, own: 0, .. } => format!("chown -R 0 {}", quoted(path)),
             Self::Owner { path, own, .. } => format!("sudo chown -R {own} {}", quoted(path)),
-            Self::Mode { path, kind: Kind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
+            Self::Mode { path, kind: PathKind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
             Self::Mode { path, .. } => format!("chmod 600 {}", quoted(path)),
             // Root is to use its own home, or to be the user whose home that is: what root leaves there locks the user out.
             Self::OwnerAbove { owner, .. } if own() == 0 => format!("sudo -u '#{owner}' bailiwick"),
             Self::OwnerAbove { .. } => "export BAILIWICK_HOME=~/.bailiwick BAILIWICK_STATE=~/.bailiwick-state".to_owned(),
             Self::ModeAbove { path, .. } => format!("chmod go-w {}", quoted(path)),
             Self::LinkAbove { path, real } => format!("export BAILIWICK_HOME={}", quoted(real.as_deref().unwrap_or(path))),
-            Self::Kind { path, kind: Kind::Folder | Kind::File, .. } => {
+            Self::Kind { path, kind: PathKind::Folder | PathKind::File, .. } => {
                 let mut aside = path.as_os_str().to_owned();
                 aside.push(".aside");
                 format!("mv {} {}", quoted(path), quoted(Path::new(&aside)))
@@ -222,7 +222,7 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("outer")]
         struct Outer(#[source] io::Error);
-        let exposed = Exposed::Mode { path: "/x".into(), mode: 0o644, kind: Kind::File };
+        let exposed = Exposed::Mode { path: "/x".into(), mode: 0o644, kind: PathKind::File };
         assert_eq!(Exposed::of(&Outer(exposed.clone().into())), Some(&exposed));
         assert_eq!(Exposed::of(&Outer(io::ErrorKind::NotFound.into())), None);
     }

@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::aside::{Aside, PRIVATE};
+use crate::aside::{AsideFile, PRIVATE};
 use crate::open::{Access, open, open_handed};
 
 /// The file's name in a home.
@@ -46,7 +46,7 @@ pub struct KnownForms {
 
 /// What a home says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct HomeForm {
     /// The form of the home as a whole, from 1.
     pub home: u32,
     /// The oldest program that can use it.
@@ -101,7 +101,7 @@ fn newer_words(what: &str, form: u32, known: u32, program: &str) -> String {
     }
 }
 
-impl Form {
+impl HomeForm {
     /// What a home says that this program makes.
     pub fn of(known: &KnownForms) -> Self {
         let parts = known.parts.iter().map(|(name, form)| ((*name).to_owned(), *form)).collect();
@@ -160,7 +160,7 @@ fn version(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`FormError::Newer`] for a home of a newer program; a file that can't be read or understood. Nothing is changed.
-pub fn form(home: &Path, known: &KnownForms) -> Result<Option<Form>, FormError> {
+pub fn form(home: &Path, known: &KnownForms) -> Result<Option<HomeForm>, FormError> {
     if fs::symlink_metadata(home.join(RESTORING)).is_ok() {
         return Err(FormError::Restoring(home.to_owned()));
     }
@@ -171,11 +171,11 @@ pub fn form(home: &Path, known: &KnownForms) -> Result<Option<Form>, FormError> 
 ///
 /// # Errors
 /// As [`form`].
-pub fn form_handed(home: &Path, known: &KnownForms) -> Result<Option<Form>, FormError> {
+pub fn form_handed(home: &Path, known: &KnownForms) -> Result<Option<HomeForm>, FormError> {
     read(home, open_handed(&home.join(FORM_FILE)), known)
 }
 
-fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<Option<Form>, FormError> {
+fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<Option<HomeForm>, FormError> {
     let path = home.join(FORM_FILE);
     let file = match file {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -184,7 +184,7 @@ fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<O
     let mut bytes = Vec::new();
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|cause| FormError::Io { path: path.clone(), cause })?;
     let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= BYTES_MAX);
-    text.and_then(|text| Form::parse(&text)).ok_or(FormError::Broken(path))?.judge(home, known).map(Some)
+    text.and_then(|text| HomeForm::parse(&text)).ok_or(FormError::Broken(path))?.judge(home, known).map(Some)
 }
 
 /// Has a home say its form, where it does not yet: of several processes that make a home at once, one says it, and the others find it said. The
@@ -192,14 +192,14 @@ fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<O
 ///
 /// # Errors
 /// As [`form`]; or the file can't be written.
-pub fn say_form(home: &Path, known: &KnownForms) -> Result<Form, FormError> {
+pub fn say_form(home: &Path, known: &KnownForms) -> Result<HomeForm, FormError> {
     if let Some(form) = form(home, known)? {
         return Ok(form);
     }
-    let said = Form::of(known);
+    let said = HomeForm::of(known);
     let path = home.join(FORM_FILE);
     let put = || {
-        let mut aside = Aside::begin(&path, PRIVATE)?;
+        let mut aside = AsideFile::begin(&path, PRIVATE)?;
         aside.write(said.to_text().as_bytes())?;
         aside.put_first()
     };
@@ -217,7 +217,7 @@ mod tests {
 
     const KNOWN: KnownForms = KnownForms { home: 2, parts: &[("record", 1), ("vault", 3)], program: "0.2.0", needs: "0.2.0" };
 
-    fn says(text: &[u8]) -> Result<Option<Form>, FormError> {
+    fn says(text: &[u8]) -> Result<Option<HomeForm>, FormError> {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(FORM_FILE);
         fs::write(&path, text).unwrap();
@@ -243,9 +243,9 @@ mod tests {
             let home = tempfile::tempdir().unwrap();
             std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| say_form(home.path(), &KNOWN).unwrap())).collect();
-                threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), Form::of(&KNOWN)));
+                threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), HomeForm::of(&KNOWN)));
             });
-            assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(Form::of(&KNOWN)));
+            assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(HomeForm::of(&KNOWN)));
             assert_eq!(crate::list(home.path()).unwrap(), [FORM_FILE]);
         }
     }

@@ -24,11 +24,11 @@ mod rights;
 mod trouble;
 
 pub use accounts::name_of;
-pub use aside::{Aside, PRIVATE, SHARED, replace, sweep};
-pub use exposed::{Exposed, Kind};
-pub use form::{FORM_FILE, Form, FormError, KnownForms, RESTORING, form, form_handed, say_form};
+pub use aside::{AsideFile, PRIVATE, SHARED, replace, sweep};
+pub use exposed::{Exposed, PathKind};
+pub use form::{FORM_FILE, FormError, HomeForm, KnownForms, RESTORING, form, form_handed, say_form};
 pub use ground::{Footing, Ground, ground};
-pub use lock::{Lock, holder, lock, lock_within, look_at_lock};
+pub use lock::{LockState, holder, inspect_lock, lock, lock_within};
 pub use open::{Access, create_new, is_unfinished, list, make_folder, open, open_handed, remove, sync_folder, sync_name, touch};
 pub use other::{Doing, Other};
 pub use patience::{GaveUp, Patience, Signal, TELL_AFTER, WAIT_MAX, Waiting, patience, set_patience};

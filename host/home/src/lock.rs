@@ -20,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Whether a lock is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lock {
+pub enum LockState {
     /// Nobody has it.
     Free,
     /// This one has it.
@@ -94,14 +94,14 @@ fn wait(file: File, path: &Path, what: &str, end: Instant) -> io::Result<File> {
 ///
 /// # Errors
 /// The file can't be opened, for instance because it belongs to another user.
-pub fn look_at_lock(path: &Path) -> io::Result<Lock> {
+pub fn inspect_lock(path: &Path) -> io::Result<LockState> {
     let file = match open(path, Access::Read) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Lock::Free),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(LockState::Free),
         file => file?,
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(Lock::Free),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Lock::Held(holder(path))),
+        Ok(()) => Ok(LockState::Free),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(LockState::Held(holder(path))),
         Err(err) => Err(err.into()),
     }
 }
@@ -167,12 +167,12 @@ mod tests {
     fn a_lock_that_is_held_names_who_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
-        assert_eq!(look_at_lock(&path).unwrap(), Lock::Free, "a file that is not there is not locked");
+        assert_eq!(inspect_lock(&path).unwrap(), LockState::Free, "a file that is not there is not locked");
         let held = lock(&path, "tests").unwrap();
-        let Lock::Held(other) = look_at_lock(&path).unwrap() else { panic!("it is held") };
+        let LockState::Held(other) = inspect_lock(&path).unwrap() else { panic!("it is held") };
         assert_eq!(other.pid, Some(std::process::id()));
         drop(held);
-        assert_eq!(look_at_lock(&path).unwrap(), Lock::Free);
+        assert_eq!(inspect_lock(&path).unwrap(), LockState::Free);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
 
-use crate::exposed::{Exposed, Kind};
+use crate::exposed::{Exposed, PathKind};
 use crate::trouble::told;
 
 /// The permission bits of a mode.
@@ -46,14 +46,14 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn open_here(path: &Path, access: Access) -> io::Result<File> {
     match fs::symlink_metadata(path) {
-        Ok(found) => judge(path, &found, Kind::File)?,
+        Ok(found) => judge(path, &found, PathKind::File)?,
         Err(err) if access == Access::Make && err.kind() == io::ErrorKind::NotFound => {}
         Err(err) => return Err(err),
     }
     let mut options = OpenOptions::new();
     options.read(true).write(access != Access::Read).create(access == Access::Make).truncate(false).mode(0o600);
     let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC)).open(path)?;
-    judge(path, &file.metadata()?, Kind::File)?;
+    judge(path, &file.metadata()?, PathKind::File)?;
     Ok(file)
 }
 
@@ -77,9 +77,9 @@ pub fn open_handed(path: &Path) -> io::Result<File> {
 
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn open_any(path: &Path) -> io::Result<File> {
-    let regular = |found: &Metadata| match Kind::of(found.file_type()) {
-        Kind::File => Ok(()),
-        kind => Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::File }),
+    let regular = |found: &Metadata| match PathKind::of(found.file_type()) {
+        PathKind::File => Ok(()),
+        kind => Err(Exposed::Kind { path: path.to_owned(), kind, expected: PathKind::File }),
     };
     regular(&fs::metadata(path)?)?;
     let file = OpenOptions::new().read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::CLOEXEC)).open(path)?;
@@ -101,7 +101,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
         Err(err) => return Err(told(path, err)),
         Ok(_) => {}
     }
-    judge(path, &fs::symlink_metadata(path).map_err(|cause| told(path, cause))?, Kind::Folder)
+    judge(path, &fs::symlink_metadata(path).map_err(|cause| told(path, cause))?, PathKind::Folder)
 }
 
 /// Makes it, and returns when its name is on the disk, with the names of those above it that were missing. Otherwise a loss of power could
@@ -125,9 +125,9 @@ pub fn is_unfinished(name: &str) -> bool {
 /// [`Exposed`] within, if a link or another thing is in its place; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
-    let kind = Kind::of(fs::symlink_metadata(path).map_err(|cause| told(path, cause))?.file_type());
-    if kind != Kind::Folder {
-        return Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::Folder }.into());
+    let kind = PathKind::of(fs::symlink_metadata(path).map_err(|cause| told(path, cause))?.file_type());
+    if kind != PathKind::Folder {
+        return Err(Exposed::Kind { path: path.to_owned(), kind, expected: PathKind::Folder }.into());
     }
     let names = || -> io::Result<Vec<OsString>> { fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name())).collect() };
     names().map_err(|cause| told(path, cause))
@@ -176,8 +176,8 @@ pub fn sync_name(path: &Path) -> io::Result<()> {
 }
 
 /// Checks that it is what belongs there, that it belongs to this user, and that no other user can use it.
-pub(crate) fn judge(path: &Path, found: &Metadata, expected: Kind) -> io::Result<()> {
-    let (kind, own) = (Kind::of(found.file_type()), own());
+pub(crate) fn judge(path: &Path, found: &Metadata, expected: PathKind) -> io::Result<()> {
+    let (kind, own) = (PathKind::of(found.file_type()), own());
     let path = || path.to_owned();
     if kind != expected {
         return Err(Exposed::Kind { path: path(), kind, expected }.into());
@@ -229,11 +229,13 @@ mod tests {
         fs::create_dir(at("folder")).unwrap();
         let _listener = UnixListener::bind(at("socket")).unwrap();
         for access in ALL {
-            for (name, kind) in [("fifo", Kind::Fifo), ("link", Kind::Link), ("folder", Kind::Folder), ("socket", Kind::Socket)] {
-                let expected = Exposed::Kind { path: at(name), kind, expected: Kind::File };
+            for (name, kind) in
+                [("fifo", PathKind::Fifo), ("link", PathKind::Link), ("folder", PathKind::Folder), ("socket", PathKind::Socket)]
+            {
+                let expected = Exposed::Kind { path: at(name), kind, expected: PathKind::File };
                 assert_eq!(refused(&at(name), access), expected, "{access:?}");
             }
-            assert!(matches!(refused(Path::new("/dev/null"), access), Exposed::Kind { kind: Kind::Device, .. }));
+            assert!(matches!(refused(Path::new("/dev/null"), access), Exposed::Kind { kind: PathKind::Device, .. }));
             assert!(open(&at("file"), access).is_ok(), "the control");
         }
         assert!(open_handed(&at("link")).is_ok() && open_handed(&at("fifo")).is_err() && open_handed(Path::new("/dev/null")).is_err());
@@ -251,7 +253,7 @@ mod tests {
             let is_others = mode & 0o077 != 0;
             assert_eq!(open(&path, Access::Read).is_err(), is_others, "{mode:o}");
             if is_others {
-                assert_eq!(refused(&path, Access::Write), Exposed::Mode { path: path.clone(), mode, kind: Kind::File });
+                assert_eq!(refused(&path, Access::Write), Exposed::Mode { path: path.clone(), mode, kind: PathKind::File });
             }
         }
     }

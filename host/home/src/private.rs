@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use crate::exposed::{Exposed, Kind};
+use crate::exposed::{Exposed, PathKind};
 use crate::open::{judge, list, own};
 use crate::trouble::told;
 
@@ -42,7 +42,7 @@ fn check_all(folder: &Path) -> io::Result<()> {
     if found.is_dir() && found.uid() != own() {
         return Err(Exposed::Owner { path: real, owner: found.uid(), own: own(), is_whole: true }.into());
     }
-    judge(&real, &found, Kind::Folder)?;
+    judge(&real, &found, PathKind::Folder)?;
     contents(&real)?;
     match contents(&real.join(LOOKED_INTO)) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -58,12 +58,12 @@ fn contents(folder: &Path) -> io::Result<()> {
             Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
             found => found?,
         };
-        match Kind::of(found.file_type()) {
+        match PathKind::of(found.file_type()) {
             // Root can put nothing into the home by it that it could not without.
-            Kind::Folder if name == LOST_FOUND && found.uid() == 0 && found.mode() & OTHERS_WRITE == 0 => {}
-            Kind::Folder => judge(&path, &found, Kind::Folder)?,
-            Kind::Socket if name == SOCKET && found.uid() == own() => {}
-            _ => judge(&path, &found, Kind::File)?,
+            PathKind::Folder if name == LOST_FOUND && found.uid() == 0 && found.mode() & OTHERS_WRITE == 0 => {}
+            PathKind::Folder => judge(&path, &found, PathKind::Folder)?,
+            PathKind::Socket if name == SOCKET && found.uid() == own() => {}
+            _ => judge(&path, &found, PathKind::File)?,
         }
     }
     Ok(())
@@ -106,9 +106,9 @@ fn is_of_the_system(link: &Path, owner: u32) -> bool {
 
 fn above(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
-    let (kind, mode) = (Kind::of(found.file_type()), found.mode());
-    if kind != Kind::Folder {
-        return Err(Exposed::Kind { path: path.to_owned(), kind, expected: Kind::Folder }.into());
+    let (kind, mode) = (PathKind::of(found.file_type()), found.mode());
+    if kind != PathKind::Folder {
+        return Err(Exposed::Kind { path: path.to_owned(), kind, expected: PathKind::Folder }.into());
     }
     if found.uid() != 0 && found.uid() != own() {
         return Err(Exposed::OwnerAbove { path: path.to_owned(), owner: found.uid() }.into());
@@ -169,7 +169,7 @@ mod tests {
         }
         assert!(refused(&folder.path().join("straight")).mend().ends_with("real/home"));
         symlink("/etc/passwd", real.join("keys")).unwrap();
-        assert!(matches!(refused(&real), Exposed::Kind { kind: Kind::Link, .. }));
+        assert!(matches!(refused(&real), Exposed::Kind { kind: PathKind::Link, .. }));
         fs::remove_file(real.join("keys")).unwrap();
         assert!(check(&real).is_ok(), "the control");
     }

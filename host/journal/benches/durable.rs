@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use effect::RunId;
 use journal::{Journal, Options};
+use vocabulary::RunId;
 
 const ROUNDS: usize = 5;
 const RECORDS: usize = 30_000;

@@ -7,13 +7,13 @@ use crate::base::Base;
 use crate::custody::{self, Missing};
 use crate::disk::RealDisk;
 use crate::err::OpenError;
-use crate::hold::{held, hold, io_at, look_at_locks};
+use crate::hold::{held, hold, inspect_locks, io_at};
 use crate::ids::{LogId, log_run};
 use crate::index;
 use crate::journal::Options;
 use crate::keys::load_public;
 use crate::memory::{log_of_home, remember_home};
-use crate::open::{Opening, base_of, whole};
+use crate::open::{OpenPlan, base_of, whole};
 use crate::seat::{other_seat, take_seat};
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
@@ -44,8 +44,8 @@ pub fn accept_rollback(
     options: Options,
     record: impl FnOnce(&AcceptedRollback) -> Vec<u8>,
 ) -> Result<AcceptedRollback, OpenError> {
-    let accepted = look_past_memory(home, state)?;
-    let opening = Opening { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted };
+    let accepted = inspect_ignoring_memory(home, state)?;
+    let opening = OpenPlan { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted };
     let (journal, _) = opening.open()?;
     let written = journal.append(log_run(), record(&accepted), Vec::new()).map_err(OpenError::Unrecorded)?;
     written.ticket.wait_blocking().map_err(|broken| OpenError::Unrecorded(broken.into()))?;
@@ -64,13 +64,13 @@ pub fn accept_rollback(
 fn nobody_in_the_other(home: &Path, state: Option<&Path>) -> Result<(), OpenError> {
     let (Some(state), Some(key)) = (state, load_public(home)) else { return Ok(()) };
     match other_seat(state, home, key.log()) {
-        Ok(Some(other)) if look_at_locks(&other)?.is_none() => Err(held(&other)),
+        Ok(Some(other)) if inspect_locks(&other)?.is_none() => Err(held(&other)),
         _ => Ok(()),
     }
 }
 
 /// What is remembered of a home's log and what it is; the index, which remembers it too, is put away.
-fn look_past_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
+fn inspect_ignoring_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
     let held = hold(home)?;
     let mut numbers = segment::list(&held.folder).map_err(io_at(&held.folder))?;
     nobody_in_the_other(home, state)?;

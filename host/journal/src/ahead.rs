@@ -12,7 +12,7 @@ use std::thread::Scope;
 use sha2::{Digest as _, Sha256};
 
 use crate::note::PublicKey;
-use crate::scan::Found;
+use crate::scan::Scanned;
 use crate::segment;
 use crate::tree::Node;
 
@@ -83,7 +83,7 @@ impl Ahead {
         // All but the first begin with a base, which is no batch.
         let mut scanner = segment::scanner(file, &header, 0);
         let mut found = Vec::with_capacity(TOGETHER);
-        while let Ok(Found::Batch) = scanner.advance() {
+        while let Ok(Scanned::Batch) = scanner.advance() {
             let batch = scanner.batch();
             found.extend(batch.trailer().filter(|(note, _)| key.check(note).is_ok()).map(|(note, _)| name(note)));
             if found.len() >= TOGETHER && (!self.keep(&mut found) || self.is_over.load(Ordering::Relaxed)) {

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::disk::{Disk, Replace, read_handed, replace};
 use crate::ids::LogId;

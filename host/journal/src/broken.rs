@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// What the log was doing when it could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FailedStep {
     /// Laying out a new segment.
     Segment,
     /// Writing a batch.
@@ -25,7 +25,7 @@ pub enum Step {
     Closed,
 }
 
-impl std::fmt::Display for Step {
+impl std::fmt::Display for FailedStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Segment => "a new segment could not be laid out",
@@ -48,7 +48,7 @@ impl std::fmt::Display for Step {
 #[error("{step}{}", path.as_ref().map_or_else(String::new, |path| format!(": `{}`", path.display())))]
 pub struct Broken {
     /// What failed.
-    pub step: Step,
+    pub step: FailedStep,
     /// With which file.
     pub path: Option<PathBuf>,
     /// With what error, unless the journal was closed.
@@ -58,7 +58,7 @@ pub struct Broken {
 
 impl Broken {
     /// `bytes`: how many were to be written, where that is known.
-    pub(crate) fn new(step: Step, path: PathBuf, bytes: Option<u64>, cause: io::Error) -> Self {
+    pub(crate) fn new(step: FailedStep, path: PathBuf, bytes: Option<u64>, cause: io::Error) -> Self {
         let cause = match bytes {
             Some(bytes) => home::told_of(&path, bytes, cause),
             None => home::told(&path, cause),
@@ -67,15 +67,15 @@ impl Broken {
     }
 
     /// What says itself which file it is about.
-    pub(crate) fn of(step: Step, cause: io::Error) -> Self {
+    pub(crate) fn of(step: FailedStep, cause: io::Error) -> Self {
         Self { step, path: None, cause: Some(Arc::new(cause)) }
     }
 
     pub(crate) fn closed() -> Self {
-        Self { step: Step::Closed, path: None, cause: None }
+        Self { step: FailedStep::Closed, path: None, cause: None }
     }
 
     pub(crate) fn full() -> Self {
-        Self { step: Step::Number, path: None, cause: None }
+        Self { step: FailedStep::Number, path: None, cause: None }
     }
 }

@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::err::AppendError;
 use crate::frame::{LeafHead, put_leaf};
 use crate::ids::log_run;
 use crate::journal::{Appended, Entry};
 use crate::keys::{HomeKey, KeyFile, Nonces, RunKey};
-use crate::payload::{self, Place};
+use crate::payload::{self, PayloadPlace};
 use crate::queue::{Meta, Queue};
 use crate::ticket::{Ticket, lock};
 use crate::tree::leaf_hash;
@@ -28,7 +28,7 @@ pub(crate) struct Sealer<'a> {
 }
 
 /// A run's key, as far as it is known.
-enum Key {
+enum ChainKey {
     None,
     /// To be looked up when it is needed: in this slot, or wherever it is.
     Unread(Option<u64>),
@@ -40,48 +40,48 @@ pub(crate) struct Chain {
     seq: u64,
     last: Digest,
     ended: bool,
-    key: Key,
+    key: ChainKey,
 }
 
 impl Chain {
     /// A run without records and without a key.
     pub(crate) fn new() -> Self {
-        Self { seq: 0, last: Digest::from_bytes([0; 32]), ended: false, key: Key::None }
+        Self { seq: 0, last: Digest::from_bytes([0; 32]), ended: false, key: ChainKey::None }
     }
 
     pub(crate) fn with_key(slot: u64, key: RunKey) -> Self {
-        Self { key: Key::Ready(Arc::new((slot, key))), ..Self::new() }
+        Self { key: ChainKey::Ready(Arc::new((slot, key))), ..Self::new() }
     }
 
     /// A run that has records already; its key is looked for when it is needed.
     pub(crate) fn resumed(seq: u64, last: Digest, slot: Option<u64>) -> Self {
-        Self { seq, last, ended: false, key: Key::Unread(slot) }
+        Self { seq, last, ended: false, key: ChainKey::Unread(slot) }
     }
 
     fn slot(&self) -> Option<u64> {
         match &self.key {
-            Key::None => None,
-            Key::Unread(slot) => *slot,
-            Key::Ready(key) => Some(key.0),
+            ChainKey::None => None,
+            ChainKey::Unread(slot) => *slot,
+            ChainKey::Ready(key) => Some(key.0),
         }
     }
 
     /// Lets go of the key, and says where it is kept.
     pub(crate) fn forget(&mut self) -> Option<u64> {
         let slot = self.slot();
-        self.key = Key::None;
+        self.key = ChainKey::None;
         slot
     }
 
     pub(crate) fn key(&mut self, home: &HomeKey, keys: &KeyFile, run: RunId) -> Result<Arc<(u64, RunKey)>, AppendError> {
-        if let Key::Unread(slot) = self.key {
+        if let ChainKey::Unread(slot) = self.key {
             let slot = slot.or_else(|| keys.find(run).ok().flatten());
             let key = slot.and_then(|slot| Some((slot, keys.key(home, run, slot)?)));
-            self.key = key.map_or(Key::None, |key| Key::Ready(Arc::new(key)));
+            self.key = key.map_or(ChainKey::None, |key| ChainKey::Ready(Arc::new(key)));
         }
         match &self.key {
-            Key::Ready(key) => Ok(key.clone()),
-            Key::None | Key::Unread(_) => Err(AppendError::NoKey { run }),
+            ChainKey::Ready(key) => Ok(key.clone()),
+            ChainKey::None | ChainKey::Unread(_) => Err(AppendError::NoKey { run }),
         }
     }
 
@@ -97,7 +97,7 @@ impl Chain {
         if !entry.payloads.is_empty() {
             let key = self.key(sealer.home, sealer.keys, run)?;
             for (number, payload) in (0u8..).zip(&entry.payloads) {
-                let place = Place { run, seq: head.seq, number, slot: key.0 };
+                let place = PayloadPlace { run, seq: head.seq, number, slot: key.0 };
                 let digest = payload::seal(&mut sealed, &key.1, sealer.nonces.next(), &place, &payload.0);
                 digests.push(digest.ok_or(AppendError::Seal { run })?);
             }

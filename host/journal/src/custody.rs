@@ -48,20 +48,20 @@ pub(crate) fn take(
     } else if missing == Missing::Accepted && !has_run_keys(home)? {
         keys::make_home_key(disk, home)?;
     }
-    let custody = look(home)?;
+    let custody = inspect(home)?;
     keys::put_public(disk, home, &custody.signer)?;
     Ok(custody)
 }
 
 /// The keys of a home that exists. Nothing is made or put right.
-pub(crate) fn look(home: &Path) -> Result<Custody, OpenError> {
+pub(crate) fn inspect(home: &Path) -> Result<Custody, OpenError> {
     Ok(Custody { signer: keys::signer(home)?, home_key: HomeKey::load(home)? })
 }
 
 /// The same, checked against what is there and what is remembered.
-pub(crate) fn look_checked(home: &Path, state: Option<&Path>, numbers: &[u32]) -> Result<Custody, OpenError> {
+pub(crate) fn inspect_checked(home: &Path, state: Option<&Path>, numbers: &[u32]) -> Result<Custody, OpenError> {
     check(home, state, numbers, true, Missing::MadeForANewLog)?;
-    look(home)
+    inspect(home)
 }
 
 /// Whether there is something that keys were made for.

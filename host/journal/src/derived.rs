@@ -10,9 +10,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
 use home::Access;
 use rustix::fs::FlockOperation;
+use vocabulary::Digest;
 
 use crate::ids::{LogId, Position};
 use crate::keys::{HomeKey, load_public};
@@ -47,13 +47,13 @@ impl Mark {
 
 /// One block, not yet read.
 #[derive(Clone, Copy)]
-struct Place {
+struct StatePlace {
     at: u64,
     body_bytes: usize,
     mark: Mark,
 }
 
-impl Place {
+impl StatePlace {
     fn end(&self) -> u64 {
         self.at.saturating_add(wide(HEAD_BYTES + self.body_bytes + TAG_BYTES))
     }
@@ -64,7 +64,7 @@ pub struct Derived {
     path: PathBuf,
     mac: Mac,
     file: Option<File>,
-    places: Vec<Place>,
+    places: Vec<StatePlace>,
     /// Everything after the last block is ignored.
     end: u64,
     read: usize,
@@ -141,7 +141,7 @@ impl Derived {
         Ok(Some(body))
     }
 
-    fn block(&self, place: Place, before: Option<[u8; TAG_BYTES]>) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
+    fn block(&self, place: StatePlace, before: Option<[u8; TAG_BYTES]>) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
         let mut bytes = vec![0; HEAD_BYTES + place.body_bytes + TAG_BYTES];
         self.file.as_ref()?.read_exact_at(&mut bytes, place.at).ok()?;
         let tag = *bytes.last_chunk::<TAG_BYTES>()?;
@@ -172,7 +172,7 @@ impl Derived {
         if self.write(&bytes).is_err() {
             return false;
         }
-        self.places.push(Place { at: self.end, body_bytes: body.len(), mark });
+        self.places.push(StatePlace { at: self.end, body_bytes: body.len(), mark });
         self.read += 1;
         self.end += wide(bytes.len());
         self.tag = tag;
@@ -224,7 +224,7 @@ pub(crate) fn known_by_derived(home: &Path, log: LogId, above: u64) -> Option<Ch
 }
 
 /// The head of the block that begins here, not yet checked.
-fn place(file: &File, at: u64) -> Option<Place> {
+fn place(file: &File, at: u64) -> Option<StatePlace> {
     let mut head = [0; HEAD_BYTES];
     file.read_exact_at(&mut head, at).ok()?;
     let mut fields = Fields::new(&head);
@@ -239,5 +239,5 @@ fn place(file: &File, at: u64) -> Option<Place> {
     let segment = u32::try_from(segment).ok()?;
     let checkpoint = Checkpoint { log: of, size, root, segment, start, bytes };
     let mark = Mark { checkpoint, next: Position { segment, offset: next, index: size } };
-    Some(Place { at, body_bytes: narrow(body_bytes), mark })
+    Some(StatePlace { at, body_bytes: narrow(body_bytes), mark })
 }

@@ -4,13 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::ids::{LogId, Position};
 use crate::note::NoteError;
 use crate::unread::Unread;
 
-pub use crate::broken::{Broken, Step};
+pub use crate::broken::{Broken, FailedStep};
 pub use crate::read_error::ReadError;
 
 /// Why a record was not taken. Nothing of it is on the log.
@@ -69,14 +69,14 @@ impl From<Broken> for AppendError {
 /// Something on the disk that is not what was written, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("segment {}, byte {}, record {}: {what}", at.segment, at.offset, at.index)]
-pub struct Fault {
+pub struct LogFault {
     /// The frame at fault, or the end of what is there.
     pub at: Position,
     /// What is wrong.
     pub what: FaultKind,
 }
 
-impl Fault {
+impl LogFault {
     /// Why the system could not read it, if that is the fault. Then nothing is known to be damaged.
     pub fn unread(&self) -> Option<&Unread> {
         match &self.what {
@@ -87,7 +87,7 @@ impl Fault {
 }
 
 /// Says of a fault whether something is damaged or could only not be read.
-pub(crate) fn of_fault(fault: &Fault) -> &'static str {
+pub(crate) fn of_fault(fault: &LogFault) -> &'static str {
     if fault.unread().is_some() { "the record could not be read" } else { "the record is damaged" }
 }
 
@@ -200,7 +200,7 @@ pub enum FaultKind {
 
 /// A record whose form this version of the program does not know, since a newer one wrote it. It is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("record {} of the log is of form {form}, and this program reads forms up to {}: a newer one wrote it", at.index, effect::record::VERSION)]
+#[error("record {} of the log is of form {form}, and this program reads forms up to {}: a newer one wrote it", at.index, vocabulary::record::VERSION)]
 pub struct Newer {
     /// Where it lies.
     pub at: Position,
@@ -326,7 +326,7 @@ pub enum OpenError {
     NoRandomness,
     /// Something below the last trailer is missing or different, or can't be read.
     #[error("{}", of_fault(.0))]
-    Fault(#[source] Fault),
+    Fault(#[source] LogFault),
     /// The log is not the one, or not all of the one, that was acknowledged here before. `accept_rollback` takes it as it is.
     #[error("{}", unmet(*log, *size, *known))]
     Behind {

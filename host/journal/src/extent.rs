@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use crate::derived::known_by_derived;
-use crate::err::{Fault, FaultKind, ReadError};
+use crate::err::{FaultKind, LogFault, ReadError};
 use crate::ids::{LogId, Position};
 use crate::index::Index;
 use crate::keys::{HomeKey, KeyFile, load_public};
@@ -15,7 +15,7 @@ use crate::memory::{log_of_home, what_was};
 use crate::note::Checkpoint;
 use crate::read::Reader;
 use crate::salvage::{Damage, next_batch};
-use crate::scan::Found;
+use crate::scan::Scanned;
 use crate::segment;
 use crate::state::Remembered;
 use crate::used::is_used;
@@ -61,7 +61,7 @@ impl Memory {
         let mut missing = Vec::new();
         let start = Position { segment: reader.sight.first(), offset: 0, index: 0 };
         let said =
-            |what| Damage { fault: Fault { at: start, what }, until: Some(Position { segment: start.segment, ..Position::start() }) };
+            |what| Damage { fault: LogFault { at: start, what }, until: Some(Position { segment: start.segment, ..Position::start() }) };
         if self.is_unreadable {
             missing.push(said(FaultKind::StateUnreadable));
         }
@@ -102,7 +102,7 @@ fn segments(reader: &Reader, numbers: &[u32], last: u32) -> Vec<Damage> {
             let index = before.map_or_else(|| reader.sight.base.as_ref().map_or(0, |base| base.size), |(end, _)| end.index);
             let at = Position { segment: number, offset: 0, index };
             let until = next_batch(&reader.folder, reader.log, at).ok().flatten();
-            missing.push(Damage { fault: Fault { at, what: FaultKind::SegmentMissing }, until });
+            missing.push(Damage { fault: LogFault { at, what: FaultKind::SegmentMissing }, until });
         }
         number += 1;
     }
@@ -121,7 +121,7 @@ fn end(reader: &Reader, last: u32, index: Option<&Checkpoint>, known: u64, was: 
         None if end.index < known => FaultKind::Behind { size: end.index, known },
         None => return None,
     };
-    Some(Damage { fault: Fault { at: end, what }, until: None })
+    Some(Damage { fault: LogFault { at: end, what }, until: None })
 }
 
 /// Where the whole batches of a segment end, and the root there. Believes checksums.
@@ -133,7 +133,7 @@ fn ends_at(reader: &Reader, number: u32, from: Option<u64>) -> Option<(Position,
         size = reader.sight.index.as_ref().map_or(size, |index| index.checkpoint.size);
         root = reader.sight.index.as_ref().map(|index| index.checkpoint.root);
     }
-    while scanner.advance().ok()? == Found::Batch {
+    while scanner.advance().ok()? == Scanned::Batch {
         let signed = scanner.batch().trailer().and_then(|(note, _)| Checkpoint::read(note).ok());
         if let Some(signed) = signed {
             (size, root) = (signed.size, Some(signed.root));

@@ -17,7 +17,7 @@
 //! A frame of any other kind is a leaf to this version: it must have a leaf's fields, is hashed, and its body is opaque. A leaf's
 //! hash is over its whole content, so the kind, the run chain and the payloads' digests are under the tree with the body.
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::ids::LogId;
 use crate::tree::Tree;
@@ -162,7 +162,7 @@ const MAGIC: [u8; 8] = *b"BWLOG\0\0\x01";
 
 /// What a segment says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct FrameHeader {
     pub(crate) log: LogId,
     pub(crate) number: u32,
     /// The index of the first leaf in this segment.
@@ -171,7 +171,7 @@ pub(crate) struct Header {
     pub(crate) begins: u32,
 }
 
-impl Header {
+impl FrameHeader {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.extend_from_slice(&MAGIC);
@@ -265,26 +265,26 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_of_a_header_is_noticed() {
-        let header = Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77, begins: 400 };
+        let header = FrameHeader { log: LogId::from_bytes([5; 16]), number: 2, first: 77, begins: 400 };
         let bytes: [u8; HEADER_BYTES] = header.encode().try_into().unwrap();
-        assert_eq!(Header::decode(&bytes), Some(header));
+        assert_eq!(FrameHeader::decode(&bytes), Some(header));
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes;
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Header::decode(&changed), None, "bit {bit}");
+            assert_eq!(FrameHeader::decode(&changed), None, "bit {bit}");
         }
     }
 
     #[test]
     fn a_header_of_a_newer_form_is_told_from_a_damaged_one() {
         let mut bytes: [u8; HEADER_BYTES] =
-            Header { log: LogId::from_bytes([5; 16]), number: 2, first: 77, begins: HEADER_END }.encode().try_into().unwrap();
-        assert_eq!(Header::newer(&bytes), None);
+            FrameHeader { log: LogId::from_bytes([5; 16]), number: 2, first: 77, begins: HEADER_END }.encode().try_into().unwrap();
+        assert_eq!(FrameHeader::newer(&bytes), None);
         bytes[7] = 2;
-        assert_eq!(Header::newer(&bytes), None, "its checksum does not fit");
+        assert_eq!(FrameHeader::newer(&bytes), None, "its checksum does not fit");
         let crc = crc32c::crc32c(&bytes[..60]).to_le_bytes();
         bytes[60..].copy_from_slice(&crc);
-        assert_eq!((Header::newer(&bytes), Header::decode(&bytes)), (Some(2), None));
+        assert_eq!((FrameHeader::newer(&bytes), FrameHeader::decode(&bytes)), (Some(2), None));
     }
 
     #[test]

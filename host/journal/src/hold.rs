@@ -132,7 +132,7 @@ fn lock_tail(folder: &Path) -> Result<Option<Option<(u32, Locked)>>, OpenError> 
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn look_at_locks(home: &Path) -> Result<Option<Vec<File>>, OpenError> {
+pub(crate) fn inspect_locks(home: &Path) -> Result<Option<Vec<File>>, OpenError> {
     let folder = segment::folder(home);
     let last = segment::list(&folder).map_err(io_at(&folder))?.last().map(|number| segment::path(&folder, *number));
     let mut free = Vec::new();

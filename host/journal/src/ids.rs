@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use effect::RunId;
 use sha2::{Digest as _, Sha256};
+use vocabulary::RunId;
 
 use crate::frame::HEADER_BYTES;
 use crate::wire::{hex, unhex, wide};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::disk::{Disk, Replace, read_own, replace};
 use crate::err::OpenError;
@@ -18,7 +18,7 @@ use crate::mac::{Mac, same};
 use crate::note::Checkpoint;
 use crate::stamp::{Patrol, STAMP_BYTES, Stamp};
 use crate::tree::Tree;
-use crate::walk::Head;
+use crate::walk::WalkHead;
 use crate::wire::{Fields, wide};
 
 const MAGIC: [u8; 8] = *b"BWIDX\0\0\x03";
@@ -28,7 +28,7 @@ const HEAD_BYTES: usize = 64;
 
 /// A caller's snapshot and the first record that is not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Snapshot {
+pub(crate) struct IndexSnapshot {
     pub(crate) unfolded: Position,
     pub(crate) bytes: Vec<u8>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Index {
     /// Where the next batch begins.
     pub(crate) next: u64,
     pub(crate) tree: Tree,
-    pub(crate) heads: HashMap<RunId, Head>,
+    pub(crate) heads: HashMap<RunId, WalkHead>,
     /// How many slots the file of run keys had.
     pub(crate) key_slots: u64,
     /// The first segment, when this was written.
@@ -50,7 +50,7 @@ pub(crate) struct Index {
     pub(crate) stamps: Vec<Stamp>,
     /// The place up to which the older part was read again.
     pub(crate) patrol: Patrol,
-    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) snapshot: Option<IndexSnapshot>,
 }
 
 pub(crate) fn path(home: &Path) -> PathBuf {
@@ -134,18 +134,18 @@ impl Index {
     }
 }
 
-fn head(fields: &mut Fields<'_>) -> Option<(RunId, Head)> {
+fn head(fields: &mut Fields<'_>) -> Option<(RunId, WalkHead)> {
     let run = RunId::from_bytes(fields.array()?);
     let seq = fields.int64()?;
     let last = Digest::from_bytes(fields.array()?);
     let slot = fields.int64()?.checked_sub(1);
-    Some((run, Head { seq, last, ended: false, slot }))
+    Some((run, WalkHead { seq, last, ended: false, slot }))
 }
 
-fn snapshot(mut fields: Fields<'_>) -> Option<Snapshot> {
+fn snapshot(mut fields: Fields<'_>) -> Option<IndexSnapshot> {
     let segment = u32::try_from(fields.int64()?).ok()?;
     let unfolded = Position { segment, offset: fields.int64()?, index: fields.int64()? };
-    Some(Snapshot { unfolded, bytes: fields.rest().to_vec() })
+    Some(IndexSnapshot { unfolded, bytes: fields.rest().to_vec() })
 }
 
 /// The size of the index without its snapshot: how much of a log is worth writing it again for grows with it.
@@ -161,7 +161,7 @@ mod tests {
     fn sample() -> Index {
         let mut tree = Tree::default();
         (0u8..5).for_each(|leaf| tree.push([leaf; 32]));
-        let head = Head { seq: 4, last: Digest::of(b"x"), ended: false, slot: Some(0) };
+        let head = WalkHead { seq: 4, last: Digest::of(b"x"), ended: false, slot: Some(0) };
         Index {
             checkpoint: Checkpoint { log: LogId::from_bytes([1; 16]), size: 5, root: tree.root(), segment: 2, start: 100, bytes: 50 },
             next: 400,
@@ -171,7 +171,7 @@ mod tests {
             first: 1,
             stamps: Vec::new(),
             patrol: Patrol::start(),
-            snapshot: Some(Snapshot { unfolded: Position { segment: 1, offset: 64, index: 3 }, bytes: vec![7; 9] }),
+            snapshot: Some(IndexSnapshot { unfolded: Position { segment: 1, offset: 64, index: 3 }, bytes: vec![7; 9] }),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::chain::{Chain, Chains, Sealer};
 use crate::err::{AppendError, Broken, OpenError, ReadError};
@@ -15,7 +15,7 @@ use crate::frame::{BODY_BYTES_MAX, ENTRIES_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD
 use crate::hold::Locked;
 use crate::ids::{LogId, Position, log_run};
 use crate::keys::{HomeKey, KeyFile, Nonces, new_run_key};
-use crate::open::{Opened, open_on};
+use crate::open::{OpenedLog, open_on};
 use crate::payload::Payload;
 use crate::pulse::{DiskTimes, Pulse};
 use crate::queue::{Queue, Queued};
@@ -109,7 +109,7 @@ pub(crate) struct Committed {
 }
 
 /// What appending threads and the writer share.
-pub(crate) struct Shared {
+pub(crate) struct JournalShared {
     pub(crate) log: LogId,
     pub(crate) home_path: PathBuf,
     pub(crate) home: HomeKey,
@@ -122,7 +122,7 @@ pub(crate) struct Shared {
     pub(crate) pulse: Pulse,
 }
 
-impl Shared {
+impl JournalShared {
     fn sealer(&self) -> Sealer<'_> {
         Sealer { home: &self.home, keys: &self.keys, nonces: &self.nonces }
     }
@@ -133,13 +133,13 @@ impl Shared {
 }
 
 /// Ends the writer and gives the lock back when the last one who holds the journal lets go.
-struct Held {
-    shared: Arc<Shared>,
+struct WriteLock {
+    shared: Arc<JournalShared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<Locked>>,
 }
 
-impl Held {
+impl WriteLock {
     fn close(&self) {
         self.shared.queue.close();
         if let Some(writer) = lock(&self.writer).take() {
@@ -151,7 +151,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for WriteLock {
     fn drop(&mut self) {
         self.close();
     }
@@ -160,25 +160,25 @@ impl Drop for Held {
 /// An open log, held by this process alone. Cheap to clone.
 #[derive(Clone)]
 pub struct Journal {
-    held: Arc<Held>,
+    held: Arc<WriteLock>,
 }
 
 impl Journal {
     /// Opens the log of a home, or makes it when there is none, and takes the home's lock. With a state folder, the log is compared
     /// with what is remembered there, and remembered there from now on.
     ///
-    /// The torn end of a batch that was never acknowledged is cut; [`Opened::recovered_bytes`] says how much, for the caller to
+    /// The torn end of a batch that was never acknowledged is cut; [`OpenedLog::recovered_bytes`] says how much, for the caller to
     /// record.
-    pub fn open(home: &Path, state: Option<&Path>, options: Options) -> Result<(Self, Opened), OpenError> {
+    pub fn open(home: &Path, state: Option<&Path>, options: Options) -> Result<(Self, OpenedLog), OpenError> {
         open_on(Arc::new(crate::disk::RealDisk), home, state, options)
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, writer: JoinHandle<()>, lock: Locked) -> Self {
-        let held = Held { shared, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) };
+    pub(crate) fn new(shared: Arc<JournalShared>, writer: JoinHandle<()>, lock: Locked) -> Self {
+        let held = WriteLock { shared, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) };
         Self { held: Arc::new(held) }
     }
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &JournalShared {
         &self.held.shared
     }
 

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use effect::RunId;
-use effect::record::RotatedKey;
 use home::Access;
+use vocabulary::RunId;
+use vocabulary::record::RotatedKey;
 use zeroize::Zeroizing;
 
 use crate::disk::{Disk, Replace, read_handed, read_own, replace};

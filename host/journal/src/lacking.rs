@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use effect::RunId;
+use vocabulary::RunId;
 
 use crate::keys::{HomeKey, KeyFile, run_keys_path, waiting_home_key};
 
@@ -55,7 +55,7 @@ pub(crate) fn count(home: &Path, places: u64, needed: impl Iterator<Item = (RunI
 }
 
 /// Those of these runs whose key is not in its place, in order. One that was forgotten is not among them.
-pub(crate) fn look(home: &Path, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Vec<RunId>> {
+pub(crate) fn inspect(home: &Path, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Vec<RunId>> {
     let Some(keys) = open(home)? else { return Ok(Vec::new()) };
     let mut lacking = Vec::new();
     for (run, slot) in needed {

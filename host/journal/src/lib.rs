@@ -25,7 +25,7 @@
 //! A record is written, waited for, and proved by somebody who has the folder and a public key that came to them another way:
 //!
 //! ```
-//! use effect::RunId;
+//! use vocabulary::RunId;
 //! use journal::{Journal, Options, SignerEvidence, public_key, verify};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,7 +64,7 @@
 //! ```
 //!
 //! Without second state, [`verify`] can't tell that a log was cut exactly at one of its checkpoints, and takes a damaged last batch for one that was
-//! never acknowledged ([`Report::torn_bytes`]). [`Report::evidence`] says what it was given.
+//! never acknowledged ([`VerifyReport::torn_bytes`]). [`VerifyReport::evidence`] says what it was given.
 
 #![forbid(unsafe_code)]
 
@@ -82,11 +82,11 @@ mod frame;
 mod hold;
 mod ids;
 mod index;
+mod inspect;
 mod journal;
 mod keys;
 mod lacking;
 mod left;
-mod look;
 mod mac;
 mod memory;
 mod named;
@@ -126,31 +126,31 @@ mod tests;
 pub use accept::{AcceptedRollback, accept_rollback};
 pub use base::Base;
 pub use derived::{Derived, Forged, Mark};
-pub use err::{AppendError, Broken, Fault, FaultKind, KnownFrom, Newer, OpenError, ReadError, Step};
+pub use err::{AppendError, Broken, FailedStep, FaultKind, KnownFrom, LogFault, Newer, OpenError, ReadError};
 pub use frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 pub use hold::lock_files;
 pub use ids::{LogId, LogIdError, Position, log_run};
+pub use inspect::{Inspection, inspect};
 pub use journal::{Appended, Entry, Journal, KeyedHasher, Options};
 pub use keys::KEYS_FORM;
 pub use lacking::RunKeys;
 pub use left::Exchanged;
-pub use look::{Looked, look};
 pub use memory::check_unmade;
 pub use note::{Checkpoint, NoteError, PublicKey, PublicKeyError};
-pub use open::Opened;
+pub use open::OpenedLog;
 pub use payload::Payload;
-pub use prune::{Progress, PruneError, Pruned, Pruning};
+pub use prune::{PruneError, PruneProgress, Pruned, Pruning};
 pub use pulse::DiskTimes;
 pub use queue::Queued;
 pub use read::{Reader, Record};
 pub use reanchor::{Reanchored, aside_now, reanchor};
 pub use records::Records;
-pub use rotate::{RotateError, Rotation, rotate, settle_rotation};
+pub use rotate::{KeyRotation, RotateError, rotate, settle_rotation};
 pub use salvage::Damage;
 pub use secret::{Keep, kept, keys_at_hand};
 pub use state::{Remembered, remembered, state_path};
 pub use statement::{SIGNATURE_BYTES, public_key, public_key_in, sign_statement};
 pub use ticket::Ticket;
 pub use unread::{Unread, is_pruned, sealed_of, trouble_of};
-pub use verify::{Evidence, Report, SignerEvidence, base, verify, verify_home, verify_with};
+pub use verify::{SignerEvidence, VerifyEvidence, VerifyReport, base, verify, verify_home, verify_with};
 pub use walk::Leaf;

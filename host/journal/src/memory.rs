@@ -17,7 +17,7 @@ use crate::seat::take_seat;
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
 use crate::used::{is_used, note_use};
-use crate::walk::Known;
+use crate::walk::KnownLeaves;
 use crate::wire::hex;
 
 const TITLE: &str = "bailiwick.home/1";
@@ -124,9 +124,9 @@ pub(crate) fn what_was(state: &Path, log: LogId) -> Result<Option<Remembered>, O
 }
 
 /// The same, as something that has to be met when the log is read.
-pub(crate) fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<Known>, OpenError> {
+pub(crate) fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<KnownLeaves>, OpenError> {
     let known = state.map(|state| what_was(state, log)).transpose()?.flatten();
-    Ok(known.map(|known| Known::new(known.size, known.root, KnownFrom::SecondState)))
+    Ok(known.map(|known| KnownLeaves::new(known.size, known.root, KnownFrom::SecondState)))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use effect::record::{Record, RotatedKey};
+use vocabulary::record::{Record, RotatedKey};
 
-use crate::err::{Fault, FaultKind, OpenError};
+use crate::err::{FaultKind, LogFault, OpenError};
 use crate::ids::{Position, log_run};
 use crate::keys::{self, HomeKey};
 use crate::note::PublicKey;
@@ -35,8 +35,8 @@ impl Named {
     }
 
     /// A rotation that is on the record was completed before this, if its key is here. An old key signs nothing after its time.
-    pub(crate) fn check(&self) -> Result<(), Fault> {
-        self.unknown.map_or(Ok(()), |(at, from)| Err(Fault { at, what: FaultKind::KeyNotHere { from } }))
+    pub(crate) fn check(&self) -> Result<(), LogFault> {
+        self.unknown.map_or(Ok(()), |(at, from)| Err(LogFault { at, what: FaultKind::KeyNotHere { from } }))
     }
 
     /// Whether this is the home's key that the record names.

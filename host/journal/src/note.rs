@@ -6,8 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use effect::Digest;
 use sha2::{Digest as _, Sha256};
+use vocabulary::Digest;
 
 use crate::ids::LogId;
 

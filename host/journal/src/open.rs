@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use effect::{Digest, RunId};
 use home::Access;
+use vocabulary::{Digest, RunId};
 
 use crate::base::Base;
 use crate::chain::{Chain, Chains};
 use crate::custody::{self, Custody, Missing};
 use crate::disk::{Disk, write_whole};
-use crate::err::{Fault, FaultKind, KnownFrom, OpenError};
-use crate::frame::{HEADER_END, Header};
+use crate::err::{FaultKind, KnownFrom, LogFault, OpenError};
+use crate::frame::{FrameHeader, HEADER_END};
 use crate::hold::{Hold, Locked, hold, io_at, io_needing, lock_path};
 use crate::ids::{LogId, Position};
-use crate::index::{Index, Snapshot};
-use crate::journal::{Committed, Journal, Options, Shared};
+use crate::index::{Index, IndexSnapshot};
+use crate::journal::{Committed, Journal, JournalShared, Options};
 use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
 use crate::lacking;
 use crate::left::Watched;
@@ -35,9 +35,9 @@ use crate::salvage;
 use crate::segment::{self, Room, SEGMENT_BYTES_MAX, is_full};
 use crate::stamp::{Patrol, is_as_indexed, is_whole_up_to, stamps};
 use crate::state::Remembered;
-use crate::ticket::Herald;
+use crate::ticket::Notifier;
 use crate::tree::Tree;
-use crate::walk::{Before, End, Head, Known, Leaf, Signatures, Walker, end_of_checkpoint, root_signed_at, walk};
+use crate::walk::{Before, KnownLeaves, Leaf, Signatures, WalkEnd, WalkHead, Walker, end_of_checkpoint, root_signed_at, walk};
 use crate::wire::{narrow, wide};
 use crate::writer::{Tail, Writer};
 
@@ -46,7 +46,7 @@ const FIRST_BYTES: u64 = 64 << 10;
 
 /// What was found when a home was opened.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedLog {
     /// The log's name.
     pub log: LogId,
     /// How many records it has.
@@ -72,7 +72,7 @@ pub(crate) fn whole(numbers: &[u32], base: Option<&Base>) -> Result<(), OpenErro
     let first = Base::first(base);
     // Where segments were taken away, there is at least the one in which that is recorded.
     let missing = segment::gap(first, numbers).or((numbers.is_empty() && base.is_some()).then_some(first));
-    let fault = |segment| OpenError::Fault(Fault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::SegmentMissing });
+    let fault = |segment| OpenError::Fault(LogFault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::SegmentMissing });
     missing.map_or(Ok(()), |segment| Err(fault(segment)))
 }
 
@@ -84,11 +84,11 @@ pub(crate) fn base_of(home: &Path, key: &PublicKey) -> Result<Option<Base>, Open
 /// What the log is, as far as it was read.
 pub(crate) struct Recovered {
     pub(crate) tree: Tree,
-    heads: HashMap<RunId, Head>,
+    heads: HashMap<RunId, WalkHead>,
     last: Option<Checkpoint>,
     note: Option<String>,
-    end: End,
-    snapshot: Option<Snapshot>,
+    end: WalkEnd,
+    snapshot: Option<IndexSnapshot>,
     patrol: Patrol,
     /// How many keys of runs there must be, and how many the index knows of.
     pub(crate) key_slots: u64,
@@ -102,7 +102,7 @@ pub(crate) struct Recovered {
 }
 
 /// How a home is to be opened.
-pub(crate) struct Opening<'a> {
+pub(crate) struct OpenPlan<'a> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) home: &'a Path,
     pub(crate) state: Option<&'a Path>,
@@ -110,12 +110,12 @@ pub(crate) struct Opening<'a> {
     pub(crate) missing: Missing,
 }
 
-pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, options: Options) -> Result<(Journal, Opened), OpenError> {
-    Opening { disk, home, state, options, missing: Missing::MadeForANewLog }.open()
+pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, options: Options) -> Result<(Journal, OpenedLog), OpenError> {
+    OpenPlan { disk, home, state, options, missing: Missing::MadeForANewLog }.open()
 }
 
-impl Opening<'_> {
-    pub(crate) fn open(self) -> Result<(Journal, Opened), OpenError> {
+impl OpenPlan<'_> {
+    pub(crate) fn open(self) -> Result<(Journal, OpenedLog), OpenError> {
         let Self { disk, home, state, options, missing } = self;
         let options = Options { segment_bytes: options.segment_bytes.clamp(4096, SEGMENT_BYTES_MAX / 2), ..options };
         check_ground(&*disk, home, state, &options)?;
@@ -139,7 +139,7 @@ impl Opening<'_> {
             found.named.check_home_key(home, &home_key)?;
         }
         if numbers.is_empty() && missing != Missing::Accepted && custody::knows_runs(home)? {
-            return Err(OpenError::Fault(Fault { at: Position::start(), what: FaultKind::SegmentMissing }));
+            return Err(OpenError::Fault(LogFault { at: Position::start(), what: FaultKind::SegmentMissing }));
         }
         if found.key_slots > 0 && missing != Missing::Accepted && !custody::has_run_keys(home)? {
             return Err(OpenError::KeysGone { path: keys::run_keys_path(home), known: found.key_slots });
@@ -149,7 +149,7 @@ impl Opening<'_> {
             salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
         }
         let tail = take_tail(&*disk, &folder, tail, &signer, &found, &options)?;
-        let opened = Opened {
+        let opened = OpenedLog {
             log: signer.public().log(),
             size: found.tree.size(),
             root: found.tree.root(),
@@ -158,10 +158,10 @@ impl Opening<'_> {
             unfolded: found.snapshot.as_ref().map_or_else(|| lies.start(), |snapshot| snapshot.unfolded),
             rebuilt: found.rebuilt,
             frames_scanned: found.frames,
-            lacking: lacking::look(home, found.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?))))
+            lacking: lacking::inspect(home, found.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?))))
                 .map_err(io_at(&keys::run_keys_path(home)))?,
         };
-        let start = Start { disk, home: home.to_owned(), options, signer, home_key, lock };
+        let start = LogStart { disk, home: home.to_owned(), options, signer, home_key, lock };
         Ok((start.begin(found, tail, state)?, opened))
     }
 }
@@ -206,7 +206,7 @@ impl Lies<'_> {
 }
 
 /// Walks what the index does not vouch for, or everything.
-pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option<Known>) -> Result<Recovered, OpenError> {
+pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option<KnownLeaves>) -> Result<Recovered, OpenError> {
     let Lies { home, folder, numbers, base } = *lies;
     let mut walker = Walker::new(key, Signatures::Last, Vec::from_iter(state));
     let mut from = walker.begin(folder, base).map_err(OpenError::Fault)?;
@@ -228,7 +228,7 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
             trusted = Some(index);
         } else {
             // Written after the sync of what it speaks of: the log must have had this size and root.
-            walker.known.push(Known::new(size, root, KnownFrom::Index));
+            walker.known.push(KnownLeaves::new(size, root, KnownFrom::Index));
         }
     }
     let (mut newer, mut named) = (None, Named::default());
@@ -315,7 +315,7 @@ fn take_tail(
     options: &Options,
 ) -> Result<Tail, OpenError> {
     let Some((number, file)) = locked else {
-        let header = Header { log: signer.public().log(), number: 1, first: 0, begins: HEADER_END };
+        let header = FrameHeader { log: signer.public().log(), number: 1, first: 0, begins: HEADER_END };
         // A first batch has room for at least one record.
         let room = Room { wanted: options.segment_bytes, least: FIRST_BYTES.min(options.segment_bytes) };
         return Tail::create(disk, folder, header, &[], room).map_err(io_needing(folder, room.least));
@@ -347,7 +347,7 @@ fn take_tail(
 }
 
 /// What an opened home brings to its writer.
-struct Start {
+struct LogStart {
     disk: Arc<dyn Disk>,
     home: PathBuf,
     options: Options,
@@ -356,7 +356,7 @@ struct Start {
     lock: Locked,
 }
 
-impl Start {
+impl LogStart {
     fn begin(self, mut found: Recovered, tail: Tail, state: Option<&Path>) -> Result<Journal, OpenError> {
         let log = self.signer.public().log();
         let (size, root) = (found.tree.size(), found.tree.root());
@@ -367,7 +367,7 @@ impl Start {
         let now = Remembered { log, size, root };
         let state = state.map(|path| memory::begin(&*self.disk, path, &self.home, &now)).transpose()?;
         let heads = found.heads.iter().map(|(run, head)| (*run, Chain::resumed(head.seq, head.last, head.slot)));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(JournalShared {
             log,
             home_path: self.home.clone(),
             home: self.home_key,
@@ -392,7 +392,7 @@ impl Start {
             key_slots: slots,
             state,
             tree: found.tree,
-            herald: Herald::start().map_err(OpenError::Thread)?,
+            notifier: Notifier::start().map_err(OpenError::Thread)?,
             heads: found.heads,
             last: found.last,
             snapshot: found.snapshot,

@@ -5,8 +5,8 @@
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use effect::RunId;
 use sha2::{Digest as _, Sha256};
+use vocabulary::RunId;
 
 use crate::frame::{HEAD_BYTES, PAYLOAD, begin, finish};
 use crate::keys::RunKey;
@@ -31,14 +31,14 @@ impl std::fmt::Debug for Payload {
 
 /// Which payload of which record.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct PayloadPlace {
     pub(crate) run: RunId,
     pub(crate) seq: u64,
     pub(crate) number: u8,
     pub(crate) slot: u64,
 }
 
-impl Place {
+impl PayloadPlace {
     fn additional(&self) -> Vec<u8> {
         let mut aad = b"bailiwick payload 1".to_vec();
         aad.extend_from_slice(&self.run.to_bytes());
@@ -50,7 +50,7 @@ impl Place {
 }
 
 /// Appends a payload's frame and gives the digest its leaf must name.
-pub(crate) fn seal(out: &mut Vec<u8>, key: &RunKey, nonce: [u8; 24], place: &Place, plain: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn seal(out: &mut Vec<u8>, key: &RunKey, nonce: [u8; 24], place: &PayloadPlace, plain: &[u8]) -> Option<[u8; 32]> {
     let aad = place.additional();
     let sealed =
         XChaCha20Poly1305::new(key.seal.as_slice().into()).encrypt(XNonce::from_slice(&nonce), Sealing { msg: plain, aad: &aad }).ok()?;
@@ -74,7 +74,7 @@ pub(crate) fn slot(content: &[u8]) -> Option<u64> {
 }
 
 /// The plain bytes, when content, key and place fit together.
-pub(crate) fn open(content: &[u8], key: &RunKey, place: &Place) -> Option<Vec<u8>> {
+pub(crate) fn open(content: &[u8], key: &RunKey, place: &PayloadPlace) -> Option<Vec<u8>> {
     let mut fields = Fields::new(content);
     let _kind = fields.byte()?;
     let _slot = fields.int64()?;
@@ -95,16 +95,16 @@ mod tests {
         let (home, nonces) = (HomeKey::new(&[1; 32]), Nonces::new().unwrap());
         let (key, _) = new_run_key(&home, &nonces, run, 3).unwrap();
         let (other_key, _) = new_run_key(&home, &nonces, run, 3).unwrap();
-        let place = Place { run, seq: 7, number: 0, slot: 3 };
+        let place = PayloadPlace { run, seq: 7, number: 0, slot: 3 };
         let mut out = Vec::new();
         seal(&mut out, &key, nonces.next(), &place, b"plain").unwrap();
         let content = &out[HEAD_BYTES..];
         assert_eq!(slot(content), Some(3));
         assert_eq!(open(content, &key, &place).unwrap(), b"plain");
         assert_eq!(open(content, &other_key, &place), None);
-        assert_eq!(open(content, &key, &Place { run: RunId::from_bytes([2; 16]), ..place }), None);
-        assert_eq!(open(content, &key, &Place { seq: 8, ..place }), None);
-        assert_eq!(open(content, &key, &Place { number: 1, ..place }), None);
-        assert_eq!(open(content, &key, &Place { slot: 4, ..place }), None);
+        assert_eq!(open(content, &key, &PayloadPlace { run: RunId::from_bytes([2; 16]), ..place }), None);
+        assert_eq!(open(content, &key, &PayloadPlace { seq: 8, ..place }), None);
+        assert_eq!(open(content, &key, &PayloadPlace { number: 1, ..place }), None);
+        assert_eq!(open(content, &key, &PayloadPlace { slot: 4, ..place }), None);
     }
 }

@@ -5,10 +5,10 @@
 
 use std::fs::File;
 
-use effect::RunId;
+use vocabulary::RunId;
 
-use crate::err::{Fault, FaultKind};
-use crate::frame::Header;
+use crate::err::{FaultKind, LogFault};
+use crate::frame::FrameHeader;
 use crate::ids::Position;
 use crate::note::{Checkpoint, PublicKey};
 use crate::scan::Batch;
@@ -31,7 +31,7 @@ impl Proof {
     }
 
     /// At the beginning of a segment: its base must be the tree that was read up to here.
-    pub(crate) fn begin_segment(&mut self, file: &File, header: &Header) -> Result<(), FaultKind> {
+    pub(crate) fn begin_segment(&mut self, file: &File, header: &FrameHeader) -> Result<(), FaultKind> {
         let base = segment::base(file, header, &self.key).inspect_err(|_| self.lose())?;
         let differs = base.is_some() && self.tree.is_some() && base != self.tree;
         if differs || self.tree.as_ref().is_some_and(|tree| tree.size() != header.first) {
@@ -61,15 +61,15 @@ impl Proof {
     }
 
     /// Checks the last signature, which covers everything that was taken in.
-    pub(crate) fn check(&mut self) -> Result<(), Fault> {
+    pub(crate) fn check(&mut self) -> Result<(), LogFault> {
         let Some((at, note)) = self.unchecked.take() else { return Ok(()) };
-        self.key.check(&note).map(drop).map_err(|err| Fault { at, what: FaultKind::Trailer(err) })
+        self.key.check(&note).map(drop).map_err(|err| LogFault { at, what: FaultKind::Trailer(err) })
     }
 }
 
 /// Whether a record may be the first that is given out of a run: it is the run's first, or follows the one before the cut of a log whose
 /// earlier segments were taken away.
-pub(crate) fn begins_run(base: Option<&crate::base::Base>, run: RunId, seq: u64, prev: effect::Digest) -> bool {
+pub(crate) fn begins_run(base: Option<&crate::base::Base>, run: RunId, seq: u64, prev: vocabulary::Digest) -> bool {
     let heads = || base.into_iter().flat_map(|base| &base.heads);
     seq == 1 || heads().any(|(other, last, leaf)| *other == run && last.checked_add(1) == Some(seq) && *leaf == prev)
 }

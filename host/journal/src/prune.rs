@@ -11,21 +11,21 @@ use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, RunId};
 use home::Access;
 use sha2::{Digest as _, Sha256};
+use vocabulary::{Digest, RunId};
 
 use crate::base::{self, Base};
 use crate::disk::{Disk, RealDisk, Replace, hash_file, read_own, replace};
-use crate::err::{AppendError, Broken, Fault, FaultKind, OpenError};
+use crate::err::{AppendError, Broken, FaultKind, LogFault, OpenError};
 use crate::ids::{Position, log_run};
 use crate::journal::Journal;
 use crate::keys;
 use crate::note::PublicKey;
 use crate::open::base_of;
-use crate::scan::Found;
+use crate::scan::Scanned;
 use crate::segment;
-use crate::walk::{Head, Signatures, Walker, walk};
+use crate::walk::{Signatures, WalkHead, Walker, walk};
 
 /// What is to be taken away.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub enum PruneError {
     },
     /// What would be taken away, or stays, is not whole.
     #[error("the record is damaged")]
-    Fault(#[source] Fault),
+    Fault(#[source] LogFault),
     /// A file could not be read or written.
     #[error("could not use `{}`", path.display())]
     Io {
@@ -101,7 +101,7 @@ pub enum PruneError {
 }
 
 /// Hears of what was done with a segment, and says whether that goes on. Once it is on the record, nobody is asked any more.
-pub type Progress<'a> = dyn FnMut(&str, u32) -> ControlFlow<()> + 'a;
+pub type PruneProgress<'a> = dyn FnMut(&str, u32) -> ControlFlow<()> + 'a;
 
 fn go_on(said: ControlFlow<()>) -> Result<(), PruneError> {
     if said.is_break() { Err(PruneError::Ended) } else { Ok(()) }
@@ -134,7 +134,7 @@ impl Journal {
         &self,
         pruning: &Pruning,
         record: impl FnOnce(&Pruned) -> Vec<u8>,
-        progress: &mut Progress<'_>,
+        progress: &mut PruneProgress<'_>,
     ) -> Result<Pruned, PruneError> {
         self.prune_on(&RealDisk, pruning, record, progress)
     }
@@ -144,11 +144,11 @@ impl Journal {
         disk: &dyn Disk,
         pruning: &Pruning,
         record: impl FnOnce(&Pruned) -> Vec<u8>,
-        progress: &mut Progress<'_>,
+        progress: &mut PruneProgress<'_>,
     ) -> Result<Pruned, PruneError> {
         let home = self.home();
         let signer = keys::signer(home)?;
-        let cut = Cut::find(home, signer.public(), pruning.until, progress)?;
+        let cut = PruneCut::find(home, signer.public(), pruning.until, progress)?;
         // The log's own run goes on for ever.
         let open = self.open_runs().into_iter().find(|run| *run != log_run() && cut.begun.contains(run));
         if let Some(run) = open {
@@ -190,7 +190,7 @@ pub(crate) fn sweep(disk: &dyn Disk, folder: &Path, first: u32) -> io::Result<us
 }
 
 /// Where a log is to be cut.
-struct Cut {
+struct PruneCut {
     folder: PathBuf,
     /// The first segment that is there.
     first: u32,
@@ -201,9 +201,9 @@ struct Cut {
     begun: HashSet<RunId>,
 }
 
-impl Cut {
+impl PruneCut {
     /// Verifies what goes, and finds the runs that go on in what stays.
-    fn find(home: &Path, key: &PublicKey, until: u32, progress: &mut Progress<'_>) -> Result<Self, PruneError> {
+    fn find(home: &Path, key: &PublicKey, until: u32, progress: &mut PruneProgress<'_>) -> Result<Self, PruneError> {
         let folder = segment::folder(home);
         let before = base_of(home, key)?;
         let first = Base::first(before.as_ref());
@@ -220,15 +220,15 @@ impl Cut {
             go_on(progress("verified", *number))?;
             let end = walk(&folder, &[*number], from, &mut walker, &mut |_| {}).map_err(PruneError::Fault)?;
             if end.torn_bytes > 0 {
-                return Err(PruneError::Fault(Fault { at: end.at, what: FaultKind::TrailingBytes }));
+                return Err(PruneError::Fault(LogFault { at: end.at, what: FaultKind::TrailingBytes }));
             }
             from = Position { segment: number + 1, index: walker.tree.size(), ..Position::start() };
         }
         let (file, header) = segment::open(&folder, until, Some(key.log())).map_err(PruneError::Fault)?;
         let at = Position { segment: until, offset: 0, index: walker.tree.size() };
-        let tree = segment::base(&file, &header, key).map_err(|what| PruneError::Fault(Fault { at, what }))?;
+        let tree = segment::base(&file, &header, key).map_err(|what| PruneError::Fault(LogFault { at, what }))?;
         if tree.as_ref() != Some(&walker.tree) {
-            return Err(PruneError::Fault(Fault { at, what: FaultKind::HeaderDiffers }));
+            return Err(PruneError::Fault(LogFault { at, what: FaultKind::HeaderDiffers }));
         }
         let heads = carried_on(&folder, key, &stay, &walker.heads)?;
         let begun = walker.heads.iter().filter(|(_, head)| !head.ended).map(|(run, _)| *run).collect();
@@ -238,12 +238,17 @@ impl Cut {
 }
 
 /// The last records before the cut of runs that have records after it.
-fn carried_on(folder: &Path, key: &PublicKey, stay: &[u32], heads: &HashMap<RunId, Head>) -> Result<Vec<(RunId, u64, Digest)>, PruneError> {
+fn carried_on(
+    folder: &Path,
+    key: &PublicKey,
+    stay: &[u32],
+    heads: &HashMap<RunId, WalkHead>,
+) -> Result<Vec<(RunId, u64, Digest)>, PruneError> {
     let mut going = HashSet::from([log_run()]);
     for number in stay {
         let (file, header) = segment::open(folder, *number, Some(key.log())).map_err(PruneError::Fault)?;
         let mut scanner = segment::scanner(file, &header, 0);
-        while scanner.advance().map_err(io_at(&segment::path(folder, *number)))? == Found::Batch {
+        while scanner.advance().map_err(io_at(&segment::path(folder, *number)))? == Scanned::Batch {
             let batch = scanner.batch();
             let leaves = batch.frames.iter().filter(|span| span.is_leaf()).filter_map(|span| batch.leaf(span));
             going.extend(leaves.map(|leaf| leaf.head.run).filter(|run| heads.contains_key(run)));
@@ -255,7 +260,7 @@ fn carried_on(folder: &Path, key: &PublicKey, stay: &[u32], heads: &HashMap<RunI
 }
 
 /// Copies what goes into a folder, with what verifies it there.
-fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &Cut, progress: &mut Progress<'_>) -> Result<(), PruneError> {
+fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &PruneCut, progress: &mut PruneProgress<'_>) -> Result<(), PruneError> {
     let folder = segment::folder(to);
     home::make_folder(&folder).map_err(io_at(&folder))?;
     apart(home, to, &folder)?;
@@ -332,7 +337,7 @@ fn hash(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 /// How many bytes go, and their digest.
-fn sum(cut: &Cut) -> Result<(u64, Digest), PruneError> {
+fn sum(cut: &PruneCut) -> Result<(u64, Digest), PruneError> {
     let (mut bytes, mut hasher) = (0, Sha256::new());
     for number in &cut.numbers {
         let path = segment::path(&cut.folder, *number);

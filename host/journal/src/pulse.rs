@@ -54,10 +54,10 @@ impl Pulse {
     }
 
     /// A wait begins, and ends when what is returned is dropped.
-    pub(crate) fn waits(&self) -> Going<'_> {
+    pub(crate) fn waits(&self) -> Beating<'_> {
         let began = now();
         self.since.store(narrow(began.duration_since(self.base).as_nanos()).saturating_add(1), Ordering::Release);
-        Going { pulse: self, began }
+        Beating { pulse: self, began }
     }
 
     /// How long the wait that goes on has lasted.
@@ -91,12 +91,12 @@ impl Pulse {
 }
 
 /// A wait that goes on.
-pub(crate) struct Going<'a> {
+pub(crate) struct Beating<'a> {
     pulse: &'a Pulse,
     began: Instant,
 }
 
-impl Drop for Going<'_> {
+impl Drop for Beating<'_> {
     fn drop(&mut self) {
         self.pulse.since.store(0, Ordering::Release);
         self.pulse.note(self.began.elapsed());

@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use effect::RunId;
+use vocabulary::RunId;
 
 use crate::err::Broken;
 use crate::keys::SLOT_BYTES;
-use crate::ticket::{Outcome, lock};
+use crate::ticket::{BatchOutcome, lock};
 use crate::tree::{Node, Tree};
 
 /// What the writer must know of a leaf besides its bytes.
@@ -30,7 +30,7 @@ pub(crate) type Buffers = (Vec<u8>, Vec<Meta>);
 const SPARE_BYTES_MAX: usize = 4 << 20;
 
 /// A batch that grows.
-pub(crate) struct Pending {
+pub(crate) struct PendingBatch {
     /// Frames, without the trailer.
     pub(crate) bytes: Vec<u8>,
     pub(crate) leaves: Vec<Meta>,
@@ -42,12 +42,20 @@ pub(crate) struct Pending {
     pub(crate) snapshot: Option<Vec<u8>>,
     /// The tree up to the end of this batch.
     pub(crate) tree: Tree,
-    pub(crate) outcome: Arc<Outcome>,
+    pub(crate) outcome: Arc<BatchOutcome>,
 }
 
-impl Pending {
+impl PendingBatch {
     fn new((bytes, leaves): Buffers) -> Self {
-        Self { bytes, leaves, tree: Tree::default(), keys: Vec::new(), forgotten: Vec::new(), snapshot: None, outcome: Outcome::pending() }
+        Self {
+            bytes,
+            leaves,
+            tree: Tree::default(),
+            keys: Vec::new(),
+            forgotten: Vec::new(),
+            snapshot: None,
+            outcome: BatchOutcome::pending(),
+        }
     }
 
     /// Whether there is something that must not lie waiting.
@@ -56,11 +64,11 @@ impl Pending {
     }
 }
 
-struct State {
-    sealed: VecDeque<Pending>,
-    open: Pending,
+struct QueueState {
+    sealed: VecDeque<PendingBatch>,
+    open: PendingBatch,
     /// How the batch that the writer took last will end, or has.
-    taken: Arc<Outcome>,
+    taken: Arc<BatchOutcome>,
     /// Bytes that were put in and are not yet durable.
     bytes: usize,
     /// The tree over all that was ever put in.
@@ -84,7 +92,7 @@ pub struct Queued {
 
 /// The queue between many threads and one writer.
 pub(crate) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     work: Condvar,
     space: Condvar,
     batch_bytes: usize,
@@ -93,10 +101,10 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(tree: Tree, slots: u64, batch_bytes: usize, bytes_max: usize) -> Self {
-        let state = State {
+        let state = QueueState {
             sealed: VecDeque::new(),
-            open: Pending::new(Buffers::default()),
-            taken: Outcome::durable(),
+            open: PendingBatch::new(Buffers::default()),
+            taken: BatchOutcome::durable(),
             bytes: 0,
             tree,
             next_slot: slots,
@@ -110,7 +118,7 @@ impl Queue {
 
     /// Puts whole records in, all into one batch; gives the index of the first and how the batch will end. Waits while too much is
     /// queued.
-    pub(crate) fn push(&self, bytes: &[u8], leaves: impl IntoIterator<Item = Meta>) -> Result<(u64, Arc<Outcome>), Broken> {
+    pub(crate) fn push(&self, bytes: &[u8], leaves: impl IntoIterator<Item = Meta>) -> Result<(u64, Arc<BatchOutcome>), Broken> {
         let mut state = lock(&self.state);
         while state.bytes != 0 && state.bytes + bytes.len() > self.bytes_max && state.broken.is_none() {
             state = self.space.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -147,7 +155,7 @@ impl Queue {
         Ok(())
     }
 
-    pub(crate) fn push_forgotten(&self, slot: u64) -> Result<Arc<Outcome>, Broken> {
+    pub(crate) fn push_forgotten(&self, slot: u64) -> Result<Arc<BatchOutcome>, Broken> {
         let mut state = lock(&self.state);
         state.accepts()?;
         state.open.forgotten.push(slot);
@@ -167,7 +175,7 @@ impl Queue {
     }
 
     /// How the last batch ends that has anything in it.
-    pub(crate) fn last(&self) -> Arc<Outcome> {
+    pub(crate) fn last(&self) -> Arc<BatchOutcome> {
         let state = lock(&self.state);
         if state.open.is_work() {
             state.open.outcome.clone()
@@ -182,14 +190,14 @@ impl Queue {
         Queued { batches, bytes: state.bytes as u64 }
     }
 
-    fn wake(&self, state: &mut State) {
+    fn wake(&self, state: &mut QueueState) {
         if std::mem::take(&mut state.idle) {
             self.work.notify_one();
         }
     }
 
     /// The next batch, for the writer; nothing when the queue is closed and empty.
-    pub(crate) fn take(&self) -> Option<Pending> {
+    pub(crate) fn take(&self) -> Option<PendingBatch> {
         let mut state = lock(&self.state);
         loop {
             if state.sealed.is_empty() && state.open.is_work() {
@@ -246,7 +254,7 @@ impl Queue {
     }
 }
 
-impl State {
+impl QueueState {
     fn accepts(&self) -> Result<(), Broken> {
         match &self.broken {
             Some(broken) => Err(broken.clone()),
@@ -257,7 +265,7 @@ impl State {
 
     fn seal(&mut self) {
         let spare = std::mem::take(&mut self.spare);
-        let mut full = std::mem::replace(&mut self.open, Pending::new(spare));
+        let mut full = std::mem::replace(&mut self.open, PendingBatch::new(spare));
         full.tree = self.tree.clone();
         self.sealed.push_back(full);
     }

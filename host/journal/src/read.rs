@@ -8,11 +8,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::base::{Base, BaseError};
 use crate::derived::Derived;
-use crate::err::{Fault, FaultKind, ReadError};
+use crate::err::{FaultKind, LogFault, ReadError};
 use crate::extent::Memory;
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
@@ -131,7 +131,7 @@ impl Reader {
         // What is left of segments that were taken away does not count.
         if !numbers.contains(&sight.first()) {
             let at = Position { segment: sight.first(), offset: 0, index: 0 };
-            return Err(ReadError::Fault(Fault { at, what: FaultKind::SegmentMissing }));
+            return Err(ReadError::Fault(LogFault { at, what: FaultKind::SegmentMissing }));
         }
         Ok(Self { home: home.to_owned(), folder, log: header.log, salvage: None, sight: Arc::new(sight), proves: false })
     }
@@ -156,12 +156,12 @@ impl Reader {
     /// # Errors
     /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
     pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
-        let (reader, missing) = Self::looked(home, state)?;
+        let (reader, missing) = Self::inspected(home, state)?;
         if missing.is_empty() {
             return Ok(reader);
         }
         // Whoever writes, or takes segments away, may have done so between two looks.
-        let (reader, missing) = Self::looked(home, state)?;
+        let (reader, missing) = Self::inspected(home, state)?;
         if let Some(salvage) = &reader.salvage {
             missing.into_iter().for_each(|damage| salvage.note(home, damage));
         }
@@ -169,7 +169,7 @@ impl Reader {
     }
 
     /// A reader, and what is missing of the log.
-    fn looked(home: &Path, state: Option<&Path>) -> Result<(Self, Vec<Damage>), ReadError> {
+    fn inspected(home: &Path, state: Option<&Path>) -> Result<(Self, Vec<Damage>), ReadError> {
         // What is remembered is read first: whoever writes meanwhile only adds to what is there.
         let remembered = Memory::of(home, state);
         let folder = segment::folder(home);
@@ -313,7 +313,7 @@ impl Reader {
 
     /// The content of the frame at a place.
     pub(crate) fn frame(&self, at: Position) -> Result<Vec<u8>, ReadError> {
-        let broken = || ReadError::Fault(Fault { at, what: FaultKind::FrameBroken });
+        let broken = || ReadError::Fault(LogFault { at, what: FaultKind::FrameBroken });
         let (file, _) = segment::open(&self.folder, at.segment, Some(self.log)).map_err(ReadError::Fault)?;
         let unread = |cause: std::io::Error, cut_short: ReadError| match cause.kind() {
             std::io::ErrorKind::UnexpectedEof => cut_short,
@@ -350,8 +350,8 @@ impl Reader {
     /// What such a reader finds is no damage.
     pub(crate) fn of_now(&self, err: ReadError) -> ReadError {
         match err {
-            ReadError::Fault(Fault { at, .. }) if self.is_pruned() => {
-                ReadError::Fault(Fault { at, what: FaultKind::Unreadable(Unread::pruned()) })
+            ReadError::Fault(LogFault { at, .. }) if self.is_pruned() => {
+                ReadError::Fault(LogFault { at, what: FaultKind::Unreadable(Unread::pruned()) })
             }
             err => err,
         }
@@ -359,14 +359,14 @@ impl Reader {
 }
 
 /// A base that can't be used: then nobody knows where the log begins.
-pub(crate) fn base_fault(err: BaseError) -> Fault {
+pub(crate) fn base_fault(err: BaseError) -> LogFault {
     let what = match err {
         BaseError::Unreadable(unread) => FaultKind::Unreadable(unread),
         BaseError::Forged => FaultKind::BaseForged,
     };
-    Fault { at: Position { offset: 0, ..Position::start() }, what }
+    LogFault { at: Position { offset: 0, ..Position::start() }, what }
 }
 
-fn no_header(segment: u32) -> Fault {
-    Fault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::HeaderBroken }
+fn no_header(segment: u32) -> LogFault {
+    LogFault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::HeaderBroken }
 }

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use effect::RunId;
+use vocabulary::RunId;
 
-use crate::err::{Fault, Newer, OpenError, of_fault};
+use crate::err::{LogFault, Newer, OpenError, of_fault};
 use crate::ids::LogId;
 
 /// Why a record or payload can't be read back.
@@ -25,7 +25,7 @@ pub enum ReadError {
     },
     /// What is there is not what was written, or can't be read.
     #[error("{}", of_fault(.0))]
-    Fault(#[source] Fault),
+    Fault(#[source] LogFault),
     /// There is no log here.
     #[error("there is no log in `{}`", home.display())]
     NoLog {

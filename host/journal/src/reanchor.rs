@@ -8,24 +8,24 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use effect::{Digest, RunId};
 use home::Access;
 use sha2::{Digest as _, Sha256};
+use vocabulary::{Digest, RunId};
 
 use crate::base::Base;
 use crate::custody::{self, Custody, Missing};
 use crate::disk::{Disk, RealDisk, Replace, hash_file, read_own, replace};
-use crate::err::{Fault, FaultKind, OpenError};
+use crate::err::{FaultKind, LogFault, OpenError};
 use crate::frame::HEADER_BYTES;
 use crate::hold::{hold, io_at};
 use crate::ids::{Position, log_run};
 use crate::index::{self, Index};
 use crate::journal::{Entry, Options};
 use crate::memory::remember_home;
-use crate::open::{Opening, base_of, check_ground};
+use crate::open::{OpenPlan, base_of, check_ground};
 use crate::segment;
 use crate::state::{Remembered, StateFile, remembered, state_path};
-use crate::walk::{End, Leaf, Signatures, Walker, walk};
+use crate::walk::{Leaf, Signatures, WalkEnd, Walker, walk};
 use crate::wire::wide;
 
 /// The beginning of such a folder's name; a number follows.
@@ -70,7 +70,7 @@ pub fn reanchor(
     check_ground(&RealDisk, home, state, &options)?;
     let done = set_aside(home, state)?;
     // All segments may be set aside, and what runs have sealed stays where it is.
-    let (journal, _) = Opening { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted }.open()?;
+    let (journal, _) = OpenPlan { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted }.open()?;
     let written = journal.append_all(record(&done)).map_err(OpenError::Unrecorded)?;
     let durable = written.last().map_or(Ok(()), |last| last.ticket.wait_blocking());
     durable.map_err(|broken| OpenError::Unrecorded(broken.into()))?;
@@ -90,12 +90,12 @@ pub fn reanchor(
 pub fn aside_now(home: &Path, name: &str) -> Option<(u64, Digest)> {
     let number = name.strip_prefix(ASIDE).filter(|number| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit()))?;
     let folder = home.join(format!("{ASIDE}{number}"));
-    Aside { name: name.to_owned(), folder, what: String::new() }.sum().ok().filter(|(bytes, _)| *bytes > 0)
+    SetAside { name: name.to_owned(), folder, what: String::new() }.sum().ok().filter(|(bytes, _)| *bytes > 0)
 }
 
 /// The damage, and where the log is to be cut.
-struct Cut {
-    fault: Fault,
+struct DamageCut {
+    fault: LogFault,
     /// The segment with the first damaged batch, and where that begins.
     segment: u32,
     offset: u64,
@@ -106,10 +106,10 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     let folder = held.folder.clone();
     segment::remove_unfinished(&RealDisk, &folder).map_err(io_at(&folder))?;
     let mut numbers = segment::list(&folder).map_err(io_at(&folder))?;
-    let custody = match custody::look_checked(home, state, &numbers) {
+    let custody = match custody::inspect_checked(home, state, &numbers) {
         // Accepting the record as it is asks for a whole one: where memory is lost and the record is damaged, this comes first.
-        Err(OpenError::StateUnreadable { .. }) => custody::look_checked(home, None, &numbers),
-        looked => looked,
+        Err(OpenError::StateUnreadable { .. }) => custody::inspect_checked(home, None, &numbers),
+        inspected => inspected,
     };
     let Custody { signer, home_key } = custody?;
     let key = signer.public();
@@ -129,7 +129,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     if let Some(newer) = newer {
         return Err(OpenError::Newer(newer));
     }
-    let aside = Aside::of(home, cut.as_ref().map(|cut| &cut.fault))?.ok_or(OpenError::Whole)?;
+    let aside = SetAside::of(home, cut.as_ref().map(|cut| &cut.fault))?.ok_or(OpenError::Whole)?;
     if let Some(cut) = &cut {
         aside.take(&folder, &numbers, cut)?;
         // The part of the damaged batch that was walked does not count.
@@ -154,7 +154,7 @@ fn find(
     walker: &mut Walker<'_>,
     (was, base): (Option<Remembered>, Option<&Base>),
     each: &mut dyn FnMut(&Leaf<'_>),
-) -> Option<Cut> {
+) -> Option<DamageCut> {
     let first = Base::first(base);
     let until_gap: Vec<u32> = (first..).zip(numbers).take_while(|(expected, found)| expected == *found).map(|(number, _)| number).collect();
     let walked = match walker.begin(folder, base) {
@@ -163,37 +163,41 @@ fn find(
     };
     match walked {
         // Only a newer program can say what is damaged in what it wrote.
-        Err(Fault { what: FaultKind::SegmentNewer { .. }, .. }) => None,
+        Err(LogFault { what: FaultKind::SegmentNewer { .. }, .. }) => None,
         Err(fault) => {
             let (segment, offset) = walker.next;
             // If a header is damaged, its whole segment is cut.
             let (segment, offset) = if fault.at.segment > segment { (fault.at.segment, 0) } else { (segment, offset) };
-            Some(Cut { fault, segment, offset })
+            Some(DamageCut { fault, segment, offset })
         }
         Ok(_) if until_gap.len() < numbers.len() => {
             let segment = u32::try_from(until_gap.len()).unwrap_or(u32::MAX).saturating_add(first);
-            let fault = Fault { at: Position { segment, offset: 0, index: walker.tree.size() }, what: FaultKind::SegmentMissing };
-            Some(Cut { fault, segment, offset: 0 })
+            let fault = LogFault { at: Position { segment, offset: 0, index: walker.tree.size() }, what: FaultKind::SegmentMissing };
+            Some(DamageCut { fault, segment, offset: 0 })
         }
-        Ok(End { at, torn_bytes, .. }) => {
+        Ok(WalkEnd { at, torn_bytes, .. }) => {
             let known = was.map_or(0, |was| was.size);
             let size = walker.tree.size();
             let behind = torn_bytes > 0 && known > size;
-            behind.then_some(Cut { fault: Fault { at, what: FaultKind::Behind { size, known } }, segment: at.segment, offset: at.offset })
+            behind.then_some(DamageCut {
+                fault: LogFault { at, what: FaultKind::Behind { size, known } },
+                segment: at.segment,
+                offset: at.offset,
+            })
         }
     }
 }
 
 /// The folder that the damaged part is kept in.
-struct Aside {
+struct SetAside {
     name: String,
     folder: PathBuf,
     what: String,
 }
 
-impl Aside {
+impl SetAside {
     /// A folder that was begun and not recorded, or a new one for this fault. `None` if there is neither.
-    fn of(home: &Path, fault: Option<&Fault>) -> Result<Option<Self>, OpenError> {
+    fn of(home: &Path, fault: Option<&LogFault>) -> Result<Option<Self>, OpenError> {
         for number in 1..=FOLDERS_MAX {
             let name = format!("{ASIDE}{number:04}");
             let folder = home.join(&name);
@@ -218,7 +222,7 @@ impl Aside {
     }
 
     /// Copies the segment that is cut, moves those after it, and cuts. If the process dies in between, it can be done again.
-    fn take(&self, folder: &Path, numbers: &[u32], cut: &Cut) -> Result<(), OpenError> {
+    fn take(&self, folder: &Path, numbers: &[u32], cut: &DamageCut) -> Result<(), OpenError> {
         // It begins with the last one, so that the remaining segments have no gap.
         for number in numbers.iter().rev().copied().filter(|number| *number > cut.segment) {
             let from = segment::path(folder, number);
@@ -231,7 +235,7 @@ impl Aside {
         RealDisk.sync_folder(folder).and_then(|()| RealDisk.sync_folder(&self.folder)).map_err(io_at(folder))
     }
 
-    fn take_cut(&self, from: &Path, cut: &Cut) -> io::Result<()> {
+    fn take_cut(&self, from: &Path, cut: &DamageCut) -> io::Result<()> {
         let to = segment::path(&self.folder, cut.segment);
         if cut.offset <= wide(HEADER_BYTES) && cut.segment > 1 {
             // Nothing of it is whole.

@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::derived::Mark;
-use crate::err::{Fault, FaultKind, Newer, ReadError};
+use crate::err::{FaultKind, LogFault, Newer, ReadError};
 use crate::frame::HEADER_END;
 use crate::ids::Position;
 use crate::note::Checkpoint;
 use crate::proof::{Proof, begins_run};
 use crate::read::{Reader, Record};
 use crate::salvage::{Damage, Salvage, next_batch};
-use crate::scan::{Batch, Found, Scanner};
+use crate::scan::{Batch, Scanned, Scanner};
 use crate::segment::{self, has_later_batch, written_after};
 use crate::tree::leaf_hash;
 use crate::walk::end_of_checkpoint;
@@ -80,7 +80,7 @@ impl Records {
     fn begin_proof(&mut self) -> Result<(), ReadError> {
         let sight = self.reader.sight.clone();
         let Some(key) = sight.key.clone() else {
-            return Err(ReadError::Fault(Fault { at: Position { offset: 0, ..self.at }, what: FaultKind::KeyUnreadable }));
+            return Err(ReadError::Fault(LogFault { at: Position { offset: 0, ..self.at }, what: FaultKind::KeyUnreadable }));
         };
         if let Some(index) = sight.index.as_ref().filter(|index| index.checkpoint.size <= self.began.index)
             && end_of_checkpoint(&self.reader.folder, &key, &index.checkpoint) == Some(index.next)
@@ -153,14 +153,14 @@ impl Records {
     }
 
     /// At what seems to be the end: checks whether there is known to have been more. A reader that was opened a while ago knows less.
-    fn missing_end(&self, salvage: &Salvage) -> Result<Option<Fault>, ReadError> {
+    fn missing_end(&self, salvage: &Salvage) -> Result<Option<LogFault>, ReadError> {
         let numbers = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?;
         if numbers.iter().any(|number| *number > self.at.segment) {
             let at = Position { segment: self.at.segment + 1, offset: 0, index: self.at.index };
-            return Ok(Some(Fault { at, what: FaultKind::SegmentMissing }));
+            return Ok(Some(LogFault { at, what: FaultKind::SegmentMissing }));
         }
         let known = salvage.known().filter(|known| *known > self.at.index);
-        let behind = known.map(|known| Fault { at: self.at, what: FaultKind::Behind { size: self.at.index, known } });
+        let behind = known.map(|known| LogFault { at: self.at, what: FaultKind::Behind { size: self.at.index, known } });
         Ok(behind.filter(|fault| !salvage.has(fault)))
     }
 
@@ -174,19 +174,19 @@ impl Records {
             let next = self.at.segment.saturating_add(1);
             let is_last = !segment::path(&self.reader.folder, next).exists();
             let mut found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
-            if found != Found::Batch {
+            if found != Scanned::Batch {
                 // What was read a while ago may have grown since.
-                scanner.look_again();
+                scanner.rescan();
                 found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
             }
             let taken = match found {
-                Found::Batch => self.take(&scanner.batch())?,
-                Found::End if is_last => self.at_end()?,
-                Found::End => {
+                Scanned::Batch => self.take(&scanner.batch())?,
+                Scanned::End if is_last => self.at_end()?,
+                Scanned::End => {
                     self.at = Position { segment: next, offset: Position::start().offset, ..self.at };
                     continue;
                 }
-                Found::Broken { at, leaves, .. } => {
+                Scanned::Broken { at, leaves, .. } => {
                     let at = Position { offset: at, index: self.at.index + leaves, ..self.at };
                     self.judge(&mut scanner, at, is_last)?
                 }
@@ -206,7 +206,7 @@ impl Records {
             // What was signed last is in the segment before.
             proof
                 .check()
-                .and_then(|()| proof.begin_segment(&file, &header).map_err(|what| Fault { at, what }))
+                .and_then(|()| proof.begin_segment(&file, &header).map_err(|what| LogFault { at, what }))
                 .map_err(ReadError::Fault)?;
         }
         self.at.offset = scanner.at();
@@ -223,7 +223,7 @@ impl Records {
             Some(number) if number == next => Ok(false),
             Some(_) => {
                 let at = Position { segment: next, offset: 0, index: self.at.index };
-                Err(ReadError::Fault(Fault { at, what: FaultKind::SegmentMissing }))
+                Err(ReadError::Fault(LogFault { at, what: FaultKind::SegmentMissing }))
             }
         }
     }
@@ -236,16 +236,16 @@ impl Records {
         if is_last && !has_later_batch(&rest, start, at.segment, self.reader.log, None) {
             return Ok(false);
         }
-        scanner.look_again();
+        scanner.rescan();
         match scanner.advance().map_err(|cause| self.reader.io(cause))? {
-            Found::Batch => self.take(&scanner.batch()),
-            Found::End | Found::Broken { .. } => Err(ReadError::Fault(Fault { at, what: FaultKind::FrameBroken })),
+            Scanned::Batch => self.take(&scanner.batch()),
+            Scanned::End | Scanned::Broken { .. } => Err(ReadError::Fault(LogFault { at, what: FaultKind::FrameBroken })),
         }
     }
 
     /// Takes the records of a batch whose trailer is of this place. Reading may have begun within the batch.
     fn take(&mut self, batch: &Batch<'_>) -> Result<bool, ReadError> {
-        let moved = || ReadError::Fault(Fault { at: self.at, what: FaultKind::TrailerMoved });
+        let moved = || ReadError::Fault(LogFault { at: self.at, what: FaultKind::TrailerMoved });
         let (note, end) = batch.trailer().ok_or_else(moved)?;
         let signed = Checkpoint::read(note).map_err(|_| moved())?;
         let here = signed.segment == self.at.segment
@@ -256,18 +256,20 @@ impl Records {
             return Err(moved());
         }
         let hashes = match &mut self.proof {
-            Some(proof) => Some(proof.batch(self.at, batch, &signed, note).map_err(|what| ReadError::Fault(Fault { at: self.at, what }))?),
+            Some(proof) => {
+                Some(proof.batch(self.at, batch, &signed, note).map_err(|what| ReadError::Fault(LogFault { at: self.at, what }))?)
+            }
             None => None,
         };
         let mut hashes = hashes.into_iter().flatten();
         let (mut at, before) = (self.at, self.ready.len());
         for span in batch.frames.iter().filter(|span| span.is_leaf()) {
             at.offset = batch.start + wide(span.start());
-            let malformed = || ReadError::Fault(Fault { at, what: FaultKind::LeafMalformed });
+            let malformed = || ReadError::Fault(LogFault { at, what: FaultKind::LeafMalformed });
             let view = batch.leaf(span).ok_or_else(malformed)?;
             let hash = hashes.next();
             if at.index >= self.began.index && self.only.is_none_or(|only| only == view.head.run) {
-                if let Some(form) = effect::record::newer_form(view.body) {
+                if let Some(form) = vocabulary::record::newer_form(view.body) {
                     return Err(ReadError::Newer(Newer { at, run: view.head.run, form }));
                 }
                 let content = batch.content(span);
@@ -296,7 +298,7 @@ impl Records {
             None => !must_begin || begins_run(base, record.run, record.seq, record.prev),
         };
         if self.only.is_some() && !follows {
-            return Err(ReadError::Fault(Fault { at: record.at, what: FaultKind::ChainBroken { run: record.run } }));
+            return Err(ReadError::Fault(LogFault { at: record.at, what: FaultKind::ChainBroken { run: record.run } }));
         }
         self.last = Some(record.leaf);
         self.ready.push_back(record);
@@ -320,7 +322,7 @@ impl Iterator for Records {
 }
 
 /// Whether the records behind it are shown nevertheless. What this user may not read is no damage: then nothing is left out.
-fn is_passed_over(fault: &Fault) -> bool {
+fn is_passed_over(fault: &LogFault) -> bool {
     match &fault.what {
         FaultKind::ChainBroken { .. } => false,
         FaultKind::Unreadable(unread) => unread.trouble.as_ref().is_some_and(|trouble| trouble.cause() == home::Cause::Device),

@@ -7,8 +7,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use effect::record::{Record, RotatedKey, SealedUnder};
 use key::Under;
+use vocabulary::record::{Record, RotatedKey, SealedUnder};
 use zeroize::Zeroizing;
 
 use crate::disk::{Disk, RealDisk, Replace, replace, write_whole};
@@ -19,8 +19,8 @@ use crate::journal::Options;
 use crate::keys::{self, HomeKey, Nonces, SLOT_BYTES, next, random};
 use crate::note::PublicKey;
 use crate::open::open_on;
-use crate::scan::Found;
-use crate::secret::{Keep, Secret, SecretFile, under_of};
+use crate::scan::Scanned;
+use crate::secret::{Keep, LogSecret, SecretFile, under_of};
 use crate::segment;
 use crate::wire::hex;
 
@@ -29,7 +29,7 @@ const KEYS_BYTES_MAX: u64 = 1 << 30;
 
 /// What is rotated, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rotation {
+pub struct KeyRotation {
     /// Which key.
     pub key: RotatedKey,
     /// The old one: a public key, or the name of the home's key.
@@ -69,8 +69,8 @@ pub fn rotate(
     state: Option<&Path>,
     (key, keep): (RotatedKey, &Keep),
     options: Options,
-    record: impl FnOnce(&Rotation) -> Vec<u8>,
-) -> Result<Rotation, RotateError> {
+    record: impl FnOnce(&KeyRotation) -> Vec<u8>,
+) -> Result<KeyRotation, RotateError> {
     rotate_on(&(Arc::new(RealDisk) as Arc<dyn Disk>), (home, state), (key, keep), options, record)
 }
 
@@ -79,8 +79,8 @@ pub(crate) fn rotate_on(
     (home, state): (&Path, Option<&Path>),
     (key, keep): (RotatedKey, &Keep),
     options: Options,
-    record: impl FnOnce(&Rotation) -> Vec<u8>,
-) -> Result<Rotation, RotateError> {
+    record: impl FnOnce(&KeyRotation) -> Vec<u8>,
+) -> Result<KeyRotation, RotateError> {
     // Opening settles what an earlier one has left, and finds the record whole.
     let (journal, _) = open_on(Arc::clone(disk), home, state, options).map_err(RotateError::NotBegun)?;
     let from = journal.size() + 1;
@@ -120,18 +120,18 @@ pub fn settle_rotation(home: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<Rotation, OpenError> {
+fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<KeyRotation, OpenError> {
     let old = keys::signer(home)?;
     let log = old.public().log();
-    let secret = Secret { key: Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?), log: Some(log) };
+    let secret = LogSecret { key: Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?), log: Some(log) };
     let under = put_next(disk, home, (RotatedKey::Journal, &secret), keep)?;
     let (was, now) = (old.public().newest(), secret.signer().public().newest());
     let link = Some(hex(&old.sign_bytes(&PublicKey::link_bytes(log, from, &now))));
-    Ok(Rotation { key: RotatedKey::Journal, was, now, from, link, under })
+    Ok(KeyRotation { key: RotatedKey::Journal, was, now, from, link, under })
 }
 
 /// Puts a new key beside the present one. Gives what it is sealed under.
-fn put_next(disk: &dyn Disk, home: &Path, (which, new): (RotatedKey, &Secret), keep: &Keep) -> Result<Option<SealedUnder>, OpenError> {
+fn put_next(disk: &dyn Disk, home: &Path, (which, new): (RotatedKey, &LogSecret), keep: &Keep) -> Result<Option<SealedUnder>, OpenError> {
     let path = match which {
         RotatedKey::Journal => keys::sign_path(home),
         RotatedKey::Home => keys::home_key_path(home),
@@ -157,7 +157,7 @@ fn kind_of(under: &Under) -> SealedUnder {
 }
 
 /// Wraps the key of every run under a new key of the home, in a file beside the present one.
-fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<Rotation, OpenError> {
+fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<KeyRotation, OpenError> {
     let old = keys::home_secret(home)?;
     let new = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
     let (was, now) = (keys::name_of_home_key(&old), keys::name_of_home_key(&new));
@@ -183,8 +183,8 @@ fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Res
         };
         put().map_err(io_at(&path))?;
     }
-    let under = put_next(disk, home, (RotatedKey::Home, &Secret { key: new, log: None }), keep)?;
-    Ok(Rotation { key: RotatedKey::Home, was, now, from, link: None, under })
+    let under = put_next(disk, home, (RotatedKey::Home, &LogSecret { key: new, log: None }), keep)?;
+    Ok(KeyRotation { key: RotatedKey::Home, was, now, from, link: None, under })
 }
 
 /// Completes a rotation that is on the record, and takes one back that is not. The home is held.
@@ -236,21 +236,21 @@ pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     disk.sync_folder(home).map_err(io_at(home))
 }
 
-fn linked(old: &PublicKey, rotation: &Rotation, path: &Path) -> Result<PublicKey, OpenError> {
+fn linked(old: &PublicKey, rotation: &KeyRotation, path: &Path) -> Result<PublicKey, OpenError> {
     let link = rotation.link.as_deref().and_then(crate::wire::unhex);
     link.and_then(|link| old.followed_by(rotation.from, &rotation.now, link)).ok_or_else(|| OpenError::Key { path: path.to_owned() })
 }
 
 /// The rotations that the record names, in order. What can't be read names none. No key is needed, since it is asked which one signs: checksums
 /// are believed, and what a rotation says is believed for its signature.
-pub(crate) fn rotations(home: &Path) -> Vec<Rotation> {
+pub(crate) fn rotations(home: &Path) -> Vec<KeyRotation> {
     let inner = segment::folder(home);
     let folder = if inner.is_dir() { inner } else { home.to_owned() };
     let mut found = Vec::new();
     for number in segment::list(&folder).unwrap_or_default() {
         let Ok((file, header)) = segment::open(&folder, number, None) else { continue };
         let mut scanner = segment::scanner(file, &header, 0);
-        while matches!(scanner.advance(), Ok(Found::Batch)) {
+        while matches!(scanner.advance(), Ok(Scanned::Batch)) {
             let batch = scanner.batch();
             let leaves = batch.frames.iter().filter(|span| span.is_leaf()).filter_map(|span| batch.leaf(span));
             found.extend(leaves.filter(|leaf| leaf.head.run == log_run()).filter_map(|leaf| rotation(leaf.body)));
@@ -259,11 +259,11 @@ pub(crate) fn rotations(home: &Path) -> Vec<Rotation> {
     found
 }
 
-fn rotation(body: &[u8]) -> Option<Rotation> {
+fn rotation(body: &[u8]) -> Option<KeyRotation> {
     match Record::parse(body) {
         Ok(Record::KeyRotated(it)) => {
             let link = it.link.as_ref().map(ToString::to_string);
-            Some(Rotation { key: it.key, was: it.was.to_string(), now: it.now.to_string(), from: it.from, link, under: it.under })
+            Some(KeyRotation { key: it.key, was: it.was.to_string(), now: it.now.to_string(), from: it.from, link, under: it.under })
         }
         _ => None,
     }

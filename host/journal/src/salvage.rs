@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::disk::Disk as _;
-use crate::err::{Fault, FaultKind};
+use crate::err::{FaultKind, LogFault};
 use crate::ids::{LogId, Position};
-use crate::scan::{Found, Scanner};
+use crate::scan::{Scanned, Scanner};
 use crate::segment::{self, next_checkpoint, written_after};
 use crate::ticket::lock;
 use crate::wire::wide;
@@ -19,7 +19,7 @@ const DAMAGES_MAX: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Where it begins, and what is wrong there.
-    pub fault: Fault,
+    pub fault: LogFault,
     /// Where the next whole part begins. `None` if nothing whole follows.
     pub until: Option<Position>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Salvage {
 
 impl Damage {
     /// Whether this is the same part, although less may be known of where it begins and ends.
-    fn is_at(&self, fault: &Fault) -> bool {
+    fn is_at(&self, fault: &LogFault) -> bool {
         match (&self.fault.what, &fault.what) {
             (FaultKind::SegmentMissing, FaultKind::SegmentMissing) => self.fault.at.segment == fault.at.segment,
             (FaultKind::Behind { .. }, FaultKind::Behind { .. }) => true,
@@ -58,7 +58,7 @@ impl Salvage {
     }
 
     /// Whether it was noted.
-    pub(crate) fn has(&self, fault: &Fault) -> bool {
+    pub(crate) fn has(&self, fault: &LogFault) -> bool {
         lock(&self.found).iter().any(|damage| damage.is_at(fault))
     }
 
@@ -81,7 +81,7 @@ pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Res
         let rest = written_after(&file, behind.offset)?;
         if let Some(checkpoint) = next_checkpoint(&rest, behind.offset, behind.segment, log, None) {
             let mut scanner = Scanner::new(file, checkpoint.start);
-            if scanner.advance()? == Found::Batch {
+            if scanner.advance()? == Scanned::Batch {
                 let leaves = wide(scanner.batch().frames.iter().filter(|span| span.is_leaf()).count());
                 let index = checkpoint.size.saturating_sub(leaves);
                 return Ok(Some(Position { segment: behind.segment, offset: checkpoint.start, index }));
@@ -102,7 +102,7 @@ pub(crate) fn mark_path(home: &Path) -> PathBuf {
 }
 
 /// Makes the next opening read everything. If a reader can't write here, it has already told a person.
-fn mark(home: &Path, fault: &Fault) {
+fn mark(home: &Path, fault: &LogFault) {
     let made = home::open(&mark_path(home), home::Access::Make);
     let _ = made.and_then(|file| crate::disk::write_whole(&crate::disk::RealDisk, &file, format!("{fault}\n").as_bytes(), 0));
 }

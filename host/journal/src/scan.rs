@@ -63,7 +63,7 @@ impl<'a> Batch<'a> {
 
 /// What lies at the scanner's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Scanned {
     /// A batch; [`Scanner::batch`] gives it.
     Batch,
     /// The file ends, or eight zero bytes.
@@ -100,7 +100,7 @@ impl Scanner {
     }
 
     /// Forgets what was read and not taken: a live log may have more there by now.
-    pub(crate) fn look_again(&mut self) {
+    pub(crate) fn rescan(&mut self) {
         self.base = self.at();
         self.buffer.clear();
         self.batch = 0..0;
@@ -117,7 +117,7 @@ impl Scanner {
     }
 
     /// Goes on to the next batch. When there is none the place stays, and the batch is empty.
-    pub(crate) fn advance(&mut self) -> io::Result<Found> {
+    pub(crate) fn advance(&mut self) -> io::Result<Scanned> {
         self.batch.start = self.batch.end;
         self.frames.clear();
         let mut len = 0;
@@ -135,14 +135,14 @@ impl Scanner {
                     self.frames.push(Span { kind, content: content_at..len });
                     if kind == TRAILER {
                         self.batch.end = self.batch.start + len;
-                        return Ok(Found::Batch);
+                        return Ok(Scanned::Batch);
                     }
                 }
                 Parsed::Incomplete(needed) if !self.ended && len + needed <= BATCH_BYTES_MAX => {
                     self.fill(len + needed)?;
                 }
-                Parsed::Incomplete(_) if len == 0 && rest.is_empty() => return Ok(Found::End),
-                Parsed::Blank if len == 0 => return Ok(Found::End),
+                Parsed::Incomplete(_) if len == 0 && rest.is_empty() => return Ok(Scanned::End),
+                Parsed::Blank if len == 0 => return Ok(Scanned::End),
                 Parsed::Blank => return Ok(self.broken(len, true)),
                 Parsed::Incomplete(_) => return Ok(self.broken(len, rest.is_empty())),
                 Parsed::Broken => return Ok(self.broken(len, false)),
@@ -150,9 +150,9 @@ impl Scanner {
         }
     }
 
-    fn broken(&self, len: usize, missing_trailer: bool) -> Found {
+    fn broken(&self, len: usize, missing_trailer: bool) -> Scanned {
         let leaves = wide(self.frames.iter().filter(|span| span.is_leaf()).count());
-        Found::Broken { at: self.at() + wide(len), leaves, missing_trailer }
+        Scanned::Broken { at: self.at() + wide(len), leaves, missing_trailer }
     }
 
     /// Reads on until so many bytes from the batch's start are there, or the file ends.

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use effect::record::RotatedKey;
 use key::{Under, UnderError};
+use vocabulary::record::RotatedKey;
 use zeroize::Zeroizing;
 
 use crate::disk::{Disk, read_own, write_whole};
@@ -21,7 +21,7 @@ const TITLE: &str = "bailiwick key 1";
 const TITLE_SEALED: &str = "bailiwick sealed key 1";
 
 /// A secret of a home.
-pub(crate) struct Secret {
+pub(crate) struct LogSecret {
     pub(crate) key: Zeroizing<[u8; 32]>,
     /// Of a key that signs a log which another key signed first: that log.
     pub(crate) log: Option<LogId>,
@@ -45,11 +45,11 @@ pub(crate) struct Secret {
 /// sealed HEX
 /// ```
 pub(crate) enum SecretFile {
-    Open(Secret),
+    Open(LogSecret),
     Sealed { log: Option<LogId>, name: String, under: Under, sealed: Vec<u8> },
 }
 
-impl Secret {
+impl LogSecret {
     /// The file of one that is open.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         match self.log {
@@ -94,7 +94,7 @@ impl SecretFile {
 
     fn of_bytes(bytes: &[u8]) -> Option<Self> {
         if let Ok(key) = bytes.try_into() {
-            return Some(Self::Open(Secret { key: Zeroizing::new(key), log: None }));
+            return Some(Self::Open(LogSecret { key: Zeroizing::new(key), log: None }));
         }
         let mut lines = str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split('\n').peekable();
         let title = lines.next()?;
@@ -103,7 +103,7 @@ impl SecretFile {
             None => None,
         };
         let file = match title {
-            TITLE => Self::Open(Secret { log: Some(log?), key: Zeroizing::new(unhex(lines.next()?.strip_prefix("secret ")?)?) }),
+            TITLE => Self::Open(LogSecret { log: Some(log?), key: Zeroizing::new(unhex(lines.next()?.strip_prefix("secret ")?)?) }),
             TITLE_SEALED => Self::Sealed {
                 log,
                 name: lines.next()?.strip_prefix("name ")?.to_owned(),
@@ -132,7 +132,7 @@ impl SecretFile {
     }
 
     /// The secret. `path` is where it lies, for the error.
-    pub(crate) fn opened(self, path: &Path) -> Result<Secret, OpenError> {
+    pub(crate) fn opened(self, path: &Path) -> Result<LogSecret, OpenError> {
         let Self::Sealed { log, name, under, sealed } = self else {
             return match self {
                 Self::Open(secret) => Ok(secret),
@@ -142,12 +142,12 @@ impl SecretFile {
         let plain = under.open(&sealed, about(log, &name, &under).as_bytes());
         let plain = plain.map_err(|cause| OpenError::KeySealed { path: path.to_owned(), cause: Box::new(cause) })?;
         let key = plain.as_slice().try_into().map_err(|_| OpenError::Key { path: path.to_owned() })?;
-        Ok(Secret { key: Zeroizing::new(key), log })
+        Ok(LogSecret { key: Zeroizing::new(key), log })
     }
 }
 
 /// Reads and opens a secret.
-pub(crate) fn read_secret(path: &Path) -> Result<Secret, OpenError> {
+pub(crate) fn read_secret(path: &Path) -> Result<LogSecret, OpenError> {
     SecretFile::read(path)?.opened(path)
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::SeekFrom;
 
 use crate::disk::{Disk, write_whole};
-use crate::err::{Fault, FaultKind};
-use crate::frame::{self, HEADER_BYTES, HEADER_END, Header, Parsed, TRAILER, frame_bytes, parse};
+use crate::err::{FaultKind, LogFault};
+use crate::frame::{self, FrameHeader, HEADER_BYTES, HEADER_END, Parsed, TRAILER, frame_bytes, parse};
 use crate::hold::Locked;
 use crate::ids::{LogId, Position};
 use crate::note::{Checkpoint, PublicKey};
@@ -100,9 +100,9 @@ pub(crate) struct LaidOut {
 
 /// Lays out a segment under a name that no reader looks at, and gives it its own name when it is on the disk.
 /// Nobody else can write it at any time, since it is locked first.
-pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], room: Room) -> io::Result<LaidOut> {
+pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: FrameHeader, base: &[u8], room: Room) -> io::Result<LaidOut> {
     let begins = HEADER_END.saturating_add(u32::try_from(base.len()).map_err(|_| io::ErrorKind::FileTooLarge)?);
-    let header = Header { begins, ..header };
+    let header = FrameHeader { begins, ..header };
     let to = path(folder, header.number);
     let aside = to.with_extension("new");
     let laid_out = || -> io::Result<LaidOut> {
@@ -132,8 +132,8 @@ pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
 
 /// A segment opened for reading, with a header that belongs to this log and number. It may belong to a copy of a home: signatures prove its
 /// content.
-pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, Header), Fault> {
-    let fault = |what| Fault { at: Position { segment: number, offset: 0, index: 0 }, what };
+pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, FrameHeader), LogFault> {
+    let fault = |what| LogFault { at: Position { segment: number, offset: 0, index: 0 }, what };
     let path = path(folder, number);
     let unreadable = |cause: io::Error| match cause.kind() {
         io::ErrorKind::NotFound => fault(FaultKind::SegmentMissing),
@@ -148,8 +148,8 @@ pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(Fi
         io::ErrorKind::UnexpectedEof => fault(FaultKind::HeaderBroken),
         _ => fault(FaultKind::Unreadable(Unread::new(&path, cause))),
     })?;
-    let broken = || fault(Header::newer(&bytes).map_or(FaultKind::HeaderBroken, |form| FaultKind::SegmentNewer { form }));
-    let header = Header::decode(&bytes).ok_or_else(broken)?;
+    let broken = || fault(FrameHeader::newer(&bytes).map_or(FaultKind::HeaderBroken, |form| FaultKind::SegmentNewer { form }));
+    let header = FrameHeader::decode(&bytes).ok_or_else(broken)?;
     if header.number != number || log.is_some_and(|log| log != header.log) {
         return Err(fault(FaultKind::HeaderDiffers));
     }
@@ -157,7 +157,7 @@ pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(Fi
 }
 
 /// A scanner of a segment from a place on; from its first batch on, if the place is before that.
-pub(crate) fn scanner(file: File, header: &Header, offset: u64) -> Scanner {
+pub(crate) fn scanner(file: File, header: &FrameHeader, offset: u64) -> Scanner {
     Scanner::new(file, offset.max(u64::from(header.begins)))
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn scanner(file: File, header: &Header, offset: u64) -> Scanner {
 ///
 /// # Errors
 /// Where there is a base that this key did not sign, or that is not what it should be. `None` if there is none.
-pub(crate) fn base(file: &File, header: &Header, key: &PublicKey) -> Result<Option<Tree>, FaultKind> {
+pub(crate) fn base(file: &File, header: &FrameHeader, key: &PublicKey) -> Result<Option<Tree>, FaultKind> {
     if header.first == 0 {
         return Ok(Some(Tree::default()));
     }

@@ -13,7 +13,7 @@ use crate::frame::HEADER_BYTES;
 use crate::ids::LogId;
 use crate::index::Index;
 use crate::note::PublicKey;
-use crate::scan::Found;
+use crate::scan::Scanned;
 use crate::segment;
 use crate::tree::leaf_hash;
 use crate::wire::{Fields, wide};
@@ -105,7 +105,7 @@ pub(crate) fn is_as_indexed(folder: &Path, key: &PublicKey, index: &Index) -> bo
         let (file, header) = segment::open(folder, index.checkpoint.segment, Some(key.log())).ok()?;
         let mut tree = segment::base(&file, &header, key).ok()??;
         let mut scanner = segment::scanner(file, &header, 0);
-        while scanner.at() < index.next && scanner.advance().ok()? == Found::Batch {
+        while scanner.at() < index.next && scanner.advance().ok()? == Scanned::Batch {
             let batch = scanner.batch();
             batch.frames.iter().filter(|span| span.is_leaf()).for_each(|span| tree.push(leaf_hash(batch.content(span))));
         }
@@ -126,9 +126,9 @@ fn read_batches(folder: &Path, log: LogId, from: Patrol, until: Option<u64>, byt
             _ => {}
         }
         match scanner.advance().ok()? {
-            Found::Batch => {}
-            Found::End if until.is_none() => return Some(Reached::End),
-            Found::End | Found::Broken { .. } => return None,
+            Scanned::Batch => {}
+            Scanned::End if until.is_none() => return Some(Reached::End),
+            Scanned::End | Scanned::Broken { .. } => return None,
         }
     }
 }

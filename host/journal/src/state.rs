@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
 use home::Access;
+use vocabulary::Digest;
 
 use crate::disk::{Disk, Replace, read_handed, read_own, replace, write_whole};
 use crate::ids::LogId;

@@ -15,22 +15,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-enum State {
+enum TicketState {
     Pending(Vec<Waker>),
     Settled(Result<(), Broken>),
 }
 
 /// How one batch ended, for everybody who has a record in it.
-pub(crate) struct Outcome {
-    state: Mutex<State>,
+pub(crate) struct BatchOutcome {
+    state: Mutex<TicketState>,
     settled: Condvar,
     /// How many have begun to wait.
     waiters: AtomicUsize,
 }
 
-impl Outcome {
+impl BatchOutcome {
     pub(crate) fn pending() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::Pending(Vec::new())), settled: Condvar::new(), waiters: AtomicUsize::new(0) })
+        Arc::new(Self { state: Mutex::new(TicketState::Pending(Vec::new())), settled: Condvar::new(), waiters: AtomicUsize::new(0) })
     }
 
     pub(crate) fn durable() -> Arc<Self> {
@@ -42,9 +42,9 @@ impl Outcome {
     /// Says how it ended; only the first time counts.
     pub(crate) fn settle(&self, result: Result<(), Broken>) {
         let mut state = lock(&self.state);
-        if let State::Pending(wakers) = &mut *state {
+        if let TicketState::Pending(wakers) = &mut *state {
             let wakers = std::mem::take(wakers);
-            *state = State::Settled(result);
+            *state = TicketState::Settled(result);
             drop(state);
             self.settled.notify_all();
             wakers.into_iter().for_each(Waker::wake);
@@ -56,14 +56,14 @@ impl Outcome {
 const WOKEN_DIRECTLY_MAX: usize = 4;
 
 /// Wakes crowds on a thread of its own: waking hundreds takes as long as a sync, and the writer has the next batch to write.
-pub(crate) struct Herald {
-    crowds: Option<Sender<Arc<Outcome>>>,
+pub(crate) struct Notifier {
+    crowds: Option<Sender<Arc<BatchOutcome>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Herald {
+impl Notifier {
     pub(crate) fn start() -> std::io::Result<Self> {
-        let (crowds, outcomes) = channel::<Arc<Outcome>>();
+        let (crowds, outcomes) = channel::<Arc<BatchOutcome>>();
         let thread = std::thread::Builder::new()
             .name("journal-herald".to_owned())
             .spawn(move || outcomes.into_iter().for_each(|outcome| outcome.settle(Ok(()))))?;
@@ -71,7 +71,7 @@ impl Herald {
     }
 
     /// Tells those who wait that their batch is durable.
-    pub(crate) fn settle(&self, outcome: Arc<Outcome>) {
+    pub(crate) fn settle(&self, outcome: Arc<BatchOutcome>) {
         let few = outcome.waiters.load(Ordering::Relaxed) <= WOKEN_DIRECTLY_MAX;
         match &self.crowds {
             Some(crowds) if !few => {
@@ -84,7 +84,7 @@ impl Herald {
     }
 }
 
-impl Herald {
+impl Notifier {
     /// Returns when everybody was told.
     pub(crate) fn finish(&mut self) {
         self.crowds = None;
@@ -95,7 +95,7 @@ impl Herald {
     }
 }
 
-impl Drop for Herald {
+impl Drop for Notifier {
     fn drop(&mut self) {
         self.finish();
     }
@@ -104,26 +104,26 @@ impl Drop for Herald {
 /// Resolves when the record is durable, or never will be. Dropping it changes nothing about the record.
 #[must_use = "a record is not durable before its ticket says so"]
 pub struct Ticket {
-    outcome: Arc<Outcome>,
+    outcome: Arc<BatchOutcome>,
     /// Where this ticket's waker lies, once it has one.
     place: Option<usize>,
 }
 
 impl Ticket {
-    pub(crate) fn new(outcome: Arc<Outcome>) -> Self {
+    pub(crate) fn new(outcome: Arc<BatchOutcome>) -> Self {
         Self { outcome, place: None }
     }
 
     /// Waits on this thread.
     pub fn wait_blocking(&self) -> Result<(), Broken> {
         let mut state = lock(&self.outcome.state);
-        if matches!(*state, State::Pending(_)) {
+        if matches!(*state, TicketState::Pending(_)) {
             self.outcome.waiters.fetch_add(1, Ordering::Relaxed);
         }
         loop {
             match &*state {
-                State::Settled(result) => return result.clone(),
-                State::Pending(_) => {
+                TicketState::Settled(result) => return result.clone(),
+                TicketState::Pending(_) => {
                     state = self.outcome.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             }
@@ -133,8 +133,8 @@ impl Ticket {
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<Result<(), Broken>> {
         match &*lock(&self.outcome.state) {
-            State::Settled(result) => Some(result.clone()),
-            State::Pending(_) => None,
+            TicketState::Settled(result) => Some(result.clone()),
+            TicketState::Pending(_) => None,
         }
     }
 }
@@ -146,8 +146,8 @@ impl Future for Ticket {
         let this = &mut *self;
         let mut state = lock(&this.outcome.state);
         match &mut *state {
-            State::Settled(result) => Poll::Ready(result.clone()),
-            State::Pending(wakers) => {
+            TicketState::Settled(result) => Poll::Ready(result.clone()),
+            TicketState::Pending(wakers) => {
                 match this.place.and_then(|place| wakers.get_mut(place)) {
                     Some(waker) => waker.clone_from(ctx.waker()),
                     None => {

@@ -1,7 +1,7 @@
 //! The Merkle tree of RFC 6962 over SHA-256, kept as its right edge only.
 
-use effect::Digest;
 use sha2::{Digest as _, Sha256};
+use vocabulary::Digest;
 
 /// A node of the tree.
 pub(crate) type Node = [u8; 32];

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use crate::err::{Fault, OpenError};
+use crate::err::{LogFault, OpenError};
 
 /// Why something could not be read, if an error comes from that.
 fn unread_of<'e>(err: &'e (dyn std::error::Error + 'static)) -> Option<&'e Unread> {
     let mut next = Some(err);
     while let Some(err) = next {
-        if let Some(unread) = err.downcast_ref::<Fault>().and_then(Fault::unread) {
+        if let Some(unread) = err.downcast_ref::<LogFault>().and_then(LogFault::unread) {
             return Some(unread);
         }
         next = err.source();

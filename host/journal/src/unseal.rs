@@ -4,13 +4,13 @@
 use std::io;
 use std::path::Path;
 
-use effect::RunId;
+use vocabulary::RunId;
 
-use crate::err::{Fault, FaultKind, OpenError, ReadError};
+use crate::err::{FaultKind, LogFault, OpenError, ReadError};
 use crate::frame::frame_bytes;
 use crate::ids::Position;
 use crate::keys::{HomeKey, KeyFile, RunKey, run_keys_path, waiting_home_key};
-use crate::payload::{self, Place};
+use crate::payload::{self, PayloadPlace};
 use crate::read::{Reader, Record};
 
 impl Reader {
@@ -28,12 +28,12 @@ impl Reader {
             content = self.frame(at)?;
         }
         if payload::digest(&content) != *named {
-            return Err(ReadError::Fault(Fault { at, what: FaultKind::PayloadDiffers }));
+            return Err(ReadError::Fault(LogFault { at, what: FaultKind::PayloadDiffers }));
         }
         let slot = payload::slot(&content).ok_or(ReadError::Sealed { run })?;
         let key = run_key(&self.home, run, slot)?;
         let number = u8::try_from(number).map_err(|_| ReadError::NotThere)?;
-        let place = Place { run, seq: record.seq, number, slot };
+        let place = PayloadPlace { run, seq: record.seq, number, slot };
         payload::open(&content, &key, &place).ok_or(ReadError::Sealed { run })
     }
 }

@@ -5,13 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::record::RotatedKey;
-use effect::{Digest, RunId};
+use vocabulary::record::RotatedKey;
+use vocabulary::{Digest, RunId};
 
 use crate::ahead::Ahead;
 use crate::base::Base;
 use crate::custody;
-use crate::err::{Fault, FaultKind, KnownFrom, OpenError, ReadError};
+use crate::err::{FaultKind, KnownFrom, LogFault, OpenError, ReadError};
 use crate::extent::Memory;
 use crate::ids::{LogId, Position};
 use crate::index::Index;
@@ -25,7 +25,7 @@ use crate::secret::SecretFile;
 use crate::segment;
 use crate::state::{remembered, state_path};
 use crate::unread::{Unread, trouble_of};
-use crate::walk::{Known, Leaf, Signatures, Walker, walk_in};
+use crate::walk::{KnownLeaves, Leaf, Signatures, Walker, walk_in};
 
 /// Where the key came from that the signatures were checked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum SignerEvidence {
 
 /// What the verifier was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub struct VerifyEvidence {
     /// The public key.
     pub signer: SignerEvidence,
     /// The size that second state remembers, if it was given.
@@ -49,7 +49,7 @@ pub struct Evidence {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct VerifyReport {
     /// The log, when there was a key to tell it by.
     pub log: Option<LogId>,
     /// How many records hold, from the first on.
@@ -79,14 +79,14 @@ pub struct Report {
     /// What is wrong with the keys of the home, if that was looked at.
     pub keys: Option<String>,
     /// What it was checked with.
-    pub evidence: Evidence,
+    pub evidence: VerifyEvidence,
     /// The first thing that is wrong.
-    pub fault: Option<Fault>,
+    pub fault: Option<LogFault>,
     /// What the folder has of the keys that its log needs; nothing where it has no keys.
     pub run_keys: Option<RunKeys>,
 }
 
-impl Report {
+impl VerifyReport {
     /// Whether nothing is wrong with the records that are there. Torn bytes are no fault.
     pub fn holds(&self) -> bool {
         self.fault.is_none() && self.keys.is_none()
@@ -95,7 +95,7 @@ impl Report {
 
 /// Verifies the log in a folder: a home, a copy of one, or the folder of segments alone. Without a key the folder's own is used.
 /// `state` is a file of second state. `each` is called for every leaf of every batch that holds, in order.
-pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Report {
+pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> VerifyReport {
     verify_with((folder, None), key, state, each)
 }
 
@@ -105,7 +105,7 @@ pub fn verify_with(
     key: Option<&PublicKey>,
     state: Option<&Path>,
     each: &mut dyn FnMut(&Leaf<'_>),
-) -> Report {
+) -> VerifyReport {
     let found = if key.is_some() { Ok(None) } else { keys::read_public(folder) };
     let (own, unread) = match found {
         Ok(own) => (own, None),
@@ -118,7 +118,7 @@ pub fn verify_with(
         (None, Some(_)) => SignerEvidence::InFolder,
         (None, None) => SignerEvidence::None,
     };
-    let mut report = Report::new(signer);
+    let mut report = VerifyReport::new(signer);
     let checked = match key.or(own.as_ref()) {
         Some(key) => check((folder, with), key, known_from_file(state, key.log()), each, &mut report),
         None => Err(fault_at(Position::start(), unread.map_or(FaultKind::KeyUnreadable, FaultKind::Unreadable))),
@@ -138,7 +138,7 @@ fn with_later(key: &PublicKey, folder: &Path) -> PublicKey {
 ///
 /// # Errors
 /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
-pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<Report, ReadError> {
+pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<VerifyReport, ReadError> {
     let memory = Memory::of(home, Some(state));
     let folder = segment::folder(home);
     let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
@@ -150,12 +150,12 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
     let Some(key) = load_public(home).or(own).or_else(|| keys::chain_on_record(home)) else {
         return Ok(verify_with((home, with), None, None, each));
     };
-    let mut report = Report::new(SignerEvidence::InFolder);
+    let mut report = VerifyReport::new(SignerEvidence::InFolder);
     let file = Some(state_path(state, key.log())).filter(|file| file.exists());
     let known = known_from_file(file.as_deref(), key.log()).map(|mut known| {
         let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index)).map(|index| index.checkpoint);
         let index = index.filter(|checkpoint| checkpoint.log == key.log());
-        known.extend(index.map(|checkpoint| Known::new(checkpoint.size, checkpoint.root, KnownFrom::Index)));
+        known.extend(index.map(|checkpoint| KnownLeaves::new(checkpoint.size, checkpoint.root, KnownFrom::Index)));
         known
     });
     let checked = check((home, with), &key, known, each, &mut report);
@@ -176,7 +176,7 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
 ///
 /// # Errors
 /// What says so is damaged, or there is no key.
-pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, Fault> {
+pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, LogFault> {
     let own = if key.is_some() { None } else { load_public(folder) };
     let key = key.map(|key| with_later(key, folder));
     let key = key.as_ref().or(own.as_ref()).ok_or_else(|| fault_at(Position::start(), FaultKind::KeyUnreadable))?;
@@ -184,7 +184,7 @@ pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, Faul
 }
 
 /// Whether the home is known to have had another log, or something of its memory is lost.
-fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
+fn other(home: &Path, state: &Path, log: LogId) -> Result<(), LogFault> {
     let start = Position { offset: 0, ..Position::start() };
     match check_home(Some(state), home, Some(log)) {
         Ok(()) => Ok(()),
@@ -194,9 +194,9 @@ fn other(home: &Path, state: &Path, log: LogId) -> Result<(), Fault> {
 }
 
 /// What is wrong with the keys of a home, in words.
-fn keys_fault(home: &Path, numbers: &[u32], report: &Report) -> Result<Option<String>, Unread> {
+fn keys_fault(home: &Path, numbers: &[u32], report: &VerifyReport) -> Result<Option<String>, Unread> {
     // What is remembered of the log was compared already.
-    if let Err(err) = custody::look_checked(home, None, numbers) {
+    if let Err(err) = custody::inspect_checked(home, None, numbers) {
         return match (trouble_of(&err), &err) {
             (Some(trouble), _) => Err(Unread::of(&err, trouble)),
             // What is not at hand is not damaged.
@@ -223,7 +223,7 @@ fn keys_fault(home: &Path, numbers: &[u32], report: &Report) -> Result<Option<St
     })
 }
 
-impl Report {
+impl VerifyReport {
     fn new(signer: SignerEvidence) -> Self {
         Self {
             log: None,
@@ -241,12 +241,12 @@ impl Report {
             home_key_name: None,
             keys: None,
             run_keys: None,
-            evidence: Evidence { signer, state: None },
+            evidence: VerifyEvidence { signer, state: None },
             fault: None,
         }
     }
 
-    fn end_with(&mut self, checked: Result<(), Fault>) {
+    fn end_with(&mut self, checked: Result<(), LogFault>) {
         if let Err(fault) = checked {
             self.end = fault.at;
             self.fault = Some(fault);
@@ -254,8 +254,8 @@ impl Report {
     }
 }
 
-fn fault_at(at: Position, what: FaultKind) -> Fault {
-    Fault { at, what }
+fn fault_at(at: Position, what: FaultKind) -> LogFault {
+    LogFault { at, what }
 }
 
 /// The folder of the segments, of a home or a copy of one, or of the segments alone.
@@ -274,7 +274,7 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn of(folder: &Path, with: Option<&Path>, key: &PublicKey) -> Result<Self, Fault> {
+    fn of(folder: &Path, with: Option<&Path>, key: &PublicKey) -> Result<Self, LogFault> {
         let start = Position { offset: 0, ..Position::start() };
         let list =
             |folder: &Path| segment::list(folder).map_err(|cause| fault_at(start, FaultKind::Unreadable(Unread::new(folder, cause))));
@@ -300,10 +300,10 @@ impl Shelf {
 fn check(
     (folder, with): (&Path, Option<&Path>),
     key: &PublicKey,
-    known: Result<Vec<Known>, FaultKind>,
+    known: Result<Vec<KnownLeaves>, FaultKind>,
     each: &mut dyn FnMut(&Leaf<'_>),
-    report: &mut Report,
-) -> Result<(), Fault> {
+    report: &mut VerifyReport,
+) -> Result<(), LogFault> {
     let start = Position { offset: 0, ..Position::start() };
     report.log = Some(key.log());
     let mut known = known.map_err(|what| fault_at(start, what))?;
@@ -312,7 +312,7 @@ fn check(
     if with.is_some() {
         // What was archived must be what the home says was taken away.
         let cut = Base::read(folder, key).map_err(base_fault)?;
-        known.extend(cut.map(|cut| Known::new(cut.size, cut.root, KnownFrom::Base)));
+        known.extend(cut.map(|cut| KnownLeaves::new(cut.size, cut.root, KnownFrom::Base)));
     }
     report.base.clone_from(&shelf.base);
     let numbers = &shelf.numbers;
@@ -374,13 +374,13 @@ fn check(
     }
 }
 
-fn known_from_file(path: Option<&Path>, log: LogId) -> Result<Vec<Known>, FaultKind> {
+fn known_from_file(path: Option<&Path>, log: LogId) -> Result<Vec<KnownLeaves>, FaultKind> {
     path.map_or(Ok(Vec::new()), |path| Ok(vec![known_from(path, log)?]))
 }
 
-fn known_from(path: &Path, log: LogId) -> Result<Known, FaultKind> {
+fn known_from(path: &Path, log: LogId) -> Result<KnownLeaves, FaultKind> {
     match remembered(path) {
-        Ok(Some(known)) if known.log == log => Ok(Known::new(known.size, known.root, KnownFrom::SecondState)),
+        Ok(Some(known)) if known.log == log => Ok(KnownLeaves::new(known.size, known.root, KnownFrom::SecondState)),
         Ok(Some(_)) => Err(FaultKind::StateForeign),
         Ok(None) => Err(FaultKind::StateUnreadable),
         Err(cause) if cause.kind() == std::io::ErrorKind::InvalidData => Err(FaultKind::StateUnreadable),

@@ -6,17 +6,17 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use effect::record::newer_form;
-use effect::{Digest, RunId};
+use vocabulary::record::newer_form;
+use vocabulary::{Digest, RunId};
 
 use crate::ahead::Ahead;
 use crate::base::Base;
-use crate::err::{Fault, FaultKind, KnownFrom, Newer};
+use crate::err::{FaultKind, KnownFrom, LogFault, Newer};
 use crate::frame::{LeafView, PAYLOAD};
 use crate::ids::Position;
 use crate::note::{Checkpoint, PublicKey};
 use crate::payload;
-use crate::scan::{Batch, Found, Scanner, Span};
+use crate::scan::{Batch, Scanned, Scanner, Span};
 use crate::segment::{base, has_later_batch, open, path, scanner, written_after};
 use crate::tree::{Node, Tree, leaf_hash};
 use crate::unread::Unread;
@@ -52,7 +52,7 @@ impl Leaf<'_> {
 
 /// The last record of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct WalkHead {
     pub(crate) seq: u64,
     pub(crate) last: Digest,
     pub(crate) ended: bool,
@@ -80,14 +80,14 @@ pub(crate) enum Signatures {
 
 /// A size and root that are known from elsewhere, and whether the log was seen to have had them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownLeaves {
     pub(crate) size: u64,
     pub(crate) root: Digest,
     pub(crate) from: KnownFrom,
     pub(crate) met: bool,
 }
 
-impl Known {
+impl KnownLeaves {
     pub(crate) fn new(size: u64, root: Digest, from: KnownFrom) -> Self {
         Self { size, root, from, met: size == 0 }
     }
@@ -97,12 +97,12 @@ impl Known {
 pub(crate) struct Walker<'k> {
     pub(crate) key: &'k PublicKey,
     pub(crate) tree: Tree,
-    pub(crate) heads: HashMap<RunId, Head>,
+    pub(crate) heads: HashMap<RunId, WalkHead>,
     pub(crate) before: Before,
     pub(crate) signatures: Signatures,
     /// Who checks signatures ahead, if somebody does.
     pub(crate) ahead: Option<&'k Ahead>,
-    pub(crate) known: Vec<Known>,
+    pub(crate) known: Vec<KnownLeaves>,
     pub(crate) last_note: Option<String>,
     pub(crate) batches: u64,
     pub(crate) frames: u64,
@@ -113,7 +113,7 @@ pub(crate) struct Walker<'k> {
 }
 
 /// Where the log ends.
-pub(crate) struct End {
+pub(crate) struct WalkEnd {
     pub(crate) at: Position,
     /// How many bytes after the end are not zero-filled space.
     pub(crate) torn_bytes: u64,
@@ -122,7 +122,7 @@ pub(crate) struct End {
 }
 
 impl<'k> Walker<'k> {
-    pub(crate) fn new(key: &'k PublicKey, signatures: Signatures, known: Vec<Known>) -> Self {
+    pub(crate) fn new(key: &'k PublicKey, signatures: Signatures, known: Vec<KnownLeaves>) -> Self {
         Self {
             key,
             tree: Tree::default(),
@@ -141,15 +141,15 @@ impl<'k> Walker<'k> {
 
     /// Begins with a log whose earlier segments were taken away: with the tree that its first segment says was signed, which is the one
     /// that the base names, and with the runs that go on there. Gives where the first record is.
-    pub(crate) fn begin(&mut self, folder: &Path, base: Option<&Base>) -> Result<Position, Fault> {
+    pub(crate) fn begin(&mut self, folder: &Path, base: Option<&Base>) -> Result<Position, LogFault> {
         let Some(base) = base else { return Ok(Position::start()) };
         let at = Position { segment: base.segment, index: base.size, ..Position::start() };
-        let fault = |what| Fault { at: Position { offset: 0, ..at }, what };
+        let fault = |what| LogFault { at: Position { offset: 0, ..at }, what };
         let (file, header) = open(folder, base.segment, Some(self.key.log()))?;
         let tree = crate::segment::base(&file, &header, self.key).map_err(fault)?;
         self.tree =
             tree.filter(|tree| (tree.size(), tree.root()) == (base.size, base.root)).ok_or_else(|| fault(FaultKind::HeaderDiffers))?;
-        let head = |(run, seq, last): &(RunId, u64, Digest)| (*run, Head { seq: *seq, last: *last, ended: false, slot: None });
+        let head = |(run, seq, last): &(RunId, u64, Digest)| (*run, WalkHead { seq: *seq, last: *last, ended: false, slot: None });
         self.heads = base.heads.iter().map(head).collect();
         self.next = (at.segment, at.offset);
         for known in self.known.iter_mut().filter(|known| known.size == base.size) {
@@ -159,13 +159,13 @@ impl<'k> Walker<'k> {
     }
 
     /// Checks one batch and takes it in; `each` is called for its leaves when all of it holds.
-    fn batch(&mut self, segment: u32, batch: &Batch<'_>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<(), Fault> {
+    fn batch(&mut self, segment: u32, batch: &Batch<'_>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<(), LogFault> {
         let before = self.tree.size();
         let mut hashes = Vec::with_capacity(batch.frames.len());
         let mut payloads = [].chunks_exact(32);
         for span in batch.frames {
             let at = Position { segment, offset: batch.start + wide(span.start()), index: self.tree.size() };
-            let fault = |what| Fault { at, what };
+            let fault = |what| LogFault { at, what };
             if span.kind == PAYLOAD {
                 let named = payloads.next().ok_or_else(|| fault(FaultKind::FrameOrder))?;
                 self.payload(batch.content(span), named, hashes.last()).map_err(fault)?;
@@ -184,7 +184,7 @@ impl<'k> Walker<'k> {
         }
         if hashes.is_empty() {
             let at = Position { segment, offset: batch.start, index: before };
-            return Err(Fault { at, what: FaultKind::FrameOrder });
+            return Err(LogFault { at, what: FaultKind::FrameOrder });
         }
         self.frames += wide(batch.frames.len());
         self.batches += 1;
@@ -221,8 +221,12 @@ impl<'k> Walker<'k> {
         if !follows {
             return Err(FaultKind::ChainBroken { run });
         }
-        let head =
-            Head { seq: view.head.seq, last: Digest::from_bytes(*hash), ended: view.head.ends, slot: previous.and_then(|head| head.slot) };
+        let head = WalkHead {
+            seq: view.head.seq,
+            last: Digest::from_bytes(*hash),
+            ended: view.head.ends,
+            slot: previous.and_then(|head| head.slot),
+        };
         self.heads.insert(run, head);
         Ok(())
     }
@@ -258,7 +262,7 @@ impl<'k> Walker<'k> {
     }
 
     /// What is known from elsewhere and was not met: the log is shorter, or another.
-    pub(crate) fn unmet(&self) -> Option<Known> {
+    pub(crate) fn unmet(&self) -> Option<KnownLeaves> {
         self.known.iter().copied().find(|known| !known.met)
     }
 }
@@ -284,7 +288,7 @@ pub(crate) fn walk(
     from: Position,
     walker: &mut Walker<'_>,
     each: &mut dyn FnMut(&Leaf<'_>),
-) -> Result<End, Fault> {
+) -> Result<WalkEnd, LogFault> {
     walk_in(&|_| folder.to_owned(), numbers, from, walker, each)
 }
 
@@ -295,9 +299,9 @@ pub(crate) fn walk_in(
     from: Position,
     walker: &mut Walker<'_>,
     each: &mut dyn FnMut(&Leaf<'_>),
-) -> Result<End, Fault> {
+) -> Result<WalkEnd, LogFault> {
     let log = walker.key.log();
-    let mut end = End { at: from, torn_bytes: 0, last_batch: None };
+    let mut end = WalkEnd { at: from, torn_bytes: 0, last_batch: None };
     for number in numbers.iter().copied().filter(|number| *number >= from.segment) {
         let (file, header) = open(&folder_of(number), number, Some(log))?;
         let begins_here = number != from.segment || from.offset == Position::start().offset;
@@ -305,9 +309,9 @@ pub(crate) fn walk_in(
         let size = walker.tree.size();
         let at = Position { segment: number, offset: 0, index: size };
         if header.first > size || (begins_here && header.first != size) {
-            return Err(Fault { at, what: FaultKind::HeaderDiffers });
+            return Err(LogFault { at, what: FaultKind::HeaderDiffers });
         }
-        let fault = |what| Fault { at: Position { offset: Position::start().offset, ..at }, what };
+        let fault = |what| LogFault { at: Position { offset: Position::start().offset, ..at }, what };
         let base = base(&file, &header, walker.key).map_err(fault)?;
         if begins_here && base.is_some_and(|base| base != walker.tree) {
             return Err(fault(FaultKind::RootDiffers));
@@ -315,7 +319,7 @@ pub(crate) fn walk_in(
         let last = numbers.last() == Some(&number);
         end = segment((&path(&folder_of(number), number), number), last, scanner(file, &header, offset), walker, each)?;
     }
-    walker.finish().map_err(|what| Fault { at: end.at, what })?;
+    walker.finish().map_err(|what| LogFault { at: end.at, what })?;
     Ok(end)
 }
 
@@ -326,32 +330,36 @@ fn segment(
     mut scanner: Scanner,
     walker: &mut Walker<'_>,
     each: &mut dyn FnMut(&Leaf<'_>),
-) -> Result<End, Fault> {
+) -> Result<WalkEnd, LogFault> {
     let here = |offset, index| Position { segment: number, offset, index };
-    let unreadable = |at: Position| move |cause: io::Error| Fault { at, what: FaultKind::Unreadable(Unread::new(path, cause)) };
+    let unreadable = |at: Position| move |cause: io::Error| LogFault { at, what: FaultKind::Unreadable(Unread::new(path, cause)) };
     let mut last_batch = None;
     loop {
         let size = walker.tree.size();
         let place = here(scanner.at(), size);
         let found = match scanner.advance().map_err(unreadable(place))? {
-            Found::Batch => Found::Batch,
-            Found::End | Found::Broken { .. } => look_again(&mut scanner).map_err(unreadable(place))?,
+            Scanned::Batch => Scanned::Batch,
+            Scanned::End | Scanned::Broken { .. } => rescan(&mut scanner).map_err(unreadable(place))?,
         };
         let fault = match found {
-            Found::Batch => {
+            Scanned::Batch => {
                 walker.batch(number, &scanner.batch(), each)?;
                 last_batch = Some(place.offset);
                 continue;
             }
-            Found::End => Fault { at: place, what: FaultKind::TrailingBytes },
-            Found::Broken { at, leaves, missing_trailer: true } => Fault { at: here(at, size + leaves), what: FaultKind::TrailerMissing },
-            Found::Broken { at, leaves, missing_trailer: false } => Fault { at: here(at, size + leaves), what: FaultKind::FrameBroken },
+            Scanned::End => LogFault { at: place, what: FaultKind::TrailingBytes },
+            Scanned::Broken { at, leaves, missing_trailer: true } => {
+                LogFault { at: here(at, size + leaves), what: FaultKind::TrailerMissing }
+            }
+            Scanned::Broken { at, leaves, missing_trailer: false } => {
+                LogFault { at: here(at, size + leaves), what: FaultKind::FrameBroken }
+            }
         };
         let torn = torn_bytes(scanner.file(), place, last, walker.key).map_err(unreadable(place))?;
         return match torn {
-            Some(torn_bytes) => Ok(End { at: place, torn_bytes, last_batch }),
+            Some(torn_bytes) => Ok(WalkEnd { at: place, torn_bytes, last_batch }),
             // There is a later batch: what lies here was finished while it was looked at, or is damaged.
-            None if look_again(&mut scanner).map_err(unreadable(place))? == Found::Batch => {
+            None if rescan(&mut scanner).map_err(unreadable(place))? == Scanned::Batch => {
                 walker.batch(number, &scanner.batch(), each)?;
                 last_batch = Some(place.offset);
                 continue;
@@ -362,8 +370,8 @@ fn segment(
 }
 
 /// A log that is being written may have more by now than was read a while ago.
-fn look_again(scanner: &mut Scanner) -> io::Result<Found> {
-    scanner.look_again();
+fn rescan(scanner: &mut Scanner) -> io::Result<Scanned> {
+    scanner.rescan();
     scanner.advance()
 }
 
@@ -378,7 +386,7 @@ fn torn_bytes(file: &File, place: Position, last: bool, key: &PublicKey) -> io::
 pub(crate) fn end_of_checkpoint(folder: &Path, key: &PublicKey, expected: &Checkpoint) -> Option<u64> {
     let (file, header) = open(folder, expected.segment, Some(key.log())).ok()?;
     let mut scanner = Scanner::new(file, expected.start.checked_add(expected.bytes)?);
-    let found = header.first < expected.size && scanner.advance().ok()? == Found::Batch;
+    let found = header.first < expected.size && scanner.advance().ok()? == Scanned::Batch;
     let batch = scanner.batch();
     let (note, _) = batch.trailer()?;
     (found && batch.frames.len() == 1 && key.check(note) == Ok(*expected)).then(|| batch.end())
@@ -392,7 +400,7 @@ pub(crate) fn root_signed_at(folder: &Path, numbers: &[u32], key: &PublicKey, si
             continue;
         }
         let mut scanner = scanner(file, &header, 0);
-        while scanner.advance().ok()? == Found::Batch {
+        while scanner.advance().ok()? == Scanned::Batch {
             let batch = scanner.batch();
             let (note, _) = batch.trailer()?;
             if Checkpoint::read(note).ok()?.size == size {

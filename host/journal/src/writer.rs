@@ -7,26 +7,26 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::base::Base;
 use crate::disk::{Disk, write_whole};
-use crate::err::{Broken, Step};
-use crate::frame::{HEADER_BYTES, HEADER_END, Header, TRAILER, begin, finish, put_base};
+use crate::err::{Broken, FailedStep};
+use crate::frame::{FrameHeader, HEADER_BYTES, HEADER_END, TRAILER, begin, finish, put_base};
 use crate::hold::Locked;
 use crate::ids::Position;
-use crate::index::{Index, Snapshot, weight};
-use crate::journal::{Committed, Options, Shared};
+use crate::index::{Index, IndexSnapshot, weight};
+use crate::journal::{Committed, JournalShared, Options};
 use crate::keys::{SLOT_BYTES, run_keys_path};
 use crate::left::{LeftTail, Watched};
 use crate::note::{Checkpoint, NoteSigner};
-use crate::queue::{Meta, Pending};
+use crate::queue::{Meta, PendingBatch};
 use crate::segment::{self, LaidOut, Room};
 use crate::stamp::{Patrol, stamps};
 use crate::state::StateFile;
-use crate::ticket::{Herald, lock};
+use crate::ticket::{Notifier, lock};
 use crate::tree::Tree;
-use crate::walk::Head;
+use crate::walk::WalkHead;
 use crate::wire::wide;
 
 /// More than any trailer has.
@@ -51,7 +51,7 @@ impl Tail {
     }
 
     /// Lays out a segment, and locks it before it has its name. `base` is what it begins with, if it is not the first one.
-    pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: Header, base: &[u8], room: Room) -> std::io::Result<Self> {
+    pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: FrameHeader, base: &[u8], room: Room) -> std::io::Result<Self> {
         let LaidOut { file, begins, capacity } = segment::create(disk, folder, header, base, room)?;
         Self::new(folder, file, header.number, begins, capacity)
     }
@@ -68,7 +68,7 @@ struct Lag {
 
 /// All that only the writer touches.
 pub(crate) struct Writer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<JournalShared>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) options: Options,
     pub(crate) home: PathBuf,
@@ -82,18 +82,18 @@ pub(crate) struct Writer {
     pub(crate) state: Option<StateFile>,
     /// Over what is durable.
     pub(crate) tree: Tree,
-    pub(crate) herald: Herald,
-    pub(crate) heads: HashMap<RunId, Head>,
+    pub(crate) notifier: Notifier,
+    pub(crate) heads: HashMap<RunId, WalkHead>,
     /// The last batch, unless the log is empty.
     pub(crate) last: Option<Checkpoint>,
-    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) snapshot: Option<IndexSnapshot>,
     pub(crate) patrol: Patrol,
     /// The index on the disk says less than it could.
     pub(crate) index_is_old: bool,
 }
 
 /// Leaves nobody waiting, however the writer ends.
-struct StopAtEnd(Arc<Shared>);
+struct StopAtEnd(Arc<JournalShared>);
 
 impl Drop for StopAtEnd {
     fn drop(&mut self) {
@@ -116,14 +116,14 @@ impl Writer {
                 self.shared.queue.stop(&broken);
                 return;
             }
-            self.herald.settle(pending.outcome);
+            self.notifier.settle(pending.outcome);
             pending.leaves.iter().for_each(|leaf| self.follow(leaf));
             self.shared.queue.release(bytes, (pending.bytes, pending.leaves));
             self.keep_snapshot(pending.snapshot);
             self.keep_index(&mut lag, wide(bytes), snapshots);
         }
         // Before anything that is still on its way out can be failed.
-        self.herald.finish();
+        self.notifier.finish();
         if self.index_is_old {
             self.write_index();
         }
@@ -137,11 +137,11 @@ impl Writer {
         self.state.as_ref().map_or(Ok(()), StateFile::check)
     }
 
-    fn commit(&mut self, pending: &mut Pending) -> Result<(), Broken> {
-        self.check_left().map_err(|cause| Broken::of(Step::Exchanged, cause))?;
+    fn commit(&mut self, pending: &mut PendingBatch) -> Result<(), Broken> {
+        self.check_left().map_err(|cause| Broken::of(FailedStep::Exchanged, cause))?;
         let bytes = wide((pending.keys.len() + pending.forgotten.len()) * SLOT_BYTES);
         let written = self.keys(&mut pending.keys, &pending.forgotten);
-        written.map_err(|cause| Broken::new(Step::Keys, run_keys_path(&self.home), Some(bytes), cause))?;
+        written.map_err(|cause| Broken::new(FailedStep::Keys, run_keys_path(&self.home), Some(bytes), cause))?;
         if !pending.leaves.is_empty() {
             self.batch(&mut pending.bytes, &pending.tree)?;
             self.tree = std::mem::take(&mut pending.tree);
@@ -152,7 +152,7 @@ impl Writer {
 
     fn keep_snapshot(&mut self, snapshot: Option<Vec<u8>>) {
         if let Some(bytes) = snapshot {
-            self.snapshot = Some(Snapshot { unfolded: self.end(), bytes });
+            self.snapshot = Some(IndexSnapshot { unfolded: self.end(), bytes });
             self.index_is_old = true;
         }
     }
@@ -201,17 +201,17 @@ impl Writer {
         finish(bytes, start);
         let (path, length) = (segment::path(&segment::folder(&self.home), self.tail.number), wide(bytes.len()));
         let broken = |step, cause| Broken::new(step, path.clone(), Some(length), cause);
-        write_whole(&*self.disk, &self.tail.file, bytes, self.tail.end).map_err(|cause| broken(Step::Write, cause))?;
-        self.disk.sync(&self.tail.file).map_err(|cause| broken(Step::Sync, cause))?;
+        write_whole(&*self.disk, &self.tail.file, bytes, self.tail.end).map_err(|cause| broken(FailedStep::Write, cause))?;
+        self.disk.sync(&self.tail.file).map_err(|cause| broken(FailedStep::Sync, cause))?;
         self.tail.end += wide(bytes.len());
         self.tail.left.wrote(bytes);
         // Somebody may have put another log there meanwhile, and gone on with that: then this batch is on no record, and is not acknowledged.
-        self.check_left().map_err(|cause| Broken::of(Step::Exchanged, cause))?;
+        self.check_left().map_err(|cause| Broken::of(FailedStep::Exchanged, cause))?;
         self.last = Some(checkpoint);
         if let Some(state) = &mut self.state {
             state
                 .write(&*self.disk, checkpoint.size, checkpoint.root)
-                .map_err(|cause| Broken::new(Step::State, state.path().to_owned(), None, cause))?;
+                .map_err(|cause| Broken::new(FailedStep::State, state.path().to_owned(), None, cause))?;
         }
         *lock(&self.shared.committed) = Committed { size: checkpoint.size, root: checkpoint.root, note: Some(note) };
         Ok(())
@@ -222,13 +222,13 @@ impl Writer {
             self.heads.remove(&leaf.run);
         } else {
             let last = Digest::from_bytes(leaf.hash);
-            self.heads.insert(leaf.run, Head { seq: leaf.seq, last, ended: false, slot: leaf.slot });
+            self.heads.insert(leaf.run, WalkHead { seq: leaf.seq, last, ended: false, slot: leaf.slot });
         }
     }
 
     fn next_segment(&mut self, needed: u64) -> Result<(), Broken> {
         let folder = segment::folder(&self.home);
-        let broken = |number, bytes, cause| Broken::new(Step::Segment, segment::path(&folder, number), bytes, cause);
+        let broken = |number, bytes, cause| Broken::new(FailedStep::Segment, segment::path(&folder, number), bytes, cause);
         let number = self.tail.number.checked_add(1).ok_or_else(Broken::full)?;
         // What was signed last, signed once more: the same note.
         let base = self.last.map(|last| put_base(&self.tree, &self.signer.sign(&last))).unwrap_or_default();
@@ -236,7 +236,7 @@ impl Writer {
         let room = Room { wanted: self.options.segment_bytes.max(least), least };
         // Gives back what was reserved and not used: on a full disk the new segment may need it.
         self.disk.truncate(&self.tail.file, self.tail.end).map_err(|cause| broken(self.tail.number, None, cause))?;
-        let header = Header { log: self.signer.public().log(), number, first: self.tree.size(), begins: HEADER_END };
+        let header = FrameHeader { log: self.signer.public().log(), number, first: self.tree.size(), begins: HEADER_END };
         let next = Tail::create(&*self.disk, &folder, header, &base, room);
         self.tail = next.map_err(|cause| broken(number, Some(least), cause))?;
         Ok(())

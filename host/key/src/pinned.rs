@@ -10,9 +10,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path};
 
-use effect::{Digest, PinnedFile};
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use sha2::{Digest as _, Sha256};
+use vocabulary::{Digest, PinnedFile};
 
 /// See the module.
 const DATA: &[u8] = b"..data";

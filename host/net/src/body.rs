@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use effect::{Header, HttpFault};
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::time::timeout;
+use vocabulary::{Header, HttpFault};
 
 use crate::conn::Conn;
 use crate::err::fault_of;
@@ -20,7 +20,7 @@ pub(crate) const PIECE_BYTES_MAX: usize = 64 << 10;
 
 /// Reads a body. The connection is used again only after the end was read; dropping this before closes it.
 pub struct BodyReader {
-    live: Option<Live>,
+    live: Option<LiveBody>,
     /// Came in one with what was handed on last.
     rest: Bytes,
     trailers: Vec<Header>,
@@ -29,7 +29,7 @@ pub struct BodyReader {
     whole: bool,
 }
 
-struct Live {
+struct LiveBody {
     body: Incoming,
     conn: Box<Conn>,
     returns: Returns,
@@ -43,8 +43,14 @@ impl std::fmt::Debug for BodyReader {
 
 impl BodyReader {
     pub(crate) fn new(conn: Box<Conn>, body: Incoming, returns: Returns, between: Duration, most: u64) -> Self {
-        let mut reader =
-            Self { live: Some(Live { body, conn, returns }), rest: Bytes::new(), trailers: Vec::new(), between, left: most, whole: false };
+        let mut reader = Self {
+            live: Some(LiveBody { body, conn, returns }),
+            rest: Bytes::new(),
+            trailers: Vec::new(),
+            between,
+            left: most,
+            whole: false,
+        };
         reader.free_if_over();
         reader
     }
@@ -126,7 +132,7 @@ fn is_of_the_head(name: &str) -> bool {
     name.starts_with("content-") || name.ends_with("-authenticate") || name.starts_with("access-control-") || NAMES.contains(&name)
 }
 
-impl Live {
+impl LiveBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HttpFault>>> {
         let mut frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_pending() {

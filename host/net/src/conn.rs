@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use effect::HttpFault;
-use effect::record::Tls;
 use http::Request;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustix::net::{RecvFlags, recv};
+use vocabulary::HttpFault;
+use vocabulary::record::Tls;
 
 use crate::dial::{Dialled, Stream};
 use crate::err::{NetError, fault_of};

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::record::Tls;
-use effect::{Bounds, Host, HttpFault, Reason, SafeText, Scheme};
 use policy::address::{AskedBy, OwnListeners, verdict};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -15,6 +13,8 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tracing::Instrument as _;
+use vocabulary::record::Tls;
+use vocabulary::{Bounds, HostName, HttpFault, Reason, SafeText, Scheme};
 
 use crate::err::NetError;
 use crate::resolve::Resolver;
@@ -24,7 +24,7 @@ use crate::tls;
 const TRIES_MAX: usize = 4;
 
 /// What every connection of a host is dialled with.
-pub(crate) struct Shared {
+pub(crate) struct NetShared {
     pub(crate) resolver: Resolver,
     pub(crate) tls: TlsConnector,
     pub(crate) own: OwnListeners,
@@ -32,9 +32,9 @@ pub(crate) struct Shared {
 
 /// Where a connection goes: what a pool is keyed by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
+pub(crate) struct DialTarget {
     pub(crate) scheme: Scheme,
-    pub(crate) host: Host,
+    pub(crate) host: HostName,
     pub(crate) port: u16,
 }
 
@@ -54,7 +54,7 @@ struct Connected {
 }
 
 /// Dials a place, all of it within the time given.
-pub(crate) async fn dial(shared: &Shared, place: &Place, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
+pub(crate) async fn dial(shared: &NetShared, place: &DialTarget, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
     let span = tracing::debug_span!("dial", host = %place.host, port = place.port);
     let dialled = connected(shared, place, bounds, within).instrument(span.clone()).await;
     span.in_scope(|| match &dialled {
@@ -67,7 +67,7 @@ pub(crate) async fn dial(shared: &Shared, place: &Place, bounds: &Bounds, within
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
-async fn connected(shared: &Shared, place: &Place, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
+async fn connected(shared: &NetShared, place: &DialTarget, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
     let out_of_time = |_| NetError::new(HttpFault::TimedOut, &format!("no connection within {} ms", within.as_millis()));
     let until = Instant::now() + within;
     let addresses = timeout(within, judged(shared, place, bounds)).await.map_err(out_of_time)??;
@@ -84,11 +84,11 @@ async fn connected(shared: &Shared, place: &Place, bounds: &Bounds, within: Dura
 }
 
 /// Every address of the place, each one judged. INVARIANT: what is dialled comes from here.
-async fn judged(shared: &Shared, place: &Place, bounds: &Bounds) -> Result<Vec<SocketAddr>, NetError> {
+async fn judged(shared: &NetShared, place: &DialTarget, bounds: &Bounds) -> Result<Vec<SocketAddr>, NetError> {
     let (asked, found) = match &place.host {
-        Host::V4(v4) => (AskedBy::Literal, vec![IpAddr::V4(*v4)]),
-        Host::V6(v6) => (AskedBy::Literal, vec![IpAddr::V6(*v6)]),
-        Host::Name(name) => (AskedBy::Name, shared.resolver.lookup(name).await?),
+        HostName::V4(v4) => (AskedBy::Literal, vec![IpAddr::V4(*v4)]),
+        HostName::V6(v6) => (AskedBy::Literal, vec![IpAddr::V6(*v6)]),
+        HostName::Name(name) => (AskedBy::Name, shared.resolver.lookup(name).await?),
     };
     let mut good: Vec<SocketAddr> = Vec::with_capacity(found.len());
     for ip in found {
@@ -129,7 +129,7 @@ fn compared(tcp: TcpStream, judged: SocketAddr) -> Result<Connected, NetError> {
     Ok(Connected { tcp, peer })
 }
 
-async fn shake_hands(shared: &Shared, place: &Place, tcp: TcpStream) -> Result<(Stream, Option<Tls>), NetError> {
+async fn shake_hands(shared: &NetShared, place: &DialTarget, tcp: TcpStream) -> Result<(Stream, Option<Tls>), NetError> {
     match place.scheme {
         Scheme::Http => Ok((Stream::Plain(tcp), None)),
         Scheme::Https => {
@@ -207,6 +207,6 @@ mod tests {
         let judged = "127.0.0.2:80".parse().unwrap();
         let err = compared(connected().await, judged).err().unwrap();
         assert_eq!(err.peer, Some(real), "{err:?}");
-        assert_eq!(err.reason.as_ref().map(effect::Reason::code), Some("address-not-granted"), "{err:?}");
+        assert_eq!(err.reason.as_ref().map(vocabulary::Reason::code), Some("address-not-granted"), "{err:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::net::SocketAddr;
 
-use effect::{HttpFault, Reason, SafeText};
+use vocabulary::{HttpFault, Reason, SafeText};
 
 /// BOUND: longest sentence that is kept of a failure.
 const DETAIL_BYTES_MAX: usize = 256;

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use effect::record::Tls;
-use effect::{HttpFault, HttpHead};
 use http::Request;
 use http_body_util::Full;
 use tokio::time::timeout;
+use vocabulary::record::Tls;
+use vocabulary::{HttpFault, HttpHead};
 
 use crate::body::BodyReader;
 use crate::conn::{Conn, Lost};

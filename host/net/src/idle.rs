@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use effect::Bounds;
 use tokio::time::Instant;
+use vocabulary::Bounds;
 
 use crate::conn::Conn;
-use crate::dial::Place;
+use crate::dial::DialTarget;
 use crate::wire::ResponseLimits;
 
 /// BOUND: connections kept for one place.
@@ -24,27 +24,27 @@ pub(crate) struct IdleConns(Arc<Mutex<Idle>>);
 
 #[derive(Default)]
 struct Idle {
-    places: HashMap<Place, Vec<Kept>>,
+    places: HashMap<DialTarget, Vec<PooledConn>>,
     count: usize,
     /// Credentials under which nothing is kept any more.
     revoked: HashSet<String>,
 }
 
-struct Kept {
+struct PooledConn {
     conn: Box<Conn>,
-    terms: Terms,
+    terms: ConnectionTerms,
     since: Instant,
 }
 
 /// What a connection was opened under; another request uses it only if its own are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Terms {
+struct ConnectionTerms {
     bounds: Bounds,
     header_bytes: u64,
     header_count: usize,
 }
 
-impl Terms {
+impl ConnectionTerms {
     fn is_under(&self, credential: &str) -> bool {
         self.bounds.credential.as_deref() == Some(credential)
     }
@@ -53,14 +53,14 @@ impl Terms {
 /// The way of one connection back to the idle ones.
 pub(crate) struct Returns {
     idle: IdleConns,
-    place: Place,
-    terms: Terms,
+    place: DialTarget,
+    terms: ConnectionTerms,
 }
 
 impl IdleConns {
     /// The way back for a connection to this place, which may be used again by requests with the same bounds and limits.
-    pub(crate) fn way_back(&self, place: Place, bounds: Bounds, limits: &ResponseLimits) -> Returns {
-        let terms = Terms { bounds, header_bytes: limits.header_bytes, header_count: limits.header_count };
+    pub(crate) fn way_back(&self, place: DialTarget, bounds: Bounds, limits: &ResponseLimits) -> Returns {
+        let terms = ConnectionTerms { bounds, header_bytes: limits.header_bytes, header_count: limits.header_count };
         Returns { idle: self.clone(), place, terms }
     }
 
@@ -84,14 +84,14 @@ impl IdleConns {
 
 impl Idle {
     /// The one that was used last, so that those in excess grow old.
-    fn take(&mut self, place: &Place, terms: &Terms) -> Option<Box<Conn>> {
+    fn take(&mut self, place: &DialTarget, terms: &ConnectionTerms) -> Option<Box<Conn>> {
         let kept = self.places.get_mut(place)?;
         let at = kept.iter().rposition(|kept| kept.terms == *terms && kept.since.elapsed() < IDLE_AGE_MAX)?;
         self.count -= 1;
         Some(kept.remove(at).conn)
     }
 
-    fn put(&mut self, place: Place, kept: Kept) {
+    fn put(&mut self, place: DialTarget, kept: PooledConn) {
         if self.revoked.iter().any(|credential| kept.terms.is_under(credential)) {
             return;
         }
@@ -106,13 +106,13 @@ impl Idle {
         }
     }
 
-    fn revoke(&mut self, credential: &str) -> Vec<Kept> {
+    fn revoke(&mut self, credential: &str) -> Vec<PooledConn> {
         self.revoked.insert(credential.to_owned());
         let mut closed = Vec::new();
         for kept in self.places.values_mut() {
             let (under, others) = std::mem::take(kept).into_iter().partition(|kept| kept.terms.is_under(credential));
             *kept = others;
-            closed.extend::<Vec<Kept>>(under);
+            closed.extend::<Vec<PooledConn>>(under);
         }
         self.count -= closed.len();
         closed
@@ -128,7 +128,7 @@ impl Idle {
 }
 
 impl Returns {
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &DialTarget {
         &self.place
     }
 
@@ -148,7 +148,7 @@ impl Returns {
 
     #[expect(clippy::disallowed_methods, reason = "door: time-outs")]
     pub(crate) fn put(self, conn: Box<Conn>) {
-        let kept = Kept { conn, terms: self.terms, since: Instant::now() };
+        let kept = PooledConn { conn, terms: self.terms, since: Instant::now() };
         self.idle.lock().put(self.place, kept);
     }
 }

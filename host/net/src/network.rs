@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy::address::OwnListeners;
 
-use crate::dial::Shared;
+use crate::dial::NetShared;
 use crate::err::SetupError;
 use crate::pool::Pool;
 use crate::resolve::Resolver;
@@ -25,7 +25,7 @@ pub struct NetworkConfig {
 /// What all agents of a host share: name servers, roots, and what is never dialled. Connections are not among it.
 #[derive(Clone)]
 pub struct Network {
-    shared: Arc<Shared>,
+    shared: Arc<NetShared>,
 }
 
 impl Network {
@@ -34,7 +34,7 @@ impl Network {
     /// # Errors
     /// A root that is no certificate.
     pub fn new(config: &NetworkConfig) -> Result<Self, SetupError> {
-        let shared = Shared { resolver: Resolver::new(&config.resolvers), tls: tls::connector(&config.roots)?, own: config.own.clone() };
+        let shared = NetShared { resolver: Resolver::new(&config.resolvers), tls: tls::connector(&config.roots)?, own: config.own.clone() };
         Ok(Self { shared: Arc::new(shared) })
     }
 

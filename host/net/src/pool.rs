@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use effect::record::Sent;
+use vocabulary::record::Sent;
 
 use crate::conn::{Conn, Lost};
-use crate::dial::{Place, Shared, dial};
+use crate::dial::{DialTarget, NetShared, dial};
 use crate::err::NetError;
 use crate::exchange::{Ready, Response, exchange};
 use crate::idle::IdleConns;
@@ -15,7 +15,7 @@ use crate::wire::{WireRequest, sent_of, to_http};
 /// Connections of one agent under one policy. Cloning shares them; the last clone closes them.
 #[derive(Clone)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<NetShared>,
     idle: IdleConns,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<NetShared>) -> Self {
         Self { shared, idle: IdleConns::default() }
     }
 
@@ -54,7 +54,7 @@ impl Pool {
         let wire = to_http(&request)?;
         let sent = sent_of(&wire);
         let WireRequest { target, bounds, timeouts, limits, .. } = request;
-        let place = Place { scheme: target.scheme, host: target.host, port: target.port };
+        let place = DialTarget { scheme: target.scheme, host: target.host, port: target.port };
         let mut ready = Ready { request: wire, returns: self.idle.way_back(place, bounds, &limits) };
         if let Some(conn) = ready.returns.take() {
             noting(Some((conn.peer, sent)));
@@ -73,7 +73,7 @@ impl Pool {
             Lost::Failed(err) => err,
             Lost::Unsent(_) => {
                 noting(None);
-                NetError::new(effect::HttpFault::Incomplete, "closed before anything was sent").with_peer(peer)
+                NetError::new(vocabulary::HttpFault::Incomplete, "closed before anything was sent").with_peer(peer)
             }
         })
     }

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use effect::{HttpFault, Reason, SafeText};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use policy::address;
+use vocabulary::{HttpFault, Reason, SafeText};
 
 use crate::err::NetError;
 
@@ -78,7 +78,7 @@ fn addresses_into<'a>(found: &mut Vec<IpAddr>, records: impl Iterator<Item = &'a
         }
     }
     if found.len() - before > ANSWERS_MAX {
-        return Err(NetError::refused(Reason::OverLimit(effect::Bound::Addresses)));
+        return Err(NetError::refused(Reason::OverLimit(vocabulary::Bound::Addresses)));
     }
     Ok(())
 }

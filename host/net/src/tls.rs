@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use effect::record::Tls;
-use effect::{Digest, Host, HttpFault, SafeText};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -11,6 +9,8 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion, RootCertStore, crypto::ring, version};
+use vocabulary::record::Tls;
+use vocabulary::{Digest, HostName, HttpFault, SafeText};
 
 use crate::err::{NetError, SetupError};
 
@@ -42,12 +42,12 @@ fn certificates(root: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
 }
 
 /// Shakes hands as a client of this very name or address.
-pub(crate) async fn handshake(connector: &TlsConnector, host: &Host, tcp: TcpStream) -> Result<(TlsStream<TcpStream>, Tls), NetError> {
+pub(crate) async fn handshake(connector: &TlsConnector, host: &HostName, tcp: TcpStream) -> Result<(TlsStream<TcpStream>, Tls), NetError> {
     let unreachable = |detail: &str| NetError::new(HttpFault::Unreachable, detail);
     let name = match host {
-        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| unreachable("no name for TLS"))?,
-        Host::V4(address) => ServerName::from(std::net::IpAddr::V4(*address)),
-        Host::V6(address) => ServerName::from(std::net::IpAddr::V6(*address)),
+        HostName::Name(name) => ServerName::try_from(name.clone()).map_err(|_| unreachable("no name for TLS"))?,
+        HostName::V4(address) => ServerName::from(std::net::IpAddr::V4(*address)),
+        HostName::V6(address) => ServerName::from(std::net::IpAddr::V6(*address)),
     };
     let stream = connector.connect(name, tcp).await.map_err(|err| unreachable(&format!("TLS: {err}")))?;
     let (_, session) = stream.get_ref();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use effect::record::Sent;
-use effect::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Reason, SafeText};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
+use vocabulary::record::Sent;
+use vocabulary::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Reason, SafeText};
 
 use crate::err::NetError;
 

@@ -3,12 +3,12 @@
 //! Pure: it is handed what was read elsewhere, and hands back the grants under which the agent is to run, or every reason
 //! why it can't be run at all.
 
-use effect::{Grants, SafeText};
+use vocabulary::{Grants, SafeText};
 
 use crate::component::Import;
 use crate::interface::Service;
 use crate::manifest::{Declared, Manifest};
-use effect::Capability;
+use vocabulary::Capability;
 
 /// What is effective.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct Effective {
     /// At most what was granted. Run the agent under these and no others.
     pub grants: Grants,
     /// The same for people.
-    pub rows: Vec<Row>,
+    pub rows: Vec<AdmissionRow>,
 }
 
 /// One capability, for `inspect`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Row {
+pub struct AdmissionRow {
     /// Which.
     pub capability: Capability,
     /// Whether the component imports an interface for it. Toolchains import what they never use.
@@ -92,9 +92,9 @@ pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grant
 }
 
 /// The same for people, for a component that is refused too.
-pub fn table(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Vec<Row> {
+pub fn table(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Vec<AdmissionRow> {
     let narrowed = narrow(manifest, grants);
-    let row = |capability: &Capability| Row {
+    let row = |capability: &Capability| AdmissionRow {
         capability: *capability,
         imported: imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(*capability))),
         declared: declared(manifest, *capability).map(|declared| declared.why.clone()),
@@ -131,7 +131,7 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
         None => narrowed.http.clear(),
         Some(declared) if declared.read_only => {
             for grant in &mut narrowed.http {
-                grant.methods.retain(effect::Method::is_safe);
+                grant.methods.retain(vocabulary::Method::is_safe);
             }
             narrowed.http.retain(|grant| !grant.methods.is_empty());
         }
@@ -158,14 +158,14 @@ pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
     }
 }
 
-fn files_line(grant: &effect::FilesGrant) -> String {
+fn files_line(grant: &vocabulary::FilesGrant) -> String {
     let verb = match grant.mode {
-        effect::FilesMode::Read => "read",
+        vocabulary::FilesMode::Read => "read",
     };
     format!("{verb} {} as {}", SafeText::new(&grant.host.to_string_lossy(), 4096), SafeText::new(&grant.guest, 4096))
 }
 
-fn http_line(grant: &effect::HttpGrant) -> String {
+fn http_line(grant: &vocabulary::HttpGrant) -> String {
     let list = |texts: Vec<String>| texts.join(", ");
     let methods = list(grant.methods.iter().map(ToString::to_string).collect());
     let paths = list(grant.paths.iter().map(ToString::to_string).collect());
@@ -180,7 +180,7 @@ fn http_line(grant: &effect::HttpGrant) -> String {
     if let Some(credential) = &grant.credential {
         line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }
-    let effect::HttpBounds { pins, rate, request_bytes, response_bytes } = &grant.within;
+    let vocabulary::HttpBounds { pins, rate, request_bytes, response_bytes } = &grant.within;
     if !pins.is_empty() {
         line.push_str(&format!(", of the keys {}", list(pins.iter().map(ToString::to_string).collect())));
     }

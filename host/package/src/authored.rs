@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use effect::{ParseError, SafeText};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use vocabulary::{ParseError, SafeText};
 
 /// BOUND: characters of a key that an error repeats.
 const KEY_BYTES_MAX: usize = 200;
@@ -25,7 +25,7 @@ pub struct WrongError {
     /// The whole key, `agents.x.http[0].host`; empty where none was reached.
     pub key: String,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: ConfigFault,
 }
 
 fn key_and_colon(key: &str) -> String {
@@ -34,7 +34,7 @@ fn key_and_colon(key: &str) -> String {
 
 /// What can be wrong at a key.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum ConfigFault {
     /// Not TOML, or a key written twice.
     #[error("{0}")]
     Syntax(SafeText),
@@ -109,10 +109,10 @@ impl<'t> Text<'t> {
     /// Parses; duplicate keys are refused here.
     pub(crate) fn parse(self) -> Result<Spanned<DeTable<'t>>, WrongError> {
         DeTable::parse(self.text)
-            .map_err(|err| self.wrong("", &err.span().unwrap_or(0..0), Fault::Syntax(SafeText::new(err.message(), 300))))
+            .map_err(|err| self.wrong("", &err.span().unwrap_or(0..0), ConfigFault::Syntax(SafeText::new(err.message(), 300))))
     }
 
-    fn wrong(self, key: &str, span: &Range<usize>, fault: Fault) -> WrongError {
+    fn wrong(self, key: &str, span: &Range<usize>, fault: ConfigFault) -> WrongError {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         WrongError { file: self.file.to_owned(), line, key: key.to_owned(), fault }
@@ -140,33 +140,33 @@ impl<'t> Table<'t> {
                 continue;
             }
             let fault = match later.iter().find(|(known, _)| *known == name) {
-                Some((_, with)) => Fault::Later(with),
-                None => Fault::UnknownKey { known: known.join(", ") },
+                Some((_, with)) => ConfigFault::Later(with),
+                None => ConfigFault::UnknownKey { known: known.join(", ") },
             };
             return Err(self.text.wrong(&self.under(name), &key.span(), fault));
         }
         Ok(())
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Value<'t>> {
+    pub(crate) fn get(&self, key: &str) -> Option<ConfigValue<'t>> {
         let value = self.table.get(key)?;
-        Some(Value { text: self.text, key: self.under(key), span: value.span(), value: value.get_ref() })
+        Some(ConfigValue { text: self.text, key: self.under(key), span: value.span(), value: value.get_ref() })
     }
 
-    pub(crate) fn required(&self, key: &str) -> Result<Value<'t>, WrongError> {
-        self.get(key).ok_or_else(|| self.text.wrong(&self.under(key), &self.span, Fault::Missing))
+    pub(crate) fn required(&self, key: &str) -> Result<ConfigValue<'t>, WrongError> {
+        self.get(key).ok_or_else(|| self.text.wrong(&self.under(key), &self.span, ConfigFault::Missing))
     }
 
     /// Every entry, in order of the keys.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Value<'t>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, ConfigValue<'t>)> {
         let table: &'t DeTable<'t> = self.table;
         table.iter().map(|(key, value)| {
             let name: &'t str = key.get_ref();
-            (name, Value { text: self.text, key: self.under(name), span: value.span(), value: value.get_ref() })
+            (name, ConfigValue { text: self.text, key: self.under(name), span: value.span(), value: value.get_ref() })
         })
     }
 
-    pub(crate) fn wrong(&self, fault: Fault) -> WrongError {
+    pub(crate) fn wrong(&self, fault: ConfigFault) -> WrongError {
         self.text.wrong(&self.key, &self.span, fault)
     }
 
@@ -177,27 +177,27 @@ impl<'t> Table<'t> {
 }
 
 /// A value, with the key that leads to it.
-pub(crate) struct Value<'t> {
+pub(crate) struct ConfigValue<'t> {
     text: Text<'t>,
     key: String,
     span: Range<usize>,
     value: &'t DeValue<'t>,
 }
 
-impl<'t> Value<'t> {
-    pub(crate) fn wrong(&self, fault: Fault) -> WrongError {
+impl<'t> ConfigValue<'t> {
+    pub(crate) fn wrong(&self, fault: ConfigFault) -> WrongError {
         self.text.wrong(&self.key, &self.span, fault)
     }
 
     fn kind(&self, wanted: &'static str) -> WrongError {
-        self.wrong(Fault::Type { wanted, found: self.value.type_str() })
+        self.wrong(ConfigFault::Type { wanted, found: self.value.type_str() })
     }
 
     /// A text that is not empty and at most `max` bytes long.
     pub(crate) fn text(&self, max: usize) -> Result<&'t str, WrongError> {
         let text = self.value.as_str().ok_or_else(|| self.kind("a string"))?;
         if text.is_empty() {
-            return Err(self.wrong(Fault::Empty));
+            return Err(self.wrong(ConfigFault::Empty));
         }
         self.bounded(text.len(), max, "bytes")?;
         Ok(text)
@@ -208,7 +208,7 @@ impl<'t> Value<'t> {
         let text = self.text(max)?;
         // The escape of a plain line is the line itself, but for its backslashes.
         if SafeText::new(&text.replace('\\', ""), max).as_str() != text.replace('\\', "") {
-            return Err(self.wrong(Fault::Impossible("must be one line without control or invisible characters")));
+            return Err(self.wrong(ConfigFault::Impossible("must be one line without control or invisible characters")));
         }
         Ok(text.to_owned())
     }
@@ -230,7 +230,7 @@ impl<'t> Value<'t> {
         u64::from_str_radix(number.as_str(), number.radix())
             .ok()
             .filter(|number| *number > 0)
-            .ok_or_else(|| self.wrong(Fault::Impossible("must be a whole number from 1")))
+            .ok_or_else(|| self.wrong(ConfigFault::Impossible("must be a whole number from 1")))
     }
 
     /// A number or a text, as text.
@@ -251,10 +251,10 @@ impl<'t> Value<'t> {
     }
 
     /// The items of a list of at most `max`.
-    pub(crate) fn items(&self, max: usize) -> Result<Vec<Value<'t>>, WrongError> {
+    pub(crate) fn items(&self, max: usize) -> Result<Vec<ConfigValue<'t>>, WrongError> {
         let array = self.value.as_array().ok_or_else(|| self.kind("a list"))?;
         self.bounded(array.len(), max, "entries")?;
-        let item = |(n, value): (usize, &'t Spanned<DeValue<'t>>)| Value {
+        let item = |(n, value): (usize, &'t Spanned<DeValue<'t>>)| ConfigValue {
             text: self.text,
             key: format!("{}[{n}]", self.key),
             span: value.span(),
@@ -264,17 +264,17 @@ impl<'t> Value<'t> {
     }
 
     /// The items of a list of at least one and at most `max`.
-    pub(crate) fn some_items(&self, max: usize) -> Result<Vec<Value<'t>>, WrongError> {
+    pub(crate) fn some_items(&self, max: usize) -> Result<Vec<ConfigValue<'t>>, WrongError> {
         let items = self.items(max)?;
-        if items.is_empty() { Err(self.wrong(Fault::Empty)) } else { Ok(items) }
+        if items.is_empty() { Err(self.wrong(ConfigFault::Empty)) } else { Ok(items) }
     }
 
     fn bounded(&self, len: usize, max: usize, unit: &'static str) -> Result<(), WrongError> {
-        if len > max { Err(self.wrong(Fault::TooMuch { max, unit })) } else { Ok(()) }
+        if len > max { Err(self.wrong(ConfigFault::TooMuch { max, unit })) } else { Ok(()) }
     }
 }
 
 /// The fault of a path of the host.
-pub(crate) fn path_fault(path: impl Display, why: &'static str) -> Fault {
-    Fault::Path { path: SafeText::new(&path.to_string(), 4096), why }
+pub(crate) fn path_fault(path: impl Display, why: &'static str) -> ConfigFault {
+    ConfigFault::Path { path: SafeText::new(&path.to_string(), 4096), why }
 }

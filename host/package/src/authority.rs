@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use effect::{Binding, Digest, Engagement, Environment, Grants, LIMITS, Limits, Until, canon};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Binding, Digest, Engagement, Environment, Grants, LIMITS, Limits, Until, canon};
 
-use crate::config::{ComponentSource, ConfigError, Network, Resolved, ResolvedAgent};
+use crate::config::{ComponentSource, ConfigError, NetworkConfig, Resolved, ResolvedAgent};
 
 mod difference;
 mod line;
@@ -101,7 +101,7 @@ impl Reach {
         *self == Self::default()
     }
 
-    fn of(network: &Network) -> Self {
+    fn of(network: &NetworkConfig) -> Self {
         let roots = network.roots.iter().map(|root| RootFile { digest: root.digest, path: root.path.clone() });
         Self { resolvers: network.resolvers.clone(), roots: roots.collect() }
     }

@@ -8,9 +8,9 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use vocabulary::Digest;
 
 use crate::component::{self, COMPONENT_BYTES_MAX};
 use crate::file;
@@ -32,11 +32,11 @@ mod workplace;
 pub use err::BuildError;
 use inputs::{Nobody, Places};
 use listing::Listing;
-pub use listing::{Change, FileChange};
+pub use listing::{Change, ListingChange};
 pub use slot::age_out;
-use slot::{Slot, Stamp};
-use stage::Stage;
-pub use tool::Watcher;
+use slot::{BuildSlot, Stamp};
+use stage::BuildStage;
+pub use tool::BuildWatcher;
 pub use toolchain::{Rust, rust};
 use workplace::Workplace;
 
@@ -111,7 +111,7 @@ pub struct Raw {
     component: Vec<u8>,
     manifest: Manifest,
     stamp: Stamp,
-    slot: Slot,
+    slot: BuildSlot,
 }
 
 /// What an agent says its input and output look like.
@@ -202,10 +202,10 @@ fn declared(folder: &Path, sources: &[PathBuf], project: &[PathBuf]) -> Result<V
 ///
 /// # Errors
 /// A folder that is not an agent or not what was accepted, a tool that is missing or fails, a result that can't run here.
-pub fn build(order: &Order<'_>, watcher: &mut Watcher<'_>) -> Result<Built, BuildError> {
+pub fn build(order: &Order<'_>, watcher: &mut BuildWatcher<'_>) -> Result<Built, BuildError> {
     let folder = order.folder.canonicalize().map_err(file::failed("find", order.folder))?;
     let authored = AuthoredManifest::load(&folder)?;
-    let slot = Slot::open(order.cache, &folder)?;
+    let slot = BuildSlot::open(order.cache, &folder)?;
     if let Some(frozen) = slot.fresh(&folder, |inside| with_sdk(&authored, inside), order.expected) {
         return Ok(Built::Fresh(frozen));
     }
@@ -214,7 +214,7 @@ pub fn build(order: &Order<'_>, watcher: &mut Watcher<'_>) -> Result<Built, Buil
     let work = Work { authored: &authored, folder: &folder, order, recipe: &recipe, slot: &slot, tools: &tools };
     let (component, stamp) = work.run(watcher)?;
     let component = file::read_here(&component, COMPONENT_BYTES_MAX)?;
-    component::look(&component).map_err(BuildError::Component)?;
+    component::inspect(&component).map_err(BuildError::Component)?;
     Ok(Built::Raw(Box::new(Raw { component, manifest: authored.manifest, stamp, slot })))
 }
 
@@ -224,13 +224,13 @@ struct Work<'a> {
     folder: &'a Path,
     order: &'a Order<'a>,
     recipe: &'a Recipe,
-    slot: &'a Slot,
+    slot: &'a BuildSlot,
     tools: &'a Tools,
 }
 
 impl Work<'_> {
     /// The component, and what it was made of.
-    fn run(&self, watcher: &mut Watcher<'_>) -> Result<(PathBuf, Stamp), BuildError> {
+    fn run(&self, watcher: &mut BuildWatcher<'_>) -> Result<(PathBuf, Stamp), BuildError> {
         let workplace = Workplace::in_folder(&self.slot.folder);
         let (stage, mut stamp) = self.take(&workplace)?;
         self.hold(&stamp)?;
@@ -261,9 +261,9 @@ impl Work<'_> {
     }
 
     /// Copies the source to where it is built, and makes the digest of exactly the copied bytes.
-    fn take(&self, workplace: &Workplace) -> Result<(Stage, Stamp), BuildError> {
+    fn take(&self, workplace: &Workplace) -> Result<(BuildStage, Stamp), BuildError> {
         let places = self.recipe.places();
-        let mut stage = Stage::new(workplace.stage.clone())?;
+        let mut stage = BuildStage::new(workplace.stage.clone())?;
         let mut listing = Listing::of(&places.folder, &mut stage);
         let (inside, outside) = places.digests(&places.find(&[])?, &mut listing)?;
         let files = listing.files();
@@ -290,7 +290,7 @@ impl Work<'_> {
 pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
-    Ok(Slot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), None))
+    Ok(BuildSlot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), None))
 }
 
 /// What a folder would be built from now. Builds nothing, but asks the operator's tools for the packages and the compiler.
@@ -310,7 +310,7 @@ pub fn pin(folder: &Path) -> Result<SourcePin, BuildError> {
 ///
 /// # Errors
 /// A folder that is no agent's, or can't be read.
-pub fn changes(folder: &Path, cache: &Path, was: Digest) -> Result<Option<Vec<FileChange>>, BuildError> {
+pub fn changes(folder: &Path, cache: &Path, was: Digest) -> Result<Option<Vec<ListingChange>>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let Some(stamp) = slot::stamped(cache, &folder).filter(|stamp| stamp.pin().source == was && !stamp.files.is_empty()) else {
         return Ok(None);

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use effect::{Digest, SafeText};
+use vocabulary::{Digest, SafeText};
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::file::{self, FileError};
@@ -44,7 +44,7 @@ pub struct Component {
     /// In bytes.
     pub size: u64,
     /// How it is called.
-    pub kind: Kind,
+    pub kind: ComponentKind,
     /// What it imports, in its own order.
     pub imports: Vec<Import>,
     /// What it says of itself.
@@ -53,7 +53,7 @@ pub struct Component {
 
 /// How a component is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ComponentKind {
     /// It exports `bailiwick:agent/agent`.
     Agent,
     /// It exports `wasi:cli/run`.
@@ -112,12 +112,12 @@ pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
 ///
 /// # Errors
 /// A [`ComponentError`], for every sequence of bytes that is not a whole and callable component.
-pub fn look(bytes: &[u8]) -> Result<Component, ComponentError> {
-    look_unless(bytes, |_| false)
+pub fn inspect(bytes: &[u8]) -> Result<Component, ComponentError> {
+    inspect_unless(bytes, |_| false)
 }
 
 /// The same, without going through all of the code of one that is known to be whole: of a large one that is most of the work.
-pub(crate) fn look_unless(bytes: &[u8], is_known: impl FnOnce(Digest) -> bool) -> Result<Component, ComponentError> {
+pub(crate) fn inspect_unless(bytes: &[u8], is_known: impl FnOnce(Digest) -> bool) -> Result<Component, ComponentError> {
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(ComponentError::TooLarge);
     }
@@ -149,7 +149,7 @@ pub(crate) fn look_unless(bytes: &[u8], is_known: impl FnOnce(Digest) -> bool) -
 struct Outline {
     imports: Vec<Import>,
     exports: usize,
-    kind: Option<Kind>,
+    kind: Option<ComponentKind>,
 }
 
 /// Reads the outermost imports and exports. It goes before validation, whose cost grows with numbers that are bounded here.
@@ -197,9 +197,9 @@ impl Outline {
         bounded(self.exports, EXTERNS_MAX, "exports")?;
         let Some(name) = InterfaceName::parse(name).filter(|_| kind == wasmparser::ComponentExternalKind::Instance) else { return Ok(()) };
         if name.is("bailiwick:agent", "agent") && name.is_agent_0_1() {
-            self.kind = Some(Kind::Agent);
+            self.kind = Some(ComponentKind::Agent);
         } else if name.is("wasi:cli", "run") && name.is_wasi_0_2() && self.kind.is_none() {
-            self.kind = Some(Kind::Command);
+            self.kind = Some(ComponentKind::Command);
         }
         Ok(())
     }

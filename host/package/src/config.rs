@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Binding, Digest, Engagement, Environment, Grants, Limits, SafeText, Until};
 use std::net::SocketAddr;
+use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limits, SafeText, Until};
 
 use crate::authored::{Table, Text, WrongError};
 use crate::file::{self, FileError};
@@ -64,7 +64,7 @@ pub struct Resolved {
     /// By name.
     pub environments: Vec<Environment>,
     /// How names are resolved and whom TLS believes.
-    pub network: Network,
+    pub network: NetworkConfig,
 }
 
 /// One agent, as its operator wants it run.
@@ -99,7 +99,7 @@ pub enum ComponentSource {
 
 /// `[network]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Network {
+pub struct NetworkConfig {
     /// Name servers; the system's where empty.
     pub resolvers: Vec<SocketAddr>,
     /// PEM certificates beside the public roots, as they were read.
@@ -178,7 +178,7 @@ pub fn read(file: &Path) -> Result<Authored, ConfigError> {
 }
 
 /// What the parts of a file are resolved against.
-pub(crate) struct Place<'a> {
+pub(crate) struct ConfigPlace<'a> {
     /// Relative paths begin here.
     folder: &'a Path,
     /// Nothing of it is ever mounted; without links in the way.
@@ -191,7 +191,7 @@ impl Authored {
     /// # Errors
     /// The first thing that is wrong, with file, line and key.
     pub fn resolve(&self, home: &Path) -> Result<Resolved, ConfigError> {
-        let place = Place { folder: self.file.parent().unwrap_or(Path::new("/")), home: real::real_or_future(home)? };
+        let place = ConfigPlace { folder: self.file.parent().unwrap_or(Path::new("/")), home: real::real_or_future(home)? };
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);
@@ -199,7 +199,7 @@ impl Authored {
         let environments = root.get("environments").map_or(Ok(Vec::new()), |value| scope::environments(&value))?;
         let engagements = root.get("engagements").map_or(Ok(BTreeMap::new()), |value| scope::engagements(&value))?;
         let vault = root.get("vault").map(|value| source::vault(&value, &place)).transpose()?;
-        let known = scope::Known { environments: &environments, vault: vault.as_ref() };
+        let known = scope::KnownEnvironments { environments: &environments, vault: vault.as_ref() };
         let credentials = root.get("credentials").map_or(Ok(BTreeMap::new()), |value| credential::resolve(&value, &place, &known))?;
         let mut agents = BTreeMap::new();
         if let Some(list) = root.get("agents") {
@@ -207,7 +207,7 @@ impl Authored {
                 agents.insert(name.to_owned(), agent::resolve(name, &value, &place, (&credentials, &environments))?);
             }
         }
-        let network = root.get("network").map_or(Ok(Network::default()), |value| network::resolve(&value, &place))?;
+        let network = root.get("network").map_or(Ok(NetworkConfig::default()), |value| network::resolve(&value, &place))?;
         Ok(Resolved { file: self.file.clone(), digest: self.digest, agents, credentials, engagements, environments, network })
     }
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use effect::Digest;
 use home::Access;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use sha2::{Digest as _, Sha256};
+use vocabulary::Digest;
 
 /// A file could not be read or written.
 #[derive(Debug, thiserror::Error)]

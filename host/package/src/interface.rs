@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use effect::Capability;
+use vocabulary::Capability;
 
 use crate::later::LATER;
 

@@ -25,11 +25,11 @@ pub mod tools;
 pub mod trust;
 pub mod wit;
 
-pub use admission::{Effective, Refused, Row, effective};
-pub use authored::{Fault, WrongError};
+pub use admission::{AdmissionRow, Effective, Refused, effective};
+pub use authored::{ConfigFault, WrongError};
 pub use authority::{Authority, Difference, Spelling, Whole};
-pub use component::{Component, ComponentError, Import, Kind, look};
-pub use config::{Authored, ComponentSource, ConfigError, Network, Resolved, ResolvedAgent, Root};
+pub use component::{Component, ComponentError, ComponentKind, Import, inspect};
+pub use config::{Authored, ComponentSource, ConfigError, NetworkConfig, Resolved, ResolvedAgent, Root};
 pub use file::FileError;
 pub use interface::{InterfaceName, Service};
 pub use manifest::{AuthoredManifest, Declared, Manifest, ManifestError, freeze};

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Digest, SafeText};
 
 use crate::authority::Authority;
 use crate::config::ConfigError;
@@ -60,12 +60,12 @@ pub struct Accepted {
 /// The file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lock {
+pub struct AcceptanceLock {
     #[serde(default)]
     agents: BTreeMap<String, Accepted>,
 }
 
-impl Lock {
+impl AcceptanceLock {
     /// The lock beside a configuration; an empty one, where there is none.
     ///
     /// # Errors
@@ -103,13 +103,13 @@ impl Lock {
         self.write(config)
     }
 
-    /// The same, which [`Lock::write`] then puts on disk.
+    /// The same, which [`AcceptanceLock::write`] then puts on disk.
     pub fn put(&mut self, agent: &str, accepted: Accepted) {
         let by = SafeText::new(&accepted.by, 256).to_string();
         self.agents.insert(agent.to_owned(), Accepted { by, ..accepted });
     }
 
-    /// Takes an agent out, which [`Lock::write`] then puts on disk. Returns whether it was pinned.
+    /// Takes an agent out, which [`AcceptanceLock::write`] then puts on disk. Returns whether it was pinned.
     pub fn take_out(&mut self, agent: &str) -> bool {
         self.agents.remove(agent).is_some()
     }

@@ -6,12 +6,12 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::{ParseError, is_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use vocabulary::{ParseError, is_name};
 
-use crate::authored::{Fault, Table, Text, Value, WrongError};
-use effect::Capability;
+use crate::authored::{ConfigFault, ConfigValue, Table, Text, WrongError};
+use vocabulary::Capability;
 
 use crate::file::{self, FileError};
 use crate::later::LATER;
@@ -147,7 +147,7 @@ impl AuthoredManifest {
 const NAME_FORM: (&str, &str) = ("a name of an agent", "lower-case letters, digits and hyphens, a letter first, 64 at most");
 const VERSION_FORM: (&str, &str) = ("a version", "three numbers, for instance 0.1.0");
 
-impl Value<'_> {
+impl ConfigValue<'_> {
     fn checked(&self, is_good: fn(&str) -> bool, (wanted, form): (&'static str, &'static str)) -> Result<String, WrongError> {
         let text = self.text(LINE_BYTES_MAX)?;
         if is_good(text) { Ok(text.to_owned()) } else { Err(self.wrong(ParseError::new(wanted, text, form).into())) }
@@ -162,11 +162,11 @@ fn declares(root: &Table<'_>) -> Result<Vec<Declared>, WrongError> {
         table.only(&["capability", "why", "destructive", "read-only", "idempotent"], &[])?;
         let name = table.required("capability")?;
         if let Some((_, with)) = LATER.iter().find(|(later, _)| name.text(NAME_BYTES_MAX).is_ok_and(|name| name == *later)) {
-            return Err(name.wrong(Fault::Later(with)));
+            return Err(name.wrong(ConfigFault::Later(with)));
         }
         let capability: Capability = name.parse()?;
         if declared.iter().any(|earlier| earlier.capability == capability) {
-            return Err(name.wrong(Fault::Impossible("is declared twice")));
+            return Err(name.wrong(ConfigFault::Impossible("is declared twice")));
         }
         let flag = |key: &str| table.get(key).map_or(Ok(false), |value| value.bool());
         let one = Declared {
@@ -177,7 +177,7 @@ fn declares(root: &Table<'_>) -> Result<Vec<Declared>, WrongError> {
             idempotent: flag("idempotent")?,
         };
         if one.read_only && one.destructive {
-            return Err(table.wrong(Fault::Impossible(CONTRADICTION)));
+            return Err(table.wrong(ConfigFault::Impossible(CONTRADICTION)));
         }
         declared.push(one);
     }

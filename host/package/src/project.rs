@@ -75,7 +75,7 @@ pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf, 
 }
 
 fn check(name: &str) -> Result<(), ProjectError> {
-    if !effect::is_name(name) {
+    if !vocabulary::is_name(name) {
         return Err(ProjectError::NotAName(name.chars().take(80).collect()));
     }
     if KEYWORDS.contains(&name) {

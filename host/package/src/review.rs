@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Binding, Environment, HostPattern, Scheme, Source};
 use serde::Serialize;
+use vocabulary::{Binding, Environment, HostPattern, Scheme, Source};
 
 use crate::config::Resolved;
 
@@ -12,18 +12,18 @@ const UNUSED_S: u64 = 90 * 86_400;
 
 /// What is known besides the configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct ReviewFacts {
     /// Pairs of names that have one value.
     pub alike: Vec<(String, String)>,
     /// By name.
-    pub known: BTreeMap<String, Known>,
+    pub known: BTreeMap<String, KnownCredential>,
     /// Seconds since 1970.
     pub now_s: u64,
 }
 
 /// What is known of one credential.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct KnownCredential {
     /// Its last use on the record, seconds since 1970.
     pub last_used_s: Option<u64>,
     /// How often its value was met where it may not be.
@@ -38,7 +38,7 @@ pub struct Known {
 
 /// One thing wrong with one credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct ReviewFault {
     /// In one word: `unused`, `over-broad`, `overdue`, `no-rotation`, `shared`, `two-environments`, `no-owner`, `agent-expired`, `clear-text`,
     /// `revoked-yet-granted`, `met`, `guessable`.
     pub code: &'static str,
@@ -61,17 +61,17 @@ const ISOLATION: (&str, &str) = ("NHI8:2025", "environment isolation");
 const REUSE: (&str, &str) = ("NHI9:2025", "NHI reuse");
 
 /// Everything that is wrong, by the credential's name.
-pub fn faults(resolved: &Resolved, facts: &Facts) -> Vec<Fault> {
+pub fn faults(resolved: &Resolved, facts: &ReviewFacts) -> Vec<ReviewFault> {
     let bound = resolved.credentials.values().flat_map(|binding| Judged { binding, facts, resolved }.faults());
     let strays = facts.known.iter().filter(|(name, known)| known.set_at_s.is_some() && !resolved.credentials.contains_key(*name));
-    let mut faults: Vec<Fault> = bound.chain(strays.flat_map(|(name, known)| unbound(name, known))).collect();
+    let mut faults: Vec<ReviewFault> = bound.chain(strays.flat_map(|(name, known)| unbound(name, known))).collect();
     faults.sort_by(|one, other| one.credential.cmp(&other.credential));
     faults
 }
 
 /// What is wrong with a name of the vault that the configuration does not have.
-fn unbound(name: &str, known: &Known) -> Vec<Fault> {
-    let fault = |code, (nhi, risk): (&'static str, &'static str), why: &str| Fault {
+fn unbound(name: &str, known: &KnownCredential) -> Vec<ReviewFault> {
+    let fault = |code, (nhi, risk): (&'static str, &'static str), why: &str| ReviewFault {
         code,
         credential: name.to_owned(),
         nhi,
@@ -98,12 +98,12 @@ fn met_words(met: u64) -> String {
 
 struct Judged<'a> {
     binding: &'a Binding,
-    facts: &'a Facts,
+    facts: &'a ReviewFacts,
     resolved: &'a Resolved,
 }
 
 impl Judged<'_> {
-    fn faults(&self) -> Vec<Fault> {
+    fn faults(&self) -> Vec<ReviewFault> {
         let found = [
             self.without_owner(),
             self.unused(),
@@ -121,30 +121,30 @@ impl Judged<'_> {
         found.into_iter().flatten().collect()
     }
 
-    fn fault(&self, code: &'static str, (nhi, risk): (&'static str, &'static str), why: String) -> Option<Fault> {
-        Some(Fault { code, credential: self.binding.name.clone(), nhi, risk, why })
+    fn fault(&self, code: &'static str, (nhi, risk): (&'static str, &'static str), why: String) -> Option<ReviewFault> {
+        Some(ReviewFault { code, credential: self.binding.name.clone(), nhi, risk, why })
     }
 
     fn holders(&self) -> Vec<&str> {
-        let has = |grants: &effect::Grants| grants.credentials.iter().any(|binding| binding.name == self.binding.name);
+        let has = |grants: &vocabulary::Grants| grants.credentials.iter().any(|binding| binding.name == self.binding.name);
         self.resolved.agents.iter().filter(|(_, agent)| has(&agent.grants)).map(|(name, _)| name.as_str()).collect()
     }
 
-    fn met(&self) -> Option<Fault> {
+    fn met(&self) -> Option<ReviewFault> {
         let met = self.facts.known.get(&self.binding.name).map_or(0, |known| known.met);
         (met > 0).then(|| self.fault("met", LEAKAGE, met_words(met)))?
     }
 
-    fn guessable(&self) -> Option<Fault> {
+    fn guessable(&self) -> Option<ReviewFault> {
         let weak = self.facts.known.get(&self.binding.name).is_some_and(|known| known.weak);
         (weak && self.binding.source == Source::Local).then(|| self.fault("guessable", AUTHENTICATION, GUESSABLE.to_owned()))?
     }
 
-    fn without_owner(&self) -> Option<Fault> {
+    fn without_owner(&self) -> Option<ReviewFault> {
         self.binding.owner.is_none().then(|| self.fault("no-owner", OFFBOARDING, "nobody answers for it".to_owned()))?
     }
 
-    fn unused(&self) -> Option<Fault> {
+    fn unused(&self) -> Option<ReviewFault> {
         if self.holders().is_empty() {
             return self.fault("unused", OFFBOARDING, "no agent was granted it".to_owned());
         }
@@ -156,7 +156,7 @@ impl Judged<'_> {
             .then(|| self.fault("unused", OFFBOARDING, format!("it was not used for {days} days")))?
     }
 
-    fn revoked(&self) -> Option<Fault> {
+    fn revoked(&self) -> Option<ReviewFault> {
         let revoked = self.facts.known.get(&self.binding.name).is_some_and(|known| known.revoked);
         let holders = self.holders();
         (revoked && !holders.is_empty()).then(|| {
@@ -164,19 +164,19 @@ impl Judged<'_> {
         })?
     }
 
-    fn over_broad(&self) -> Option<Fault> {
+    fn over_broad(&self) -> Option<ReviewFault> {
         let wide = self.binding.hosts.iter().find(|host| matches!(host, HostPattern::Under(_)))?;
         let Binding { methods, paths, .. } = self.binding;
         (methods.is_empty() && paths.is_empty())
             .then(|| self.fault("over-broad", OVERPRIVILEGED, format!("it may go to any path of `{wide}`, with any method")))?
     }
 
-    fn clear_text(&self) -> Option<Fault> {
+    fn clear_text(&self) -> Option<ReviewFault> {
         (self.binding.scheme == Scheme::Http)
             .then(|| self.fault("clear-text", AUTHENTICATION, "it goes out in clear text, which anybody on the way can read".to_owned()))?
     }
 
-    fn rotation(&self) -> Option<Fault> {
+    fn rotation(&self) -> Option<ReviewFault> {
         let Some(every_s) = self.binding.rotate_every_s else {
             return self.fault("no-rotation", LONG_LIVED, "nothing says when its value must be another (`rotate-every`)".to_owned());
         };
@@ -188,12 +188,12 @@ impl Judged<'_> {
         })?
     }
 
-    fn shared(&self) -> Option<Fault> {
+    fn shared(&self) -> Option<ReviewFault> {
         let holders = self.holders();
         (holders.len() > 1).then(|| self.fault("shared", REUSE, format!("{} use it", holders.join(" and "))))?
     }
 
-    fn environments(&self) -> Option<Fault> {
+    fn environments(&self) -> Option<ReviewFault> {
         if self.binding.environment.is_some() {
             return None;
         }
@@ -205,7 +205,7 @@ impl Judged<'_> {
         self.fault("two-environments", ISOLATION, why)
     }
 
-    fn same_value(&self) -> Option<Fault> {
+    fn same_value(&self) -> Option<ReviewFault> {
         let name = &self.binding.name;
         let other = self.facts.alike.iter().find_map(|(one, other)| match () {
             () if one == name => Some(other),
@@ -219,7 +219,7 @@ impl Judged<'_> {
         self.fault("two-environments", ISOLATION, format!("it has the same value as {other}, which is for another environment"))
     }
 
-    fn expired_agent(&self) -> Option<Fault> {
+    fn expired_agent(&self) -> Option<ReviewFault> {
         let is_over = |name: &&str| {
             let agent = self.resolved.agents.get(*name);
             agent.and_then(|agent| agent.expires).is_some_and(|expires| self.facts.now_s >= expires.unix_s)

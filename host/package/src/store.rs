@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use crate::component::{self, COMPONENT_BYTES_MAX, Component, ComponentError};
 use crate::file::{self, FileError};
@@ -29,14 +29,14 @@ pub enum StoreError {
     Absent(Digest),
 }
 
-/// Looks at a component as [`crate::look`] does. One that is kept here already was found whole before it was kept, and is not gone through
+/// Looks at a component as [`crate::inspect`] does. One that is kept here already was found whole before it was kept, and is not gone through
 /// again; the code that compiles it does so in any case. Returns whether it is kept.
 ///
 /// # Errors
-/// As [`crate::look`].
-pub fn look(home: &Path, bytes: &[u8]) -> Result<(Component, bool), ComponentError> {
+/// As [`crate::inspect`].
+pub fn inspect(home: &Path, bytes: &[u8]) -> Result<(Component, bool), ComponentError> {
     let mut is_kept = false;
-    let component = component::look_unless(bytes, |digest| {
+    let component = component::inspect_unless(bytes, |digest| {
         // Compared with what is here and not hashed once more.
         is_kept = file::holds(&path(home, digest), bytes);
         is_kept

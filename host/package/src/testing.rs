@@ -6,7 +6,7 @@ use wasm_encoder::{
 };
 
 use crate::manifest::{Declared, Manifest};
-use effect::Capability;
+use vocabulary::Capability;
 
 pub(crate) const AGENT: &str = "bailiwick:agent/agent@0.1.0";
 pub(crate) const COMMAND: &str = "wasi:cli/run@0.2.12";

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Digest, SafeText};
 
 use crate::authority::{Spelling, Whole};
 use crate::component::Component;
@@ -17,13 +17,13 @@ use crate::file::FileError;
 
 mod list;
 
-pub use list::{Acceptance, Trust, Witness, accept, acceptance, list, trust, unaccept, untrust};
+pub use list::{Acceptance, Trust, TrustWitness, accept, acceptance, list, trust, unaccept, untrust};
 
 /// The proof that a configuration may be used. Code that builds or runs something because of a file takes this as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted {
     authority: Digest,
-    components: BTreeMap<String, Held>,
+    components: BTreeMap<String, HeldComponent>,
     digest: Digest,
     for_this_run: bool,
 }
@@ -31,7 +31,7 @@ pub struct Trusted {
 /// A component that was trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Held {
+pub struct HeldComponent {
     /// Of its bytes.
     pub digest: Digest,
     /// What it imports.
@@ -39,7 +39,7 @@ pub struct Held {
     pub imports: Vec<String>,
 }
 
-impl Held {
+impl HeldComponent {
     /// As it was looked at.
     pub fn of(component: &Component) -> Self {
         Self { digest: component.digest, imports: component.imports.iter().map(|import| import.name.to_string()).collect() }
@@ -51,7 +51,7 @@ impl Trusted {
     ///
     /// # Errors
     /// A number in it that can't be compared.
-    pub fn for_this_run(file: &Authored, whole: &Whole, components: BTreeMap<String, Held>) -> Result<Self, ConfigError> {
+    pub fn for_this_run(file: &Authored, whole: &Whole, components: BTreeMap<String, HeldComponent>) -> Result<Self, ConfigError> {
         Ok(Self { authority: whole.digest()?, components, digest: file.digest, for_this_run: true })
     }
 
@@ -75,7 +75,7 @@ impl Trusted {
     /// # Errors
     /// It is another component, or there was none when the configuration was trusted.
     pub fn holds(&self, agent: &str, file: &Path, component: &Component) -> Result<(), Box<OtherComponent>> {
-        let (was, now) = (self.components.get(agent), Held::of(component));
+        let (was, now) = (self.components.get(agent), HeldComponent::of(component));
         match was {
             Some(was) if was.digest == now.digest => Ok(()),
             was => Err(Box::new(OtherComponent { agent: agent.to_owned(), file: file.to_owned(), was: was.cloned(), now })),
@@ -92,9 +92,9 @@ pub struct OtherComponent {
     /// Where it is.
     pub file: PathBuf,
     /// What was trusted. `None` if there was no component then.
-    pub was: Option<Held>,
+    pub was: Option<HeldComponent>,
     /// What is there.
-    pub now: Held,
+    pub now: HeldComponent,
 }
 
 impl OtherComponent {

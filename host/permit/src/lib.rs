@@ -7,7 +7,7 @@
 //!   dependencies (`tests/it/tidy.rs`). Other rooms know the type from `effects`, and a type without its crate has no constructor:
 //!
 //! ```compile_fail,E0451
-//! use effect::{Bounds, OpId, RunId};
+//! use vocabulary::{Bounds, OpId, RunId};
 //! use permit::Permit;
 //!
 //! let (bounds, op, run) = (Bounds::default(), OpId(1), RunId::from_parts(1, [0; 10]));
@@ -17,7 +17,7 @@
 //!   The same terms, handed to the gate's own function:
 //!
 //! ```
-//! use effect::{Bounds, OpId, RunId};
+//! use vocabulary::{Bounds, OpId, RunId};
 //! use permit::{Permit, Terms, issue};
 //!
 //! let (bounds, op, run) = (Bounds::default(), OpId(1), RunId::from_parts(1, [0; 10]));
@@ -26,7 +26,7 @@
 //!
 //! - INVARIANT: a permit can't be copied, and what causes an effect takes it by value. So it is used once.
 
-use effect::{Bounds, OpId, RunId};
+use vocabulary::{Bounds, OpId, RunId};
 
 /// Leave to do what `A` asks, once.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Permit<A> {
 
 /// What a permit is made of.
 #[derive(Debug)]
-pub struct Terms<A> {
+pub struct PermitParts<A> {
     /// What may be done.
     pub ask: A,
     /// Within which bounds: among them the credential under whose lease it is done, and when it lapses.
@@ -52,8 +52,8 @@ pub struct Terms<A> {
 }
 
 /// Makes a permit. For `gate` alone: after the ask was judged, and for an act, after its intent is durable.
-pub fn issue<A>(terms: Terms<A>) -> Permit<A> {
-    let Terms { ask, bounds, op, run } = terms;
+pub fn issue<A>(terms: PermitParts<A>) -> Permit<A> {
+    let PermitParts { ask, bounds, op, run } = terms;
     Permit { ask, bounds, op, run }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     fn a_permit_lapses_at_its_moment_and_one_without_never() {
         let permit = |until_unix_s| {
             let bounds = Bounds { until_unix_s, ..Bounds::default() };
-            issue(Terms { ask: (), bounds, op: OpId(1), run: RunId::from_parts(1, [0; 10]) })
+            issue(PermitParts { ask: (), bounds, op: OpId(1), run: RunId::from_parts(1, [0; 10]) })
         };
         assert_eq!([9, 10, 11].map(|now| permit(Some(10)).has_lapsed(now)), [false, true, true]);
         assert!(!permit(None).has_lapsed(u64::MAX));

@@ -6,8 +6,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use effect::{Ask, Binding, Decision, Grants, Header, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Method, Placement, Scheme, Source};
 use policy::{Facts, decide};
+use vocabulary::{Ask, Binding, Decision, Grants, Header, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Method, Placement, Scheme, Source};
 
 const TIMES: u32 = 100_000;
 const ROUNDS: usize = 7;
@@ -24,7 +24,7 @@ fn grants(rules: usize) -> Grants {
         port: None,
         scheme: Scheme::Https,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     };
     let binding = Binding::new("key", vec!["*.example.com".parse().unwrap()], Placement::Bearer, Source::Local);
     Grants { http: (0..rules).map(grant).collect(), credentials: vec![binding], ..Grants::default() }

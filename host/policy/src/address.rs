@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use effect::{Bounds, Reason, SafeText};
+use vocabulary::{Bounds, Reason, SafeText};
 
 /// The word on the record for an address or a name of a metadata service.
 pub const METADATA: &str = "metadata";
@@ -14,7 +14,7 @@ pub const OWN_LISTENER: &str = "own-listener";
 
 /// What an address is, by its range alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum AddressClass {
     /// Global unicast without a special purpose.
     Public,
     /// `0.0.0.0/8`, `::`: this host, this network.
@@ -41,7 +41,7 @@ pub enum Class {
     Wrapped,
 }
 
-impl Class {
+impl AddressClass {
     /// The word on the record.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,49 +62,49 @@ impl Class {
 }
 
 /// First address, length of the prefix, class. Sorted so that the first row that holds is the right one.
-pub(crate) const V4: &[(Ipv4Addr, u8, Class)] = &[
-    (Ipv4Addr::BROADCAST, 32, Class::Broadcast),
-    (Ipv4Addr::new(0, 0, 0, 0), 8, Class::Unspecified),
-    (Ipv4Addr::new(10, 0, 0, 0), 8, Class::Private),
-    (Ipv4Addr::new(100, 64, 0, 0), 10, Class::Shared),
-    (Ipv4Addr::new(127, 0, 0, 0), 8, Class::Loopback),
-    (Ipv4Addr::new(169, 254, 0, 0), 16, Class::LinkLocal),
-    (Ipv4Addr::new(172, 16, 0, 0), 12, Class::Private),
-    (Ipv4Addr::new(192, 0, 0, 0), 24, Class::Special),
-    (Ipv4Addr::new(192, 0, 2, 0), 24, Class::Documentation),
-    (Ipv4Addr::new(192, 31, 196, 0), 24, Class::Special),
-    (Ipv4Addr::new(192, 52, 193, 0), 24, Class::Special),
-    (Ipv4Addr::new(192, 88, 99, 0), 24, Class::Special),
-    (Ipv4Addr::new(192, 168, 0, 0), 16, Class::Private),
-    (Ipv4Addr::new(192, 175, 48, 0), 24, Class::Special),
-    (Ipv4Addr::new(198, 18, 0, 0), 15, Class::Documentation),
-    (Ipv4Addr::new(198, 51, 100, 0), 24, Class::Documentation),
-    (Ipv4Addr::new(203, 0, 113, 0), 24, Class::Documentation),
-    (Ipv4Addr::new(224, 0, 0, 0), 4, Class::Multicast),
-    (Ipv4Addr::new(240, 0, 0, 0), 4, Class::Reserved),
+pub(crate) const V4: &[(Ipv4Addr, u8, AddressClass)] = &[
+    (Ipv4Addr::BROADCAST, 32, AddressClass::Broadcast),
+    (Ipv4Addr::new(0, 0, 0, 0), 8, AddressClass::Unspecified),
+    (Ipv4Addr::new(10, 0, 0, 0), 8, AddressClass::Private),
+    (Ipv4Addr::new(100, 64, 0, 0), 10, AddressClass::Shared),
+    (Ipv4Addr::new(127, 0, 0, 0), 8, AddressClass::Loopback),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, AddressClass::LinkLocal),
+    (Ipv4Addr::new(172, 16, 0, 0), 12, AddressClass::Private),
+    (Ipv4Addr::new(192, 0, 0, 0), 24, AddressClass::Special),
+    (Ipv4Addr::new(192, 0, 2, 0), 24, AddressClass::Documentation),
+    (Ipv4Addr::new(192, 31, 196, 0), 24, AddressClass::Special),
+    (Ipv4Addr::new(192, 52, 193, 0), 24, AddressClass::Special),
+    (Ipv4Addr::new(192, 88, 99, 0), 24, AddressClass::Special),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, AddressClass::Private),
+    (Ipv4Addr::new(192, 175, 48, 0), 24, AddressClass::Special),
+    (Ipv4Addr::new(198, 18, 0, 0), 15, AddressClass::Documentation),
+    (Ipv4Addr::new(198, 51, 100, 0), 24, AddressClass::Documentation),
+    (Ipv4Addr::new(203, 0, 113, 0), 24, AddressClass::Documentation),
+    (Ipv4Addr::new(224, 0, 0, 0), 4, AddressClass::Multicast),
+    (Ipv4Addr::new(240, 0, 0, 0), 4, AddressClass::Reserved),
 ];
 
 /// As for IPv4; what is in no row and in `2000::/3` is public, everything else is not.
-pub(crate) const V6: &[(Ipv6Addr, u8, Class)] = &[
-    (Ipv6Addr::UNSPECIFIED, 128, Class::Unspecified),
-    (Ipv6Addr::LOCALHOST, 128, Class::Loopback),
-    (Ipv6Addr::UNSPECIFIED, 96, Class::Wrapped),
-    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xFFFF, 0, 0), 96, Class::Wrapped),
-    (Ipv6Addr::new(0, 0, 0, 0, 0xFFFF, 0, 0, 0), 96, Class::Wrapped),
-    (Ipv6Addr::new(0x64, 0xFF9B, 0, 0, 0, 0, 0, 0), 96, Class::Wrapped),
-    (Ipv6Addr::new(0x64, 0xFF9B, 1, 0, 0, 0, 0, 0), 48, Class::Wrapped),
-    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 63, Class::Special),
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, Class::Wrapped),
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, Class::Special),
-    (Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 0), 32, Class::Documentation),
-    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, Class::Wrapped),
-    (Ipv6Addr::new(0x2620, 0x4F, 0x8000, 0, 0, 0, 0, 0), 48, Class::Special),
-    (Ipv6Addr::new(0x3FFF, 0, 0, 0, 0, 0, 0, 0), 20, Class::Documentation),
-    (Ipv6Addr::new(0x5F00, 0, 0, 0, 0, 0, 0, 0), 16, Class::Special),
-    (Ipv6Addr::new(0xFC00, 0, 0, 0, 0, 0, 0, 0), 7, Class::Private),
-    (Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 0), 10, Class::LinkLocal),
-    (Ipv6Addr::new(0xFEC0, 0, 0, 0, 0, 0, 0, 0), 10, Class::Private),
-    (Ipv6Addr::new(0xFF00, 0, 0, 0, 0, 0, 0, 0), 8, Class::Multicast),
+pub(crate) const V6: &[(Ipv6Addr, u8, AddressClass)] = &[
+    (Ipv6Addr::UNSPECIFIED, 128, AddressClass::Unspecified),
+    (Ipv6Addr::LOCALHOST, 128, AddressClass::Loopback),
+    (Ipv6Addr::UNSPECIFIED, 96, AddressClass::Wrapped),
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xFFFF, 0, 0), 96, AddressClass::Wrapped),
+    (Ipv6Addr::new(0, 0, 0, 0, 0xFFFF, 0, 0, 0), 96, AddressClass::Wrapped),
+    (Ipv6Addr::new(0x64, 0xFF9B, 0, 0, 0, 0, 0, 0), 96, AddressClass::Wrapped),
+    (Ipv6Addr::new(0x64, 0xFF9B, 1, 0, 0, 0, 0, 0), 48, AddressClass::Wrapped),
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 63, AddressClass::Special),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, AddressClass::Wrapped),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, AddressClass::Special),
+    (Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 0), 32, AddressClass::Documentation),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, AddressClass::Wrapped),
+    (Ipv6Addr::new(0x2620, 0x4F, 0x8000, 0, 0, 0, 0, 0), 48, AddressClass::Special),
+    (Ipv6Addr::new(0x3FFF, 0, 0, 0, 0, 0, 0, 0), 20, AddressClass::Documentation),
+    (Ipv6Addr::new(0x5F00, 0, 0, 0, 0, 0, 0, 0), 16, AddressClass::Special),
+    (Ipv6Addr::new(0xFC00, 0, 0, 0, 0, 0, 0, 0), 7, AddressClass::Private),
+    (Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 0), 10, AddressClass::LinkLocal),
+    (Ipv6Addr::new(0xFEC0, 0, 0, 0, 0, 0, 0, 0), 10, AddressClass::Private),
+    (Ipv6Addr::new(0xFF00, 0, 0, 0, 0, 0, 0, 0), 8, AddressClass::Multicast),
 ];
 
 /// SECURITY: where clouds hand out credentials to whoever asks from inside. No grant opens these, in whatever form they are
@@ -165,20 +165,20 @@ pub fn is_metadata(address: IpAddr) -> bool {
 }
 
 /// What an address is.
-pub fn classify(address: IpAddr) -> Class {
+pub fn classify(address: IpAddr) -> AddressClass {
     match address {
         IpAddr::V4(v4) => {
             let row = V4.iter().find(|(first, length, _)| (v4.to_bits() ^ first.to_bits()) >> (32 - u32::from(*length)) == 0);
-            row.map_or(Class::Public, |(_, _, class)| *class)
+            row.map_or(AddressClass::Public, |(_, _, class)| *class)
         }
         IpAddr::V6(v6) => {
             let row = V6.iter().find(|(first, length, _)| (v6.to_bits() ^ first.to_bits()) >> (128 - u32::from(*length)) == 0);
             match row {
                 Some((_, _, class)) => *class,
-                None if v6.to_bits() >> 125 != 1 => Class::Reserved,
+                None if v6.to_bits() >> 125 != 1 => AddressClass::Reserved,
                 // SECURITY: no prefix tells of ISATAP: a machine that has it sends to the address inside.
-                None if inner(v6).iter().any(Option::is_some) => Class::Wrapped,
-                None => Class::Public,
+                None if inner(v6).iter().any(Option::is_some) => AddressClass::Wrapped,
+                None => AddressClass::Public,
             }
         }
     }
@@ -220,7 +220,7 @@ impl OwnListeners {
     fn hears(&self, ip: IpAddr, port: u16) -> bool {
         let ip = ip.to_canonical();
         // A connection to the unspecified address is one to this machine.
-        let here = matches!(classify(ip), Class::Loopback | Class::Unspecified) || self.local.contains(&ip);
+        let here = matches!(classify(ip), AddressClass::Loopback | AddressClass::Unspecified) || self.local.contains(&ip);
         self.listeners.iter().any(|own| {
             let bound = own.ip().to_canonical();
             own.port() == port && (bound == ip || (here && (bound.is_unspecified() || ip.is_unspecified())))
@@ -259,11 +259,17 @@ pub fn verdict(address: SocketAddr, asked: AskedBy, bounds: &Bounds, own: &OwnLi
     let listed = |ip: &IpAddr| bounds.addresses.iter().any(|net| net.contains(ip));
     let open = match (class, asked) {
         // Nothing can be meant by these as the other end of a connection.
-        (Class::Unspecified | Class::Multicast | Class::Broadcast, _) => false,
-        (_, AskedBy::Literal) | (Class::Public, AskedBy::Name) => true,
-        (Class::Wrapped, AskedBy::Name) => listed(&ip) && inside().all(|v4| classify(v4) == Class::Public || listed(&v4)),
+        (AddressClass::Unspecified | AddressClass::Multicast | AddressClass::Broadcast, _) => false,
+        (_, AskedBy::Literal) | (AddressClass::Public, AskedBy::Name) => true,
+        (AddressClass::Wrapped, AskedBy::Name) => listed(&ip) && inside().all(|v4| classify(v4) == AddressClass::Public || listed(&v4)),
         (
-            Class::Loopback | Class::Private | Class::Shared | Class::LinkLocal | Class::Documentation | Class::Special | Class::Reserved,
+            AddressClass::Loopback
+            | AddressClass::Private
+            | AddressClass::Shared
+            | AddressClass::LinkLocal
+            | AddressClass::Documentation
+            | AddressClass::Special
+            | AddressClass::Reserved,
             AskedBy::Name,
         ) => listed(&ip),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use effect::{
+use vocabulary::{
     Binding, Bounds, CredentialAsk, CredentialStep, Grants, Header, HttpAsk, HttpGrant, HttpTarget, May, Placement, Reason, SafeText,
 };
 
@@ -94,7 +94,7 @@ pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> R
     }
     match chosen.as_slice() {
         [] => Ok(None),
-        [one] if effect::is_name(one.name()) => Ok(Some(Chosen { choice: one.clone(), bare: bare.into_owned() })),
+        [one] if vocabulary::is_name(one.name()) => Ok(Some(Chosen { choice: one.clone(), bare: bare.into_owned() })),
         _ => Err(Reason::HeaderNotYours(SafeText::new(CHOICE, 64))),
     }
 }

@@ -1,12 +1,12 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
-use effect::{
-    Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, Host, HttpAsk, HttpBounds, HttpGrant, HttpTarget,
-    Method, Reason, SafeText,
+use vocabulary::{
+    Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, HostName, HttpAsk, HttpBounds, HttpGrant,
+    HttpTarget, Method, Reason, SafeText,
 };
 
 use crate::credential::Choice;
-use crate::resource::Asking;
+use crate::resource::RequestView;
 use crate::{address, credential, headers, meaning, scope};
 
 /// What is true at the moment of asking, apart from the ask itself.
@@ -70,7 +70,7 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
             Ok(()) if chosen.is_some() && grant.credential.as_deref() != chosen => nearest = Miss::Credential,
             Ok(()) => {
                 let credential = credential::judge(grants, grant, facts, ask)?;
-                headers::check(&Asking { grants, facts, credential: credential.as_deref() }, grant, ask)?;
+                headers::check(&RequestView { grants, facts, credential: credential.as_deref() }, grant, ask)?;
                 meaning::check(ask, credential.is_some())?;
                 let HttpBounds { pins, rate, request_bytes, response_bytes } = grant.within.clone();
                 if request_bytes.is_some_and(|most| ask.body.len() as u64 > most) {
@@ -90,11 +90,11 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
 }
 
 /// SECURITY: no grant opens these, so they are refused before any is looked at, and before any name is resolved.
-pub(crate) fn never_host(host: &Host) -> Result<(), Reason> {
+pub(crate) fn never_host(host: &HostName) -> Result<(), Reason> {
     let never = match host {
-        Host::Name(name) => address::is_metadata_name(name),
-        Host::V4(literal) => address::is_metadata((*literal).into()),
-        Host::V6(literal) => address::is_metadata((*literal).into()),
+        HostName::Name(name) => address::is_metadata_name(name),
+        HostName::V4(literal) => address::is_metadata((*literal).into()),
+        HostName::V6(literal) => address::is_metadata((*literal).into()),
     };
     if never { Err(Reason::AddressNever(SafeText::new(address::METADATA, 64))) } else { Ok(()) }
 }

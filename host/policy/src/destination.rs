@@ -1,6 +1,6 @@
 //! Where the value of a credential may be sent: its owner says so with the value, and a configuration can only narrow that.
 
-use effect::{Binding, CredentialStep, Destination, HttpGrant, HttpTarget, Reason, SafeText};
+use vocabulary::{Binding, CredentialStep, Destination, HttpGrant, HttpTarget, Reason, SafeText};
 
 /// A configuration that would send a value where its owner does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +105,7 @@ fn list(destinations: &[Destination]) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use effect::{Method, Oauth2, OauthGrant, Placement, Rotation, RotationSet, Source};
+    use vocabulary::{Method, Oauth2, OauthGrant, Placement, Rotation, RotationSet, Source};
 
     use super::*;
 
@@ -140,7 +140,7 @@ mod tests {
         assert!(err.contains("https://tracker.test") && err.contains("https://evil.test"), "{err}");
         assert!(check(&plain, &[]).unwrap_err().starts_with("nobody has said where the value of `tracker` may go"));
         let mut clear = plain.clone();
-        clear.scheme = effect::Scheme::Http;
+        clear.scheme = vocabulary::Scheme::Http;
         assert!(check(&clear, &["https://tracker.test"]).is_err());
     }
 
@@ -157,7 +157,7 @@ mod tests {
             port: None,
             scheme: binding.scheme,
             until: None,
-            within: effect::HttpBounds::default(),
+            within: vocabulary::HttpBounds::default(),
         };
         let found = |paths: &[&str], to: &[&str]| {
             let all = check_grant("agent", &binding, &grant(paths), &places(to)).into_iter();

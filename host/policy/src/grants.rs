@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use effect::{Grants, Host, HostPattern, HttpGrant};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vocabulary::{Grants, HostName, HostPattern, HttpGrant};
 
-use crate::address::{self, Class};
+use crate::address::{self, AddressClass};
 use crate::headers;
 
 /// BOUND: the widest networks that may be listed.
@@ -79,7 +79,7 @@ pub fn problems(grant: &HttpGrant) -> Vec<(&'static str, Problem)> {
 }
 
 /// Everything that is wrong with a place that the host itself may ask, and the private addresses its name may have.
-pub fn problems_of(addresses: &[IpNet], host: &Host) -> Vec<Problem> {
+pub fn problems_of(addresses: &[IpNet], host: &HostName) -> Vec<Problem> {
     let mut found = Vec::new();
     check_place(&HostPattern::Exact(host.clone()), addresses, &mut |_, problem| found.push(problem));
     found
@@ -103,9 +103,9 @@ fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem))
 
 fn check_place(host: &HostPattern, addresses: &[IpNet], report: &mut impl FnMut(&'static str, Problem)) {
     let literal = match host {
-        HostPattern::Exact(Host::V4(v4)) => Some(IpAddr::V4(*v4)),
-        HostPattern::Exact(Host::V6(v6)) => Some(IpAddr::V6(*v6)),
-        HostPattern::Exact(Host::Name(name)) | HostPattern::Under(name) => {
+        HostPattern::Exact(HostName::V4(v4)) => Some(IpAddr::V4(*v4)),
+        HostPattern::Exact(HostName::V6(v6)) => Some(IpAddr::V6(*v6)),
+        HostPattern::Exact(HostName::Name(name)) | HostPattern::Under(name) => {
             if address::is_metadata_name(name) {
                 report("host", Problem::Metadata);
             }
@@ -130,8 +130,8 @@ fn check_place(host: &HostPattern, addresses: &[IpNet], report: &mut impl FnMut(
     }
 }
 
-fn no_peer(class: Class) -> bool {
-    matches!(class, Class::Unspecified | Class::Multicast | Class::Broadcast)
+fn no_peer(class: AddressClass) -> bool {
+    matches!(class, AddressClass::Unspecified | AddressClass::Multicast | AddressClass::Broadcast)
 }
 
 fn wrong_with(net: IpNet) -> Option<Problem> {
@@ -140,10 +140,10 @@ fn wrong_with(net: IpNet) -> Option<Problem> {
         IpNet::V6(v6) => v6.prefix_len() < V6_PREFIX_MIN,
     };
     // SECURITY: `::ffff:168.0.0.0/103` looks narrow and is half of IPv4, so the form is refused whatever its length.
-    let classes: Vec<Class> = special(net).collect();
+    let classes: Vec<AddressClass> = special(net).collect();
     // The unspecified and the loopback address lie inside the range of the compatible form.
     let is_itself = matches!(net, IpNet::V6(v6) if v6.prefix_len() == 128);
-    if classes.contains(&Class::Wrapped) && !(is_itself && address::classify(net.addr()) != Class::Wrapped) {
+    if classes.contains(&AddressClass::Wrapped) && !(is_itself && address::classify(net.addr()) != AddressClass::Wrapped) {
         return Some(Problem::Wrapped(net));
     }
     if too_wide {
@@ -158,7 +158,7 @@ fn wrong_with(net: IpNet) -> Option<Problem> {
     if no_peer(address::classify(net.addr())) {
         return Some(Problem::NoPeer(net));
     }
-    (classes.is_empty() && address::classify(net.addr()) == Class::Public).then_some(Problem::Public(net))
+    (classes.is_empty() && address::classify(net.addr()) == AddressClass::Public).then_some(Problem::Public(net))
 }
 
 fn holds_metadata(net: IpNet) -> bool {
@@ -167,7 +167,7 @@ fn holds_metadata(net: IpNet) -> bool {
 }
 
 /// The classes of all rows of the table that share an address with this network.
-fn special(net: IpNet) -> impl Iterator<Item = Class> {
+fn special(net: IpNet) -> impl Iterator<Item = AddressClass> {
     let share = move |row: IpNet| row.contains(&net) || net.contains(&row);
     let v4 = address::V4.iter().filter_map(|(first, length, class)| Some((IpNet::V4(Ipv4Net::new(*first, *length).ok()?), *class)));
     let v6 = address::V6.iter().filter_map(|(first, length, class)| Some((IpNet::V6(Ipv6Net::new(*first, *length).ok()?), *class)));

@@ -7,11 +7,11 @@
 
 mod names;
 
-use effect::{Header, HttpAsk, HttpGrant, Reason, SafeText};
+use vocabulary::{Header, HttpAsk, HttpGrant, Reason, SafeText};
 
-pub(crate) use self::names::Form;
-use self::names::Kind;
-use crate::resource::{self, Asking};
+pub(crate) use self::names::NameForm;
+use self::names::NameKind;
+use crate::resource::{self, RequestView};
 
 /// BOUND: longest name that is quoted in a reason.
 const QUOTED_BYTES_MAX: usize = 64;
@@ -21,7 +21,7 @@ const TOLD_MAX: usize = 64;
 const TOLD_BYTES_MAX: usize = 512;
 
 /// Judges every header field of an ask under the grant that covers it.
-pub(crate) fn check(asking: &Asking<'_>, grant: &HttpGrant, ask: &HttpAsk) -> Result<(), Reason> {
+pub(crate) fn check(asking: &RequestView<'_>, grant: &HttpGrant, ask: &HttpAsk) -> Result<(), Reason> {
     for (n, header) in ask.headers.iter().enumerate() {
         well_formed(header)?;
         let name = header.name.as_str();
@@ -29,24 +29,24 @@ pub(crate) fn check(asking: &Asking<'_>, grant: &HttpGrant, ask: &HttpAsk) -> Re
         let not_named = || Reason::HeaderNotGranted(SafeText::new(name, QUOTED_BYTES_MAX));
         let before = ask.headers.get(..n).unwrap_or_default();
         match names::kind(name) {
-            Kind::Closed if name.eq_ignore_ascii_case("content-length") => check_length(header, before, ask)?,
-            Kind::Closed => return Err(not_yours(name)),
-            Kind::Resource(form) => {
+            NameKind::Closed if name.eq_ignore_ascii_case("content-length") => check_length(header, before, ask)?,
+            NameKind::Closed => return Err(not_yours(name)),
+            NameKind::Resource(form) => {
                 if !is_named() {
                     return Err(not_named());
                 }
                 check_once(header, before)?;
                 resource::check(asking, form, header, ask)?;
             }
-            Kind::OnBehalf if !is_named() => return Err(not_named()),
-            Kind::Other if grant.credential.is_some() && !is_named() => return Err(not_named()),
-            Kind::Other if grant.credential.is_none() => {}
-            Kind::Ordinary if names::is_list(name) => check_value(header)?,
-            Kind::Ordinary => {
+            NameKind::OnBehalf if !is_named() => return Err(not_named()),
+            NameKind::Other if grant.credential.is_some() && !is_named() => return Err(not_named()),
+            NameKind::Other if grant.credential.is_none() => {}
+            NameKind::Ordinary if names::is_list(name) => check_value(header)?,
+            NameKind::Ordinary => {
                 check_once(header, before)?;
                 check_value(header)?;
             }
-            Kind::OnBehalf | Kind::Other => check_once(header, before)?,
+            NameKind::OnBehalf | NameKind::Other => check_once(header, before)?,
         }
     }
     Ok(())
@@ -54,7 +54,7 @@ pub(crate) fn check(asking: &Asking<'_>, grant: &HttpGrant, ask: &HttpAsk) -> Re
 
 /// Whether no grant can open a header of this name.
 pub(crate) fn is_closed(name: &str) -> bool {
-    names::kind(name) == Kind::Closed
+    names::kind(name) == NameKind::Closed
 }
 
 /// Whether the guest has set a header that servers may take for this one.
@@ -65,7 +65,7 @@ pub(crate) fn has(ask: &HttpAsk, name: &str) -> bool {
 /// Whether this name in a query is read by some servers as the header of that name, which the guest may not set.
 pub(crate) fn is_closed_in_query(name: &str) -> bool {
     let folded = names::folded(name);
-    folded.starts_with("x-") && (is_closed(&folded) || matches!(names::kind(&folded), Kind::Resource(_)))
+    folded.starts_with("x-") && (is_closed(&folded) || matches!(names::kind(&folded), NameKind::Resource(_)))
 }
 
 /// The headers of a request for the record: names, and the values of those that say what is done. The query of a URL is left out.

@@ -8,7 +8,7 @@
 //! # A decision
 //!
 //! ```
-//! use effect::{Ask, Decision, Grants, HttpAsk, HttpTimeouts, Method, Reason};
+//! use vocabulary::{Ask, Decision, Grants, HttpAsk, HttpTimeouts, Method, Reason};
 //! use policy::{Facts, decide};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,7 +16,7 @@
 //!     "http": [{ "host": "api.example.com", "methods": ["GET"], "paths": ["/v1/**"] }],
 //! }))?;
 //! let facts = Facts { now_unix_s: 1_800_000_000, ..Facts::default() };
-//! let decided = |method: &str, url: &str| -> Result<Decision, effect::ParseError> {
+//! let decided = |method: &str, url: &str| -> Result<Decision, vocabulary::ParseError> {
 //!     let (method, target) = (Method::new(method)?, url.parse()?);
 //!     let ask = HttpAsk { method, target, headers: Vec::new(), body: Default::default(), timeouts: HttpTimeouts::default() };
 //!     Ok(decide(&grants, &facts, &Ask::Http(ask)))
@@ -35,7 +35,7 @@
 //! assert_eq!(reason(decided("GET", "http://169.254.169.254/v1/")?), "address-never");
 //!
 //! // A path that two servers could read in two ways is never asked for.
-//! assert!("https://api.example.com/v1/../admin".parse::<effect::HttpTarget>().is_err());
+//! assert!("https://api.example.com/v1/../admin".parse::<vocabulary::HttpTarget>().is_err());
 //! # Ok(())
 //! # }
 //! ```

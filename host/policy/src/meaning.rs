@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use effect::{HttpAsk, Reason, SafeText};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
+use vocabulary::{HttpAsk, Reason, SafeText};
 
 use crate::headers;
 use crate::text::decoded;

@@ -2,23 +2,23 @@
 
 use std::borrow::Cow;
 
-use effect::{Grants, Header, Host, HttpAsk, HttpTarget, Method, Reason, SafeText};
+use vocabulary::{Grants, Header, HostName, HttpAsk, HttpTarget, Method, Reason, SafeText};
 
 use crate::decide::{Facts, covers};
-use crate::headers::Form;
+use crate::headers::NameForm;
 
 /// Under which grants, facts and credential something is asked.
-pub(crate) struct Asking<'a> {
+pub(crate) struct RequestView<'a> {
     pub(crate) grants: &'a Grants,
     pub(crate) facts: &'a Facts,
     /// The credential that is sent with it.
     pub(crate) credential: Option<&'a str>,
 }
 
-impl Asking<'_> {
+impl RequestView<'_> {
     /// Whether this would be granted with the same credential: by a grant, and by the binding.
     fn may(&self, method: &Method, target: &HttpTarget) -> bool {
-        let Asking { grants, facts, credential } = self;
+        let RequestView { grants, facts, credential } = self;
         let bound = credential.is_none_or(|name| grants.credentials.iter().any(|binding| binding.covers(name, method, target)));
         let granted =
             grants.http.iter().any(|grant| grant.credential.as_deref() == *credential && covers(grant, facts, (method, target)).is_ok());
@@ -28,7 +28,7 @@ impl Asking<'_> {
 
 /// SECURITY: a resource that is copied or moved is read with the authority of the credential, so reading it must be granted as well. A
 /// resource that is moved away or written to must be granted with the request's own method.
-pub(crate) fn check(asking: &Asking<'_>, form: Form, header: &Header, ask: &HttpAsk) -> Result<(), Reason> {
+pub(crate) fn check(asking: &RequestView<'_>, form: NameForm, header: &Header, ask: &HttpAsk) -> Result<(), Reason> {
     let not_granted = || {
         let value = String::from_utf8_lossy(&header.value);
         let shown = value.split('?').next().unwrap_or_default();
@@ -38,9 +38,9 @@ pub(crate) fn check(asking: &Asking<'_>, form: Form, header: &Header, ask: &Http
     let target = target(form, value, &ask.target).ok_or_else(not_granted)?;
     let read = Method::new("GET").map_err(|_| not_granted())?;
     let methods = match form {
-        Form::Object | Form::Url => vec![&read],
-        Form::Moved => vec![&read, &ask.method],
-        Form::Written => vec![&ask.method],
+        NameForm::Object | NameForm::Url => vec![&read],
+        NameForm::Moved => vec![&read, &ask.method],
+        NameForm::Written => vec![&ask.method],
     };
     let is_same_host = target.host == ask.target.host && target.port == ask.target.port && target.scheme == ask.target.scheme;
     let granted = is_same_host && methods.into_iter().all(|method| asking.may(method, &target));
@@ -48,12 +48,12 @@ pub(crate) fn check(asking: &Asking<'_>, form: Form, header: &Header, ask: &Http
 }
 
 /// The resource that a header names. `None` if that is not certain.
-fn target(form: Form, value: &str, own: &HttpTarget) -> Option<HttpTarget> {
+fn target(form: NameForm, value: &str, own: &HttpTarget) -> Option<HttpTarget> {
     match form {
-        Form::Object => object(value, own),
-        Form::Moved => on_the_same_host(value, own),
-        Form::Url | Form::Written if value.starts_with('/') => on_the_same_host(value, own),
-        Form::Url | Form::Written => value.parse().ok(),
+        NameForm::Object => object(value, own),
+        NameForm::Moved => on_the_same_host(value, own),
+        NameForm::Url | NameForm::Written if value.starts_with('/') => on_the_same_host(value, own),
+        NameForm::Url | NameForm::Written => value.parse().ok(),
     }
 }
 
@@ -81,8 +81,8 @@ fn object(value: &str, own: &HttpTarget) -> Option<HttpTarget> {
 }
 
 /// The bucket in the name of a host, as in S3: the part before the label `s3`, or before a label that begins with `s3-`.
-fn bucket_of(host: &Host) -> Option<&str> {
-    let Host::Name(name) = host else { return None };
+fn bucket_of(host: &HostName) -> Option<&str> {
+    let HostName::Name(name) = host else { return None };
     let end = name.match_indices('.').map(|(at, _)| at).find(|at| {
         let label = name.get(at + 1..).and_then(|rest| rest.split('.').next()).unwrap_or_default();
         label == "s3" || label.starts_with("s3-")

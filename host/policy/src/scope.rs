@@ -1,11 +1,11 @@
 //! What bounds a request from outside of any one grant.
 
-use effect::{Engagement, Environment, Grants, Host, HttpTarget, Method, PRODUCTION, Reason, SafeText, Until};
+use vocabulary::{Engagement, Environment, Grants, HostName, HttpTarget, Method, PRODUCTION, Reason, SafeText, Until};
 
 use crate::decide::Facts;
 
 /// Whether an engagement, where there is one, reaches the request.
-pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, method): (&Host, &Method)) -> Result<(), Reason> {
+pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, method): (&HostName, &Method)) -> Result<(), Reason> {
     let Some(engagement) = engagement else { return Ok(()) };
     let outside = |what: &str| Err(Reason::OutsideEngagement(SafeText::new(what, 64)));
     if facts.earliest_unix_s.unwrap_or(facts.now_unix_s) < engagement.from_s {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use effect::{
+use vocabulary::{
     Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpBounds,
     HttpGrant, HttpTarget, HttpTimeouts, Method, Reason, SafeText, Scheme,
 };
@@ -49,8 +49,8 @@ fn granted() -> Grants {
 }
 
 fn ask(scheme: Scheme, authority: &str, path: &str) -> Ask {
-    let malformed = |err: effect::ParseError| {
-        Ask::Closed(ClosedAsk { function: effect::Function::HttpHandle, what: SafeText::new(&err.to_string(), 256), malformed: true })
+    let malformed = |err: vocabulary::ParseError| {
+        Ask::Closed(ClosedAsk { function: vocabulary::Function::HttpHandle, what: SafeText::new(&err.to_string(), 256), malformed: true })
     };
     HttpTarget::parse(scheme, authority, path).map_or_else(malformed, |target| {
         Ask::Http(HttpAsk {
@@ -301,7 +301,8 @@ fn mounts_can_be_read_and_not_changed() {
 
 #[test]
 fn what_is_closed_is_never_served() {
-    let closed = |malformed| Ask::Closed(ClosedAsk { function: effect::Function::TcpCreateSocket, what: SafeText::new("x", 9), malformed });
+    let closed =
+        |malformed| Ask::Closed(ClosedAsk { function: vocabulary::Function::TcpCreateSocket, what: SafeText::new("x", 9), malformed });
     assert_eq!(judged(&granted(), &closed(false)), "not-served");
     assert_eq!(judged(&granted(), &closed(true)), "malformed");
 }
@@ -378,12 +379,12 @@ fn own_listeners_are_never_reached_in_whatever_form() {
 fn a_body_beyond_what_its_grant_takes_is_refused_and_what_else_bounds_it_goes_along() {
     let mut narrow = grant(Scheme::Https, "good.com", None);
     narrow.methods = vec![Method::new("POST").unwrap()];
-    let pins = vec![effect::Digest::of(b"key")];
+    let pins = vec![vocabulary::Digest::of(b"key")];
     narrow.within = HttpBounds { pins: pins.clone(), rate: Some("5/s".parse().unwrap()), request_bytes: Some(4), response_bytes: Some(9) };
     let grants = Grants { http: vec![narrow], ..Grants::default() };
     let with = |body: &'static [u8]| decide(&grants, &NOW, &Ask::Http(HttpAsk { body: body.into(), ..http_post("good.com", "/") }));
     let rule = "http[0]".to_owned();
     let bounds = Bounds { pins, rate: Some("5/s".parse().unwrap()), response_bytes: Some(9), rule, ..Bounds::default() };
     assert_eq!(with(b"four"), Decision::Permit(bounds));
-    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(effect::Bound::RequestBytes(SafeText::new("http[0]", 64)))));
+    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(vocabulary::Bound::RequestBytes(SafeText::new("http[0]", 64)))));
 }

@@ -16,15 +16,15 @@ mod stream;
 mod take;
 mod unpacking;
 
-use effect::{Digest, RunId};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Digest, RunId};
 
-pub use ending::{Ended, Ending};
+pub use ending::{CleanUp, SignalEnded};
 pub use err::BackupError;
 pub(crate) use mark::mark;
 pub use mark::{unmark, was_put_back};
 pub use restore::{Restored, Signer, restore};
-pub use take::{Content, Step, Taken, backup};
+pub use take::{BackupStep, Content, Taken, backup};
 
 /// The form of the manifest.
 const FORM: u32 = 1;
@@ -43,7 +43,7 @@ struct Filed {
 
 /// What a backup says of itself. Signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Manifest {
+struct BackupManifest {
     /// When it was begun, milliseconds since 1970.
     at: u64,
     /// The signed note over the last batch in it.

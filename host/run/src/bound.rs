@@ -1,11 +1,11 @@
 //! Checks before a run begins that its bindings send values only where the owners of the values allow it.
 
-use effect::{Binding, Grants, Source};
 use policy::destination::{OutsideError, check_binding, check_grant};
 use vault::{Local, LocalError};
+use vocabulary::{Binding, Grants, Source};
 
 use crate::err::RunError;
-use crate::house::House;
+use crate::local_host::LocalHost;
 
 /// The bindings that would send a value of this vault where its owner does not allow it.
 ///
@@ -38,7 +38,7 @@ pub fn outside_grants<'a>(vault: &Local, agents: impl Iterator<Item = (&'a str, 
     Ok(agents.flat_map(of_agent).collect())
 }
 
-impl House {
+impl LocalHost {
     /// The bindings are compared with the vault as it is now. Each ask is compared again, because a person may change the destinations in
     /// the meantime. So a vault that does not open is no error here: no ask gets a value then.
     pub(crate) async fn check_destinations(&self, grants: &Grants) -> Result<(), RunError> {

@@ -6,12 +6,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use effect::{Digest, RunId};
 use gate::{Leaf, Recorded};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Digest, RunId};
 
 use crate::err::RunError;
-use crate::house::{HouseOptions, Place};
+use crate::local_host::{HomePlace, HostOptions};
 use crate::rebuild::{Rebuilt, play, prepared};
 
 /// The form of a case.
@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// Its records, in order.
-    leaves: Vec<Kept>,
+    leaves: Vec<CaseLeaf>,
     /// Which run it was.
     pub run: RunId,
     /// Form of this document.
@@ -31,7 +31,7 @@ pub struct Case {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct CaseLeaf {
     /// The record as it was hashed.
     body: String,
     /// What is kept beside it, in base 64.
@@ -45,18 +45,18 @@ impl Case {
     ///
     /// # Errors
     /// A run that is not like that, or can't be read.
-    pub fn keep(place: &Place, run: RunId) -> Result<Self, RunError> {
+    pub fn keep(place: &HomePlace, run: RunId) -> Result<Self, RunError> {
         let load = |cause| RunError::Load { run, cause };
         let reader = journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?;
         let leaves = gate::leaves(&reader, run).collect::<Result<Vec<_>, _>>().map_err(load)?;
         let recorded = Recorded::from_leaves(run, leaves.iter().cloned().map(Ok)).map_err(load)?;
-        if !recorded.is_kept() || !recorded.opening().standing.durable {
+        if !recorded.is_kept() || !recorded.header().spec.durable {
             return Err(load(gate::LoadError::NotKept));
         }
         if !recorded.came_to_its_end() {
             return Err(RunError::NoEnd(run));
         }
-        let kept = |leaf: Leaf| Kept {
+        let kept = |leaf: Leaf| CaseLeaf {
             body: String::from_utf8_lossy(&leaf.body).into_owned(),
             payloads: leaf.payloads.iter().map(|payload| STANDARD.encode(payload)).collect(),
             seq: leaf.seq,
@@ -77,15 +77,15 @@ impl Case {
     ///
     /// # Errors
     /// A case that can't be replayed, a component that can't be run.
-    pub async fn play(&self, place: &Place, options: &HouseOptions, component: Digest) -> Result<Rebuilt, RunError> {
+    pub async fn play(&self, place: &HomePlace, options: &HostOptions, component: Digest) -> Result<Rebuilt, RunError> {
         let load = |cause| RunError::Load { run: self.run, cause };
-        let recorded = Recorded::from_leaves(self.run, self.leaves.iter().map(Kept::leaf)).map_err(load)?;
-        let limits = recorded.opening().standing.limits.clone();
+        let recorded = Recorded::from_leaves(self.run, self.leaves.iter().map(CaseLeaf::leaf)).map_err(load)?;
+        let limits = recorded.header().spec.limits.clone();
         play(recorded, &prepared(place, options, component, &limits).await?).await
     }
 }
 
-impl Kept {
+impl CaseLeaf {
     fn leaf(&self) -> Result<Leaf, gate::LoadError> {
         let payload = |text: &String| STANDARD.decode(text).map_err(|_| gate::LoadError::Payload { seq: self.seq });
         Ok(Leaf {

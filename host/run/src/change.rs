@@ -16,18 +16,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use effect::record::Record;
-use effect::{Digest, RunId};
 use effects::VaultChange;
-use gate::{Noted, Notes};
+use gate::{ChangeNote, Notes};
 use home::Access;
 use journal::{Reader, log_run, remembered, state_path};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::Record;
+use vocabulary::{Digest, RunId};
 use zeroize::Zeroizing;
 
 use crate::err::RunError;
-use crate::house::{House, Place};
+use crate::local_host::{HomePlace, LocalHost};
 
 /// The folder of the notes.
 const FOLDER: &str = "changes";
@@ -110,19 +110,19 @@ impl Note {
     ///
     /// # Errors
     /// A home that can't be written: then nothing may be changed.
-    pub fn begin(place: &Place, first: First, record: &Record, files: &[FileChange<'_>]) -> Result<Self, RunError> {
+    pub fn begin(place: &HomePlace, first: First, record: &Record, files: &[FileChange<'_>]) -> Result<Self, RunError> {
         Self::of_run(place, log_run(), (first, record), files)
     }
 
     /// The same, for a record that a run has.
-    fn of_run(place: &Place, run: RunId, (first, record): (First, &Record), files: &[FileChange<'_>]) -> Result<Self, RunError> {
+    fn of_run(place: &HomePlace, run: RunId, (first, record): (First, &Record), files: &[FileChange<'_>]) -> Result<Self, RunError> {
         let folder = place.home.join(FOLDER);
         let made = || -> io::Result<Self> {
             home::make_folder(&folder)?;
             let files = files.iter().map(|file| WrittenFile::of(&place.home, file)).collect::<io::Result<Vec<_>>>()?;
             let note = Written { v: 1, first, run, record: json_of(record), size: known_size(place), files };
             let path = folder.join(name()?);
-            let mut aside = home::Aside::begin(&path, home::PRIVATE)?;
+            let mut aside = home::AsideFile::begin(&path, home::PRIVATE)?;
             aside.write(&serde_json::to_vec(&note)?)?;
             // The lock goes with the file: from its first moment under this name it is held.
             let file = aside.lock_of()?;
@@ -142,9 +142,9 @@ impl Note {
 }
 
 /// What agents change in the vault of a home.
-struct OfAgents(Place);
+struct OfAgents(HomePlace);
 
-impl House {
+impl LocalHost {
     /// Where changes of the vault by agents are noted.
     pub(crate) fn notes(&self) -> Arc<dyn Notes> {
         Arc::new(OfAgents(self.inner.place.clone()))
@@ -152,14 +152,14 @@ impl House {
 }
 
 impl Notes for OfAgents {
-    fn begin(&self, run: RunId, record: &Record, change: &VaultChange) -> io::Result<Box<dyn Noted>> {
+    fn begin(&self, run: RunId, record: &Record, change: &VaultChange) -> io::Result<Box<dyn ChangeNote>> {
         let vault = FileChange { path: &change.path, bytes: &change.bytes, mode: home::PRIVATE, lock: Some("vault.lock") };
         let note = Note::of_run(&self.0, run, (First::Record, record), &[vault]).map_err(|err| io::Error::other(err.chain()))?;
         Ok(Box::new(note))
     }
 }
 
-impl Noted for Note {
+impl ChangeNote for Note {
     fn done(self: Box<Self>) {
         // One that stays is looked at by the next opening, which finds everything done.
         let _ = Note::done(*self);
@@ -219,7 +219,7 @@ pub(crate) fn is_pending(home: &Path) -> io::Result<bool> {
 ///
 /// # Errors
 /// The log can't be read, a file or a record can't be written: the note stays, for the next time.
-pub(crate) fn settle(place: &Place, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
+pub(crate) fn settle(place: &HomePlace, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
     let folder = place.home.join(FOLDER);
     let at = |cause| RunError::Home { path: folder.clone(), cause: home::told(&folder, cause) };
     let mut names = match home::list(&folder) {
@@ -240,7 +240,7 @@ pub(crate) fn settle(place: &Place, append: &mut dyn FnMut(&Record) -> Result<()
     Ok(())
 }
 
-fn settle_one(place: &Place, written: &Written, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
+fn settle_one(place: &HomePlace, written: &Written, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
     let at = |cause| RunError::Home { path: place.home.join(FOLDER), cause };
     match (written.first, is_recorded(place, written)?) {
         (First::Record, true) => written.files.iter().try_for_each(|file| file.finish(&place.home)).map_err(at),
@@ -260,7 +260,7 @@ impl WrittenFile {
 }
 
 /// Whether the log has the record of a change.
-fn is_recorded(place: &Place, written: &Written) -> Result<bool, RunError> {
+fn is_recorded(place: &HomePlace, written: &Written) -> Result<bool, RunError> {
     let reader = match Reader::open(&place.home) {
         Err(journal::ReadError::NoLog { .. }) => return Ok(false),
         reader => reader?,
@@ -278,7 +278,7 @@ fn is_recorded(place: &Place, written: &Written) -> Result<bool, RunError> {
 }
 
 /// How many records the log is known to have.
-fn known_size(place: &Place) -> u64 {
+fn known_size(place: &HomePlace) -> u64 {
     let log = Reader::open(&place.home).ok().map(|reader| reader.log());
     let known = log.and_then(|log| remembered(&state_path(&place.state, log)).ok().flatten());
     known.map_or(0, |known| known.size)

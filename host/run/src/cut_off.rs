@@ -3,31 +3,31 @@
 use std::error::Error;
 
 use broker::Mounts;
-use effect::{Outcome, RunId, SafeText, Stopping};
-use gate::{OpenRun, Opening};
+use gate::{OpenRun, RunHeader};
+use vocabulary::{Outcome, RunId, SafeText, Stopping};
 
 use crate::err::{RunError, chain};
-use crate::house::{House, held};
+use crate::local_host::{LocalHost, held};
 
 /// That nobody else goes on with this run, settles or ends it, meanwhile.
 pub(crate) struct Taken {
-    house: House,
+    host: LocalHost,
     run: RunId,
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        held(&self.house.inner.taken).remove(&self.run);
+        held(&self.host.inner.taken).remove(&self.run);
     }
 }
 
-impl House {
+impl LocalHost {
     /// Takes a run that has not ended and does not go on.
     pub(crate) fn take_cut_off(&self, run: RunId) -> Result<Taken, RunError> {
         if !held(&self.inner.taken).insert(run) {
             return Err(RunError::Taken(run));
         }
-        let taken = Taken { house: self.clone(), run };
+        let taken = Taken { host: self.clone(), run };
         if held(&self.inner.going).contains_key(&run) {
             return Err(RunError::Running(run));
         }
@@ -59,8 +59,8 @@ impl House {
             return Err(RunError::Unsettled { run, acts });
         }
         let active_ms = open.spent.ms();
-        let house = self.clone();
-        let obstacle = tokio::task::spawn_blocking(move || house.obstacle(run, &open)).await.unwrap_or_default();
+        let host = self.clone();
+        let obstacle = tokio::task::spawn_blocking(move || host.obstacle(run, &open)).await.unwrap_or_default();
         let obstacle = obstacle.map(|words| SafeText::new(&words, OBSTACLE_BYTES_MAX));
         self.inner.gate.close_cut_off(run, active_ms, Outcome::Stopped(stopping), obstacle)?.durable.await?;
         Ok(true)
@@ -74,22 +74,22 @@ impl House {
         if !open.kept {
             return Some("what it saw was not kept, since it was more than `payload-bytes`".to_owned());
         }
-        let opening = match self.opening(run) {
-            Ok(opening) => opening,
+        let header = match self.header(run) {
+            Ok(header) => header,
             Err(err) => return Some(chain(&*err)),
         };
-        let standing = &opening.standing;
-        let component = package::store::get(&self.inner.place.home, standing.agent.digest).err().map(|err| chain(&err));
-        let mount = || Mounts::open(&standing.grants).err().map(|err| chain(&err));
-        let grant = || policy::grants::check(&standing.grants).into_iter().next().map(|problem| RunError::Grant(problem).to_string());
+        let spec = &header.spec;
+        let component = package::store::get(&self.inner.place.home, spec.agent.digest).err().map(|err| chain(&err));
+        let mount = || Mounts::open(&spec.grants).err().map(|err| chain(&err));
+        let grant = || policy::grants::check(&spec.grants).into_iter().next().map(|problem| RunError::Grant(problem).to_string());
         component.or_else(mount).or_else(grant)
     }
 
     /// What a run was opened with. Reads one record.
-    fn opening(&self, run: RunId) -> Result<Opening, Box<dyn Error>> {
+    fn header(&self, run: RunId) -> Result<RunHeader, Box<dyn Error>> {
         let reader = self.inner.journal.reader()?;
         let part = gate::runs(&reader)?.into_iter().find(|part| part.run == run).ok_or(RunError::NoSuchRun(run))?;
-        Ok(Opening::load(&reader, &reader.fetch(part.at.into())?)?)
+        Ok(RunHeader::load(&reader, &reader.fetch(part.at.into())?)?)
     }
 }
 

@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use effect::{RunId, UnknownAct};
 use journal::PruneError;
+use vocabulary::{RunId, UnknownAct};
 
-/// What goes wrong around a run; what goes wrong inside is its [`effect::Outcome`].
+/// What goes wrong around a run; what goes wrong inside is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Another process holds the home.
@@ -118,7 +118,7 @@ pub enum RunError {
         /// Its name.
         credential: String,
         /// Of the component that is to use it.
-        digest: effect::Digest,
+        digest: vocabulary::Digest,
     },
     /// A credential whose value would be sent where its owner does not allow it.
     #[error("{0}")]
@@ -162,7 +162,7 @@ pub enum RunError {
     /// A word against an earlier one.
     #[error(
         "that op {op} of run `{run}` did {}happen was said at {} UTC by {}; a word is not taken back",
-        if said.did { "" } else { "not " }, effect::utc(said.at), said.by
+        if said.did { "" } else { "not " }, vocabulary::utc(said.at), said.by
     )]
     SaidOtherwise {
         /// Which run.
@@ -186,7 +186,7 @@ pub enum RunError {
         /// Which run.
         run: RunId,
         /// Where.
-        divergence: effect::Divergence,
+        divergence: vocabulary::Divergence,
     },
     /// The key of the compiled components is not what it should be.
     #[error("`{}` is not a key that only its owner can read", .0.display())]

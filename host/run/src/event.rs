@@ -4,18 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use effect::record::AskedFor;
-use effect::{Claim, Progress, Reason, RunId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use vocabulary::record::AskedFor;
+use vocabulary::{Claim, ClaimedProgress, Reason, RunId};
 
-use crate::house::held;
-use crate::report::Report;
+use crate::local_host::held;
+use crate::report::RunReport;
 
 /// One thing told. Crosses the control socket tagged from outside: a tag within would make serde read maps with numbers for keys as text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Event {
+pub enum RunEvent {
     /// The run has an id.
     Opened {
         /// Which.
@@ -29,7 +29,7 @@ pub enum Event {
     /// How far the agent says it is; only the newest is told.
     Progress {
         /// How far.
-        progress: Progress,
+        progress: ClaimedProgress,
     },
     /// Something was refused.
     Refused {
@@ -41,7 +41,7 @@ pub enum Event {
     /// It ended.
     Closed {
         /// How, and what the record shows.
-        report: Box<Report>,
+        report: Box<RunReport>,
     },
     /// It could not be run.
     Failed {
@@ -52,7 +52,7 @@ pub enum Event {
         /// What to do next, where that is plain.
         help: Option<String>,
     },
-    /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::Holder::take_over`]).
+    /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::HostHandle::continue_here`]).
     Left {},
     /// The process that runs it does not answer any more. The run may go on when it does.
     Lost {
@@ -95,14 +95,14 @@ impl Waiting {
 
 /// The events, in order.
 pub struct Events {
-    told: mpsc::UnboundedReceiver<(Event, usize)>,
-    progress: watch::Receiver<Option<Progress>>,
+    told: mpsc::UnboundedReceiver<(RunEvent, usize)>,
+    progress: watch::Receiver<Option<ClaimedProgress>>,
     waiting: Arc<Waiting>,
 }
 
 impl Events {
     /// The next one; `None` after the last.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<RunEvent> {
         loop {
             tokio::select! {
                 biased;
@@ -114,14 +114,14 @@ impl Events {
                     }
                     let newest = self.progress.borrow_and_update().clone();
                     if let Some(progress) = newest {
-                        return Some(Event::Progress { progress });
+                        return Some(RunEvent::Progress { progress });
                     }
                 }
             }
         }
     }
 
-    fn taken(&self, told: Option<(Event, usize)>) -> Option<Event> {
+    fn taken(&self, told: Option<(RunEvent, usize)>) -> Option<RunEvent> {
         let (event, bytes) = told?;
         self.waiting.taken(bytes);
         Some(event)
@@ -138,28 +138,28 @@ impl Drop for Events {
 }
 
 /// The other end: what the gate tells.
-pub(crate) struct Teller {
-    told: mpsc::UnboundedSender<(Event, usize)>,
-    progress: watch::Sender<Option<Progress>>,
+pub(crate) struct EventSender {
+    told: mpsc::UnboundedSender<(RunEvent, usize)>,
+    progress: watch::Sender<Option<ClaimedProgress>>,
     waiting: Arc<Waiting>,
 }
 
-pub(crate) fn channel() -> (Teller, Events) {
+pub(crate) fn channel() -> (EventSender, Events) {
     let (told, told_here) = mpsc::unbounded_channel();
     let (progress, progress_here) = watch::channel(None);
     let waiting = Arc::<Waiting>::default();
-    let teller = Teller { told, progress, waiting: Arc::clone(&waiting) };
-    (teller, Events { told: told_here, progress: progress_here, waiting })
+    let sender = EventSender { told, progress, waiting: Arc::clone(&waiting) };
+    (sender, Events { told: told_here, progress: progress_here, waiting })
 }
 
-impl Teller {
+impl EventSender {
     /// Tells what another process told: progress goes into its slot. What becomes of that process is not for it to say.
-    pub(crate) fn pass_on(&self, event: Event) {
+    pub(crate) fn pass_on(&self, event: RunEvent) {
         match event {
-            Event::Progress { progress } => {
+            RunEvent::Progress { progress } => {
                 self.progress.send_replace(Some(progress));
             }
-            Event::Left {} | Event::Lost { .. } => {}
+            RunEvent::Left {} | RunEvent::Lost { .. } => {}
             other => self.tell(other),
         }
     }
@@ -170,7 +170,7 @@ impl Teller {
     }
 
     /// Tells; when nobody listens any more, nothing is lost: the record has it.
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: RunEvent) {
         let bytes = event.bytes();
         self.waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
         let _ = self.told.send((event, bytes));
@@ -187,12 +187,12 @@ impl Teller {
     }
 }
 
-impl Event {
+impl RunEvent {
     /// The bytes that it counts while it waits. The end of a run is bounded where it is made, and never waits for room.
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Said { claim: Claim::Stderr(text) | Claim::Stdout(text) } => text.as_str().len(),
-            Self::Said { claim: Claim::Finding(finding) } => effect::canon::to_vec(finding).len(),
+            Self::Said { claim: Claim::Finding(finding) } => vocabulary::canon::to_vec(finding).len(),
             Self::Refused { ask, .. } => ask.resource.as_str().len(),
             Self::Said { claim: Claim::Progress(_) }
             | Self::Opened { .. }
@@ -206,19 +206,19 @@ impl Event {
     }
 }
 
-impl gate::Watcher for Teller {
+impl gate::Watcher for EventSender {
     fn on_said(&self, claim: &Claim) {
         match claim {
             Claim::Progress(progress) => {
                 self.progress.send_replace(Some(progress.clone()));
             }
-            Claim::Stderr(_) | Claim::Stdout(_) | Claim::Finding(_) => self.tell(Event::Said { claim: claim.clone() }),
+            Claim::Stderr(_) | Claim::Stdout(_) | Claim::Finding(_) => self.tell(RunEvent::Said { claim: claim.clone() }),
         }
     }
 
     fn on_refused(&self, ask: &AskedFor, reason: &Reason) {
         if !self.waiting.is_full() {
-            self.tell(Event::Refused { ask: ask.clone(), reason: reason.clone() });
+            self.tell(RunEvent::Refused { ask: ask.clone(), reason: reason.clone() });
         }
     }
 
@@ -231,8 +231,8 @@ impl gate::Watcher for Teller {
 mod tests {
     use std::future::poll_fn;
 
-    use effect::SafeText;
     use gate::Watcher as _;
+    use vocabulary::SafeText;
 
     use super::*;
 
@@ -240,15 +240,15 @@ mod tests {
         Claim::Stderr(SafeText::new(&"x".repeat(of), 1 << 16))
     }
 
-    fn has_room(teller: &Teller) -> bool {
-        teller.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn has_room(sender: &EventSender) -> bool {
+        sender.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Sends lines until there is no room. Returns how many it sent.
-    fn until_full(teller: &Teller) -> usize {
+    fn until_full(sender: &EventSender) -> usize {
         let mut said = 0;
-        while has_room(teller) && said < 100_000 {
-            teller.on_said(&line(4000));
+        while has_room(sender) && said < 100_000 {
+            sender.on_said(&line(4000));
             said += 1;
         }
         said
@@ -256,27 +256,27 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_takes_is_held_up_to_a_bound_and_whoever_says_more_waits() {
-        let (teller, mut events) = channel();
-        let said = until_full(&teller);
+        let (sender, mut events) = channel();
+        let said = until_full(&sender);
         assert!((200..300).contains(&said), "{said}");
         // Refusals are reported only if there is room.
         let asked = AskedFor {
             headers: Vec::new(),
             placeholders: 0,
-            capability: effect::Capability::Http,
-            function: effect::Function::HttpHandle,
+            capability: vocabulary::Capability::Http,
+            function: vocabulary::Function::HttpHandle,
             resolved: None,
             resource: SafeText::new("r", 8),
         };
-        (0..1000).for_each(|_| teller.on_refused(&asked, &Reason::NotServed));
-        let room = poll_fn(|ctx| teller.poll_room(ctx));
+        (0..1000).for_each(|_| sender.on_refused(&asked, &Reason::NotServed));
+        let room = poll_fn(|ctx| sender.poll_room(ctx));
         let (_, first) = tokio::join!(room, events.next());
-        assert!(matches!(first, Some(Event::Said { .. })));
-        teller.tell(Event::Failed { exit: 1, message: "end".to_owned(), help: None });
-        drop(teller);
+        assert!(matches!(first, Some(RunEvent::Said { .. })));
+        sender.tell(RunEvent::Failed { exit: 1, message: "end".to_owned(), help: None });
+        drop(sender);
         let mut rest = 0;
         while let Some(event) = events.next().await {
-            assert!(!matches!(event, Event::Refused { .. }));
+            assert!(!matches!(event, RunEvent::Refused { .. }));
             rest += 1;
         }
         assert_eq!(rest, said, "all lines, in order, and the end");
@@ -284,11 +284,11 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_whoever_has_gone() {
-        let (teller, events) = channel();
-        until_full(&teller);
-        let room = poll_fn(|ctx| teller.poll_room(ctx));
+        let (sender, events) = channel();
+        until_full(&sender);
+        let room = poll_fn(|ctx| sender.poll_room(ctx));
         let ((), ()) = tokio::join!(room, async { drop(events) });
-        teller.on_said(&line(4000));
-        assert!(has_room(&teller));
+        sender.on_said(&line(4000));
+        assert!(has_room(&sender));
     }
 }

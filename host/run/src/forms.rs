@@ -6,7 +6,7 @@ use home::KnownForms;
 /// version, and a home of the form before is kept in `tests/homes`.
 pub const FORMS: KnownForms = KnownForms {
     home: 1,
-    parts: &[("record", effect::record::VERSION), ("keys", journal::KEYS_FORM), ("vault", vault::VAULT_FORM)],
+    parts: &[("record", vocabulary::record::VERSION), ("keys", journal::KEYS_FORM), ("vault", vault::VAULT_FORM)],
     program: env!("CARGO_PKG_VERSION"),
     needs: "0.1.0",
 };

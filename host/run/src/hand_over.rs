@@ -6,11 +6,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use effect::{Outcome, RunId, SafeText, Stop};
-use sandbox::Ended;
+use sandbox::RunEnded;
+use vocabulary::{Outcome, RunId, SafeText, Stop};
 
 use crate::err::RunError;
-use crate::house::{House, held};
+use crate::local_host::{LocalHost, held};
 use crate::wait::now;
 
 /// BOUND: how long a holder that leaves waits for answers under way.
@@ -21,11 +21,11 @@ const DISK_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Whether a guest has ended only because this process asks nothing more for it. Its run has not ended then.
-pub(crate) fn is_cut_off(ended: &Ended) -> bool {
+pub(crate) fn is_cut_off(ended: &RunEnded) -> bool {
     !matches!(ended.outcome, Outcome::Stopped(_)) && matches!(ended.stop, Some(Stop::Stopped | Stop::RecordBroken))
 }
 
-impl House {
+impl LocalHost {
     /// Whether the home is being left while runs go on.
     pub(crate) fn is_leaving(&self) -> bool {
         self.inner.leaving.load(Ordering::Acquire)
@@ -38,7 +38,7 @@ impl House {
         held(&self.inner.going).values().for_each(|going| going.live.ask_no_more());
     }
 
-    /// Leaves the home without ending the runs that go on here, once [`House::ask_no_more`] was called. Answers under way are waited for, but
+    /// Leaves the home without ending the runs that go on here, once [`LocalHost::ask_no_more`] was called. Answers under way are waited for, but
     /// not for longer than [`ANSWERS_MAX`]. Returns the runs that others may go on with.
     ///
     /// The caller ends the process next: what is still under way here ends with it.
@@ -52,8 +52,8 @@ impl House {
         while began.elapsed() < ANSWERS_MAX && held(&self.inner.going).values().any(|going| going.live.is_under_way()) {
             tokio::time::sleep(LOOK).await;
         }
-        let house = self.clone();
-        let closed = tokio::time::timeout(DISK_MAX, tokio::task::spawn_blocking(move || house.close())).await;
+        let host = self.clone();
+        let closed = tokio::time::timeout(DISK_MAX, tokio::task::spawn_blocking(move || host.close())).await;
         let going = self.going();
         match closed {
             Ok(Ok(closed)) => closed.map(|()| going),

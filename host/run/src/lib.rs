@@ -1,6 +1,6 @@
 //! The life of a run: from an order to its end, resumed after a crash, rebuilt for an auditor, ended from outside.
 //!
-//! One process holds a home: its [`House`] has the journal, the gate, the engines, and serves the control socket; every other
+//! One process holds a home: its [`LocalHost`] has the journal, the gate, the engines, and serves the control socket; every other
 //! process that wants something done is its client. What may be done is decided in `gate`, done in `broker`, and what a guest is
 //! belongs to `sandbox`: this room puts them together, and takes them apart again.
 
@@ -8,15 +8,15 @@ mod backup;
 mod bound;
 mod case;
 mod change;
+mod continue_here;
 mod control;
 mod cut_off;
 mod err;
 mod event;
 mod forms;
 mod hand_over;
-mod holder;
-mod house;
-mod life;
+mod host_handle;
+mod local_host;
 mod order;
 mod principal;
 mod prune;
@@ -24,33 +24,33 @@ mod rebuild;
 mod report;
 mod restored;
 mod revoke;
+mod run_task;
 mod say_trust;
 mod schemas;
 mod settle;
 mod status;
-mod take_over;
 mod wait;
 
-pub use backup::{BackupError, Content, Ended, Ending, Restored, Signer, Step, Taken, backup, restore, unmark, was_put_back};
+pub use backup::{BackupError, BackupStep, CleanUp, Content, Restored, SignalEnded, Signer, Taken, backup, restore, unmark, was_put_back};
 pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use change::{FileChange, First, Note};
 pub use control::understood;
 pub use err::RunError;
-pub use event::{Event, Events};
+pub use event::{Events, RunEvent};
 pub use forms::FORMS;
 pub use hand_over::ANSWERS_MAX;
-pub use holder::{Holder, HolderClient, HolderSocket};
-pub use house::{House, HouseOptions, Place, clock_now, local_vault};
-pub use life::Running;
+pub use host_handle::{HostClient, HostHandle, HostSocket};
+pub use local_host::{HomePlace, HostOptions, LocalHost, clock_now, local_vault};
 pub use order::{NetworkOrder, RunOrder};
 pub use policy::destination::OutsideError;
 pub use principal::own_principal;
 pub use prune::{HoldSaid, PruneDone, PruneOrder, PrunePayloads, PruneRecord};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
-pub use report::{Claims, Evidence, RecordEvidence, Report};
+pub use report::{Claims, Evidence, RecordEvidence, RunReport};
 pub use revoke::{CredentialWord, Revoking, sealed_record};
+pub use run_task::Running;
 pub use say_trust::{TrustChange, TrustSaid};
 pub use schemas::schemas;
-pub use settle::{Settling, Which, Word};
+pub use settle::{SettleReport, Settlement, Which};
 pub use status::{DiskStatus, MachineStatus, RecordStatus, RunStatus, Status};

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use effect::record::AgentRef;
-use effect::{Digest, Grants, Limits};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::AgentRef;
+use vocabulary::{Digest, Grants, Limits};
 
 use crate::err::RunError;
 
@@ -52,7 +52,7 @@ impl RunOrder {
     pub fn check_grants(&self) -> Result<(), RunError> {
         let name = self.agent.name.as_str();
         let is_his =
-            |binding: &&effect::Binding| binding.agents.is_empty() || binding.agents.iter().any(|pin| pin.is(name, self.agent.digest));
+            |binding: &&vocabulary::Binding| binding.agents.is_empty() || binding.agents.iter().any(|pin| pin.is(name, self.agent.digest));
         if let Some(binding) = self.grants.credentials.iter().find(|binding| !is_his(binding)) {
             return Err(RunError::CredentialOfOthers { credential: binding.name.clone(), digest: self.agent.digest });
         }

@@ -1,7 +1,7 @@
 //! The users of this machine: who this process is.
 
-use effect::Principal;
 use rustix::process::geteuid;
+use vocabulary::Principal;
 
 /// The user that this process acts as.
 pub fn own_principal() -> Principal {

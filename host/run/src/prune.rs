@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use effect::Clock as _;
-use effect::record::{HoldLifted, HoldSet, Kind, PayloadsForgotten, Pruned, Record, VERSION};
-use effect::{Principal, RunId, SafeText};
 use journal::Pruning;
 use serde::{Deserialize, Serialize};
+use vocabulary::Clock as _;
+use vocabulary::record::{HoldLifted, HoldSet, PayloadsForgotten, Pruned, Record, RecordKind, VERSION};
+use vocabulary::{Principal, RunId, SafeText};
 
 use crate::err::RunError;
-use crate::house::House;
+use crate::local_host::LocalHost;
 
 /// BOUND: bytes of a path or a reason on the record.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -74,7 +74,7 @@ pub struct HoldSaid {
     pub reason: Option<String>,
 }
 
-impl House {
+impl LocalHost {
     /// Takes away what the order names, on the record. `progress` hears of each segment, and says whether that goes on.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl House {
         }
         let Some(record) = order.record else { return Ok(done) };
         // The ledger is kept first: it can't be made again from what is left.
-        self.inner.gate.snapshot(gate::Snapshot::Always)?;
+        self.inner.gate.snapshot(gate::BookSnapshot::Always)?;
         self.inner.journal.durable().await.map_err(gate::RecordBroken::new)?;
         let (journal, at) = (self.inner.journal.clone(), self.inner.clock.unix_ms());
         let pruned = tokio::task::spawn_blocking(move || {
@@ -131,7 +131,7 @@ impl House {
 
     async fn forget(&self, payloads: PrunePayloads, by: Principal) -> Result<u64, RunError> {
         let PrunePayloads { before_ms, runs } = payloads;
-        let (at, kind, v) = (self.inner.clock.unix_ms(), Kind::PayloadsForgotten, VERSION);
+        let (at, kind, v) = (self.inner.clock.unix_ms(), RecordKind::PayloadsForgotten, VERSION);
         let record: Record = PayloadsForgotten { at, before_ms, by, kind, runs: runs.len() as u64, v }.into();
         self.inner.gate.append_log(&record)?.durable.await?;
         let (forgotten, ticket) = self.inner.journal.forget_all(&runs).map_err(gate::RecordBroken::new)?;
@@ -144,7 +144,7 @@ impl House {
         let Ok(settings) = package::settings::Settings::of(&self.inner.place.home) else { return };
         let now_s = self.inner.clock.unix_ms() / 1000;
         let before_s = i64::try_from(now_s.saturating_sub(settings.unused.compiled.0)).unwrap_or(0);
-        self.inner.workshop.cache.age_out(before_s);
+        self.inner.component_cache.cache.age_out(before_s);
         package::build::age_out(&self.inner.place.at("build"), before_s);
     }
 
@@ -164,9 +164,9 @@ impl House {
         let (at, by, v) = (self.inner.clock.unix_ms(), by.clone(), VERSION);
         let record: Record = match &said.reason {
             Some(reason) => {
-                HoldSet { at, by, held: said.run, kind: Kind::HoldSet, reason: SafeText::new(reason, TEXT_BYTES_MAX), v }.into()
+                HoldSet { at, by, held: said.run, kind: RecordKind::HoldSet, reason: SafeText::new(reason, TEXT_BYTES_MAX), v }.into()
             }
-            None => HoldLifted { at, by, held: said.run, kind: Kind::HoldLifted, v }.into(),
+            None => HoldLifted { at, by, held: said.run, kind: RecordKind::HoldLifted, v }.into(),
         };
         Ok(self.inner.gate.append_log(&record)?.durable.await?)
     }
@@ -180,7 +180,7 @@ fn told(pruned: &journal::Pruned, order: &PruneRecord, (by, at): (Principal, u64
         digest: pruned.digest,
         first: u64::from(pruned.first),
         from_ms: order.from_ms,
-        kind: Kind::Pruned,
+        kind: RecordKind::Pruned,
         root: pruned.root,
         size: pruned.size,
         to: order.to.as_ref().map(|to| SafeText::new(&to.to_string_lossy(), TEXT_BYTES_MAX)),

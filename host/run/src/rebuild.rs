@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use broker::{Broker, Mounts};
-use effect::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
-use gate::{Live, Recorded, Replay, SystemClock};
+use gate::{Live, Recorded, RunWorld, SystemClock};
 use sandbox::Prepared;
+use vocabulary::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
 
 use crate::err::RunError;
-use crate::house::{House, HouseOptions, Place, Workshop};
-use crate::life::{start_of, world_back};
+use crate::local_host::{ComponentCache, HomePlace, HostOptions, LocalHost};
+use crate::run_task::{start_of, world_back};
 
 /// What is to be rebuilt.
 #[derive(Clone, Debug)]
@@ -33,21 +33,21 @@ pub struct Rebuilt {
 ///
 /// # Errors
 /// A run that is not there or can't be rebuilt; a component that can't be run.
-pub async fn rebuild(place: &Place, options: &HouseOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
+pub async fn rebuild(place: &HomePlace, options: &HostOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
     let recorded = load(&journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?, rebuilding.run)?;
     let (digest, limits) = component_of(&recorded, rebuilding);
     play(recorded, &prepared(place, options, digest, &limits).await?).await
 }
 
 /// A component of the home, made ready without the home's lock.
-pub(crate) async fn prepared(place: &Place, options: &HouseOptions, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
-    let workshop = Workshop::new(place, &HouseOptions { slots: 1, ..options.clone() })?;
+pub(crate) async fn prepared(place: &HomePlace, options: &HostOptions, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
+    let component_cache = ComponentCache::new(place, &HostOptions { slots: 1, ..options.clone() })?;
     let limits = limits.clone();
-    let prepared = tokio::task::spawn_blocking(move || workshop.prepare(digest, &limits)).await;
+    let prepared = tokio::task::spawn_blocking(move || component_cache.prepare(digest, &limits)).await;
     prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
 }
 
-impl House {
+impl LocalHost {
     /// As [`rebuild`], with the engines and components that are here already.
     ///
     /// # Errors
@@ -65,20 +65,20 @@ fn load(reader: &journal::Reader, run: RunId) -> Result<Recorded, RunError> {
 }
 
 fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, Limits) {
-    let standing = &recorded.opening().standing;
-    (rebuilding.with.unwrap_or(standing.agent.digest), standing.limits.clone())
+    let spec = &recorded.header().spec;
+    (rebuilding.with.unwrap_or(spec.agent.digest), spec.limits.clone())
 }
 
 pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {
-    let opening = recorded.opening().clone();
+    let header = recorded.header().clone();
     let recorded_outcome = recorded.closed().map(|closed| closed.outcome.clone());
     // What was kept is looked at in the record; a folder that is gone since is not missed.
-    let mounts = if opening.standing.durable && recorded.is_kept() { Mounts::default() } else { Mounts::open(&opening.standing.grants)? };
+    let mounts = if header.spec.durable && recorded.is_kept() { Mounts::default() } else { Mounts::open(&header.spec.grants)? };
     let clock = Arc::new(SystemClock::new());
-    let broker = Arc::new(Broker::for_audit(Arc::clone(&opening.standing), &opening.seed, mounts));
+    let broker = Arc::new(Broker::for_audit(Arc::clone(&header.spec), &header.seed, mounts));
     let world =
-        Replay::audit(recorded, Live::for_audit(&opening, broker, clock)).map_err(|cause| RunError::Load { run: opening.run, cause })?;
-    let ended = sandbox::enter(prepared, start_of(&opening), Box::new(world), std::future::pending::<Stopping>()).await?;
+        RunWorld::audit(recorded, Live::for_audit(&header, broker, clock)).map_err(|cause| RunError::Load { run: header.run, cause })?;
+    let ended = sandbox::enter(prepared, start_of(&header), Box::new(world), std::future::pending::<Stopping>()).await?;
     let divergence = match ended.stop {
         Some(Stop::Diverged(divergence)) => Some(*divergence),
         _ => {

@@ -1,17 +1,17 @@
 //! The two halves of a report: what the agent claims, and what the record shows.
 
-use effect::record::{AgentRef, ClockChanged, Record};
-use effect::{Digest, Finding, Limits, Outcome, Principal, RunId, Standing};
 use gate::{Recorded, Sum, Touched};
 use journal::Journal;
 use sandbox::EntryPoint;
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{AgentRef, ClockChanged, Record};
+use vocabulary::{Digest, Finding, Limits, Outcome, Principal, RunId, RunSpec};
 
 use crate::err::RunError;
 
 /// How a run ended and what it touched; the form of `run --json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct RunReport {
     /// Which run.
     pub run: RunId,
     /// What ran.
@@ -22,7 +22,7 @@ pub struct Report {
     pub outcome: Outcome,
     /// Why the record could not be written, if it could not. The evidence then counts only what is on the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broken: Option<Broken>,
+    pub broken: Option<BrokenRecord>,
     /// Milliseconds it computed or waited inside a host call.
     pub active_ms: u64,
     /// Milliseconds it waited for people.
@@ -35,7 +35,7 @@ pub struct Report {
 
 /// Why the record could not be written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Broken {
+pub struct BrokenRecord {
     /// Which step with which file failed, and why.
     pub why: String,
     /// What to do next.
@@ -103,22 +103,22 @@ pub struct RecordEvidence {
 ///
 /// # Errors
 /// The record can't be read.
-pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoint) -> Result<Option<Report>, RunError> {
+pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoint) -> Result<Option<RunReport>, RunError> {
     let Some(closed) = recorded.closed() else { return Ok(None) };
-    let (opening, sum) = (recorded.opening(), read_sum(&journal.reader()?, recorded.opening().run, journal.size())?);
+    let (header, sum) = (recorded.header(), read_sum(&journal.reader()?, recorded.header().run, journal.size())?);
     let output = output_value(recorded.output().map(<[u8]>::to_vec), entry);
-    let standing = &opening.standing;
-    Ok(Some(Report {
-        run: opening.run,
+    let spec = &header.spec;
+    Ok(Some(RunReport {
+        run: header.run,
         broken: None,
-        agent: standing.agent.clone(),
-        by: opening.by.clone(),
+        agent: spec.agent.clone(),
+        by: header.by.clone(),
         outcome: closed.outcome.clone(),
         active_ms: closed.active_ms,
         waited_ms: 0,
         evidence: Evidence::new(
-            standing,
-            (sum.touched, closed.peak_memory, recorded.is_kept() && standing.durable),
+            spec,
+            (sum.touched, closed.peak_memory, recorded.is_kept() && spec.durable),
             RecordEvidence { first: sum.first, last: sum.last, entries: sum.entries, ..RecordEvidence::now(journal) },
         ),
         claims: Claims { output, findings: sum.findings, findings_more: sum.findings_more },
@@ -127,14 +127,14 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
 
 impl Evidence {
     /// Of a run with these grants: what it touched, its largest memory, and whether it could have been resumed to its end.
-    pub(crate) fn new(standing: &Standing, (touched, peak_memory, resumable): (Touched, u64, bool), record: RecordEvidence) -> Self {
+    pub(crate) fn new(spec: &RunSpec, (touched, peak_memory, resumable): (Touched, u64, bool), record: RecordEvidence) -> Self {
         Self {
             // A run whose record broke has acts that are under way for ever.
             touched: touched.ended(),
-            mounts: standing.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
-            http_granted: !standing.grants.http.is_empty(),
+            mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+            http_granted: !spec.grants.http.is_empty(),
             approvals: Vec::new(),
-            limits: standing.limits.clone(),
+            limits: spec.limits.clone(),
             peak_memory,
             resumable,
             record,

@@ -1,15 +1,15 @@
 //! Homes that were put back from a copy: what was open in the copy does not go on as if nothing had happened since.
 
-use effect::Clock as _;
-use effect::record::{Kind, Record, Restored, RunReleased, VERSION};
-use effect::{Principal, RunId};
+use vocabulary::Clock as _;
+use vocabulary::record::{Record, RecordKind, Restored, RunReleased, VERSION};
+use vocabulary::{Principal, RunId};
 
 use crate::backup;
 use crate::err::RunError;
-use crate::house::House;
+use crate::local_host::LocalHost;
 use crate::principal::own_principal;
 
-impl House {
+impl LocalHost {
     /// Puts it on the record that the home came from a backup, if it did and that is not there yet: if the backup had no keys. From then on,
     /// runs that were open in it need a word before they go on.
     pub(crate) fn note_restored(&self) -> Result<(), RunError> {
@@ -19,7 +19,7 @@ impl House {
             at: self.inner.clock.unix_ms(),
             backup_at: mark.backup_at,
             by: own_principal(),
-            kind: Kind::Restored,
+            kind: RecordKind::Restored,
             root: mark.root,
             size: mark.size,
             v: VERSION,
@@ -40,7 +40,8 @@ impl House {
             Some(false) => return Ok(()),
             Some(true) => {}
         }
-        let record = RunReleased { at: self.inner.clock.unix_ms(), by: by.clone(), kind: Kind::RunReleased, released: run, v: VERSION };
+        let record =
+            RunReleased { at: self.inner.clock.unix_ms(), by: by.clone(), kind: RecordKind::RunReleased, released: run, v: VERSION };
         Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
     }
 

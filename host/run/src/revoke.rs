@@ -1,12 +1,12 @@
 //! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
 
-use effect::Clock as _;
-use effect::record::{CredentialChange, CredentialChanged, Kind, Record, SealedUnder, VERSION, VaultSealed};
-use effect::{Actor, Principal, RunId, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::Clock as _;
+use vocabulary::record::{CredentialChange, CredentialChanged, Record, RecordKind, SealedUnder, VERSION, VaultSealed};
+use vocabulary::{Actor, Principal, RunId, SafeText};
 
 use crate::err::RunError;
-use crate::house::{House, held};
+use crate::local_host::{LocalHost, held};
 
 /// Which leases are to be ended: those for which everything that is said here is true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct CredentialWord {
     pub version: Option<u64>,
 }
 
-impl House {
+impl LocalHost {
     /// Ends leases of runs that go on here; gives what was ended, as `RUN/NAME`. What is asked under them from now on is refused, what streams
     /// under them is cut, what is connected under them is closed.
     ///
@@ -62,7 +62,7 @@ impl House {
     /// for which the home is held.
     ///
     /// # Errors
-    /// As [`House::revoke`] and [`House::record_credential`].
+    /// As [`LocalHost::revoke`] and [`LocalHost::record_credential`].
     pub async fn take_back(&self, revoking: &Revoking, word: Option<&CredentialWord>, by: &Principal) -> Result<Vec<SafeText>, RunError> {
         let ended = self.revoke(revoking, by)?;
         if let Some(word) = word {
@@ -90,7 +90,7 @@ impl House {
 
 /// The record that the vault was sealed under another key.
 pub fn sealed_record(under: SealedUnder, by: &Principal, at: u64) -> Record {
-    VaultSealed { at, by: by.clone(), kind: Kind::VaultSealed, under, v: VERSION }.into()
+    VaultSealed { at, by: by.clone(), kind: RecordKind::VaultSealed, under, v: VERSION }.into()
 }
 
 impl CredentialWord {
@@ -102,7 +102,7 @@ impl CredentialWord {
             change: self.change,
             credential: SafeText::new(&self.credential, 64),
             destinations: self.destinations.clone(),
-            kind: Kind::CredentialChanged,
+            kind: RecordKind::CredentialChanged,
             v: VERSION,
             version: self.version,
         }

@@ -1,12 +1,12 @@
 //! Puts a person's decision about a configuration or one of its agents on the record of the home.
 
-use effect::Clock as _;
-use effect::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUntrusted, Kind, Record, VERSION};
-use effect::{Digest, Principal, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::Clock as _;
+use vocabulary::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUntrusted, Record, RecordKind, VERSION};
+use vocabulary::{Digest, Principal, SafeText};
 
 use crate::err::RunError;
-use crate::house::House;
+use crate::local_host::LocalHost;
 
 /// BOUND: bytes of a path on the record.
 const PATH_BYTES_MAX: usize = 1024;
@@ -55,7 +55,7 @@ pub enum TrustChange {
     },
 }
 
-impl House {
+impl LocalHost {
     /// Puts it on the record; durable when this returns.
     ///
     /// # Errors
@@ -77,14 +77,14 @@ fn record(said: &TrustSaid, by: Principal, at: u64) -> Record {
     let name = |agent: &str| SafeText::new(agent, 64);
     match &said.change {
         TrustChange::Trusted { authority, config, once } => {
-            ConfigTrusted { at, authority: *authority, by, config: *config, kind: Kind::ConfigTrusted, once: *once, path, v }.into()
+            ConfigTrusted { at, authority: *authority, by, config: *config, kind: RecordKind::ConfigTrusted, once: *once, path, v }.into()
         }
-        TrustChange::Untrusted { config } => ConfigUntrusted { at, by, config: *config, kind: Kind::ConfigUntrusted, path, v }.into(),
+        TrustChange::Untrusted { config } => ConfigUntrusted { at, by, config: *config, kind: RecordKind::ConfigUntrusted, path, v }.into(),
         TrustChange::Accepted { agent, authority } => {
-            AgentAccepted { agent: name(agent), at, authority: *authority, by, kind: Kind::AgentAccepted, path, v }.into()
+            AgentAccepted { agent: name(agent), at, authority: *authority, by, kind: RecordKind::AgentAccepted, path, v }.into()
         }
         TrustChange::Unaccepted { agent, authority } => {
-            AgentUnaccepted { agent: name(agent), at, authority: *authority, by, kind: Kind::AgentUnaccepted, path, v }.into()
+            AgentUnaccepted { agent: name(agent), at, authority: *authority, by, kind: RecordKind::AgentUnaccepted, path, v }.into()
         }
     }
 }

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use effect::{
-    Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, HttpFault, Limits, OpId, Outcome, Release, Stop, Stopping, Timeline,
-};
 use sandbox::{Cache, Engine, EngineOptions, EntryPoint, Prepared, Start};
+use vocabulary::{
+    Act, Claim, ClosedAsk, Door, FileAnswer, FileAsk, FileFault, GuestEvent, HttpFault, Limits, OpId, Outcome, Release, Stop, Stopping,
+    Timeline,
+};
 
 use crate::err::RunError;
-use crate::house::{HouseOptions, Place};
+use crate::local_host::{HomePlace, HostOptions};
 
 /// BOUND: an agent made with the SDK answers at once.
 const ACTIVE_MS_MAX: u64 = 20_000;
@@ -24,7 +25,7 @@ const OPS_MAX: u64 = 1000;
 ///
 /// # Errors
 /// A component that can't be compiled or linked.
-pub async fn schemas(place: &Place, options: &HouseOptions, component: Vec<u8>, limits: &Limits) -> Result<Option<String>, RunError> {
+pub async fn schemas(place: &HomePlace, options: &HostOptions, component: Vec<u8>, limits: &Limits) -> Result<Option<String>, RunError> {
     let folder = place.at(&format!("schemas-{}", std::process::id()));
     let (compiler, stack_bytes, kept) = (options.compiler.clone(), limits.stack_bytes, folder.clone());
     let prepared = tokio::task::spawn_blocking(move || prepare(kept, compiler, stack_bytes, &component)).await;
@@ -38,7 +39,7 @@ pub async fn schemas(place: &Place, options: &HouseOptions, component: Vec<u8>, 
         limits: Limits { active_timeout_ms: limits.active_timeout_ms.min(ACTIVE_MS_MAX), ..limits.clone() },
         ..Start::default()
     };
-    let ended = sandbox::enter(&prepared, start, Box::new(Nothing::default()), std::future::pending::<Stopping>()).await?;
+    let ended = sandbox::enter(&prepared, start, Box::new(NoWorld::default()), std::future::pending::<Stopping>()).await?;
     Ok((ended.outcome == Outcome::Done).then(|| String::from_utf8_lossy(&ended.output).into_owned()))
 }
 
@@ -53,7 +54,7 @@ fn prepare(
     getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
     let engine = Engine::new(&EngineOptions { slots: 1, stack_bytes, ..EngineOptions::default() })?;
     let cache = Cache::new(folder, key, program, arguments);
-    let compiled = cache.load(&engine, effect::Digest::of(component), component)?;
+    let compiled = cache.load(&engine, vocabulary::Digest::of(component), component)?;
     Ok(Prepared::new(&engine, &compiled)?)
 }
 
@@ -64,16 +65,16 @@ fn remove(folder: &std::path::Path) {
 
 /// A world without anything in it. Time stands still but for the guest's own timers.
 #[derive(Default)]
-struct Nothing {
+struct NoWorld {
     mono_ns: u64,
     ops: u64,
     due: VecDeque<Release>,
 }
 
-impl Nothing {
+impl NoWorld {
     fn op(&mut self) -> Result<OpId, Stop> {
         self.ops += 1;
-        if self.ops > OPS_MAX { Err(Stop::Limit(effect::Limit::Asks)) } else { Ok(OpId(self.ops)) }
+        if self.ops > OPS_MAX { Err(Stop::Limit(vocabulary::Limit::Asks)) } else { Ok(OpId(self.ops)) }
     }
 
     fn next(&mut self) -> Option<Release> {
@@ -83,10 +84,10 @@ impl Nothing {
     }
 }
 
-impl Door for Nothing {
+impl Door for NoWorld {
     fn submit(&mut self, _: Act) -> Result<OpId, Stop> {
         let op = self.op()?;
-        self.due.push_back(Release { op, event: Event::Failed(HttpFault::Denied), mono_ns: self.mono_ns });
+        self.due.push_back(Release { op, event: GuestEvent::Failed(HttpFault::Denied), mono_ns: self.mono_ns });
         Ok(op)
     }
 
@@ -110,7 +111,7 @@ impl Door for Nothing {
     }
 }
 
-impl Timeline for Nothing {
+impl Timeline for NoWorld {
     fn mono_ns(&self) -> u64 {
         self.mono_ns
     }
@@ -125,11 +126,11 @@ impl Timeline for Nothing {
 
     fn timer(&mut self, deadline_ns: u64) -> Result<OpId, Stop> {
         let op = self.op()?;
-        self.due.push_back(Release { op, event: Event::Timer { deadline_ns }, mono_ns: deadline_ns });
+        self.due.push_back(Release { op, event: GuestEvent::Timer { deadline_ns }, mono_ns: deadline_ns });
         Ok(op)
     }
 
-    fn look(&mut self) -> Result<Option<Release>, Stop> {
+    fn poll(&mut self) -> Result<Option<Release>, Stop> {
         Ok(self.next())
     }
 
@@ -140,7 +141,7 @@ impl Timeline for Nothing {
     fn jump(&mut self) -> Result<Release, Stop> {
         self.op()?;
         self.mono_ns = self.mono_ns.saturating_add(1_000_000);
-        Ok(Release { op: OpId(0), event: Event::Clock, mono_ns: self.mono_ns })
+        Ok(Release { op: OpId(0), event: GuestEvent::Clock, mono_ns: self.mono_ns })
     }
 }
 
@@ -150,19 +151,19 @@ mod tests {
 
     #[test]
     fn nothing_answers_each_wait_and_then_ends_it() {
-        let mut world = Nothing::default();
+        let mut world = NoWorld::default();
         let timer = world.timer(5);
         let mut ctx = Context::from_waker(std::task::Waker::noop());
         let first = world.poll_release(&mut ctx);
-        let release = Release { op: OpId(1), event: Event::Timer { deadline_ns: 5 }, mono_ns: 5 };
+        let release = Release { op: OpId(1), event: GuestEvent::Timer { deadline_ns: 5 }, mono_ns: 5 };
         assert_eq!((timer, first), (Ok(OpId(1)), Poll::Ready(Ok(release))));
         assert_eq!(world.poll_release(&mut ctx), Poll::Ready(Err(Stop::Stuck)));
     }
 
     #[test]
     fn a_component_that_never_stops_asking_is_ended() {
-        let mut world = Nothing::default();
+        let mut world = NoWorld::default();
         assert!((0..OPS_MAX).all(|_| world.jump().is_ok()));
-        assert_eq!(world.jump(), Err(Stop::Limit(effect::Limit::Asks)));
+        assert_eq!(world.jump(), Err(Stop::Limit(vocabulary::Limit::Asks)));
     }
 }

@@ -1,17 +1,17 @@
 //! A person's word on acts of which nobody knows whether they happened, in a run that was cut off. It is kept on the record as it is said.
 
-use effect::record::{AnswerClass, Record};
-use effect::{Principal, RunId, UnknownAct};
 use gate::{OpenAct, OpenRun, Said, Stage};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{AnswerClass, Record};
+use vocabulary::{Principal, RunId, UnknownAct};
 
 use crate::err::RunError;
-use crate::house::House;
+use crate::local_host::LocalHost;
 
 /// A person's word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Word {
+pub struct Settlement {
     /// On which acts.
     pub acts: Which,
     /// Whether they happened.
@@ -33,20 +33,20 @@ pub enum Which {
 /// What a word did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settling {
+pub struct SettleReport {
     /// Acts that it was on, those with the same word before it too.
     pub settled: Vec<UnknownAct>,
     /// Acts that still wait for a word.
     pub left: Vec<UnknownAct>,
 }
 
-impl House {
+impl LocalHost {
     /// Keeps a person's word: it is on the record when this returns, whether or not other acts still wait for one, and whether or not the run
     /// can go on. Nothing is rebuilt. Where one of the acts can't be settled so, the whole word is refused.
     ///
     /// # Errors
     /// A run that goes on or is not open; acts that need no word, or have another one; several acts where one is meant.
-    pub async fn settle(&self, run: RunId, word: &Word, by: &Principal) -> Result<Settling, RunError> {
+    pub async fn settle(&self, run: RunId, word: &Settlement, by: &Principal) -> Result<SettleReport, RunError> {
         let _taken = self.take_cut_off(run)?;
         let open = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).cloned()).ok_or(RunError::NoSuchRun(run))?;
         let unsettled = open.unsettled();
@@ -63,7 +63,7 @@ impl House {
         if let Some(appended) = self.inner.gate.settle(run, &ops, word.did, by)? {
             appended.durable.await?;
         }
-        Ok(Settling { settled, left })
+        Ok(SettleReport { settled, left })
     }
 
     /// Whether acts are on the record as unknown, and nobody has said yet what became of them. Where the record does not say so, a rebuild

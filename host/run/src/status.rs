@@ -1,11 +1,11 @@
 //! How the process that holds a home is doing: what goes on in it, how its record and its disk keep up, and what it takes of the machine.
 
-use effect::{Principal, RunId, SafeText};
 use gate::Stage;
 use serde::{Deserialize, Serialize};
+use vocabulary::{Principal, RunId, SafeText};
 
 use crate::forms::{FORMS, spoken};
-use crate::house::{House, held};
+use crate::local_host::{LocalHost, held};
 
 /// The answer to `status`, and its form as JSON. A later version may add fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ pub struct MachineStatus {
     pub threads: u64,
 }
 
-impl House {
+impl LocalHost {
     /// How this process is doing. Waits for nothing.
     pub fn status(&self) -> Status {
         let inner = &self.inner;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use home::{GaveUp, Lock, Other, TELL_AFTER, WAIT_MAX, Waiting, look_at_lock, patience};
+use home::{GaveUp, LockState, Other, TELL_AFTER, WAIT_MAX, Waiting, inspect_lock, patience};
 use tokio::time::Instant;
 
 use crate::control;
@@ -51,7 +51,7 @@ impl Wait {
             tokio::select! {
                 biased;
                 done = &mut done => return Ok(done),
-                () = tokio::time::sleep_until(self.began + next) => self.look(&other)?,
+                () = tokio::time::sleep_until(self.began + next) => self.check(&other)?,
             }
         }
     }
@@ -60,7 +60,7 @@ impl Wait {
     ///
     /// # Errors
     /// The time is over.
-    pub(crate) fn look(&mut self, other: &impl Fn() -> Other) -> Result<(), GaveUp> {
+    pub(crate) fn check(&mut self, other: &impl Fn() -> Other) -> Result<(), GaveUp> {
         let after = self.began.elapsed();
         if after >= self.max {
             return Err(gave_up(other(), HOLDS, after));
@@ -79,9 +79,9 @@ pub(crate) fn gave_up(other: Other, what: &str, after: Duration) -> GaveUp {
 /// Who holds a home, as far as that can be seen without asking; `None` if nobody does. If it can't be seen, somebody holds it whose number
 /// is not known.
 pub(crate) fn holder(home: &Path) -> Option<Other> {
-    journal::lock_files(home).iter().find_map(|file| match look_at_lock(file) {
-        Ok(Lock::Free) => None,
-        Ok(Lock::Held(other)) => Some(since(home, other)),
+    journal::lock_files(home).iter().find_map(|file| match inspect_lock(file) {
+        Ok(LockState::Free) => None,
+        Ok(LockState::Held(other)) => Some(since(home, other)),
         Err(_) => Some(Other::default()),
     })
 }

@@ -6,9 +6,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, SafeText};
-use home::{Access, Aside};
+use home::{Access, AsideFile};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use vocabulary::{Digest, SafeText};
 use wasmtime::component::Component;
 
 use crate::compile::{CompileError, compile};
@@ -64,7 +64,7 @@ impl Cache {
     /// # Errors
     /// As there.
     pub fn load(&self, engine: &Engine, digest: Digest, component: &[u8]) -> Result<Component, SandboxError> {
-        self.load_within(engine, (digest, component), effect::Limits::default().compile_memory_bytes)
+        self.load_within(engine, (digest, component), vocabulary::Limits::default().compile_memory_bytes)
     }
 
     /// The compiled component. It comes from the folder if it is there and genuine. Otherwise it is compiled, in at most that much memory,
@@ -115,7 +115,7 @@ impl Cache {
         home::make_folder(&self.folder)?;
         let code = self.hasher(path).update(bytes).finalize();
         let put = |path: &Path, bytes: &[u8]| {
-            let mut aside = Aside::begin(path, home::PRIVATE)?;
+            let mut aside = AsideFile::begin(path, home::PRIVATE)?;
             aside.write(bytes)?;
             // What a loss of power takes of it has no code that fits, and is compiled again.
             aside.put_derived()

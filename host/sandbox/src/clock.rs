@@ -2,20 +2,20 @@
 
 /// BOUND: looks at the clock without anything else happening before it jumps to real time; doubles with each jump, so that
 /// a guest that spins fills neither the record nor the host's time.
-const LOOKS_BEFORE_JUMP: u64 = 1000;
+const READS_BEFORE_JUMP: u64 = 1000;
 const LOOKS_BEFORE_JUMP_MAX: u64 = 1 << 20;
 
 /// Nanoseconds since the run was opened.
-pub(crate) struct Clock {
+pub(crate) struct GuestClock {
     released_ns: u64,
     ticks: u64,
-    looks: u64,
+    reads: u64,
     patience: u64,
 }
 
-impl Clock {
+impl GuestClock {
     pub(crate) fn new(mono_ns: u64) -> Self {
-        Self { released_ns: mono_ns, ticks: 0, looks: 0, patience: LOOKS_BEFORE_JUMP }
+        Self { released_ns: mono_ns, ticks: 0, reads: 0, patience: READS_BEFORE_JUMP }
     }
 
     /// What the guest last saw, without looking again: what timers are measured against.
@@ -24,55 +24,55 @@ impl Clock {
     }
 
     /// One look: a tick later than the one before.
-    pub(crate) fn look_ns(&mut self) -> u64 {
+    pub(crate) fn read_ns(&mut self) -> u64 {
         self.ticks += 1;
-        self.looks += 1;
+        self.reads += 1;
         self.current_ns()
     }
 
     /// Whether the guest has looked so often that the clock must jump first.
     pub(crate) fn is_spun_on(&self) -> bool {
-        self.looks >= self.patience
+        self.reads >= self.patience
     }
 
     /// Something was released: the clock is there now, and never goes back.
     pub(crate) fn release(&mut self, mono_ns: u64, jumped: bool) {
         self.released_ns = mono_ns.max(self.current_ns());
         self.ticks = 0;
-        self.looks = 0;
-        self.patience = if jumped { (self.patience * 2).min(LOOKS_BEFORE_JUMP_MAX) } else { LOOKS_BEFORE_JUMP };
+        self.reads = 0;
+        self.patience = if jumped { (self.patience * 2).min(LOOKS_BEFORE_JUMP_MAX) } else { READS_BEFORE_JUMP };
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Clock;
+    use super::GuestClock;
 
     #[test]
     fn two_looks_are_never_equal_and_time_never_goes_back() {
-        let mut clock = Clock::new(5);
-        let (first, second) = (clock.look_ns(), clock.look_ns());
+        let mut clock = GuestClock::new(5);
+        let (first, second) = (clock.read_ns(), clock.read_ns());
         assert!(first < second);
         clock.release(3, false);
-        assert!(clock.look_ns() > second);
+        assert!(clock.read_ns() > second);
     }
 
     #[test]
     fn patience_doubles_while_nothing_else_happens() {
-        let mut clock = Clock::new(0);
+        let mut clock = GuestClock::new(0);
         for _ in 0..1000 {
             assert!(!clock.is_spun_on());
-            clock.look_ns();
+            clock.read_ns();
         }
         assert!(clock.is_spun_on());
         clock.release(1, true);
         for _ in 0..1999 {
-            clock.look_ns();
+            clock.read_ns();
         }
         assert!(!clock.is_spun_on());
         clock.release(2, false);
         for _ in 0..1000 {
-            clock.look_ns();
+            clock.read_ns();
         }
         assert!(clock.is_spun_on());
     }

@@ -14,8 +14,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
-use crate::crew::compute_as_others;
 use crate::engine;
+use crate::guest_threads::compute_as_others;
 use crate::machine::available_bytes;
 
 /// BOUND: memory and processor seconds of the child: a floor, and so much more for each byte of the component.
@@ -41,10 +41,10 @@ pub enum CompileError {
     Process(#[source] io::Error),
     /// The compiler said no.
     #[error("{REFUSED}{0}")]
-    Refused(effect::SafeText),
+    Refused(vocabulary::SafeText),
     /// It compiled, and the engine has no place for what it wants: more memories, tables or instances than any run may have.
     #[error("the engine has no place for it: {0}")]
-    NoPlace(effect::SafeText),
+    NoPlace(vocabulary::SafeText),
     /// The child was ended at one of its limits, or crashed.
     #[error("the compiler was stopped ({how}): for a component of {bytes} bytes it may take {memory_mib} MiB ({bound}) and {seconds} s")]
     Stopped {
@@ -130,7 +130,7 @@ pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8], limi
     if status.code() == Some(1) {
         // The child says the whole error; its own words are enough.
         let words = complaint.trim().trim_start_matches(REFUSED);
-        return Err(CompileError::Refused(effect::SafeText::new(words, 2048)));
+        return Err(CompileError::Refused(vocabulary::SafeText::new(words, 2048)));
     }
     Err(stopped(status.to_string()))
 }
@@ -173,8 +173,9 @@ pub fn compile_child(component_bytes: u64, memory_bytes: u64) -> Result<(), Comp
     shut_self_in()?;
     let mut component = Vec::new();
     io::stdin().lock().take(component_bytes).read_to_end(&mut component).map_err(CompileError::Process)?;
-    let compiled =
-        engine.precompile_component(&component).map_err(|err| CompileError::Refused(effect::SafeText::new(&format!("{err:#}"), 2048)))?;
+    let compiled = engine
+        .precompile_component(&component)
+        .map_err(|err| CompileError::Refused(vocabulary::SafeText::new(&format!("{err:#}"), 2048)))?;
     io::stdout().lock().write_all(&compiled).map_err(CompileError::Process)
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::crew::crew;
 use crate::err::SandboxError;
+use crate::guest_threads::guest_threads;
 
 /// How long a guest computes before others get their turn.
 const TICK: Duration = Duration::from_millis(1);
@@ -56,14 +56,14 @@ impl Default for EngineOptions {
     /// - 64 slots: a person's machine.
     /// - The stack of the limits' table.
     fn default() -> Self {
-        Self { footprint: Footprint::default(), slots: 64, stack_bytes: effect::Limits::default().stack_bytes }
+        Self { footprint: Footprint::default(), slots: 64, stack_bytes: vocabulary::Limits::default().stack_bytes }
     }
 }
 
 /// The settings that decide what a component may contain, how it computes, and whether a compiled one fits.
 ///
 /// On: Cranelift, signals-based traps, guard pages before memories, epoch interruption, NaN canonicalisation, SIMD, bulk
-/// memory, multi-value, reference types, extended constants. Off: threads, several memories in a module (`package::look` refuses them), 64-bit
+/// memory, multi-value, reference types, extended constants. Off: threads, several memories in a module (`package::inspect` refuses them), 64-bit
 /// memories, relaxed SIMD, tail calls, GC, exceptions, stack switching, wide arithmetic, custom page sizes, everything asynchronous of the
 /// component model (`concurrency_support`: a plain host call costs half without it), backtraces with the tables that only they need, core dumps.
 fn config(stack_bytes: u64) -> Config {
@@ -211,7 +211,7 @@ impl Ticker {
             while watch.strong_count() > 0 {
                 thread::sleep(TICK);
                 engine.increment_epoch();
-                crew().watch();
+                guest_threads().watch();
                 shared.store(millis(started.elapsed()), Ordering::Relaxed);
             }
         });

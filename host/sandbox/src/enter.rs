@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use effect::{Limit, Limits, Outcome, SafeText, Stop, Stopping, World};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use vocabulary::{Limit, Limits, Outcome, SafeText, Stop, Stopping, World};
 use wasmtime::component::{ComponentType, Lift};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::admit::{EntryPoint, Prepared, YIELD_TICKS};
-use crate::crew::crew;
 use crate::err::SandboxError;
 use crate::guest::Guest;
+use crate::guest_threads::guest_threads;
 use crate::wasi::cli::Exit;
 
 /// What a guest is started with; all of it was decided elsewhere.
@@ -51,7 +51,7 @@ pub struct CredentialInfo {
 }
 
 /// How it ended, with the world that was handed in.
-pub struct Ended {
+pub struct RunEnded {
     /// How.
     pub outcome: Outcome,
     /// Why the world ended it, where it did.
@@ -69,7 +69,7 @@ pub struct Ended {
 /// `failure` of `types.wit`.
 #[derive(ComponentType, Lift)]
 #[component(record)]
-struct Failure {
+struct GuestFailure {
     code: String,
     message: String,
 }
@@ -86,7 +86,7 @@ pub async fn enter(
     start: Start,
     world: Box<dyn World>,
     stop: impl Future<Output = Stopping> + Send,
-) -> Result<Ended, SandboxError> {
+) -> Result<RunEnded, SandboxError> {
     let mut stop = pin!(stop);
     // A guest that waits for a slot has not run yet, and can still be ended.
     let slot = tokio::select! {
@@ -104,12 +104,12 @@ pub async fn enter(
     let (ended, mut end) = oneshot::channel();
     let used_up = Arc::new(AtomicBool::new(false));
     let inside = inside(prepared.clone(), guest, Arc::clone(&used_up), (slot, is_cut_off));
-    let job = crew().start(Box::pin(async move { drop(ended.send(inside.await)) }), used_up);
+    let job = guest_threads().start(Box::pin(async move { drop(ended.send(inside.await)) }), used_up);
 
     let cut = tokio::select! {
         biased;
-        stopping = &mut stop => Some(Cut::Stopped(stopping)),
-        () = tokio::time::sleep(active_max) => Some(Cut::ActiveTime),
+        stopping = &mut stop => Some(CutShort::Stopped(stopping)),
+        () = tokio::time::sleep(active_max) => Some(CutShort::ActiveTime),
         end = &mut end => return finish(end, None, (spent, entered.elapsed(), call_limit)),
     };
     job.ends();
@@ -119,7 +119,7 @@ pub async fn enter(
 }
 
 /// What is left of a guest that is over: its data, and what it returned unless it was cut off.
-type End = (Guest, Option<wasmtime::Result<Returned>>);
+type GuestEnd = (Guest, Option<wasmtime::Result<Returned>>);
 
 /// The guest's own life. Its slot in the pool becomes free once everything that it had from the pool is free.
 async fn inside(
@@ -127,7 +127,7 @@ async fn inside(
     guest: Guest,
     used_up: Arc<AtomicBool>,
     (_slot, is_cut_off): (OwnedSemaphorePermit, oneshot::Receiver<()>),
-) -> End {
+) -> GuestEnd {
     let (call_bytes, _) = bytes_a_call(prepared.entry, &guest.limits);
     let handles = guest.limits.handles;
     let mut store = Store::new(&prepared.engine.inner, guest);
@@ -151,15 +151,15 @@ async fn inside(
 }
 
 fn finish(
-    end: Result<End, oneshot::error::RecvError>,
-    cut: Option<Cut>,
+    end: Result<GuestEnd, oneshot::error::RecvError>,
+    cut: Option<CutShort>,
     (spent, inside, call_limit): (Duration, Duration, Limit),
-) -> Result<Ended, SandboxError> {
+) -> Result<RunEnded, SandboxError> {
     let (mut guest, called) = end.map_err(|_| SandboxError::Lost)?;
     let said = guest.say_open_lines();
     let (outcome, stop, output) = match (cut, called) {
-        (Some(Cut::ActiveTime), _) => (limit(Limit::ActiveTimeout), Some(Stop::Limit(Limit::ActiveTimeout)), Bytes::new()),
-        (Some(Cut::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Stopped), Bytes::new()),
+        (Some(CutShort::ActiveTime), _) => (limit(Limit::ActiveTimeout), Some(Stop::Limit(Limit::ActiveTimeout)), Bytes::new()),
+        (Some(CutShort::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Stopped), Bytes::new()),
         (None, Some(Ok(returned))) => judge(returned, &mut guest),
         (None, Some(Err(err))) => explain(&err, &mut guest, call_limit),
         (None, None) => return Err(SandboxError::Lost),
@@ -168,16 +168,16 @@ fn finish(
         Err(stop) if outcome == Outcome::Done => (outcome_of(&stop), Some(stop)),
         _ => (outcome, stop),
     };
-    Ok(Ended { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + inside, world: guest.world })
+    Ok(RunEnded { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + inside, world: guest.world })
 }
 
-fn never_entered(world: Box<dyn World>, stopping: Stopping) -> Ended {
+fn never_entered(world: Box<dyn World>, stopping: Stopping) -> RunEnded {
     let (outcome, stop) = (Outcome::Stopped(stopping), Some(Stop::Stopped));
-    Ended { outcome, stop, output: Bytes::new(), peak_memory: 0, active: Duration::ZERO, world }
+    RunEnded { outcome, stop, output: Bytes::new(), peak_memory: 0, active: Duration::ZERO, world }
 }
 
 /// What ends a call from outside.
-enum Cut {
+enum CutShort {
     Stopped(Stopping),
     ActiveTime,
 }
@@ -193,7 +193,7 @@ fn bytes_a_call(entry: EntryPoint, limits: &Limits) -> (u64, Limit) {
 
 /// What a guest returned.
 enum Returned {
-    Agent(Result<String, Failure>),
+    Agent(Result<String, GuestFailure>),
     Command(Result<(), ()>),
 }
 
@@ -201,7 +201,7 @@ async fn call(store: &mut Store<Guest>, prepared: &Prepared) -> wasmtime::Result
     let instance = prepared.pre.instantiate_async(&mut *store).await?;
     match prepared.entry {
         EntryPoint::Agent => {
-            let run = instance.get_typed_func::<(&str,), (Result<String, Failure>,)>(&mut *store, prepared.function)?;
+            let run = instance.get_typed_func::<(&str,), (Result<String, GuestFailure>,)>(&mut *store, prepared.function)?;
             let input = std::mem::take(&mut store.data_mut().input_text);
             let (returned,) = run.call_async(&mut *store, (&input,)).await?;
             Ok(Returned::Agent(returned))

@@ -3,18 +3,18 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use effect::{Claim, ClosedAsk, Event, FileId, Function, Limits, OpId, Release, SafeText, Stop, World};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use vocabulary::{Claim, ClosedAsk, FileId, Function, GuestEvent, Limits, OpId, Release, SafeText, Stop, World};
 use wasmtime::component::{Resource, ResourceTable};
 
 use crate::admit::EntryPoint;
-use crate::clock::Clock;
+use crate::clock::GuestClock;
 use crate::enter::{CredentialInfo, Start};
 use crate::holding::Account;
 use crate::limiter::Limiter;
 use crate::ops::Ops;
-use crate::printed::Lines;
+use crate::printed::PrintedLines;
 use crate::wasi::drafts::Drafts;
 
 /// BOUND: how much of what a guest last wrote to standard error is kept to explain a trap.
@@ -30,7 +30,7 @@ pub(crate) struct Guest {
     pub(crate) ops: Ops,
     pub(crate) drafts: Drafts,
     pub(crate) files: std::collections::HashMap<FileId, u32>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: GuestClock,
     pub(crate) random: ChaCha20Rng,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) args: Vec<String>,
@@ -41,8 +41,8 @@ pub(crate) struct Guest {
     pub(crate) input_text: String,
     /// What a command printed: its output.
     pub(crate) printed: Vec<u8>,
-    stdout: Lines,
-    stderr: Lines,
+    stdout: PrintedLines,
+    stderr: PrintedLines,
     stdout_is_output: bool,
     said_bytes: u64,
     pub(crate) findings: u64,
@@ -55,7 +55,7 @@ impl Guest {
         table.set_max_capacity(usize::try_from(start.limits.handles).unwrap_or(usize::MAX));
         let command = entry == EntryPoint::Command;
         Self {
-            clock: Clock::new(world.mono_ns()),
+            clock: GuestClock::new(world.mono_ns()),
             random: ChaCha20Rng::from_seed(world.seed()),
             world,
             limiter: Limiter::new(&start.limits),
@@ -72,8 +72,8 @@ impl Guest {
             input_text: if command { String::new() } else { String::from_utf8_lossy(&start.input).into_owned() },
             stdin: if command { start.input } else { Bytes::new() },
             printed: Vec::new(),
-            stdout: Lines::default(),
-            stderr: Lines::default(),
+            stdout: PrintedLines::default(),
+            stderr: PrintedLines::default(),
             stdout_is_output: command,
             said_bytes: 0,
             findings: 0,
@@ -83,13 +83,13 @@ impl Guest {
 
     /// Takes in a release: the only way in which anything a guest can see changes without its own doing.
     pub(crate) fn take(&mut self, release: Release) -> Result<(), Stop> {
-        self.clock.release(release.mono_ns, release.event == Event::Clock);
+        self.clock.release(release.mono_ns, release.event == GuestEvent::Clock);
         self.ops.release(release.op, release.event)
     }
 
     /// A look that does not wait: releases at most one event.
-    pub(crate) fn look(&mut self) -> Result<(), Stop> {
-        if let Some(release) = self.world.look()? {
+    pub(crate) fn poll_world(&mut self) -> Result<(), Stop> {
+        if let Some(release) = self.world.poll()? {
             self.take(release)?;
         }
         Ok(())
@@ -116,7 +116,7 @@ impl Guest {
 
     /// Puts an object into the table; a full table ends the run.
     pub(crate) fn push<T: Send + 'static>(&mut self, object: T) -> Result<Resource<T>, Stop> {
-        self.table.push(object).map_err(|_| Stop::Limit(effect::Limit::Handles))
+        self.table.push(object).map_err(|_| Stop::Limit(vocabulary::Limit::Handles))
     }
 
     /// Something that nothing can allow.
@@ -132,7 +132,7 @@ impl Guest {
     /// Counts what is said; past the limit the run ends.
     pub(crate) fn count_said(&mut self, bytes: usize) -> Result<(), Stop> {
         self.said_bytes = self.said_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if self.said_bytes > self.limits.log_bytes { Err(Stop::Limit(effect::Limit::LogBytes)) } else { Ok(()) }
+        if self.said_bytes > self.limits.log_bytes { Err(Stop::Limit(vocabulary::Limit::LogBytes)) } else { Ok(()) }
     }
 
     /// Bytes for standard output: a command's output, or lines said.
@@ -144,7 +144,7 @@ impl Guest {
         }
         let total = u64::try_from(self.printed.len() + bytes.len()).unwrap_or(u64::MAX);
         if total > self.limits.output_bytes {
-            return Err(Stop::Limit(effect::Limit::OutputBytes));
+            return Err(Stop::Limit(vocabulary::Limit::OutputBytes));
         }
         self.printed.extend_from_slice(bytes);
         Ok(())
@@ -174,4 +174,4 @@ impl Guest {
     }
 }
 
-const LINE_MAX: usize = effect::LINE_BYTES_MAX;
+const LINE_MAX: usize = vocabulary::LINE_BYTES_MAX;

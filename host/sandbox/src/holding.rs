@@ -6,29 +6,29 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use effect::Stop;
+use vocabulary::Stop;
 
 /// One run's account. Cheap to clone; all clones are the same account.
 #[derive(Clone)]
-pub(crate) struct Account(Arc<Shared>);
+pub(crate) struct Account(Arc<SharedCount>);
 
-struct Shared {
+struct SharedCount {
     bytes_max: u64,
     bytes: AtomicU64,
 }
 
 impl Account {
     pub(crate) fn new(bytes_max: u64) -> Self {
-        Self(Arc::new(Shared { bytes_max, bytes: AtomicU64::new(0) }))
+        Self(Arc::new(SharedCount { bytes_max, bytes: AtomicU64::new(0) }))
     }
 
     /// To be grown as the thing grows.
-    pub(crate) fn nothing(&self) -> Holding {
-        Holding { account: self.clone(), bytes: 0 }
+    pub(crate) fn nothing(&self) -> BytesGuard {
+        BytesGuard { account: self.clone(), bytes: 0 }
     }
 
     /// Counts so many bytes for as long as what is returned lives.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<Holding, Stop> {
+    pub(crate) fn hold(&self, bytes: usize) -> Result<BytesGuard, Stop> {
         let mut holding = self.nothing();
         holding.grow(bytes)?;
         Ok(holding)
@@ -36,19 +36,19 @@ impl Account {
 }
 
 /// Bytes that are counted as long as this lives; kept inside the thing that has them.
-pub(crate) struct Holding {
+pub(crate) struct BytesGuard {
     account: Account,
     bytes: u64,
 }
 
-impl Holding {
+impl BytesGuard {
     /// Past the limit, the run ends.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Stop> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let Shared { bytes_max, bytes: all } = &*self.account.0;
+        let SharedCount { bytes_max, bytes: all } = &*self.account.0;
         // One guest's calls come one after the other, so nobody else counts in between.
         if all.load(Ordering::Relaxed).saturating_add(bytes) > *bytes_max {
-            return Err(Stop::Limit(effect::Limit::HeldBytes));
+            return Err(Stop::Limit(vocabulary::Limit::HeldBytes));
         }
         all.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
@@ -73,7 +73,7 @@ impl Holding {
     }
 }
 
-impl Drop for Holding {
+impl Drop for BytesGuard {
     fn drop(&mut self) {
         self.shrink(usize::MAX);
     }

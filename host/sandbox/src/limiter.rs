@@ -1,6 +1,6 @@
 //! Memory and tables of all instances of a run together: growing past the limit ends the run.
 
-use effect::{Limits, Stop};
+use vocabulary::{Limits, Stop};
 use wasmtime::ResourceLimiter;
 
 /// Counts what the engine is about to hand out.
@@ -36,7 +36,7 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = grown(self.memory, current, desired);
         if total > self.memory_max {
-            return Err(Stop::Limit(effect::Limit::Memory).into());
+            return Err(Stop::Limit(vocabulary::Limit::Memory).into());
         }
         self.memory = total;
         self.peak_memory = self.peak_memory.max(total);
@@ -46,7 +46,7 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = grown(self.tables, current, desired);
         if total > self.tables_max {
-            return Err(Stop::Limit(effect::Limit::Tables).into());
+            return Err(Stop::Limit(vocabulary::Limit::Tables).into());
         }
         self.tables = total;
         Ok(true)

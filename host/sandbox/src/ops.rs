@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use effect::{CredentialAnswer, Event, Header, HttpFault, HttpHead, OpId, Stop};
+use vocabulary::{CredentialAnswer, GuestEvent, Header, HttpFault, HttpHead, OpId, Stop};
 
-use crate::holding::{Account, Holding};
+use crate::holding::{Account, BytesGuard};
 use crate::wasi::fields::size;
 
 /// One operation as far as the guest can see it.
@@ -17,9 +17,9 @@ pub(crate) struct Op {
     pub(crate) answer: Option<CredentialAnswer>,
     pub(crate) fired: bool,
     /// Of everything that was released and not taken.
-    pub(crate) held: Holding,
+    pub(crate) held: BytesGuard,
     /// Of what is being sent.
-    sent: Option<Holding>,
+    sent: Option<BytesGuard>,
 }
 
 /// All operations that the guest still holds.
@@ -33,7 +33,7 @@ impl Ops {
     }
 
     /// Counts what is sent for an operation, until part of its answer is there or the guest drops the operation.
-    pub(crate) fn holds(&mut self, op: OpId, sent: Holding) {
+    pub(crate) fn holds(&mut self, op: OpId, sent: BytesGuard) {
         if let Some(op) = self.0.get_mut(&op) {
             op.sent = Some(sent);
         }
@@ -53,29 +53,29 @@ impl Ops {
     }
 
     /// Takes in a release. A release for an operation that the guest has dropped changes nothing.
-    pub(crate) fn release(&mut self, op: OpId, event: Event) -> Result<(), Stop> {
+    pub(crate) fn release(&mut self, op: OpId, event: GuestEvent) -> Result<(), Stop> {
         let Some(op) = self.0.get_mut(&op) else { return Ok(()) };
         op.sent = None;
         match event {
-            Event::Head(head) => {
+            GuestEvent::Head(head) => {
                 op.held.grow(size(&head.headers))?;
                 op.head = Some(head);
             }
-            Event::Chunk(bytes) => {
+            GuestEvent::Chunk(bytes) => {
                 op.held.grow(bytes.len())?;
                 op.chunks.push_back(bytes);
             }
-            Event::End(trailers) => {
+            GuestEvent::End(trailers) => {
                 op.held.grow(size(&trailers))?;
                 op.end = Some(Ok(trailers));
             }
-            Event::Credential(answer) => {
+            GuestEvent::Credential(answer) => {
                 op.answer = Some(answer);
                 op.end = Some(Ok(Vec::new()));
             }
-            Event::Failed(fault) => op.end = Some(Err(fault)),
-            Event::Timer { .. } => op.fired = true,
-            Event::Clock => {}
+            GuestEvent::Failed(fault) => op.end = Some(Err(fault)),
+            GuestEvent::Timer { .. } => op.fired = true,
+            GuestEvent::Clock => {}
         }
         Ok(())
     }

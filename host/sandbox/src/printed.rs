@@ -1,14 +1,14 @@
 //! What a guest prints, cut into lines before it is said.
 
-use effect::LINE_BYTES_MAX;
+use vocabulary::LINE_BYTES_MAX;
 
 /// Collects bytes until a line is whole, or as long as a line may be.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct PrintedLines {
     open: Vec<u8>,
 }
 
-impl Lines {
+impl PrintedLines {
     /// Takes bytes; calls `line` for each line that is whole now.
     pub(crate) fn push<E>(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         while !bytes.is_empty() {
@@ -36,10 +36,10 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE_BYTES_MAX, Lines};
+    use super::{LINE_BYTES_MAX, PrintedLines};
 
     fn lines(pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Vec<u8>>) {
-        let (mut buffer, mut seen) = (Lines::default(), Vec::new());
+        let (mut buffer, mut seen) = (PrintedLines::default(), Vec::new());
         for piece in pieces {
             let pushed: Result<(), ()> = buffer.push(piece, |line| {
                 seen.push(line.to_vec());

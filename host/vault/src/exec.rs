@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use effect::PinnedFile;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+use vocabulary::PinnedFile;
 use zeroize::Zeroizing;
 
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
@@ -65,7 +65,7 @@ pub enum ExecError {
 /// To start a process for each request is slow, and some of these programs ask a server, or their user: so a value is kept for a minute. It is
 /// overwritten when it is revoked, when another takes its place, and with the vault.
 #[derive(Default)]
-pub(crate) struct Printed(Mutex<HashMap<String, Arc<Slot>>>);
+pub(crate) struct Printed(Mutex<HashMap<String, Arc<ProgramSlot>>>);
 
 /// How a program is run to get a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(crate) struct Recipe {
 }
 
 /// The slot of one binding. Each recipe has its own slot.
-struct Slot {
+struct ProgramSlot {
     recipe: Recipe,
     /// How often it was asked to the end.
     asked: AtomicU64,
@@ -85,16 +85,16 @@ struct Slot {
 }
 
 impl Printed {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<ProgramSlot>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn slot(&self, name: &str, recipe: &Recipe) -> Arc<Slot> {
+    fn slot(&self, name: &str, recipe: &Recipe) -> Arc<ProgramSlot> {
         let mut slots = self.lock();
         if let Some(slot) = slots.get(name).filter(|slot| slot.recipe == *recipe) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot { recipe: recipe.clone(), asked: AtomicU64::new(0), last: tokio::sync::Mutex::default() });
+        let slot = Arc::new(ProgramSlot { recipe: recipe.clone(), asked: AtomicU64::new(0), last: tokio::sync::Mutex::default() });
         slots.insert(name.to_owned(), Arc::clone(&slot));
         slot
     }

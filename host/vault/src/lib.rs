@@ -24,7 +24,7 @@ mod strength;
 pub use exec::ExecError;
 pub use harden::{Unhardened, harden};
 pub use key::{KeyringError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
-pub use local::{Changing, Kept, KeySource, Listed, Local, LocalError, VAULT_FORM, Witness, Witnessed};
+pub use local::{Changing, KeySource, Listed, Local, LocalError, StoredSecret, VAULT_FORM, VaultWitness, Witnessed};
 pub use place::{Outgoing, PlaceError, Placed, bearer, place};
 pub use register::{Outstanding, Register, Registered};
 pub use scrub::{Hits, PackedError, Scrubber, Scrubbing, TooManyForms};

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use effect::{Header, Oauth2, OauthGrant};
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
+use vocabulary::{Header, Oauth2, OauthGrant};
 use zeroize::Zeroizing;
 
 use crate::place::percent;
@@ -108,8 +108,8 @@ pub fn token_answer(status: u16, body: &[u8]) -> Result<Token, TokenError> {
     if body.len() > TOKEN_ANSWER_BYTES_MAX {
         return Err(TokenError::Long);
     }
-    let answer: Result<Answer, _> = serde_json::from_slice(body);
-    let code = |answer: &Answer| answer.error.as_ref().and_then(|error| CODES.iter().copied().find(|code| *code == error.0.as_str()));
+    let answer: Result<TokenAnswer, _> = serde_json::from_slice(body);
+    let code = |answer: &TokenAnswer| answer.error.as_ref().and_then(|error| CODES.iter().copied().find(|code| *code == error.0.as_str()));
     match answer {
         Ok(answer) if status != 200 || answer.error.is_some() => Err(TokenError::Refused { status, code: code(&answer) }),
         Ok(answer) => answer.token(),
@@ -120,7 +120,7 @@ pub fn token_answer(status: u16, body: &[u8]) -> Result<Token, TokenError> {
 
 /// Sections 5.1 and 5.2. A field that is there twice is an error.
 #[derive(Deserialize)]
-struct Answer {
+struct TokenAnswer {
     access_token: Option<Hidden>,
     token_type: Option<Hidden>,
     refresh_token: Option<Hidden>,
@@ -128,7 +128,7 @@ struct Answer {
     error: Option<Hidden>,
 }
 
-impl Answer {
+impl TokenAnswer {
     fn token(self) -> Result<Token, TokenError> {
         let (Some(access), Some(kind)) = (self.access_token, self.token_type) else { return Err(TokenError::Malformed) };
         if !kind.0.eq_ignore_ascii_case("bearer") {
@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for Seconds {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use effect::{Oauth2, OauthGrant};
+    use vocabulary::{Oauth2, OauthGrant};
 
     use super::{TOKEN_ANSWER_BYTES_MAX, TokenError, token_answer, token_request};
     use crate::secret::Secret;

@@ -15,7 +15,7 @@ mod tests;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use effect::{Header, HttpTarget, Method, PATH_BYTES_MAX, Placement, QUERY_BYTES_MAX};
+use vocabulary::{Header, HttpTarget, Method, PATH_BYTES_MAX, Placement, QUERY_BYTES_MAX};
 use zeroize::Zeroizing;
 
 pub(crate) use self::encode::percent;

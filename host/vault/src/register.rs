@@ -15,9 +15,9 @@ use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use effect::HostPattern;
+use vocabulary::HostPattern;
 
-use crate::local::{KeptValue, Local, LocalError, Mark, Reader};
+use crate::local::{DiskMark, KeptValue, Local, LocalError, Reader};
 use crate::secret::Secret;
 
 /// BOUND: values of one home that could let somebody in at the same time.
@@ -50,7 +50,7 @@ pub struct Registered {
 pub struct Register {
     local: Local,
     /// Held while a thread waits for the disk and for other processes. A caller that only asks which values there are does not take it.
-    files: Mutex<Files>,
+    files: Mutex<RegisterFiles>,
     /// Held for a moment only: no thread waits for anything while it holds this.
     inner: Mutex<Inner>,
     last: AtomicU64,
@@ -65,10 +65,10 @@ impl std::fmt::Debug for Register {
 
 /// How far the files of the home were read.
 #[derive(Default)]
-struct Files {
+struct RegisterFiles {
     live: Reader,
     /// The file of the vault whose values were last taken in.
-    vault: Mark,
+    vault: DiskMark,
 }
 
 #[derive(Default)]
@@ -164,7 +164,7 @@ impl Register {
         Self { local, files: Mutex::default(), inner: Mutex::default(), last: AtomicU64::new(0), most }
     }
 
-    fn files(&self) -> MutexGuard<'_, Files> {
+    fn files(&self) -> MutexGuard<'_, RegisterFiles> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,7 +191,7 @@ impl Register {
     ///
     /// # Errors
     /// What was kept, or the vault, does not open: then nobody knows which values to look for.
-    pub fn look(&self, now_s: u64) -> Result<(), LocalError> {
+    pub fn refresh(&self, now_s: u64) -> Result<(), LocalError> {
         let mut files = self.files();
         let kept = self.local.live_read(&mut files.live)?;
         self.take_in(kept, now_s);

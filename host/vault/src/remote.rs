@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Header, VaultLogin, VaultServer, VaultSource};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use vocabulary::{Header, VaultLogin, VaultServer, VaultSource};
 use zeroize::Zeroizing;
 
 use crate::secret::{Secret, UnfitError};
@@ -262,7 +262,7 @@ fn unescaped(escaped: &str) -> Option<(char, &str)> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use effect::{HttpTarget, Scheme};
+    use vocabulary::{HttpTarget, Scheme};
 
     use super::*;
 

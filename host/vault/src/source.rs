@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use effect::{Binding, Destination, Source, VaultLogin};
 use key::{KeyringError, pinned};
+use vocabulary::{Binding, Destination, Source, VaultLogin};
 use zeroize::Zeroizing;
 
 use crate::exec::{ExecError, Printed, Recipe};
@@ -163,7 +163,7 @@ impl Vault {
 
     fn reader(&self, binding: &Binding) -> Box<dyn Read> {
         match &binding.source {
-            Source::Local => Box::new(Kept(self.local.clone())),
+            Source::Local => Box::new(LocalSource(self.local.clone())),
             Source::Env(name) => Box::new(Variable(name.clone())),
             Source::File(path) => Box::new(InFile(path.clone())),
             Source::Exec(command) => Box::new(Program {
@@ -200,9 +200,9 @@ fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, UnfitError> {
     Secret::of_text(std::mem::take(&mut *bytes))
 }
 
-struct Kept(Local);
+struct LocalSource(Local);
 
-impl Read for Kept {
+impl Read for LocalSource {
     fn read<'a>(&'a self, name: &'a str) -> Reading<'a> {
         let (local, name) = (self.0.clone(), name.to_owned());
         Box::pin(blocking(move || {
@@ -281,7 +281,7 @@ impl Read for AtServer {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files of its own")]
 mod tests {
-    use effect::{HttpTarget, Placement, Scheme, VaultServer, VaultSource};
+    use vocabulary::{HttpTarget, Placement, Scheme, VaultServer, VaultSource};
 
     use super::*;
     use crate::put::{Put, own};

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use effect::{FilesGrant, FilesMode, Grants};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::host::bailiwick;
 use tests::program::{Program, agent, config};
 use tests::tools::{root, target};
+use vocabulary::{FilesGrant, FilesMode, Grants};
 
 use crate::{median, pairs, row};
 

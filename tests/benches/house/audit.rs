@@ -3,12 +3,12 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use effect::record::{
-    AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Kind, Received, Record, RunClosed, RunOpened, Sent, VERSION,
-};
-use effect::{Bounds, Digest, Limits, Outcome, RunId, SafeText};
 use journal::{Entry, Journal};
 use tests::host::{bailiwick, place};
+use vocabulary::record::{
+    AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Received, Record, RecordKind, RunClosed, RunOpened, Sent, VERSION,
+};
+use vocabulary::{Bounds, Digest, Limits, Outcome, RunId, SafeText};
 
 use crate::{median, row};
 
@@ -28,18 +28,18 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
     RunOpened {
         agent: AgentRef { digest: zero, name: text(&format!("bench-{}", number % 10)), version: text("1.0.0") },
         at,
-        by: effect::Principal::new(1000, Some("bench")),
+        by: vocabulary::Principal::new(1000, Some("bench")),
         config: None,
         durable: true,
         engine: EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") },
         grants: zero,
         input: zero,
-        kind: Kind::RunOpened,
+        kind: RecordKind::RunOpened,
         limits: Limits::default(),
         parent: None,
         run,
         seed: zero,
-        uptime: effect::record::Uptime::default(),
+        uptime: vocabulary::record::Uptime::default(),
         v: VERSION,
     }
     .into()
@@ -50,8 +50,8 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
-        capability: effect::Capability::Http,
-        function: effect::Function::HttpHandle,
+        capability: vocabulary::Capability::Http,
+        function: vocabulary::Function::HttpHandle,
         resolved: None,
         resource,
     };
@@ -62,7 +62,7 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
         at,
         credential_version: Some(1),
         fault: None,
-        kind: Kind::Answered,
+        kind: RecordKind::Answered,
         op,
         outcome: AnswerClass::Response,
         peer: Some(([127, 0, 0, 1], 443).into()),
@@ -74,10 +74,21 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
         v: VERSION,
     };
     let source = text("https://api.example.com:443");
-    let received = Received { bytes: 1000, digest: params, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true };
+    let received = Received { bytes: 1000, digest: params, kind: RecordKind::Received, op, redactions: 0, source, v: VERSION, whole: true };
     [
-        Asked { again: false, ask, at, bounds, kind: Kind::Asked, op, params, repeat: effect::Repeat::OnWord, spent_ms: 0, v: VERSION }
-            .into(),
+        Asked {
+            again: false,
+            ask,
+            at,
+            bounds,
+            kind: RecordKind::Asked,
+            op,
+            params,
+            repeat: vocabulary::Repeat::OnWord,
+            spent_ms: 0,
+            v: VERSION,
+        }
+        .into(),
         answered.into(),
         received.into(),
     ]
@@ -89,7 +100,7 @@ pub(crate) fn began_ms(number: u64) -> u64 {
 }
 
 /// A home with so many runs of so many requests each, of ten agents. The disk has them after so many runs each time.
-pub(crate) fn grow(home: &run::Place, runs: u64, asks: u64, together: u64) {
+pub(crate) fn grow(home: &run::HomePlace, runs: u64, asks: u64, together: u64) {
     let (journal, _) = Journal::open(&home.home, Some(&home.state), journal::Options::default()).unwrap();
     for number in 0..runs {
         let at = began_ms(number);
@@ -99,7 +110,8 @@ pub(crate) fn grow(home: &run::Place, runs: u64, asks: u64, together: u64) {
         records.extend((1..=asks).flat_map(|op| exchange(op, at)));
         let outcome = Outcome::Done;
         records.push(
-            RunClosed { active_ms: 1, at, kind: Kind::RunClosed, obstacle: None, outcome, output: None, peak_memory: 1, v: VERSION }.into(),
+            RunClosed { active_ms: 1, at, kind: RecordKind::RunClosed, obstacle: None, outcome, output: None, peak_memory: 1, v: VERSION }
+                .into(),
         );
         let last = records.len() - 1;
         let entry = |(n, record): (usize, Record)| Entry { ends: n == last, ..Entry::new(run, record.to_bytes()) };
@@ -111,11 +123,11 @@ pub(crate) fn grow(home: &run::Place, runs: u64, asks: u64, together: u64) {
     journal.durable().wait_blocking().unwrap();
     journal.close().unwrap();
     // The first opening folds the records that have no snapshot, and leaves a snapshot and the index.
-    run::House::open(home, &tests::host::options()).unwrap().close().unwrap();
+    run::LocalHost::open(home, &tests::host::options()).unwrap().close().unwrap();
 }
 
 /// Runs a verb within the bound of its memory.
-fn verb(home: &run::Place, args: &[&str]) -> (Duration, Output) {
+fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, Output) {
     let began = Instant::now();
     let output = Command::new("sh")
         .args(["-c", &format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\"")])

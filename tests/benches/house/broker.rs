@@ -7,7 +7,6 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use effect::{Binding, Placement, Scheme, Source};
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Bytes;
 use hyper::service::service_fn;
@@ -22,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use vault::{Local, Secret};
+use vocabulary::{Binding, Placement, Scheme, Source};
 
 use crate::http::log_state;
 use crate::{median, pairs, row};
@@ -212,7 +212,7 @@ pub(crate) fn slow() {
         let figure = format!("{} MiB ({:.0} KiB each)", grown >> 20, grown as f64 / SLOW as f64 / 1024.0);
         row("RSS growth with 5,000 slow answers coming in at once, 5 runs", &figure, "1 GiB", "the server in the same process included");
         for running in runs {
-            running.stop(effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
+            running.stop(vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
             tests::host::report(running).await;
         }
     });

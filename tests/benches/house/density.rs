@@ -24,11 +24,11 @@ pub(crate) fn density() {
     let folder = tempfile::tempdir().unwrap();
     let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
     let wasm = assembled(WAITS);
-    let prepared = Arc::new(sandbox::Prepared::new(&engine, &cache.load(&engine, effect::Digest::of(&wasm), &wasm).unwrap()).unwrap());
+    let prepared = Arc::new(sandbox::Prepared::new(&engine, &cache.load(&engine, vocabulary::Digest::of(&wasm), &wasm).unwrap()).unwrap());
     let wait = |prepared: Arc<sandbox::Prepared>| async move {
-        let limits = effect::Limits { active_timeout_ms: 3_600_000, ..effect::Limits::default() };
+        let limits = vocabulary::Limits { active_timeout_ms: 3_600_000, ..vocabulary::Limits::default() };
         let start = sandbox::Start { limits, ..sandbox::Start::default() };
-        let never = std::future::pending::<effect::Stopping>();
+        let never = std::future::pending::<vocabulary::Stopping>();
         drop(sandbox::enter(&prepared, start, Box::new(Still::default()), never).await);
     };
     runtime.block_on(async {

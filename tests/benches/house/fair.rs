@@ -53,7 +53,7 @@ fn rank(waits: &[u64], of_hundred: usize) -> f64 {
 }
 
 /// Starts all ten; each is told of as it goes on, and to end by what is returned.
-async fn hostile(host: &TestHost, folder: &Path) -> (Vec<tokio::task::JoinHandle<effect::Outcome>>, Vec<effect::RunId>) {
+async fn hostile(host: &TestHost, folder: &Path) -> (Vec<tokio::task::JoinHandle<vocabulary::Outcome>>, Vec<vocabulary::RunId>) {
     let (mut tasks, mut runs) = (Vec::new(), Vec::new());
     for (guest, args) in HOSTILE {
         let mut order = host.order(guest, args);
@@ -84,7 +84,7 @@ pub(crate) fn crowd() {
             let beside = runtime.block_on(honest(&host, what, port));
             let left = tasks.iter().filter(|task| !task.is_finished()).count();
             for run in runs {
-                host.house.stop(run, &effect::Stopping { by: run::own_principal(), means: effect::Means::Stop });
+                host.house.stop(run, &vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
             }
             let outcomes: Vec<_> = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).collect();
             assert!(left >= 8, "most were there to the end: {outcomes:?}");
@@ -115,11 +115,11 @@ pub(crate) fn names() {
         mount(&mut order, "/src", folder.path());
         let limits = &mut order.limits;
         (limits.active_timeout_ms, limits.asks, limits.record_bytes) = (3_600_000, 10_000_000, 16 << 30);
-        assert_eq!(runtime.block_on(host.run(order.clone())).outcome, effect::Outcome::Done);
+        assert_eq!(runtime.block_on(host.run(order.clone())).outcome, vocabulary::Outcome::Done);
         let idle = resident_bytes();
         order.args = vec![count.to_owned(), "60".to_owned()];
         let report = runtime.block_on(host.run(order));
-        assert_eq!(report.outcome, effect::Outcome::Done);
+        assert_eq!(report.outcome, vocabulary::Outcome::Done);
         drop(report);
         let grown = resident_bytes().saturating_sub(idle) as f64 / f64::from(1 << 20);
         row(&format!("RSS of the holder above idle, after 10^6 distinct {what}"), &format!("{grown:.0} MiB"), "64 MiB", "absolute");

@@ -86,7 +86,7 @@ pub(crate) fn http() {
         let began = Instant::now();
         let report = runtime.block_on(host.run(order.clone()));
         let taken = began.elapsed();
-        assert_eq!(report.outcome, effect::Outcome::Done);
+        assert_eq!(report.outcome, vocabulary::Outcome::Done);
         let after = state();
         written.set((after.0 - before.0, after.1 - before.1));
         before = after;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use effect::RunId;
 use tests::host::{bailiwick, place};
+use vocabulary::RunId;
 
 use crate::audit::{began_ms, grow};
 use crate::{median, row};
@@ -16,7 +16,7 @@ const ASKS: u64 = 6;
 const TIMES: usize = 5;
 
 /// How long a verb took, and the most memory that it had, in KiB.
-fn verb(home: &run::Place, args: &[&str]) -> (Duration, u64) {
+fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, u64) {
     let out = tempfile::tempfile().unwrap();
     let began = Instant::now();
     let mut command = Command::new(bailiwick());

@@ -84,7 +84,7 @@ pub(crate) fn lasting() {
 }
 
 /// Which process holds the home: the one that has its lock.
-fn holder(home: &run::Place) -> Option<u32> {
+fn holder(home: &run::HomePlace) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
     let inode = std::fs::metadata(home.home.join("lock")).ok()?.ino();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;

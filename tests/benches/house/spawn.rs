@@ -97,7 +97,7 @@ fn spawned<F: Future<Output = ()> + Send + 'static>(of: Spawned<impl Fn(Arc<Inst
             let (house, order) = (host.house.clone(), order.clone());
             async move {
                 let report = tests::host::report(house.start(order, run::own_principal()).await.unwrap()).await;
-                assert_eq!(report.outcome, effect::Outcome::Done);
+                assert_eq!(report.outcome, vocabulary::Outcome::Done);
             }
         })
     };
@@ -134,7 +134,7 @@ pub(crate) fn call() {
     let folder = tempfile::tempdir().unwrap();
     let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
     let wasm = assembled(CALLS);
-    let prepared = sandbox::Prepared::new(&ours_engine, &cache.load(&ours_engine, effect::Digest::of(&wasm), &wasm).unwrap()).unwrap();
+    let prepared = sandbox::Prepared::new(&ours_engine, &cache.load(&ours_engine, vocabulary::Digest::of(&wasm), &wasm).unwrap()).unwrap();
     let timed = |work: &mut dyn FnMut()| {
         let began = Instant::now();
         work();
@@ -145,9 +145,9 @@ pub(crate) fn call() {
         || {
             timed(&mut || {
                 let start = sandbox::Start::default();
-                let never = std::future::pending::<effect::Stopping>();
+                let never = std::future::pending::<vocabulary::Stopping>();
                 let ended = runtime.block_on(sandbox::enter(&prepared, start, Box::new(Still::default()), never)).unwrap();
-                assert_eq!(ended.outcome, effect::Outcome::Done);
+                assert_eq!(ended.outcome, vocabulary::Outcome::Done);
             })
         },
     );

@@ -4,19 +4,24 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use effect::RunId;
 use journal::Journal;
 use tests::host::{TestHost, bailiwick, place};
+use vocabulary::RunId;
 
 use crate::{median, pairs, row};
 
 const RECORDS: u64 = 1_000_000;
 
 /// A home with so many records, made through the journal as runs would.
-fn grow(home: &run::Place) {
+fn grow(home: &run::HomePlace) {
     let (journal, _) = Journal::open(&home.home, Some(&home.state), journal::Options::default()).unwrap();
-    let body =
-        effect::record::Record::from(effect::record::Recovered { at: 1, bytes: 2, kind: effect::record::Kind::Recovered, v: 1 }).to_bytes();
+    let body = vocabulary::record::Record::from(vocabulary::record::Recovered {
+        at: 1,
+        bytes: 2,
+        kind: vocabulary::record::RecordKind::Recovered,
+        v: 1,
+    })
+    .to_bytes();
     for n in 0..RECORDS {
         journal.append(journal::log_run(), body.clone(), Vec::new()).unwrap();
         if n % 50_000 == 0 {
@@ -26,10 +31,10 @@ fn grow(home: &run::Place) {
     journal.durable().wait_blocking().unwrap();
     journal.close().unwrap();
     // The first opening folds what has no snapshot, and leaves one.
-    run::House::open(home, &tests::host::options()).unwrap().close().unwrap();
+    run::LocalHost::open(home, &tests::host::options()).unwrap().close().unwrap();
 }
 
-fn run_once(folder: &Path, home: &run::Place) -> Duration {
+fn run_once(folder: &Path, home: &run::HomePlace) -> Duration {
     let began = Instant::now();
     let output = Command::new(bailiwick())
         .args(["run", "nothing", "--trust", "--json"])
@@ -75,8 +80,8 @@ pub(crate) fn stop() {
         .map(|_| {
             runtime.block_on(async {
                 let folder = tempfile::tempdir().unwrap();
-                let holder = run::Holder::find(&place(folder.path()), &tests::host::options()).await.unwrap();
-                let client = run::Holder::ask(&place(folder.path())).await.unwrap().unwrap();
+                let holder = run::HostHandle::find(&place(folder.path()), &tests::host::options()).await.unwrap();
+                let client = run::HostHandle::ask(&place(folder.path())).await.unwrap().unwrap();
                 let wasm = std::fs::read(tests::guests::guest("waits_for_ever")).unwrap();
                 let order = TestHost::order_in(&place(folder.path()), "waits", &wasm, &[]);
                 let running = holder.start(order).await.unwrap();

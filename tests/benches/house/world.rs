@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use effect::{Act, Claim, ClosedAsk, Door, Event, FileAnswer, FileAsk, FileFault, OpId, Release, Stop, Timeline};
+use vocabulary::{Act, Claim, ClosedAsk, Door, FileAnswer, FileAsk, FileFault, GuestEvent, OpId, Release, Stop, Timeline};
 
 /// Returns at once.
 pub(crate) const NOTHING: &str = r#"(component
@@ -93,13 +93,13 @@ impl Timeline for Still {
         self.next += 1;
         Ok(OpId(self.next))
     }
-    fn look(&mut self) -> Result<Option<Release>, Stop> {
+    fn poll(&mut self) -> Result<Option<Release>, Stop> {
         Ok(None)
     }
     fn poll_release(&mut self, _: &mut Context<'_>) -> Poll<Result<Release, Stop>> {
         Poll::Pending
     }
     fn jump(&mut self) -> Result<Release, Stop> {
-        Ok(Release { op: OpId(0), event: Event::Clock, mono_ns: 0 })
+        Ok(Release { op: OpId(0), event: GuestEvent::Clock, mono_ns: 0 })
     }
 }

@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use effect::record::Asked;
-use effect::{HttpFault, HttpGrant, Method, Placement, Scheme};
 use serde_json::{Value, json};
 use tests::host::{TestHost, loopback, mount};
 use tests::names::NameServer;
 use tests::seen::{answered, asked, codes, faults, lines, received};
 use tests::server::{CHUNKED, Server, Step, chunk};
+use vocabulary::record::Asked;
+use vocabulary::{HttpFault, HttpGrant, Method, Placement, Scheme};
 
 use super::{VALUE, asking, reasons, request, well, with_credential};
 use crate::ending::done;
 
 /// A name of one's own that leads into one's own network, and nothing that says it may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_1_a_private_address_is_not_dialled_unless_it_is_listed() {
+async fn a_private_address_is_not_dialled_unless_it_is_listed() {
     let host = TestHost::new();
     let server = well().await;
     let names = NameServer::answering(|_| vec![IpAddr::from([127, 0, 0, 1])]).await;
@@ -33,7 +33,7 @@ async fn a3_1_a_private_address_is_not_dialled_unless_it_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_2_what_no_grant_covers_is_refused_and_not_forwarded() {
+async fn what_no_grant_covers_is_refused_and_not_forwarded() {
     let host = TestHost::new();
     let server = well().await;
     let urls = [server.url("/secret"), server.url("/public/a"), format!("http://127.0.0.2:{}/public/a", server.port())];
@@ -49,7 +49,7 @@ async fn a3_2_what_no_grant_covers_is_refused_and_not_forwarded() {
 
 /// As many on the record as were asked, and as many as were heard: nothing is left out because there is much of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_2_of_ten_thousand_asks_at_once_each_is_on_the_record() {
+async fn of_ten_thousand_asks_at_once_each_is_on_the_record() {
     const ASKS: usize = 10_000;
     let host = TestHost::new();
     let server = well().await;
@@ -74,7 +74,7 @@ async fn a3_2_of_ten_thousand_asks_at_once_each_is_on_the_record() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_2_the_record_has_method_path_the_names_of_a_query_and_a_digest_of_all() {
+async fn the_record_has_method_path_the_names_of_a_query_and_a_digest_of_all() {
     let host = TestHost::new();
     let server = well().await;
     let asks = ["/a?page=2&token=hidden-1", "/a?page=2&token=hidden-2", "/b"].map(|path| request(&server, path));
@@ -98,7 +98,7 @@ async fn a3_2_the_record_has_method_path_the_names_of_a_query_and_a_digest_of_al
 
 /// A value of a credential that the guest has got hold of: in a part of a form with files, and behind more than anybody buffers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_2_and_a3_3_parts_of_a_body_are_looked_at_like_all_of_it() {
+async fn parts_of_a_body_are_looked_at_like_all_of_it() {
     let asks = |server: &Server, found: &str| -> Vec<Value> {
         let multipart = format!(
             "--cut\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\ncontent-type: application/octet-stream\r\n\r\n{found}\r\n--cut--\r\n"
@@ -112,7 +112,7 @@ async fn a3_2_and_a3_3_parts_of_a_body_are_looked_at_like_all_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_3_a_secret_behind_padding_is_found_like_any_other() {
+async fn a_secret_behind_padding_is_found_like_any_other() {
     let asks = |server: &Server, found: &str| -> Vec<Value> {
         let padded = |bytes: usize| {
             let mut ask = request(server, "/other");
@@ -134,7 +134,7 @@ async fn held_back(what: &str, asks: impl Fn(&Server, &str) -> Vec<Value>) {
         with_credential(&host, &mut order, &server, "/in", Placement::Bearer);
         order.limits.value_hits = 1000;
         let records = host.records(done(&host, order).await.run);
-        let met = records.iter().filter(|record| matches!(record, effect::record::Record::ValueMet(_))).count();
+        let met = records.iter().filter(|record| matches!(record, vocabulary::record::Record::ValueMet(_))).count();
         (reasons(&records), met, asks.len())
     };
     let length = |heard: &tests::server::Heard| (heard.head.len(), heard.body.len());
@@ -162,7 +162,7 @@ fn record_of(host: &TestHost) -> Vec<(String, Vec<u8>)> {
 
 /// It lies beside what is mounted, links lead there, and the guest writes as much as it may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_4_no_guest_reads_the_record_changes_it_or_makes_it_begin_anew() {
+async fn no_guest_reads_the_record_changes_it_or_makes_it_begin_anew() {
     let host = TestHost::new();
     let tree = host.folder.path().join("tree");
     std::fs::create_dir(&tree).unwrap();
@@ -187,7 +187,7 @@ async fn a3_4_no_guest_reads_the_record_changes_it_or_makes_it_begin_anew() {
 
 /// `ssrf` holds the same for each of its runs; this is the one thing by itself, with the variables in every spelling.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_5_proxies_that_the_environment_names_are_not_used() {
+async fn proxies_that_the_environment_names_are_not_used() {
     let (server, proxy) = (well().await, Server::doing(vec![Step::Close]).await);
     let grant = |port: u16| HttpGrant {
         addresses: Vec::new(),
@@ -199,9 +199,9 @@ async fn a3_5_proxies_that_the_environment_names_are_not_used() {
         port: Some(port),
         scheme: Scheme::Http,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     };
-    let grants = effect::Grants { http: vec![grant(server.port()), grant(proxy.port())], ..effect::Grants::default() };
+    let grants = vocabulary::Grants { http: vec![grant(server.port()), grant(proxy.port())], ..vocabulary::Grants::default() };
     let program = tests::program::Program::new(&tests::program::config("get", &tests::guests::guest("get"), &grants));
     let mut command = program.command(&[], &["run", "get", "--trust", "--json", "--", &server.url("/a")]);
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "http_proxy", "https_proxy", "all_proxy", "SOCKS_PROXY"] {
@@ -212,7 +212,7 @@ async fn a3_5_proxies_that_the_environment_names_are_not_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_6_a_guest_sends_no_authorization_cookie_or_key_of_its_own() {
+async fn a_guest_sends_no_authorization_cookie_or_key_of_its_own() {
     let host = TestHost::new();
     let server = well().await;
     let names = ["authorization", "Cookie", "cookie2", "Proxy-Authorization", "x-api-key", "X-Api-Key", "x_api_key", "X-API_KEY"];
@@ -232,7 +232,7 @@ async fn a3_6_a_guest_sends_no_authorization_cookie_or_key_of_its_own() {
 
 /// With no limit of anybody's own choice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_6_an_answer_has_an_end_though_nobody_set_one() {
+async fn an_answer_has_an_end_though_nobody_set_one() {
     let host = TestHost::new();
     let server = Server::doing(vec![Step::Say(CHUNKED.to_vec()), Step::Flood(chunk(&[b'x'; 64 << 10]))]).await;
     let mut order = host.order("get", &[&server.url("/")]);
@@ -243,7 +243,7 @@ async fn a3_6_an_answer_has_an_end_though_nobody_set_one() {
 
 /// Names that a hosts file has, and a literal that a resolver would be asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_6_names_are_looked_up_by_the_host_itself_and_literals_by_nobody() {
+async fn names_are_looked_up_by_the_host_itself_and_literals_by_nobody() {
     let host = TestHost::new();
     let server = well().await;
     let names = NameServer::answering(|_| Vec::new()).await;

@@ -1,11 +1,11 @@
 //! What was seen in other hosts of agents.
 
-use effect::{Outcome, Placement};
 use serde_json::json;
 use tests::dice::Dice;
 use tests::host::{TestHost, loopback};
 use tests::seen::{answered, asked, codes, lines, received};
 use tests::server::{Server, Step};
+use vocabulary::{Outcome, Placement};
 
 use super::{VALUE, asking, well, with_credential};
 use crate::ending::done;
@@ -47,7 +47,7 @@ fn looks_secret() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l7_what_only_looks_like_secrets_passes_unharmed_in_a_run_with_credentials() {
+async fn what_only_looks_like_secrets_passes_unharmed_in_a_run_with_credentials() {
     let host = TestHost::new();
     let text = looks_secret();
     assert!(text.len() > 300_000 && !text.contains(VALUE));
@@ -61,7 +61,7 @@ async fn l7_what_only_looks_like_secrets_passes_unharmed_in_a_run_with_credentia
     let report = done(&host, order).await;
     assert!(server.heard()[0].has_header(&format!("authorization: Bearer {VALUE}")));
     let answer = lines(&report).swap_remove(0)["answer"].take();
-    let digest = effect::Digest::of(text.as_bytes()).to_string();
+    let digest = vocabulary::Digest::of(text.as_bytes()).to_string();
     assert_eq!(Some(answer["sha256"].as_str().unwrap()), digest.strip_prefix("sha256:"), "byte for byte");
     assert!(answer["headers"].as_array().unwrap().contains(&json!(["x-seen", &text[..40]])), "{answer}");
     let records = host.records(report.run);
@@ -70,7 +70,7 @@ async fn l7_what_only_looks_like_secrets_passes_unharmed_in_a_run_with_credentia
 
 /// Each has all of its own records in order, and together they are one log that holds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l12_agents_that_contend_for_the_head_of_the_log_lose_nothing() {
+async fn agents_that_contend_for_the_head_of_the_log_lose_nothing() {
     const ASKS: usize = 1500;
     let host = TestHost::new();
     let server = well().await;
@@ -96,7 +96,7 @@ async fn l12_agents_that_contend_for_the_head_of_the_log_lose_nothing() {
 
 /// A mebibyte in each name that is looked up and in each body: what is refused is on the record and fills nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l12_a_flood_of_refusals_with_megabyte_strings_stays_small() {
+async fn a_flood_of_refusals_with_megabyte_strings_stays_small() {
     const TIMES: usize = 300;
     let host = TestHost::new();
     let ask = json!({ "scheme": "http", "authority": "a.test", "longer": 1 << 20, "times": TIMES });
@@ -110,7 +110,7 @@ async fn l12_a_flood_of_refusals_with_megabyte_strings_stays_small() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_ten_thousand_calls_of_the_host_are_served_and_leave_nothing() {
+async fn ten_thousand_calls_of_the_host_are_served_and_leave_nothing() {
     let host = TestHost::new();
     for which in ["resolution", "wall", "fields", "check-write", "environment", "poll", "ready"] {
         let mut order = host.order("calls_host_many_times", &["10000", which]);
@@ -123,7 +123,7 @@ async fn l15_ten_thousand_calls_of_the_host_are_served_and_leave_nothing() {
 
 /// Ten mebibytes in ten kilobytes: nobody unpacks it, neither without a credential nor with one, where what is packed is not shown at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_a_decompression_bomb_is_not_unpacked() {
+async fn a_decompression_bomb_is_not_unpacked() {
     let bomb = deflated_zeros(10 << 20);
     for (encoding, path) in [("gzip", "/in"), ("gzip", "/out"), ("x-gzip", "/in"), ("deflate", "/in"), ("br", "/in"), ("gzip, gzip", "/in")]
     {

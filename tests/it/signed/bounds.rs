@@ -1,10 +1,10 @@
 //! What bounds a credential from outside of its grant, as operators write it: environments, engagements, agents, uses, rates, and the guest's choice among two.
 
-use effect::Digest;
 use serde_json::{Value, json};
 use tests::asks::{Ran, asks, config, granted, set};
 use tests::program::Program;
 use tests::server::{Server, Step, response};
+use vocabulary::Digest;
 
 use super::{CANARY, get, post};
 

@@ -226,6 +226,6 @@ async fn a_request_that_holds_a_value_itself_is_sent_with_stars_in_its_place() {
     let stars = |length: usize| "*".repeat(length);
     let expected = [stars(CANARY.len()), stars(2 * CANARY.len()), stars(STANDARD.encode(CANARY).len()), hashed];
     assert_eq!((ran.refused(), heard), (Vec::new(), expected.to_vec()), "but what is made of it is another thing");
-    let met = ran.records.iter().filter(|record| matches!(record, effect::record::Record::ValueMet(_))).count();
+    let met = ran.records.iter().filter(|record| matches!(record, vocabulary::record::Record::ValueMet(_))).count();
     assert_eq!(met, 3, "each is on the record");
 }

@@ -260,8 +260,9 @@ async fn a_server_of_vault_that_never_answers_costs_no_more_than_the_guests_pati
         let ran = run(&program, &[json!({ "url": api.url("/a"), "wait_ms": 200, "between_ms": 200 })]);
         assert_unavailable(&ran, &api, path);
         let waited =
-            ran.records.iter().find_map(|record| if let effect::record::Record::Answered(it) = record { Some(it.at) } else { None });
-        let asked = ran.records.iter().find_map(|record| if let effect::record::Record::Asked(it) = record { Some(it.at) } else { None });
+            ran.records.iter().find_map(|record| if let vocabulary::record::Record::Answered(it) = record { Some(it.at) } else { None });
+        let asked =
+            ran.records.iter().find_map(|record| if let vocabulary::record::Record::Asked(it) = record { Some(it.at) } else { None });
         let waited = waited.zip(asked).map(|(end, begin)| end - begin);
         assert!(
             waited.is_some_and(|waited| (200..20_000).contains(&waited)),

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use effect::record::{HostAnswered, HostAsked, HostPurpose};
 use tests::asks::{Ran, asks, assert_nowhere, config, set};
 use tests::oauth::Endpoint;
 use tests::program::Program;
 use tests::seen::host_asks;
 use tests::server::{Heard, Server, Step, response};
 use vault::{Local, Secret};
+use vocabulary::record::{HostAnswered, HostAsked, HostPurpose};
 
 use super::{echo, get};
 

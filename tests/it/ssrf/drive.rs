@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use effect::record::{AnswerClass, Answered, Asked, Record};
-use effect::{Grants, HttpGrant, Method, Outcome, Reason, Scheme};
 use serde_json::Value;
 use tests::guests::guest;
 use tests::names::{Answer, NameServer};
 use tests::program::{Program, config};
 use tests::seen::answered;
 use tests::server::{Server, Step};
+use vocabulary::record::{AnswerClass, Answered, Asked, Record};
+use vocabulary::{Grants, HttpGrant, Method, Outcome, Reason, Scheme};
 
 /// The types of question that a host asks: A and AAAA. No `HTTPS`, no `SVCB`, no `ANY`.
 const KINDS: [u16; 2] = [1, 28];
@@ -189,7 +189,7 @@ pub(crate) fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant 
         port,
         scheme,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use effect::{HttpGrant, Scheme};
 use serde_json::json;
 use tests::names::Answer;
 use tests::server::{Heard, Server, Step, response};
+use vocabulary::{HttpGrant, Scheme};
 
 use super::drive::{Came, Witnesses, assert_each, grant};
 use super::table::{self, request, rows};
@@ -37,7 +37,7 @@ fn granted(port: u16) -> HttpGrant {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_no_redirect_is_followed_and_whoever_follows_one_is_judged_again() {
+async fn no_redirect_is_followed_and_whoever_follows_one_is_judged_again() {
     let rows = rows(table::REDIRECTS, "redirects");
     let locations: Arc<Vec<String>> = Arc::new(rows.iter().map(|row| row.input.clone()).collect());
     let server = Server::answering(move |_, heard| redirects(&locations, heard)).await;
@@ -68,7 +68,7 @@ async fn b3_no_redirect_is_followed_and_whoever_follows_one_is_judged_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l2_each_hop_to_another_host_address_or_scheme_is_refused_and_recorded() {
+async fn each_hop_to_another_host_address_or_scheme_is_refused_and_recorded() {
     let other = Server::doing(vec![Step::Say(response(200, b"other"))]).await;
     let last = other.url("/public/");
     // Eleven hops, and one out.
@@ -95,7 +95,7 @@ async fn l2_each_hop_to_another_host_address_or_scheme_is_refused_and_recorded()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_no_other_word_of_an_answer_leads_anybody_elsewhere() {
+async fn no_other_word_of_an_answer_leads_anybody_elsewhere() {
     let other = Server::doing(vec![Step::Say(response(200, b"other"))]).await;
     let (url, port) = (other.url("/"), other.port());
     let said = move |nth: usize, _: &Heard| match nth {
@@ -126,7 +126,7 @@ async fn b3_no_other_word_of_an_answer_leads_anybody_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_a_credential_is_not_taken_along_to_where_a_redirect_leads() {
+async fn a_credential_is_not_taken_along_to_where_a_redirect_leads() {
     const VALUE: &str = "canary-of-the-first-server";
     let other = Server::doing(vec![Step::Say(response(200, b"other"))]).await;
     let next = other.url("/public/");

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use effect::{Host, HttpGrant, Scheme};
 use tests::names::Answer;
 use tests::server::{Server, Step};
+use vocabulary::{HostName, HttpGrant, Scheme};
 
 use super::drive::{Came, Witnesses, assert_each, grant};
 use super::table::{self, Row, request, rows};
@@ -54,12 +54,12 @@ async fn addresses(section: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_every_range_of_addresses_that_is_not_public_is_closed_behind_a_name() {
+async fn every_range_of_addresses_that_is_not_public_is_closed_behind_a_name() {
     addresses("ranges").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_metadata_services_are_closed_behind_a_name_whatever_is_listed() {
+async fn metadata_services_are_closed_behind_a_name_whatever_is_listed() {
     addresses("metadata").await;
 }
 
@@ -137,21 +137,21 @@ fn assert_led(came: &[(Row, Vec<Came>)]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_whatever_a_name_server_says_only_what_was_judged_is_dialled() {
+async fn whatever_a_name_server_says_only_what_was_judged_is_dialled() {
     assert_led(&led("dns").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l3_a_name_that_leads_elsewhere_the_next_time_is_judged_anew_each_time() {
+async fn a_name_that_leads_elsewhere_the_next_time_is_judged_anew_each_time() {
     assert_led(&led("rebinding").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b3_the_hosts_file_of_this_machine_is_not_read() {
+async fn the_hosts_file_of_this_machine_is_not_read() {
     let all = Witnesses::closed().await;
     let file = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let of_file = file.lines().filter_map(|line| line.split('#').next()).flat_map(|line| line.split_whitespace().skip(1));
-    let is_name = |name: &&str| name.parse().is_ok_and(|host: Host| host == Host::Name((*name).to_owned()));
+    let is_name = |name: &&str| name.parse().is_ok_and(|host: HostName| host == HostName::Name((*name).to_owned()));
     // `localhost` leads to loopback by its own standard, without a file or a server.
     let names: BTreeSet<&str> = of_file.filter(is_name).filter(|name| *name != "localhost").chain(["ip6-localhost"]).collect();
     let names: Vec<&str> = names.into_iter().take(16).collect();

@@ -1,8 +1,8 @@
 //! What is written into a grant: forms that are taken and refused when it is read, and what each form covers.
 
-use effect::{HttpGrant, Method, Scheme};
 use tests::guests::guest;
 use tests::program::Program;
+use vocabulary::{HttpGrant, Method, Scheme};
 
 use super::drive::{Witnesses, grant};
 use super::table::{self, Row, request, rows};
@@ -33,17 +33,17 @@ fn assert_read(rows: &[Row], taken: &str, lines: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn b3_hosts_that_nobody_can_mean_are_refused_when_the_configuration_is_read() {
+fn hosts_that_nobody_can_mean_are_refused_when_the_configuration_is_read() {
     assert_read(&rows(table::PATTERNS, "hosts"), "taken", |host| format!("host = {host:?}"));
 }
 
 #[test]
-fn b3_networks_that_hold_too_much_are_refused_when_the_configuration_is_read() {
+fn networks_that_hold_too_much_are_refused_when_the_configuration_is_read() {
     assert_read(&rows(table::NETWORKS, "networks"), "good", |net| format!("host = \"good.test\"\naddresses = [{net:?}]"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l5_every_form_of_a_pattern_covers_what_it_says_and_nothing_beside_it() {
+async fn every_form_of_a_pattern_covers_what_it_says_and_nothing_beside_it() {
     let all = Witnesses::closed().await;
     let rows = rows(table::PATTERNS, "forms");
     let (mut grants, mut asks) = (Vec::new(), Vec::new());

@@ -306,7 +306,7 @@ impl Lab {
                 well(self.say(&["backup", "monday"]));
                 fs::remove_dir_all(self.home()).expect("it is there");
             }
-            Start::Long => lengthen(&run::Place { home: self.home(), state: self.state() }),
+            Start::Long => lengthen(&run::HomePlace { home: self.home(), state: self.state() }),
             Start::Damaged => {
                 let segment = self.home().join("journal/00000001.seg");
                 let segment = File::options().write(true).open(segment).expect("it is there");

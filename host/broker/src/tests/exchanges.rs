@@ -5,12 +5,14 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use effect::{Act, Binding, Door as _, HttpAsk, HttpTarget, HttpTimeouts, Limits, Method, Oauth2, OauthGrant, Placement, Scheme, Source};
-use gate::Replay;
+use gate::RunWorld;
 use net::{Network, NetworkConfig};
 use vault::{Local, Secret, Vault};
+use vocabulary::{
+    Act, Binding, Door as _, HttpAsk, HttpTarget, HttpTimeouts, Limits, Method, Oauth2, OauthGrant, Placement, Scheme, Source,
+};
 
-use super::kit::{Home, done, live_with, loopback, opening};
+use super::kit::{Home, done, header, live_with, loopback};
 
 const ANSWER: &str =
     r#"{"access_token":"access-token-1","token_type":"Bearer","expires_in":3600,"refresh_token":"refresh-token-number-1"}"#;
@@ -56,11 +58,11 @@ async fn a_guest_that_drops_its_request_while_a_token_is_refreshed_loses_no_refr
     let mut grants = loopback(9);
     grants.http[0].credential = Some("key".to_owned());
     grants.credentials.push(refreshing(port));
-    let gate = home.open(opening(grants, Limits::default()));
+    let gate = home.open(header(grants, Limits::default()));
     let network = Network::new(&NetworkConfig::default()).unwrap();
     let live = live_with(&gate, Some(network), Vault::new(folder.path()));
     let handle = live.handle();
-    let mut world = Replay::fresh(live, &Limits::default());
+    let mut world = RunWorld::fresh(live, &Limits::default());
     let ask = HttpAsk {
         method: Method::new("GET").unwrap(),
         target: HttpTarget::parse(Scheme::Http, "127.0.0.1:9", "/").unwrap(),
@@ -75,7 +77,7 @@ async fn a_guest_that_drops_its_request_while_a_token_is_refreshed_loses_no_refr
     handle.finished().await;
     assert!(local.get("key").unwrap().0.is(&secret("refresh-token-number-1")), "what the issuer gave is kept");
     gate.close(done()).await.unwrap();
-    let bodies = home.bodies(gate.opening().run);
+    let bodies = home.bodies(gate.header().run);
     let at = |word: &str| bodies.iter().position(|body| body.contains(word)).unwrap();
     assert!(at(r#""kind":"host-asked""#) < at(r#""outcome":"abandoned""#), "{bodies:?}");
     assert!(bodies[at(r#""kind":"host-answered""#)].contains(r#""status":200"#) && at("host-answered") < at("run-closed"), "{bodies:?}");

@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use effect::{AskedPath, ChangeKind, Digest, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Limits, Reason, Stop};
+use vocabulary::{AskedPath, ChangeKind, Digest, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Limits, Reason, Stop};
 
-use super::kit::{Home, done, live, mount, opening};
+use super::kit::{Home, done, header, live, mount};
 use crate::Mounts;
 use crate::files::Files;
 use effects::Observation;
@@ -15,21 +15,21 @@ use effects::Observation;
 const ROOT: FileId = FileId(1);
 
 /// A look with a permit of its own.
-trait Look {
-    fn look(&mut self, ask: &FileAsk) -> Result<Observation, Stop>;
+trait ObserveNow {
+    fn observe_now(&mut self, ask: &FileAsk) -> Result<Observation, Stop>;
 }
 
-impl Look for Files {
-    fn look(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
-        let (bounds, run) = (effect::Bounds::default(), effect::RunId::from_parts(1, [0; 10]));
-        self.observe(permit::issue(permit::Terms { ask: ask.clone(), bounds, op: effect::OpId(0), run }))
+impl ObserveNow for Files {
+    fn observe_now(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
+        let (bounds, run) = (vocabulary::Bounds::default(), vocabulary::RunId::from_parts(1, [0; 10]));
+        self.observe(permit::issue(permit::PermitParts { ask: ask.clone(), bounds, op: vocabulary::OpId(0), run }))
     }
 }
 
 fn files(root: &Path, limits: Limits) -> Files {
-    let opening = opening(mount(root), limits);
-    let mounts = Mounts::open(&opening.standing.grants).unwrap();
-    Files::new(opening.standing, mounts, &[9; 32])
+    let header = header(mount(root), limits);
+    let mounts = Mounts::open(&header.spec.grants).unwrap();
+    Files::new(header.spec, mounts, &[9; 32])
 }
 
 fn open_at(dir: FileId, path: &str, follow: bool, directory: bool) -> FileAsk {
@@ -41,7 +41,7 @@ fn open(path: &str) -> FileAsk {
 }
 
 fn opened(files: &mut Files, ask: &FileAsk) -> FileId {
-    match files.look(ask).unwrap().answer {
+    match files.observe_now(ask).unwrap().answer {
         FileAnswer::Opened { file, .. } => file,
         other => panic!("{other:?}"),
     }
@@ -49,15 +49,15 @@ fn opened(files: &mut Files, ask: &FileAsk) -> FileId {
 
 #[track_caller]
 fn refused(files: &mut Files, ask: &FileAsk, reason: &Reason) {
-    let looked = files.look(ask).unwrap();
-    assert_eq!(looked.answer, FileAnswer::Fault(FileFault::NotPermitted), "{ask:?}");
-    assert_eq!(looked.refused.as_ref(), Some(reason), "{ask:?}");
+    let observed = files.observe_now(ask).unwrap();
+    assert_eq!(observed.answer, FileAnswer::Fault(FileFault::NotPermitted), "{ask:?}");
+    assert_eq!(observed.refused.as_ref(), Some(reason), "{ask:?}");
 }
 
 #[track_caller]
 fn faulty(files: &mut Files, ask: &FileAsk, fault: FileFault) {
-    let looked = files.look(ask).unwrap();
-    assert_eq!((looked.answer, looked.refused), (FileAnswer::Fault(fault), None), "{ask:?}");
+    let observed = files.observe_now(ask).unwrap();
+    assert_eq!((observed.answer, observed.refused), (FileAnswer::Fault(fault), None), "{ask:?}");
 }
 
 /// `root` is the mount; beside it lies what must not be reached.
@@ -98,10 +98,10 @@ fn paths_within_the_mount_are_opened() {
     let mut files = files(&lot.path().join("root"), Limits::default());
     for path in ["a.txt", "./a.txt", "sub/../a.txt", "near", "sub//b.txt", "sub/back"] {
         let file = opened(&mut files, &open(path));
-        let read = files.look(&FileAsk::Read { file, offset: 0, len: 5 }).unwrap().answer;
+        let read = files.observe_now(&FileAsk::Read { file, offset: 0, len: 5 }).unwrap().answer;
         assert!(matches!(&read, FileAnswer::Bytes(bytes) if bytes.len() == 5), "{path} {read:?}");
     }
-    let link = files.look(&FileAsk::ReadLink { dir: ROOT, path: AskedPath::new("near").unwrap() }).unwrap().answer;
+    let link = files.observe_now(&FileAsk::ReadLink { dir: ROOT, path: AskedPath::new("near").unwrap() }).unwrap().answer;
     assert_eq!(link, FileAnswer::Link("a.txt".to_owned()));
 }
 
@@ -120,7 +120,7 @@ fn what_is_not_there_or_of_another_kind_is_told_as_such() {
     faulty(&mut files, &FileAsk::Read { file: ROOT, offset: 0, len: 1 }, FileFault::IsDirectory);
     let file = opened(&mut files, &open("a.txt"));
     faulty(&mut files, &open_at(file, "x", true, false), FileFault::NotDirectory);
-    assert_eq!(files.look(&FileAsk::Close { file }).unwrap().answer, FileAnswer::Closed);
+    assert_eq!(files.observe_now(&FileAsk::Close { file }).unwrap().answer, FileAnswer::Closed);
     faulty(&mut files, &FileAsk::Read { file, offset: 0, len: 1 }, FileFault::Invalid);
     faulty(&mut files, &FileAsk::Close { file }, FileFault::Invalid);
 }
@@ -142,19 +142,19 @@ fn fifos_sockets_and_devices_are_never_opened() {
 #[test]
 fn views_of_the_system_are_neither_mounted_nor_opened_beneath_a_mount() {
     for pseudo in ["/proc", "/proc/self", "/sys"] {
-        let err = Mounts::open(&opening(mount(&fs::canonicalize(pseudo).unwrap()), Limits::default()).standing.grants).unwrap_err();
+        let err = Mounts::open(&header(mount(&fs::canonicalize(pseudo).unwrap()), Limits::default()).spec.grants).unwrap_err();
         assert!(matches!(err.cause, crate::MountFault::Pseudo), "{pseudo}: {err:?}");
     }
     let mut files = files(Path::new("/"), Limits::default());
     for path in ["proc/self/status", "proc/1/status", "proc/self", "sys/kernel"] {
-        let looked = files.look(&open(path)).unwrap();
-        let never = looked.refused == Some(Reason::NotRegular) || looked.refused == Some(Reason::LeavesMount);
-        assert!(never, "{path}: {looked:?}");
+        let observed = files.observe_now(&open(path)).unwrap();
+        let never = observed.refused == Some(Reason::NotRegular) || observed.refused == Some(Reason::LeavesMount);
+        assert!(never, "{path}: {observed:?}");
     }
     // Links of the kind that only the system has lead nowhere.
     for path in ["proc/self/root/etc/passwd", "proc/self/cwd/Cargo.toml", "proc/self/exe", "proc/self/fd/0"] {
-        let looked = files.look(&open(path)).unwrap();
-        assert!(!matches!(looked.answer, FileAnswer::Opened { .. }), "{path}: {looked:?}");
+        let observed = files.observe_now(&open(path)).unwrap();
+        assert!(!matches!(observed.answer, FileAnswer::Opened { .. }), "{path}: {observed:?}");
     }
     opened(&mut files, &open("etc/passwd"));
 }
@@ -163,7 +163,7 @@ fn views_of_the_system_are_neither_mounted_nor_opened_beneath_a_mount() {
 fn a_mount_that_became_a_link_is_not_opened() {
     let lot = lot();
     let granted = lot.path().join("root");
-    let grants = opening(mount(&granted), Limits::default()).standing.grants.clone();
+    let grants = header(mount(&granted), Limits::default()).spec.grants.clone();
     assert!(Mounts::open(&grants).is_ok());
     fs::rename(&granted, lot.path().join("moved")).unwrap();
     symlink("moved", &granted).unwrap();
@@ -198,11 +198,11 @@ fn a_directory_that_becomes_a_link_meanwhile_never_leads_out() {
             if tries >= 10_000 && !read.is_empty() && refused > 0 {
                 break;
             }
-            let Ok(looked) = files.look(&open("inside/f")) else { break };
-            refused += usize::from(looked.refused == Some(Reason::LeavesMount));
-            if let FileAnswer::Opened { file, .. } = looked.answer {
-                read.push(files.look(&FileAsk::Read { file, offset: 0, len: 16 }).map(|looked| looked.answer));
-                let _ = files.look(&FileAsk::Close { file });
+            let Ok(observed) = files.observe_now(&open("inside/f")) else { break };
+            refused += usize::from(observed.refused == Some(Reason::LeavesMount));
+            if let FileAnswer::Opened { file, .. } = observed.answer {
+                read.push(files.observe_now(&FileAsk::Read { file, offset: 0, len: 16 }).map(|observed| observed.answer));
+                let _ = files.observe_now(&FileAsk::Close { file });
             }
         }
         // Nothing is asserted before this: the other thread would go on for ever.
@@ -233,12 +233,12 @@ fn a_large_listing_is_sorted_whole_and_bounded() {
     use std::os::unix::ffi::OsStrExt as _;
     fs::write(lot.path().join(std::ffi::OsStr::from_bytes(b"\xff")), b"").unwrap();
     let mut all = files(lot.path(), Limits::default());
-    let FileAnswer::List { entries, unreadable } = all.look(&FileAsk::List { dir: ROOT }).unwrap().answer else { panic!("no list") };
+    let FileAnswer::List { entries, unreadable } = all.observe_now(&FileAsk::List { dir: ROOT }).unwrap().answer else { panic!("no list") };
     assert_eq!((entries.len(), unreadable), (10_000, 1));
     assert!(entries.is_sorted_by(|left, right| left.name.as_bytes() < right.name.as_bytes()));
     assert!(entries.iter().all(|entry| entry.kind == FileKind::File));
     let mut few = files(lot.path(), Limits { listing_entries: 9_999, ..Limits::default() });
-    assert_eq!(few.look(&FileAsk::List { dir: ROOT }), Err(Stop::Limit(effect::Limit::ListingEntries)));
+    assert_eq!(few.observe_now(&FileAsk::List { dir: ROOT }), Err(Stop::Limit(vocabulary::Limit::ListingEntries)));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn only_so_many_files_are_open_at_once() {
     opened(&mut files, &open("a.txt"));
     opened(&mut files, &open("sub"));
     faulty(&mut files, &open("a.txt"), FileFault::TooManyOpen);
-    files.look(&FileAsk::Close { file: first }).unwrap();
+    files.observe_now(&FileAsk::Close { file: first }).unwrap();
     assert_eq!(opened(&mut files, &open("a.txt")), FileId(5));
 }
 
@@ -261,7 +261,7 @@ fn identity_is_the_same_for_the_same_file_and_tells_nothing_of_the_disk() {
     let mut mine = files(&root, Limits::default());
     let mut stat = |path: &str| {
         let path = AskedPath::new(path).unwrap();
-        match mine.look(&FileAsk::StatAt { dir: ROOT, path, follow: true }).unwrap().answer {
+        match mine.observe_now(&FileAsk::StatAt { dir: ROOT, path, follow: true }).unwrap().answer {
             FileAnswer::Stat(stat) => stat,
             other => panic!("{other:?}"),
         }
@@ -283,14 +283,14 @@ fn reads_are_whole_up_to_the_end_wherever_they_begin() {
     let mut files = files(lot.path(), Limits::default());
     let file = opened(&mut files, &open("f"));
     for (offset, len) in [(0u64, 65_536u32), (199_990, 65_536), (200_001, 10), (1 << 60, 10), (5, 1), (0, u32::MAX), (u64::MAX, 8)] {
-        let FileAnswer::Bytes(bytes) = files.look(&FileAsk::Read { file, offset, len }).unwrap().answer else { panic!("no bytes") };
+        let FileAnswer::Bytes(bytes) = files.observe_now(&FileAsk::Read { file, offset, len }).unwrap().answer else { panic!("no bytes") };
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
         let to = content.len().min(from + usize::try_from(len).unwrap().min(65_536));
         assert_eq!(bytes, content[from..to], "{offset} {len}");
     }
     // It grows while it is open.
     fs::write(lot.path().join("f"), content.repeat(2)).unwrap();
-    let FileAnswer::Bytes(bytes) = files.look(&FileAsk::Read { file, offset: 200_000, len: 1000 }).unwrap().answer else {
+    let FileAnswer::Bytes(bytes) = files.observe_now(&FileAsk::Read { file, offset: 200_000, len: 1000 }).unwrap().answer else {
         panic!("no bytes")
     };
     assert_eq!(bytes.len(), 1000);
@@ -298,12 +298,12 @@ fn reads_are_whole_up_to_the_end_wherever_they_begin() {
 
 #[tokio::test]
 async fn a_file_read_from_start_to_end_is_on_the_record_with_its_digest() {
-    use effect::Door as _;
+    use vocabulary::Door as _;
     let lot = lot();
     let content = vec![7u8; 150_000];
     fs::write(lot.path().join("root/big"), &content).unwrap();
     let home = Home::new();
-    let gate = home.open(opening(mount(&lot.path().join("root")), Limits::default()));
+    let gate = home.open(header(mount(&lot.path().join("root")), Limits::default()));
     let mut world = live(&gate, None);
     let FileAnswer::Opened { file, .. } = world.observe(open("big")).unwrap() else { panic!("not opened") };
     let mut at = 0;
@@ -315,11 +315,11 @@ async fn a_file_read_from_start_to_end_is_on_the_record_with_its_digest() {
     }
     assert_eq!(world.observe(open("../secret")), Ok(FileAnswer::Fault(FileFault::NotPermitted)));
     gate.close(done()).await.unwrap();
-    let bodies = home.bodies(gate.opening().run).join("\n");
+    let bodies = home.bodies(gate.header().run).join("\n");
     let digest = Digest::of(&content);
     let object = format!(r#"{{"amount":150000,"digest":"{digest}","path":"/src/big","times":1,"what":"file","whole":true}}"#);
     assert!(bodies.contains(&object), "{bodies}");
     assert!(bodies.contains("leaves-mount"));
-    let touched = gate::Touched::of_run(&home.journal.reader().unwrap(), gate.opening().run, journal::Position::start()).unwrap();
+    let touched = gate::Touched::of_run(&home.journal.reader().unwrap(), gate.header().run, journal::Position::start()).unwrap();
     assert_eq!((touched.files.len(), touched.files[0].amount, touched.refused.len()), (1, 150_000, 1));
 }

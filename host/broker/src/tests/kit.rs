@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use effect::record::{AgentRef, EngineRef, Record};
-use effect::{
-    Clock, Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, Method, Release, RunId, SafeText, Scheme, Standing, Stop, Timeline,
-};
 use effects::VaultChange;
-use gate::{Closing, Gate, Ledger, Live, LiveParts, Nobody, Noted, Notes, Opening, Recorded, RunGate, SystemClock};
+use gate::{ChangeNote, Closing, Gate, Ledger, Live, LiveParts, Nobody, Notes, Recorded, RunGate, RunHeader, SystemClock};
 use journal::{Journal, Options};
+use vocabulary::record::{AgentRef, EngineRef, Record};
+use vocabulary::{
+    Clock, Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, Method, Release, RunId, RunSpec, SafeText, Scheme, Stop, Timeline,
+};
 
 use crate::{Broker, BrokerParts, Mounts};
 
@@ -32,8 +32,8 @@ impl Home {
         Self { _folder: folder, journal, gate }
     }
 
-    pub(super) fn open(&self, opening: Opening) -> RunGate {
-        self.gate.open_run(opening, Arc::new(Nobody)).unwrap()
+    pub(super) fn open(&self, header: RunHeader) -> RunGate {
+        self.gate.open_run(header, Arc::new(Nobody)).unwrap()
     }
 
     /// Waits until everything is durable and reads the run back.
@@ -66,30 +66,30 @@ pub(super) fn loopback(port: u16) -> Grants {
         port: Some(port),
         scheme: Scheme::Http,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     };
     Grants { http: vec![http], ..Grants::default() }
 }
 
-pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
+pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
     let text = |text: &str| SafeText::new(text, 100);
-    let standing = Standing {
+    let spec = RunSpec {
         agent: AgentRef { digest: Digest::of(b"agent"), name: text("guest"), version: text("0.1.0") },
         config: None,
-        durable: Standing::durable(&grants, false),
+        durable: RunSpec::durable(&grants, false),
         engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
         grants,
         limits,
     };
-    Opening {
+    RunHeader {
         args: Vec::new(),
-        by: effect::Principal::new(1000, Some("alice")),
+        by: vocabulary::Principal::new(1000, Some("alice")),
         input: "{}".to_owned(),
         opened_unix_ns: SystemClock::new().unix_ns(),
         parent: None,
         run: RunId::from_parts(1, [3; 10]),
         seed: [9; 32],
-        standing: Arc::new(standing),
+        spec: Arc::new(spec),
     }
 }
 
@@ -98,11 +98,11 @@ pub(super) fn live(gate: &RunGate, network: Option<net::Network>) -> Live {
 }
 
 pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: vault::Vault) -> Live {
-    let mounts = Mounts::open(&gate.opening().standing.grants).unwrap();
-    let (opening, runtime) = (gate.opening(), tokio::runtime::Handle::current());
+    let mounts = Mounts::open(&gate.header().spec.grants).unwrap();
+    let (header, runtime) = (gate.header(), tokio::runtime::Handle::current());
     let broker = Broker::new(BrokerParts {
-        standing: Arc::clone(&opening.standing),
-        seed: opening.seed,
+        spec: Arc::clone(&header.spec),
+        seed: header.seed,
         mounts,
         clock: Arc::clone(gate.clock()),
         network,
@@ -113,11 +113,11 @@ pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: va
 }
 
 pub(super) fn done() -> Closing {
-    Closing { active_ms: 0, outcome: effect::Outcome::Done, output: None, peak_memory: 0 }
+    Closing { active_ms: 0, outcome: vocabulary::Outcome::Done, output: None, peak_memory: 0 }
 }
 
 /// The next release; a test that waits for ever fails.
-pub(super) async fn next(world: &mut dyn effect::World) -> Result<Release, Stop> {
+pub(super) async fn next(world: &mut dyn vocabulary::World) -> Result<Release, Stop> {
     let wait = std::future::poll_fn(|ctx| Timeline::poll_release(world, ctx));
     tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()
 }
@@ -126,11 +126,11 @@ pub(super) async fn next(world: &mut dyn effect::World) -> Result<Release, Stop>
 pub(super) struct Unnoted;
 
 impl Notes for Unnoted {
-    fn begin(&self, _: RunId, _: &Record, _: &VaultChange) -> io::Result<Box<dyn Noted>> {
+    fn begin(&self, _: RunId, _: &Record, _: &VaultChange) -> io::Result<Box<dyn ChangeNote>> {
         Ok(Box::new(Self))
     }
 }
 
-impl Noted for Unnoted {
+impl ChangeNote for Unnoted {
     fn done(self: Box<Self>) {}
 }

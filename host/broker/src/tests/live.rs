@@ -7,14 +7,14 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use effect::{
-    Act, AskedPath, Claim, Door as _, Event, FileAnswer, FileAsk, FileFault, FileId, FileOpen, HttpAsk, HttpFault, HttpTarget,
+use gate::{Nobody, Resuming, RunWorld};
+use net::{Network, NetworkConfig};
+use vocabulary::{
+    Act, AskedPath, Claim, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileOpen, GuestEvent, HttpAsk, HttpFault, HttpTarget,
     HttpTimeouts, Limits, Method, OpId, SafeText, Scheme, Stop, Timeline as _,
 };
-use gate::{Nobody, Replay, Resuming};
-use net::{Network, NetworkConfig};
 
-use super::kit::{Home, done, live, loopback, mount, next, opening};
+use super::kit::{Home, done, header, live, loopback, mount, next};
 
 /// A server that answers each connection's requests with what `answer` gives, one connection after the other.
 struct Server {
@@ -70,20 +70,20 @@ fn ask(method: &str, port: u16, path: &str) -> Act {
 }
 
 /// Reads one operation to its end; gives its status and its body, or its fault.
-async fn read(world: &mut dyn effect::World, op: OpId) -> Result<(u16, Vec<u8>), HttpFault> {
+async fn read(world: &mut dyn vocabulary::World, op: OpId) -> Result<(u16, Vec<u8>), HttpFault> {
     let (mut status, mut body) = (0, Vec::new());
     loop {
         let release = next(world).await.unwrap();
         assert_eq!(release.op, op);
         match release.event {
-            Event::Head(head) => status = head.status,
-            Event::Chunk(bytes) => {
+            GuestEvent::Head(head) => status = head.status,
+            GuestEvent::Chunk(bytes) => {
                 body.extend_from_slice(&bytes);
                 world.read_on(op);
             }
-            Event::End(_) => return Ok((status, body)),
-            Event::Failed(fault) => return Err(fault),
-            Event::Credential(_) | Event::Timer { .. } | Event::Clock => panic!("not of a request"),
+            GuestEvent::End(_) => return Ok((status, body)),
+            GuestEvent::Failed(fault) => return Err(fault),
+            GuestEvent::Credential(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => panic!("not of a request"),
         }
     }
 }
@@ -95,8 +95,8 @@ async fn a_grant_may_take_in_less_than_its_run() {
     for (most, whole) in [(3000, true), (2999, false)] {
         let mut grants = loopback(server.port);
         grants.http[0].within.response_bytes = Some(most);
-        let gate = home.open(opening(grants, Limits::default()));
-        let mut world = Replay::fresh(live(&gate, network()), &Limits::default());
+        let gate = home.open(header(grants, Limits::default()));
+        let mut world = RunWorld::fresh(live(&gate, network()), &Limits::default());
         let op = world.submit(ask("GET", server.port, "/x")).unwrap();
         assert_eq!(read(&mut world, op).await.is_ok(), whole, "{most}");
         gate.close(done()).await.unwrap();
@@ -107,9 +107,9 @@ async fn a_grant_may_take_in_less_than_its_run() {
 async fn a_granted_request_is_answered_and_its_intent_comes_first() {
     let server = Server::fixed(vec![5; 300_000]);
     let home = Home::new();
-    let gate = home.open(opening(loopback(server.port), Limits::default()));
-    let run = gate.opening().run;
-    let mut world = Replay::fresh(live(&gate, network()), &Limits::default());
+    let gate = home.open(header(loopback(server.port), Limits::default()));
+    let run = gate.header().run;
+    let mut world = RunWorld::fresh(live(&gate, network()), &Limits::default());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Ok((200, vec![5; 300_000])));
     gate.close(done()).await.unwrap();
@@ -120,13 +120,13 @@ async fn a_granted_request_is_answered_and_its_intent_comes_first() {
     assert!(bodies[at(r#""kind":"received""#)].contains(r#""bytes":300000"#));
     assert!(bodies[at(r#""kind":"answered""#)].contains(&format!("127.0.0.1:{}", server.port)));
 
-    let opening = gate.opening();
-    let broker = crate::Broker::for_audit(Arc::clone(&opening.standing), &opening.seed, crate::Mounts::default());
-    let audit = gate::Live::for_audit(opening, Arc::new(broker), Arc::clone(gate.clock()));
-    let mut world = Replay::audit(home.recorded(run), audit).unwrap();
+    let header = gate.header();
+    let broker = crate::Broker::for_audit(Arc::clone(&header.spec), &header.seed, crate::Mounts::default());
+    let audit = gate::Live::for_audit(header, Arc::new(broker), Arc::clone(gate.clock()));
+    let mut world = RunWorld::audit(home.recorded(run), audit).unwrap();
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Ok((200, vec![5; 300_000])));
-    assert_eq!(world.verdict(&effect::Outcome::Done, None), Ok(()));
+    assert_eq!(world.verdict(&vocabulary::Outcome::Done, None), Ok(()));
     assert_eq!(server.met(), 1, "a rebuild has no effect");
 }
 
@@ -134,38 +134,38 @@ async fn a_granted_request_is_answered_and_its_intent_comes_first() {
 async fn a_refused_request_reaches_nobody() {
     let server = Server::fixed(Vec::new());
     let home = Home::new();
-    let gate = home.open(opening(loopback(server.port), Limits::default()));
+    let gate = home.open(header(loopback(server.port), Limits::default()));
     let mut world = live(&gate, network());
     let op = world.submit(ask("DELETE", server.port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Err(HttpFault::Denied));
     gate.close(done()).await.unwrap();
     assert_eq!(server.met(), 0);
-    assert!(home.bodies(gate.opening().run).iter().any(|body| body.contains("method-not-granted")));
+    assert!(home.bodies(gate.header().run).iter().any(|body| body.contains("method-not-granted")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_reached_is_a_plain_word() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let home = Home::new();
-    let gate = home.open(opening(loopback(port), Limits::default()));
+    let gate = home.open(header(loopback(port), Limits::default()));
     let mut world = live(&gate, network());
     let op = world.submit(ask("GET", port, "/x")).unwrap();
     assert_eq!(read(&mut world, op).await, Err(HttpFault::Unreachable));
     gate.close(done()).await.unwrap();
-    assert!(home.bodies(gate.opening().run).iter().any(|body| body.contains(r#""fault":"unreachable""#)));
+    assert!(home.bodies(gate.header().run).iter().any(|body| body.contains(r#""fault":"unreachable""#)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_reads_no_further_gets_no_more_than_its_credit() {
     let server = Server::fixed(vec![1; 3 << 20]);
     let home = Home::new();
-    let gate = home.open(opening(loopback(server.port), Limits::default()));
+    let gate = home.open(header(loopback(server.port), Limits::default()));
     let mut world = live(&gate, network());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     let head = next(&mut world).await.unwrap();
-    assert!(matches!(head.event, Event::Head(_)));
+    assert!(matches!(head.event, GuestEvent::Head(_)));
     for _ in 0..gate::CREDIT {
-        assert!(matches!(next(&mut world).await.unwrap().event, Event::Chunk(_)));
+        assert!(matches!(next(&mut world).await.unwrap().event, GuestEvent::Chunk(_)));
     }
     // A timer is the only thing that still comes.
     let deadline = world.mono_ns() + 100_000_000;
@@ -173,7 +173,7 @@ async fn a_guest_that_reads_no_further_gets_no_more_than_its_credit() {
     let release = next(&mut world).await.unwrap();
     assert_eq!((release.op, release.mono_ns >= deadline), (timer, true));
     world.read_on(op);
-    assert!(matches!(next(&mut world).await.unwrap().event, Event::Chunk(_)));
+    assert!(matches!(next(&mut world).await.unwrap().event, GuestEvent::Chunk(_)));
     world.abandon(op).unwrap();
     assert_eq!(next(&mut world).await, Err(Stop::Stuck));
 }
@@ -187,7 +187,7 @@ async fn an_abandoned_request_is_broken_off_and_says_nothing_more() {
         gone.send(stream.read(&mut byte).unwrap_or(0)).unwrap();
     });
     let home = Home::new();
-    let gate = home.open(opening(loopback(server.port), Limits::default()));
+    let gate = home.open(header(loopback(server.port), Limits::default()));
     let mut world = live(&gate, network());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     while server.met() == 0 {
@@ -195,15 +195,15 @@ async fn an_abandoned_request_is_broken_off_and_says_nothing_more() {
     }
     world.abandon(op).unwrap();
     assert_eq!(is_gone.recv_timeout(Duration::from_secs(20)).unwrap(), 0);
-    assert_eq!(world.look(), Ok(None));
-    assert!(home.bodies(gate.opening().run).iter().any(|body| body.contains(r#""outcome":"abandoned""#)));
+    assert_eq!(world.poll(), Ok(None));
+    assert!(home.bodies(gate.header().run).iter().any(|body| body.contains(r#""outcome":"abandoned""#)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_a_wait_and_every_intent() {
     let server = Server::fixed(Vec::new());
     let home = Home::new();
-    let gate = home.open(opening(loopback(server.port), Limits::default()));
+    let gate = home.open(header(loopback(server.port), Limits::default()));
     let mut world = live(&gate, network());
     world.timer(u64::MAX / 2).unwrap();
     let handle = world.handle();
@@ -214,13 +214,13 @@ async fn a_stop_ends_a_wait_and_every_intent() {
     world.say(Claim::Stderr(SafeText::new("last words", 100))).unwrap();
     gate.close(done()).await.unwrap();
     assert_eq!(server.met(), 0);
-    assert!(home.bodies(gate.opening().run).join("\n").contains("last words"));
+    assert!(home.bodies(gate.header().run).join("\n").contains("last words"));
 }
 
 #[tokio::test]
 async fn what_waits_for_nothing_is_stuck() {
     let home = Home::new();
-    let gate = home.open(opening(loopback(1), Limits::default()));
+    let gate = home.open(header(loopback(1), Limits::default()));
     let mut world = live(&gate, network());
     assert_eq!(next(&mut world).await, Err(Stop::Stuck));
 }
@@ -228,7 +228,7 @@ async fn what_waits_for_nothing_is_stuck() {
 #[tokio::test]
 async fn timers_come_in_their_order_and_the_clock_only_goes_forward() {
     let home = Home::new();
-    let gate = home.open(opening(loopback(1), Limits::default()));
+    let gate = home.open(header(loopback(1), Limits::default()));
     let mut world = live(&gate, network());
     let late = world.timer(30_000_000).unwrap();
     let soon = world.timer(10_000_000).unwrap();
@@ -251,14 +251,14 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
     });
     let home = Home::new();
-    let gate = home.open(opening(loopback(server.port), Limits::default()));
-    let run = gate.opening().run;
+    let gate = home.open(header(loopback(server.port), Limits::default()));
+    let run = gate.header().run;
     let mut seen = Vec::new();
-    let mut world = Replay::fresh(live(&gate, network()), &Limits::default());
+    let mut world = RunWorld::fresh(live(&gate, network()), &Limits::default());
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     next(&mut world).await.unwrap();
     for _ in 0..2 {
-        let Event::Chunk(bytes) = next(&mut world).await.unwrap().event else { panic!("no piece") };
+        let GuestEvent::Chunk(bytes) = next(&mut world).await.unwrap().event else { panic!("no piece") };
         seen.extend_from_slice(&bytes);
         world.read_on(op);
     }
@@ -268,14 +268,14 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     std::mem::forget(world);
 
     let resuming = Resuming {
-        by: effect::Principal::new(1001, Some("bob")),
+        by: vocabulary::Principal::new(1001, Some("bob")),
         leases: Default::default(),
         recorded_bytes: 0,
         spent: Default::default(),
     };
     let recorded = home.recorded(run);
-    let gate = home.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
-    let mut world = Replay::resume(recorded, live(&gate, network())).unwrap();
+    let gate = home.gate.resume_run(recorded.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let mut world = RunWorld::resume(recorded, live(&gate, network())).unwrap();
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
     let answer = read(&mut world, op).await;
     gate.close(done()).await.unwrap();
@@ -305,12 +305,12 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
     std::fs::create_dir_all(lot.path().join("a/b")).unwrap();
     std::fs::write(lot.path().join("a/b/f"), b"0123456789").unwrap();
     let home = Home::new();
-    let grants = effect::Grants { files: mount(lot.path()).files, ..loopback(1) };
-    let gate = home.open(opening(grants, Limits::default()));
-    let run = gate.opening().run;
+    let grants = vocabulary::Grants { files: mount(lot.path()).files, ..loopback(1) };
+    let gate = home.open(header(grants, Limits::default()));
+    let run = gate.header().run;
     let open =
         |dir: FileId, path: &str| FileAsk::Open(FileOpen { dir, directory: false, follow: true, path: AskedPath::new(path).unwrap() });
-    let first = |world: &mut dyn effect::World| {
+    let first = |world: &mut dyn vocabulary::World| {
         let FileAnswer::Opened { file: dir, .. } = world.observe(open(FileId(1), "a")).unwrap() else { panic!("not opened") };
         let FileAnswer::Opened { file: below, .. } = world.observe(open(dir, "b")).unwrap() else { panic!("not opened") };
         let FileAnswer::Opened { file, .. } = world.observe(open(below, "f")).unwrap() else { panic!("not opened") };
@@ -321,7 +321,7 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
         assert_eq!(read, FileAnswer::Bytes(Bytes::from_static(b"0123")));
         (below, file)
     };
-    let mut world = Replay::fresh(live(&gate, None), &Limits::default());
+    let mut world = RunWorld::fresh(live(&gate, None), &Limits::default());
     first(&mut world);
     gate.flush().unwrap();
     let recorded = home.recorded(run);
@@ -330,13 +330,13 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
     // What was read is not read again; what was open is opened again.
     std::fs::write(lot.path().join("a/b/f"), b"abcdefghij").unwrap();
     let resuming = Resuming {
-        by: effect::Principal::new(1001, Some("bob")),
+        by: vocabulary::Principal::new(1001, Some("bob")),
         leases: Default::default(),
         recorded_bytes: 0,
         spent: Default::default(),
     };
-    let gate = home.gate.resume_run(recorded.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
-    let mut world = Replay::resume(recorded, live(&gate, None)).unwrap();
+    let gate = home.gate.resume_run(recorded.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let mut world = RunWorld::resume(recorded, live(&gate, None)).unwrap();
     let (below, file) = first(&mut world);
     let read = world.observe(FileAsk::Read { file, offset: 4, len: 100 }).unwrap();
     assert_eq!(read, FileAnswer::Bytes(Bytes::from_static(b"efghij")));
@@ -349,11 +349,11 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_is_written_soon() {
     let home = Home::new();
-    let gate = home.open(opening(loopback(1), Limits::default()));
+    let gate = home.open(header(loopback(1), Limits::default()));
     let mut world = live(&gate, None);
     world.say(Claim::Stdout(SafeText::new("soon", 10))).unwrap();
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while !home.bodies(gate.opening().run).join("\n").contains("soon") {
+    while !home.bodies(gate.header().run).join("\n").contains("soon") {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

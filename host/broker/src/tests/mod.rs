@@ -11,4 +11,4 @@ mod exchanges;
 mod files;
 mod kit;
 mod live;
-mod wash;
+mod response_redactor;

@@ -81,7 +81,7 @@ impl CliError {
             Self::FormerValue { name } => {
                 Some(format!("get a new value from the service; to set this one nevertheless: `bailiwick credentials set {name} --again`"))
             }
-            Self::Vault(LocalError::Revoked(name)) if effect::is_name(name) => {
+            Self::Vault(LocalError::Revoked(name)) if vocabulary::is_name(name) => {
                 Some(format!("`bailiwick credentials set {name}` sets a new value"))
             }
             Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),

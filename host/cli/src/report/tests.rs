@@ -1,10 +1,10 @@
 //! The report as people see it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use effect::record::AgentRef;
-use effect::{Digest, Limits, Location, RunId, Severity};
-use gate::{Line, TouchedFile, TouchedHttp, TouchedLease};
+use gate::{TouchedFile, TouchedHttp, TouchedLease, TouchedLine};
 use run::{Claims, RecordEvidence};
+use vocabulary::record::AgentRef;
+use vocabulary::{Digest, Limits, Location, RunId, Severity};
 
 use std::slice::from_ref;
 
@@ -14,7 +14,7 @@ fn text(text: &str) -> SafeText {
     SafeText::new(text, 1000)
 }
 
-fn report() -> Report {
+fn report() -> RunReport {
     let file = |path: &str, amount, what| TouchedFile { amount, path: text(path), real: None, times: 1, untold: 0, what };
     let finding = |severity, rule: &str, line| Finding {
         evidence: Vec::new(),
@@ -31,7 +31,7 @@ fn report() -> Report {
         alike: 1,
         code: "leaves-mount".to_owned(),
         credential: None,
-        function: effect::Function::FileOpenAt,
+        function: vocabulary::Function::FileOpenAt,
         intended: false,
         reason: "leaves its mount".to_owned(),
         resolved: Some(text("/src/../etc/passwd")),
@@ -41,11 +41,11 @@ fn report() -> Report {
     };
     let mut touched = Touched::default();
     touched.files = vec![file("/src/app.py", 18_249_000, Touch::File), file("/src", 12, Touch::Listing), file("/srcs/no", 5, Touch::File)];
-    touched.add(Line::Refused(refused));
-    Report {
+    touched.add(TouchedLine::Refused(refused));
+    RunReport {
         run,
         agent: AgentRef { digest: Digest::from_bytes([0x4c; 32]), name: text("leak-scan"), version: text("0.1.0") },
-        by: effect::Principal::new(1000, Some("alice")),
+        by: vocabulary::Principal::new(1000, Some("alice")),
         outcome: Outcome::Done,
         broken: None,
         active_ms: 1840,
@@ -68,8 +68,8 @@ fn report() -> Report {
     }
 }
 
-fn http() -> Line {
-    Line::Http(TouchedHttp {
+fn http() -> TouchedLine {
+    TouchedLine::Http(TouchedHttp {
         answered: 2,
         asked: 4,
         bytes: 1500,
@@ -153,8 +153,8 @@ fn a_credential_without_a_value_is_not_said_to_have_gone_along() {
         revoked: false,
         sent: 0,
     };
-    report.evidence.touched.add(Line::Lease(lease.clone()));
-    report.evidence.touched.add(Line::Lease(TouchedLease {
+    report.evidence.touched.add(TouchedLine::Lease(lease.clone()));
+    report.evidence.touched.add(TouchedLine::Lease(TouchedLease {
         credential: text("beta"),
         lease: text("R/beta"),
         refused: 0,
@@ -177,9 +177,9 @@ fn a_path_belongs_to_the_longest_mount_that_it_lies_in() {
 fn a_report_that_crossed_the_socket_reads_the_same() {
     let mut report = report();
     report.evidence.touched.add(http());
-    let told = run::Event::Closed { report: Box::new(report.clone()) };
-    let again: run::Event = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
-    let run::Event::Closed { report: again } = again else { panic!("it was a report: {again:?}") };
+    let told = run::RunEvent::Closed { report: Box::new(report.clone()) };
+    let again: run::RunEvent = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
+    let run::RunEvent::Closed { report: again } = again else { panic!("it was a report: {again:?}") };
     assert_eq!(lines(from_ref(&again), true), lines(from_ref(&report), true));
 }
 

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use ::run::{Place, TrustChange, TrustSaid, own_principal};
-use effect::Digest;
-use package::lock::{self, Accepted, Lock};
-use package::trust::{Acceptance, Held};
+use ::run::{HomePlace, TrustChange, TrustSaid, own_principal};
+use package::lock::{self, AcceptanceLock, Accepted};
+use package::trust::{Acceptance, HeldComponent};
 use package::{ComponentSource, Difference, config, trust};
 use serde::Serialize;
+use vocabulary::Digest;
 
 use super::ConfigArg;
-use crate::agent::{self, Holding};
+use crate::agent::{self, HeldAgent};
 use crate::configured::{Configured, TrustWord, decide, held};
 use crate::err::CliError;
 use crate::screen::Screen;
@@ -93,13 +93,13 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     }
 }
 
-async fn accept(place: &Place, name: &str, args: &Args) -> Result<u8, CliError> {
+async fn accept(place: &HomePlace, name: &str, args: &Args) -> Result<u8, CliError> {
     let configured = Configured::load(args.config.config.as_deref(), place)?;
     let agent = configured.agent(name)?;
     let trusted = configured.proof(place, TrustWord::of_flag(args.trust), &[name])?.recorded(place).await?;
     let (mut authority, pin) = acceptance::of_source(&configured, name)?;
     let mut screen = Screen::new();
-    let holding = Holding { expected: pin.as_ref(), ..Holding::default() };
+    let holding = HeldAgent { expected: pin.as_ref(), ..HeldAgent::default() };
     let obtained = agent::obtain(place, (name, agent), &trusted, &mut screen, holding).await?;
     drop(screen);
     obtained.admit(name, agent)?;
@@ -108,12 +108,12 @@ async fn accept(place: &Place, name: &str, args: &Args) -> Result<u8, CliError> 
         authority = authority.held_to_source(built.source, built.tools.clone());
     }
     let component = match &agent.component {
-        ComponentSource::File(_) => Some(Held::of(&obtained.component)),
+        ComponentSource::File(_) => Some(HeldComponent::of(&obtained.component)),
         ComponentSource::Folder(_) => None,
     };
     authority = held(&authority, component.as_ref());
     let config = &configured.authored.file;
-    let mut lock = Lock::load(config)?;
+    let mut lock = AcceptanceLock::load(config)?;
     let spelling = &configured.spelling;
     let difference = lock.accepted(name).map(|was| Difference::between(&was.authority, &authority, spelling).unwrap_or_default());
     let pinned = Pinned { agent: name.to_owned(), digest: obtained.component.digest, authority: authority.lines(spelling), difference };
@@ -180,13 +180,13 @@ fn config_file(config: &ConfigArg) -> Result<PathBuf, CliError> {
     named.canonicalize().or_else(|_| std::path::absolute(&named)).map_err(CliError::file("find", &named))
 }
 
-fn ls(place: &Place, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
+fn ls(place: &HomePlace, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
     let file = match (config_file(config), &config.config) {
         (Ok(file), _) => Some(file),
         (Err(err), Some(_)) => return Err(err),
         (Err(_), None) => None,
     };
-    let lock = file.as_deref().map_or(Ok(Lock::default()), Lock::load)?;
+    let lock = file.as_deref().map_or(Ok(AcceptanceLock::default()), AcceptanceLock::load)?;
     let here = trust::acceptance(&place.home)?;
     let mut listed = Vec::new();
     for (agent, accepted) in lock.agents() {
@@ -241,9 +241,9 @@ fn row(listed: &Listed) -> Vec<String> {
     ]
 }
 
-async fn rm(place: &Place, agent: &str, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
+async fn rm(place: &HomePlace, agent: &str, config: &ConfigArg, json: bool) -> Result<u8, CliError> {
     let file = config_file(config)?;
-    let mut lock = Lock::load(&file)?;
+    let mut lock = AcceptanceLock::load(&file)?;
     let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(&file, agent));
     let in_lock = lock.accepted(agent).map(Accepted::digest).transpose()?;
     let Some(authority) = here.map(|here| here.authority).or(in_lock) else {

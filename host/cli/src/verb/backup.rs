@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::run::{Content, Ending, Step};
+use ::run::{BackupStep, CleanUp, Content};
 use serde::Serialize;
 
 use crate::err::CliError;
@@ -43,10 +43,10 @@ struct Made {
     file: String,
     log: String,
     size: u64,
-    root: effect::Digest,
+    root: vocabulary::Digest,
     files: usize,
     bytes: u64,
-    open: Vec<effect::RunId>,
+    open: Vec<vocabulary::RunId>,
     sealed: bool,
     with_keys: bool,
 }
@@ -57,14 +57,14 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let passphrase = args.passphrase_file.as_deref().map(key::read_passphrase).transpose().map_err(::run::BackupError::from)?;
     let is_sealed = passphrase.is_some();
     let content = if args.without_keys { Content::WithoutKeys } else { Content::WithKeys };
-    let (file, ending, screen) = (args.file.clone(), Arc::new(Ending::default()), Screen::shared());
+    let (file, ending, screen) = (args.file.clone(), Arc::new(CleanUp::default()), Screen::shared());
     let (ended, shown) = (ending.clone(), screen.clone());
     let asked = place.clone();
     let work = move || {
         let passphrase = passphrase.as_ref().map(|bytes| bytes.as_slice());
         Ok(::run::backup(&asked, &file, content, passphrase, &ended, &mut |step| match step {
-            Step::Proved(records) => shown.quietly(&format!("proved {} records", words::count(records))),
-            Step::Copied(bytes, of) => shown.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
+            BackupStep::Proved(records) => shown.quietly(&format!("proved {} records", words::count(records))),
+            BackupStep::Copied(bytes, of) => shown.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
         })?)
     };
     let taken = signals.undoing(&ending, work).await;
@@ -104,7 +104,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// What opens the keys of a home, if they are sealed: no backup has that.
-pub(super) fn needed(place: &::run::Place) -> Option<String> {
+pub(super) fn needed(place: &::run::HomePlace) -> Option<String> {
     let under =
         journal::kept(&place.home).ok()?.into_iter().flatten().map(|under| under.words()).collect::<std::collections::BTreeSet<_>>();
     let words = under.into_iter().collect::<Vec<_>>().join(", and ");

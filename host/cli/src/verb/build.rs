@@ -1,12 +1,12 @@
 //! `build`: makes components of folders of source.
 
-use effect::Digest;
 use package::ComponentSource;
 use package::build::SourcePin;
 use serde::Serialize;
+use vocabulary::Digest;
 
 use super::ConfigArg;
-use crate::agent::{self, Holding};
+use crate::agent::{self, HeldAgent};
 use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::screen::Screen;
@@ -71,7 +71,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     for (name, agent) in chosen {
         let mut screen = Screen::new();
         let expected = acceptance::check_before_build(&configured, &place, name)?;
-        let holding = Holding { expected: expected.as_ref(), signals: Some(&mut signals) };
+        let holding = HeldAgent { expected: expected.as_ref(), signals: Some(&mut signals) };
         let obtained = agent::obtain(&place, (name, agent), &trusted, &mut screen, holding).await?;
         drop(screen);
         let (digest, bytes) = (obtained.component.digest, obtained.component.size);

@@ -1,9 +1,9 @@
 //! `check`: validates a configuration and shows what it would allow, without building or running anything.
 
-use effect::{Digest, SafeText};
-use package::{AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Row, Trusted, admission};
-use run::{OutsideError, Place};
+use package::{AdmissionRow, AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Trusted, admission};
+use run::{HomePlace, OutsideError};
 use serde::Serialize;
+use vocabulary::{Digest, SafeText};
 
 use super::ConfigArg;
 use crate::agent::{self, Obtained};
@@ -50,7 +50,7 @@ struct Agent {
     expires: Option<String>,
     /// Whether the component, or its `agent.toml`, could be looked at; else nobody knows what it declares and imports.
     seen: bool,
-    capabilities: Vec<Row>,
+    capabilities: Vec<AdmissionRow>,
     /// Why `run` would refuse it.
     problem: Option<String>,
 }
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let trusted = proof.is_some();
     let (mut agents, mut refused) = (Vec::new(), Vec::new());
     for (name, agent) in &configured.resolved.agents {
-        let seen = look(&place, (name, agent), &configured, proof.as_ref());
+        let seen = inspect(&place, (name, agent), &configured, proof.as_ref());
         agents.push(told(&configured, (name, agent), &seen)?);
         refused.extend(seen.problem.map(|problem| (name.clone(), problem)));
     }
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// Whether a value of the vault would be sent where its owner does not allow it.
-fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliError> {
+fn check_destinations(place: &HomePlace, configured: &Configured) -> Result<(), CliError> {
     let vault = run::local_vault(place, place::passphrase_file().as_deref());
     let agents = configured.resolved.agents.iter().map(|(name, agent)| (name.as_str(), &agent.grants));
     let bindings = run::outside(&vault, configured.resolved.credentials.values());
@@ -110,35 +110,35 @@ fn check_destinations(place: &Place, configured: &Configured) -> Result<(), CliE
 }
 
 /// What is there of an agent, and why `run` would refuse it.
-struct Seen {
+struct CheckedAgent {
     /// Nothing, where it could not be looked at.
-    rows: Option<Vec<Row>>,
+    rows: Option<Vec<AdmissionRow>>,
     problem: Option<CliError>,
 }
 
-impl Seen {
-    fn of(rows: Vec<Row>, holds: Result<(), CliError>) -> Self {
+impl CheckedAgent {
+    fn of(rows: Vec<AdmissionRow>, holds: Result<(), CliError>) -> Self {
         Self { rows: Some(rows), problem: holds.err() }
     }
 }
 
-fn look(place: &Place, (name, agent): (&str, &ResolvedAgent), configured: &Configured, trusted: Option<&Trusted>) -> Seen {
+fn inspect(place: &HomePlace, (name, agent): (&str, &ResolvedAgent), configured: &Configured, trusted: Option<&Trusted>) -> CheckedAgent {
     let held = match &agent.component {
         ComponentSource::Folder(folder) => AuthoredManifest::load(folder).map_err(CliError::from).map(|authored| {
             let holds = agent::admit_early(name, agent).and_then(|()| hold_source(place, name, configured, trusted));
-            Seen::of(rows(Some(&authored.manifest), &[], agent), holds)
+            CheckedAgent::of(rows(Some(&authored.manifest), &[], agent), holds)
         }),
         ComponentSource::File(file) => Obtained::read(place, file).map(|it| {
             let holds = it.admit(name, agent).and_then(|_| hold_component(place, name, configured, trusted, &it));
-            Seen::of(rows(it.component.manifest.as_ref(), &it.component.imports, agent), holds)
+            CheckedAgent::of(rows(it.component.manifest.as_ref(), &it.component.imports, agent), holds)
         }),
     };
-    held.unwrap_or_else(|problem| Seen { rows: None, problem: Some(problem) })
+    held.unwrap_or_else(|problem| CheckedAgent { rows: None, problem: Some(problem) })
 }
 
 /// Holds a folder of source to what was accepted of it. SECURITY: whoever compares it asks the operator's tools about it, which is for configurations
 /// that are trusted.
-fn hold_source(place: &Place, name: &str, configured: &Configured, trusted: Option<&Trusted>) -> Result<(), CliError> {
+fn hold_source(place: &HomePlace, name: &str, configured: &Configured, trusted: Option<&Trusted>) -> Result<(), CliError> {
     configured.agent(name)?;
     match trusted {
         Some(_) => acceptance::check_before_build(configured, place, name).map(drop),
@@ -147,7 +147,7 @@ fn hold_source(place: &Place, name: &str, configured: &Configured, trusted: Opti
 }
 
 fn hold_component(
-    place: &Place,
+    place: &HomePlace,
     name: &str,
     configured: &Configured,
     trusted: Option<&Trusted>,
@@ -157,7 +157,7 @@ fn hold_component(
     trusted.map_or(Ok(()), |trusted| configured.hold(place, trusted, name, obtained))
 }
 
-fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &Seen) -> Result<Agent, CliError> {
+fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &CheckedAgent) -> Result<Agent, CliError> {
     let (ComponentSource::File(source) | ComponentSource::Folder(source)) = &agent.component;
     Ok(Agent {
         authority: configured.authority(name)?.digest()?,
@@ -172,7 +172,7 @@ fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &S
     })
 }
 
-fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &ResolvedAgent) -> Vec<Row> {
+fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &ResolvedAgent) -> Vec<AdmissionRow> {
     admission::table(manifest, imports, &agent.grants)
 }
 

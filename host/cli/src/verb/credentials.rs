@@ -8,9 +8,9 @@ mod review;
 mod revoke;
 mod set;
 
-use ::run::{CredentialWord, Place};
-use effect::record::{CredentialChange, SealedUnder};
+use ::run::{CredentialWord, HomePlace};
 use vault::{KeySource, Local, LocalError};
+use vocabulary::record::{CredentialChange, SealedUnder};
 
 use self::recorded::Home;
 use super::ConfigArg;
@@ -214,7 +214,7 @@ fn word(credential: String, change: CredentialChange, version: Option<u64>) -> C
 
 /// SECURITY: a run that has the credential continues to use its value. So the run must have lost it before everything known about the
 /// credential is deleted.
-async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
+async fn remove(place: &HomePlace, vault: &Local, name: String) -> Result<(), CliError> {
     let home = Home::take(place).await?;
     let shown = words::safe(&name);
     let of = |_: &[vault::Listed]| word(name.clone(), CredentialChange::Removed, None);
@@ -227,7 +227,7 @@ async fn remove(place: &Place, vault: &Local, name: String) -> Result<(), CliErr
     Ok(())
 }
 
-async fn restore(place: &Place, vault: &Local, name: String) -> Result<(), CliError> {
+async fn restore(place: &HomePlace, vault: &Local, name: String) -> Result<(), CliError> {
     let home = Home::take(place).await?;
     let shown = words::safe(&name);
     let of = |_: &[vault::Listed]| word(name.clone(), CredentialChange::Restored, None);
@@ -240,7 +240,7 @@ async fn restore(place: &Place, vault: &Local, name: String) -> Result<(), CliEr
     Ok(())
 }
 
-async fn seal(place: &Place, vault: &Local, under: Under) -> Result<(), CliError> {
+async fn seal(place: &HomePlace, vault: &Local, under: Under) -> Result<(), CliError> {
     let (to, under) = match under {
         Under::File => (KeySource::File, SealedUnder::File),
         Under::Keyring => (KeySource::Keyring, SealedUnder::Keyring),

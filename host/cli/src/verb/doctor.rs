@@ -5,9 +5,9 @@ mod of_home;
 use std::path::{Path, PathBuf};
 
 use home::{Exposed, Footing};
-use journal::Looked;
+use journal::Inspection;
 use package::tools::Tools;
-use run::Place;
+use run::HomePlace;
 use serde::Serialize;
 
 use crate::err::CliError;
@@ -47,7 +47,7 @@ const FORM: &str = "form";
 const DISK: &str = "disk";
 
 #[derive(Serialize)]
-struct Finding {
+struct Diagnosis {
     what: &'static str,
     ok: bool,
     /// Whether nothing runs without it.
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         let rows: Vec<Vec<String>> = found.iter().map(|it| vec![mark(it).to_owned(), it.what.to_owned(), words::safe(&it.words)]).collect();
         out::table(&rows)?;
     }
-    let lacks = |is_meant: &dyn Fn(&&Finding) -> bool| found.iter().filter(|it| it.needed && !it.ok).any(|it| is_meant(&it));
+    let lacks = |is_meant: &dyn Fn(&&Diagnosis) -> bool| found.iter().filter(|it| it.needed && !it.ok).any(|it| is_meant(&it));
     Ok(match () {
         () if lacks(&|it| it.what != RECORD) => exit::HOST,
         () if lacks(&|_| true) => exit::RECORD,
@@ -78,7 +78,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     })
 }
 
-fn mark(finding: &Finding) -> &'static str {
+fn mark(finding: &Diagnosis) -> &'static str {
     match (finding.ok, finding.needed) {
         (true, _) => "ok",
         (false, true) if finding.what == RECORD => "BROKEN",
@@ -90,16 +90,16 @@ fn mark(finding: &Finding) -> &'static str {
 }
 
 /// Makes one, as every run needs it: address space for its pool, signals, guard pages.
-fn engine() -> Finding {
+fn engine() -> Diagnosis {
     let made = sandbox::Engine::new(&sandbox::EngineOptions::default());
     let words = match &made {
         Ok(engine) => format!("wasmtime {}, profile {}", sandbox::WASMTIME, engine.profile()),
         Err(err) => format!("no engine can be made: {err}; is the address space of this process limited (`ulimit -v`)?"),
     };
-    Finding { what: "engine", ok: made.is_ok(), needed: true, words }
+    Diagnosis { what: "engine", ok: made.is_ok(), needed: true, words }
 }
 
-fn home(place: &Place) -> Finding {
+fn home(place: &HomePlace) -> Diagnosis {
     // The nearest folder that is there decides whether the others can be made.
     let writable = |path: &Path| {
         let there = path.ancestors().find(|path| path.exists());
@@ -115,11 +115,11 @@ fn home(place: &Place) -> Finding {
             None => err.to_string(),
         },
     };
-    Finding { what: "home", ok, needed: true, words }
+    Diagnosis { what: "home", ok, needed: true, words }
 }
 
 /// What the home and its second state lie on.
-fn disk(place: &Place) -> Finding {
+fn disk(place: &HomePlace) -> Diagnosis {
     let accepted = place::journal_options().file_systems;
     let (mut ok, mut needed, mut said) = (true, false, Vec::new());
     for (whose, path) in [("home", &place.home), ("state", &place.state)] {
@@ -134,7 +134,7 @@ fn disk(place: &Place) -> Finding {
         said.push(format!("{whose}: {}{}", ground.name, footing(ground.footing, is_refused)));
     }
     said.dedup_by(|second, first| second.split_once(": ").map(|(_, rest)| rest) == first.split_once(": ").map(|(_, rest)| rest));
-    Finding { what: DISK, ok, needed, words: said.join("; ") }
+    Diagnosis { what: DISK, ok, needed, words: said.join("; ") }
 }
 
 fn footing(footing: Footing, is_refused: bool) -> &'static str {
@@ -151,23 +151,23 @@ fn footing(footing: Footing, is_refused: bool) -> &'static str {
 }
 
 /// What opening the home would find. Nothing of it is looked at where another user could have changed it.
-fn record(place: &Place) -> Finding {
+fn record(place: &HomePlace) -> Diagnosis {
     if home::check(&place.home).and_then(|()| home::check(&place.state)).is_err() {
-        return Finding { what: RECORD, ok: true, needed: true, words: "not looked at: see `home`".to_owned() };
+        return Diagnosis { what: RECORD, ok: true, needed: true, words: "not looked at: see `home`".to_owned() };
     }
     // Of a home of a newer form, nothing else is understood.
     if let Err(err) = home::form(&place.home, &::run::FORMS) {
-        return Finding { what: FORM, ok: false, needed: true, words: CliError::from(err).in_one_line() };
+        return Diagnosis { what: FORM, ok: false, needed: true, words: CliError::from(err).in_one_line() };
     }
-    let looked = journal::look(&place.home, Some(&place.state));
-    let ok = looked.is_ok();
-    let words = match looked {
-        Ok(Looked::NoLog) => "nothing was recorded yet".to_owned(),
-        Ok(Looked::Held) => "another process holds it, and found it whole when it began".to_owned(),
-        Ok(Looked::Opens { size, keys_lacking: 0 }) => {
+    let inspected = journal::inspect(&place.home, Some(&place.state));
+    let ok = inspected.is_ok();
+    let words = match inspected {
+        Ok(Inspection::NoLog) => "nothing was recorded yet".to_owned(),
+        Ok(Inspection::Held) => "another process holds it, and found it whole when it began".to_owned(),
+        Ok(Inspection::Opens { size, keys_lacking: 0 }) => {
             format!("{}, none of what is checked first is damaged", words::many(size, "record", "records"))
         }
-        Ok(Looked::Opens { size, keys_lacking }) => {
+        Ok(Inspection::Opens { size, keys_lacking }) => {
             let keys = words::many(keys_lacking, "run is", "runs are");
             format!("{}; the keys of {keys} not there: what was sealed in them can't be opened", words::many(size, "record", "records"))
         }
@@ -176,25 +176,25 @@ fn record(place: &Place) -> Finding {
             err.in_one_line()
         }
     };
-    Finding { what: RECORD, ok, needed: true, words }
+    Diagnosis { what: RECORD, ok, needed: true, words }
 }
 
-fn descriptors() -> Finding {
+fn descriptors() -> Diagnosis {
     const FEW: u64 = 4096;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let ok = limit >= FEW;
     let words = if ok { format!("{limit} may be open") } else { format!("only {limit} may be open; raise `ulimit -n`") };
-    Finding { what: "descriptors", ok, needed: false, words }
+    Diagnosis { what: "descriptors", ok, needed: false, words }
 }
 
 /// How far builds are contained on this machine.
-fn contained() -> Finding {
+fn contained() -> Diagnosis {
     let landlock = sandbox::landlock();
     let words = match landlock {
         Some(version) => format!("no network, no file but the project's; Landlock {version}"),
         None => "no network; this kernel has no Landlock (Linux 5.13), so a build may read and write what you may".to_owned(),
     };
-    Finding { what: "builds", ok: landlock.is_some(), needed: false, words }
+    Diagnosis { what: "builds", ok: landlock.is_some(), needed: false, words }
 }
 
 /// The folder in which tools are not looked for: the project of this folder, whose programs are not trusted. Nothing of it is run or read.
@@ -203,25 +203,25 @@ fn project() -> PathBuf {
     package::config::find(here).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_else(|| here.to_owned())
 }
 
-fn tool(name: &'static str, without: &str, tools: &Tools) -> Finding {
+fn tool(name: &'static str, without: &str, tools: &Tools) -> Diagnosis {
     let found = tools.find(name);
     let missing = || format!("not on PATH outside of this project; needed to build {without}");
     let words = found.as_ref().map_or_else(missing, |path| path.display().to_string());
-    Finding { what: name, ok: found.is_some(), needed: false, words }
+    Diagnosis { what: name, ok: found.is_some(), needed: false, words }
 }
 
-fn rustup(tools: &Tools) -> Finding {
+fn rustup(tools: &Tools) -> Diagnosis {
     tool("rustup", "agents in Rust: https://rustup.rs", tools)
 }
 
-fn wasm_target(tools: &Tools) -> Finding {
+fn wasm_target(tools: &Tools) -> Diagnosis {
     let what = "wasm32-wasip2";
     let sysroot = package::build::rust(None, tools).map(|rust| rust.sysroot);
     let installed = sysroot.is_ok_and(|sysroot| sysroot.join("lib/rustlib").join(what).is_dir());
     let words = if installed { "installed" } else { "not installed; `rustup target add wasm32-wasip2`, for agents in Rust" };
-    Finding { what, ok: installed, needed: false, words: words.to_owned() }
+    Diagnosis { what, ok: installed, needed: false, words: words.to_owned() }
 }
 
-fn python(tools: &Tools) -> Finding {
+fn python(tools: &Tools) -> Diagnosis {
     tool("componentize-py", "agents in Python: `pip install componentize-py`", tools)
 }

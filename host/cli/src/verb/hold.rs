@@ -1,8 +1,8 @@
 //! `hold` and `release`: a run whose record is kept, whatever the rules of `prune` say.
 
-use ::run::{HoldSaid, Holder};
-use effect::RunId;
+use ::run::{HoldSaid, HostHandle};
 use serde::Serialize;
+use vocabulary::RunId;
 
 use crate::err::CliError;
 use crate::{exit, log, out, place, words};
@@ -44,7 +44,7 @@ Example:
   bailiwick release 01K8M3";
 
 #[derive(Serialize)]
-struct Held {
+struct HeldRun {
     run: RunId,
     reason: String,
 }
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let reader = log::reader(&place)?;
     let Some(run) = &args.run else {
         let course = gate::Course::read(&reader, &mut |_| {})?;
-        let held: Vec<Held> = course.holds().iter().map(|(run, reason)| Held { run: *run, reason: reason.to_string() }).collect();
+        let held: Vec<HeldRun> = course.holds().iter().map(|(run, reason)| HeldRun { run: *run, reason: reason.to_string() }).collect();
         if args.json {
             out::json(&held)?;
             return Ok(exit::DONE);
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let reason = args.reason.clone().ok_or(CliError::HoldWhy)?;
     said(&place, HoldSaid { run, reason: Some(reason.clone()) }).await?;
     if args.json {
-        out::json(&Held { run, reason })?;
+        out::json(&HeldRun { run, reason })?;
     } else {
         out::words(&format!("run {run} is on hold"));
     }
@@ -92,10 +92,10 @@ pub(crate) async fn release(args: &ReleaseArgs) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-async fn said(place: &::run::Place, said: HoldSaid) -> Result<(), CliError> {
-    let holder = Holder::find(place, &place::house_options()).await?;
-    let recorded = holder.record_hold(said).await;
-    let left = holder.leave().await;
+async fn said(place: &::run::HomePlace, said: HoldSaid) -> Result<(), CliError> {
+    let host = HostHandle::find(place, &place::host_options()).await?;
+    let recorded = host.record_hold(said).await;
+    let left = host.leave().await;
     recorded?;
     Ok(left?)
 }

@@ -55,7 +55,7 @@ const KINDS: &[(&str, &str, &str)] = &[
 ];
 
 #[derive(Serialize)]
-struct Row {
+struct HomeRow {
     what: &'static str,
     /// What it takes of the disk.
     bytes: u64,
@@ -68,14 +68,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     add(&place.home, Path::new(""), 0, &mut sums)?;
-    let row = |(kind, (bytes, files)): (usize, (u64, u64))| KINDS.get(kind).map(|(_, what, less)| Row { what, bytes, files, less });
-    let mut rows: Vec<Row> = sums.into_iter().filter_map(row).collect();
+    let row = |(kind, (bytes, files)): (usize, (u64, u64))| KINDS.get(kind).map(|(_, what, less)| HomeRow { what, bytes, files, less });
+    let mut rows: Vec<HomeRow> = sums.into_iter().filter_map(row).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
     if args.json {
         out::json(&rows)?;
         return Ok(exit::DONE);
     }
-    let total = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>();
+    let total = |of: fn(&HomeRow) -> u64| rows.iter().map(of).sum::<u64>();
     let mut table = vec![["SIZE", "FILES", "WHAT", "HOW IT BECOMES LESS"].map(str::to_owned).to_vec()];
     table.extend(rows.iter().map(|row| vec![words::bytes(row.bytes), words::count(row.files), row.what.to_owned(), row.less.to_owned()]));
     table.push(vec![words::bytes(total(|row| row.bytes)), words::count(total(|row| row.files)), "altogether".to_owned(), String::new()]);

@@ -62,7 +62,7 @@ mode = "read"
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let file = args.folder.join(config::FILE_NAME);
-    let mut new = home::Aside::begin(&file, home::SHARED).map_err(CliError::file("make", &file))?;
+    let mut new = home::AsideFile::begin(&file, home::SHARED).map_err(CliError::file("make", &file))?;
     new.write(SAMPLE.as_bytes()).map_err(CliError::file("write", &file))?;
     if !new.put_first().map_err(CliError::file("make", &file))? {
         return Err(CliError::file("make", &file)(std::io::ErrorKind::AlreadyExists.into()));

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use effect::{Digest, Grants, SafeText};
-use package::{AuthoredManifest, ComponentSource, Kind, Manifest, ResolvedAgent, Row, admission};
+use package::{AdmissionRow, AuthoredManifest, ComponentKind, ComponentSource, Manifest, ResolvedAgent, admission};
 use serde::Serialize;
+use vocabulary::{Digest, Grants, SafeText};
 
 use super::ConfigArg;
 use crate::agent::Obtained;
@@ -43,7 +43,7 @@ struct Inspected {
     kind: Option<&'static str>,
     imports: Vec<SafeText>,
     manifest: Option<Manifest>,
-    capabilities: Vec<Row>,
+    capabilities: Vec<AdmissionRow>,
     /// Why it would not be admitted.
     refused: Vec<String>,
     /// Whether a component was looked at: without one nobody knows what it imports.
@@ -71,7 +71,7 @@ pub(super) fn looks_like_file(what: &str) -> bool {
     what.contains(['/', '.'])
 }
 
-fn of_agent(place: &run::Place, name: &str, agent: &ResolvedAgent) -> Result<Inspected, CliError> {
+fn of_agent(place: &run::HomePlace, name: &str, agent: &ResolvedAgent) -> Result<Inspected, CliError> {
     let folder = match &agent.component {
         ComponentSource::File(file) => return Ok(of_component(Some(name), &Obtained::read(place, file)?, &agent.grants)),
         ComponentSource::Folder(folder) => folder,
@@ -105,8 +105,8 @@ fn of_component(name: Option<&str>, obtained: &Obtained, grants: &Grants) -> Ins
         digest: Some(component.digest),
         bytes: Some(component.size),
         kind: Some(match component.kind {
-            Kind::Agent => "agent",
-            Kind::Command => "command",
+            ComponentKind::Agent => "agent",
+            ComponentKind::Command => "command",
         }),
         imports: component.imports.iter().map(|import| import.name.clone()).collect(),
         capabilities: admission::table(manifest, &component.imports, grants),
@@ -144,7 +144,7 @@ fn print(inspected: &Inspected) -> Result<(), CliError> {
     inspected.refused.iter().try_for_each(|reason| out::line(&format!("  {}", words::safe(reason))))
 }
 
-fn print_row(row: &Row, is_built: bool) -> Result<(), CliError> {
+fn print_row(row: &AdmissionRow, is_built: bool) -> Result<(), CliError> {
     out::line(row.capability.as_str())?;
     let list = |lines: &[String]| if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
     let imported = match (is_built, row.imported) {

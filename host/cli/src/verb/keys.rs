@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::SafeText;
-use effect::record::{KeyRotated, Kind, Record, RotatedKey, VERSION};
-use journal::{Keep, Rotation};
+use journal::{Keep, KeyRotation};
+use vocabulary::SafeText;
+use vocabulary::record::{KeyRotated, Record, RecordKind, RotatedKey, VERSION};
 
 use crate::err::{CliError, KeysError};
 use crate::signals::Signals;
@@ -105,7 +105,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// A later command is told one passphrase, which has to open all that is sealed under one.
-fn one_passphrase(place: &::run::Place, rotated: &[Which], file: &Path) -> Result<(), KeysError> {
+fn one_passphrase(place: &::run::HomePlace, rotated: &[Which], file: &Path) -> Result<(), KeysError> {
     for (which, under) in [Which::Journal, Which::Home].into_iter().zip(journal::kept(&place.home).unwrap_or_default()) {
         if !rotated.contains(&which) && matches!(under, Some(key::Under::Passphrase(..))) {
             return Err(KeysError::TwoPassphrases { other: which.called().1 });
@@ -119,7 +119,7 @@ fn one_passphrase(place: &::run::Place, rotated: &[Which], file: &Path) -> Resul
 }
 
 /// Says what each command needs from now on.
-fn needed(place: &::run::Place, keep: &Keep, was_there: bool) {
+fn needed(place: &::run::HomePlace, keep: &Keep, was_there: bool) {
     let words = match keep {
         Keep::AsNow | Keep::InHome => return,
         Keep::UnderPassphrase(_) => "`BAILIWICK_PASSPHRASE_FILE` to name the file with the passphrase".to_owned(),
@@ -164,14 +164,14 @@ impl KeepArgs {
     }
 }
 
-fn record(rotation: &Rotation) -> Vec<u8> {
+fn record(rotation: &KeyRotation) -> Vec<u8> {
     let text = |text: &str| SafeText::new(text, TEXT_BYTES_MAX);
     let record = KeyRotated {
         at: place::now_s() * 1000,
         by: ::run::own_principal(),
         from: rotation.from,
         key: rotation.key,
-        kind: Kind::KeyRotated,
+        kind: RecordKind::KeyRotated,
         link: rotation.link.as_deref().map(text),
         now: text(&rotation.now),
         under: rotation.under,

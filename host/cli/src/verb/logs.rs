@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use ::run::{Holder, Place};
-use effect::record::Record;
-use effect::{Claim, RunId};
+use ::run::{HomePlace, HostHandle};
 use serde::Serialize;
+use vocabulary::record::Record;
+use vocabulary::{Claim, RunId};
 
 use crate::err::CliError;
-use crate::gaps::Gaps;
+use crate::gaps::GapLines;
 use crate::{exit, line, log, out, place};
 
 /// How often a log is looked at again.
@@ -39,7 +39,7 @@ On a terminal, and where standard output and standard error are one, each line b
 the host's; another program gets what was said as it is. What an agent says is a claim. What it did is in `bailiwick show` and `bailiwick audit touched`.";
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct LogLine<'a> {
     seq: u64,
     claim: &'a Claim,
 }
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
                 said.claims.iter().try_for_each(|claim| print(&agent, record.seq, claim, args.json))?;
             }
             if record.ends {
-                Gaps::of_run(&reader, (run, from))?.end(args.json)?;
+                GapLines::of_run(&reader, (run, from))?.end(args.json)?;
                 return Ok(exit::DONE);
             }
         }
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
             return Err(CliError::NoSuchRun(args.run.clone()));
         }
         if last {
-            Gaps::of_run(&reader, (run, from))?.end(args.json)?;
+            GapLines::of_run(&reader, (run, from))?.end(args.json)?;
             return Ok(exit::DONE);
         }
         tokio::time::sleep(AGAIN).await;
@@ -84,9 +84,9 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// A run that was cut off says nothing more, and has no end to wait for.
-async fn goes_on(place: &Place, run: RunId) -> bool {
-    match Holder::ask(place).await {
-        Ok(Some(holder)) => holder.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
+async fn goes_on(place: &HomePlace, run: RunId) -> bool {
+    match HostHandle::ask(place).await {
+        Ok(Some(host)) => host.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
         Ok(None) => false,
         // Somebody holds the home and does not answer. What can't be known is no end.
         Err(_) => true,
@@ -94,5 +94,5 @@ async fn goes_on(place: &Place, run: RunId) -> bool {
 }
 
 fn print(agent: &str, seq: u64, claim: &Claim, json: bool) -> Result<(), CliError> {
-    if json { out::json_line(&Line { seq, claim }) } else { out::guest(agent, &format!("{}\n", line::claim(claim))) }
+    if json { out::json_line(&LogLine { seq, claim }) } else { out::guest(agent, &format!("{}\n", line::claim(claim))) }
 }

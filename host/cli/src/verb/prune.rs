@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::run::{Holder, Place, PruneOrder, PrunePayloads, PruneRecord, RunError};
-use gate::{Course, Keeper, Rules, Verdict};
+use ::run::{HomePlace, HostHandle, PruneOrder, PrunePayloads, PruneRecord, RunError};
+use gate::{Course, Keeper, PruneVerdict, Rules};
 use journal::PruneError;
 use package::settings::{Settings, Size, Span};
 use serde::Serialize;
@@ -90,7 +90,7 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(args: &Args, place: &Place) -> Result<Self, CliError> {
+    fn of(args: &Args, place: &HomePlace) -> Result<Self, CliError> {
         let own = Settings::of(&place.home)?.prune;
         // The second that goes on counts as over.
         let before = |span: Span| (place::now_s() + 1).saturating_sub(span.0).saturating_mul(1000);
@@ -112,12 +112,12 @@ impl Whole {
 /// What the rules say of the record as it is now.
 struct Read {
     size: u64,
-    verdict: Verdict,
+    verdict: PruneVerdict,
     payloads: Option<PrunePayloads>,
 }
 
 impl Read {
-    fn of(place: &Place, rules: &Rules, payloads_before_ms: Option<u64>, screen: &SharedScreen) -> Result<Self, CliError> {
+    fn of(place: &HomePlace, rules: &Rules, payloads_before_ms: Option<u64>, screen: &SharedScreen) -> Result<Self, CliError> {
         let reader = log::reader(place)?;
         let course = Course::read(&reader, &mut |records| screen.quietly(&format!("read {} records", words::count(records))))?;
         // What is damaged is mended first: nothing of it may go meanwhile.
@@ -173,14 +173,14 @@ fn segment(stretch: &gate::Stretch) -> Segment {
     Segment { segment, records, bytes, from_ms, to_ms }
 }
 
-fn record(verdict: &Verdict, whole: &Whole) -> Option<PruneRecord> {
+fn record(verdict: &PruneVerdict, whole: &Whole) -> Option<PruneRecord> {
     let (first, last) = (verdict.gone.first()?, verdict.gone.last()?);
     Some(PruneRecord { until: last.segment.saturating_add(1), to: whole.to.clone(), from_ms: first.from_ms, to_ms: last.to_ms })
 }
 
 /// A signal ends it as long as nothing was taken away.
-async fn take(place: &Place, order: PruneOrder, screen: &SharedScreen, signals: &mut Signals) -> Result<(), CliError> {
-    let holder = signals.or(Holder::find(place, &place::house_options())).await?;
+async fn take(place: &HomePlace, order: PruneOrder, screen: &SharedScreen, signals: &mut Signals) -> Result<(), CliError> {
+    let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
     let (is_ended, shown) = (Arc::new(AtomicBool::new(false)), screen.clone());
     let asked = is_ended.clone();
     let progress = move |what: &str, segment: u32| {
@@ -188,16 +188,16 @@ async fn take(place: &Place, order: PruneOrder, screen: &SharedScreen, signals: 
         if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let done = {
-        let mut done = pin!(holder.prune(order, progress));
+        let mut done = pin!(host.prune(order, progress));
         tokio::select! {
             biased;
             done = &mut done => done.map_err(CliError::from),
-            means = signals.next() => match &holder {
-                Holder::There(_) => {
+            means = signals.next() => match &host {
+                HostHandle::There(_) => {
                     out::words("the process that holds the home goes on with it: `bailiwick audit show --kind pruned`");
                     return Err(CliError::EndedWaiting { means });
                 }
-                Holder::Here(..) => {
+                HostHandle::Here(..) => {
                     is_ended.store(true, Ordering::Relaxed);
                     match signals.or(done).await {
                         Err(CliError::Run(RunError::Prune(err))) if matches!(*err, PruneError::Ended) => Err(CliError::NotPruned { means }),
@@ -208,7 +208,7 @@ async fn take(place: &Place, order: PruneOrder, screen: &SharedScreen, signals: 
         }
     };
     screen.clear();
-    let left = leave::leave(holder, signals).await;
+    let left = leave::leave(host, signals).await;
     done?;
     left
 }

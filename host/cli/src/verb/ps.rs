@@ -5,16 +5,16 @@ mod going;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use ::run::Place;
-use effect::{Principal, RunId, SafeText, UnknownAct};
+use ::run::HomePlace;
 use gate::{Ledger, OpenRun};
 use home::patience;
 use serde::Serialize;
+use vocabulary::{Principal, RunId, SafeText, UnknownAct};
 
-use going::Going;
+use going::GoingRun;
 
 use crate::err::CliError;
-use crate::gaps::Gaps;
+use crate::gaps::GapLines;
 use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
 
@@ -44,13 +44,13 @@ const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 #[derive(Serialize)]
-pub(super) struct Row {
+pub(super) struct PsRow {
     run: RunId,
     agent: SafeText,
     /// Nothing while the run is not on the record yet; the time is in milliseconds since 1970.
     by: Option<Principal>,
     opened_ms: Option<u64>,
-    pub(super) state: State,
+    pub(super) state: RunState,
     /// What was asked for, refused or not.
     asked: u64,
     refused: u64,
@@ -64,7 +64,7 @@ pub(super) struct Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum State {
+pub(super) enum RunState {
     Running,
     /// Somebody holds the home and does not answer.
     Unknown,
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     match log::reader(&place) {
         Err(CliError::Read(journal::ReadError::NoLog { .. })) => {}
         // A run may be open that lies in a part which is not here.
-        reader => Gaps::of(&reader?)?.say(),
+        reader => GapLines::of(&reader?)?.say(),
     }
     if args.json {
         out::json(&rows)?;
@@ -101,15 +101,15 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 ///
 /// A run that begins or ends meanwhile must not be taken for one that was cut off. So what seems to be cut off is looked at once more: it
 /// was cut off if it was open before and is open after a moment at which nobody had it.
-pub(super) async fn rows(place: &Place, max: Duration) -> Result<(Vec<Row>, Option<String>), CliError> {
-    let before = Going::ask(place, max).await;
+pub(super) async fn rows(place: &HomePlace, max: Duration) -> Result<(Vec<PsRow>, Option<String>), CliError> {
+    let before = GoingRun::ask(place, max).await;
     let (open, unseen) = on_record(place, before.runs()).await?;
     let seems: HashSet<RunId> = open.open_runs().map(|(run, _)| run).filter(|run| before.has(*run) == Some(false)).collect();
     if seems.is_empty() {
         let rows = open.open_runs().map(|(run, open)| row(run, open, before.has(run))).chain(unseen.into_iter().map(not_on_record));
         return Ok((rows.collect(), before.why_unknown()));
     }
-    let after = Going::ask(place, max).await;
+    let after = GoingRun::ask(place, max).await;
     let (open, unseen) = on_record(place, after.runs()).await?;
     let goes_on = |run: RunId| match after.has(run) {
         // It was opened after the first look, so somebody has begun it just now.
@@ -122,7 +122,7 @@ pub(super) async fn rows(place: &Place, max: Duration) -> Result<(Vec<Row>, Opti
 
 /// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes: then what does not stand there is
 /// given, too. It is read on a thread of its own, so that a signal ends the wait for a long one.
-async fn on_record(place: &Place, going: HashMap<RunId, SafeText>) -> Result<(Ledger, HashMap<RunId, SafeText>), CliError> {
+async fn on_record(place: &HomePlace, going: HashMap<RunId, SafeText>) -> Result<(Ledger, HashMap<RunId, SafeText>), CliError> {
     let mut looks = 1;
     loop {
         let (place, mut unseen) = (place.clone(), going.clone());
@@ -147,27 +147,27 @@ async fn on_record(place: &Place, going: HashMap<RunId, SafeText>) -> Result<(Le
 }
 
 /// A run that somebody has begun, of which the disk has nothing yet.
-fn not_on_record((run, agent): (RunId, SafeText)) -> Row {
+fn not_on_record((run, agent): (RunId, SafeText)) -> PsRow {
     let (asked, refused, sent, answered) = (0, 0, 0, 0);
-    Row { run, agent, by: None, opened_ms: None, state: State::Running, asked, refused, sent, answered, unsettled: Vec::new() }
+    PsRow { run, agent, by: None, opened_ms: None, state: RunState::Running, asked, refused, sent, answered, unsettled: Vec::new() }
 }
 
-fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> Row {
+fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> PsRow {
     let unsettled = if goes_on == Some(false) { open.unsettled() } else { Vec::new() };
     let state = match (goes_on, unsettled.is_empty(), open.durable && open.kept) {
-        (None, ..) => State::Unknown,
-        (Some(true), ..) => State::Running,
-        _ if open.restored => State::Restored,
-        (Some(false), false, _) => State::NeedsSettling,
-        (Some(false), true, true) => State::CutOff,
-        (Some(false), true, false) => State::CutOffForGood,
+        (None, ..) => RunState::Unknown,
+        (Some(true), ..) => RunState::Running,
+        _ if open.restored => RunState::Restored,
+        (Some(false), false, _) => RunState::NeedsSettling,
+        (Some(false), true, true) => RunState::CutOff,
+        (Some(false), true, false) => RunState::CutOffForGood,
     };
     let (agent, by, opened_ms) = (open.agent.clone(), Some(open.by.clone()), Some(open.at));
     let (asked, refused) = (open.asked + open.refused, open.refused + open.refused_later);
-    Row { run, agent, by, opened_ms, state, asked, refused, sent: open.sent(), answered: open.answered, unsettled }
+    PsRow { run, agent, by, opened_ms, state, asked, refused, sent: open.sent(), answered: open.answered, unsettled }
 }
 
-fn print(rows: &[Row]) -> Result<(), CliError> {
+fn print(rows: &[PsRow]) -> Result<(), CliError> {
     if rows.is_empty() {
         out::words("no run is open");
         return Ok(());
@@ -175,14 +175,14 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
     let mut table = vec![["RUN", "AGENT", "BY", "OPENED", "ASKED", "REFUSED", "SENT", "ANSWERED", "STATE"].map(str::to_owned).to_vec()];
     for row in rows {
         let state = match row.state {
-            State::Running => "running".to_owned(),
-            State::Unknown => "not known".to_owned(),
-            State::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
-            State::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
-            State::Restored => {
+            RunState::Running => "running".to_owned(),
+            RunState::Unknown => "not known".to_owned(),
+            RunState::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
+            RunState::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
+            RunState::Restored => {
                 "open in a copy that was put back: `bailiwick resume --restored` goes on, `bailiwick stop` closes it".to_owned()
             }
-            State::NeedsSettling => {
+            RunState::NeedsSettling => {
                 let list: Vec<String> = row.unsettled.iter().map(ToString::to_string).collect();
                 format!("needs settling: {}", list.join("; "))
             }
@@ -200,8 +200,8 @@ fn print(rows: &[Row]) -> Result<(), CliError> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use effect::record::{AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Kind, Record, RunOpened, Uptime, VERSION};
-    use effect::{Bounds, Digest, Limits};
+    use vocabulary::record::{AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Record, RecordKind, RunOpened, Uptime, VERSION};
+    use vocabulary::{Bounds, Digest, Limits};
 
     use super::*;
 
@@ -213,7 +213,7 @@ mod tests {
         let zero = Digest::from_bytes([0; 32]);
         let agent = AgentRef { digest: zero, name: text("a"), version: text("1.0.0") };
         let engine = EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") };
-        let (limits, kind, by) = (Limits::default(), Kind::RunOpened, Principal::new(1000, Some("b")));
+        let (limits, kind, by) = (Limits::default(), RecordKind::RunOpened, Principal::new(1000, Some("b")));
         let opened = RunOpened {
             agent,
             at: 1,
@@ -234,11 +234,11 @@ mod tests {
         opened.into()
     }
 
-    fn state(resource: &str, answer: Option<AnswerClass>, goes_on: Option<bool>) -> State {
+    fn state(resource: &str, answer: Option<AnswerClass>, goes_on: Option<bool>) -> RunState {
         let run = RunId::from_parts(1, [0; 10]);
         let ask = AskedFor {
-            capability: effect::Capability::Http,
-            function: effect::Function::HttpHandle,
+            capability: vocabulary::Capability::Http,
+            function: vocabulary::Function::HttpHandle,
             headers: Vec::new(),
             placeholders: 0,
             resolved: None,
@@ -250,10 +250,10 @@ mod tests {
             ask,
             at: 2,
             bounds: Bounds::default(),
-            kind: Kind::Asked,
+            kind: RecordKind::Asked,
             op: 7,
             params,
-            repeat: if resource.starts_with("GET") { effect::Repeat::Safe } else { effect::Repeat::OnWord },
+            repeat: if resource.starts_with("GET") { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
             spent_ms: 0,
             v: VERSION,
         };
@@ -262,7 +262,7 @@ mod tests {
             credential_version: None,
             detail: SafeText::default(),
             fault: None,
-            kind: Kind::Answered,
+            kind: RecordKind::Answered,
             op: 7,
             outcome,
             peer: None,
@@ -283,11 +283,11 @@ mod tests {
 
     #[test]
     fn what_may_be_asked_again_needs_no_word_and_the_rest_does() {
-        assert_eq!(state("GET http://a/", None, Some(false)), State::CutOff);
-        assert_eq!(state("POST http://a/", None, Some(false)), State::NeedsSettling);
-        assert_eq!(state("POST http://a/", Some(AnswerClass::Response), Some(false)), State::CutOff);
-        assert_eq!(state("POST http://a/", Some(AnswerClass::Unknown), Some(false)), State::NeedsSettling);
-        assert_eq!(state("POST http://a/", None, Some(true)), State::Running);
-        assert_eq!(state("POST http://a/", None, None), State::Unknown);
+        assert_eq!(state("GET http://a/", None, Some(false)), RunState::CutOff);
+        assert_eq!(state("POST http://a/", None, Some(false)), RunState::NeedsSettling);
+        assert_eq!(state("POST http://a/", Some(AnswerClass::Response), Some(false)), RunState::CutOff);
+        assert_eq!(state("POST http://a/", Some(AnswerClass::Unknown), Some(false)), RunState::NeedsSettling);
+        assert_eq!(state("POST http://a/", None, Some(true)), RunState::Running);
+        assert_eq!(state("POST http://a/", None, None), RunState::Unknown);
     }
 }

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use ::run::{Place, Rebuilding, rebuild};
-use effect::record::{Object, Record};
-use effect::{Digest, RunId};
+use ::run::{HomePlace, Rebuilding, rebuild};
 use journal::Reader;
 use serde::Serialize;
+use vocabulary::record::{Object, Record};
+use vocabulary::{Digest, RunId};
 
 use super::ConfigArg;
 use super::inspect::looks_like_file;
-use crate::agent::{self, Holding, Obtained};
+use crate::agent::{self, HeldAgent, Obtained};
 use crate::configured::{Configured, Proof, TrustWord};
 use crate::err::CliError;
-use crate::gaps::{self, Gaps};
+use crate::gaps::{self, GapLines};
 use crate::screen::Screen;
 use crate::{acceptance, exit, log, out, place, words};
 
@@ -43,12 +43,12 @@ The component is the one that ran, which the home has kept. Files that were read
 changed since differs. Ends with 9 where something differs.";
 
 #[derive(Serialize)]
-struct Verdict {
+struct ReplayVerdict {
     run: RunId,
     with: Option<Digest>,
     identical: bool,
     /// How the recorded run ended; absent for one that was cut off, of which the beginning is compared.
-    outcome: Option<effect::Outcome>,
+    outcome: Option<vocabulary::Outcome>,
     differs: Option<Differs>,
     compared: Compared,
     /// Parts of the run that are not here by a person's order.
@@ -76,15 +76,16 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let reader = log::reader(&place)?;
     let (run, from) = log::run(&reader, &args.run)?;
-    let gaps = Gaps::of_run(&reader, (run, from))?;
+    let gaps = GapLines::of_run(&reader, (run, from))?;
     let with = match &args.with {
         Some(with) => Some(other(&place, with, &args.config).await?),
         None => None,
     };
-    let rebuilt = rebuild(&place, &place::house_options(), &Rebuilding { run, with }).await?;
+    let rebuilt = rebuild(&place, &place::host_options(), &Rebuilding { run, with }).await?;
     let differs = rebuilt.divergence.map(|it| Differs { seq: it.seq, recorded: it.recorded, now: it.rebuilt });
     let compared = Compared::of(&reader, run)?;
-    let verdict = Verdict { run, with, identical: differs.is_none(), outcome: rebuilt.outcome, differs, compared, gaps: gaps.documents() };
+    let verdict =
+        ReplayVerdict { run, with, identical: differs.is_none(), outcome: rebuilt.outcome, differs, compared, gaps: gaps.documents() };
     gaps.say();
     if args.json {
         out::json(&verdict)?
@@ -95,14 +96,14 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
 }
 
 /// Another component, kept in the home so that it can be rebuilt with.
-async fn other(place: &Place, with: &str, config: &ConfigArg) -> Result<Digest, CliError> {
+async fn other(place: &HomePlace, with: &str, config: &ConfigArg) -> Result<Digest, CliError> {
     let obtained = if looks_like_file(with) {
         Obtained::read(place, Path::new(with))?
     } else {
         let configured = Configured::load(config.config.as_deref(), place)?;
         let Proof { trusted, .. } = configured.proof(place, TrustWord::SaidBefore, &[with])?;
         let expected = acceptance::check_before_build(&configured, place, with)?;
-        let holding = Holding { expected: expected.as_ref(), ..Holding::default() };
+        let holding = HeldAgent { expected: expected.as_ref(), ..HeldAgent::default() };
         let obtained = agent::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new(), holding).await?;
         configured.hold(place, &trusted, with, &obtained)?;
         obtained
@@ -166,7 +167,7 @@ impl Compared {
     }
 }
 
-fn print(verdict: &Verdict) -> Result<(), CliError> {
+fn print(verdict: &ReplayVerdict) -> Result<(), CliError> {
     match &verdict.differs {
         None => {
             let Compared { asked, refused, let_go_of, objects, said } = verdict.compared;

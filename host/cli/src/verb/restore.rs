@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::run::{Ending, Restored, Signer};
+use ::run::{CleanUp, Restored, Signer};
 use serde::Serialize;
 
 use super::audit::public_key;
@@ -41,11 +41,11 @@ since what it did since may be done again.";
 struct Done {
     log: String,
     size: u64,
-    root: effect::Digest,
+    root: vocabulary::Digest,
     /// When the backup was begun, milliseconds since 1970.
     backup_at: u64,
     files: usize,
-    open: Vec<effect::RunId>,
+    open: Vec<vocabulary::RunId>,
     with_keys: bool,
     signer: &'static str,
     /// How many records are remembered of this log outside of the home.
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::to_restore()?;
     let key = args.key.as_deref().map(public_key).transpose()?;
     let passphrase = args.passphrase_file.as_deref().map(key::read_passphrase).transpose().map_err(::run::BackupError::from)?;
-    let (file, ending) = (args.file.clone(), Arc::new(Ending::default()));
+    let (file, ending) = (args.file.clone(), Arc::new(CleanUp::default()));
     let ended = ending.clone();
     let asked = place.clone();
     let work = move || {

@@ -1,9 +1,9 @@
 //! `resume`: goes on with a run that was cut off.
 
-use ::run::{Holder, NetworkOrder, Place};
-use effect::RunId;
-use effect::record::{Record, RunOpened};
+use ::run::{HomePlace, HostHandle, NetworkOrder};
 use journal::Reader;
+use vocabulary::RunId;
+use vocabulary::record::{Record, RunOpened};
 
 use super::ConfigArg;
 use super::settle::{WordArgs, settle};
@@ -51,28 +51,28 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let reader = log::reader(&place)?;
     let run = log::run_id(&reader, &args.run)?;
     let mut signals = Signals::new()?;
-    let holder = signals.or(Holder::find(&place, &place::house_options())).await?;
+    let host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
     // Each word is kept, whether or not the run can go on then.
-    let ready = match signals.or(said(&holder, run, &args)).await {
+    let ready = match signals.or(said(&host, run, &args)).await {
         Ok(()) => Ready::of(&args, &place, &reader, run),
         Err(err) => Err(err),
     };
     match ready {
         Ok(Ready { agent, network, showing }) => {
-            attend::attend(holder, vec![Beginning::Resume { run, network }], &agent, showing, &mut signals).await
+            attend::attend(host, vec![Beginning::Resume { run, network }], &agent, showing, &mut signals).await
         }
         Err(err) => {
-            leave::leave(holder, &mut signals).await?;
+            leave::leave(host, &mut signals).await?;
             Err(err)
         }
     }
 }
 
 /// Takes the person's words: on acts of which nobody knows, and on a run that was open in a copy.
-async fn said(holder: &Holder, run: RunId, args: &Args) -> Result<(), CliError> {
-    settle(holder, run, &args.word).await?;
+async fn said(host: &HostHandle, run: RunId, args: &Args) -> Result<(), CliError> {
+    settle(host, run, &args.word).await?;
     if args.restored {
-        holder.release(run).await?;
+        host.release(run).await?;
     }
     Ok(())
 }
@@ -85,13 +85,13 @@ struct Ready {
 }
 
 impl Ready {
-    fn of(args: &Args, place: &Place, reader: &Reader, run: RunId) -> Result<Self, CliError> {
+    fn of(args: &Args, place: &HomePlace, reader: &Reader, run: RunId) -> Result<Self, CliError> {
         let opened = opened(reader, run)?;
         let network = network(&args.config, place, reader, &opened)?;
         let is_agent = package::store::get(&place.home, opened.agent.digest)
             .map_err(CliError::from)
-            .and_then(|bytes| package::look(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
-            .map(|component| component.kind == package::Kind::Agent)?;
+            .and_then(|bytes| package::inspect(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
+            .map(|component| component.kind == package::ComponentKind::Agent)?;
         let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
         let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
         Ok(Self { agent: opened.agent.name.to_string(), network, showing })
@@ -110,7 +110,7 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
 
 /// Name servers and certificates are not on the record. They are taken from the file that the run was started with, if it still allows what
 /// was trusted for the run, or from a file that is trusted. Otherwise the system's are used.
-fn network(config: &ConfigArg, place: &Place, reader: &Reader, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
+fn network(config: &ConfigArg, place: &HomePlace, reader: &Reader, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
     let configured = match (Configured::load(config.config.as_deref(), place), &config.config) {
         (Ok(configured), _) => configured,
         (Err(err), Some(_)) => return Err(err),

@@ -3,13 +3,13 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ::run::{Holder, NetworkOrder, Place, RunOrder, TrustSaid};
-use effect::Severity;
-use package::trust::Held;
+use ::run::{HomePlace, HostHandle, NetworkOrder, RunOrder, TrustSaid};
+use package::trust::HeldComponent;
 use package::{ComponentSource, ResolvedAgent, Trusted};
+use vocabulary::Severity;
 
 use super::ConfigArg;
-use crate::agent::{self, Holding, Obtained};
+use crate::agent::{self, HeldAgent, Obtained};
 use crate::attend::{self, Beginning, Showing};
 use crate::configured::{Configured, Proof, TrustWord, record};
 use crate::err::CliError;
@@ -86,7 +86,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         ComponentSource::File(file) if word == TrustWord::ThisOnce => Some(Obtained::read(&place, file)?),
         ComponentSource::File(_) | ComponentSource::Folder(_) => None,
     };
-    let components = ready.iter().map(|ready| (args.agent.clone(), Held::of(&ready.component))).collect();
+    let components = ready.iter().map(|ready| (args.agent.clone(), HeldComponent::of(&ready.component))).collect();
     let Proof { trusted, to_record } = configured.proof_with(&place, word, &[&args.agent], components)?;
     let first = First { ready, to_record };
     let job = Job { agent, args: &args, configured: &configured, place: &place, trusted: &trusted };
@@ -108,7 +108,7 @@ struct Job<'a> {
     args: &'a Args,
     agent: &'a ResolvedAgent,
     configured: &'a Configured,
-    place: &'a Place,
+    place: &'a HomePlace,
     trusted: &'a Trusted,
 }
 
@@ -124,7 +124,7 @@ impl Job<'_> {
             record(self.place, said).await?;
         }
         let mut screen = Screen::new();
-        let holding = Holding { expected: expected.as_ref(), signals: Some(&mut *signals) };
+        let holding = HeldAgent { expected: expected.as_ref(), signals: Some(&mut *signals) };
         let obtained = match ready {
             Some(ready) => ready,
             None => agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?,
@@ -138,16 +138,16 @@ impl Job<'_> {
         obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
-        let holder = signals.or(Holder::find(self.place, &place::house_options())).await?;
+        let host = signals.or(HostHandle::find(self.place, &place::host_options())).await?;
         if let Some(said) = to_record
-            && let Err(err) = signals.or(holder.record_trust(said)).await
+            && let Err(err) = signals.or(host.record_trust(said)).await
         {
             // If it can't be recorded, that error says more than the errors that follow from it.
-            let _ = leave::leave(holder, signals).await;
+            let _ = leave::leave(host, signals).await;
             return Err(err);
         }
         let beginnings = orders.into_iter().map(|order| Beginning::Start(Box::new(order))).collect();
-        attend::attend(holder, beginnings, name, showing, signals).await
+        attend::attend(host, beginnings, name, showing, signals).await
     }
 
     /// One order, or one a shard.

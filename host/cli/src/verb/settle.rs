@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use ::run::{Holder, Which, Word};
-use effect::{RunId, UnknownAct};
+use ::run::{HostHandle, Settlement, Which};
+use vocabulary::{RunId, UnknownAct};
 
 use crate::err::CliError;
 use crate::{out, words};
@@ -60,21 +60,21 @@ impl FromStr for Ops {
 }
 
 impl WordArgs {
-    fn word(&self) -> Option<Word> {
+    fn word(&self) -> Option<Settlement> {
         let acts = match (&self.op, self.all) {
             (Some(Ops(ops)), _) => Which::Ops(ops.clone()),
             (None, true) => Which::All,
             (None, false) => Which::Only,
         };
-        self.settle.map(|settle| Word { acts, did: settle == Settle::Did })
+        self.settle.map(|settle| Settlement { acts, did: settle == Settle::Did })
     }
 }
 
 /// Keeps the word, if one was said, and says on which acts.
-pub(super) async fn settle(holder: &Holder, run: RunId, args: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
+pub(super) async fn settle(host: &HostHandle, run: RunId, args: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
     let Some(word) = args.word() else { return Ok(Vec::new()) };
     let did = if word.did { "did happen" } else { "did not happen" };
-    let settling = holder.settle(run, word).await?;
+    let settling = host.settle(run, word).await?;
     for act in &settling.settled {
         out::words(&format!("on the record: op {} {did}: {}", act.op, words::safe(act.what.as_str())));
     }

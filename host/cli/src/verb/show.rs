@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use effect::Reason;
-use effect::record::{AskedFor, Record};
 use journal::{Position, Reader};
 use serde::Serialize;
+use vocabulary::Reason;
+use vocabulary::record::{AskedFor, Record};
 
 use crate::allow::what_would_allow;
 use crate::err::CliError;
-use crate::gaps::Gaps;
+use crate::gaps::GapLines;
 use crate::log::{self, Shown};
 use crate::sealed::Stars;
 use crate::{exit, line, out, place, words};
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 struct Wanted<'a> {
-    run: effect::RunId,
+    run: vocabulary::RunId,
     from: Position,
     seq: Option<u64>,
     /// What is kept beside the records is shown, too.
@@ -154,7 +154,7 @@ fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
         (_, 0) => Err(CliError::NoSuchRun(wanted.run.to_string())),
         (Some(seq), last) => Err(CliError::NoSuchRecord { run: wanted.run, seq, last }),
         (None, _) => {
-            Gaps::of_run(reader, (wanted.run, wanted.from))?.end(wanted.json)?;
+            GapLines::of_run(reader, (wanted.run, wanted.from))?.end(wanted.json)?;
             Ok(exit::DONE)
         }
     }
@@ -189,7 +189,7 @@ fn refusal<'a>(shown: &'a Shown, asked: &'a BTreeMap<u64, AskedFor>) -> Option<(
     }
 }
 
-fn one(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, kept: beside::Kept, json: bool) -> Result<u8, CliError> {
+fn one(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, kept: beside::KeptBeside, json: bool) -> Result<u8, CliError> {
     let would_have_allowed = refused.map(|(ask, reason)| what_would_allow(ask, reason));
     if json {
         out::json(&Full { shown, would_have_allowed, sealed: kept.document })?;

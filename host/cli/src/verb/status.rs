@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::run::{Holder, Place, RunError, Status};
+use ::run::{HomePlace, HostHandle, RunError, Status};
 use home::patience;
 use serde::Serialize;
 
@@ -32,10 +32,10 @@ Examples:
 Exit: 0 it answers and its record takes what comes, 1 it does not answer in time (3 s, or --wait), or its disk has not for 5 s, 6 its record \
 can't be written any more, 11 nobody holds the home, so nothing goes on.";
 
-/// The document. `holder` is null if nobody holds the home.
+/// The document. `host` is null if nobody holds the home.
 #[derive(Serialize)]
 struct Document<'a> {
-    holder: Option<&'a Status>,
+    host: Option<&'a Status>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     let status = signals.or(ask(&place)).await?;
     if args.json {
-        out::json(&Document { holder: status.as_ref() })?;
+        out::json(&Document { host: status.as_ref() })?;
     } else {
         print(status.as_ref())?;
     }
@@ -51,9 +51,9 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// A holder that goes away before it has answered holds the home no more.
-async fn ask(place: &Place) -> Result<Option<Status>, RunError> {
-    let Some(holder) = Holder::ask_within(place, patience().max_or(ANSWER_MAX)).await? else { return Ok(None) };
-    match holder.status().await {
+async fn ask(place: &HomePlace) -> Result<Option<Status>, RunError> {
+    let Some(host) = HostHandle::ask_within(place, patience().max_or(ANSWER_MAX)).await? else { return Ok(None) };
+    match host.status().await {
         Err(RunError::HolderGone(_)) => Ok(None),
         status => status.map(Some),
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ::run::{Holder, RunError, own_principal};
-use effect::{Principal, RunId, UnknownAct};
+use ::run::{HostHandle, RunError, own_principal};
 use serde::Serialize;
+use vocabulary::{Principal, RunId, UnknownAct};
 
 use super::settle::{WordArgs, settle};
 use crate::err::CliError;
@@ -54,9 +54,9 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let run = log::run_id(&log::reader(&place)?, &args.run)?;
     let mut signals = Signals::new()?;
     // Where nobody holds the home nothing goes on; then it is taken, to close a run that was cut off.
-    let mut holder = signals.or(Holder::find(&place, &place::house_options())).await?;
-    let ended = signals.or(end(&mut holder, run, &args.word)).await;
-    let left = leave::leave(holder, &mut signals).await;
+    let mut host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
+    let ended = signals.or(end(&mut host, run, &args.word)).await;
+    let left = leave::leave(host, &mut signals).await;
     let settled = ended?;
     left?;
     let words = format!("run {run} has ended");
@@ -71,14 +71,14 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 /// Keeps a word, if one was said, and ends the run. Gives the acts that the word was on.
 ///
 /// If the holder goes away meanwhile, the run has not ended: its client may go on with it elsewhere, or it is closed here.
-async fn end(holder: &mut Holder, run: RunId, word: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
-    let settled = settle(holder, run, word).await?;
+async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
+    let settled = settle(host, run, word).await?;
     let mut was_told = false;
     for _ in 0..HOLDERS_MAX {
-        let ended = match holder.stop(run).await {
+        let ended = match host.stop(run).await {
             Ok(true) => {
                 was_told = true;
-                wait(holder, run).await
+                wait(host, run).await
             }
             // An earlier holder has ended it, as it was told to.
             Ok(false) if was_told => return Ok(settled),
@@ -86,16 +86,16 @@ async fn end(holder: &mut Holder, run: RunId, word: &WordArgs) -> Result<Vec<Unk
             Err(err) => Err(err.into()),
         };
         match ended {
-            Err(CliError::Run(RunError::HolderGone(_) | RunError::Leaving)) => holder.find_again(&place::house_options()).await?,
+            Err(CliError::Run(RunError::HolderGone(_) | RunError::Leaving)) => host.find_again(&place::host_options()).await?,
             ended => return ended.map(|()| settled),
         }
     }
     Err(CliError::NotEnding(run))
 }
 
-async fn wait(holder: &Holder, run: RunId) -> Result<(), CliError> {
+async fn wait(host: &HostHandle, run: RunId) -> Result<(), CliError> {
     for _ in 0..TIMES {
-        if !holder.going().await?.iter().any(|(other, _)| *other == run) {
+        if !host.going().await?.iter().any(|(other, _)| *other == run) {
             return Ok(());
         }
         tokio::time::sleep(AGAIN).await;

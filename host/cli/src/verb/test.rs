@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ::run::{Case, Place, Rebuilt};
+use ::run::{Case, HomePlace, Rebuilt};
 use package::{ComponentSource, ResolvedAgent};
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{self, Holding};
+use crate::agent::{self, HeldAgent};
 use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
 use crate::screen::Screen;
@@ -75,14 +75,14 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             continue;
         }
         let expected = acceptance::check_before_build(&configured, &place, name)?;
-        let holding = Holding { expected: expected.as_ref(), ..Holding::default() };
+        let holding = HeldAgent { expected: expected.as_ref(), ..HeldAgent::default() };
         let obtained = agent::obtain(&place, (name, agent), &trusted, &mut Screen::new(), holding).await?;
         configured.hold(&place, &trusted, name, &obtained)?;
         let component = obtained.keep(&place)?;
         for file in cases {
             let case = Case::parse(&agent::read_bounded(&file, CASE_BYTES_MAX)?);
             let case = case.map_err(|why| CliError::Case { file: file.clone(), why })?;
-            let rebuilt = case.play(&place, &place::house_options(), component).await?;
+            let rebuilt = case.play(&place, &place::host_options(), component).await?;
             same &= rebuilt.divergence.is_none();
             played += 1;
             tell(name, &file, &rebuilt, args.json)?;
@@ -105,7 +105,7 @@ fn tell(agent: &str, file: &Path, rebuilt: &Rebuilt, json: bool) -> Result<(), C
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: an agent's cases, which the operator asked for")]
-fn keep(place: &Place, agent: &ResolvedAgent, run: &str, args: &Args) -> Result<u8, CliError> {
+fn keep(place: &HomePlace, agent: &ResolvedAgent, run: &str, args: &Args) -> Result<u8, CliError> {
     let named_plainly = !args.name.is_empty() && args.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if !named_plainly {
         return Err(CliError::NotACaseName(args.name.clone()));

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ::run::{Place, TrustChange, TrustSaid, own_principal};
-use effect::Digest;
-use package::trust::{self, Held, Said, Trust};
+use ::run::{HomePlace, TrustChange, TrustSaid, own_principal};
+use package::trust::{self, HeldComponent, Said, Trust};
 use package::{ComponentSource, ResolvedAgent, config};
 use serde::Serialize;
+use vocabulary::Digest;
 
 use super::ConfigArg;
 use crate::agent::Obtained;
@@ -70,7 +70,7 @@ Examples:
 struct TrustedFile {
     file: String,
     digest: Digest,
-    by: effect::Principal,
+    by: vocabulary::Principal,
     authority: Vec<String>,
     /// Components that could not be looked at, and so are not trusted.
     missing: Vec<String>,
@@ -85,7 +85,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     }
 }
 
-async fn say(place: &Place, args: &Args) -> Result<u8, CliError> {
+async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
     let configured = Configured::load(args.config.config.as_deref(), place)?;
     let names: Vec<&str> = configured.resolved.agents.keys().map(String::as_str).collect();
     let components = configured.components(place, &names);
@@ -120,7 +120,7 @@ async fn say(place: &Place, args: &Args) -> Result<u8, CliError> {
 }
 
 /// Components that could not be looked at, and so are not trusted, a line each.
-fn missing(place: &Place, configured: &Configured, components: &BTreeMap<String, Held>) -> Vec<String> {
+fn missing(place: &HomePlace, configured: &Configured, components: &BTreeMap<String, HeldComponent>) -> Vec<String> {
     let why = |(name, agent): (&String, &ResolvedAgent)| match &agent.component {
         ComponentSource::File(file) if !components.contains_key(name) => {
             let why = Obtained::read(place, file).err().map_or_else(|| "it changes just now".to_owned(), |err| err.in_one_line());
@@ -144,7 +144,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn new(place: &Place, entry: Trust) -> Self {
+    fn new(place: &HomePlace, entry: Trust) -> Self {
         let Trust { authority, by, digest, path, when, components, .. } = entry;
         let now = match Configured::load(Some(path.as_ref()), place) {
             Ok(now) if now.authored.digest == digest && now.whole.digest().is_ok_and(|now| now == authority) => {
@@ -159,7 +159,7 @@ impl Listed {
     }
 }
 
-fn ls(place: &Place, json: bool) -> Result<u8, CliError> {
+fn ls(place: &HomePlace, json: bool) -> Result<u8, CliError> {
     let listed: Vec<Listed> = trust::list(&place.home)?.into_iter().map(|entry| Listed::new(place, entry)).collect();
     if json {
         out::json(&listed)?;
@@ -178,7 +178,7 @@ fn ls(place: &Place, json: bool) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-async fn rm(place: &Place, which: &str, json: bool) -> Result<u8, CliError> {
+async fn rm(place: &HomePlace, which: &str, json: bool) -> Result<u8, CliError> {
     let meant: Vec<Trust> = trust::list(&place.home)?.into_iter().filter(|entry| entry.is_called(which)).collect();
     if meant.is_empty() {
         return Err(CliError::NeverTrusted { which: which.to_owned() });

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use effect::Digest;
-use effect::record::Uptime;
 use tokio::time::Instant;
+use vocabulary::Digest;
+use vocabulary::record::Uptime;
 
 /// The system's clocks. Timers sleep on the same one.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl SystemClock {
 
     /// The clock was set before this one was made: without that, it would show this now, in milliseconds since 1970.
     pub fn expect(&self, unix_ms: u64) {
-        let mono_ns = effect::Clock::mono_ns(self);
+        let mono_ns = vocabulary::Clock::mono_ns(self);
         self.began_ns.store(unix_ms.saturating_mul(1_000_000).saturating_sub(mono_ns), Ordering::Relaxed);
     }
 }
@@ -36,7 +36,7 @@ impl Default for SystemClock {
     }
 }
 
-impl effect::Clock for SystemClock {
+impl vocabulary::Clock for SystemClock {
     fn mono_ns(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }

@@ -1,8 +1,8 @@
 //! Acts that are not over, and a person's word on them.
 
-use effect::record::AskedFor;
-use effect::{Principal, Repeat};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::AskedFor;
+use vocabulary::{Principal, Repeat};
 
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What the records say of the clock.
 
-use effect::record::{Answered, Asked, ClockChanged, Record, RunClosed, RunOpened, RunResumed};
+use vocabulary::record::{Answered, Asked, ClockChanged, Record, RunClosed, RunOpened, RunResumed};
 
 use super::Ledger;
 use crate::clock::ClockMark;

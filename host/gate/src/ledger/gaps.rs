@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use effect::record::Record;
-use effect::{Principal, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::Record;
+use vocabulary::{Principal, SafeText};
 
 use super::Ledger;
 

@@ -1,6 +1,6 @@
 //! Runs that were open in a copy of a home which was put back.
 
-use effect::record::Record;
+use vocabulary::record::Record;
 
 use super::Ledger;
 

@@ -5,17 +5,17 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use effect::record::AnswerClass;
-use effect::{Act, CredentialAnswer, Event, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
-use effects::{Effect, Effects, Failure, Permit, Progress};
+use effects::{Effect, EffectProgress, Effects, Failure, Permit};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use vocabulary::record::AnswerClass;
+use vocabulary::{Act, CredentialAnswer, GuestEvent, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
 
-use super::inbox::{Ending, Inbox};
+use super::inbox::{Inbox, OpEnding};
 use super::skipping::{Skipped, Skipping};
-use crate::ask::Pending;
+use crate::ask::PendingIntent;
+use crate::resume_point::SeenAnswer;
 use crate::run::RunGate;
 use crate::settling::Settling;
-use crate::takeover::Seen;
 
 /// Everything that an act needs besides its permit.
 pub(super) struct Acting {
@@ -24,7 +24,7 @@ pub(super) struct Acting {
     pub(super) inbox: Inbox,
     pub(super) credit: Arc<Semaphore>,
     /// What the guest saw of an earlier answer to the same ask.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<SeenAnswer>,
 }
 
 /// Settles an operation as abandoned, unless it was settled before.
@@ -39,7 +39,7 @@ impl Drop for Unsettled<'_> {
 
 /// How far an act is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ActStage {
     /// Nothing of it was done.
     New,
     /// It is prepared or sent.
@@ -50,9 +50,9 @@ enum Stage {
 
 impl Acting {
     /// Waits until the intent is durable, starts the effect, and hands on what comes of it.
-    pub(super) async fn run(self, pending: Pending) {
+    pub(super) async fn run(self, pending: PendingIntent) {
         let op = pending.op();
-        let ending = Ending::new(self.inbox.clone(), op);
+        let ending = OpEnding::new(self.inbox.clone(), op);
         let permit = match pending.durable().await {
             Ok(permit) => permit,
             Err(Stop::RecordBroken) => return self.inbox.end(Stop::RecordBroken),
@@ -68,14 +68,14 @@ impl Acting {
     }
 
     /// INVARIANT: what an effect tells is on the record before the effect is polled again, and before any of it is shown.
-    async fn follow(&self, permit: Permit<Act>) -> Result<Event, Stop> {
+    async fn follow(&self, permit: Permit<Act>) -> Result<GuestEvent, Stop> {
         let (op, is_http, credential) = (permit.op(), matches!(permit.ask(), Act::Http(_)), permit.credential().map(str::to_owned));
         let _unsettled = Unsettled(&self.gate, op);
         let mut effect = self.effects.start(permit);
         self.gate.started(op, effect.trail());
         let mut revoked = pin!(self.gate.lease_ended(credential.clone()));
         let mut showing = Showing { acting: self, op, credit: None, skipping: None, is_shown: false };
-        let mut stage = Stage::New;
+        let mut stage = ActStage::New;
         loop {
             // SECURITY: also while nobody reads. What was not handed on stays with the effect, which is dropped, and its connection with it.
             let progress = tokio::select! {
@@ -83,50 +83,50 @@ impl Acting {
                 () = &mut revoked => return self.cut(op, (stage, is_http), credential.as_deref()),
                 progress = showing.next(&mut *effect, stage) => progress?,
             };
-            if stage == Stage::New {
-                stage = Stage::Begun;
+            if stage == ActStage::New {
+                stage = ActStage::Begun;
             }
             match progress {
-                Some(Progress::Ready) => self.gate.goes(op, credential.as_deref())?,
-                Some(Progress::Met { credential, place }) => self.gate.value_met(op, &credential, place)?,
-                Some(Progress::Answered(head)) => {
+                Some(EffectProgress::Ready) => self.gate.goes(op, credential.as_deref())?,
+                Some(EffectProgress::Met { credential, place }) => self.gate.value_met(op, &credential, place)?,
+                Some(EffectProgress::Answered(head)) => {
                     self.gate.settle(op, Settling::answered(*head))?;
-                    stage = Stage::Answered;
+                    stage = ActStage::Answered;
                 }
-                Some(Progress::Redacted(times)) => self.gate.redacted(op, times),
-                Some(Progress::Head(head)) => {
+                Some(EffectProgress::Redacted(times)) => self.gate.redacted(op, times),
+                Some(EffectProgress::Head(head)) => {
                     if let Err(fault) = showing.head(head) {
-                        return Ok(Event::Failed(fault));
+                        return Ok(GuestEvent::Failed(fault));
                     }
                 }
-                Some(Progress::Chunk(piece)) => {
+                Some(EffectProgress::Chunk(piece)) => {
                     if let Err(fault) = showing.chunk(piece) {
-                        return Ok(Event::Failed(fault));
+                        return Ok(GuestEvent::Failed(fault));
                     }
                 }
-                Some(Progress::End(trailers)) => {
-                    return Ok(if showing.is_whole() { Event::End(trailers) } else { Event::Failed(HttpFault::Incomplete) });
+                Some(EffectProgress::End(trailers)) => {
+                    return Ok(if showing.is_whole() { GuestEvent::End(trailers) } else { GuestEvent::Failed(HttpFault::Incomplete) });
                 }
-                Some(Progress::Failed(failure)) => return self.failed(op, stage, *failure),
-                Some(Progress::Credential { answer, version }) => return self.done(op, answer, version),
-                None => return Ok(Event::Failed(HttpFault::Incomplete)),
+                Some(EffectProgress::Failed(failure)) => return self.failed(op, stage, *failure),
+                Some(EffectProgress::Credential { answer, version }) => return self.done(op, answer, version),
+                None => return Ok(GuestEvent::Failed(HttpFault::Incomplete)),
             }
         }
     }
 
-    fn done(&self, op: OpId, answer: CredentialAnswer, version: Option<u64>) -> Result<Event, Stop> {
+    fn done(&self, op: OpId, answer: CredentialAnswer, version: Option<u64>) -> Result<GuestEvent, Stop> {
         let class = if matches!(answer, CredentialAnswer::NotDone(_)) { AnswerClass::NotDone } else { AnswerClass::Done };
         self.gate.settle(op, Settling::acted(class, version))?;
-        Ok(Event::Credential(answer))
+        Ok(GuestEvent::Credential(answer))
     }
 
-    fn failed(&self, op: OpId, stage: Stage, failure: Failure) -> Result<Event, Stop> {
+    fn failed(&self, op: OpId, stage: ActStage, failure: Failure) -> Result<GuestEvent, Stop> {
         let fault = failure.fault;
-        if stage == Stage::Answered {
-            return Ok(Event::Failed(fault));
+        if stage == ActStage::Answered {
+            return Ok(GuestEvent::Failed(fault));
         }
         self.gate.settle(op, Settling::unanswered(failure))?;
-        Ok(Event::Failed(self.told(fault)))
+        Ok(GuestEvent::Failed(self.told(fault)))
     }
 
     /// The guest may have seen the beginning of an earlier answer, which then does not go on.
@@ -136,17 +136,17 @@ impl Acting {
     }
 
     /// The lease was ended.
-    fn cut(&self, op: OpId, (stage, is_http): (Stage, bool), credential: Option<&str>) -> Result<Event, Stop> {
+    fn cut(&self, op: OpId, (stage, is_http): (ActStage, bool), credential: Option<&str>) -> Result<GuestEvent, Stop> {
         let refused = is_http.then(|| Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64)));
         let denied = Failure { refused, ..HttpFault::Denied.into() };
         match stage {
-            Stage::Answered => Ok(Event::Failed(HttpFault::Incomplete)),
+            ActStage::Answered => Ok(GuestEvent::Failed(HttpFault::Incomplete)),
             // A step with a credential that has begun goes on by itself.
-            Stage::Begun if !is_http => {
+            ActStage::Begun if !is_http => {
                 self.gate.settle(op, Settling { fault: Some(HttpFault::Denied), ..Settling::unknown() })?;
-                Ok(Event::Failed(HttpFault::Denied))
+                Ok(GuestEvent::Failed(HttpFault::Denied))
             }
-            Stage::New | Stage::Begun => self.failed(op, stage, denied),
+            ActStage::New | ActStage::Begun => self.failed(op, stage, denied),
         }
     }
 }
@@ -165,8 +165,8 @@ struct Showing<'a> {
 
 impl Showing<'_> {
     /// The next thing that the effect tells.
-    async fn next(&mut self, effect: &mut dyn Effect, stage: Stage) -> Result<Option<Progress>, Stop> {
-        if stage == Stage::Answered && self.credit.is_none() {
+    async fn next(&mut self, effect: &mut dyn Effect, stage: ActStage) -> Result<Option<EffectProgress>, Stop> {
+        if stage == ActStage::Answered && self.credit.is_none() {
             self.credit = Some(self.acting.credit.acquire().await.map_err(|_| Stop::Stopped)?);
         }
         Ok(poll_fn(|ctx| effect.poll_progress(ctx)).await)
@@ -180,9 +180,9 @@ impl Showing<'_> {
                 self.skipping = Some(Skipping::new(seen.clone()));
                 self.pass_over(Bytes::new()).map(drop)
             }
-            Some(Seen { status: Some(_), .. }) => Err(HttpFault::Incomplete),
+            Some(SeenAnswer { status: Some(_), .. }) => Err(HttpFault::Incomplete),
             Some(_) | None => {
-                self.acting.inbox.put(self.op, Event::Head(head));
+                self.acting.inbox.put(self.op, GuestEvent::Head(head));
                 Ok(())
             }
         }
@@ -194,7 +194,7 @@ impl Showing<'_> {
             if let Some(credit) = self.credit.take() {
                 credit.forget();
             }
-            self.acting.inbox.put(self.op, Event::Chunk(piece));
+            self.acting.inbox.put(self.op, GuestEvent::Chunk(piece));
         }
         Ok(())
     }

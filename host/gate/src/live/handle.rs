@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use effect::{Principal, Stop};
 use effects::Effects;
+use vocabulary::{Principal, Stop};
 
 use super::inbox::Inbox;
 use crate::run::RunGate;

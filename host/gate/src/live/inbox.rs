@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use effect::{Event, HttpFault, OpId, Stop};
 use tokio::sync::Semaphore;
+use vocabulary::{GuestEvent, HttpFault, OpId, Stop};
 
 /// BOUND: pieces of a body, 64 KiB each at most, that wait for one operation.
 pub const CREDIT: usize = 4;
@@ -16,7 +16,7 @@ pub(crate) struct Inbox(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    queue: VecDeque<(OpId, Event)>,
+    queue: VecDeque<(OpId, GuestEvent)>,
     /// Operations of which more may come; what comes for others is dropped.
     open: BTreeMap<OpId, Arc<Semaphore>>,
     waker: Option<Waker>,
@@ -24,8 +24,8 @@ struct Inner {
 }
 
 /// What the inbox has.
-pub(crate) enum Found {
-    Event(OpId, Event),
+pub(crate) enum InboxItem {
+    Event(OpId, GuestEvent),
     /// Nothing now; something is under way.
     Nothing,
     /// Nothing, and nothing is under way.
@@ -45,7 +45,7 @@ impl Inbox {
     }
 
     /// Puts an event in, unless nobody waits for it any more.
-    pub(crate) fn put(&self, op: OpId, event: Event) {
+    pub(crate) fn put(&self, op: OpId, event: GuestEvent) {
         let mut inner = self.lock();
         if inner.open.contains_key(&op) {
             inner.queue.push_back((op, event));
@@ -54,18 +54,18 @@ impl Inbox {
     }
 
     /// Takes one event out.
-    pub(crate) fn take(&self) -> Result<Found, Stop> {
+    pub(crate) fn take(&self) -> Result<InboxItem, Stop> {
         let mut inner = self.lock();
         if let Some(stop) = &inner.over {
             return Err(stop.clone());
         }
         let Some((op, event)) = inner.queue.pop_front() else {
-            return Ok(if inner.open.is_empty() { Found::Never } else { Found::Nothing });
+            return Ok(if inner.open.is_empty() { InboxItem::Never } else { InboxItem::Nothing });
         };
         if event.is_last() {
             inner.open.remove(&op);
         }
-        Ok(Found::Event(op, event))
+        Ok(InboxItem::Event(op, event))
     }
 
     /// Wakes this one when something comes. Nothing is lost that came since `take`: then it is woken at once.
@@ -112,28 +112,28 @@ impl Inner {
 }
 
 /// Sees to it that an operation ends, also when its task does not come to its end.
-pub(crate) struct Ending {
+pub(crate) struct OpEnding {
     inbox: Inbox,
     op: OpId,
     over: bool,
 }
 
-impl Ending {
+impl OpEnding {
     pub(crate) fn new(inbox: Inbox, op: OpId) -> Self {
         Self { inbox, op, over: false }
     }
 
     /// The last event.
-    pub(crate) fn end(mut self, event: Event) {
+    pub(crate) fn end(mut self, event: GuestEvent) {
         self.over = true;
         self.inbox.put(self.op, event);
     }
 }
 
-impl Drop for Ending {
+impl Drop for OpEnding {
     fn drop(&mut self) {
         if !self.over {
-            self.inbox.put(self.op, Event::Failed(HttpFault::Incomplete));
+            self.inbox.put(self.op, GuestEvent::Failed(HttpFault::Incomplete));
         }
     }
 }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::takeover::Seen;
+use crate::resume_point::SeenAnswer;
 
 /// See the module.
 pub(super) struct Skipping {
-    seen: Seen,
+    seen: SeenAnswer,
     hash: Sha256,
     left: u64,
 }
@@ -19,12 +19,12 @@ pub(super) enum Skipped {
 }
 
 impl Skipping {
-    pub(super) fn new(seen: Seen) -> Self {
+    pub(super) fn new(seen: SeenAnswer) -> Self {
         Self { hash: Sha256::new(), left: seen.bytes, seen }
     }
 
     /// What the guest has seen.
-    pub(super) fn seen(&self) -> &Seen {
+    pub(super) fn seen(&self) -> &SeenAnswer {
         &self.seen
     }
 

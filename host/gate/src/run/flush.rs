@@ -1,13 +1,13 @@
 //! What a run looks at, is let see and says, and its end: noted while it is locked, and written in order.
 
-use effect::record::{Delivered, Kind, Object, Observed, Record, RunClosed, VERSION};
-use effect::{Ask, Event, FileAsk, OpId, Release, Stop};
 use effects::Observation;
 use sha2::Digest as _;
+use vocabulary::record::{Delivered, Object, Observed, Record, RecordKind, RunClosed, VERSION};
+use vocabulary::{Ask, FileAsk, GuestEvent, OpId, Release, Stop};
 
-use super::{Closing, Held, OpState};
-use crate::kept::{in_pieces, put_look};
-use crate::log::Appended;
+use super::{Closing, LockedRun, OpState};
+use crate::log::LoggedBatch;
+use crate::payload_codec::{in_pieces, put_observation};
 use crate::settling::Settling;
 use crate::trace::content_bytes;
 
@@ -23,21 +23,21 @@ pub(crate) enum Moment {
     Host,
 }
 
-impl Held<'_> {
-    pub(super) fn looked(&mut self, ask: &FileAsk, looked: &Observation) -> Result<(), Stop> {
+impl LockedRun<'_> {
+    pub(super) fn note_observation(&mut self, ask: &FileAsk, observation: &Observation) -> Result<(), Stop> {
         self.check_open()?;
         if self.inner.resumable {
-            let mut look = Vec::new();
-            put_look(&mut look, ask, looked);
-            if self.keep(look.len()) {
-                self.inner.trace.look(look);
+            let mut bytes = Vec::new();
+            put_observation(&mut bytes, ask, observation);
+            if self.keep(bytes.len()) {
+                self.inner.trace.observation(bytes);
             } else {
                 self.inner.trace.unkept();
             }
         }
-        match &looked.refused {
+        match &observation.refused {
             Some(reason) => self.refused(OpId(0), &Ask::File(ask.clone()), reason.clone(), Moment::Guest)?,
-            None => self.inner.observed.note(ask, &looked.answer),
+            None => self.inner.observed.note(ask, &observation.answer),
         }
         if self.inner.observed.is_due() { self.flush(Moment::Guest) } else { self.flush_if_due() }
     }
@@ -45,7 +45,7 @@ impl Held<'_> {
     /// Whether so many bytes more may be kept.
     fn keep(&mut self, bytes: usize) -> bool {
         let bytes = bytes as u64;
-        let allowed = self.shared().opening.standing.limits.payload_bytes;
+        let allowed = self.shared().header.spec.limits.payload_bytes;
         if self.inner.resumable && self.inner.kept_bytes + bytes <= allowed && bytes <= PAYLOAD_RECORD_BYTES as u64 {
             self.inner.kept_bytes += bytes;
             return true;
@@ -63,15 +63,15 @@ impl Held<'_> {
         self.inner.trace.delivered(release, empty, keep);
         if let Some(op) = self.inner.ops.get_mut(&release.op.0) {
             match &release.event {
-                Event::Head(head) => op.seen.status = Some(head.status),
-                Event::Chunk(chunk) => {
+                GuestEvent::Head(head) => op.seen.status = Some(head.status),
+                GuestEvent::Chunk(chunk) => {
                     op.seen.bytes += chunk.len() as u64;
                     op.seen.hash.update(chunk);
                 }
-                Event::End(_) | Event::Credential(_) | Event::Failed(_) | Event::Timer { .. } | Event::Clock => {}
+                GuestEvent::End(_) | GuestEvent::Credential(_) | GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => {}
             }
             if release.event.is_last() {
-                self.end_op(release.op, matches!(release.event, Event::End(_) | Event::Credential(_)))?;
+                self.end_op(release.op, matches!(release.event, GuestEvent::End(_) | GuestEvent::Credential(_)))?;
             }
         }
         self.flush_if_due()
@@ -105,12 +105,12 @@ impl Held<'_> {
     }
 
     pub(crate) fn write_objects(&mut self, objects: Vec<Object>) -> Result<(), Stop> {
-        self.put(Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }, Vec::new())
+        self.put(Observed { kind: RecordKind::Observed, objects, payload: None, unkept: false, v: VERSION }, Vec::new())
     }
 
     /// What is only written because the run ends, is written together with its end: a run that was cut off is never found with a part
     /// of it.
-    pub(super) fn close(&mut self, closing: Closing) -> Result<Appended, Stop> {
+    pub(super) fn close(&mut self, closing: Closing) -> Result<LoggedBatch, Stop> {
         self.inner.closed = true;
         if self.inner.sealed {
             return Err(Stop::Stopped);
@@ -149,7 +149,7 @@ impl Held<'_> {
         let record = RunClosed {
             active_ms: closing.active_ms,
             at: self.now_ms(),
-            kind: Kind::RunClosed,
+            kind: RecordKind::RunClosed,
             obstacle: None,
             outcome: closing.outcome,
             output,

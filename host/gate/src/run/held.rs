@@ -1,13 +1,13 @@
 //! What a run does at the gate while it is locked: asks, intents, refusals, answers.
 
-use effect::record::{AnswerClass, Answered, AskedFor, Kind, Received, Record, Refused, VERSION};
-use effect::{Ask, Function, HttpAsk, OpId, Reason, RunId, SafeText, Stop};
 use policy::Facts;
 use sha2::Digest as _;
+use vocabulary::record::{AnswerClass, Answered, AskedFor, Received, Record, RecordKind, Refused, VERSION};
+use vocabulary::{Ask, Function, HttpAsk, OpId, Reason, RunId, SafeText, Stop};
 
-use super::{Held, Moment, OpState, Shared, Tally};
+use super::{LockedRun, Moment, OpState, RunShared, Tally};
 use crate::alike::{Several, Write};
-use crate::log::{Appended, Entry};
+use crate::log::{LogEntry, LoggedBatch};
 use crate::named::asked_of;
 use crate::settling::Settling;
 
@@ -31,13 +31,13 @@ impl Attempt {
     }
 }
 
-impl Held<'_> {
-    pub(crate) fn shared(&self) -> &Shared {
+impl LockedRun<'_> {
+    pub(crate) fn shared(&self) -> &RunShared {
         &self.gate.0
     }
 
     pub(crate) fn run(&self) -> RunId {
-        self.shared().opening.run
+        self.shared().header.run
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Stop> {
@@ -94,7 +94,7 @@ impl Held<'_> {
         Tally { resumable: self.inner.resumable, ..self.inner.tally }
     }
 
-    pub(super) fn keyed(&self, bytes: &[u8]) -> effect::Digest {
+    pub(super) fn keyed(&self, bytes: &[u8]) -> vocabulary::Digest {
         self.shared().keyed.digest(bytes)
     }
 
@@ -112,11 +112,11 @@ impl Held<'_> {
     }
 
     /// Puts one record into the log, and its durability is waited for.
-    pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<Appended, Stop> {
+    pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<LoggedBatch, Stop> {
         self.append(vec![with_payloads(record.into(), Vec::new())])
     }
 
-    pub(super) fn append(&mut self, records: Vec<(Record, Entry)>) -> Result<Appended, Stop> {
+    pub(super) fn append(&mut self, records: Vec<(Record, LogEntry)>) -> Result<LoggedBatch, Stop> {
         if self.inner.broken || self.inner.sealed {
             return Err(Stop::RecordBroken);
         }
@@ -129,13 +129,18 @@ impl Held<'_> {
     }
 
     /// What a run writes is counted. What became of an act, and how the run ended, always has room.
-    fn count_recorded(&mut self, records: &[(Record, Entry)]) -> Result<(), Stop> {
+    fn count_recorded(&mut self, records: &[(Record, LogEntry)]) -> Result<(), Stop> {
         let bytes: usize = records.iter().map(|(_, entry)| bytes_of(entry)).sum();
         self.inner.recorded_bytes = self.inner.recorded_bytes.saturating_add(bytes as u64);
-        let over = self.inner.recorded_bytes > self.shared().opening.standing.limits.record_bytes;
-        let owed = |kind| matches!(kind, Kind::Answered | Kind::Received | Kind::HostAnswered | Kind::RunResumed | Kind::RunClosed);
+        let over = self.inner.recorded_bytes > self.shared().header.spec.limits.record_bytes;
+        let owed = |kind| {
+            matches!(
+                kind,
+                RecordKind::Answered | RecordKind::Received | RecordKind::HostAnswered | RecordKind::RunResumed | RecordKind::RunClosed
+            )
+        };
         if over && !self.inner.closed && !records.iter().any(|(record, _)| owed(record.kind())) {
-            Err(Stop::Limit(effect::Limit::RecordBytes))
+            Err(Stop::Limit(vocabulary::Limit::RecordBytes))
         } else {
             Ok(())
         }
@@ -159,7 +164,7 @@ impl Held<'_> {
         tracing::info!(parent: self.gate.span(), op = op.0, function = %named.function, resource = %named.resource, reason = code, "refused");
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
-        let (kind, spent_ms) = (Kind::Refused, self.spent_ms());
+        let (kind, spent_ms) = (RecordKind::Refused, self.spent_ms());
         let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, reason, spent_ms, v: VERSION };
         self.put(record, Vec::new())
     }
@@ -184,7 +189,8 @@ impl Held<'_> {
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
         let (at, params, spent_ms) = (self.now_ms(), self.keyed(b""), self.spent_ms());
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
-            Refused { alike, ask, at, counted: Some(counted), kind: Kind::Refused, op: 0, params, reason, spent_ms, v: VERSION }.into()
+            Refused { alike, ask, at, counted: Some(counted), kind: RecordKind::Refused, op: 0, params, reason, spent_ms, v: VERSION }
+                .into()
         };
         let records: Vec<_> = several.into_iter().map(record).map(|record| with_payloads(record, Vec::new())).collect();
         match &mut self.inner.together {
@@ -221,7 +227,7 @@ impl Held<'_> {
             credential_version: how.credential_version,
             detail: how.detail,
             fault: how.fault,
-            kind: Kind::Answered,
+            kind: RecordKind::Answered,
             op: op.0,
             outcome: how.class,
             peer: how.peer.or(peer),
@@ -248,17 +254,17 @@ impl Held<'_> {
             return Ok(());
         }
         let digest = self.keyed(seen.hash.finalize().as_slice());
-        let record = Received { bytes: seen.bytes, digest, kind: Kind::Received, op: op.0, redactions, source, v: VERSION, whole };
+        let record = Received { bytes: seen.bytes, digest, kind: RecordKind::Received, op: op.0, redactions, source, v: VERSION, whole };
         self.put(record, Vec::new())
     }
 }
 
-pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, Entry) {
-    let entry = Entry { body: record.to_bytes(), payloads, ends: record.kind() == Kind::RunClosed };
+pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, LogEntry) {
+    let entry = LogEntry { body: record.to_bytes(), payloads, ends: record.kind() == RecordKind::RunClosed };
     (record, entry)
 }
 
 /// Roughly how many bytes a record takes in the log.
-fn bytes_of(entry: &Entry) -> usize {
+fn bytes_of(entry: &LogEntry) -> usize {
     entry.body.len() + entry.payloads.iter().map(Vec::len).sum::<usize>() + FRAME_BYTES
 }

@@ -2,18 +2,18 @@
 
 use std::sync::PoisonError;
 
-use effect::record::{Asked as AskedRecord, Kind, VERSION};
-use effect::{Act, Ask, Bound, Bounds, CredentialStep, Decision, HttpAsk, HttpFault, Limit, OpId, Reason, SafeText, Stop};
-use permit::Terms;
+use permit::PermitParts;
 use policy::{Chosen, Facts};
+use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
+use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, HttpAsk, HttpFault, Limit, OpId, Reason, SafeText, Stop};
 
 use super::flush::PAYLOAD_RECORD_BYTES;
 use super::held::{Attempt, with_payloads};
-use super::{Held, OpState};
-use crate::kept::in_pieces;
+use super::{LockedRun, OpState};
 use crate::lease;
 use crate::log::Durable;
 use crate::named::{asked_of, source_of};
+use crate::payload_codec::in_pieces;
 
 /// What was decided about an act.
 pub(crate) enum Judged {
@@ -21,7 +21,7 @@ pub(crate) enum Judged {
     Permitted {
         durable: Durable,
         /// What its permit will be made of.
-        terms: Box<Terms<Act>>,
+        terms: Box<PermitParts<Act>>,
     },
     /// It may not. The refusal is on the record, and the guest is told this.
     Refused { op: OpId, fault: HttpFault },
@@ -34,7 +34,7 @@ struct Allowed {
     bare: Option<HttpAsk>,
 }
 
-impl Held<'_> {
+impl LockedRun<'_> {
     pub(crate) fn judge(&mut self, op: OpId, act: Act, attempt: Attempt) -> Result<Judged, Stop> {
         let Allowed { bounds, bare } = match self.decided(&act, attempt) {
             Ok(allowed) => allowed,
@@ -52,7 +52,7 @@ impl Held<'_> {
             ask: self.told(asked_of(act.function(), act.resource()), http),
             at: self.now_ms(),
             bounds: bounds.clone(),
-            kind: Kind::Asked,
+            kind: RecordKind::Asked,
             op: op.0,
             params: self.keyed(&canonical),
             repeat: act.repeat(),
@@ -76,7 +76,7 @@ impl Held<'_> {
         self.inner.tally.asked += 1;
         let source = source_of(&act);
         self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::default() });
-        let terms = Terms { ask: bare.map_or(act, Act::Http), bounds, op, run: self.run() };
+        let terms = PermitParts { ask: bare.map_or(act, Act::Http), bounds, op, run: self.run() };
         Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
     }
 
@@ -87,7 +87,7 @@ impl Held<'_> {
     fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
-        let has_room = bytes <= self.gate.0.opening.standing.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
+        let has_room = bytes <= self.gate.0.header.spec.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
         match (is_http, attempt) {
             (true, Attempt::First) if has_room => {
                 inner.requests_bytes = bytes;
@@ -100,22 +100,22 @@ impl Held<'_> {
     /// Whether an act may happen.
     fn decided(&self, act: &Act, attempt: Attempt) -> Result<Allowed, Reason> {
         let shared = self.shared();
-        let standing = &shared.opening.standing;
+        let spec = &shared.header.spec;
         let chosen = match act {
-            Act::Http(http) => policy::choose(&standing.grants, &shared.placeholders, http)?,
+            Act::Http(http) => policy::choose(&spec.grants, &shared.placeholders, http)?,
             Act::Credential(_) => None,
         };
         let (chosen, bare) = chosen.map(|Chosen { choice, bare }| (choice, bare)).unzip();
         let facts = Facts { chosen, ..self.facts() };
         let decision = match (&bare, act) {
-            (Some(http), _) | (None, Act::Http(http)) => policy::decide_http(&standing.grants, &facts, http),
-            (None, Act::Credential(credential)) => policy::decide_credential(&standing.grants, &facts, credential),
+            (Some(http), _) | (None, Act::Http(http)) => policy::decide_http(&spec.grants, &facts, http),
+            (None, Act::Credential(credential)) => policy::decide_credential(&spec.grants, &facts, credential),
         };
         let bounds = match decision {
             Decision::Permit(bounds) => bounds,
             Decision::Refuse(reason) => return Err(reason),
         };
-        if attempt == Attempt::First && self.inner.ops.len() as u64 >= standing.limits.concurrent {
+        if attempt == Attempt::First && self.inner.ops.len() as u64 >= spec.limits.concurrent {
             return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));
         }
         let is_identify = matches!(act, Act::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
@@ -126,14 +126,14 @@ impl Held<'_> {
     /// What bounds acts over time: leases that were ended, uses, rates. A repetition was counted when it was asked for the first time.
     fn spend(&self, bounds: &Bounds, is_identify: bool, attempt: Attempt) -> Result<(), Reason> {
         let shared = self.shared();
-        let standing = &shared.opening.standing;
+        let spec = &shared.header.spec;
         let credential = bounds.credential.as_deref();
-        lease::check_standing(&standing.grants, &self.inner.leases, (credential, attempt == Attempt::Again))?;
+        lease::check_standing(&spec.grants, &self.inner.leases, (credential, attempt == Attempt::Again))?;
         if attempt == Attempt::Again {
             return Ok(());
         }
-        let agent = standing.agent.name.as_str();
-        let mut wanted = lease::rates(&standing.grants, (agent, is_identify), credential);
+        let agent = spec.agent.name.as_str();
+        let mut wanted = lease::rates(&spec.grants, (agent, is_identify), credential);
         wanted.extend(bounds.rate.map(|rate| (format!("{} of {agent}", bounds.rule), rate)));
         if wanted.is_empty() {
             return Ok(());

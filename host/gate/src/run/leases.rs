@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use effect::record::{CredentialChange, CredentialChanged, Kind, LeaseProbed, MetIn, Record, VERSION, ValueMet};
-use effect::{Actor, OpId, Principal, SafeText, Stop};
+use vocabulary::record::{CredentialChange, CredentialChanged, LeaseProbed, MetIn, Record, RecordKind, VERSION, ValueMet};
+use vocabulary::{Actor, OpId, Principal, SafeText, Stop};
 
-use super::{Held, RunGate};
+use super::{LockedRun, RunGate};
 use crate::lease;
 
 impl RunGate {
@@ -16,7 +16,7 @@ impl RunGate {
     /// Only what ends the run.
     pub(crate) fn revoke(&self, credential: Option<&str>, by: &Principal) -> Result<Vec<String>, Stop> {
         let mut held = self.lock();
-        let granted = self.opening().standing.grants.credentials.iter().map(|binding| binding.name.as_str());
+        let granted = self.header().spec.grants.credentials.iter().map(|binding| binding.name.as_str());
         let names: BTreeSet<&str> = granted.filter(|name| credential.is_none_or(|only| only == *name)).collect();
         let mut ended = Vec::new();
         for name in names {
@@ -25,7 +25,7 @@ impl RunGate {
             if !std::mem::replace(&mut lease.revoked, true) {
                 ended.push(name.to_owned());
                 let at = held.now_ms();
-                held.put(lease::revoked(self.opening().run, name, by, at), Vec::new())?;
+                held.put(lease::revoked(self.header().run, name, by, at), Vec::new())?;
             }
         }
         drop(held);
@@ -53,8 +53,8 @@ impl RunGate {
         *times += 1;
         let times = *times;
         let (at, credential) = (held.now_ms(), SafeText::new(credential, 64));
-        held.put(ValueMet { at, credential, kind: Kind::ValueMet, op: op.0, place, times, v: VERSION }, Vec::new())?;
-        if times > self.opening().standing.limits.value_hits { Err(Stop::Limit(effect::Limit::ValueHits)) } else { Ok(()) }
+        held.put(ValueMet { at, credential, kind: RecordKind::ValueMet, op: op.0, place, times, v: VERSION }, Vec::new())?;
+        if times > self.header().spec.limits.value_hits { Err(Stop::Limit(vocabulary::Limit::ValueHits)) } else { Ok(()) }
     }
 
     /// Puts it on the record that an old value was tried.
@@ -66,7 +66,7 @@ impl RunGate {
         let record = LeaseProbed {
             at: held.now_ms(),
             credential: SafeText::new(credential, 64),
-            kind: Kind::LeaseProbed,
+            kind: RecordKind::LeaseProbed,
             op: op.0,
             refused: matches!(status, Some(401 | 403)),
             status,
@@ -80,11 +80,11 @@ impl RunGate {
     pub(crate) fn rotation(&self, credential: &str, version: u64) -> Record {
         CredentialChanged {
             at: self.lock().now_ms(),
-            by: Actor::Agent(self.opening().standing.agent.name.clone()),
+            by: Actor::Agent(self.header().spec.agent.name.clone()),
             change: CredentialChange::Rotated,
             credential: SafeText::new(credential, 64),
             destinations: Vec::new(),
-            kind: Kind::CredentialChanged,
+            kind: RecordKind::CredentialChanged,
             v: VERSION,
             version: Some(version),
         }
@@ -101,10 +101,10 @@ impl RunGate {
     }
 }
 
-impl Held<'_> {
+impl LockedRun<'_> {
     pub(crate) fn lease_begins(&mut self, credential: &str) -> Result<(), Stop> {
-        let opening = &self.shared().opening;
-        let (run, bindings) = (opening.run, &opening.standing.grants.credentials);
+        let header = &self.shared().header;
+        let (run, bindings) = (header.run, &header.spec.grants.credentials);
         let Some(issued) = bindings.iter().find(|binding| binding.name == credential).map(|it| lease::issued(run, it, self.now_ms()))
         else {
             return Ok(());

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use effect::record::{Record, Refused};
-use effect::{AskedPath, ClosedAsk, FileAsk, FileId, FileOpen, Outcome, Reason, SafeText, Stop};
+use vocabulary::record::{Record, Refused};
+use vocabulary::{AskedPath, ClosedAsk, FileAsk, FileId, FileOpen, Outcome, Reason, SafeText, Stop};
 
 use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded};
 use super::world::World;
 use effects::Observation;
 
-use crate::{ALIKE_MAX, Closing, Nobody, Replay, Resuming, RunGate};
+use crate::{ALIKE_MAX, Closing, Nobody, Resuming, RunGate, RunWorld};
 
 fn ended() -> Closing {
     Closing { active_ms: 0, outcome: Outcome::Done, output: None, peak_memory: 0 }
 }
 
 fn closed(what: &str) -> ClosedAsk {
-    ClosedAsk { function: effect::Function::TcpCreateSocket, what: SafeText::new(what, 64), malformed: false }
+    ClosedAsk { function: vocabulary::Function::TcpCreateSocket, what: SafeText::new(what, 64), malformed: false }
 }
 
 fn refused(log: &MemoryLog) -> Vec<Refused> {
@@ -45,20 +45,20 @@ fn names(log: &MemoryLog) -> BTreeMap<String, u64> {
     names
 }
 
-fn look(gate: &RunGate, path: &str) {
+fn observe(gate: &RunGate, path: &str) {
     let path = AskedPath::new(path).unwrap();
     let ask = FileAsk::Open(FileOpen { dir: FileId(1), directory: false, follow: true, path });
-    gate.looked(&ask, &Observation::from(Reason::LeavesMount)).unwrap();
+    gate.note_observation(&ask, &Observation::from(Reason::LeavesMount)).unwrap();
 }
 
 #[test]
 fn after_a_hundred_refusals_alike_every_further_name_is_still_on_the_record() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    (0..ALIKE_MAX).for_each(|_| look(&gate, "../a"));
-    look(&gate, "../../../home/me/.ssh/id_ed25519");
-    look(&gate, "../b");
-    look(&gate, "../b");
+    (0..ALIKE_MAX).for_each(|_| observe(&gate, "../a"));
+    observe(&gate, "../../../home/me/.ssh/id_ed25519");
+    observe(&gate, "../b");
+    observe(&gate, "../b");
     now(gate.close(ended())).unwrap();
     let all = refused(&log);
     assert_eq!(all.len() as u64, ALIKE_MAX + 1);
@@ -74,8 +74,8 @@ fn after_a_hundred_refusals_alike_every_further_name_is_still_on_the_record() {
 fn what_was_asked_stands_as_it_was_asked_and_where_it_leads_beside_it() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    look(&gate, "/etc/passwd");
-    look(&gate, "../etc/passwd");
+    observe(&gate, "/etc/passwd");
+    observe(&gate, "../etc/passwd");
     let asked: Vec<_> =
         refused(&log).into_iter().map(|one| (one.ask.resource.to_string(), one.ask.resolved.map(|it| it.to_string()))).collect();
     assert_eq!(asked, [("/etc/passwd".to_owned(), None), ("../etc/passwd".to_owned(), Some("/src/../etc/passwd".to_owned()))]);
@@ -86,9 +86,9 @@ fn a_table_of_names_that_is_full_is_written_and_begun_anew() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
     for n in 0..5000 {
-        look(&gate, &format!("../{n}"));
+        observe(&gate, &format!("../{n}"));
     }
-    look(&gate, &format!("../{}", "\u{1b}\\\"".repeat(1300)));
+    observe(&gate, &format!("../{}", "\u{1b}\\\"".repeat(1300)));
     now(gate.close(ended())).unwrap();
     let names = names(&log);
     assert_eq!(names.len(), 5001);
@@ -98,7 +98,7 @@ fn a_table_of_names_that_is_full_is_written_and_begun_anew() {
 }
 
 /// Asks for always new names, which are refused, in three ways.
-fn vain(world: &mut dyn effect::World, times: u64) -> Result<(), Stop> {
+fn vain(world: &mut dyn vocabulary::World, times: u64) -> Result<(), Stop> {
     for n in 0..times {
         let op = world.submit(ask("GET", "b.test", &format!("/{}", n % 700)))?;
         world.refuse(closed(&n.to_string()))?;
@@ -113,12 +113,12 @@ fn vain(world: &mut dyn effect::World, times: u64) -> Result<(), Stop> {
 fn names_that_are_only_counted_are_rebuilt_the_same() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    let mut replay = Replay::fresh(World::new(Some(gate.clone()), 5), &few());
+    let mut replay = RunWorld::fresh(World::new(Some(gate.clone()), 5), &few());
     vain(&mut replay, 1500).unwrap();
     now(gate.close(ended())).unwrap();
     assert_eq!(names(&log).values().sum::<u64>(), 3000);
     for (times, same) in [(1500, true), (1499, false), (1501, false)] {
-        let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 6)).unwrap();
+        let mut replay = RunWorld::audit(recorded(&log.leaves()), World::new(None, 6)).unwrap();
         let ended = vain(&mut replay, times);
         assert_eq!(ended.is_ok() && replay.verdict(&Outcome::Done, None).is_ok(), same, "{times}");
     }
@@ -128,7 +128,7 @@ fn names_that_are_only_counted_are_rebuilt_the_same() {
 fn names_that_are_only_counted_are_neither_lost_nor_counted_twice_when_a_run_is_cut_off() {
     let whole = MemoryLog::default();
     let gate = open_on(&whole, few());
-    let mut replay = Replay::fresh(World::new(Some(gate.clone()), 5), &few());
+    let mut replay = RunWorld::fresh(World::new(Some(gate.clone()), 5), &few());
     vain(&mut replay, 900).unwrap();
     now(gate.close(ended())).unwrap();
     let (all, ends) = (names(&whole), whole.ends());
@@ -136,13 +136,13 @@ fn names_that_are_only_counted_are_neither_lost_nor_counted_twice_when_a_run_is_
     for cut in cuts {
         let log = MemoryLog::with(whole.leaves()[..*cut].to_vec());
         let resuming = Resuming {
-            by: effect::Principal::new(1001, Some("bob")),
+            by: vocabulary::Principal::new(1001, Some("bob")),
             leases: Default::default(),
             recorded_bytes: 0,
             spent: Default::default(),
         };
-        let gate = gate_on(&log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
-        let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 8)).unwrap();
+        let gate = gate_on(&log).resume_run(recorded(&log.leaves()).header().clone(), &resuming, Arc::new(Nobody)).unwrap();
+        let mut replay = RunWorld::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 8)).unwrap();
         vain(&mut replay, 900).unwrap();
         replay.ended().unwrap();
         now(gate.close(ended())).unwrap();

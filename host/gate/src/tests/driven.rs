@@ -6,22 +6,22 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use effect::record::{HostPurpose, MetIn, Record};
-use effect::{
-    Act, AskedPath, Claim, Door as _, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Grants, HttpFault, Limits, OpId,
-    Outcome, Principal, Reason, RunId, SafeText, Stop, Timeline as _,
-};
 use effects::{
-    Effect, Effects, Failure, HostAsk, HostEnd, HttpAnswered, Observation, OpenFiles, Permit, Progress, Trail, VaultChange, Wanted,
+    Effect, EffectProgress, Effects, Failure, HostAsk, HostEnd, HostWant, HttpAnswered, Observation, OpenFiles, Permit, Trail, VaultChange,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use vocabulary::record::{HostPurpose, MetIn, Record};
+use vocabulary::{
+    Act, AskedPath, Claim, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Grants, GuestEvent, HttpFault, Limits,
+    OpId, Outcome, Principal, Reason, RunId, SafeText, Stop, Timeline as _,
+};
 
-use super::kit::{MemoryLog, ask, gate_on, grants, opening};
-use crate::{Closing, Live, LiveParts, Nobody, Noted, Notes, RunGate};
+use super::kit::{MemoryLog, ask, gate_on, grants, header};
+use crate::{ChangeNote, Closing, Live, LiveParts, Nobody, Notes, RunGate};
 
 /// What an effect tells, one after the other; after the last it waits for ever.
-type Script = VecDeque<Progress>;
+type Script = VecDeque<EffectProgress>;
 
 /// Effects that only tell what they were told to, and note what the record had at each of their steps.
 struct Scripted {
@@ -31,7 +31,7 @@ struct Scripted {
     polled_at: Arc<Mutex<Vec<usize>>>,
     permits: Mutex<Vec<OpId>>,
     observed: Mutex<Vec<FileAsk>>,
-    wants: Mutex<mpsc::UnboundedReceiver<Wanted>>,
+    wants: Mutex<mpsc::UnboundedReceiver<HostWant>>,
     revoked: Mutex<Vec<String>>,
 }
 
@@ -42,7 +42,7 @@ struct Telling {
 }
 
 impl Effect for Telling {
-    fn poll_progress(&mut self, _ctx: &mut Context<'_>) -> Poll<Option<Progress>> {
+    fn poll_progress(&mut self, _ctx: &mut Context<'_>) -> Poll<Option<EffectProgress>> {
         self.polled_at.lock().unwrap().push(self.log.leaves().len());
         self.script.pop_front().map_or(Poll::Pending, |told| Poll::Ready(Some(told)))
     }
@@ -74,7 +74,7 @@ impl Effects for Scripted {
 
     fn reopen(&self, _open: OpenFiles) {}
 
-    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<Wanted> {
+    fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<HostWant> {
         match self.wants.lock().unwrap().poll_recv(ctx) {
             Poll::Ready(Some(wanted)) => Poll::Ready(wanted),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -109,12 +109,12 @@ impl Effects for Scripted {
 struct Unnoted;
 
 impl Notes for Unnoted {
-    fn begin(&self, _: RunId, _: &Record, _: &VaultChange) -> std::io::Result<Box<dyn Noted>> {
+    fn begin(&self, _: RunId, _: &Record, _: &VaultChange) -> std::io::Result<Box<dyn ChangeNote>> {
         Ok(Box::new(Self))
     }
 }
 
-impl Noted for Unnoted {
+impl ChangeNote for Unnoted {
     fn done(self: Box<Self>) {}
 }
 
@@ -123,21 +123,21 @@ struct Driven {
     gate: RunGate,
     effects: Arc<Scripted>,
     live: Live,
-    wants: mpsc::UnboundedSender<Wanted>,
+    wants: mpsc::UnboundedSender<HostWant>,
 }
 
 fn with_key() -> Grants {
     let mut grants = grants();
     grants.http[0].credential = Some("key".to_owned());
     let hosts = vec!["a.test".parse().unwrap()];
-    let binding = effect::Binding::new("key", hosts, effect::Placement::Bearer, effect::Source::Local);
-    grants.credentials.push(effect::Binding { scheme: effect::Scheme::Http, ..binding });
+    let binding = vocabulary::Binding::new("key", hosts, vocabulary::Placement::Bearer, vocabulary::Source::Local);
+    grants.credentials.push(vocabulary::Binding { scheme: vocabulary::Scheme::Http, ..binding });
     grants
 }
 
-fn driven(grants: Grants, limits: Limits, scripts: impl IntoIterator<Item = Vec<Progress>>) -> Driven {
+fn driven(grants: Grants, limits: Limits, scripts: impl IntoIterator<Item = Vec<EffectProgress>>) -> Driven {
     let log = MemoryLog::default();
-    let gate = gate_on(&log).open_run(opening(grants, limits), Arc::new(Nobody)).unwrap();
+    let gate = gate_on(&log).open_run(header(grants, limits), Arc::new(Nobody)).unwrap();
     let (wants, wanted) = mpsc::unbounded_channel();
     let effects = Arc::new(Scripted {
         log: log.clone(),
@@ -153,16 +153,16 @@ fn driven(grants: Grants, limits: Limits, scripts: impl IntoIterator<Item = Vec<
     Driven { log, gate, effects, live, wants }
 }
 
-fn answered() -> Progress {
-    Progress::Answered(Box::new(HttpAnswered { status: 200, ..HttpAnswered::default() }))
+fn answered() -> EffectProgress {
+    EffectProgress::Answered(Box::new(HttpAnswered { status: 200, ..HttpAnswered::default() }))
 }
 
-fn head() -> Progress {
-    Progress::Head(effect::HttpHead { headers: Vec::new(), status: 200 })
+fn head() -> EffectProgress {
+    EffectProgress::Head(vocabulary::HttpHead { headers: Vec::new(), status: 200 })
 }
 
 impl Driven {
-    async fn next(&mut self) -> Result<Event, Stop> {
+    async fn next(&mut self) -> Result<GuestEvent, Stop> {
         let release = poll_fn(|ctx| self.live.poll_release(ctx));
         tokio::time::timeout(Duration::from_secs(20), release).await.unwrap().map(|release| release.event)
     }
@@ -179,11 +179,12 @@ impl Driven {
 
 #[tokio::test]
 async fn what_an_effect_tells_is_on_the_record_before_it_goes_on() {
-    let met = Progress::Met { credential: "key".to_owned(), place: MetIn::Request };
-    let mut run = driven(with_key(), Limits::default(), [vec![met, Progress::Ready, answered(), head(), Progress::End(Vec::new())]]);
+    let met = EffectProgress::Met { credential: "key".to_owned(), place: MetIn::Request };
+    let mut run =
+        driven(with_key(), Limits::default(), [vec![met, EffectProgress::Ready, answered(), head(), EffectProgress::End(Vec::new())]]);
     run.get();
-    assert!(matches!(run.next().await, Ok(Event::Head(_))));
-    assert!(matches!(run.next().await, Ok(Event::End(_))));
+    assert!(matches!(run.next().await, Ok(GuestEvent::Head(_))));
+    assert!(matches!(run.next().await, Ok(GuestEvent::End(_))));
     assert_eq!(run.kinds(), ["run-opened", "asked", "value-met", "lease-issued", "answered", "received"]);
     // The intent was durable before the first step, and each step was recorded before the next.
     assert_eq!(run.effects.polled_at.lock().unwrap()[..4], [2, 3, 4, 5]);
@@ -191,9 +192,10 @@ async fn what_an_effect_tells_is_on_the_record_before_it_goes_on() {
 
 #[tokio::test]
 async fn an_effect_that_ends_without_a_word_leaves_nobody_waiting_and_is_settled() {
-    let mut run = driven(grants(), Limits::default(), [vec![Progress::Ready, Progress::Failed(Box::new(HttpFault::Unreachable.into()))]]);
+    let mut run =
+        driven(grants(), Limits::default(), [vec![EffectProgress::Ready, EffectProgress::Failed(Box::new(HttpFault::Unreachable.into()))]]);
     run.get();
-    assert_eq!(run.next().await, Ok(Event::Failed(HttpFault::Unreachable)));
+    assert_eq!(run.next().await, Ok(GuestEvent::Failed(HttpFault::Unreachable)));
     assert!(run.log.bodies().iter().any(|body| body.contains(r#""outcome":"failed""#)));
 }
 
@@ -201,7 +203,7 @@ async fn an_effect_that_ends_without_a_word_leaves_nobody_waiting_and_is_settled
 async fn what_was_permitted_when_the_run_is_stopped_is_not_sent() {
     // The control: it goes on where nobody stops it.
     for stopped in [false, true] {
-        let mut run = driven(grants(), Limits::default(), [vec![Progress::Ready, answered()]]);
+        let mut run = driven(grants(), Limits::default(), [vec![EffectProgress::Ready, answered()]]);
         run.get();
         if stopped {
             run.gate.stop();
@@ -220,10 +222,10 @@ async fn what_was_permitted_when_the_run_is_stopped_is_not_sent() {
 
 #[tokio::test]
 async fn a_value_that_is_met_too_often_ends_the_run_before_anything_is_sent() {
-    let met = || Progress::Met { credential: "key".to_owned(), place: MetIn::Request };
+    let met = || EffectProgress::Met { credential: "key".to_owned(), place: MetIn::Request };
     for (hits, sent) in [(1, true), (0, false)] {
         let mut run =
-            driven(with_key(), Limits { value_hits: hits, ..Limits::default() }, [vec![met(), Progress::Ready, answered(), head()]]);
+            driven(with_key(), Limits { value_hits: hits, ..Limits::default() }, [vec![met(), EffectProgress::Ready, answered(), head()]]);
         run.get();
         let next = run.next().await;
         assert_eq!(next.is_ok(), sent, "{next:?}");
@@ -241,7 +243,7 @@ async fn nothing_is_looked_at_without_a_permit_of_its_own() {
     assert!(matches!(run.live.observe(read.clone()), Ok(FileAnswer::Bytes(_))));
     assert_eq!(run.effects.observed.lock().unwrap().len(), 2);
     // A change is refused, and what is not open is not looked at.
-    let change = FileAsk::Change { function: effect::ChangeKind::Write, file, path: None };
+    let change = FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
     assert_eq!(run.live.observe(change), Ok(FileAnswer::Fault(FileFault::NotPermitted)));
     for file in [0, 3, 99, u64::MAX] {
         let read = FileAsk::Read { file: FileId(file), offset: 0, len: 9 };
@@ -260,8 +262,8 @@ async fn a_lease_that_ends_cuts_what_is_under_it_at_every_stage() {
     let by = Principal::new(1000, Some("alice"));
     let cases = [
         (vec![], "refused-credential", HttpFault::Denied),
-        (vec![Progress::Ready], "refused-credential", HttpFault::Denied),
-        (vec![Progress::Ready, answered()], "response", HttpFault::Incomplete),
+        (vec![EffectProgress::Ready], "refused-credential", HttpFault::Denied),
+        (vec![EffectProgress::Ready, answered()], "response", HttpFault::Incomplete),
     ];
     for (script, outcome, fault) in cases {
         let mut run = driven(with_key(), Limits::default(), [script]);
@@ -270,7 +272,7 @@ async fn a_lease_that_ends_cuts_what_is_under_it_at_every_stage() {
             tokio::task::yield_now().await;
         }
         assert_eq!(run.live.handle().revoke(Some("key"), &by).unwrap(), ["key"]);
-        assert_eq!(run.next().await, Ok(Event::Failed(fault)), "{outcome}");
+        assert_eq!(run.next().await, Ok(GuestEvent::Failed(fault)), "{outcome}");
         assert_eq!(*run.effects.revoked.lock().unwrap(), ["key"]);
         assert!(run.log.bodies().iter().any(|body| body.contains(&format!(r#""outcome":"{outcome}""#))), "{:?}", run.log.bodies());
     }
@@ -279,15 +281,15 @@ async fn a_lease_that_ends_cuts_what_is_under_it_at_every_stage() {
 #[tokio::test]
 async fn a_refusal_after_the_permit_is_told_to_the_operator_and_not_to_the_guest() {
     let refused = Failure { refused: Some(Reason::GrantExpired), ..HttpFault::Denied.into() };
-    let mut run = driven(grants(), Limits::default(), [vec![Progress::Failed(Box::new(refused))]]);
+    let mut run = driven(grants(), Limits::default(), [vec![EffectProgress::Failed(Box::new(refused))]]);
     run.get();
-    assert_eq!(run.next().await, Ok(Event::Failed(HttpFault::Denied)));
+    assert_eq!(run.next().await, Ok(GuestEvent::Failed(HttpFault::Denied)));
     assert!(run.log.bodies().iter().any(|body| body.contains(r#""outcome":"refused-lapsed""#)), "{:?}", run.log.bodies());
 }
 
-fn want(op: u64, reply: oneshot::Sender<Permit<effects::HostRequest>>) -> Wanted {
+fn want(op: u64, reply: oneshot::Sender<Permit<effects::HostRequest>>) -> HostWant {
     let resource = "POST https://issuer.test/token".to_owned();
-    Wanted::Request(HostAsk { credential: "key".to_owned(), op: OpId(op), purpose: HostPurpose::Token, resource }, reply)
+    HostWant::Request(HostAsk { credential: "key".to_owned(), op: OpId(op), purpose: HostPurpose::Token, resource }, reply)
 }
 
 #[tokio::test]
@@ -299,7 +301,7 @@ async fn the_host_itself_sends_nothing_before_that_is_on_the_record() {
     assert_eq!(run.kinds(), ["run-opened", "lease-issued", "host-asked"]);
     assert_eq!((permit.ask().number, permit.credential()), (1, Some("key")));
     let (reply, told) = oneshot::channel();
-    run.wants.send(Wanted::Ended { number: 1, end: HostEnd { status: Some(200), ..HostEnd::default() }, reply }).unwrap();
+    run.wants.send(HostWant::Ended { number: 1, end: HostEnd { status: Some(200), ..HostEnd::default() }, reply }).unwrap();
     told.await.unwrap();
     assert_eq!(run.kinds().last().unwrap(), "host-answered");
     // A record that can't be durable gives no permit.

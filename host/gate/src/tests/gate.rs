@@ -2,21 +2,21 @@
 
 use std::sync::{Arc, Mutex};
 
-use effect::record::AskedFor;
-use effect::{
-    AskedPath, Claim, ClosedAsk, Event, FileAsk, FileFault, FileId, HttpFault, HttpHead, Limits, Means, OpId, Outcome, Principal, Progress,
-    Reason, Release, SafeText, Stop, Stopping,
+use vocabulary::record::AskedFor;
+use vocabulary::{
+    AskedPath, Claim, ClaimedProgress, ClosedAsk, FileAsk, FileFault, FileId, GuestEvent, HttpFault, HttpHead, Limits, Means, OpId,
+    Outcome, Principal, Reason, Release, SafeText, Stop, Stopping,
 };
 
-use super::kit::{MemoryLog, answered, ask, few, fold, gate_on, grants, now, open_on, opening, recorded};
+use super::kit::{MemoryLog, answered, ask, few, fold, gate_on, grants, header, now, open_on, recorded};
 use super::world::World;
-use crate::ask::{Asked, Pending};
-use crate::{ALIKE_MAX, Closing, LoadError, Nobody, Opening, Replay, RunGate, Watcher};
+use crate::ask::{Judgement, PendingIntent};
+use crate::{ALIKE_MAX, Closing, LoadError, Nobody, RunGate, RunHeader, RunWorld, Watcher};
 
-fn permitted(gate: &RunGate) -> Pending {
+fn permitted(gate: &RunGate) -> PendingIntent {
     match gate.ask(ask("GET", "a.test", "/x")).unwrap() {
-        Asked::Permitted(pending) => *pending,
-        Asked::Refused { .. } => panic!("refused"),
+        Judgement::Permitted(pending) => *pending,
+        Judgement::Refused { .. } => panic!("refused"),
     }
 }
 
@@ -25,7 +25,7 @@ fn ended() -> Closing {
 }
 
 fn closed(what: &str) -> ClosedAsk {
-    ClosedAsk { function: effect::Function::TcpCreateSocket, what: SafeText::new(what, 64), malformed: false }
+    ClosedAsk { function: vocabulary::Function::TcpCreateSocket, what: SafeText::new(what, 64), malformed: false }
 }
 
 fn count(log: &MemoryLog, word: &str) -> usize {
@@ -64,7 +64,7 @@ fn a_refused_ask_gives_no_permit_and_is_on_the_record_with_its_reason() {
         (ask("DELETE", "a.test", "/x"), "method-not-granted"),
         (ask("GET", "a.test:81", "/x"), "port-not-granted"),
     ] {
-        assert!(matches!(gate.ask(what).unwrap(), Asked::Refused { fault: HttpFault::Denied, .. }));
+        assert!(matches!(gate.ask(what).unwrap(), Judgement::Refused { fault: HttpFault::Denied, .. }));
         assert!(log.bodies().last().unwrap().contains(reason));
     }
     assert_eq!(count(&log, r#""kind":"asked""#), 0);
@@ -74,9 +74,9 @@ fn a_refused_ask_gives_no_permit_and_is_on_the_record_with_its_reason() {
 fn more_at_once_than_may_be_is_refused() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    let all: Vec<Pending> = (0..4).map(|_| permitted(&gate)).collect();
+    let all: Vec<PendingIntent> = (0..4).map(|_| permitted(&gate)).collect();
     let fifth = gate.ask(ask("GET", "a.test", "/x")).unwrap();
-    assert!(matches!(fifth, Asked::Refused { fault: HttpFault::TooMany, .. }));
+    assert!(matches!(fifth, Judgement::Refused { fault: HttpFault::TooMany, .. }));
     assert!(log.bodies().last().unwrap().contains("over-limit"));
     gate.abandon(OpId(1)).unwrap();
     drop(permitted(&gate));
@@ -84,7 +84,7 @@ fn more_at_once_than_may_be_is_refused() {
 }
 
 #[test]
-fn a3_5_when_the_record_breaks_nothing_further_happens() {
+fn when_the_record_breaks_nothing_further_happens() {
     for appends in 0..4 {
         let log = MemoryLog::default();
         let gate = open_on(&log, few());
@@ -94,7 +94,7 @@ fn a3_5_when_the_record_breaks_nothing_further_happens() {
         assert!(gate.is_broken());
         assert_eq!(gate.refuse(closed("x")), Err(Stop::RecordBroken));
         assert_eq!(gate.say(Claim::Stdout(SafeText::new("x", 1)), 0), Err(Stop::RecordBroken));
-        assert_eq!(gate.delivered(&Release { op: OpId(0), event: Event::Clock, mono_ns: 1 }, 0), Err(Stop::RecordBroken));
+        assert_eq!(gate.delivered(&Release { op: OpId(0), event: GuestEvent::Clock, mono_ns: 1 }, 0), Err(Stop::RecordBroken));
         assert!(now(gate.close(ended())).is_err());
         assert_eq!(log.leaves().len(), 1 + appends);
     }
@@ -138,8 +138,8 @@ fn an_intent_that_was_waiting_when_the_run_was_stopped_gives_no_permit() {
 fn what_is_not_granted_is_refused_as_such_although_too_much_is_under_way() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    let all: Vec<Pending> = (0..4).map(|_| permitted(&gate)).collect();
-    assert!(matches!(gate.ask(ask("GET", "b.test", "/x")).unwrap(), Asked::Refused { fault: HttpFault::Denied, .. }));
+    let all: Vec<PendingIntent> = (0..4).map(|_| permitted(&gate)).collect();
+    assert!(matches!(gate.ask(ask("GET", "b.test", "/x")).unwrap(), Judgement::Refused { fault: HttpFault::Denied, .. }));
     assert!(log.bodies().last().unwrap().contains("host-not-granted"));
     drop(all);
 }
@@ -148,13 +148,13 @@ fn what_is_not_granted_is_refused_as_such_although_too_much_is_under_way() {
 fn a_large_input_is_kept_in_pieces() {
     let log = MemoryLog::default();
     let input = "\"\u{1}".repeat(10 << 20);
-    let opening = Opening { input: input.clone(), ..opening(grants(), few()) };
-    let gate = gate_on(&log).open_run(opening, Arc::new(Nobody)).unwrap();
+    let header = RunHeader { input: input.clone(), ..header(grants(), few()) };
+    let gate = gate_on(&log).open_run(header, Arc::new(Nobody)).unwrap();
     now(gate.close(Closing { output: Some(input.clone().into_bytes()), ..ended() })).unwrap();
     let leaves = log.leaves();
     assert!(leaves.iter().flat_map(|leaf| &leaf.payloads).all(|payload| payload.len() <= 8 << 20));
     let record = recorded(&leaves);
-    assert!(record.opening().input == input && record.output() == Some(input.as_bytes()));
+    assert!(record.header().input == input && record.output() == Some(input.as_bytes()));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn names_as_long_as_they_may_be_fit_into_records() {
     for n in 0..500 {
         let path = AskedPath::new(&format!("{}{n}", "\u{1}".repeat(4000))).unwrap();
         let ask = FileAsk::StatAt { dir: FileId(1), path, follow: true };
-        gate.looked(&ask, &FileFault::NotFound.into()).unwrap();
+        gate.note_observation(&ask, &FileFault::NotFound.into()).unwrap();
     }
     now(gate.close(ended())).unwrap();
     assert_eq!(recorded(&log.leaves()).objects.len(), 500);
@@ -173,10 +173,10 @@ fn names_as_long_as_they_may_be_fit_into_records() {
 #[test]
 fn a_run_that_is_not_durable_or_has_ended_is_not_resumed() {
     let log = MemoryLog::default();
-    let gate = gate_on(&log).open_run(opening(Default::default(), few()), Arc::new(Nobody)).unwrap();
-    assert!(matches!(Replay::resume(recorded(&log.leaves()), World::new(None, 1)), Err(LoadError::NotKept)));
+    let gate = gate_on(&log).open_run(header(Default::default(), few()), Arc::new(Nobody)).unwrap();
+    assert!(matches!(RunWorld::resume(recorded(&log.leaves()), World::new(None, 1)), Err(LoadError::NotKept)));
     now(gate.close(ended())).unwrap();
-    assert!(matches!(Replay::resume(recorded(&log.leaves()), World::new(None, 1)), Err(LoadError::Closed(_))));
+    assert!(matches!(RunWorld::resume(recorded(&log.leaves()), World::new(None, 1)), Err(LoadError::Closed(_))));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn an_answer_that_nobody_wants_any_more_is_not_handed_on() {
 }
 
 /// Asks in vain so often, and looks at the clock in between, so that counting meets releases.
-fn vain(world: &mut dyn effect::World, times: u64) -> Result<Vec<u8>, Stop> {
+fn vain(world: &mut dyn vocabulary::World, times: u64) -> Result<Vec<u8>, Stop> {
     for n in 0..times {
         let op = world.submit(ask("GET", "b.test", &format!("/{n}")))?;
         world.refuse(closed("x"))?;
@@ -207,7 +207,7 @@ fn refusals_alike_are_counted_after_a_hundred_and_rebuilt_the_same() {
     for times in [ALIKE_MAX, ALIKE_MAX + 1, 3 * ALIKE_MAX] {
         let log = MemoryLog::default();
         let gate = open_on(&log, few());
-        let mut replay = Replay::fresh(World::new(Some(gate.clone()), 5), &few());
+        let mut replay = RunWorld::fresh(World::new(Some(gate.clone()), 5), &few());
         let output = vain(&mut replay, times).unwrap();
         let tally = now(gate.close(Closing { output: Some(output.clone()), ..ended() })).unwrap();
         assert_eq!(tally.refused, 2 * times);
@@ -215,10 +215,10 @@ fn refusals_alike_are_counted_after_a_hundred_and_rebuilt_the_same() {
         assert_eq!(count(&log, "host-not-granted") as u64, ALIKE_MAX + counted);
         assert_eq!(count(&log, "not-served") as u64, ALIKE_MAX + counted);
         assert_eq!(fold(&log.leaves()).totals.refused, 2 * times);
-        let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 6)).unwrap();
+        let mut replay = RunWorld::audit(recorded(&log.leaves()), World::new(None, 6)).unwrap();
         let again = vain(&mut replay, times).unwrap();
         assert_eq!(replay.verdict(&Outcome::Done, Some(&again)), Ok(()), "{times}");
-        let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 6)).unwrap();
+        let mut replay = RunWorld::audit(recorded(&log.leaves()), World::new(None, 6)).unwrap();
         let more = vain(&mut replay, times + 1);
         assert!(more.is_err() || replay.verdict(&Outcome::Done, Some(&output)).is_err(), "{times}");
     }
@@ -229,8 +229,8 @@ fn a_run_that_asks_too_often_ends() {
     let limits = Limits { asks: 7, ..few() };
     let log = MemoryLog::default();
     let gate = open_on(&log, limits.clone());
-    let mut replay = Replay::fresh(World::new(Some(gate), 1), &limits);
-    assert_eq!(vain(&mut replay, 10), Err(Stop::Limit(effect::Limit::Asks)));
+    let mut replay = RunWorld::fresh(World::new(Some(gate), 1), &limits);
+    assert_eq!(vain(&mut replay, 10), Err(Stop::Limit(vocabulary::Limit::Asks)));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn progress_is_written_once_a_second_and_at_the_end() {
     let gate = open_on(&log, few());
     for n in 0..50 {
         let what = SafeText::new("w", 1);
-        gate.say(Claim::Progress(Progress { done: n, total: 50, what }), n * 100_000_000).unwrap();
+        gate.say(Claim::Progress(ClaimedProgress { done: n, total: 50, what }), n * 100_000_000).unwrap();
     }
     now(gate.close(ended())).unwrap();
     let record = recorded(&log.leaves());
@@ -256,11 +256,11 @@ fn past_what_may_be_kept_a_run_goes_on_and_can_not_be_resumed() {
     let permit = now(permitted(&gate).durable()).unwrap();
     answered(&gate, permit.op(), 200).unwrap();
     let events = [
-        Event::Head(HttpHead { headers: Vec::new(), status: 200 }),
-        Event::Chunk(vec![1; 60].into()),
-        Event::Chunk(vec![2; 60].into()),
-        Event::Chunk(vec![3; 10].into()),
-        Event::End(Vec::new()),
+        GuestEvent::Head(HttpHead { headers: Vec::new(), status: 200 }),
+        GuestEvent::Chunk(vec![1; 60].into()),
+        GuestEvent::Chunk(vec![2; 60].into()),
+        GuestEvent::Chunk(vec![3; 10].into()),
+        GuestEvent::End(Vec::new()),
     ];
     for (mono_ns, event) in (1..).zip(events) {
         gate.delivered(&Release { op: OpId(2), event, mono_ns }, 0).unwrap();
@@ -269,7 +269,7 @@ fn past_what_may_be_kept_a_run_goes_on_and_can_not_be_resumed() {
     assert!(!tally.resumable);
     let record = recorded(&log.leaves());
     assert!(!record.is_kept());
-    assert!(Replay::audit(record, World::new(None, 1)).is_err());
+    assert!(RunWorld::audit(record, World::new(None, 1)).is_err());
     assert!(log.bodies().iter().any(|body| body.contains(r#""bytes":130"#)), "received is whole all the same");
 }
 
@@ -278,9 +278,9 @@ fn guest_text_of_any_kind_fits_into_records() {
     let log = MemoryLog::default();
     let gate = open_on(&log, Limits::default());
     for letter in ["\u{1}", "\\", "\"", "\u{200b}", "\u{e0001}", "ä"] {
-        let line = letter.repeat(effect::LINE_BYTES_MAX / letter.len());
+        let line = letter.repeat(vocabulary::LINE_BYTES_MAX / letter.len());
         for _ in 0..20 {
-            gate.say(Claim::Stderr(SafeText::new(&line, effect::LINE_BYTES_MAX)), 0).unwrap();
+            gate.say(Claim::Stderr(SafeText::new(&line, vocabulary::LINE_BYTES_MAX)), 0).unwrap();
         }
     }
     now(gate.close(ended())).unwrap();
@@ -304,7 +304,7 @@ fn a_watcher_is_told_at_once() {
     let log = MemoryLog::default();
     let told = Arc::new(Told(Mutex::default()));
     let watcher = Arc::clone(&told);
-    let gate = gate_on(&log).open_run(opening(grants(), few()), watcher).unwrap();
+    let gate = gate_on(&log).open_run(header(grants(), few()), watcher).unwrap();
     gate.refuse(closed("1.2.3.4:80")).unwrap();
     gate.say(Claim::Stdout(SafeText::new("hello", 5)), 0).unwrap();
     let told = told.0.lock().unwrap();
@@ -321,8 +321,8 @@ fn closing_a_run_that_was_never_taken_over_leaves_no_act_open() {
     drop(pending);
     let resuming =
         crate::Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0, spent: Default::default() };
-    let opening = recorded(&cut.leaves()).opening().clone();
-    let gate = gate_on(&cut).resume_run(opening, &resuming, Arc::new(Nobody)).unwrap();
+    let header = recorded(&cut.leaves()).header().clone();
+    let gate = gate_on(&cut).resume_run(header, &resuming, Arc::new(Nobody)).unwrap();
     now(gate.close(Closing { outcome: Outcome::Stopped(Stopping { by: Principal::new(1001, None), means: Means::Stop }), ..ended() }))
         .unwrap();
     fold(&cut.leaves());

@@ -1,6 +1,8 @@
 //! A guest whose every step hangs on everything it saw.
 
-use effect::{AskedPath, Claim, ClosedAsk, Digest, FileAnswer, FileAsk, FileId, FileOpen, OpId, Progress, Release, SafeText, Stop};
+use vocabulary::{
+    AskedPath, Claim, ClaimedProgress, ClosedAsk, Digest, FileAnswer, FileAsk, FileId, FileOpen, OpId, Release, SafeText, Stop,
+};
 
 use super::kit::{Chance, ask, now};
 
@@ -29,14 +31,14 @@ impl Guest {
     }
 
     /// Goes on for so many steps; what it returns tells everything it has seen.
-    pub(super) fn run(&mut self, world: &mut dyn effect::World, steps: usize) -> Result<Vec<u8>, Stop> {
+    pub(super) fn run(&mut self, world: &mut dyn vocabulary::World, steps: usize) -> Result<Vec<u8>, Stop> {
         for _ in 0..steps {
             self.step(world)?;
         }
         Ok(self.seen.0.to_string().into_bytes())
     }
 
-    fn step(&mut self, world: &mut dyn effect::World) -> Result<(), Stop> {
+    fn step(&mut self, world: &mut dyn vocabulary::World) -> Result<(), Stop> {
         let path = format!("/p{}", self.seen.below(40));
         let text = |seen: u64| SafeText::new(&format!("saw {seen}"), 100);
         match self.seen.below(16) {
@@ -44,7 +46,7 @@ impl Guest {
             2 => self.open.push(world.submit(ask("POST", "a.test", &path))?),
             3 => self.open.push(world.submit(ask("GET", "b.test", &path))?),
             4 => world.say(Claim::Stdout(text(self.seen.0)))?,
-            5 => world.say(Claim::Progress(Progress { done: self.seen.next() % 100, total: 100, what: text(1) }))?,
+            5 => world.say(Claim::Progress(ClaimedProgress { done: self.seen.next() % 100, total: 100, what: text(1) }))?,
             6 => {
                 let name = if self.seen.below(4) == 0 { "../x".to_owned() } else { format!("f{}", self.seen.below(300)) };
                 let open = FileOpen { dir: FileId(1), directory: false, follow: true, path: AskedPath::new(&name).unwrap() };
@@ -65,7 +67,7 @@ impl Guest {
                 }
             }
             9 => {
-                let function = effect::Function::TcpCreateSocket;
+                let function = vocabulary::Function::TcpCreateSocket;
                 world.refuse(ClosedAsk { function, what: text(2), malformed: false })?;
             }
             10 => {
@@ -73,7 +75,7 @@ impl Guest {
                 self.open.push(world.timer(deadline_ns)?);
             }
             11 | 12 => {
-                let found = world.look()?;
+                let found = world.poll()?;
                 match &found {
                     Some(release) => self.released(release),
                     None => self.note("nothing"),

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use effect::record::{AgentRef, EngineRef};
-use effect::{
-    Act, Clock, Digest, FilesGrant, FilesMode, Grants, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Limits, Method, OpId, RunId, SafeText,
-    Scheme, Standing, Stop,
+use vocabulary::record::{AgentRef, EngineRef};
+use vocabulary::{
+    Act, Clock, Digest, FilesGrant, FilesMode, Grants, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Limits, Method, OpId, RunId, RunSpec,
+    SafeText, Scheme, Stop,
 };
 
 use effects::{Failure, HttpAnswered};
 
 use crate::settling::Settling;
-use crate::{Appended, Durable, Entry, Gate, Leaf, Ledger, Log, Nobody, Opening, RecordBroken, Recorded, RunGate};
+use crate::{Durable, Gate, Leaf, Ledger, Log, LogEntry, LoggedBatch, Nobody, RecordBroken, Recorded, RunGate, RunHeader};
 
 /// The run that all tests are about.
 pub(super) fn run_id() -> RunId {
@@ -68,22 +68,22 @@ impl Log for MemoryLog {
         Ok(())
     }
 
-    fn append(&self, _run: RunId, entries: Vec<Entry>) -> Result<Appended, RecordBroken> {
+    fn append(&self, _run: RunId, entries: Vec<LogEntry>) -> Result<LoggedBatch, RecordBroken> {
         let mut memory = self.0.lock().unwrap();
         if memory.left == Some(0) {
             return Err(RecordBroken::new(std::io::Error::other("full")));
         }
         memory.left = memory.left.map(|left| left - 1);
         for entry in entries {
-            assert!(entry.body.len() <= effect::record::BODY_BYTES_MAX, "a body of {} bytes", entry.body.len());
-            assert!(effect::canon::is_canonical(&entry.body), "{}", String::from_utf8_lossy(&entry.body));
+            assert!(entry.body.len() <= vocabulary::record::BODY_BYTES_MAX, "a body of {} bytes", entry.body.len());
+            assert!(vocabulary::canon::is_canonical(&entry.body), "{}", String::from_utf8_lossy(&entry.body));
             let seq = memory.leaves.len() as u64 + 1;
             memory.leaves.push(Leaf { seq, body: entry.body, payloads: entry.payloads });
         }
         let seq = memory.leaves.len();
         memory.ends.push(seq);
         let outcome = if memory.never_durable { Err(RecordBroken::new(std::io::Error::other("full"))) } else { Ok(()) };
-        Ok(Appended { index: seq as u64 - 1, seq: seq as u64, durable: Durable::Decided(outcome) })
+        Ok(LoggedBatch { index: seq as u64 - 1, seq: seq as u64, durable: Durable::Decided(outcome) })
     }
 
     fn wants_snapshot(&self) -> bool {
@@ -138,31 +138,31 @@ pub(super) fn grants() -> Grants {
         port: None,
         scheme: Scheme::Http,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     };
     let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read };
     Grants { files: vec![files], http: vec![http], ..Grants::default() }
 }
 
-pub(super) fn opening(grants: Grants, limits: Limits) -> Opening {
+pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
     let text = |text: &str| SafeText::new(text, 100);
-    let standing = Standing {
+    let spec = RunSpec {
         agent: AgentRef { digest: Digest::of(b"agent"), name: text("guest"), version: text("0.1.0") },
         config: None,
-        durable: Standing::durable(&grants, false),
+        durable: RunSpec::durable(&grants, false),
         engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
         grants,
         limits,
     };
-    Opening {
+    RunHeader {
         args: vec!["guest".to_owned()],
-        by: effect::Principal::new(1000, Some("alice")),
+        by: vocabulary::Principal::new(1000, Some("alice")),
         input: "{}".to_owned(),
         opened_unix_ns: 1_800_000_000_000_000_000,
         parent: None,
         run: run_id(),
         seed: [9; 32],
-        standing: Arc::new(standing),
+        spec: Arc::new(spec),
     }
 }
 
@@ -175,7 +175,7 @@ pub(super) fn gate_on(log: &MemoryLog) -> Gate {
 }
 
 pub(super) fn open_on(log: &MemoryLog, limits: Limits) -> RunGate {
-    gate_on(log).open_run(opening(grants(), limits), Arc::new(Nobody)).unwrap()
+    gate_on(log).open_run(header(grants(), limits), Arc::new(Nobody)).unwrap()
 }
 
 /// The fold of these records, which must be in order.
@@ -215,7 +215,7 @@ pub(super) fn http_ask(method: &str, host: &str, path: &str) -> HttpAsk {
 
 /// A person's word on an act, after it is known that nobody knows.
 pub(super) fn settle(log: &MemoryLog, op: u64, did: bool) {
-    let by = effect::Principal::new(1001, Some("bob"));
+    let by = vocabulary::Principal::new(1001, Some("bob"));
     drop(gate_on(log).settle(run_id(), &[op], did, &by).unwrap().unwrap());
 }
 

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use effect::record::Record;
-use effect::{
+use vocabulary::record::Record;
+use vocabulary::{
     Act, Binding, CredentialAsk, CredentialStep, Engagement, Grants, Header, HttpFault, Limits, May, Placement, Reason, SafeText, Scheme,
     Source, Tier,
 };
 
 use effects::Failure;
 
-use super::kit::{MemoryLog, answered, ask, fold, gate_on, grants, http_ask, now, opening, recorded, run_id, unanswered};
-use crate::ask::Asked;
+use super::kit::{MemoryLog, answered, ask, fold, gate_on, grants, header, http_ask, now, recorded, run_id, unanswered};
+use crate::ask::Judgement;
 use crate::{Gate, Nobody, Resuming, RunGate, Touched, TouchedLease, TouchedTotals, lease_id};
 
 fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
@@ -25,12 +25,12 @@ fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
 }
 
 fn open(gate: &Gate, grants: Grants) -> RunGate {
-    gate.open_run(opening(grants, Limits::default()), Arc::new(Nobody)).unwrap()
+    gate.open_run(header(grants, Limits::default()), Arc::new(Nobody)).unwrap()
 }
 
 fn fault(gate: &RunGate, act: Act) -> Option<HttpFault> {
     match gate.ask(act).unwrap() {
-        Asked::Permitted(pending) => {
+        Judgement::Permitted(pending) => {
             let op = pending.op();
             let permit = now(pending.durable()).unwrap();
             gate.goes(op, permit.credential()).unwrap();
@@ -38,7 +38,7 @@ fn fault(gate: &RunGate, act: Act) -> Option<HttpFault> {
             gate.abandon(op).unwrap();
             None
         }
-        Asked::Refused { fault, .. } => Some(fault),
+        Judgement::Refused { fault, .. } => Some(fault),
     }
 }
 
@@ -70,7 +70,7 @@ fn a_lease_begins_with_the_first_use_that_takes_a_value_along() {
 fn no_lease_begins_where_there_is_no_value() {
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|_| {}));
-    let Asked::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
+    let Judgement::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
     let op = pending.op();
     let refused = Some(Reason::CredentialUnavailable(SafeText::new("key", 64)));
     drop(now(pending.durable()).unwrap());
@@ -126,7 +126,7 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|_| ()));
     assert_eq!(use_it(&gate), None);
-    let by = effect::Principal::new(1000, Some("alice"));
+    let by = vocabulary::Principal::new(1000, Some("alice"));
     assert!(gate.revoke(Some("other"), &by).unwrap().is_empty());
     assert_eq!(gate.revoke(Some("key"), &by).unwrap(), ["key"]);
     assert!(gate.revoke(None, &by).unwrap().is_empty(), "once");
@@ -135,7 +135,7 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     assert!(of_kind(&log, "refused")[0].contains("credential-revoked"));
     let record = recorded(&log.leaves());
     let resuming = Resuming { by, leases: record.leases().clone(), recorded_bytes: 0, spent: Default::default() };
-    let gate = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let gate = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     assert_eq!(use_it(&gate), Some(HttpFault::Denied));
     fold(&log.leaves());
 }
@@ -148,12 +148,12 @@ fn uses_are_counted_over_a_crash() {
     let record = recorded(&log.leaves());
     assert_eq!(record.leases()["key"].uses, 1);
     let resuming = Resuming {
-        by: effect::Principal::new(1001, Some("bob")),
+        by: vocabulary::Principal::new(1001, Some("bob")),
         leases: record.leases().clone(),
         recorded_bytes: 0,
         spent: Default::default(),
     };
-    let again = gate_on(&log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let again = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken; what is asked now is another operation.
     assert_eq!([use_it(&again), use_it(&again)], [None, Some(HttpFault::TooMany)]);
@@ -178,10 +178,10 @@ fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
     let log = MemoryLog::default();
     let mut grants = with_key(|_| ());
     grants.placeholders = [("TOKEN".to_owned(), "key".to_owned())].into();
-    let opened = opening(grants, Limits::default());
+    let opened = header(grants, Limits::default());
     let placeholders = opened.placeholders();
     assert_eq!(placeholders, opened.placeholders());
-    assert_ne!(placeholders, crate::Opening { seed: [8; 32], ..opened.clone() }.placeholders());
+    assert_ne!(placeholders, crate::RunHeader { seed: [8; 32], ..opened.clone() }.placeholders());
     let text = &placeholders[0].text;
     assert!(text.starts_with("bwkph") && text.len() == 45, "{text}");
     let gate = gate_on(&log).open_run(opened, Arc::new(Nobody)).unwrap();
@@ -190,11 +190,11 @@ fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
         ask.headers.push(Header { name: name.to_owned(), value: value.into_bytes() });
         gate.ask(Act::Http(ask)).unwrap()
     };
-    let Asked::Permitted(pending) = with("authorization", format!("Bearer {text}")) else { panic!("refused") };
+    let Judgement::Permitted(pending) = with("authorization", format!("Bearer {text}")) else { panic!("refused") };
     let permit = now(pending.durable()).unwrap();
     assert!(matches!(permit.ask(), Act::Http(sent) if sent.headers.is_empty()));
     assert_eq!(permit.bounds().credential.as_deref(), Some("key"));
-    assert!(matches!(with("x-other", text.clone()), Asked::Refused { fault: HttpFault::Denied, .. }));
+    assert!(matches!(with("x-other", text.clone()), Judgement::Refused { fault: HttpFault::Denied, .. }));
     assert!(of_kind(&log, "refused")[0].contains("placeholder-misplaced"));
 }
 
@@ -205,7 +205,7 @@ fn with_placeholder(log: &MemoryLog) -> (RunGate, String) {
     (elsewhere.host, elsewhere.credential) = ("b.test".parse().unwrap(), None);
     grants.http.push(elsewhere);
     grants.placeholders = [("TOKEN".to_owned(), "key".to_owned())].into();
-    let opened = opening(grants, Limits::default());
+    let opened = header(grants, Limits::default());
     let text = opened.placeholders()[0].text.clone();
     (gate_on(log).open_run(opened, Arc::new(Nobody)).unwrap(), text)
 }
@@ -218,7 +218,7 @@ fn bearing(host: &str, text: &str) -> Act {
 
 /// It is refused, with a reason that names it, instead of going out as it is.
 #[test]
-fn l8_a_placeholder_for_another_destination_is_refused_and_never_sent() {
+fn a_placeholder_for_another_destination_is_refused_and_never_sent() {
     let log = MemoryLog::default();
     let (gate, text) = with_placeholder(&log);
     assert_eq!(fault(&gate, bearing("b.test", &text)), Some(HttpFault::Denied));
@@ -233,7 +233,7 @@ fn l8_a_placeholder_for_another_destination_is_refused_and_never_sent() {
 
 /// The whole body is searched, however much comes before the placeholder. It is text there, so it is sent as it is and counted.
 #[test]
-fn a3_3_a_placeholder_is_found_behind_any_padding() {
+fn a_placeholder_is_found_behind_any_padding() {
     let log = MemoryLog::default();
     let (gate, text) = with_placeholder(&log);
     let post = |body: String| {

@@ -1,10 +1,10 @@
 //! The ledger: which records can't stand where they stand, and what a snapshot keeps.
 
-use effect::record::{AnswerClass, Answered, Kind, Received, Record, VERSION};
-use effect::{Digest, Outcome, SafeText};
+use vocabulary::record::{AnswerClass, Answered, Received, Record, RecordKind, VERSION};
+use vocabulary::{Digest, Outcome, SafeText};
 
 use super::kit::{self, MemoryLog, ask, few, fold, now, open_on, run_id};
-use crate::ask::Asked;
+use crate::ask::Judgement;
 use crate::{Closing, Ledger, OrderFaultKind, Stage};
 
 fn answered(op: u64, outcome: AnswerClass) -> Record {
@@ -13,7 +13,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
         credential_version: None,
         detail: SafeText::default(),
         fault: None,
-        kind: Kind::Answered,
+        kind: RecordKind::Answered,
         op,
         outcome,
         peer: None,
@@ -29,14 +29,14 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
 
 fn received(op: u64) -> Record {
     let (digest, source) = (Digest::of(b""), SafeText::new("s", 1));
-    Received { bytes: 0, digest, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
+    Received { bytes: 0, digest, kind: RecordKind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
 }
 
 /// Opened, and one act asked and answered.
 fn begun() -> (MemoryLog, Ledger) {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    let Asked::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
+    let Judgement::Permitted(pending) = gate.ask(ask("GET", "a.test", "/x")).unwrap() else { panic!("refused") };
     let op = pending.op();
     drop(now(pending.durable()).unwrap());
     kit::answered(&gate, op, 200).unwrap();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use effect::{Means, Outcome, Principal, Stop, Stopping};
+use vocabulary::{Means, Outcome, Principal, Stop, Stopping};
 
 use super::guest::Guest;
 use super::kit::{MemoryLog, few, fold, gate_on, now, open_on, recorded, settle};
 use super::world::World;
-use crate::{Closing, Leaf, Nobody, Replay, Resuming};
+use crate::{Closing, Leaf, Nobody, Resuming, RunWorld};
 
 const STEPS: usize = 90;
 
@@ -19,7 +19,7 @@ fn done(output: Vec<u8>) -> Closing {
 fn record(seed: u64) -> (Vec<Leaf>, Vec<usize>) {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    let mut replay = Replay::fresh(World::new(Some(gate.clone()), seed), &few());
+    let mut replay = RunWorld::fresh(World::new(Some(gate.clone()), seed), &few());
     let output = Guest::new(seed).run(&mut replay, STEPS).unwrap();
     replay.ended().unwrap();
     now(gate.close(done(output))).unwrap();
@@ -29,7 +29,7 @@ fn record(seed: u64) -> (Vec<Leaf>, Vec<usize>) {
 }
 
 fn audit(leaves: &[Leaf], guest: u64, steps: usize) -> Result<(), String> {
-    let mut replay = Replay::audit(recorded(leaves), World::new(None, 999)).unwrap();
+    let mut replay = RunWorld::audit(recorded(leaves), World::new(None, 999)).unwrap();
     let output = Guest::new(guest).run(&mut replay, steps).map_err(|stop| stop.to_string())?;
     replay.verdict(&Outcome::Done, Some(&output)).map_err(|divergence| divergence.to_string())
 }
@@ -44,9 +44,9 @@ fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
             recorded_bytes: 0,
             spent: Default::default(),
         };
-        let gate = gate_on(log).resume_run(record.opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
+        let gate = gate_on(log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
         let record = recorded(&log.leaves());
-        let mut replay = Replay::resume(record, World::new(Some(gate.clone()), chance + times as u64)).unwrap();
+        let mut replay = RunWorld::resume(record, World::new(Some(gate.clone()), chance + times as u64)).unwrap();
         let ended = Guest::new(guest).run(&mut replay, STEPS);
         let ended = ended.and_then(|output| replay.ended().map(|()| output));
         match ended {
@@ -127,11 +127,11 @@ fn a_run_that_was_stopped_is_identical_as_far_as_it_goes() {
     for seed in 0..40 {
         let log = MemoryLog::default();
         let gate = open_on(&log, few());
-        let mut replay = Replay::fresh(World::new(Some(gate.clone()), seed), &few());
+        let mut replay = RunWorld::fresh(World::new(Some(gate.clone()), seed), &few());
         Guest::new(seed).run(&mut replay, STEPS / 2).unwrap();
         let outcome = Outcome::Stopped(Stopping { by: Principal::new(1001, Some("bob")), means: Means::Stop });
         now(gate.close(Closing { active_ms: 1, outcome: outcome.clone(), output: None, peak_memory: 2 })).unwrap();
-        let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 999)).unwrap();
+        let mut replay = RunWorld::audit(recorded(&log.leaves()), World::new(None, 999)).unwrap();
         let stop = Guest::new(seed).run(&mut replay, STEPS * 100).unwrap_err();
         assert_eq!(stop, Stop::Stopped, "seed {seed}");
         assert_eq!(replay.verdict(&outcome, None), Ok(()), "seed {seed}");

@@ -1,7 +1,9 @@
 //! Filters apply before anything is summed up, and asked, refused, sent and answered are four numbers.
 
-use effect::record::{AnswerClass, Answered, Asked, AskedFor, Kind, Object, Observed, Received, Record, Refused, Sent, Touch, VERSION};
-use effect::{Bounds, Digest, HttpFault, Reason, Repeat, RunId, SafeText};
+use vocabulary::record::{
+    AnswerClass, Answered, Asked, AskedFor, Object, Observed, Received, Record, RecordKind, Refused, Sent, Touch, VERSION,
+};
+use vocabulary::{Bounds, Digest, HttpFault, Reason, Repeat, RunId, SafeText};
 
 use crate::{Only, Touched};
 
@@ -17,8 +19,8 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
-        capability: effect::Capability::Http,
-        function: effect::Function::HttpHandle,
+        capability: vocabulary::Capability::Http,
+        function: vocabulary::Function::HttpHandle,
         resolved: None,
         resource: text(resource),
     };
@@ -28,7 +30,7 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         ask,
         at: 1,
         bounds,
-        kind: Kind::Asked,
+        kind: RecordKind::Asked,
         op,
         params: Digest::of(b""),
         repeat: Repeat::OnWord,
@@ -45,7 +47,7 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
         credential_version: None,
         detail: SafeText::default(),
         fault: (!is_response).then_some(HttpFault::Unreachable),
-        kind: Kind::Answered,
+        kind: RecordKind::Answered,
         op,
         outcome,
         peer: is_response.then(|| "127.0.0.1:80".parse().unwrap()),
@@ -61,10 +63,10 @@ fn answered(op: u64, outcome: AnswerClass) -> Record {
 
 fn received(op: u64, bytes: u64) -> Record {
     let (digest, source) = (Digest::of(b""), text("s"));
-    Received { bytes, digest, kind: Kind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
+    Received { bytes, digest, kind: RecordKind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
 }
 
-fn refused(function: effect::Function, resource: &str, resolved: Option<&str>, reason: Reason) -> Record {
+fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str>, reason: Reason) -> Record {
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
@@ -73,8 +75,19 @@ fn refused(function: effect::Function, resource: &str, resolved: Option<&str>, r
         resolved: resolved.map(text),
         resource: text(resource),
     };
-    Refused { alike: 1, ask, at: 1, counted: None, kind: Kind::Refused, op: 0, params: Digest::of(b""), reason, spent_ms: 0, v: VERSION }
-        .into()
+    Refused {
+        alike: 1,
+        ask,
+        at: 1,
+        counted: None,
+        kind: RecordKind::Refused,
+        op: 0,
+        params: Digest::of(b""),
+        reason,
+        spent_ms: 0,
+        v: VERSION,
+    }
+    .into()
 }
 
 fn files(paths: &[&str]) -> Record {
@@ -89,7 +102,7 @@ fn files(paths: &[&str]) -> Record {
         whole: false,
     };
     let objects = paths.iter().map(object).collect();
-    Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }.into()
+    Observed { kind: RecordKind::Observed, objects, payload: None, unkept: false, v: VERSION }.into()
 }
 
 /// Two runs: one under `alpha`, which has no value the second time, one under `beta`, both at the same resource.
@@ -104,9 +117,9 @@ fn sum(only: Only) -> Touched {
         answered(2, AnswerClass::RefusedCredential),
         asked(3, "GET http://b.test/", None),
         answered(3, AnswerClass::Failed),
-        refused(effect::Function::HttpHandle, "GET http://c.test/", None, Reason::HostNotGranted),
-        refused(effect::Function::FileOpenAt, "/etc/passwd", None, Reason::LeavesMount),
-        refused(effect::Function::FileOpenAt, "../b", Some("/src/../b"), Reason::LeavesMount),
+        refused(vocabulary::Function::HttpHandle, "GET http://c.test/", None, Reason::HostNotGranted),
+        refused(vocabulary::Function::FileOpenAt, "/etc/passwd", None, Reason::LeavesMount),
+        refused(vocabulary::Function::FileOpenAt, "../b", Some("/src/../b"), Reason::LeavesMount),
         files(&["/src/a", "/src/d/../a", "/srcs/a"]),
     ];
     let mut touched = Touched::only(only);
@@ -168,7 +181,7 @@ fn a_file_is_found_by_where_it_lies_when_a_link_led_there() {
         whole: false,
     };
     let objects = vec![object("/src/link", Some("/src/deep/a")), object("/src/other", None)];
-    let record = Observed { kind: Kind::Observed, objects, payload: None, unkept: false, v: VERSION }.into();
+    let record = Observed { kind: RecordKind::Observed, objects, payload: None, unkept: false, v: VERSION }.into();
     for name in ["/src/link", "/src/deep/a", "/src/deep"] {
         let mut touched = Touched::only(Only { files: Some(vec![name.to_owned()]), ..Only::default() });
         touched.take(run(1), 1, &record);
@@ -180,7 +193,7 @@ fn a_file_is_found_by_where_it_lies_when_a_link_led_there() {
 fn rows_are_bounded_and_what_has_none_is_counted() {
     let mut touched = Touched::default();
     for n in 0..20_000 {
-        touched.take(run(1), n, &refused(effect::Function::HttpHandle, &format!("GET http://{n}.test/"), None, Reason::HostNotGranted));
+        touched.take(run(1), n, &refused(vocabulary::Function::HttpHandle, &format!("GET http://{n}.test/"), None, Reason::HostNotGranted));
     }
     assert_eq!((touched.refused.len(), touched.more.refused), (10_000, 10_000));
     assert_eq!((touched.totals.refusals, touched.totals.asked), (20_000, 20_000));
@@ -192,8 +205,8 @@ fn rows_are_bounded_and_what_has_none_is_counted() {
 
 /// What a person said of an act.
 fn settled(op: u64, did: bool) -> Record {
-    let (by, kind) = (effect::Principal::new(1, None::<&str>), Kind::ActSettled);
-    effect::record::ActSettled { at: 1, by, did, kind, op, v: VERSION }.into()
+    let (by, kind) = (vocabulary::Principal::new(1, None::<&str>), RecordKind::ActSettled);
+    vocabulary::record::ActSettled { at: 1, by, did, kind, op, v: VERSION }.into()
 }
 
 /// An answer that a host gave in place of one that was lost.
@@ -239,12 +252,12 @@ fn an_intent_without_an_end_counts_as_sent_and_unknown_until_it_is_settled() {
 
 #[test]
 fn a_run_that_ends_with_an_act_under_way_keeps_it_and_forgets_nothing_of_other_runs() {
-    let closed = effect::record::RunClosed {
+    let closed = vocabulary::record::RunClosed {
         active_ms: 0,
         at: 1,
-        kind: Kind::RunClosed,
+        kind: RecordKind::RunClosed,
         obstacle: None,
-        outcome: effect::Outcome::SetAside,
+        outcome: vocabulary::Outcome::SetAside,
         output: None,
         peak_memory: 0,
         v: VERSION,

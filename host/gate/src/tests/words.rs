@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use effect::{Door as _, Event, HttpFault, OpId, Principal, Stop, Timeline as _};
+use vocabulary::{Door as _, GuestEvent, HttpFault, OpId, Principal, Stop, Timeline as _};
 
 use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded, run_id, settle};
 use super::world::World;
-use crate::ask::Asked;
-use crate::{Nobody, Replay, Resuming};
+use crate::ask::Judgement;
+use crate::{Nobody, Resuming, RunWorld};
 
 /// A run that was cut off between an intent and its answer.
 fn cut_off(method: &str) -> MemoryLog {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
-    let Asked::Permitted(pending) = gate.ask(ask(method, "a.test", "/x")).unwrap() else { panic!("refused") };
+    let Judgement::Permitted(pending) = gate.ask(ask(method, "a.test", "/x")).unwrap() else { panic!("refused") };
     let cut = MemoryLog::with(log.leaves());
     drop(pending);
     cut
 }
 
 /// Resumes it, and waits for the first thing that the guest is let see.
-fn resume(log: &MemoryLog, method: &str) -> Result<Event, Stop> {
+fn resume(log: &MemoryLog, method: &str) -> Result<GuestEvent, Stop> {
     let resuming =
         Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0, spent: Default::default() };
-    let gate = gate_on(log).resume_run(recorded(&log.leaves()).opening().clone(), &resuming, Arc::new(Nobody)).unwrap();
-    let mut replay = Replay::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 3)).unwrap();
+    let gate = gate_on(log).resume_run(recorded(&log.leaves()).header().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let mut replay = RunWorld::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));
     let release = now(std::future::poll_fn(|ctx| replay.poll_release(ctx)))?;
     drop(replay);
@@ -40,7 +40,7 @@ fn asked(log: &MemoryLog) -> Vec<bool> {
 #[test]
 fn a_safe_act_is_asked_again() {
     let log = cut_off("GET");
-    assert!(matches!(resume(&log, "GET"), Ok(Event::Head(_))));
+    assert!(matches!(resume(&log, "GET"), Ok(GuestEvent::Head(_))));
     assert_eq!(asked(&log), [false, true]);
     assert!(recorded(&log.leaves()).unsettled().is_empty());
 }
@@ -63,7 +63,7 @@ fn what_a_person_says_did_not_happen_is_asked_again() {
     let log = cut_off("POST");
     assert!(resume(&log, "POST").is_err());
     settle(&log, 1, false);
-    assert!(matches!(resume(&log, "POST"), Ok(Event::Head(_))));
+    assert!(matches!(resume(&log, "POST"), Ok(GuestEvent::Head(_))));
     assert_eq!(asked(&log), [false, true]);
 }
 
@@ -72,7 +72,7 @@ fn what_a_person_says_happened_is_not_asked_again() {
     let log = cut_off("POST");
     settle(&log, 1, true);
     let seen = resume(&log, "POST");
-    assert_eq!(seen, Ok(Event::Failed(HttpFault::Incomplete)));
+    assert_eq!(seen, Ok(GuestEvent::Failed(HttpFault::Incomplete)));
     assert_eq!(asked(&log), [false]);
     assert!(recorded(&log.leaves()).unsettled().is_empty());
 }
@@ -83,7 +83,7 @@ fn a_word_on_one_attempt_says_nothing_of_the_next() {
     settle(&log, 1, false);
     assert!(recorded(&log.leaves()).unsettled().is_empty());
     assert!(fold(&log.leaves()).open_run(run_id()).unwrap().unsettled().is_empty());
-    assert!(matches!(resume(&log, "POST"), Ok(Event::Head(_))));
+    assert!(matches!(resume(&log, "POST"), Ok(GuestEvent::Head(_))));
     // The same again, cut off right after the second intent.
     let second = log.bodies().iter().position(|body| body.contains(r#""again":true"#)).unwrap();
     let log = MemoryLog::with(log.leaves()[..=second].to_vec());
@@ -106,12 +106,12 @@ fn an_agent_that_was_told_that_nobody_knows_leaves_nothing_to_be_settled() {
 fn the_first_difference_is_named() {
     let log = cut_off("GET");
     let record = recorded(&log.leaves());
-    let mut replay = Replay::audit(record, World::new(None, 3)).unwrap();
+    let mut replay = RunWorld::audit(record, World::new(None, 3)).unwrap();
     let Err(Stop::Diverged(divergence)) = replay.submit(ask("GET", "a.test", "/y")) else { panic!("not told apart") };
     assert_eq!(divergence.to_string(), "record 2 has `GET http://a.test/x`; now `GET http://a.test/y`");
     let mut with_body = super::kit::http_ask("GET", "a.test", "/x");
     with_body.body = bytes::Bytes::from_static(b"x");
-    let mut replay = Replay::audit(recorded(&log.leaves()), World::new(None, 3)).unwrap();
-    let Err(Stop::Diverged(divergence)) = replay.submit(effect::Act::Http(with_body)) else { panic!("not told apart") };
+    let mut replay = RunWorld::audit(recorded(&log.leaves()), World::new(None, 3)).unwrap();
+    let Err(Stop::Diverged(divergence)) = replay.submit(vocabulary::Act::Http(with_body)) else { panic!("not told apart") };
     assert_eq!(divergence.rebuilt, "`GET http://a.test/x`, with other headers, query or body");
 }

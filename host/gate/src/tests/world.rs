@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use effect::{
-    Act, Claim, ClosedAsk, Digest, Door, Event, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, Header, HttpFault, HttpHead,
-    OpId, Reason, Release, Stop, Timeline,
+use vocabulary::{
+    Act, Claim, ClosedAsk, Digest, Door, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, GuestEvent, Header, HttpFault,
+    HttpHead, OpId, Reason, Release, Stop, Timeline,
 };
 
 use effects::Observation;
 
 use super::kit::{Chance, answered, now, unanswered};
-use crate::ask::{Asked, Pending};
-use crate::onward::Onward;
-use crate::{LiveWorld, RunGate, Seen, TakeOver};
+use crate::ask::{Judgement, PendingIntent};
+use crate::resume_plan::ResumePlan;
+use crate::{LiveWorld, ResumePoint, RunGate, SeenAnswer};
 
 /// What a server answers. It depends on the path alone, so that asking again gives the same.
 fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
@@ -30,7 +30,7 @@ fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
 pub(super) struct World {
     pub(super) gate: Option<RunGate>,
     chance: Chance,
-    coming: BTreeMap<OpId, VecDeque<Event>>,
+    coming: BTreeMap<OpId, VecDeque<GuestEvent>>,
     timers: BTreeMap<OpId, u64>,
     empty: u64,
     last_ns: u64,
@@ -56,36 +56,36 @@ impl World {
         self.gate.as_ref().ok_or(Stop::Stopped)
     }
 
-    fn start(&mut self, pending: Pending, seen: &Seen) -> Result<(), Stop> {
+    fn start(&mut self, pending: PendingIntent, seen: &SeenAnswer) -> Result<(), Stop> {
         let permit = now(pending.durable())?;
         let op = permit.op();
         let mut events = VecDeque::new();
         if self.chance.below(6) == 0 {
             unanswered(self.gate()?, op, HttpFault::TimedOut.into())?;
-            events.push_back(Event::Failed(if seen.status.is_some() { HttpFault::Incomplete } else { HttpFault::TimedOut }));
+            events.push_back(GuestEvent::Failed(if seen.status.is_some() { HttpFault::Incomplete } else { HttpFault::TimedOut }));
         } else {
             let (head, body) = answer(permit.ask());
             answered(self.gate()?, op, head.status)?;
             if seen.status.is_none() {
-                events.push_back(Event::Head(head));
+                events.push_back(GuestEvent::Head(head));
             }
             self.gate()?.seen_before(op, seen);
             let mut rest = body.get(usize::try_from(seen.bytes).unwrap()..).unwrap();
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at(1 + self.chance.below(rest.len()));
-                events.push_back(Event::Chunk(Bytes::copy_from_slice(piece)));
+                events.push_back(GuestEvent::Chunk(Bytes::copy_from_slice(piece)));
                 rest = after;
             }
-            events.push_back(Event::End(Vec::new()));
+            events.push_back(GuestEvent::End(Vec::new()));
         }
         self.coming.insert(op, events);
         Ok(())
     }
 
-    fn release(&mut self, op: OpId, event: Event) -> Result<Release, Stop> {
+    fn release(&mut self, op: OpId, event: GuestEvent) -> Result<Release, Stop> {
         let step = self.chance.next() % 400_000_000;
         self.last_ns += 1 + step;
-        if let Event::Timer { deadline_ns } = &event {
+        if let GuestEvent::Timer { deadline_ns } = &event {
             self.last_ns = self.last_ns.max(*deadline_ns);
         }
         let release = Release { op, event, mono_ns: self.last_ns };
@@ -101,7 +101,7 @@ impl World {
         }
         let op = all[self.chance.below(all.len())];
         let event = match self.timers.remove(&op) {
-            Some(deadline_ns) => Event::Timer { deadline_ns },
+            Some(deadline_ns) => GuestEvent::Timer { deadline_ns },
             None => self.coming.get_mut(&op).unwrap().pop_front().unwrap(),
         };
         if event.is_last() {
@@ -144,22 +144,22 @@ impl World {
 impl Door for World {
     fn submit(&mut self, ask: Act) -> Result<OpId, Stop> {
         match self.gate()?.ask(ask)? {
-            Asked::Permitted(pending) => {
+            Judgement::Permitted(pending) => {
                 let op = pending.op();
-                self.start(*pending, &Seen::default())?;
+                self.start(*pending, &SeenAnswer::default())?;
                 Ok(op)
             }
-            Asked::Refused { op, fault } => {
-                self.coming.insert(op, VecDeque::from([Event::Failed(fault)]));
+            Judgement::Refused { op, fault } => {
+                self.coming.insert(op, VecDeque::from([GuestEvent::Failed(fault)]));
                 Ok(op)
             }
         }
     }
 
     fn observe(&mut self, ask: FileAsk) -> Result<FileAnswer, Stop> {
-        let looked = self.see(&ask);
-        self.gate()?.looked(&ask, &looked)?;
-        Ok(looked.answer)
+        let observation = self.see(&ask);
+        self.gate()?.note_observation(&ask, &observation)?;
+        Ok(observation.answer)
     }
 
     fn refuse(&mut self, ask: ClosedAsk) -> Result<(), Stop> {
@@ -202,7 +202,7 @@ impl Timeline for World {
         Ok(op)
     }
 
-    fn look(&mut self) -> Result<Option<Release>, Stop> {
+    fn poll(&mut self) -> Result<Option<Release>, Stop> {
         let found = if self.chance.below(2) == 0 { self.any()? } else { None };
         self.empty += u64::from(found.is_none());
         Ok(found)
@@ -213,30 +213,30 @@ impl Timeline for World {
     }
 
     fn jump(&mut self) -> Result<Release, Stop> {
-        self.release(OpId(0), Event::Clock)
+        self.release(OpId(0), GuestEvent::Clock)
     }
 }
 
 impl LiveWorld for World {
-    fn take_over(&mut self, mut at: TakeOver) -> Result<(), Stop> {
+    fn resume_at(&mut self, mut at: ResumePoint) -> Result<(), Stop> {
         self.last_ns = at.mono_ns;
         self.empty = at.empty;
         self.timers = at.timers.iter().copied().collect();
         self.next_file = at.next_file;
         let files = std::mem::take(&mut at.files);
         self.paths.extend(files.into_iter().map(|(file, open)| (file.0, format!("/src/{}", open.path.as_str()))));
-        for onward in self.gate()?.clone().take_over(&mut at)? {
-            match onward {
-                Onward::Tell(op, fault) => {
-                    self.coming.insert(op, VecDeque::from([Event::Failed(fault)]));
+        for plan in self.gate()?.clone().resume_at(&mut at)? {
+            match plan {
+                ResumePlan::Tell(op, fault) => {
+                    self.coming.insert(op, VecDeque::from([GuestEvent::Failed(fault)]));
                 }
-                Onward::Again(pending, seen) => self.start(*pending, &seen)?,
+                ResumePlan::Again(pending, seen) => self.start(*pending, &seen)?,
             }
         }
         Ok(())
     }
 
-    fn look_at(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
+    fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
         Ok(self.see(ask))
     }
 }

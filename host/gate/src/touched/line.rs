@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use effect::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
-use effect::{Capability, Function, Reason, RunId, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
+use vocabulary::{Capability, Function, Reason, RunId, SafeText};
 
 use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
 use crate::lease::lease_id;
 
 /// Something that was touched, once or several times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Line {
+pub enum TouchedLine {
     /// An object of a mount.
     File(TouchedFile),
     /// A request over HTTP.
@@ -29,7 +29,7 @@ pub enum Line {
 /// Memory that a row takes besides its text: with its place in the table of rows, and with the addresses that it may name later.
 const ROW_BYTES: usize = 384;
 
-impl Line {
+impl TouchedLine {
     /// Roughly how much memory a row of it takes.
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
@@ -53,12 +53,12 @@ struct Open {
     credential: Option<String>,
     is_http: bool,
     resource: SafeText,
-    stage: Stage,
+    stage: LineStage,
 }
 
 /// How far an act is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Stage {
+enum LineStage {
     /// An intent alone. If the process died, the act may have been sent.
     Asked,
     /// Nobody knows whether it happened, and a person may still say so.
@@ -73,20 +73,20 @@ enum Stage {
 /// Goes through records in the log's order and says what each touched. An answer names its act by a number alone, so acts that are under
 /// way are remembered.
 ///
-/// INVARIANT: nothing is understated. An intent without an end counts as sent and unknown ([`Lines::without_end`]), and so does an attempt
+/// INVARIANT: nothing is understated. An intent without an end counts as sent and unknown ([`TouchedLines::without_end`]), and so does an attempt
 /// that was made again. If a person has said whether an act happened, that word counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lines {
+pub struct TouchedLines {
     open: BTreeMap<(RunId, u64), Open>,
     /// Requests of the host's own, by number.
     own: BTreeMap<(RunId, u64), TouchedOwn>,
 }
 
-impl Lines {
+impl TouchedLines {
     /// Takes one record in, and gives each line to `to`.
-    pub fn take(&mut self, run: RunId, seq: u64, record: &Record, to: &mut dyn FnMut(Line)) {
+    pub fn take(&mut self, run: RunId, seq: u64, record: &Record, to: &mut dyn FnMut(TouchedLine)) {
         match record {
-            Record::Observed(observed) => observed.objects.iter().map(TouchedFile::of).map(Line::File).for_each(to),
+            Record::Observed(observed) => observed.objects.iter().map(TouchedFile::of).map(TouchedLine::File).for_each(to),
             Record::Asked(asked) => self.asked(run, asked, to),
             Record::Answered(answered) => self.answered(run, seq, answered, to),
             Record::Received(received) => {
@@ -113,12 +113,15 @@ impl Lines {
                 forget(&mut self.own, run).for_each(|own| to(own_without_end(own)));
             }
             Record::LeaseRevoked(revoked) => {
-                to(Line::Lease(TouchedLease { revoked: true, ..TouchedLease::of(revoked.lease.clone(), revoked.credential.clone()) }));
+                to(TouchedLine::Lease(TouchedLease {
+                    revoked: true,
+                    ..TouchedLease::of(revoked.lease.clone(), revoked.credential.clone())
+                }));
             }
             Record::LeaseProbed(probed) => {
                 let probe = TouchedProbe { refused: probed.refused, status: probed.status, version: probed.version };
                 let lease = TouchedLease::of(lease_id(run, probed.credential.as_str()), probed.credential.clone());
-                to(Line::Lease(TouchedLease { probes: vec![probe], ..lease }));
+                to(TouchedLine::Lease(TouchedLease { probes: vec![probe], ..lease }));
             }
             Record::Delivered(_)
             | Record::Said(_)
@@ -146,10 +149,10 @@ impl Lines {
         }
     }
 
-    fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(Line)) {
+    fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(TouchedLine)) {
         let is_http = asked.ask.capability == Capability::Http;
         let (credential, resource) = (asked.bounds.credential.clone(), asked.ask.resource.clone());
-        let open = Open { credential, is_http, resource, stage: Stage::Asked };
+        let open = Open { credential, is_http, resource, stage: LineStage::Asked };
         match is_http {
             true => to(open.http(|act| act.asked = 1)),
             false => to(open.act(|act| act.asked = 1)),
@@ -162,7 +165,7 @@ impl Lines {
         }
     }
 
-    fn answered(&mut self, run: RunId, seq: u64, answered: &Answered, to: &mut dyn FnMut(Line)) {
+    fn answered(&mut self, run: RunId, seq: u64, answered: &Answered, to: &mut dyn FnMut(TouchedLine)) {
         let key = (run, answered.op);
         let Some(mut open) = self.open.remove(&key) else { return };
         if answered.waits_for_a_word() {
@@ -174,12 +177,12 @@ impl Lines {
                 }));
             }
             open.lease(run, to, |lease| lease.sent = u64::from(is_counted));
-            open.stage = Stage::Unknown { is_counted };
+            open.stage = LineStage::Unknown { is_counted };
             self.open.insert(key, open);
             return;
         }
         if answered.outcome.has_answer() {
-            self.open.insert(key, Open { stage: Stage::Answered, ..open.clone() });
+            self.open.insert(key, Open { stage: LineStage::Answered, ..open.clone() });
         }
         match open.is_http {
             true => to(open.http(|act| http(act, answered))),
@@ -190,7 +193,7 @@ impl Lines {
             lease.refused = u64::from(answered.was_refused());
         });
         if let Some(reason) = &answered.reason {
-            to(Line::Refused(TouchedRefusal {
+            to(TouchedLine::Refused(TouchedRefusal {
                 alike: 1,
                 code: reason.code().to_owned(),
                 credential: open.credential.or_else(|| credential_of(reason)),
@@ -206,25 +209,25 @@ impl Lines {
     }
 }
 
-impl Lines {
+impl TouchedLines {
     /// What is under way where the records end, as it has to be counted there: whether it happened is not known.
-    pub fn without_end(&self, to: &mut dyn FnMut(RunId, Line)) {
+    pub fn without_end(&self, to: &mut dyn FnMut(RunId, TouchedLine)) {
         for ((run, _), open) in &self.open {
             open.without_end(*run, &mut |line| to(*run, line));
         }
         self.own.iter().for_each(|((run, _), own)| to(*run, own_without_end(own.clone())));
     }
 
-    fn host_asked(&mut self, run: RunId, asked: &HostAsked, to: &mut dyn FnMut(Line)) {
+    fn host_asked(&mut self, run: RunId, asked: &HostAsked, to: &mut dyn FnMut(TouchedLine)) {
         let row = TouchedOwn::of(asked);
-        to(Line::Own(TouchedOwn { asked: 1, ..row.clone() }));
+        to(TouchedLine::Own(TouchedOwn { asked: 1, ..row.clone() }));
         self.own.insert((run, asked.number), row);
     }
 
-    fn host_answered(&mut self, run: RunId, answered: &HostAnswered, to: &mut dyn FnMut(Line)) {
+    fn host_answered(&mut self, run: RunId, answered: &HostAnswered, to: &mut dyn FnMut(TouchedLine)) {
         if let Some(mut row) = self.own.remove(&(run, answered.number)) {
             row.answered(answered);
-            to(Line::Own(row));
+            to(TouchedLine::Own(row));
         }
     }
 }
@@ -260,29 +263,29 @@ fn forget<T>(open: &mut BTreeMap<(RunId, u64), T>, run: RunId) -> impl Iterator<
     own.into_values()
 }
 
-fn own_without_end(own: TouchedOwn) -> Line {
-    Line::Own(TouchedOwn { unknown: 1, ..own })
+fn own_without_end(own: TouchedOwn) -> TouchedLine {
+    TouchedLine::Own(TouchedOwn { unknown: 1, ..own })
 }
 
 impl Open {
-    fn http(&self, count: impl FnOnce(&mut TouchedHttp)) -> Line {
+    fn http(&self, count: impl FnOnce(&mut TouchedHttp)) -> TouchedLine {
         let mut act = TouchedHttp::new(self.resource.clone(), self.credential.clone());
         count(&mut act);
-        Line::Http(act)
+        TouchedLine::Http(act)
     }
 
-    fn act(&self, count: impl FnOnce(&mut TouchedAct)) -> Line {
+    fn act(&self, count: impl FnOnce(&mut TouchedAct)) -> TouchedLine {
         let mut act = TouchedAct::new(self.resource.clone(), self.credential.clone());
         count(&mut act);
-        Line::Act(act)
+        TouchedLine::Act(act)
     }
 
     /// Whether it happened is not known, and nobody has said.
-    fn without_end(&self, run: RunId, to: &mut dyn FnMut(Line)) {
+    fn without_end(&self, run: RunId, to: &mut dyn FnMut(TouchedLine)) {
         let new = match self.stage {
-            Stage::Answered => return,
-            Stage::Asked => 1,
-            Stage::Unknown { is_counted } => u64::from(!is_counted),
+            LineStage::Answered => return,
+            LineStage::Asked => 1,
+            LineStage::Unknown { is_counted } => u64::from(!is_counted),
         };
         match self.is_http {
             true => to(self.http(|act| (act.sent, act.unknown) = (new, 1))),
@@ -292,8 +295,8 @@ impl Open {
     }
 
     /// A person has said whether it happened.
-    fn settled(&self, run: RunId, did: bool, to: &mut dyn FnMut(Line)) {
-        let Stage::Unknown { is_counted } = self.stage else { return };
+    fn settled(&self, run: RunId, did: bool, to: &mut dyn FnMut(TouchedLine)) {
+        let LineStage::Unknown { is_counted } = self.stage else { return };
         let new = u64::from(did && !is_counted);
         match (self.is_http, did) {
             (true, true) => to(self.http(|act| (act.sent, act.said) = (new, 1))),
@@ -304,19 +307,19 @@ impl Open {
         self.lease(run, to, |lease| lease.sent = new);
     }
 
-    fn lease(&self, run: RunId, to: &mut dyn FnMut(Line), count: impl FnOnce(&mut TouchedLease)) {
+    fn lease(&self, run: RunId, to: &mut dyn FnMut(TouchedLine), count: impl FnOnce(&mut TouchedLease)) {
         if let Some(name) = &self.credential {
             let mut lease = TouchedLease::of(lease_id(run, name), SafeText::new(name, 64));
             count(&mut lease);
-            to(Line::Lease(lease));
+            to(TouchedLine::Lease(lease));
         }
     }
 }
 
 /// A refusal, or each of those that a record counts, under its own name.
-fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(Line)) {
+fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(TouchedLine)) {
     let one = |alike: u64, resolved: &Option<SafeText>, resource: &SafeText| {
-        Line::Refused(TouchedRefusal {
+        TouchedLine::Refused(TouchedRefusal {
             alike,
             code: refused.reason.code().to_owned(),
             credential: credential_of(&refused.reason),

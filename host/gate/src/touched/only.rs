@@ -1,7 +1,7 @@
 //! Filters what is summed up. The filter applies before anything is added, so that no sum contains a part of another one.
 
-use super::{Line, TouchedRefusal};
-use effect::Capability;
+use super::{TouchedLine, TouchedRefusal};
+use vocabulary::Capability;
 
 /// A filter. A question about a host does not show files, and a question about files does not show hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,21 +16,21 @@ pub struct Only {
 
 impl Only {
     /// Whether a line passes the filter.
-    pub fn takes(&self, line: &Line) -> bool {
+    pub fn takes(&self, line: &TouchedLine) -> bool {
         match line {
-            Line::File(file) => {
+            TouchedLine::File(file) => {
                 let names = [Some(&file.path), file.real.as_ref()];
                 self.takes_files() && names.into_iter().flatten().any(|path| self.takes_path(path.as_str()))
             }
-            Line::Http(act) => {
+            TouchedLine::Http(act) => {
                 self.takes_acts() && self.takes_host(act.resource.as_str()) && self.takes_credential(act.credential.as_deref())
             }
-            Line::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_act(act.resource.as_str()),
-            Line::Own(own) => {
+            TouchedLine::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_act(act.resource.as_str()),
+            TouchedLine::Own(own) => {
                 self.takes_acts() && self.takes_host(own.resource.as_str()) && self.takes_credential(Some(own.credential.as_str()))
             }
-            Line::Lease(lease) => self.takes_acts() && self.takes_lease(lease.credential.as_str()),
-            Line::Refused(refused) => self.takes_refusal(refused),
+            TouchedLine::Lease(lease) => self.takes_acts() && self.takes_lease(lease.credential.as_str()),
+            TouchedLine::Refused(refused) => self.takes_refusal(refused),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use effect::record::{Object, Touch};
-use effect::{Function, RunId, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::record::{Object, Touch};
+use vocabulary::{Function, RunId, SafeText};
 
 /// BOUND: addresses named for one resource.
 const PEERS_MAX: usize = 16;

@@ -108,7 +108,7 @@ fn an_empty_last_segment_is_gone_on_with() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path();
     sample(home, None);
-    let header = crate::frame::Header { log: check(home, None).log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
+    let header = crate::frame::FrameHeader { log: check(home, None).log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
     home::create_new(&segment(home, 2)).unwrap().write_all_at(&header.encode(), 0).unwrap();
     let (journal, opened) = open(home);
     assert_eq!((opened.size, opened.recovered_bytes), (5, 0));
@@ -124,7 +124,7 @@ fn a_torn_segment_that_is_not_the_last_is_refused() {
     let home = dir.path();
     sample(home, None);
     forget_index(home);
-    let header = crate::frame::Header { log: check(home, None).log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
+    let header = crate::frame::FrameHeader { log: check(home, None).log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
     home::create_new(&segment(home, 2)).unwrap().write_all_at(&header.encode(), 0).unwrap();
     let end = frames(home).last().unwrap().end;
     let file = OpenOptions::new().write(true).open(segment(home, 1)).unwrap();

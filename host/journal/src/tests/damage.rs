@@ -54,7 +54,7 @@ fn a_bit_in_the_empty_space_is_torn_bytes_in_the_last_segment_and_a_fault_in_oth
     let report = check(home, None);
     assert_eq!((report.holds(), report.size, report.torn_bytes), (true, 5, 100));
     // With a later segment, nothing can have been in the middle of being written here.
-    let header = crate::frame::Header { log: report.log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
+    let header = crate::frame::FrameHeader { log: report.log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
     std::fs::write(segment(home, 2), header.encode()).unwrap();
     let fault = check(home, None).fault.unwrap();
     assert_eq!((fault.at.offset, fault.what), (end as u64, FaultKind::TrailingBytes));

@@ -11,7 +11,7 @@ use super::kit::{Hasty, bodies, check, copy, open_with, put, run, segment, small
 use crate::disk::Disk;
 use crate::memory::home_memory_path;
 use crate::open::open_on;
-use crate::{AppendError, Journal, OpenError, Options, Step, state_path};
+use crate::{AppendError, FailedStep, Journal, OpenError, Options, state_path};
 
 struct Home {
     home: PathBuf,
@@ -40,7 +40,7 @@ impl Home {
     fn stops(&self, words: &str) {
         let Err(AppendError::Broken(broken)) = self.put("four") else { panic!("it went on") };
         let said = format!("{}", broken.cause.as_ref().unwrap());
-        assert_eq!(broken.step, Step::Exchanged, "{said}");
+        assert_eq!(broken.step, FailedStep::Exchanged, "{said}");
         assert!(said.contains(words), "{said}");
         assert!(self.put("five").is_err() && self.journal.clone().close().is_err());
     }
@@ -56,7 +56,7 @@ impl Home {
         assert!(check(&self.home, None).holds());
     }
 
-    fn second(&self) -> Result<(Journal, crate::Opened), OpenError> {
+    fn second(&self) -> Result<(Journal, crate::OpenedLog), OpenError> {
         open_with(&self.home, Some(&self.state), small())
     }
 }
@@ -316,7 +316,7 @@ fn a_batch_is_not_acknowledged_if_the_log_was_exchanged_while_it_was_synced() {
         write(&at, &copy);
     }));
     let broken = put("two").unwrap_err();
-    assert_eq!(broken.step, Step::Exchanged);
+    assert_eq!(broken.step, FailedStep::Exchanged);
     assert!(broken.cause.as_ref().unwrap().to_string().contains("is another file than the one that is written"), "{broken:?}");
     assert_eq!(remembered(journal.log()), Some(1), "nothing is remembered that is on no record");
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use super::kit::{Failing, Failure, check, copy, open_with, run, small};
 use crate::open::open_on;
-use crate::{AppendError, Broken, Journal, OpenError, Options, Reader, Step};
+use crate::{AppendError, Broken, FailedStep, Journal, OpenError, Options, Reader};
 
 /// Goes through everything that writes; gives the leaves that were acknowledged and what ended it.
 fn scenario(journal: &Journal, acknowledged: &mut Vec<Digest>) -> Result<(), AppendError> {
@@ -88,7 +88,7 @@ fn any_error_of_the_disk_stops_everything_and_loses_nothing() {
 }
 
 #[test]
-fn l10_a_full_disk_stops_everything_and_loses_nothing() {
+fn a_full_disk_stops_everything_and_loses_nothing() {
     fails_closed(Failure::NoSpace);
 }
 
@@ -132,10 +132,10 @@ fn a_broken_journal_says_which_file_which_step_and_why() {
             assert!(text.contains("no space left on the file system at `") && text.ends_with(" free"), "{text}");
             let name = file.strip_prefix(&home).unwrap().to_string_lossy().into_owned();
             let place = match broken.step {
-                Step::Write | Step::Sync | Step::Segment => name.starts_with("journal/0000"),
-                Step::Keys => name == "keys",
-                Step::State => name.starts_with("state/"),
-                Step::Exchanged | Step::Number | Step::Closed => false,
+                FailedStep::Write | FailedStep::Sync | FailedStep::Segment => name.starts_with("journal/0000"),
+                FailedStep::Keys => name == "keys",
+                FailedStep::State => name.starts_with("state/"),
+                FailedStep::Exchanged | FailedStep::Number | FailedStep::Closed => false,
             };
             assert!(place, "{text}");
             steps.push(broken.step);
@@ -145,7 +145,7 @@ fn a_broken_journal_says_which_file_which_step_and_why() {
         }
         at += 1;
     }
-    for step in [Step::Write, Step::Sync, Step::Segment, Step::Keys, Step::State] {
+    for step in [FailedStep::Write, FailedStep::Sync, FailedStep::Segment, FailedStep::Keys, FailedStep::State] {
         assert!(steps.contains(&step), "{step:?} never failed");
     }
 }
@@ -166,7 +166,7 @@ fn a_limit_below_what_was_reserved_makes_shorter_segments_and_one_below_a_batch_
     assert!(numbers.len() > 2, "{numbers:?}");
     disk.longest.store(3000, Ordering::SeqCst);
     let Err(AppendError::Broken(broken)) = put(4000) else { panic!("it was taken") };
-    assert_eq!(broken.step, Step::Segment);
+    assert_eq!(broken.step, FailedStep::Segment);
     drop(journal);
     // Opened under the limit, it goes on in shorter segments as well.
     disk.longest.store(16 << 10, Ordering::SeqCst);
@@ -202,7 +202,7 @@ fn everybody_who_waits_for_a_failed_batch_is_told_why() {
     assert!(!tickets.is_empty());
     for appended in tickets {
         let broken: Broken = appended.ticket.wait_blocking().unwrap_err();
-        assert_eq!(broken.step, Step::Write);
+        assert_eq!(broken.step, FailedStep::Write);
         assert_eq!(broken.cause.as_ref().map(|cause| cause.kind()), Some(std::io::ErrorKind::StorageFull));
     }
     assert_eq!(journal.size(), 0);

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use crate::disk::{Disk, RealDisk};
 use crate::frame::HEADER_BYTES;
 use crate::open::open_on;
-use crate::scan::{Found, Scanner};
-use crate::{Entry, Journal, OpenError, Opened, Options, Payload, Reader, Report, verify};
+use crate::scan::{Scanned, Scanner};
+use crate::{Entry, Journal, OpenError, OpenedLog, Options, Payload, Reader, VerifyReport, verify};
 
 /// A disk that never waits: what a process that dies leaves behind is the same.
 pub(crate) struct Hasty;
@@ -151,11 +151,11 @@ pub(crate) fn small() -> Options {
     Options { segment_bytes: 4096, ..Options::default() }
 }
 
-pub(crate) fn open(home: &Path) -> (Journal, Opened) {
+pub(crate) fn open(home: &Path) -> (Journal, OpenedLog) {
     open_with(home, None, small()).unwrap()
 }
 
-pub(crate) fn open_with(home: &Path, state: Option<&Path>, options: Options) -> Result<(Journal, Opened), OpenError> {
+pub(crate) fn open_with(home: &Path, state: Option<&Path>, options: Options) -> Result<(Journal, OpenedLog), OpenError> {
     open_on(Arc::new(Hasty), home, state, options)
 }
 
@@ -188,7 +188,7 @@ pub(crate) fn forget_index(home: &Path) {
     std::fs::remove_file(home.join("journal.index")).unwrap();
 }
 
-pub(crate) fn check(home: &Path, state: Option<&Path>) -> Report {
+pub(crate) fn check(home: &Path, state: Option<&Path>) -> VerifyReport {
     verify(home, None, state, &mut |_| {})
 }
 
@@ -211,7 +211,7 @@ pub(crate) struct Place {
 pub(crate) fn frames(home: &Path) -> Vec<Place> {
     let mut scanner = Scanner::new(File::open(segment(home, 1)).unwrap(), HEADER_BYTES as u64);
     let (mut places, mut leaves, mut batch) = (Vec::new(), 0, 0);
-    while scanner.advance().unwrap() == Found::Batch {
+    while scanner.advance().unwrap() == Scanned::Batch {
         let found = scanner.batch();
         let base = usize::try_from(found.start).unwrap();
         for span in found.frames {

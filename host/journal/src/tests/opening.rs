@@ -176,5 +176,5 @@ fn a_closed_journal_takes_nothing() {
     journal.close().unwrap();
     assert_eq!(clone.size(), 1);
     let refused = clone.append(log_run(), b"late".to_vec(), Vec::new());
-    assert!(matches!(refused, Err(AppendError::Broken(broken)) if broken.step == crate::Step::Closed));
+    assert!(matches!(refused, Err(AppendError::Broken(broken)) if broken.step == crate::FailedStep::Closed));
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::kit::{bodies, check, copy, open_with, put, run, sample, segment, small};
-use crate::{Looked, OpenError, accept_rollback, check_unmade, log_run, look, state_path};
+use crate::{Inspection, OpenError, accept_rollback, check_unmade, inspect, log_run, state_path};
 
 struct Homes {
     home: PathBuf,
@@ -45,9 +45,9 @@ impl Homes {
     #[track_caller]
     fn refused(&self) -> OpenError {
         let before = content(&self.home);
-        let looked = look(&self.home, Some(&self.state)).unwrap_err();
+        let inspected = inspect(&self.home, Some(&self.state)).unwrap_err();
         let opened = open_with(&self.home, Some(&self.state), small()).unwrap_err();
-        assert_eq!(looked.to_string(), opened.to_string());
+        assert_eq!(inspected.to_string(), opened.to_string());
         assert_eq!(content(&self.home), before, "{opened}");
         opened
     }
@@ -70,7 +70,7 @@ fn a_home_that_was_removed_and_begun_anew_is_noticed_before_a_key_is_made() {
     let homes = homes();
     let was = check(&homes.home, None).log.unwrap();
     fs::remove_dir_all(&homes.home).unwrap();
-    assert!(matches!(look(&homes.home, Some(&homes.state)), Err(OpenError::OtherLog { size: Some(5), now: None, .. })));
+    assert!(matches!(inspect(&homes.home, Some(&homes.state)), Err(OpenError::OtherLog { size: Some(5), now: None, .. })));
     let refused = open_with(&homes.home, Some(&homes.state), small()).unwrap_err();
     let OpenError::OtherLog { was: named, size: Some(5), now: None, .. } = refused else { panic!("{refused}") };
     assert_eq!(named, was);
@@ -171,7 +171,7 @@ fn a_copy_that_lacks_the_last_keys_opens_and_says_so() {
     journal.append(run(5), b"five".to_vec(), vec![b"sealed".to_vec().into()]).unwrap().ticket.wait_blocking().unwrap();
     journal.close().unwrap();
     fs::OpenOptions::new().write(true).open(homes.home.join("keys")).unwrap().set_len(128).unwrap();
-    assert_eq!(look(&homes.home, Some(&homes.state)).unwrap(), Looked::Opens { size: 6, keys_lacking: 1 });
+    assert_eq!(inspect(&homes.home, Some(&homes.state)).unwrap(), Inspection::Opens { size: 6, keys_lacking: 1 });
     let (_, opened) = open_with(&homes.home, Some(&homes.state), small()).unwrap();
     assert_eq!(opened.lacking, [run(5)]);
 }
@@ -196,7 +196,7 @@ fn second_state_that_is_gone_altogether_is_missed_where_the_home_was_used_before
         }
         let refused = homes.refused();
         assert!(matches!(refused, OpenError::StateUnreadable { .. }), "{refused}");
-        assert!(look(&homes.home, Some(&homes.state)).is_err() && check_unmade(&homes.home, &homes.state).is_err() != is_made_anew);
+        assert!(inspect(&homes.home, Some(&homes.state)).is_err() && check_unmade(&homes.home, &homes.state).is_err() != is_made_anew);
         // The control: elsewhere there is nothing that could be missed, and neither is there for a home that does not know where it was.
         let elsewhere = homes.home.with_file_name("elsewhere");
         fs::rename(&homes.home, &elsewhere).unwrap();
@@ -220,8 +220,8 @@ fn a_log_that_is_gone_is_missed_though_only_one_thing_knows_of_it() {
         if known != "state" {
             fs::remove_dir_all(&homes.state).unwrap();
         }
-        let looked = look(&homes.home, Some(&homes.state));
-        assert!(looked.is_err(), "{known}: {looked:?}");
+        let inspected = inspect(&homes.home, Some(&homes.state));
+        assert!(inspected.is_err(), "{known}: {inspected:?}");
         let opened = open_with(&homes.home, Some(&homes.state), small());
         assert!(opened.is_err(), "{known}");
     }

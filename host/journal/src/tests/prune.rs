@@ -187,7 +187,7 @@ fn what_is_left_of_segments_that_were_taken_away_does_not_count_and_goes() {
     }
     assert!(check(&home, None).holds());
     assert_eq!(bodies(&home), whole);
-    assert!(crate::look(&home, None).is_ok() && segment(&home, 1).exists(), "looking changes nothing");
+    assert!(crate::inspect(&home, None).is_ok() && segment(&home, 1).exists(), "looking changes nothing");
     open(&home).0.close().unwrap();
     assert!(!segment(&home, 1).exists() && !segment(&home, 2).exists());
     assert_eq!(sweep(&crate::disk::RealDisk, &home.join("journal"), 3).unwrap(), 0);

@@ -29,7 +29,7 @@ fn a_ticket_can_be_awaited() {
 }
 
 #[test]
-fn l12_records_of_many_threads_keep_the_order_of_their_runs() {
+fn records_of_many_threads_keep_the_order_of_their_runs() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open_with(dir.path(), None, small()).unwrap();
     std::thread::scope(|scope| {
@@ -260,7 +260,7 @@ fn a_batch_larger_than_a_segment_gets_one_of_its_own() {
 }
 
 #[test]
-fn a3_2_a_full_queue_holds_back_and_loses_nothing() {
+fn a_full_queue_holds_back_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let options = crate::Options { queue_bytes: 2000, ..small() };
     let (journal, _) = open_with(dir.path(), None, options).unwrap();

@@ -3,24 +3,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use effect::record::{KeyRotated, Kind, Record, RotatedKey, VERSION};
-use effect::{Principal, RunId, SafeText};
+use vocabulary::record::{KeyRotated, Record, RecordKind, RotatedKey, VERSION};
+use vocabulary::{Principal, RunId, SafeText};
 
 use super::kit::{Failing, Failure, Hasty};
 use crate::disk::Disk;
 use crate::keys::{load_public, public_path};
 use crate::open::open_on;
-use crate::rotate::{Rotation, rotate_on};
+use crate::rotate::{KeyRotation, rotate_on};
 use crate::{Keep, LogId, OpenError, Options, Payload, PublicKey, Reader, kept, verify};
 
-fn record(rotation: &Rotation) -> Vec<u8> {
+fn record(rotation: &KeyRotation) -> Vec<u8> {
     let text = |text: &str| SafeText::new(text, 256);
     let record = KeyRotated {
         at: 1,
         by: Principal::new(0, None),
         from: rotation.from,
         key: rotation.key,
-        kind: Kind::KeyRotated,
+        kind: RecordKind::KeyRotated,
         link: rotation.link.as_deref().map(text),
         now: text(&rotation.now),
         under: rotation.under,
@@ -111,7 +111,9 @@ fn copied_without_its_new_key(home: &Path, key: RotatedKey, what: &str) {
     let opened = open_on(hasty(), &copy, None, options()).map(|(journal, _)| journal.close().unwrap());
     match opened {
         Ok(()) => assert!(!is_recorded || !is_next, "{what}: a key that was rotated out goes on"),
-        Err(OpenError::Fault(crate::Fault { what: crate::FaultKind::KeyNotHere { .. }, .. })) => assert!(is_recorded && is_next, "{what}"),
+        Err(OpenError::Fault(crate::LogFault { what: crate::FaultKind::KeyNotHere { .. }, .. })) => {
+            assert!(is_recorded && is_next, "{what}")
+        }
         Err(OpenError::OtherHomeKey { .. } | OpenError::KeyOpensNothing { .. } | OpenError::Key { .. }) => {
             assert!(is_recorded && is_next, "{what}");
         }
@@ -141,9 +143,9 @@ fn an_old_key_of_the_home_that_was_put_back_with_its_keys_of_runs_is_refused() {
     new.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
     assert!(open_on(hasty(), dir.path(), None, options()).is_err());
     let accepted = |it: &crate::AcceptedRollback| {
-        let (at, by, kind) = (1, Principal::new(0, None), Kind::RollbackAccepted);
+        let (at, by, kind) = (1, Principal::new(0, None), RecordKind::RollbackAccepted);
         let (now_root, now_size) = (it.now.root, it.now.size);
-        let record = effect::record::RollbackAccepted {
+        let record = vocabulary::record::RollbackAccepted {
             at,
             by,
             kind,

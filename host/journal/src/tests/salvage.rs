@@ -1,6 +1,6 @@
 //! Damage below the index: found by the next opening, passed over by readers, set aside by a person.
 
-use effect::{Digest, RunId};
+use vocabulary::{Digest, RunId};
 
 use super::kit::{bodies, bytes, check, flip, frames, open, open_with, put, run, sample, segment, small};
 use crate::stamp::{Patrol, stamps};

@@ -69,7 +69,7 @@ fn a_changed_payload_is_found_without_any_key() {
 }
 
 #[test]
-fn l11_deleted_frames_are_found() {
+fn deleted_frames_are_found() {
     let deleted = |kind, number| fault_after(|home| splice(home, nth(home, kind, number).0, &[]));
     assert_eq!(deleted(LEAF, 0).0, FaultKind::FrameOrder);
     // The batch is shorter than its checkpoint says.
@@ -120,7 +120,7 @@ fn reordered_and_doubled_records_are_found() {
 }
 
 #[test]
-fn l11_a_batch_of_another_log_is_found() {
+fn a_batch_of_another_log_is_found() {
     let other = tempfile::tempdir().unwrap();
     sample(other.path(), None);
     let (what, _) = fault_after(|home| {
@@ -151,7 +151,7 @@ fn a_missing_segment_is_found() {
 }
 
 #[test]
-fn l11_a_log_cut_at_a_checkpoint_is_found_by_second_state_and_by_the_index_alone() {
+fn a_log_cut_at_a_checkpoint_is_found_by_second_state_and_by_the_index_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (home, states) = (dir.path().join("home"), dir.path().join("state"));
     sample(&home, Some(&states));
@@ -231,7 +231,7 @@ fn unreadable_second_state_is_not_taken_for_absent() {
 }
 
 #[test]
-fn l11_another_key_does_not_verify_the_log() {
+fn another_key_does_not_verify_the_log() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     sample(dir.path(), None);
     sample(other.path(), None);
@@ -285,7 +285,8 @@ fn a_last_checkpoint_that_the_key_did_not_sign_is_found() {
 fn a_segment_that_says_it_begins_elsewhere_is_found() {
     for first in [0, 4, 6] {
         let (what, index) = fault_after(|home| {
-            let header = crate::frame::Header { log: check(home, None).log.unwrap(), number: 2, first, begins: crate::frame::HEADER_END };
+            let header =
+                crate::frame::FrameHeader { log: check(home, None).log.unwrap(), number: 2, first, begins: crate::frame::HEADER_END };
             home::create_new(&segment(home, 2)).unwrap().write_all_at(&header.encode(), 0).unwrap();
         });
         assert_eq!((what, index), (FaultKind::HeaderDiffers, 5));

@@ -1,6 +1,6 @@
 //! Servers that lie, drip, flood and hang up: each ends in a fault of its own, within its bound, on a closed connection.
 
-use effect::HttpFault;
+use vocabulary::HttpFault;
 
 use crate::kit::{SHORT, Server, Then, fault, fetch, get_from, pool};
 
@@ -153,7 +153,7 @@ async fn chunks_and_trailers_are_bounded_beside_their_content() {
 async fn a_server_that_never_reads_runs_out_of_time() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut request = crate::kit::get(&format!("http://{}/", listener.local_addr().unwrap()));
-    request.method = effect::Method::new("PUT").unwrap();
+    request.method = vocabulary::Method::new("PUT").unwrap();
     request.body = vec![b'x'; 32 << 20].into();
     request.timeouts.first_byte = SHORT;
     assert_eq!(fault(fetch(&pool(), request).await), HttpFault::TimedOut);

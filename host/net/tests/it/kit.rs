@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use effect::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Scheme};
 use net::{NetError, Network, NetworkConfig, Pool, ResponseLimits, Timeouts, WireRequest};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use vocabulary::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Scheme};
 
 /// For a wait that is meant to run out.
 pub(crate) const SHORT: Duration = Duration::from_millis(60);

@@ -1,8 +1,8 @@
 //! What a name turns out to be: every answer is judged, for every connection anew, and nothing else is dialled.
 
-use effect::{HttpFault, Reason, SafeText};
 use net::{NetError, Network, NetworkConfig, Pool, WireRequest};
 use policy::address::OwnListeners;
+use vocabulary::{HttpFault, Reason, SafeText};
 
 use crate::kit::{SHORT, Server, Then, fetch, get, good, listing};
 use crate::name_server::{A, AAAA, Answer, NameServer, has};

@@ -1,6 +1,6 @@
 //! What an honest server sees, and what comes back from it.
 
-use effect::{HttpFault, Method, Reason, SafeText};
+use vocabulary::{HttpFault, Method, Reason, SafeText};
 
 use crate::kit::{Server, Then, fault, fetch, get, get_from, good, header, pool};
 

@@ -1,8 +1,8 @@
 //! When a connection is used again, and when it never is.
 
-use effect::{HttpFault, Method};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use vocabulary::{HttpFault, Method};
 
 use crate::kit::{Server, Then, fault, fetch, get, get_from, good, listing, network, pool, read_request};
 

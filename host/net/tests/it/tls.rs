@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use effect::{Digest, HttpFault};
 use net::{Network, NetworkConfig, Pool};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData as _, date_time_ymd};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion, crypto::ring, version};
+use vocabulary::{Digest, HttpFault};
 
 use crate::kit::{Then, fetch, get, listing, speak};
 use crate::name_server::{NameServer, has};
@@ -108,7 +108,7 @@ async fn a_server_with_another_key_than_those_that_are_pinned_is_sent_nothing() 
         request
     };
     let err = pool.send(pinned(vec![Digest::of(b"another")])).await.unwrap_err();
-    assert_eq!(err.reason, Some(effect::Reason::KeyNotPinned));
+    assert_eq!(err.reason, Some(vocabulary::Reason::KeyNotPinned));
     assert!(server.heard.lock().unwrap().is_empty());
     assert!(pool.send(pinned(vec![Digest::of(b"another"), server.key])).await.is_ok());
     // A connection that was made without a pin is not used where there is one.

@@ -1,6 +1,6 @@
 //! The credentials of an agent in lines for people. Never a value, nor anything that is made from one.
 
-use effect::{Binding, Grants, HostPattern, May, PinnedFile, Placement, Rotation, SafeText, Scheme, Source, VaultLogin, VaultSource};
+use vocabulary::{Binding, Grants, HostPattern, May, PinnedFile, Placement, Rotation, SafeText, Scheme, Source, VaultLogin, VaultSource};
 
 fn is_sent(grants: &Grants, name: &str) -> bool {
     grants.http.iter().any(|grant| grant.credential.as_deref() == Some(name))
@@ -65,7 +65,7 @@ fn all(binding: &Binding) -> Vec<String> {
     effects.extend(details(&binding.placement));
     effects.extend(binding.rotation.iter().map(|rotation| rotates(binding, rotation)));
     if !binding.agents.is_empty() {
-        let agent = |pin: &effect::AgentPin| pin.digest.map_or_else(|| pin.name.clone(), |digest| format!("{}@{digest}", pin.name));
+        let agent = |pin: &vocabulary::AgentPin| pin.digest.map_or_else(|| pin.name.clone(), |digest| format!("{}@{digest}", pin.name));
         effects.push(format!("used only by {}", binding.agents.iter().map(agent).collect::<Vec<_>>().join(", ")));
     }
     effects.extend(binding.owner.iter().map(|owner| format!("{} answers for it", SafeText::new(owner, 1024))));

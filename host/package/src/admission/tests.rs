@@ -1,12 +1,12 @@
 //! Claims about what is effective.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use effect::{FilesGrant, FilesMode, Grants, HttpGrant, Method, SafeText, Scheme};
+use vocabulary::{FilesGrant, FilesMode, Grants, HttpGrant, Method, SafeText, Scheme};
 
 use super::{Refused, effective, table};
-use crate::component::{Import, look};
+use crate::component::{Import, inspect};
 use crate::testing::{AGENT, component, manifest};
-use effect::Capability;
+use vocabulary::Capability;
 
 fn grants() -> Grants {
     Grants {
@@ -29,12 +29,12 @@ fn http(methods: &[&str]) -> HttpGrant {
         port: None,
         scheme: Scheme::Https,
         until: None,
-        within: effect::HttpBounds::default(),
+        within: vocabulary::HttpBounds::default(),
     }
 }
 
 fn imports(names: &[&str]) -> Vec<Import> {
-    look(&component(names, &[AGENT])).unwrap().imports
+    inspect(&component(names, &[AGENT])).unwrap().imports
 }
 
 fn name(text: &str) -> SafeText {

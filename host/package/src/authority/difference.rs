@@ -1,7 +1,7 @@
 //! What differs from what was trusted or accepted, for people and programs.
 
-use effect::{Digest, SafeText};
 use serde::Serialize;
+use vocabulary::{Digest, SafeText};
 
 use super::{Authority, Code, Spelling};
 

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use effect::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, SafeText, Tier};
+use vocabulary::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, SafeText, Tier};
 
 use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
-use effect::Capability;
+use vocabulary::Capability;
 
 /// BOUND: bytes of a variable's value that are shown. Of a longer value the digest is shown.
 const VALUE_BYTES_MAX: usize = 200;
@@ -129,7 +129,7 @@ fn engagement(engagement: &Engagement) -> String {
 
 /// Seconds since 1970, as configurations write them.
 fn moment(unix_s: u64) -> String {
-    let ((year, month, day), rest) = (effect::date_of_day(unix_s / 86_400), unix_s % 86_400);
+    let ((year, month, day), rest) = (vocabulary::date_of_day(unix_s / 86_400), unix_s % 86_400);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use effect::{Grants, Source, VaultLogin};
+use vocabulary::{Grants, Source, VaultLogin};
 
 use super::{Authority, Code, Reach};
 use crate::config::ConfigError;

@@ -247,7 +247,7 @@ fn everything_that_a_configuration_causes_is_told_and_moves_no_cursor() {
     let lines = whole.lines(&Spelling::from_folder_of(&config));
     let here = folder.path().canonicalize().unwrap().display().to_string();
     let said = lines.join("\n").replace(&here, "HERE");
-    assert!(!lines.iter().any(|line| line.chars().any(effect::is_misleading)), "{said}");
+    assert!(!lines.iter().any(|line| line.chars().any(vocabulary::is_misleading)), "{said}");
     for words in [
         "builds HERE/here/built, which runs its author's code",
         "runs HERE/here/probe.wasm",

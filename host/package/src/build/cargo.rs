@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::inputs::CARGO_LOCK;
-use super::stage::Stage;
-use super::tool::{self, Watcher};
+use super::stage::BuildStage;
+use super::tool::{self, BuildWatcher};
 use super::toolchain::Rust;
 use super::workplace::Workplace;
 use super::{BuildError, Helper};
@@ -43,7 +43,7 @@ pub(super) struct Job<'a> {
     pub(super) helper: &'a Helper,
     pub(super) plan: &'a Plan,
     pub(super) rust: &'a Rust,
-    pub(super) stage: &'a Stage,
+    pub(super) stage: &'a BuildStage,
     pub(super) tools: &'a Tools,
     pub(super) workplace: &'a Workplace,
 }
@@ -60,7 +60,7 @@ impl Job<'_> {
     /// Has cargo download what the lock names, and write a lock if there is none. SECURITY: cargo runs as the operator here, with the
     /// network and the registries that the operator configured, so it runs nothing of the project and sees no home: what git or ssh keep
     /// there would let a manifest fetch what is the operator's alone. Says whether it wrote one.
-    pub(super) fn fetch(&self, watcher: &mut Watcher<'_>) -> Result<bool, BuildError> {
+    pub(super) fn fetch(&self, watcher: &mut BuildWatcher<'_>) -> Result<bool, BuildError> {
         let lock = self.staged_lock();
         let had_lock = lock.is_file();
         refuse_what_is_not_fetched(&lock)?;
@@ -87,11 +87,11 @@ impl Job<'_> {
     /// What has to be there before a build, because a build can't download anything.
     fn need(&self) -> Vec<u8> {
         let lock = file::read(&self.staged_lock(), FILE_BYTES_MAX).unwrap_or_default();
-        format!("{} {}\n", self.rust.version, effect::Digest::of(&lock)).into_bytes()
+        format!("{} {}\n", self.rust.version, vocabulary::Digest::of(&lock)).into_bytes()
     }
 
     /// Builds, contained. The component is in the workplace.
-    pub(super) fn build(&self, watcher: &mut Watcher<'_>) -> Result<PathBuf, BuildError> {
+    pub(super) fn build(&self, watcher: &mut BuildWatcher<'_>) -> Result<PathBuf, BuildError> {
         self.lay_out_cargo_home()?;
         let root = self.stage.place(&self.plan.root);
         let manifest = self.manifest();
@@ -189,7 +189,7 @@ fn refuse_what_is_not_fetched(lock: &Path) -> Result<(), BuildError> {
     let Ok(bytes) = file::read(lock, FILE_BYTES_MAX) else { return Ok(()) };
     let text = String::from_utf8_lossy(&bytes);
     match text.lines().find(|line| line.starts_with("source") && NOT_FETCHED.iter().any(|source| line.contains(source))) {
-        Some(line) => Err(BuildError::NotFetched(effect::SafeText::new(line, 300))),
+        Some(line) => Err(BuildError::NotFetched(vocabulary::SafeText::new(line, 300))),
         None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use effect::SafeText;
+use vocabulary::SafeText;
 
 use super::SourcePin;
 use crate::component::ComponentError;

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use effect::Digest;
 use sha2::{Digest as _, Sha256};
+use vocabulary::Digest;
 
 use super::BuildError;
 use crate::file::{self, failed};
@@ -48,7 +48,7 @@ pub(super) struct Places {
 
 /// What lies at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     File {
         is_program: bool,
     },
@@ -62,38 +62,38 @@ pub(super) enum Kind {
 
 /// Everything that a build reads, by its path.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    items: BTreeMap<PathBuf, Kind>,
+pub(super) struct InputFound {
+    items: BTreeMap<PathBuf, InputKind>,
 }
 
 /// Gets each file while its digest is made.
 pub(super) trait Sink {
-    fn take(&mut self, path: &Path, kind: &Kind, bytes: &[u8]) -> Result<(), BuildError>;
+    fn take(&mut self, path: &Path, kind: &InputKind, bytes: &[u8]) -> Result<(), BuildError>;
 }
 
 /// For callers that only want the digest.
 pub(super) struct Nobody;
 
 impl Sink for Nobody {
-    fn take(&mut self, _: &Path, _: &Kind, _: &[u8]) -> Result<(), BuildError> {
+    fn take(&mut self, _: &Path, _: &InputKind, _: &[u8]) -> Result<(), BuildError> {
         Ok(())
     }
 }
 
 impl Places {
     /// Lists everything except these files.
-    pub(super) fn find(&self, but: &[PathBuf]) -> Result<Found, BuildError> {
-        let mut found = Found::default();
+    pub(super) fn find(&self, but: &[PathBuf]) -> Result<InputFound, BuildError> {
+        let mut found = InputFound::default();
         found.walk(&self.folder, Some(&self.folder))?;
         for path in &self.outside {
             match std::fs::symlink_metadata(path) {
                 Ok(metadata) if metadata.is_dir() => found.walk(path, None)?,
                 Ok(metadata) => found.add(path.clone(), kind_of(&metadata))?,
-                Err(_) => found.add(path.clone(), Kind::Absent)?,
+                Err(_) => found.add(path.clone(), InputKind::Absent)?,
             }
         }
         for stub in &self.stubs {
-            found.items.entry(stub.clone()).or_insert(Kind::Stub);
+            found.items.entry(stub.clone()).or_insert(InputKind::Stub);
         }
         found.items.retain(|path, _| !but.contains(path));
         found.follow_links()?;
@@ -101,7 +101,7 @@ impl Places {
     }
 
     /// The digest of what is in the folder, and of what is outside, in that order. Each file that is read for it goes to `sink`.
-    pub(super) fn digests(&self, found: &Found, sink: &mut dyn Sink) -> Result<(Digest, Digest), BuildError> {
+    pub(super) fn digests(&self, found: &InputFound, sink: &mut dyn Sink) -> Result<(Digest, Digest), BuildError> {
         let (mut inside, mut outside, mut bytes) = (Sum::default(), Sum::default(), 0);
         let lock = self.folder.join(CARGO_LOCK);
         for (path, kind) in &found.items {
@@ -117,8 +117,8 @@ impl Places {
     }
 }
 
-impl Found {
-    fn add(&mut self, path: PathBuf, kind: Kind) -> Result<(), BuildError> {
+impl InputFound {
+    fn add(&mut self, path: PathBuf, kind: InputKind) -> Result<(), BuildError> {
         if self.items.len() >= FILES_MAX {
             let folder = path.parent().unwrap_or(&path).to_owned();
             return Err(BuildError::TooMuchSource { folder, what: "files", max: FILES_MAX as u64 });
@@ -159,7 +159,7 @@ impl Found {
     /// a folder around the link.
     fn follow_links(&mut self) -> Result<(), BuildError> {
         let links: Vec<PathBuf> =
-            self.items.iter().filter(|(_, kind)| matches!(kind, Kind::Link(_))).map(|(path, _)| path.clone()).collect();
+            self.items.iter().filter(|(_, kind)| matches!(kind, InputKind::Link(_))).map(|(path, _)| path.clone()).collect();
         for link in links {
             let to = link.canonicalize().ok();
             if let Some(to) = &to
@@ -167,23 +167,23 @@ impl Found {
             {
                 return Err(BuildError::LeadsOut { link, to: to.clone() });
             }
-            self.items.insert(link, Kind::Link(to));
+            self.items.insert(link, InputKind::Link(to));
         }
         Ok(())
     }
 
     /// Whether it is one of the files, or a folder of them.
     fn is_source(&self, path: &Path) -> bool {
-        self.items.get(path).is_some_and(|kind| matches!(kind, Kind::File { .. }))
+        self.items.get(path).is_some_and(|kind| matches!(kind, InputKind::File { .. }))
             || self.items.range(path.to_owned()..).find(|(other, _)| *other != path).is_some_and(|(other, _)| other.starts_with(path))
     }
 }
 
-fn kind_of(metadata: &std::fs::Metadata) -> Kind {
+fn kind_of(metadata: &std::fs::Metadata) -> InputKind {
     match () {
-        () if metadata.is_symlink() => Kind::Link(None),
-        () if metadata.is_file() => Kind::File { is_program: metadata.mode() & 0o100 != 0 },
-        () => Kind::Other,
+        () if metadata.is_symlink() => InputKind::Link(None),
+        () if metadata.is_file() => InputKind::File { is_program: metadata.mode() & 0o100 != 0 },
+        () => InputKind::Other,
     }
 }
 
@@ -217,23 +217,23 @@ struct Sum(Sha256);
 
 impl Sum {
     /// Adds one file, and returns its content.
-    fn add(&mut self, name: &Path, path: &Path, kind: &Kind, folder: &Path) -> Result<Vec<u8>, BuildError> {
+    fn add(&mut self, name: &Path, path: &Path, kind: &InputKind, folder: &Path) -> Result<Vec<u8>, BuildError> {
         self.field(name.as_os_str().as_bytes());
         match kind {
-            Kind::File { is_program } => {
+            InputKind::File { is_program } => {
                 self.field(if *is_program { b"program" } else { b"file" });
                 let bytes = file::read_here(path, FILE_BYTES_MAX)?;
                 self.field(&bytes);
                 return Ok(bytes);
             }
-            Kind::Link(to) => {
+            InputKind::Link(to) => {
                 self.field(b"link");
                 let to = to.as_ref().map(|to| relative(folder, to));
                 self.field(to.unwrap_or_default().as_os_str().as_bytes());
             }
-            Kind::Stub => self.field(b"stub"),
-            Kind::Other => self.field(b"other"),
-            Kind::Absent => self.field(b"absent"),
+            InputKind::Stub => self.field(b"stub"),
+            InputKind::Other => self.field(b"other"),
+            InputKind::Absent => self.field(b"absent"),
         }
         Ok(Vec::new())
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, SafeText};
+use vocabulary::{Digest, SafeText};
 
 use super::BuildError;
-use super::inputs::{Kind, Sink, relative};
+use super::inputs::{InputKind, Sink, relative};
 
 /// BOUND: files of a list; of more, none is kept.
 const FILES_MAX: usize = 5000;
@@ -14,7 +14,7 @@ const FILES_MAX: usize = 5000;
 const PATH_BYTES_MAX: usize = 512;
 
 /// Files by their path from the agent's folder, as text that is safe to print.
-pub(super) type Files = BTreeMap<String, Digest>;
+pub(super) type SourceFiles = BTreeMap<String, Digest>;
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Change {
 
 /// A file that is other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileChange {
+pub struct ListingChange {
     /// Its path from the agent's folder, safe to print.
     pub path: String,
     /// What became of it.
@@ -40,27 +40,27 @@ pub struct FileChange {
 pub(super) struct Listing<'a> {
     folder: PathBuf,
     next: &'a mut dyn Sink,
-    files: Files,
+    files: SourceFiles,
     is_over: bool,
 }
 
 impl<'a> Listing<'a> {
     pub(super) fn of(folder: &Path, next: &'a mut dyn Sink) -> Self {
-        Self { folder: folder.to_owned(), next, files: Files::new(), is_over: false }
+        Self { folder: folder.to_owned(), next, files: SourceFiles::new(), is_over: false }
     }
 
     /// The list; an empty one where there were too many.
-    pub(super) fn files(self) -> Files {
-        if self.is_over { Files::new() } else { self.files }
+    pub(super) fn files(self) -> SourceFiles {
+        if self.is_over { SourceFiles::new() } else { self.files }
     }
 }
 
 impl Sink for Listing<'_> {
-    fn take(&mut self, path: &Path, kind: &Kind, bytes: &[u8]) -> Result<(), BuildError> {
+    fn take(&mut self, path: &Path, kind: &InputKind, bytes: &[u8]) -> Result<(), BuildError> {
         self.is_over |= self.files.len() >= FILES_MAX;
-        if !self.is_over && *kind != Kind::Absent {
+        if !self.is_over && *kind != InputKind::Absent {
             let what = match kind {
-                Kind::Link(to) => format!("link {:?}", to.as_ref().map(|to| relative(&self.folder, to))),
+                InputKind::Link(to) => format!("link {:?}", to.as_ref().map(|to| relative(&self.folder, to))),
                 kind => format!("{kind:?}"),
             };
             let digest = Digest::of(&[what.as_bytes(), b"\n", bytes].concat());
@@ -72,18 +72,18 @@ impl Sink for Listing<'_> {
 }
 
 /// What is other, by path.
-pub(super) fn between(was: &Files, now: &Files) -> Vec<FileChange> {
-    let mut changes: Vec<FileChange> = Vec::new();
+pub(super) fn between(was: &SourceFiles, now: &SourceFiles) -> Vec<ListingChange> {
+    let mut changes: Vec<ListingChange> = Vec::new();
     for (path, digest) in was {
         let change = match now.get(path) {
             None => Change::Removed,
             Some(other) if other != digest => Change::Changed,
             Some(_) => continue,
         };
-        changes.push(FileChange { path: path.clone(), change });
+        changes.push(ListingChange { path: path.clone(), change });
     }
     let added = now.keys().filter(|path| !was.contains_key(*path));
-    changes.extend(added.map(|path| FileChange { path: path.clone(), change: Change::Added }));
+    changes.extend(added.map(|path| ListingChange { path: path.clone(), change: Change::Added }));
     changes.sort_by(|one, other| one.path.cmp(&other.path));
     changes
 }

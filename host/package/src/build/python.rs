@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
+use vocabulary::Digest;
 
-use super::slot::Slot;
-use super::tool::{self, Watcher};
+use super::slot::BuildSlot;
+use super::tool::{self, BuildWatcher};
 use super::workplace::Workplace;
 use super::{BuildError, Helper};
 use crate::tools::{self, Tools};
@@ -78,14 +78,14 @@ pub(super) struct Job<'a> {
     pub(super) helper: &'a Helper,
     pub(super) module: &'a str,
     pub(super) python: &'a Python,
-    pub(super) slot: &'a Slot,
+    pub(super) slot: &'a BuildSlot,
     pub(super) tools: &'a Tools,
     pub(super) workplace: &'a Workplace,
 }
 
 impl Job<'_> {
     /// Builds, contained. The component is in the workplace.
-    pub(super) fn build(&self, watcher: &mut Watcher<'_>) -> Result<PathBuf, BuildError> {
+    pub(super) fn build(&self, watcher: &mut BuildWatcher<'_>) -> Result<PathBuf, BuildError> {
         let (wit, sdk) = (self.slot.folder.join("wit"), self.slot.folder.join("sdk"));
         wit::lay_out_wit(&wit)?;
         SDK.iter().try_for_each(|(path, text)| file::write_if_changed(&sdk.join(path), text.as_bytes()))?;

@@ -5,11 +5,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use effect::Digest;
 use serde::{Deserialize, Serialize};
+use vocabulary::Digest;
 
 use super::inputs::{Nobody, Places};
-use super::listing::Files;
+use super::listing::SourceFiles;
 use super::{BuildError, Frozen, SourcePin};
 use crate::file::{self, FileError};
 
@@ -39,7 +39,7 @@ fn read_stamp(folder: &Path) -> Option<Stamp> {
 
 /// One folder's place in the cache, locked: two builds of one folder follow one another.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct BuildSlot {
     pub(super) folder: PathBuf,
     /// Unlocks when dropped.
     _lock: File,
@@ -61,7 +61,7 @@ pub(super) struct Stamp {
     stubs: Vec<PathBuf>,
     /// Each file of it with its digest, where there are not too many: for people who are told which are other.
     #[serde(default)]
-    pub(super) files: Files,
+    pub(super) files: SourceFiles,
     /// Whether nothing of an earlier source was there when it was built.
     pub(super) is_clean: bool,
     /// The digest of the component; `None` while a build has not been frozen.
@@ -72,7 +72,7 @@ impl Stamp {
     pub(super) fn new(places: &Places, (inside, outside): (Digest, Digest), tools: &str) -> Self {
         let Places { folder: _, outside: outside_paths, stubs } = places.clone();
         let (host, tools) = (env!("CARGO_PKG_VERSION").to_owned(), tools.to_owned());
-        Self { host, inside, outside, tools, outside_paths, stubs, files: Files::new(), is_clean: false, component: None }
+        Self { host, inside, outside, tools, outside_paths, stubs, files: SourceFiles::new(), is_clean: false, component: None }
     }
 
     /// Where its source lies, for a folder.
@@ -95,7 +95,7 @@ pub fn age_out(cache: &Path, before_s: i64) -> u64 {
     u64::try_from(gone.count()).unwrap_or(u64::MAX)
 }
 
-impl Slot {
+impl BuildSlot {
     pub(super) fn open(cache: &Path, source: &Path) -> Result<Self, FileError> {
         let folder = folder(cache, source);
         file::folder(&folder)?;
@@ -148,7 +148,7 @@ mod tests {
     fn a_build_that_nothing_has_used_goes_and_one_that_is_under_way_stays() {
         let cache = tempfile::tempdir().unwrap();
         let made = |name: &str| {
-            let slot = Slot::open(cache.path(), Path::new(name)).unwrap();
+            let slot = BuildSlot::open(cache.path(), Path::new(name)).unwrap();
             fs::write(slot.folder.join("component.wasm"), b"wasm").unwrap();
             fs::create_dir(slot.folder.join("target")).unwrap();
             let lock = File::options().write(true).open(slot.folder.join(LOCK)).unwrap();
@@ -156,7 +156,7 @@ mod tests {
             slot
         };
         let (old, used, held) = (made("/old").folder.clone(), made("/used").folder.clone(), made("/held"));
-        drop(Slot::open(cache.path(), Path::new("/used")).unwrap());
+        drop(BuildSlot::open(cache.path(), Path::new("/used")).unwrap());
         assert_eq!((age_out(cache.path(), 1000), age_out(cache.path(), 1001)), (0, 1));
         assert!(!old.join("component.wasm").exists() && !old.join("target").exists());
         assert!(used.join("component.wasm").exists() && held.folder.join("component.wasm").exists());

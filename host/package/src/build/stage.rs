@@ -10,17 +10,17 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::BuildError;
-use super::inputs::{Kind, Sink, relative};
+use super::inputs::{InputKind, Sink, relative};
 use crate::file::{self, FileError, failed};
 
 /// A copy that is being made.
-pub(super) struct Stage {
+pub(super) struct BuildStage {
     root: PathBuf,
     /// What belongs to it. Everything else is removed at the end.
     kept: BTreeSet<PathBuf>,
 }
 
-impl Stage {
+impl BuildStage {
     pub(super) fn new(root: PathBuf) -> Result<Self, FileError> {
         file::folder(&root)?;
         Ok(Self { root, kept: BTreeSet::new() })
@@ -68,20 +68,20 @@ impl Stage {
     }
 }
 
-impl Sink for Stage {
-    fn take(&mut self, path: &Path, kind: &Kind, bytes: &[u8]) -> Result<(), BuildError> {
+impl Sink for BuildStage {
+    fn take(&mut self, path: &Path, kind: &InputKind, bytes: &[u8]) -> Result<(), BuildError> {
         let place = self.place(path);
         match kind {
-            Kind::File { is_program } => Self::write(&place, bytes, if *is_program { 0o700 } else { 0o600 })?,
-            Kind::Stub => Self::write(&place, b"", 0o600)?,
-            Kind::Link(Some(to)) => {
+            InputKind::File { is_program } => Self::write(&place, bytes, if *is_program { 0o700 } else { 0o600 })?,
+            InputKind::Stub => Self::write(&place, b"", 0o600)?,
+            InputKind::Link(Some(to)) => {
                 let to = relative(place.parent().unwrap_or(&self.root), &self.place(to));
                 if fs::read_link(&place).ok().as_ref() != Some(&to) {
                     make_way(&place)?;
                     std::os::unix::fs::symlink(&to, &place).map_err(failed("make", &place))?;
                 }
             }
-            Kind::Link(None) | Kind::Other | Kind::Absent => return Ok(()),
+            InputKind::Link(None) | InputKind::Other | InputKind::Absent => return Ok(()),
         }
         self.kept.insert(place);
         Ok(())

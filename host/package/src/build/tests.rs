@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use effect::Digest;
+use vocabulary::Digest;
 
-use super::inputs::{Kind, Nobody, Places, Sink};
-use super::stage::Stage;
-use super::tool::{self, Watcher};
+use super::inputs::{InputKind, Nobody, Places, Sink};
+use super::stage::BuildStage;
+use super::tool::{self, BuildWatcher};
 use super::{BuildError, declared, project};
 
 struct Shop {
@@ -165,7 +165,7 @@ fn what_is_copied_is_what_has_the_digest_and_what_went_is_taken_away() {
     let shop = Shop::new(&[("src/lib.rs", "1"), ("src/old/x", "1"), (".git/config", "token"), ("src/f", "1")]);
     shop.link("lib.rs", "src/link.rs");
     let copy = |shop: &Shop| {
-        let mut stage = Stage::new(shop.root.join("stage")).unwrap();
+        let mut stage = BuildStage::new(shop.root.join("stage")).unwrap();
         let places = Places { stubs: vec![shop.folder().join("stub/lib.rs")], ..shop.places() };
         places.digests(&places.find(&[]).unwrap(), &mut stage).unwrap();
         stage.finish().unwrap();
@@ -190,7 +190,7 @@ fn what_is_copied_is_what_has_the_digest_and_what_went_is_taken_away() {
 fn a_file_that_becomes_a_link_before_it_is_read_is_refused() {
     struct Exchanges(PathBuf);
     impl Sink for Exchanges {
-        fn take(&mut self, _: &Path, _: &Kind, _: &[u8]) -> Result<(), BuildError> {
+        fn take(&mut self, _: &Path, _: &InputKind, _: &[u8]) -> Result<(), BuildError> {
             let _ = std::fs::remove_file(&self.0);
             std::os::unix::fs::symlink("/etc/passwd", &self.0).unwrap();
             Ok(())
@@ -219,7 +219,7 @@ fn what_a_manifest_names_besides_lies_in_the_project() {
 
 fn shell(script: &str, stop: &mut dyn FnMut() -> bool) -> (Result<Vec<u8>, BuildError>, Vec<String>) {
     let mut said = Vec::new();
-    let mut watcher = Watcher { say: &mut |line| said.push(line.to_owned()), stop };
+    let mut watcher = BuildWatcher { say: &mut |line| said.push(line.to_owned()), stop };
     let result = tool::output("sh", crate::tools::command(Path::new("/bin/sh")).args(["-c", script]), &mut watcher);
     (result, said)
 }
@@ -246,7 +246,7 @@ fn what_a_tool_says_is_safe_to_print_and_bounded() {
 #[test]
 fn a_tool_that_fails_is_not_there_or_is_not_wanted_any_more_is_named() {
     assert!(matches!(shell("exit 3", &mut || false).0, Err(BuildError::ToolFailed { tool: "sh", status }) if status.code() == Some(3)));
-    let mut watcher = Watcher { say: &mut |_| {}, stop: &mut || false };
+    let mut watcher = BuildWatcher { say: &mut |_| {}, stop: &mut || false };
     let missing = tool::output("no-such-tool", &mut Command::new("/nonexistent"), &mut watcher);
     assert!(matches!(missing, Err(BuildError::NoTool { tool: "no-such-tool", .. })));
     assert!(matches!(shell("exec sleep 1000", &mut || true).0, Err(BuildError::Stopped)));

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use effect::SafeText;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use vocabulary::SafeText;
 
 use super::BuildError;
 
@@ -23,7 +23,7 @@ const MINUTES_MAX: u32 = 60;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Who watches a build.
-pub struct Watcher<'a> {
+pub struct BuildWatcher<'a> {
     /// Takes each line that a tool prints, safe to print.
     pub say: &'a mut dyn FnMut(&str),
     /// Whether to end it.
@@ -33,7 +33,7 @@ pub struct Watcher<'a> {
 /// Runs it to its end, and returns what it printed on its standard output. It must be the first process of its session, so that everything
 /// that it started ends with it.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
-pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Watcher<'_>) -> Result<Vec<u8>, BuildError> {
+pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut BuildWatcher<'_>) -> Result<Vec<u8>, BuildError> {
     let not_started = |cause| BuildError::NoTool { tool: name, cause };
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
     // It stays open as long as this function waits. The keeper ends everything when it closes.
@@ -57,7 +57,7 @@ pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Wa
 }
 
 /// Passes on its output until it has ended, and ends what is left of its session. No other process has its number before it is waited for.
-fn wait(name: &'static str, child: &mut Child, watcher: &mut Watcher<'_>, lines: &Receiver<String>) -> Result<ExitStatus, BuildError> {
+fn wait(name: &'static str, child: &mut Child, watcher: &mut BuildWatcher<'_>, lines: &Receiver<String>) -> Result<ExitStatus, BuildError> {
     let not_waited = |cause| BuildError::NoTool { tool: name, cause };
     let pid = Pid::from_child(child);
     let (tell, ended) = channel();

@@ -5,14 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use effect::{Workshop, WorkshopLimits};
+use vocabulary::{BuildLimits, ContainedBuild};
 
 use super::{BuildError, Helper};
 use crate::file::{self, FileError, failed};
 use crate::tools;
 
 /// BOUND: what each process of a build may use. `build-cpu`, `build-memory`, `build-file`, `build-processes`.
-const LIMITS: WorkshopLimits = WorkshopLimits { cpu_s: 3600, memory_bytes: 16 << 30, file_bytes: 8 << 30, processes: 16_384 };
+const LIMITS: BuildLimits = BuildLimits { cpu_s: 3600, memory_bytes: 16 << 30, file_bytes: 8 << 30, processes: 16_384 };
 
 /// The folders of one agent's builds.
 #[derive(Clone, Debug)]
@@ -58,14 +58,14 @@ impl Workplace {
 
     /// A tool that reaches only this place and what it may read. [`super::tool::output`] starts it.
     pub(super) fn tool(&self, helper: &Helper, program: &Path, arguments: Vec<String>, read: Vec<PathBuf>) -> Result<Command, BuildError> {
-        let workshop = Workshop {
+        let contained_build = ContainedBuild {
             program: program.to_owned(),
             arguments,
             read: read.into_iter().chain([self.stage.clone()]).collect(),
             write: vec![self.target.clone(), self.scratch.clone()],
             limits: LIMITS,
         };
-        let order = serde_json::to_string(&workshop).map_err(|_| BuildError::NotText)?;
+        let order = serde_json::to_string(&contained_build).map_err(|_| BuildError::NotText)?;
         let mut command = Command::new(&helper.program);
         command.args([&helper.keeper, &helper.worker, &order]).current_dir("/").env_clear();
         command.env("HOME", self.home()).env("TMPDIR", self.temporary()).env("LANG", "C.UTF-8");

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use effect::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, Source, Until, VaultLogin, is_name};
+use vocabulary::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, Source, Until, VaultLogin, is_name};
 
-use super::{ComponentSource, Place, ResolvedAgent, http, mount, real};
-use crate::authored::{Fault, Table, Value, WrongError};
+use super::{ComponentSource, ConfigPlace, ResolvedAgent, http, mount, real};
+use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 use crate::later::LATER;
 
 const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
@@ -22,8 +22,8 @@ const LIST_MAX: usize = 256;
 
 pub(super) fn resolve(
     name: &str,
-    value: &Value<'_>,
-    place: &Place<'_>,
+    value: &ConfigValue<'_>,
+    place: &ConfigPlace<'_>,
     (credentials, environments): (&BTreeMap<String, Binding>, &[Environment]),
 ) -> Result<ResolvedAgent, WrongError> {
     if !is_name(name) {
@@ -41,7 +41,9 @@ pub(super) fn resolve(
     let used: Vec<Binding> = credentials.values().filter(is_used).cloned().collect();
     if let Some(other) = used.iter().find(|binding| !binding.agents.is_empty() && binding.agents.iter().all(|pin| pin.name != name)) {
         let key = if may.contains_key(&other.name) { "credentials" } else { "http" };
-        return Err(agent.required(key)?.wrong(Fault::Impossible("grants a credential that names its `agents`, and this is none of them")));
+        return Err(agent
+            .required(key)?
+            .wrong(ConfigFault::Impossible("grants a credential that names its `agents`, and this is none of them")));
     }
     let environments = if used.iter().any(|binding| binding.environment.is_some()) { environments.to_vec() } else { Vec::new() };
     let grants = Grants {
@@ -67,7 +69,7 @@ pub(super) fn resolve(
 }
 
 /// `[[agents.NAME.credentials]]`: what it may do with credentials besides sending them.
-fn may(list: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<BTreeMap<String, Vec<May>>, WrongError> {
+fn may(list: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Result<BTreeMap<String, Vec<May>>, WrongError> {
     let mut all = BTreeMap::new();
     for item in list.some_items(LIST_MAX)? {
         let table = item.table(4)?;
@@ -78,16 +80,18 @@ fn may(list: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<BTre
         let may: Vec<May> = words.iter().map(may_word).collect::<Result<_, _>>()?;
         let rotation = credentials.get(&name).and_then(|binding| binding.rotation.as_ref());
         if may.contains(&May::Rotate) && rotation.is_none() {
-            return Err(item.wrong(Fault::Impossible("lets it rotate a credential that says nothing of how: `rotate` is missing there")));
+            return Err(
+                item.wrong(ConfigFault::Impossible("lets it rotate a credential that says nothing of how: `rotate` is missing there"))
+            );
         }
         if all.insert(name, may).is_some() {
-            return Err(name_value.wrong(Fault::Impossible("is named a second time")));
+            return Err(name_value.wrong(ConfigFault::Impossible("is named a second time")));
         }
     }
     Ok(all)
 }
 
-fn may_word(value: &Value<'_>) -> Result<May, WrongError> {
+fn may_word(value: &ConfigValue<'_>) -> Result<May, WrongError> {
     match value.text(16)? {
         "identify" => Ok(May::Identify),
         "rotate" => Ok(May::Rotate),
@@ -107,13 +111,13 @@ fn secrets(credentials: &BTreeMap<String, Binding>) -> Vec<PathBuf> {
     files.flat_map(|path| [Some(path.clone()), real::real_or_future(path).ok()]).flatten().collect()
 }
 
-fn component(value: &Value<'_>, place: &Place<'_>) -> Result<ComponentSource, WrongError> {
+fn component(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<ComponentSource, WrongError> {
     let text = value.line(LINE_BYTES_MAX)?;
     if text.starts_with("oci://") {
-        return Err(value.wrong(Fault::Later("packages")));
+        return Err(value.wrong(ConfigFault::Later("packages")));
     }
     if text.contains("://") {
-        return Err(value.wrong(Fault::Impossible("must be a folder with `agent.toml` or a `.wasm` file")));
+        return Err(value.wrong(ConfigFault::Impossible("must be a folder with `agent.toml` or a `.wasm` file")));
     }
     // The real one, so that what is printed, trusted and built is the same one; what is not there yet is found missing later.
     let path = place.folder.join(&text);
@@ -130,7 +134,7 @@ fn durable(agent: &Table<'_>, grants: &Grants) -> Result<bool, WrongError> {
     let acts = !grants.http.is_empty() || !grants.may.is_empty();
     match agent.get("durable") {
         None => Ok(acts),
-        Some(value) if acts && !value.bool()? => Err(value.wrong(Fault::Impossible(
+        Some(value) if acts && !value.bool()? => Err(value.wrong(ConfigFault::Impossible(
             "can't be false where `http` or `credentials` are granted: what acts on the world is always durable",
         ))),
         Some(value) => value.bool(),
@@ -167,14 +171,14 @@ fn env(agent: &Table<'_>, http: &[HttpGrant]) -> Result<Variables, WrongError> {
         }
         let text = value.text(ENV_BYTES_MAX)?;
         if text.contains('\0') {
-            return Err(value.wrong(Fault::Impossible("must not contain a NUL")));
+            return Err(value.wrong(ConfigFault::Impossible("must not contain a NUL")));
         }
         env.insert(name.to_owned(), text.to_owned());
     }
     Ok((env, placeholders))
 }
 
-fn placeholder(value: &Value<'_>, http: &[HttpGrant]) -> Result<String, WrongError> {
+fn placeholder(value: &ConfigValue<'_>, http: &[HttpGrant]) -> Result<String, WrongError> {
     let name = value.text(64)?;
     let is_granted = http.iter().any(|grant| grant.credential.as_deref() == Some(name));
     let unknown = || value.wrong(ParseError::new("a credential", name, "one that a request of this agent may take along").into());
@@ -187,9 +191,9 @@ fn uses(agent: &Table<'_>) -> Result<Vec<String>, WrongError> {
     let Some(item) = items.first() else { return Ok(Vec::new()) };
     let name = item.text(LINE_BYTES_MAX)?;
     Err(item.wrong(match LATER.iter().find(|(later, _)| *later == name) {
-        Some((_, with)) => Fault::Later(with),
-        None if name == "credentials" => Fault::Impossible("is granted by `[[agents.NAME.credentials]]`"),
-        None if ["types", "findings", "progress"].contains(&name) => Fault::Impossible("needs no grant: leave it out"),
+        Some((_, with)) => ConfigFault::Later(with),
+        None if name == "credentials" => ConfigFault::Impossible("is granted by `[[agents.NAME.credentials]]`"),
+        None if ["types", "findings", "progress"].contains(&name) => ConfigFault::Impossible("needs no grant: leave it out"),
         None => ParseError::new("an interface that can be granted", name, "nothing in this version").into(),
     }))
 }

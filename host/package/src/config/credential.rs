@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use effect::{AgentPin, Binding, HostPattern, ParseError, PathPattern, Rate, Rotation, RotationSet, Scheme, Source, is_name};
+use vocabulary::{AgentPin, Binding, HostPattern, ParseError, PathPattern, Rate, Rotation, RotationSet, Scheme, Source, is_name};
 
-use super::{Place, placement, scope, source};
-use crate::authored::{Fault, Table, Value, WrongError, path_fault};
+use super::{ConfigPlace, placement, scope, source};
+use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
 use crate::file::FileError;
 
 /// Beside those of its kind.
@@ -34,12 +34,21 @@ const LIST_MAX: usize = 64;
 /// BOUND: bytes of an owner or a path.
 const LINE_BYTES_MAX: usize = 1024;
 
-pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known<'_>) -> Result<BTreeMap<String, Binding>, WrongError> {
+pub(super) fn resolve(
+    value: &ConfigValue<'_>,
+    place: &ConfigPlace<'_>,
+    known: &scope::KnownEnvironments<'_>,
+) -> Result<BTreeMap<String, Binding>, WrongError> {
     let table = value.table(CREDENTIALS_MAX)?;
     table.entries().map(|(name, value)| Ok((name.to_owned(), binding(name, &value, place, known)?))).collect()
 }
 
-fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Known<'_>) -> Result<Binding, WrongError> {
+fn binding(
+    name: &str,
+    value: &ConfigValue<'_>,
+    place: &ConfigPlace<'_>,
+    known: &scope::KnownEnvironments<'_>,
+) -> Result<Binding, WrongError> {
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
         return Err(value.wrong(ParseError::new("a name of a credential", name, form).into()));
@@ -54,10 +63,10 @@ fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Know
         name: name.to_owned(),
         agents: list("agents")?.iter().map(agent).collect::<Result<_, _>>()?,
         environment: table.get("environment").map(|value| known.environment(&value)).transpose()?,
-        hosts: table.required("hosts")?.some_items(LIST_MAX)?.iter().map(Value::parse).collect::<Result<_, _>>()?,
+        hosts: table.required("hosts")?.some_items(LIST_MAX)?.iter().map(ConfigValue::parse).collect::<Result<_, _>>()?,
         methods: list("methods")?.iter().map(super::http::method).collect::<Result<_, _>>()?,
         owner: table.get("owner").map(|owner| owner.line(LINE_BYTES_MAX)).transpose()?,
-        paths: list("paths")?.iter().map(Value::parse::<PathPattern>).collect::<Result<_, _>>()?,
+        paths: list("paths")?.iter().map(ConfigValue::parse::<PathPattern>).collect::<Result<_, _>>()?,
         pinned,
         placement: placement::resolve(&kind, &table)?,
         port: table.get("port").map(|value| super::http::port(&value)).transpose()?,
@@ -72,12 +81,12 @@ fn binding(name: &str, value: &Value<'_>, place: &Place<'_>, known: &scope::Know
     if let Some(rotate) = table.get("rotate")
         && binding.source != Source::Local
     {
-        return Err(rotate.wrong(Fault::Impossible("needs the source `local`: elsewhere this host can't set a value")));
+        return Err(rotate.wrong(ConfigFault::Impossible("needs the source `local`: elsewhere this host can't set a value")));
     }
     if let Some(rotate) = table.get("rotate")
         && !matches!(binding.hosts.as_slice(), [HostPattern::Exact(_)])
     {
-        return Err(rotate.wrong(Fault::Impossible("needs one host, by its whole name, at which the new value is set")));
+        return Err(rotate.wrong(ConfigFault::Impossible("needs one host, by its whole name, at which the new value is set")));
     }
     Ok(binding)
 }
@@ -87,11 +96,11 @@ fn unpinnable(table: &Table<'_>, err: &FileError) -> WrongError {
         FileError::Io { path, .. } | FileError::NotRegular(path) | FileError::TooLarge { path, .. } => path,
     };
     let fault = path_fault(path.display(), "can't be read as a program, so that it can't be held to what it is now");
-    table.get("source").map_or_else(|| table.wrong(Fault::Missing), |source| source.wrong(fault))
+    table.get("source").map_or_else(|| table.wrong(ConfigFault::Missing), |source| source.wrong(fault))
 }
 
 /// `NAME`, or `NAME@sha256:…` for one component of it.
-fn agent(value: &Value<'_>) -> Result<AgentPin, WrongError> {
+fn agent(value: &ConfigValue<'_>) -> Result<AgentPin, WrongError> {
     let text = value.text(256)?;
     let bad = || value.wrong(ParseError::new("an agent", text, "its name, or its name, `@` and the digest of its component").into());
     let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
@@ -100,7 +109,7 @@ fn agent(value: &Value<'_>) -> Result<AgentPin, WrongError> {
 }
 
 /// `30d`, `12h`; in seconds.
-fn every(value: &Value<'_>) -> Result<u64, WrongError> {
+fn every(value: &ConfigValue<'_>) -> Result<u64, WrongError> {
     let text = value.text(16)?;
     let unit = |unit: char, seconds: u64| text.strip_suffix(unit).map(|number| (number, seconds));
     let seconds = unit('d', 86_400).or_else(|| unit('h', 3600)).and_then(|(number, seconds)| {
@@ -110,7 +119,7 @@ fn every(value: &Value<'_>) -> Result<u64, WrongError> {
     seconds.ok_or_else(|| value.wrong(ParseError::new("a time", text, "days or hours: 30d, 12h").into()))
 }
 
-fn rotation(value: &Value<'_>) -> Result<Rotation, WrongError> {
+fn rotation(value: &ConfigValue<'_>) -> Result<Rotation, WrongError> {
     let table = value.table(4)?;
     table.only(&["set", "test"], &[])?;
     let set = table.required("set")?.table(8)?;
@@ -129,9 +138,9 @@ fn path(table: &Table<'_>) -> Result<String, WrongError> {
 }
 
 /// Nothing that a request could not have.
-fn plain_path(value: &Value<'_>) -> Result<String, WrongError> {
+fn plain_path(value: &ConfigValue<'_>) -> Result<String, WrongError> {
     let text = value.text(LINE_BYTES_MAX)?;
-    effect::HttpTarget::parse(Scheme::Https, "host.test", text).map_err(|err| value.wrong(err.into()))?;
+    vocabulary::HttpTarget::parse(Scheme::Https, "host.test", text).map_err(|err| value.wrong(err.into()))?;
     if text.starts_with('/') { Ok(text.to_owned()) } else { Err(value.wrong(ParseError::new("a path", text, "a `/` first").into())) }
 }
 

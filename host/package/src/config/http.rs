@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use effect::{Binding, Digest, Host, HostPattern, HttpBounds, HttpGrant, Limits, Method, ParseError, Scheme};
 use ipnet::IpNet;
+use vocabulary::{Binding, Digest, HostName, HostPattern, HttpBounds, HttpGrant, Limits, Method, ParseError, Scheme};
 
-use crate::authored::{Fault, Table, Value, WrongError};
+use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 
 const KEYS: &[&str] = &[
     "addresses",
@@ -29,7 +29,7 @@ const GRANTS_MAX: usize = 256;
 /// BOUND: methods, paths or addresses of one grant.
 const LIST_MAX: usize = 64;
 
-pub(super) fn resolve(list: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<Vec<HttpGrant>, WrongError> {
+pub(super) fn resolve(list: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Result<Vec<HttpGrant>, WrongError> {
     list.some_items(GRANTS_MAX)?.iter().map(|item| grant(&item.table(16)?, credentials)).collect()
 }
 
@@ -42,7 +42,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
         credential: table.get("credential").map(|value| credential(&value, credentials)).transpose()?,
         headers: table.get("headers").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX)?.iter().map(header).collect())?,
         methods: each("methods")?.iter().map(method).collect::<Result<_, _>>()?,
-        paths: each("paths")?.iter().map(Value::parse).collect::<Result<_, _>>()?,
+        paths: each("paths")?.iter().map(ConfigValue::parse).collect::<Result<_, _>>()?,
         port: table.get("port").map(|value| port(&value)).transpose()?,
         scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| scheme(&value))?,
         until: table.get("until").map(|value| value.parse()).transpose()?,
@@ -50,7 +50,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
         host,
     };
     if let (Scheme::Http, Some(pins)) = (grant.scheme, table.get("pins")) {
-        return Err(pins.wrong(Fault::Impossible("means nothing in clear text: nobody shows a key there")));
+        return Err(pins.wrong(ConfigFault::Impossible("means nothing in clear text: nobody shows a key there")));
     }
     // SECURITY: a grant that nobody can mean (metadata, half of all addresses) is an error here, not a surprise later.
     match policy::grants::problems(&grant).into_iter().next() {
@@ -69,27 +69,27 @@ fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
     })
 }
 
-fn pin(value: &Value<'_>) -> Result<Digest, WrongError> {
+fn pin(value: &ConfigValue<'_>) -> Result<Digest, WrongError> {
     let text = value.text(128)?;
     let form = "`sha256:` and 64 hexadecimal digits, of the subject public key info, as `answered.tls.key` on the record";
     text.parse().map_err(|_| value.wrong(ParseError::new("a pin", text, form).into()))
 }
 
 /// As the run's own limit of that name is written.
-fn bytes(value: &Value<'_>, limit: &str) -> Result<u64, WrongError> {
+fn bytes(value: &ConfigValue<'_>, limit: &str) -> Result<u64, WrongError> {
     let mut limits = Limits::default();
     limits.set(limit, &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
     Ok(if limit == "request-bytes" { limits.request_bytes } else { limits.response_bytes })
 }
 
-pub(super) fn credential(value: &Value<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {
+pub(super) fn credential(value: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {
     let name = value.text(64)?;
     let unknown = || value.wrong(ParseError::new("a credential", name, "the name of a `[credentials.NAME]` of this file").into());
     credentials.contains_key(name).then(|| name.to_owned()).ok_or_else(unknown)
 }
 
 /// `policy` decides whether a grant may allow it.
-fn header(value: &Value<'_>) -> Result<String, WrongError> {
+fn header(value: &ConfigValue<'_>) -> Result<String, WrongError> {
     let text = value.text(64)?;
     let is_good = !text.is_empty() && policy::is_header_name(text);
     let bad =
@@ -97,15 +97,15 @@ fn header(value: &Value<'_>) -> Result<String, WrongError> {
     if is_good { Ok(text.to_ascii_lowercase()) } else { Err(bad()) }
 }
 
-pub(super) fn method(value: &Value<'_>) -> Result<Method, WrongError> {
+pub(super) fn method(value: &ConfigValue<'_>) -> Result<Method, WrongError> {
     Method::new(value.text(64)?).map_err(|err| value.wrong(err.into()))
 }
 
-pub(super) fn port(value: &Value<'_>) -> Result<u16, WrongError> {
-    u16::try_from(value.count()?).map_err(|_| value.wrong(Fault::Impossible("must be a number from 1 to 65535")))
+pub(super) fn port(value: &ConfigValue<'_>) -> Result<u16, WrongError> {
+    u16::try_from(value.count()?).map_err(|_| value.wrong(ConfigFault::Impossible("must be a number from 1 to 65535")))
 }
 
-pub(super) fn scheme(value: &Value<'_>) -> Result<Scheme, WrongError> {
+pub(super) fn scheme(value: &ConfigValue<'_>) -> Result<Scheme, WrongError> {
     match value.text(16)? {
         "http" => Ok(Scheme::Http),
         "https" => Ok(Scheme::Https),
@@ -115,19 +115,19 @@ pub(super) fn scheme(value: &Value<'_>) -> Result<Scheme, WrongError> {
 
 fn addresses(table: &Table<'_>, host: &HostPattern) -> Result<Vec<IpNet>, WrongError> {
     let Some(list) = table.get("addresses") else { return Ok(Vec::new()) };
-    if matches!(host, HostPattern::Exact(Host::V4(_) | Host::V6(_))) {
-        return Err(list.wrong(Fault::Impossible("means nothing here: a literal address is a grant for that address")));
+    if matches!(host, HostPattern::Exact(HostName::V4(_) | HostName::V6(_))) {
+        return Err(list.wrong(ConfigFault::Impossible("means nothing here: a literal address is a grant for that address")));
     }
     networks(&list)
 }
 
 /// Private addresses that a name may have.
-pub(super) fn networks(list: &Value<'_>) -> Result<Vec<IpNet>, WrongError> {
+pub(super) fn networks(list: &ConfigValue<'_>) -> Result<Vec<IpNet>, WrongError> {
     list.some_items(LIST_MAX)?.iter().map(address).collect()
 }
 
 /// The form people use, without bits after the prefix: a net that reads as one address should not be many.
-fn address(value: &Value<'_>) -> Result<IpNet, WrongError> {
+fn address(value: &ConfigValue<'_>) -> Result<IpNet, WrongError> {
     let text = value.text(64)?;
     let bad =
         || value.wrong(ParseError::new("a network", text, "an address, `/`, and a prefix that covers all its bits: 10.2.0.0/16").into());

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::{FilesGrant, FilesMode, ParseError};
+use vocabulary::{FilesGrant, FilesMode, ParseError};
 
-use super::Place;
-use crate::authored::{Fault, Table, Value, WrongError, path_fault};
+use super::ConfigPlace;
+use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
 
 /// BOUND: mounts of one agent; each costs a descriptor.
 const MOUNTS_MAX: usize = 64;
@@ -15,7 +15,7 @@ const PATH_BYTES_MAX: usize = 4096;
 /// `secrets` are files with values of credentials, as they were written and without links.
 ///
 /// SECURITY: what an agent may read, it may have; so no mount holds one of them.
-pub(super) fn resolve(list: &Value<'_>, place: &Place<'_>, secrets: &[PathBuf]) -> Result<Vec<FilesGrant>, WrongError> {
+pub(super) fn resolve(list: &ConfigValue<'_>, place: &ConfigPlace<'_>, secrets: &[PathBuf]) -> Result<Vec<FilesGrant>, WrongError> {
     let mut mounts: Vec<FilesGrant> = Vec::new();
     for item in list.some_items(MOUNTS_MAX)? {
         let table = item.table(8)?;
@@ -24,7 +24,7 @@ pub(super) fn resolve(list: &Value<'_>, place: &Place<'_>, secrets: &[PathBuf]) 
         let written = table.required("host")?;
         let host = host(&written, place)?;
         if secrets.iter().any(|secret| secret.starts_with(&host)) {
-            return Err(written.wrong(Fault::Impossible("holds the file of a credential, which no agent may read")));
+            return Err(written.wrong(ConfigFault::Impossible("holds the file of a credential, which no agent may read")));
         }
         mounts.push(FilesGrant { guest, host, mode: mode(&table)? });
     }
@@ -35,13 +35,13 @@ fn mode(table: &Table<'_>) -> Result<FilesMode, WrongError> {
     let value = table.required("mode")?;
     match value.text(16)? {
         "read" => Ok(FilesMode::Read),
-        "stage" => Err(value.wrong(Fault::Later("approvals"))),
+        "stage" => Err(value.wrong(ConfigFault::Later("approvals"))),
         other => Err(value.wrong(ParseError::new("a mode", other, "`read`").into())),
     }
 }
 
 /// Absolute, in the one spelling it has, and not beneath another: which of two mounts answers should be no question.
-fn guest(value: &Value<'_>, earlier: &[FilesGrant]) -> Result<String, WrongError> {
+fn guest(value: &ConfigValue<'_>, earlier: &[FilesGrant]) -> Result<String, WrongError> {
     let path = value.line(PATH_BYTES_MAX)?;
     let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !segment.contains('\\');
     if path != "/" && !path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
@@ -50,14 +50,14 @@ fn guest(value: &Value<'_>, earlier: &[FilesGrant]) -> Result<String, WrongError
     }
     let clashes = earlier.iter().any(|mount| Path::new(&path).starts_with(&mount.guest) || Path::new(&mount.guest).starts_with(&path));
     if clashes {
-        Err(value.wrong(Fault::Impossible("is the same as the `guest` of an earlier mount, or one of them is inside the other")))
+        Err(value.wrong(ConfigFault::Impossible("is the same as the `guest` of an earlier mount, or one of them is inside the other")))
     } else {
         Ok(path)
     }
 }
 
 /// The real folder, so that what is printed, trusted and opened is the same one.
-fn host(value: &Value<'_>, place: &Place<'_>) -> Result<PathBuf, WrongError> {
+fn host(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
     let written = place.folder.join(value.text(PATH_BYTES_MAX)?);
     let fault = |why| value.wrong(path_fault(written.display(), why));
     let real = written.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Encoding, Hash, Hmac, HttpTarget, Jwt, JwtAlgorithm, Oauth2, OauthGrant, ParseError, Placement, Sigv4};
+use vocabulary::{Encoding, Hash, Hmac, HttpTarget, Jwt, JwtAlgorithm, Oauth2, OauthGrant, ParseError, Placement, Sigv4};
 
-use crate::authored::{Fault, Table, Value, WrongError};
+use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 
 /// BOUND: bytes of a name, a template or a claim.
 const LINE_BYTES_MAX: usize = 1024;
@@ -15,7 +15,7 @@ const LIFETIME_S_MAX: u64 = 3600;
 const KINDS: &str = "`bearer`, `basic`, `header`, `query`, `path`, `form`, `json`, `sigv4`, `hmac`, `jwt` or `oauth2`";
 
 /// The keys that belong to a kind.
-pub(super) fn keys(kind: &Value<'_>) -> Result<&'static [&'static str], WrongError> {
+pub(super) fn keys(kind: &ConfigValue<'_>) -> Result<&'static [&'static str], WrongError> {
     Ok(match kind.text(16)? {
         "bearer" => &[],
         "basic" => &["user"],
@@ -31,7 +31,7 @@ pub(super) fn keys(kind: &Value<'_>) -> Result<&'static [&'static str], WrongErr
     })
 }
 
-pub(super) fn resolve(kind: &Value<'_>, table: &Table<'_>) -> Result<Placement, WrongError> {
+pub(super) fn resolve(kind: &ConfigValue<'_>, table: &Table<'_>) -> Result<Placement, WrongError> {
     let word = |key: &str| checked(&table.required(key)?, is_word, "printable ASCII without blanks");
     let field = || checked(&table.required("field")?, is_printable, "printable ASCII");
     match kind.text(16)? {
@@ -56,7 +56,7 @@ fn path(table: &Table<'_>) -> Result<Placement, WrongError> {
     let (before, after) = template(table, is_unreserved_around)?;
     let segment = table.get("segment").map_or(Ok(1), |value| {
         let number = value.count()?;
-        u32::try_from(number).ok().filter(|number| *number <= 32).ok_or_else(|| value.wrong(Fault::Impossible("must be at most 32")))
+        u32::try_from(number).ok().filter(|number| *number <= 32).ok_or_else(|| value.wrong(ConfigFault::Impossible("must be at most 32")))
     })?;
     Ok(Placement::Path { segment, before, after })
 }
@@ -64,16 +64,16 @@ fn path(table: &Table<'_>) -> Result<Placement, WrongError> {
 fn hmac(table: &Table<'_>) -> Result<Hmac, WrongError> {
     let (before, after) = template(table, is_printable)?;
     if !after.is_empty() {
-        return Err(table.required("template")?.wrong(Fault::Impossible("must end with `{}`")));
+        return Err(table.required("template")?.wrong(ConfigFault::Impossible("must end with `{}`")));
     }
     let over = table.get("over").map_or(Ok("{body}".to_owned()), |value| checked(&value, is_signable, "text with `{body}` once"))?;
     let timestamp_header = table.get("timestamp-header").map(|value| header_name(&value)).transpose()?;
     if let Some(value) = table.get("over")
         && over.contains("{timestamp}") != timestamp_header.is_some()
     {
-        return Err(
-            value.wrong(Fault::Impossible("and `timestamp-header` go together: whoever checks needs to be told the time that was signed"))
-        );
+        return Err(value.wrong(ConfigFault::Impossible(
+            "and `timestamp-header` go together: whoever checks needs to be told the time that was signed",
+        )));
     }
     let hash = choice(table, "hash", "sha256", &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha512", Hash::Sha512)])?;
     let encoding = choice(table, "encoding", "hex", &[("hex", Encoding::Hex), ("base64", Encoding::Base64)])?;
@@ -86,7 +86,7 @@ fn jwt(table: &Table<'_>) -> Result<Jwt, WrongError> {
     let mut claims = BTreeMap::new();
     for (name, value) in table.required("claims")?.table(CLAIMS_MAX)?.entries() {
         if ["iat", "exp", "nbf"].contains(&name) || !is_printable(name) {
-            return Err(value.wrong(Fault::Impossible("is not a claim that can be fixed: the host sets the times")));
+            return Err(value.wrong(ConfigFault::Impossible("is not a claim that can be fixed: the host sets the times")));
         }
         claims.insert(name.to_owned(), value.text(LINE_BYTES_MAX)?.to_owned());
     }
@@ -105,7 +105,7 @@ fn oauth2(table: &Table<'_>) -> Result<Oauth2, WrongError> {
     let token_value = table.required("token")?;
     let token: HttpTarget = token_value.parse()?;
     if token.query.is_some() {
-        return Err(token_value.wrong(Fault::Impossible("must not have a query")));
+        return Err(token_value.wrong(ConfigFault::Impossible("must not have a query")));
     }
     let grants = [("client-credentials", OauthGrant::ClientCredentials), ("refresh", OauthGrant::Refresh)];
     let addresses = table.get("token-addresses").map_or(Ok(Vec::new()), |list| super::http::networks(&list))?;
@@ -129,7 +129,8 @@ fn choice<T: Copy>(table: &Table<'_>, key: &str, usual: &str, all: &[(&str, T)])
     }
     let value = table.required(key)?;
     let text = value.text(32)?;
-    find(text).ok_or_else(|| value.wrong(Fault::UnknownChoice { known: all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ") }))
+    find(text)
+        .ok_or_else(|| value.wrong(ConfigFault::UnknownChoice { known: all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ") }))
 }
 
 /// What stands before and after the one hole of a template.
@@ -141,7 +142,7 @@ fn template(table: &Table<'_>, is_good: fn(&str) -> bool) -> Result<(String, Str
     Ok((before.to_owned(), after.to_owned()))
 }
 
-fn checked(value: &Value<'_>, is_good: impl Fn(&str) -> bool, form: &'static str) -> Result<String, WrongError> {
+fn checked(value: &ConfigValue<'_>, is_good: impl Fn(&str) -> bool, form: &'static str) -> Result<String, WrongError> {
     let text = value.text(LINE_BYTES_MAX)?;
     if is_good(text) { Ok(text.to_owned()) } else { Err(value.wrong(ParseError::new("a placement", text, form).into())) }
 }
@@ -172,7 +173,7 @@ fn is_signable(text: &str) -> bool {
 }
 
 /// SECURITY: what frames or routes a message is the host's own to set, with or without a secret in it.
-fn header_name(value: &Value<'_>) -> Result<String, WrongError> {
+fn header_name(value: &ConfigValue<'_>) -> Result<String, WrongError> {
     const NEVER: &[&str] = &[
         "accept-charset",
         "accept-encoding",

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use effect::{
+use vocabulary::{
     Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, ParseError, PathPattern, Rate, Tier, Until, VaultServer,
     is_name,
 };
 
-use crate::authored::{Fault, Value, WrongError};
+use crate::authored::{ConfigFault, ConfigValue, WrongError};
 
 /// BOUND: environments or engagements in one file.
 const SCOPES_MAX: usize = 64;
@@ -15,13 +15,13 @@ const SCOPES_MAX: usize = 64;
 const LIST_MAX: usize = 256;
 
 /// What credentials may name.
-pub(super) struct Known<'a> {
+pub(super) struct KnownEnvironments<'a> {
     pub(super) environments: &'a [Environment],
     pub(super) vault: Option<&'a VaultServer>,
 }
 
-impl Known<'_> {
-    pub(super) fn environment(&self, value: &Value<'_>) -> Result<String, WrongError> {
+impl KnownEnvironments<'_> {
+    pub(super) fn environment(&self, value: &ConfigValue<'_>) -> Result<String, WrongError> {
         let name = value.text(64)?;
         let is_known = name == PRODUCTION || self.environments.iter().any(|environment| environment.name == name);
         let unknown = || {
@@ -32,40 +32,40 @@ impl Known<'_> {
     }
 }
 
-fn named(value: &Value<'_>, name: &str, what: &'static str) -> Result<(), WrongError> {
+fn named(value: &ConfigValue<'_>, name: &str, what: &'static str) -> Result<(), WrongError> {
     let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
     if is_name(name) { Ok(()) } else { Err(value.wrong(ParseError::new(what, name, form).into())) }
 }
 
-pub(super) fn environments(value: &Value<'_>) -> Result<Vec<Environment>, WrongError> {
+pub(super) fn environments(value: &ConfigValue<'_>) -> Result<Vec<Environment>, WrongError> {
     value.table(SCOPES_MAX)?.entries().map(|(name, value)| environment(name, &value)).collect()
 }
 
-fn environment(name: &str, value: &Value<'_>) -> Result<Environment, WrongError> {
+fn environment(name: &str, value: &ConfigValue<'_>) -> Result<Environment, WrongError> {
     named(value, name, "a name of an environment")?;
     if name == PRODUCTION {
-        return Err(value.wrong(Fault::Impossible("is what matches no environment: it can't be written down")));
+        return Err(value.wrong(ConfigFault::Impossible("is what matches no environment: it can't be written down")));
     }
     let table = value.table(4)?;
     table.only(&["match"], &[])?;
-    let place = |item: &Value<'_>| {
+    let place = |item: &ConfigValue<'_>| {
         let table = item.table(4)?;
         table.only(&["host", "paths"], &[])?;
         let paths = table.get("paths").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX))?;
         Ok(EnvironmentPlace {
             host: table.required("host")?.parse()?,
-            paths: paths.iter().map(Value::parse::<PathPattern>).collect::<Result<_, _>>()?,
+            paths: paths.iter().map(ConfigValue::parse::<PathPattern>).collect::<Result<_, _>>()?,
         })
     };
     let places = table.required("match")?.some_items(LIST_MAX)?.iter().map(place).collect::<Result<_, _>>()?;
     Ok(Environment { name: name.to_owned(), places })
 }
 
-pub(super) fn engagements(value: &Value<'_>) -> Result<BTreeMap<String, Engagement>, WrongError> {
+pub(super) fn engagements(value: &ConfigValue<'_>) -> Result<BTreeMap<String, Engagement>, WrongError> {
     value.table(SCOPES_MAX)?.entries().map(|(name, value)| Ok((name.to_owned(), engagement(name, &value)?))).collect()
 }
 
-fn engagement(name: &str, value: &Value<'_>) -> Result<Engagement, WrongError> {
+fn engagement(name: &str, value: &ConfigValue<'_>) -> Result<Engagement, WrongError> {
     named(value, name, "a name of an engagement")?;
     let table = value.table(8)?;
     table.only(&["targets", "window", "rate", "tier"], &[])?;
@@ -74,7 +74,7 @@ fn engagement(name: &str, value: &Value<'_>) -> Result<Engagement, WrongError> {
     window.only(&["from", "until"], &[])?;
     let (from_s, until_s) = (moment(&window.required("from")?)?, moment(&window.required("until")?)?);
     if from_s >= until_s {
-        return Err(window_value.wrong(Fault::Impossible("ends before it begins")));
+        return Err(window_value.wrong(ConfigFault::Impossible("ends before it begins")));
     }
     let targets = table.required("targets")?.some_items(LIST_MAX)?;
     Ok(Engagement {
@@ -82,12 +82,12 @@ fn engagement(name: &str, value: &Value<'_>) -> Result<Engagement, WrongError> {
         from_s,
         until_s,
         rate: table.get("rate").map(|value| value.parse::<Rate>()).transpose()?,
-        targets: targets.iter().map(Value::parse::<EngagementTarget>).collect::<Result<_, _>>()?,
+        targets: targets.iter().map(ConfigValue::parse::<EngagementTarget>).collect::<Result<_, _>>()?,
         tier: tier(&table.required("tier")?)?,
     })
 }
 
-fn tier(value: &Value<'_>) -> Result<Tier, WrongError> {
+fn tier(value: &ConfigValue<'_>) -> Result<Tier, WrongError> {
     match value.text(16)? {
         "read-only" => Ok(Tier::ReadOnly),
         "staged" => Ok(Tier::Staged),
@@ -97,7 +97,7 @@ fn tier(value: &Value<'_>) -> Result<Tier, WrongError> {
 }
 
 /// `2026-11-01T00:00:00Z`, in seconds since 1970.
-fn moment(value: &Value<'_>) -> Result<u64, WrongError> {
+fn moment(value: &ConfigValue<'_>) -> Result<u64, WrongError> {
     let text = value.text(32)?;
     let bad = || value.wrong(ParseError::new("a moment", text, "a date and a time in UTC: 2026-11-01T00:00:00Z").into());
     let (day, time) = text.strip_suffix('Z').and_then(|text| text.split_once('T')).ok_or_else(bad)?;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use effect::{HttpTarget, ParseError, PinnedFile, Source, VaultLogin, VaultServer, VaultSource};
+use vocabulary::{HttpTarget, ParseError, PinnedFile, Source, VaultLogin, VaultServer, VaultSource};
 
-use super::{Place, real, scope};
-use crate::authored::{Fault, Table, Value, WrongError, path_fault};
+use super::{ConfigPlace, real, scope};
+use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
 use crate::file;
 
 /// BOUND: bytes of a source.
@@ -16,7 +16,11 @@ const PROGRAM_BYTES_MAX: u64 = 256 << 20;
 const ARGUMENTS_MAX: usize = 64;
 const FORMS: &str = "`local`, `env:NAME`, `file:PATH`, `keyring:NAME`, `vault:PATH#FIELD` or `exec:PROGRAM`, or a list with `exec:PROGRAM` and its arguments";
 
-pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known<'_>) -> Result<Source, WrongError> {
+pub(super) fn resolve(
+    value: &ConfigValue<'_>,
+    place: &ConfigPlace<'_>,
+    known: &scope::KnownEnvironments<'_>,
+) -> Result<Source, WrongError> {
     if let Ok(items) = value.items(ARGUMENTS_MAX) {
         return exec(value, &items);
     }
@@ -28,11 +32,13 @@ pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known
         Some(("file", path)) if !path.is_empty() => Ok(Source::File(secret_file(value, path, place)?)),
         Some(("keyring", name)) if !name.is_empty() => Ok(Source::Keyring(name.to_owned())),
         Some(("exec", program)) if program.starts_with('/') => Ok(Source::Exec(vec![program.to_owned()])),
-        Some(("exec", _)) => Err(value.wrong(Fault::Impossible("needs the whole path of its program"))),
+        Some(("exec", _)) => Err(value.wrong(ConfigFault::Impossible("needs the whole path of its program"))),
         Some(("vault", at)) => {
             let (path, field) = at.split_once('#').filter(|(path, field)| is_vault_path(path) && !field.is_empty()).ok_or_else(bad)?;
-            let server =
-                known.vault.cloned().ok_or_else(|| value.wrong(Fault::Impossible("needs `[vault]` with the address of the server")))?;
+            let server = known
+                .vault
+                .cloned()
+                .ok_or_else(|| value.wrong(ConfigFault::Impossible("needs `[vault]` with the address of the server")))?;
             Ok(Source::Vault(Box::new(VaultSource { server, path: path.to_owned(), field: field.to_owned() })))
         }
         _ => Err(bad()),
@@ -40,17 +46,17 @@ pub(super) fn resolve(value: &Value<'_>, place: &Place<'_>, known: &scope::Known
 }
 
 /// The program with its whole path: which one is started is no question of a search path.
-fn exec(value: &Value<'_>, items: &[Value<'_>]) -> Result<Source, WrongError> {
+fn exec(value: &ConfigValue<'_>, items: &[ConfigValue<'_>]) -> Result<Source, WrongError> {
     let mut words: Vec<String> = items.iter().map(|item| item.line(LINE_BYTES_MAX)).collect::<Result<_, _>>()?;
     let program = words.first_mut().and_then(|first| first.strip_prefix("exec:").filter(|path| path.starts_with('/')).map(str::to_owned));
     let Some(program) = program else {
-        return Err(value.wrong(Fault::Impossible("must begin with `exec:` and the whole path of a program")));
+        return Err(value.wrong(ConfigFault::Impossible("must begin with `exec:` and the whole path of a program")));
     };
     Ok(Source::Exec(std::iter::once(program).chain(words.into_iter().skip(1)).collect()))
 }
 
 /// Where the file with a value is now. That place is shown and trusted, and it is opened without following links.
-fn secret_file(value: &Value<'_>, path: &str, place: &Place<'_>) -> Result<PathBuf, WrongError> {
+fn secret_file(value: &ConfigValue<'_>, path: &str, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
     let written = place.folder.join(path);
     real::of_secret(&written).map_err(|_| value.wrong(path_fault(written.display(), "can't be reached")))
 }
@@ -60,7 +66,7 @@ fn secret_file(value: &Value<'_>, path: &str, place: &Place<'_>) -> Result<PathB
 ///
 /// SECURITY: what is trusted are their bytes at that time. A script beside the configuration changes with a checkout, as the configuration
 /// does.
-pub(super) fn pinned(source: &Source, place: &Place<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
+pub(super) fn pinned(source: &Source, place: &ConfigPlace<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
     let Source::Exec(words) = source else { return Ok(Vec::new()) };
     let mut words = words.iter().map(Path::new);
     let program = words.next().map(pin).transpose()?;
@@ -86,17 +92,17 @@ fn is_variable(name: &str) -> bool {
 /// Nothing that would be another path.
 fn is_vault_path(path: &str) -> bool {
     !path.is_empty()
-        && HttpTarget::parse(effect::Scheme::Https, "host.test", &format!("/v1/{path}")).is_ok_and(|target| target.query.is_none())
+        && HttpTarget::parse(vocabulary::Scheme::Https, "host.test", &format!("/v1/{path}")).is_ok_and(|target| target.query.is_none())
 }
 
 /// `[vault]`: the one server of HashiCorp Vault or OpenBao that sources name.
-pub(super) fn vault(value: &Value<'_>, place: &Place<'_>) -> Result<VaultServer, WrongError> {
+pub(super) fn vault(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<VaultServer, WrongError> {
     let table = value.table(8)?;
     table.only(&["address", "addresses", "namespace", "token-file", "approle", "kubernetes"], &[])?;
     let address_value = table.required("address")?;
     let address: HttpTarget = address_value.parse()?;
     if address.path != "/" || address.query.is_some() {
-        return Err(address_value.wrong(Fault::Impossible("must have no path")));
+        return Err(address_value.wrong(ConfigFault::Impossible("must have no path")));
     }
     let addresses = table.get("addresses").map_or(Ok(Vec::new()), |list| super::http::networks(&list))?;
     if let Some(problem) = policy::grants::problems_of(&addresses, &address.host).into_iter().next() {
@@ -106,9 +112,9 @@ pub(super) fn vault(value: &Value<'_>, place: &Place<'_>) -> Result<VaultServer,
     Ok(VaultServer { address, addresses, login: login(value, &table, place)?, namespace })
 }
 
-fn login(value: &Value<'_>, table: &Table<'_>, place: &Place<'_>) -> Result<VaultLogin, WrongError> {
-    let file = |value: &Value<'_>| secret_file(value, &value.line(LINE_BYTES_MAX)?, place);
-    let role = |value: Value<'_>| -> Result<(String, PathBuf), WrongError> {
+fn login(value: &ConfigValue<'_>, table: &Table<'_>, place: &ConfigPlace<'_>) -> Result<VaultLogin, WrongError> {
+    let file = |value: &ConfigValue<'_>| secret_file(value, &value.line(LINE_BYTES_MAX)?, place);
+    let role = |value: ConfigValue<'_>| -> Result<(String, PathBuf), WrongError> {
         let table = value.table(4)?;
         table.only(&["role", "file"], &[])?;
         Ok((table.required("role")?.line(LINE_BYTES_MAX)?, file(&table.required("file")?)?))
@@ -117,6 +123,6 @@ fn login(value: &Value<'_>, table: &Table<'_>, place: &Place<'_>) -> Result<Vaul
         (Some(token), None, None) => Ok(VaultLogin::Token { file: file(&token)? }),
         (None, Some(approle), None) => role(approle).map(|(role, file)| VaultLogin::Approle { role, file }),
         (None, None, Some(kubernetes)) => role(kubernetes).map(|(role, file)| VaultLogin::Kubernetes { role, file }),
-        _ => Err(value.wrong(Fault::Impossible("needs one of `token-file`, `approle` and `kubernetes`"))),
+        _ => Err(value.wrong(ConfigFault::Impossible("needs one of `token-file`, `approle` and `kubernetes`"))),
     }
 }

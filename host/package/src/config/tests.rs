@@ -4,7 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use super::{ComponentSource, ConfigError, FILE_NAME, Resolved, find, read};
 
@@ -152,7 +152,7 @@ fn what_is_not_toml_is_named_by_its_line() {
 }
 
 #[test]
-fn l18_unknown_keys_are_named_wherever_they_are() {
+fn unknown_keys_are_named_wherever_they_are() {
     wrong(
         "[agent.x]\n",
         "bailiwick.toml:1: agent: is not a key here; the keys are agents, credentials, engagements, environments, network",
@@ -266,7 +266,7 @@ fn a_mount_is_a_folder_that_is_there() {
 }
 
 #[test]
-fn a3_4_no_mount_touches_the_home() {
+fn no_mount_touches_the_home() {
     wrong(&agent(&mount("/s", ".")), "contains the host's own home");
     wrong(&agent(&mount("/s", "/")), "contains the host's own home");
     wrong(&agent(&mount("/s", "home")), "is inside the host's own home");

@@ -1,6 +1,6 @@
 //! The manifest inside the component: one custom section of JSON at the outermost level.
 
-use effect::SafeText;
+use vocabulary::SafeText;
 use wasm_encoder::{CustomSection, Section as _};
 use wasmparser::{Parser, Payload};
 

@@ -7,7 +7,7 @@ use wasm_encoder::{CustomSection, NestedComponentSection, Section as _};
 
 use super::{AuthoredManifest, FrozenError, SECTION, freeze, read};
 use crate::testing::{AGENT, component, manifest};
-use effect::Capability;
+use vocabulary::Capability;
 
 const GOOD: &str = r#"
 [agent]
@@ -30,7 +30,7 @@ fn what_is_written_is_what_is_frozen() {
     assert_eq!(manifest.declares.len(), 1);
     let frozen = freeze(&component(&[], &[AGENT]), &manifest).unwrap();
     assert_eq!(read(&frozen).unwrap(), Some(manifest.clone()));
-    assert_eq!(crate::look(&frozen).unwrap().manifest, Some(manifest));
+    assert_eq!(crate::inspect(&frozen).unwrap().manifest, Some(manifest));
 }
 
 #[test]

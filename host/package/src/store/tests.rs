@@ -3,9 +3,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use effect::Digest;
+use vocabulary::Digest;
 
-use super::{StoreError, get, look, path, put};
+use super::{StoreError, get, inspect, path, put};
 use crate::component::ComponentError;
 use crate::testing::{AGENT, component};
 
@@ -40,11 +40,11 @@ fn nothing_but_the_component_is_left_in_the_folder() {
 fn what_is_kept_is_not_gone_through_again_and_what_is_not_or_was_changed_is() {
     let home = tempfile::tempdir().unwrap();
     let whole = component(&[], &[AGENT]);
-    assert!(!look(home.path(), &whole).unwrap().1);
+    assert!(!inspect(home.path(), &whole).unwrap().1);
     let digest = put(home.path(), &whole).unwrap();
-    assert!(look(home.path(), &whole).unwrap().1);
+    assert!(inspect(home.path(), &whole).unwrap().1);
     std::fs::write(path(home.path(), digest), b"evil").unwrap();
-    assert!(!look(home.path(), &whole).unwrap().1, "it is known only while it is there");
+    assert!(!inspect(home.path(), &whole).unwrap().1, "it is known only while it is there");
 
     // The engine has memories of 64 bits turned off: only going through it tells.
     let mut memories = wasm_encoder::MemorySection::new();
@@ -53,5 +53,5 @@ fn what_is_kept_is_not_gone_through_again_and_what_is_not_or_was_changed_is() {
     module.section(&memories);
     let mut unfit = whole;
     wasm_encoder::ComponentSection::append_to_component(&wasm_encoder::ModuleSection(&module), &mut unfit);
-    assert!(matches!(look(home.path(), &unfit), Err(ComponentError::Invalid(_))));
+    assert!(matches!(inspect(home.path(), &unfit), Err(ComponentError::Invalid(_))));
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, SafeText};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Digest, SafeText};
 
-use super::{Held, Said, TrustError, Trusted};
+use super::{HeldComponent, Said, TrustError, Trusted};
 use crate::authority::{Spelling, Whole};
 use crate::config::Authored;
 use crate::file;
@@ -38,7 +38,7 @@ pub struct Trust {
     pub shown: Vec<String>,
     /// Components that are not built here, by the agent's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub components: BTreeMap<String, Held>,
+    pub components: BTreeMap<String, HeldComponent>,
 }
 
 /// An agent that was accepted in this home. It shows when the lock has lost its entry, or has another one.
@@ -58,7 +58,7 @@ pub struct Acceptance {
 }
 
 /// Called under the lock of the list with its file and what that will hold, before anything is changed. If it fails, nothing is.
-pub type Witness<'a> = dyn Fn(&Path, &[u8]) -> std::io::Result<()> + 'a;
+pub type TrustWitness<'a> = dyn Fn(&Path, &[u8]) -> std::io::Result<()> + 'a;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,9 +77,9 @@ pub fn trust(
     home: &Path,
     file: &Authored,
     whole: &Whole,
-    components: BTreeMap<String, Held>,
+    components: BTreeMap<String, HeldComponent>,
     said: Said<'_>,
-    witness: &Witness<'_>,
+    witness: &TrustWitness<'_>,
 ) -> Result<Trusted, TrustError> {
     let (path, authority) = (named(&file.file), whole.digest()?);
     let by = SafeText::new(said.by, 256).to_string();
@@ -107,7 +107,7 @@ pub fn list(home: &Path) -> Result<Vec<Trust>, TrustError> {
 ///
 /// # Errors
 /// A list that can't be read or written.
-pub fn untrust(home: &Path, entry: &Trust, witness: &Witness<'_>) -> Result<(), TrustError> {
+pub fn untrust(home: &Path, entry: &Trust, witness: &TrustWitness<'_>) -> Result<(), TrustError> {
     change(home, |list| list.trusted.retain(|other| other != entry), witness)
 }
 
@@ -128,8 +128,8 @@ pub fn accept(
     home: &Path,
     file: &Authored,
     accepted: Acceptance,
-    component: Option<Held>,
-    witness: &Witness<'_>,
+    component: Option<HeldComponent>,
+    witness: &TrustWitness<'_>,
 ) -> Result<(), TrustError> {
     let path = named(&file.file);
     let accepted = Acceptance { path: path.clone(), ..accepted };
@@ -147,7 +147,7 @@ pub fn accept(
 ///
 /// # Errors
 /// A list that can't be read or written.
-pub fn unaccept(home: &Path, file: &Path, agent: &str, witness: &Witness<'_>) -> Result<(), TrustError> {
+pub fn unaccept(home: &Path, file: &Path, agent: &str, witness: &TrustWitness<'_>) -> Result<(), TrustError> {
     let path = named(file);
     change(home, |list| list.accepted.retain(|other| (other.path.as_str(), other.agent.as_str()) != (path.as_str(), agent)), witness)
 }
@@ -179,7 +179,7 @@ pub(super) fn named(path: &Path) -> String {
 }
 
 /// The lock is held until the end, so that of two changes at the same time none is lost.
-fn change(home: &Path, change: impl FnOnce(&mut List), witness: &Witness<'_>) -> Result<(), TrustError> {
+fn change(home: &Path, change: impl FnOnce(&mut List), witness: &TrustWitness<'_>) -> Result<(), TrustError> {
     file::folder(home)?;
     let _lock = file::lock_own(&home.join("trust.lock"), "has locked the list of what is trusted", home::WAIT_MAX)?;
     let mut list = load(home)?;

@@ -4,11 +4,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use effect::Digest;
+use vocabulary::Digest;
 
 use std::collections::BTreeMap;
 
-use super::{Held, Said, TrustError, Trusted, check};
+use super::{HeldComponent, Said, TrustError, Trusted, check};
 use crate::authority::Whole;
 use crate::config::{self, Authored};
 
@@ -173,9 +173,9 @@ fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_tr
     let place = tempfile::tempdir().unwrap();
     let home = place.path().join("home");
     let file = written(place.path(), &TEXT.replace("component = \"a\"", "component = \"a.wasm\""));
-    let looked = |imports: &[&str]| crate::look(&crate::testing::component(imports, &[crate::testing::COMMAND])).unwrap();
-    let (was, now) = (looked(&["wasi:io/poll@0.2.0"]), looked(&["wasi:io/poll@0.2.0", "wasi:cli/stdout@0.2.0"]));
-    let components = BTreeMap::from([("a".to_owned(), Held::of(&was))]);
+    let inspected = |imports: &[&str]| crate::inspect(&crate::testing::component(imports, &[crate::testing::COMMAND])).unwrap();
+    let (was, now) = (inspected(&["wasi:io/poll@0.2.0"]), inspected(&["wasi:io/poll@0.2.0", "wasi:cli/stdout@0.2.0"]));
+    let components = BTreeMap::from([("a".to_owned(), HeldComponent::of(&was))]);
     super::trust(&home, &file, &whole(&home, &file), components, SAID, &nobody).unwrap();
     let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
     assert!(trusted.holds("a", "a.wasm".as_ref(), &was).is_ok());
@@ -186,7 +186,7 @@ fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_tr
     assert!(trusted.holds("b", "b.wasm".as_ref(), &was).is_err(), "one that was not there is not trusted");
 
     let said = super::Acceptance { agent: "a".into(), authority: Digest::of(b""), by: "alice".into(), path: String::new(), when: 1 };
-    super::accept(&home, &file, said, Some(Held::of(&now)), &nobody).unwrap();
+    super::accept(&home, &file, said, Some(HeldComponent::of(&now)), &nobody).unwrap();
     let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
     assert!(trusted.holds("a", "a.wasm".as_ref(), &now).is_ok() && trusted.holds("a", "a.wasm".as_ref(), &was).is_err());
     assert!(super::acceptance(&home).unwrap()[0].is_of(&file.file, "a"));

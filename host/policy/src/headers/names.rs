@@ -5,11 +5,11 @@
 
 /// What a header says, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NameKind {
     /// Only the host or a proxy may set it, or the host could not judge it. No grant allows it.
     Closed,
     /// It names another resource, in a form that can be judged as one.
-    Resource(Form),
+    Resource(NameForm),
     /// It says for whom, or for which tenant, something is done: it needs a grant that names it.
     OnBehalf,
     /// It does not say who asks, what is asked, or where the request goes.
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 
 /// How a header names another resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum NameForm {
     /// `/BUCKET/KEY`, percent-encoded, as in S3 and its imitations.
     Object,
     /// An absolute URL, or a path of the same host.
@@ -351,24 +351,24 @@ pub(super) fn folded(name: &str) -> String {
 }
 
 /// What a header of this name says.
-pub(super) fn kind(name: &str) -> Kind {
+pub(super) fn kind(name: &str) -> NameKind {
     // Only its own spelling counts: a name that only folds to it is another header for most servers.
     if ORDINARY.contains(&name.to_ascii_lowercase().as_str()) && !name.eq_ignore_ascii_case("content-length") {
-        return Kind::Ordinary;
+        return NameKind::Ordinary;
     }
     let folded = folded(name);
     if CLOSED.contains(&folded.as_str())
         || (CLOSED_FRONTS.iter().any(|front| folded.starts_with(front)) && !OPEN.contains(&folded.as_str()))
     {
-        return Kind::Closed;
+        return NameKind::Closed;
     }
     match folded.as_str() {
-        "x-ms-copy-source" => Kind::Resource(Form::Url),
-        "x-ms-rename-source" => Kind::Resource(Form::Moved),
-        "destination" => Kind::Resource(Form::Written),
-        copy if copy.ends_with("-copy-source") => Kind::Resource(Form::Object),
-        on if ON_BEHALF.contains(&on) => Kind::OnBehalf,
-        _ => Kind::Other,
+        "x-ms-copy-source" => NameKind::Resource(NameForm::Url),
+        "x-ms-rename-source" => NameKind::Resource(NameForm::Moved),
+        "destination" => NameKind::Resource(NameForm::Written),
+        copy if copy.ends_with("-copy-source") => NameKind::Resource(NameForm::Object),
+        on if ON_BEHALF.contains(&on) => NameKind::OnBehalf,
+        _ => NameKind::Other,
     }
 }
 
@@ -379,12 +379,12 @@ pub(super) fn is_list(name: &str) -> bool {
 
 /// Whether the record has the value too.
 pub(super) fn is_told(name: &str) -> bool {
-    TOLD.contains(&folded(name).as_str()) || matches!(kind(name), Kind::Resource(_) | Kind::OnBehalf)
+    TOLD.contains(&folded(name).as_str()) || matches!(kind(name), NameKind::Resource(_) | NameKind::OnBehalf)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CLOSED, CLOSED_FRONTS, Kind, LISTS, ON_BEHALF, ORDINARY, TOLD, folded, kind};
+    use super::{CLOSED, CLOSED_FRONTS, LISTS, NameKind, ON_BEHALF, ORDINARY, TOLD, folded, kind};
 
     #[test]
     fn names_are_written_as_they_are_looked_up_and_stand_in_one_list() {
@@ -395,13 +395,13 @@ mod tests {
             assert_eq!(folded(front), front.trim_end_matches('-'));
         }
         for name in CLOSED {
-            assert_eq!(kind(name), Kind::Closed, "{name}");
+            assert_eq!(kind(name), NameKind::Closed, "{name}");
         }
         for name in ON_BEHALF {
-            assert_eq!(kind(name), Kind::OnBehalf, "{name}");
+            assert_eq!(kind(name), NameKind::OnBehalf, "{name}");
         }
         for name in ORDINARY.iter().filter(|name| **name != "content-length") {
-            assert_eq!(kind(name), Kind::Ordinary, "{name}");
+            assert_eq!(kind(name), NameKind::Ordinary, "{name}");
             assert!(!CLOSED.contains(name) || *name == "content-length", "{name}");
         }
         assert!(LISTS.iter().all(|name| ORDINARY.contains(name)));

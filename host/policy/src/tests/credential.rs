@@ -1,6 +1,6 @@
 //! Credentials, environments, engagements: what is sent, and where.
 
-use effect::{
+use vocabulary::{
     Ask, Binding, CredentialAsk, CredentialStep, Decision, Encoding, Engagement, Environment, EnvironmentPlace, Grants, Hash, Header, Hmac,
     HttpAsk, HttpGrant, May, Method, Placement, Rotation, RotationSet, Scheme, Source, Tier,
 };
@@ -182,7 +182,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
 
 /// Of all places, a placeholder is taken out of its credential's own only, and is refused everywhere else.
 #[test]
-fn l8_a_placeholder_outside_of_its_own_place_never_leaves() {
+fn a_placeholder_outside_of_its_own_place_never_leaves() {
     const TEXT: &str = "bwkph0123456789abcdefghijklmnopqrs";
     let placeholders = [Placeholder { credential: "key".to_owned(), text: TEXT.to_owned() }];
     let base64 = "YndrcGgwMTIzNDU2Nzg5YWJjZGVmZ2hpamtsbW5vcHFycw";
@@ -307,7 +307,7 @@ fn ends(grants: &Grants) -> Option<u64> {
 #[test]
 fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
     let (first, second, third) = ("2028-01-01", "2029-01-01", "2030-01-01");
-    let unix_s = |day: &str| day.parse::<effect::Until>().unwrap().unix_s;
+    let unix_s = |day: &str| day.parse::<vocabulary::Until>().unwrap().unix_s;
     let all = |grant: &str, key: &str, engagement: &str| {
         let mut grants = with_key(|binding| binding.until = Some(key.parse().unwrap()));
         grants.http.iter_mut().for_each(|http| http.until = Some(grant.parse().unwrap()));
@@ -339,13 +339,13 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
     let mut grants = with_key(|_| ());
     grants.http.iter_mut().for_each(|http| http.paths = vec!["/a/**".parse().unwrap()]);
     grants.http.push(HttpGrant { paths: vec!["/b/**".parse().unwrap()], ..grant(Scheme::Https, "*.example.com", None) });
-    let bounds = |rule: &str, credential: Option<&str>| effect::Bounds {
+    let bounds = |rule: &str, credential: Option<&str>| vocabulary::Bounds {
         rule: rule.to_owned(),
         credential: credential.map(str::to_owned),
-        ..effect::Bounds::default()
+        ..vocabulary::Bounds::default()
     };
     let get = Method::new("GET").unwrap();
-    let covers = |bounds: &effect::Bounds, authority: &str, path: &str| {
+    let covers = |bounds: &vocabulary::Bounds, authority: &str, path: &str| {
         let Ask::Http(ask) = ask(Scheme::Https, authority, path) else { panic!("no request") };
         crate::still_covers(&grants, bounds, &get, &ask.target)
     };
@@ -358,11 +358,11 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
 
 #[test]
 fn a_look_at_a_mount_is_decided_like_any_ask() {
-    let files = effect::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: effect::FilesMode::Read };
+    let files = vocabulary::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: vocabulary::FilesMode::Read };
     let grants = Grants { files: vec![files], ..Grants::default() };
-    let (file, facts) = (effect::FileId(1), Facts { mount: Some(0), ..NOW });
-    let read = effect::FileAsk::Read { file, offset: 0, len: 1 };
-    let write = effect::FileAsk::Change { function: effect::ChangeKind::Write, file, path: None };
+    let (file, facts) = (vocabulary::FileId(1), Facts { mount: Some(0), ..NOW });
+    let read = vocabulary::FileAsk::Read { file, offset: 0, len: 1 };
+    let write = vocabulary::FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
     for (ask, mount, permitted) in [(&read, 0, true), (&read, 1, false), (&write, 0, false)] {
         let facts = Facts { mount: Some(mount), ..facts.clone() };
         let decided = crate::decide_file(&grants, &facts, ask);

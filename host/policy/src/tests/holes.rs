@@ -1,13 +1,13 @@
 //! What other brokers' patterns and filters let through.
 
-use effect::{Grants, Scheme};
+use vocabulary::{Grants, Scheme};
 
 use super::{ask, grant, judged, listed};
 use crate::address::AskedBy;
 
 /// A pattern that is open at either end covers whoever registers a longer name.
 #[test]
-fn a3_1_a_host_pattern_is_anchored_at_both_ends() {
+fn a_host_pattern_is_anchored_at_both_ends() {
     let http = ["good.test", "*.wide.test"].map(|host| grant(Scheme::Https, host, None)).to_vec();
     let grants = Grants { http, ..Grants::default() };
     for inside in ["good.test", "GOOD.test", "a.wide.test", "a.b.wide.test"] {
@@ -34,7 +34,7 @@ fn a3_1_a_host_pattern_is_anchored_at_both_ends() {
 
 /// The first and the last address of each, behind a granted name.
 #[test]
-fn a3_5_ranges_that_other_filters_lack_are_closed() {
+fn ranges_that_other_filters_lack_are_closed() {
     for (first, last) in [
         ("192.0.0.0", "192.0.0.255"),
         ("198.18.0.0", "198.19.255.255"),

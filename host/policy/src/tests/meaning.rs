@@ -1,6 +1,6 @@
 //! Headers, queries and bodies that change what a request means.
 
-use effect::{Ask, Binding, Decision, Grants, Header, HttpAsk, HttpGrant, Method, Placement, Scheme, Source};
+use vocabulary::{Ask, Binding, Decision, Grants, Header, HttpAsk, HttpGrant, Method, Placement, Scheme, Source};
 
 use super::{NOW, ask, grant, http, judged};
 use crate::{decide, grants};

@@ -9,12 +9,12 @@
 
 use std::io::{self, Read, Write};
 
-use effect::Digest;
 use sha2::{Digest as _, Sha256};
+use vocabulary::Digest;
 
 use super::names::is_kept;
 use super::stream::{In, Out};
-use super::{Filed, Manifest};
+use super::{BackupManifest, Filed};
 
 const TITLE: &[u8] = b"bailiwick backup ";
 const NUMBER: &[u8] = b"1\n";
@@ -64,12 +64,12 @@ pub(super) fn title(from: &mut impl Read) -> Result<Seal, Untitled> {
 }
 
 /// Writes entries, and knows what it wrote.
-pub(super) struct Entries<W: Write> {
+pub(super) struct BackupEntries<W: Write> {
     to: Out<W>,
     pub(super) filed: Vec<Filed>,
 }
 
-impl<W: Write> Entries<W> {
+impl<W: Write> BackupEntries<W> {
     pub(super) fn new(to: Out<W>) -> Self {
         Self { to, filed: Vec::new() }
     }
@@ -142,17 +142,17 @@ fn invalid(why: &str) -> io::Error {
 
 /// What a whole backup says at its end.
 pub(super) struct Said {
-    pub(super) manifest: Manifest,
+    pub(super) manifest: BackupManifest,
     pub(super) bytes: Vec<u8>,
     pub(super) signature: [u8; SIGNATURE_BYTES],
 }
 
 /// Says where the bytes of a file go, given its name and length.
-pub(super) type Place<'a> = dyn FnMut(&str, u64) -> io::Result<Box<dyn Write>> + 'a;
+pub(super) type EntryPlace<'a> = dyn FnMut(&str, u64) -> io::Result<Box<dyn Write>> + 'a;
 
 /// Goes through a backup. `each` is given the name and length of every file, and says where its bytes go. Whether the files are those of the manifest
 /// is checked; whether the manifest is signed is not. `go_on` is asked often whether this goes on.
-pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, go_on: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Said> {
+pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut EntryPlace<'_>, go_on: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Said> {
     let mut filed: Vec<Filed> = Vec::new();
     let mut names = std::collections::HashSet::new();
     loop {
@@ -193,7 +193,7 @@ pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut Place<'_>, go_on: &mut 
     if from.read(&mut [0])? != 0 {
         return Err(invalid("something follows its end"));
     }
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|_| invalid("its manifest can't be read"))?;
+    let manifest: BackupManifest = serde_json::from_slice(&bytes).map_err(|_| invalid("its manifest can't be read"))?;
     if manifest.files != filed {
         return Err(invalid("its files are not those of its manifest"));
     }
@@ -235,7 +235,7 @@ mod tests {
             let bytes = of(name);
             assert!(read(&mut In::Plain(bytes.as_slice()), &mut each, &mut || Ok(())).is_err(), "it has no manifest");
             assert_eq!(taken == [name], is_taken, "{name}");
-            let mut entries = Entries::new(Out::Plain(Vec::new()));
+            let mut entries = BackupEntries::new(Out::Plain(Vec::new()));
             assert_eq!(entries.put(name, 1, &mut b"x".as_slice(), &mut |_| Ok(())).is_ok(), is_taken, "nobody could put it back: {name}");
         }
     }

@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// Ends the work, from another thread.
 #[derive(Debug, Default)]
-pub struct Ending(Mutex<Stage>);
+pub struct CleanUp(Mutex<BackupStage>);
 
 /// Where the work is.
 #[derive(Debug, Default)]
-pub(super) enum Stage {
+pub(super) enum BackupStage {
     /// It has made nothing yet.
     #[default]
     Reading,
@@ -29,35 +29,35 @@ pub(super) enum Stage {
 
 /// What there is to be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum SignalEnded {
     /// Nothing: nothing of it is there.
     AtOnce,
     /// The work, which ends soon, or is done soon.
     Soon,
 }
 
-impl Ending {
+impl CleanUp {
     /// Ends the work. What it has made is removed, or is about to be.
-    pub fn end(&self) -> Ended {
+    pub fn end(&self) -> SignalEnded {
         let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *stage, Stage::Ended) {
-            Stage::Reading => Ended::AtOnce,
-            Stage::Made(path) => {
+        match std::mem::replace(&mut *stage, BackupStage::Ended) {
+            BackupStage::Reading => SignalEnded::AtOnce,
+            BackupStage::Made(path) => {
                 remove(&path);
-                Ended::AtOnce
+                SignalEnded::AtOnce
             }
-            Stage::Putting => {
-                *stage = Stage::Putting;
-                Ended::Soon
+            BackupStage::Putting => {
+                *stage = BackupStage::Putting;
+                SignalEnded::Soon
             }
-            Stage::Making | Stage::Ended => Ended::Soon,
+            BackupStage::Making | BackupStage::Ended => SignalEnded::Soon,
         }
     }
 
     /// From now on the work is there.
-    pub(super) fn enter(&self, next: Stage) -> io::Result<()> {
+    pub(super) fn enter(&self, next: BackupStage) -> io::Result<()> {
         let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*stage, Stage::Ended) {
+        if matches!(*stage, BackupStage::Ended) {
             return Err(ended());
         }
         *stage = next;
@@ -67,7 +67,7 @@ impl Ending {
     /// Whether the work may go on.
     pub(super) fn check(&self) -> io::Result<()> {
         let stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*stage, Stage::Ended) { Err(ended()) } else { Ok(()) }
+        if matches!(*stage, BackupStage::Ended) { Err(ended()) } else { Ok(()) }
     }
 }
 
@@ -90,26 +90,26 @@ mod tests {
     fn what_was_made_is_gone_when_it_is_ended_and_what_is_being_put_in_place_is_finished() {
         let folder = tempfile::tempdir().unwrap();
         let made = folder.path().join("made");
-        let ending = Ending::default();
+        let ending = CleanUp::default();
         assert!(ending.check().is_ok());
-        assert_eq!(ending.end(), Ended::AtOnce, "nothing was made");
-        assert!(ending.check().is_err() && ending.enter(Stage::Making).is_err());
+        assert_eq!(ending.end(), SignalEnded::AtOnce, "nothing was made");
+        assert!(ending.check().is_err() && ending.enter(BackupStage::Making).is_err());
         for is_folder in [false, true] {
             if is_folder {
                 home::make_folder(&made).unwrap()
             } else {
                 drop(home::create_new(&made).unwrap())
             }
-            let ending = Ending::default();
-            ending.enter(Stage::Made(made.clone())).unwrap();
+            let ending = CleanUp::default();
+            ending.enter(BackupStage::Made(made.clone())).unwrap();
             assert!(made.exists(), "the control");
-            assert_eq!((ending.end(), made.exists()), (Ended::AtOnce, false));
+            assert_eq!((ending.end(), made.exists()), (SignalEnded::AtOnce, false));
         }
-        let ending = Ending::default();
-        ending.enter(Stage::Making).unwrap();
-        assert_eq!((ending.end(), ending.check().is_err()), (Ended::Soon, true), "it removes that itself");
-        let ending = Ending::default();
-        ending.enter(Stage::Putting).unwrap();
-        assert_eq!((ending.end(), ending.check().is_ok()), (Ended::Soon, true), "it is too late");
+        let ending = CleanUp::default();
+        ending.enter(BackupStage::Making).unwrap();
+        assert_eq!((ending.end(), ending.check().is_err()), (SignalEnded::Soon, true), "it removes that itself");
+        let ending = CleanUp::default();
+        ending.enter(BackupStage::Putting).unwrap();
+        assert_eq!((ending.end(), ending.check().is_ok()), (SignalEnded::Soon, true), "it is too late");
     }
 }

@@ -21,7 +21,7 @@ pub enum BackupError {
     },
     /// The record is not whole, or not the one that is remembered.
     #[error("the record of the home is not as it should be: a backup would not be, either")]
-    Damaged(#[source] journal::Fault),
+    Damaged(#[source] journal::LogFault),
     /// The record can't be read.
     #[error("the record of the home can't be read")]
     Unread(#[source] journal::ReadError),

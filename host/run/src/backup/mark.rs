@@ -7,11 +7,11 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use effect::{Digest, canon};
 use serde::{Deserialize, Serialize};
+use vocabulary::{Digest, canon};
 
 use crate::err::RunError;
-use crate::house::{Place, home_err};
+use crate::local_host::{HomePlace, home_err};
 
 /// The file in a home.
 pub(crate) const MARK: &str = "restored";
@@ -21,7 +21,7 @@ const BYTES_MAX: u64 = 4096;
 /// What is remembered of having been put back, until that is on the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Mark {
+pub(crate) struct BackupMark {
     /// When the backup was begun, milliseconds since 1970.
     pub(crate) backup_at: u64,
     /// The log in it.
@@ -32,7 +32,7 @@ pub(crate) struct Mark {
     pub(crate) root: Digest,
 }
 
-impl Mark {
+impl BackupMark {
     /// JSON, and its digest in a line of its own.
     fn to_bytes(&self) -> Vec<u8> {
         let json = canon::to_vec(self);
@@ -53,25 +53,25 @@ impl Mark {
 }
 
 /// The file in the folder of state: under the path of the home, since other homes may have the same log.
-pub(crate) fn beside(place: &Place) -> PathBuf {
+pub(crate) fn beside(place: &HomePlace) -> PathBuf {
     let above = || Some(place.home.parent()?.canonicalize().ok()?.join(place.home.file_name()?));
     let path = place.home.canonicalize().ok().or_else(above).unwrap_or_else(|| place.home.clone());
     let digest = Digest::of(path.as_os_str().as_encoded_bytes()).hex();
     place.state.join(format!("restored-{}", digest.get(..32).unwrap_or_default()))
 }
 
-fn read(path: &Path) -> Result<Option<Mark>, RunError> {
+fn read(path: &Path) -> Result<Option<BackupMark>, RunError> {
     let file = match home::open(path, home::Access::Read) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(home_err(path))?,
     };
     let mut bytes = Vec::new();
     file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(home_err(path))?;
-    Mark::parse(&bytes).map(Some).ok_or_else(|| RunError::MarkDamaged(path.to_owned()))
+    BackupMark::parse(&bytes).map(Some).ok_or_else(|| RunError::MarkDamaged(path.to_owned()))
 }
 
 /// What says that this home was put back, and that this is not yet on the record of this log.
-pub(crate) fn mark(place: &Place, log: &str) -> Result<Option<Mark>, RunError> {
+pub(crate) fn mark(place: &HomePlace, log: &str) -> Result<Option<BackupMark>, RunError> {
     let marks = [place.at(MARK), beside(place)].map(|path| read(&path));
     let [own, other] = marks;
     Ok([own?, other?].into_iter().flatten().find(|mark| mark.log == log))
@@ -81,7 +81,7 @@ pub(crate) fn mark(place: &Place, log: &str) -> Result<Option<Mark>, RunError> {
 ///
 /// # Errors
 /// What says so is damaged, or can't be read.
-pub fn was_put_back(place: &Place, log: &str) -> Result<bool, RunError> {
+pub fn was_put_back(place: &HomePlace, log: &str) -> Result<bool, RunError> {
     mark(place, log).map(|mark| mark.is_some())
 }
 
@@ -90,7 +90,7 @@ pub fn was_put_back(place: &Place, log: &str) -> Result<bool, RunError> {
 /// # Errors
 /// The mark can't be removed.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
-pub fn unmark(place: &Place) -> Result<(), RunError> {
+pub fn unmark(place: &HomePlace) -> Result<(), RunError> {
     for (path, folder) in [(place.at(MARK), &place.home), (beside(place), &place.state)] {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,

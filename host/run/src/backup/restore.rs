@@ -8,23 +8,23 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use effect::Clock as _;
-use effect::record::{self, Record};
-use effect::{Digest, RunId};
 use gate::SystemClock;
 use journal::{OpenError, PublicKey};
+use vocabulary::Clock as _;
+use vocabulary::record::{self, Record};
+use vocabulary::{Digest, RunId};
 
-use super::Manifest;
+use super::BackupManifest;
 use super::container::{Said, Seal, Untitled, read, title};
-use super::ending::{Ending, Stage};
+use super::ending::{BackupStage, CleanUp};
 use super::err::BackupError;
-use super::mark::{MARK, Mark, beside};
+use super::mark::{BackupMark, MARK, beside};
 use super::stream::In;
 use super::take::failed;
 use super::unpacking::{Unpacking, empty};
 use super::{CONTEXT, FORM, Filed};
 use crate::forms::FORMS;
-use crate::house::Place;
+use crate::local_host::HomePlace;
 use crate::principal::own_principal;
 
 /// BOUND: bytes of the public keys in a backup.
@@ -67,15 +67,15 @@ pub struct Restored {
 /// # Errors
 /// See [`BackupError`]. Then the home is as it was.
 pub fn restore(
-    place: &Place,
+    place: &HomePlace,
     file: &Path,
     key: Option<&PublicKey>,
     passphrase: Option<&[u8]>,
-    ending: &Ending,
+    ending: &CleanUp,
 ) -> Result<Restored, BackupError> {
     empty(&place.home)?;
-    let source = Source { file, passphrase };
-    let (said, in_backup) = source.look()?;
+    let source = RestoreSource { file, passphrase };
+    let (said, in_backup) = source.inspect()?;
     let (key, signer) = match (key, &in_backup) {
         // The key may have been rotated since the copy was made that was given.
         (Some(key), Some(beside)) => (key.extended(beside), Signer::Given),
@@ -90,15 +90,15 @@ pub fn restore(
         return Err(BackupError::Newer(file.to_owned()));
     }
     let stage = |stage| ending.enter(stage).map_err(failed("go on with", file));
-    stage(Stage::Making)?;
+    stage(BackupStage::Making)?;
     let mut aside = Unpacking::begin(&place.home)?;
     unpack(&source, &said, &aside.folder, ending)?;
     // Nothing is written meanwhile, and it may take long.
-    stage(Stage::Made(aside.folder.clone()))?;
+    stage(BackupStage::Made(aside.folder.clone()))?;
     prove(&source, &said, &aside.folder, &key)?;
-    stage(Stage::Making)?;
+    stage(BackupStage::Making)?;
     finish(&said, &aside.folder)?;
-    stage(Stage::Putting)?;
+    stage(BackupStage::Putting)?;
     let log = key.log();
     put_on_record(place, &aside.folder, &said, &log.to_string())?;
     aside.put()?;
@@ -117,12 +117,12 @@ pub fn restore(
 }
 
 /// The file of a backup, and what opens it.
-struct Source<'a> {
+struct RestoreSource<'a> {
     file: &'a Path,
     passphrase: Option<&'a [u8]>,
 }
 
-impl Source<'_> {
+impl RestoreSource<'_> {
     fn broken(&self, why: &str) -> BackupError {
         BackupError::Broken { path: self.file.to_owned(), why: why.to_owned() }
     }
@@ -153,8 +153,8 @@ impl Source<'_> {
     }
 
     /// Reads all of it and writes nothing. Gives what it says at its end, and the public key in it.
-    fn look(&self) -> Result<(Said, Option<PublicKey>), BackupError> {
-        let public = Kept::default();
+    fn inspect(&self) -> Result<(Said, Option<PublicKey>), BackupError> {
+        let public = SharedBuffer::default();
         let mut each = |name: &str, bytes: u64| -> io::Result<Box<dyn Write>> {
             let is_public = name == "journal.pub" && bytes <= PUBLIC_BYTES_MAX;
             Ok(if is_public { Box::new(public.clone()) } else { Box::new(io::sink()) })
@@ -167,9 +167,9 @@ impl Source<'_> {
 
 /// Bytes that are kept while others go by.
 #[derive(Clone, Default)]
-struct Kept(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+struct SharedBuffer(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
 
-impl Write for Kept {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -194,7 +194,7 @@ impl Write for Synced {
 }
 
 /// Unpacks a backup that was looked at.
-fn unpack(source: &Source<'_>, said: &Said, aside: &Path, ending: &Ending) -> Result<(), BackupError> {
+fn unpack(source: &RestoreSource<'_>, said: &Said, aside: &Path, ending: &CleanUp) -> Result<(), BackupError> {
     let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
         let path = aside.join(name);
         home::make_folder(path.parent().unwrap_or(aside))?;
@@ -209,7 +209,7 @@ fn unpack(source: &Source<'_>, said: &Said, aside: &Path, ending: &Ending) -> Re
 }
 
 /// Proves the record where it lies now.
-fn prove(source: &Source<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
+fn prove(source: &RestoreSource<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
     home::form(aside, &FORMS).map_err(BackupError::Form)?;
     let report = journal::verify(aside, Some(key), None, &mut |_| {});
     if let Some(fault) = report.fault {
@@ -230,13 +230,13 @@ fn finish(said: &Said, aside: &Path) -> Result<(), BackupError> {
 
 /// Puts it on the record of the unpacked home that it came from a backup: from then on, runs that were open in it need a word before they go
 /// on, and nobody can take that away. Without the keys nobody can write to the record, and a mark waits for them.
-fn put_on_record(place: &Place, aside: &Path, said: &Said, log: &str) -> Result<(), BackupError> {
-    let Manifest { at, size, root, .. } = said.manifest;
+fn put_on_record(place: &HomePlace, aside: &Path, said: &Said, log: &str) -> Result<(), BackupError> {
+    let BackupManifest { at, size, root, .. } = said.manifest;
     let record: Record = record::Restored {
         at: SystemClock::new().unix_ms(),
         backup_at: at,
         by: own_principal(),
-        kind: record::Kind::Restored,
+        kind: record::RecordKind::Restored,
         root,
         size,
         v: record::VERSION,
@@ -249,7 +249,7 @@ fn put_on_record(place: &Place, aside: &Path, said: &Said, log: &str) -> Result<
             journal.close().map_err(|broken| BackupError::Unrecorded(broken.into()))
         }
         Err(OpenError::Key { .. } | OpenError::KeySealed { .. } | OpenError::KeysGone { .. } | OpenError::Unfit { .. }) => {
-            let mark = Mark { backup_at: at, log: log.to_owned(), size, root };
+            let mark = BackupMark { backup_at: at, log: log.to_owned(), size, root };
             let (own, other) = (aside.join(MARK), beside(place));
             mark.write(&own).map_err(failed("write", &own))?;
             home::make_folder(&place.state).map_err(failed("make", &place.state))?;

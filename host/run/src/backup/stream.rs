@@ -15,7 +15,7 @@ const TAG_BYTES: usize = 16;
 const PREFIX_BYTES: usize = 19;
 
 /// What a sealed backup says before its first piece.
-struct Head {
+struct StreamHead {
     cost: Cost,
     salt: [u8; SALT_BYTES],
     prefix: [u8; PREFIX_BYTES],
@@ -106,11 +106,11 @@ impl<W: Write> Write for Out<W> {
 /// Reads plain bytes, or opens them on the way. What does not open is an error of kind `InvalidData`.
 pub(super) enum In<R: Read> {
     Plain(R),
-    Sealed(Box<Opening<R>>),
+    Sealed(Box<SealedReader<R>>),
 }
 
 /// A sealed stream that is being read.
-pub(super) struct Opening<R> {
+pub(super) struct SealedReader<R> {
     from: R,
     pieces: Pieces,
     /// The sealed bytes of the next piece, and one more if another one follows.
@@ -130,7 +130,7 @@ impl<R: Read> In<R> {
             Ok(u32::from_be_bytes(bytes))
         };
         let cost = Cost { memory_kib: number()?, passes: number()?, lanes: number()? };
-        let mut head = Head { cost, salt: [0; SALT_BYTES], prefix: [0; PREFIX_BYTES] };
+        let mut head = StreamHead { cost, salt: [0; SALT_BYTES], prefix: [0; PREFIX_BYTES] };
         from.read_exact(&mut head.salt).and_then(|()| from.read_exact(&mut head.prefix)).map_err(unreadable)?;
         // SECURITY: a file that somebody else wrote must not have the host take more memory and time than its own would.
         if head.cost.memory_kib > COST.memory_kib || head.cost.passes > COST.passes || head.cost.lanes > COST.lanes {
@@ -138,11 +138,11 @@ impl<R: Read> In<R> {
         }
         let key = derive(passphrase, head.cost, &head.salt)?;
         let pieces = Pieces::new(&key, head.prefix);
-        Ok(Self::Sealed(Box::new(Opening { from, pieces, ahead: Vec::new(), plain: Vec::new(), at: 0, is_over: false })))
+        Ok(Self::Sealed(Box::new(SealedReader { from, pieces, ahead: Vec::new(), plain: Vec::new(), at: 0, is_over: false })))
     }
 }
 
-impl<R: Read> Opening<R> {
+impl<R: Read> SealedReader<R> {
     /// Opens the next piece.
     fn next(&mut self) -> io::Result<()> {
         const SEALED_BYTES: usize = PIECE_BYTES + TAG_BYTES;

@@ -9,19 +9,19 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use effect::record::Record;
-use effect::{Digest, RunId};
-use home::{Access, Aside, is_unfinished};
+use home::{Access, AsideFile, is_unfinished};
 use journal::{Leaf, PublicKey};
+use vocabulary::record::Record;
+use vocabulary::{Digest, RunId};
 use zeroize::Zeroizing;
 
-use super::container::{Entries, Moved, Seal, put_title};
-use super::ending::{Ending, Stage};
+use super::container::{BackupEntries, Moved, Seal, put_title};
+use super::ending::{BackupStage, CleanUp};
 use super::err::BackupError;
 use super::names::{has_keys, is_left_out, is_of_vault};
 use super::stream::Out;
-use super::{CONTEXT, FORM, Manifest};
-use crate::house::Place;
+use super::{BackupManifest, CONTEXT, FORM};
+use crate::local_host::HomePlace;
 
 /// BOUND: folders within folders of a home.
 const DEPTH_MAX: usize = 4;
@@ -54,7 +54,7 @@ pub struct Taken {
 
 /// What is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum BackupStep {
     /// So many records were proved.
     Proved(u64),
     /// So many bytes were copied, of the record.
@@ -86,12 +86,12 @@ struct Proved {
 /// # Errors
 /// See [`BackupError`]. Then there is no such file.
 pub fn backup(
-    place: &Place,
+    place: &HomePlace,
     file: &Path,
     content: Content,
     passphrase: Option<&[u8]>,
-    ending: &Ending,
-    tell: &mut dyn FnMut(Step),
+    ending: &CleanUp,
+    tell: &mut dyn FnMut(BackupStep),
 ) -> Result<Taken, BackupError> {
     let at = now_ms();
     let file = &outside(&place.home, file)?;
@@ -100,12 +100,12 @@ pub fn backup(
     // A prune that goes on beside it takes segments away under the reader. That is no damage.
     let told = |err| if base_now(place) == begins { err } else { BackupError::Changed(BEGINNING_GONE) };
     let proved = prove(place, tell).map_err(told)?;
-    stage(Stage::Making)?;
-    let new = Aside::begin(file, home::PRIVATE).map_err(failed("make", file))?;
-    stage(Stage::Made(new.path().to_owned()))?;
+    stage(BackupStage::Making)?;
+    let new = AsideFile::begin(file, home::PRIVATE).map_err(failed("make", file))?;
+    stage(BackupStage::Made(new.path().to_owned()))?;
     let taken = write(place, &new, content, passphrase, (&proved, at), tell).map_err(told)?;
     new.file().sync_all().map_err(failed("sync", new.path()))?;
-    stage(Stage::Putting)?;
+    stage(BackupStage::Putting)?;
     match new.put_first().map_err(failed("name", file))? {
         true => Ok(taken),
         false => Err(BackupError::Exists(file.to_owned())),
@@ -115,7 +115,7 @@ pub fn backup(
 const BEGINNING_GONE: &str = "the beginning of the record was taken away";
 
 /// Where the record begins, as far as that can be read.
-fn base_now(place: &Place) -> Option<journal::Base> {
+fn base_now(place: &HomePlace) -> Option<journal::Base> {
     journal::base(&place.home, None).ok().flatten()
 }
 
@@ -143,7 +143,7 @@ fn outside(home: &Path, file: &Path) -> Result<PathBuf, BackupError> {
 }
 
 /// Proves the record as it is now, and finds out which runs are open at its end.
-fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupError> {
+fn prove(place: &HomePlace, tell: &mut dyn FnMut(BackupStep)) -> Result<Proved, BackupError> {
     // A rotation that was cut off has its new key in a file that no backup has.
     journal::settle_rotation(&place.home).map_err(BackupError::Key)?;
     let key = match journal::public_key(&place.home) {
@@ -156,7 +156,7 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
     let mut each = |leaf: &Leaf<'_>| {
         count += 1;
         if count % 4096 == 0 {
-            tell(Step::Proved(count));
+            tell(BackupStep::Proved(count));
         }
         if leaf.seq == 1
             && let Ok(Record::RunOpened(opened)) = Record::parse(leaf.body)
@@ -181,12 +181,12 @@ fn prove(place: &Place, tell: &mut dyn FnMut(Step)) -> Result<Proved, BackupErro
 }
 
 fn write(
-    place: &Place,
-    new: &Aside,
+    place: &HomePlace,
+    new: &AsideFile,
     content: Content,
     passphrase: Option<&[u8]>,
     (proved, at): (&Proved, u64),
-    tell: &mut dyn FnMut(Step),
+    tell: &mut dyn FnMut(BackupStep),
 ) -> Result<Taken, BackupError> {
     let mut made = io::BufWriter::with_capacity(1 << 20, new.file());
     let seal = if passphrase.is_some() { Seal::Passphrase } else { Seal::None };
@@ -195,10 +195,10 @@ fn write(
         Some(passphrase) => Out::sealed(made, passphrase)?,
         None => Out::Plain(made),
     };
-    let mut put = Put { home: &place.home, content, entries: Entries::new(out) };
+    let mut put = Put { home: &place.home, content, entries: BackupEntries::new(out) };
     put.record(proved, tell)?;
     put.the_rest(proved)?;
-    let manifest = Manifest {
+    let manifest = BackupManifest {
         at,
         checkpoint: proved.checkpoint.clone(),
         files: put.entries.filed.clone(),
@@ -210,7 +210,7 @@ fn write(
         v: FORM,
         with_keys: content == Content::WithKeys,
     };
-    let bytes = effect::canon::to_vec(&manifest);
+    let bytes = vocabulary::canon::to_vec(&manifest);
     let signature = journal::sign_statement(&place.home, CONTEXT, &bytes).map_err(BackupError::Key)?;
     let made = put.entries.finish(&bytes, &signature).map_err(failed("write", new.path()))?;
     made.into_inner().map_err(|err| failed("write", new.path())(err.into_error()))?;
@@ -231,7 +231,7 @@ type Named = (String, Zeroizing<Vec<u8>>);
 struct Put<'a, W: io::Write> {
     home: &'a Path,
     content: Content,
-    entries: Entries<W>,
+    entries: BackupEntries<W>,
 }
 
 impl<W: io::Write> Put<'_, W> {
@@ -252,7 +252,7 @@ impl<W: io::Write> Put<'_, W> {
     }
 
     /// The record up to where it was proved.
-    fn record(&mut self, proved: &Proved, tell: &mut dyn FnMut(Step)) -> Result<(), BackupError> {
+    fn record(&mut self, proved: &Proved, tell: &mut dyn FnMut(BackupStep)) -> Result<(), BackupError> {
         let folder = self.home.join("journal");
         let mut names = self.names("journal")?;
         let (last, end) = proved.end;
@@ -272,7 +272,7 @@ impl<W: io::Write> Put<'_, W> {
         for (name, bytes, mut file) in opened {
             self.one(&name, bytes, &mut file, &mut |moved| {
                 copied += moved;
-                tell(Step::Copied(copied, total));
+                tell(BackupStep::Copied(copied, total));
                 Ok(())
             })?;
         }

@@ -24,7 +24,7 @@ const BEGUN: &str = "restored.0.0.new";
 /// BOUND: bytes of that file.
 const BEGUN_BYTES_MAX: u64 = 1 << 20;
 
-/// Locked by its maker, as a file in the making is ([`home::Aside`]), and removed if it was not put in place.
+/// Locked by its maker, as a file in the making is ([`home::AsideFile`]), and removed if it was not put in place.
 pub(super) struct Unpacking {
     pub(super) folder: PathBuf,
     home: PathBuf,

@@ -8,45 +8,45 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use effect::record::SealedUnder;
-use effect::{Means, RunId, SafeText};
 use home::{GaveUp, Other};
 use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::{mpsc, watch};
+use vocabulary::record::SealedUnder;
+use vocabulary::{Means, RunId, SafeText};
 
 use super::relay::relay;
 use super::short_path;
-use super::wire::{Answer, WIRE_FORM, Wish, lines, send};
+use super::wire::{Request, Response, WIRE_FORM, lines, send};
 use crate::err::RunError;
-use crate::event::{self, Event};
+use crate::event::{self, RunEvent};
 use crate::forms::{FORMS, spoken};
-use crate::house::{Place, held};
-use crate::life::Running;
+use crate::local_host::{HomePlace, held};
 use crate::order::{NetworkOrder, RunOrder};
 use crate::prune::{HoldSaid, PruneDone, PruneOrder};
 use crate::revoke::{CredentialWord, Revoking};
+use crate::run_task::Running;
 use crate::say_trust::TrustSaid;
-use crate::settle::{Settling, Word};
+use crate::settle::{SettleReport, Settlement};
 use crate::status::Status;
 use crate::wait::{Wait, gave_up, since};
 
 /// Speaks to the process that holds a home.
 #[derive(Debug)]
 pub(crate) struct Client {
-    place: Place,
+    place: HomePlace,
     /// BOUND: how long each answer is waited for.
     max: Duration,
     /// Where the holder has said that it listens, for the first wish: it does not leave meanwhile.
-    first: Mutex<Option<Line>>,
+    first: Mutex<Option<SocketLine>>,
 }
 
 /// A connection to a holder that has said that it listens.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) answers: mpsc::Receiver<io::Result<Answer>>,
+pub(crate) struct SocketLine {
+    pub(crate) answers: mpsc::Receiver<io::Result<Response>>,
     pub(crate) to: OwnedWriteHalf,
     /// The number of the holder, from the kernel.
     pub(crate) pid: Option<u32>,
@@ -86,7 +86,7 @@ enum Work {
     Long,
 }
 
-impl Line {
+impl SocketLine {
     pub(crate) fn other(&self) -> Other {
         self.pid.map_or_else(Other::default, Other::of)
     }
@@ -95,7 +95,7 @@ impl Line {
 impl Client {
     /// Whether somebody answers, and listens.
     #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
-    async fn dial(place: &Place, wait: &mut Wait) -> Result<Line, Unreached> {
+    async fn dial(place: &HomePlace, wait: &mut Wait) -> Result<SocketLine, Unreached> {
         let path = short_path(&place.home)?;
         // SECURITY: a link in its place would lead to another program's socket.
         if !std::fs::symlink_metadata(&path.path)?.file_type().is_socket() {
@@ -113,22 +113,22 @@ impl Client {
         }
         let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
         let (from, to) = stream.into_split();
-        let mut line = Line { answers: lines(BufReader::new(from)), to, pid };
+        let mut line = SocketLine { answers: lines(BufReader::new(from)), to, pid };
         let other = || since(&place.home, pid.map_or_else(unknown, Other::of));
         match wait.on(line.answers.recv(), other).await.map_err(Unreached::GaveUp)? {
-            Some(Ok(Answer::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken() => Ok(line),
-            Some(Ok(Answer::Welcome { version, .. })) => Err(Unreached::OtherVersion(other_version(&version))),
+            Some(Ok(Response::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken() => Ok(line),
+            Some(Ok(Response::Welcome { version, .. })) => Err(Unreached::OtherVersion(other_version(&version))),
             Some(Err(err)) => Err(err.into()),
             Some(Ok(_)) | None => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving").into()),
         }
     }
 
-    pub(crate) async fn connect(place: &Place, wait: &mut Wait) -> Result<Self, Unreached> {
+    pub(crate) async fn connect(place: &HomePlace, wait: &mut Wait) -> Result<Self, Unreached> {
         let first = Mutex::new(Some(Self::dial(place, wait).await?));
         Ok(Self { place: place.clone(), max: wait.max(), first })
     }
 
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &HomePlace {
         &self.place
     }
 
@@ -138,7 +138,7 @@ impl Client {
     }
 
     /// The first line, unless the holder has lost patience with it or has gone.
-    fn take_first(&self) -> Option<Line> {
+    fn take_first(&self) -> Option<SocketLine> {
         let mut line = held(&self.first).take()?;
         match line.answers.try_recv() {
             Err(mpsc::error::TryRecvError::Empty) => Some(line),
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    async fn line(&self) -> Result<Line, RunError> {
+    async fn line(&self) -> Result<SocketLine, RunError> {
         if let Some(line) = self.take_first() {
             return Ok(line);
         }
@@ -162,27 +162,27 @@ impl Client {
                 (Err(Unreached::NotYet(_)), None) => return Err(RunError::HolderGone(Other::default())),
                 // Another one has just taken the home.
                 (Err(Unreached::NotYet(cause)), Some(other)) => {
-                    wait.look(&|| other.clone()).map_err(|_| unspoken(other.clone(), cause))?;
+                    wait.check(&|| other.clone()).map_err(|_| unspoken(other.clone(), cause))?;
                     tokio::time::sleep(super::PAUSE).await;
                 }
             }
         }
     }
 
-    async fn wish(&self, wish: &Wish, work: Work) -> Result<(Line, Answer), RunError> {
+    async fn request(&self, request: &Request, work: Work) -> Result<(SocketLine, Response), RunError> {
         let mut line = self.line().await?;
         let (home, pid) = (&self.place.home, line.pid);
         let other = || since(home, pid.map_or_else(Other::default, Other::of));
         let gone = || RunError::HolderGone(other());
         // Nothing is read while a large wish is written, so the time for that is bounded as a whole.
-        if Wait::of(self.max).on(send(&mut line.to, wish), other).await?.is_err() {
+        if Wait::of(self.max).on(send(&mut line.to, request), other).await?.is_err() {
             return Err(gone());
         }
         let mut wait = Wait::of(self.max);
         loop {
             let answer = wait.on(line.answers.recv(), other).await?;
             match answer {
-                Some(Ok(Answer::Alive { disk_ms })) => {
+                Some(Ok(Response::Alive { disk_ms })) => {
                     let disk = Duration::from_millis(disk_ms);
                     if disk >= self.max {
                         return Err(gave_up(other(), "waits for the disk of the home", disk).into());
@@ -191,8 +191,8 @@ impl Client {
                         wait = Wait::of(self.max);
                     }
                 }
-                Some(Ok(Answer::Failed { exit, message, help })) => return Err(RunError::Refused { exit, message, help }),
-                Some(Ok(Answer::Unsettled { run, acts })) => return Err(RunError::Unsettled { run, acts }),
+                Some(Ok(Response::Failed { exit, message, help })) => return Err(RunError::Refused { exit, message, help }),
+                Some(Ok(Response::Unsettled { run, acts })) => return Err(RunError::Unsettled { run, acts }),
                 Some(Ok(answer)) => return Ok((line, answer)),
                 Some(Err(err)) if err.kind() == io::ErrorKind::InvalidData => return Err(RunError::Holder(err.to_string())),
                 Some(Err(_)) | None => return Err(gone()),
@@ -201,88 +201,88 @@ impl Client {
     }
 
     pub(crate) async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
-        self.attended(&Wish::Run { order: Box::new(order) }).await
+        self.attended(&Request::Run { order: Box::new(order) }).await
     }
 
     pub(crate) async fn resume(&self, run: RunId, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Wish::Resume { run, network }).await
+        self.attended(&Request::Resume { run, network }).await
     }
 
-    pub(crate) async fn take_over(&self, run: RunId, order: Option<RunOrder>, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Wish::TakeOver { run, order: order.map(Box::new), network }).await
+    pub(crate) async fn continue_here(&self, run: RunId, order: Option<RunOrder>, network: NetworkOrder) -> Result<Running, RunError> {
+        self.attended(&Request::TakeOver { run, order: order.map(Box::new), network }).await
     }
 
     pub(crate) async fn stop(&self, run: RunId) -> Result<bool, RunError> {
         // It may have to read the record of a run that was cut off.
-        let (_, answer) = self.wish(&Wish::Stop { run, means: Means::Stop }, Work::Long).await?;
-        Ok(matches!(answer, Answer::Done { done: true }))
+        let (_, answer) = self.request(&Request::Stop { run, means: Means::Stop }, Work::Long).await?;
+        Ok(matches!(answer, Response::Done { done: true }))
     }
 
-    pub(crate) async fn settle(&self, run: RunId, word: Word) -> Result<Settling, RunError> {
-        match self.wish(&Wish::Settle { run, word }, Work::Short).await?.1 {
-            Answer::Settled { settling } => Ok(settling),
+    pub(crate) async fn settle(&self, run: RunId, word: Settlement) -> Result<SettleReport, RunError> {
+        match self.request(&Request::Settle { run, word }, Work::Short).await?.1 {
+            Response::Settled { settling } => Ok(settling),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
     pub(crate) async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
-        match self.wish(&Wish::Going {}, Work::Short).await?.1 {
-            Answer::Going { going } => Ok(going),
+        match self.request(&Request::Going {}, Work::Short).await?.1 {
+            Response::Going { going } => Ok(going),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
     pub(crate) async fn status(&self) -> Result<Status, RunError> {
-        match self.wish(&Wish::Status {}, Work::Short).await?.1 {
-            Answer::Status { status } => Ok(*status),
+        match self.request(&Request::Status {}, Work::Short).await?.1 {
+            Response::Status { status } => Ok(*status),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
     pub(crate) async fn record_trust(&self, said: TrustSaid) -> Result<(), RunError> {
-        self.wish(&Wish::RecordTrust { said }, Work::Short).await.map(drop)
+        self.request(&Request::RecordTrust { said }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn prune(&self, order: PruneOrder) -> Result<PruneDone, RunError> {
-        match self.wish(&Wish::Prune { order: Box::new(order) }, Work::Long).await?.1 {
-            Answer::Pruned { done } => Ok(done),
+        match self.request(&Request::Prune { order: Box::new(order) }, Work::Long).await?.1 {
+            Response::Pruned { done } => Ok(done),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
     pub(crate) async fn record_hold(&self, said: HoldSaid) -> Result<(), RunError> {
         // It waits while the beginning of the record is taken away.
-        self.wish(&Wish::RecordHold { said }, Work::Long).await.map(drop)
+        self.request(&Request::RecordHold { said }, Work::Long).await.map(drop)
     }
 
     pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
-        self.wish(&Wish::RecordCredential { word }, Work::Short).await.map(drop)
+        self.request(&Request::RecordCredential { word }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn record_sealed(&self, under: SealedUnder) -> Result<(), RunError> {
-        self.wish(&Wish::RecordSealed { under }, Work::Short).await.map(drop)
+        self.request(&Request::RecordSealed { under }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn release(&self, run: RunId) -> Result<(), RunError> {
-        self.wish(&Wish::Release { run }, Work::Short).await.map(drop)
+        self.request(&Request::Release { run }, Work::Short).await.map(drop)
     }
 
     pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
-        match self.wish(&Wish::Revoke { revoking, word }, Work::Short).await?.1 {
-            Answer::Ended { leases } => Ok(leases),
+        match self.request(&Request::Revoke { revoking, word }, Work::Short).await?.1 {
+            Response::Ended { leases } => Ok(leases),
             other => Err(RunError::Holder(format!("it said {other:?}"))),
         }
     }
 
-    async fn attended(&self, wish: &Wish) -> Result<Running, RunError> {
-        let (line, answer) = self.wish(wish, Work::Long).await?;
-        let Answer::Event { event: Event::Opened { run } } = answer else {
+    async fn attended(&self, request: &Request) -> Result<Running, RunError> {
+        let (line, answer) = self.request(request, Work::Long).await?;
+        let Response::Event { event: RunEvent::Opened { run } } = answer else {
             return Err(RunError::Holder(format!("it said {answer:?}")));
         };
-        let (teller, events) = event::channel();
-        teller.tell(Event::Opened { run });
+        let (sender, events) = event::channel();
+        sender.tell(RunEvent::Opened { run });
         let (stop, stopped) = watch::channel(None);
-        tokio::spawn(relay(line, run, teller, stopped));
+        tokio::spawn(relay(line, run, sender, stopped));
         Ok(Running::new(run, events, stop))
     }
 }

@@ -3,14 +3,14 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use effect::{Means, RunId, Stopping};
 use home::{GaveUp, Waiting, patience};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use vocabulary::{Means, RunId, Stopping};
 
-use super::client::Line;
-use super::wire::{Answer, Wish, send};
-use crate::event::{Event, Teller};
+use super::client::SocketLine;
+use super::wire::{Request, Response, send};
+use crate::event::{EventSender, RunEvent};
 use crate::wait::{gave_up, now};
 
 /// After how long without a word a person is told that the holder does not answer. It usually speaks four times a second.
@@ -43,7 +43,7 @@ impl Pulse {
     }
 
     /// Tells a person once that the holder does not go on; and returns the error when the time is over.
-    fn look(&mut self, line: &Line) -> Option<GaveUp> {
+    fn check(&mut self, line: &SocketLine) -> Option<GaveUp> {
         let (still, what) = self.still();
         if still >= self.max {
             return Some(gave_up(line.other(), what, still));
@@ -56,34 +56,34 @@ impl Pulse {
 }
 
 /// Returns after the last event.
-pub(crate) async fn relay(mut line: Line, run: RunId, teller: Teller, mut stopped: watch::Receiver<Option<Stopping>>) {
+pub(crate) async fn relay(mut line: SocketLine, run: RunId, sender: EventSender, mut stopped: watch::Receiver<Option<Stopping>>) {
     let mut pulse = Pulse { heard: now(), disk: Duration::ZERO, is_told: false, max: patience().max_or(SILENCE_MAX) };
     let mut ended = false;
     loop {
         tokio::select! {
             // The events of a run are sent as fast as the client reads them.
-            answer = async { poll_fn(|ctx| teller.poll_room(ctx)).await; line.answers.recv().await } => match answer {
-                Some(Ok(Answer::Alive { disk_ms })) => pulse.beats(Duration::from_millis(disk_ms)),
-                Some(Ok(Answer::Event { event })) => {
+            answer = async { poll_fn(|ctx| sender.poll_room(ctx)).await; line.answers.recv().await } => match answer {
+                Some(Ok(Response::Alive { disk_ms })) => pulse.beats(Duration::from_millis(disk_ms)),
+                Some(Ok(Response::Event { event })) => {
                     pulse.beats(pulse.disk);
-                    ended |= matches!(event, Event::Closed { .. } | Event::Failed { .. });
-                    teller.pass_on(event);
+                    ended |= matches!(event, RunEvent::Closed { .. } | RunEvent::Failed { .. });
+                    sender.pass_on(event);
                 }
                 None if ended => return,
-                Some(_) | None => return teller.tell(Event::Left {}),
+                Some(_) | None => return sender.tell(RunEvent::Left {}),
             },
             means = wished(&mut stopped), if !ended => {
                 // A holder that is gone is noticed by the other branch.
-                let _ = send(&mut line.to, &Wish::Stop { run, means }).await;
+                let _ = send(&mut line.to, &Request::Stop { run, means }).await;
                 stopped = watch::channel(None).1;
                 pulse.max = SILENCE_AT_END_MAX;
             },
             () = tokio::time::sleep(super::BEAT), if !ended => {
-                if !teller.has_room() {
+                if !sender.has_room() {
                     // Nothing is read now because this client is slow.
                     pulse.beats(pulse.disk);
-                } else if let Some(gave_up) = pulse.look(&line) {
-                    return teller.tell(Event::Lost { message: gave_up.to_string() });
+                } else if let Some(gave_up) = pulse.check(&line) {
+                    return sender.tell(RunEvent::Lost { message: gave_up.to_string() });
                 }
             }
         }

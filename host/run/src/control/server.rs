@@ -7,37 +7,37 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
-use effect::{Means, Principal, RunId, Stopping};
 use rustix::process::geteuid;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use vocabulary::{Means, Principal, RunId, Stopping};
 
-use super::wire::{Answer, WIRE_FORM, Wish, line, lines, send};
+use super::wire::{Request, Response, WIRE_FORM, line, lines, send};
 use super::{BEAT, NAME, short_path};
 use crate::err::RunError;
 use crate::forms::{FORMS, spoken};
-use crate::house::House;
-use crate::life::Running;
+use crate::local_host::LocalHost;
 use crate::principal::principal_of;
+use crate::run_task::Running;
 
 /// BOUND: clients spoken to at once, and how long one may take to say what it wants: silent ones must not keep others out.
 #[derive(Clone, Copy)]
-struct Bounds {
+struct SocketBounds {
     clients_max: usize,
     wish_max: Duration,
 }
 
 /// What holds for every holder.
-const BOUNDS: Bounds = Bounds { clients_max: 256, wish_max: Duration::from_secs(30) };
+const BOUNDS: SocketBounds = SocketBounds { clients_max: 256, wish_max: Duration::from_secs(30) };
 /// How long it is waited where no client can be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the socket is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-type Wishes = mpsc::Receiver<io::Result<Wish>>;
+type Wishes = mpsc::Receiver<io::Result<Request>>;
 
 /// Serves until it is dropped.
 pub(crate) struct Server(JoinHandle<()>);
@@ -49,18 +49,18 @@ impl Drop for Server {
 }
 
 /// Binds the socket of a home whose lock is held: one that lies there is left over from a process that died.
-pub(crate) fn serve(house: &House) -> io::Result<Server> {
-    serve_within(house, BOUNDS)
+pub(crate) fn serve(host: &LocalHost) -> io::Result<Server> {
+    serve_within(host, BOUNDS)
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
-fn serve_within(house: &House, bounds: Bounds) -> io::Result<Server> {
-    let home = &house.place().home;
+fn serve_within(host: &LocalHost, bounds: SocketBounds) -> io::Result<Server> {
+    let home = &host.place().home;
     match std::fs::remove_file(home.join(NAME)) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
         _ => {}
     }
-    Ok(Server(tokio::spawn(accept(bind(home)?, house.clone(), bounds))))
+    Ok(Server(tokio::spawn(accept(bind(home)?, host.clone(), bounds))))
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
@@ -86,29 +86,29 @@ async fn next(listener: &mut UnixListener, home: &Path) -> io::Result<UnixStream
     }
 }
 
-async fn accept(mut listener: UnixListener, house: House, bounds: Bounds) {
+async fn accept(mut listener: UnixListener, host: LocalHost, bounds: SocketBounds) {
     let places = std::sync::Arc::new(Semaphore::new(bounds.clients_max));
     loop {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
-        let Ok(stream) = next(&mut listener, &house.place().home).await else {
+        let Ok(stream) = next(&mut listener, &host.place().home).await else {
             // Out of descriptors, most likely: let others end before the next try.
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
         let Some(by) = stream.peer_cred().ok().and_then(|peer| client(peer.uid(), geteuid().as_raw())) else { continue };
         // A client that is not welcomed looks for another holder.
-        let Some(attending) = house.attend() else { continue };
-        let house = house.clone();
+        let Some(attending) = host.attend() else { continue };
+        let host = host.clone();
         tokio::spawn(async move {
             // A client that goes away in the middle is told nothing more.
-            let _ = speak(stream, &house, by, bounds.wish_max).await;
+            let _ = speak(stream, &host, by, bounds.wish_max).await;
             drop((place, attending));
         });
     }
 }
 
-fn welcome() -> Answer {
-    Answer::Welcome { version: FORMS.program.to_owned(), forms: spoken(), wire: WIRE_FORM }
+fn welcome() -> Response {
+    Response::Welcome { version: FORMS.program.to_owned(), forms: spoken(), wire: WIRE_FORM }
 }
 
 /// The user behind a connection, as the kernel noted it when the connection was made (SO_PEERCRED, unix(7)). `None` if it is not the user
@@ -120,31 +120,31 @@ fn client(peer: u32, own: u32) -> Option<Principal> {
     (peer == own).then(|| principal_of(peer))
 }
 
-async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Duration) -> io::Result<()> {
+async fn speak(stream: UnixStream, host: &LocalHost, by: Principal, wish_max: Duration) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     send(&mut to, &welcome()).await?;
-    let mut wishes = lines(BufReader::new(from));
-    let wish = match tokio::time::timeout(wish_max, wishes.recv()).await {
-        Ok(Some(Ok(wish))) => wish,
+    let mut requests = lines(BufReader::new(from));
+    let request = match tokio::time::timeout(wish_max, requests.recv()).await {
+        Ok(Some(Ok(request))) => request,
         Ok(None) | Err(_) => return Ok(()),
         Ok(Some(Err(err))) => {
-            return send(&mut to, &Answer::Failed { exit: 2, message: format!("not understood: {err}"), help: None }).await;
+            return send(&mut to, &Response::Failed { exit: 2, message: format!("not understood: {err}"), help: None }).await;
         }
     };
-    let begun = match wish {
-        Wish::Run { order } => wanted(house.open_run(*order, by.clone()), &mut wishes, (&mut to, house)).await,
-        Wish::Resume { run, network } => wanted(house.open_again(run, by.clone(), &network), &mut wishes, (&mut to, house)).await,
-        Wish::TakeOver { run, order, network } => {
+    let begun = match request {
+        Request::Run { order } => wanted(host.open_run(*order, by.clone()), &mut requests, (&mut to, host)).await,
+        Request::Resume { run, network } => wanted(host.open_again(run, by.clone(), &network), &mut requests, (&mut to, host)).await,
+        Request::TakeOver { run, order, network } => {
             let order = order.map(|order| *order);
-            wanted(house.take_over(run, order, by.clone(), &network), &mut wishes, (&mut to, house)).await
+            wanted(host.continue_here(run, order, by.clone(), &network), &mut requests, (&mut to, host)).await
         }
         other => {
-            let answer = beating(answer(other, house, by), (&mut to, house)).await;
+            let answer = beating(answer(other, host, by), (&mut to, host)).await;
             return send(&mut to, &answer).await;
         }
     };
     match begun {
-        Some(Ok(running)) => attend(running, wishes, (to, house), by).await,
+        Some(Ok(running)) => attend(running, requests, (to, host), by).await,
         // The client looks for another holder.
         Some(Err(RunError::Leaving)) | None => Ok(()),
         Some(Err(err)) => send(&mut to, &failed(&err)).await,
@@ -152,48 +152,48 @@ async fn speak(stream: UnixStream, house: &House, by: Principal, wish_max: Durat
 }
 
 /// Does what is done with one answer.
-async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
-    match wish {
-        Wish::Settle { run, word } => match house.settle(run, &word, &by).await {
-            Ok(settling) => Answer::Settled { settling },
+async fn answer(request: Request, host: &LocalHost, by: Principal) -> Response {
+    match request {
+        Request::Settle { run, word } => match host.settle(run, &word, &by).await {
+            Ok(settling) => Response::Settled { settling },
             Err(err) => failed(&err),
         },
-        Wish::Stop { run, means } => match house.end(run, Stopping { by, means }).await {
-            Ok(done) => Answer::Done { done },
+        Request::Stop { run, means } => match host.end(run, Stopping { by, means }).await {
+            Ok(done) => Response::Done { done },
             Err(err) => failed(&err),
         },
-        Wish::Going {} => Answer::Going { going: house.going() },
-        Wish::Status {} => Answer::Status { status: Box::new(house.status()) },
-        Wish::RecordCredential { word } => match house.record_credential(&word, &by).await {
-            Ok(()) => Answer::Done { done: true },
+        Request::Going {} => Response::Going { going: host.going() },
+        Request::Status {} => Response::Status { status: Box::new(host.status()) },
+        Request::RecordCredential { word } => match host.record_credential(&word, &by).await {
+            Ok(()) => Response::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::RecordSealed { under } => match house.record_sealed(under, &by).await {
-            Ok(()) => Answer::Done { done: true },
+        Request::RecordSealed { under } => match host.record_sealed(under, &by).await {
+            Ok(()) => Response::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Release { run } => match house.release(run, &by).await {
-            Ok(()) => Answer::Done { done: true },
+        Request::Release { run } => match host.release(run, &by).await {
+            Ok(()) => Response::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Revoke { revoking, word } => match house.take_back(&revoking, word.as_ref(), &by).await {
-            Ok(leases) => Answer::Ended { leases },
+        Request::Revoke { revoking, word } => match host.take_back(&revoking, word.as_ref(), &by).await {
+            Ok(leases) => Response::Ended { leases },
             Err(err) => failed(&err),
         },
-        Wish::RecordHold { said } => match house.record_hold(&said, &by).await {
-            Ok(()) => Answer::Done { done: true },
+        Request::RecordHold { said } => match host.record_hold(&said, &by).await {
+            Ok(()) => Response::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Prune { order } => match house.prune(*order, by, |_, _| ControlFlow::Continue(())).await {
-            Ok(done) => Answer::Pruned { done },
+        Request::Prune { order } => match host.prune(*order, by, |_, _| ControlFlow::Continue(())).await {
+            Ok(done) => Response::Pruned { done },
             Err(err) => failed(&err),
         },
-        Wish::RecordTrust { said } => match house.record_trust(&said, &by).await {
-            Ok(()) => Answer::Done { done: true },
+        Request::RecordTrust { said } => match host.record_trust(&said, &by).await {
+            Ok(()) => Response::Done { done: true },
             Err(err) => failed(&err),
         },
-        Wish::Run { .. } | Wish::Resume { .. } | Wish::TakeOver { .. } => {
-            Answer::Failed { exit: 2, message: "not understood: that has more answers than one".to_owned(), help: None }
+        Request::Run { .. } | Request::Resume { .. } | Request::TakeOver { .. } => {
+            Response::Failed { exit: 2, message: "not understood: that has more answers than one".to_owned(), help: None }
         }
     }
 }
@@ -201,18 +201,18 @@ async fn answer(wish: Wish, house: &House, by: Principal) -> Answer {
 /// Begins a run as long as its client is there: one that goes away while a component is compiled wants no run.
 async fn wanted(
     begun: impl Future<Output = Result<Running, RunError>>,
-    wishes: &mut Wishes,
-    client: (&mut OwnedWriteHalf, &House),
+    requests: &mut Wishes,
+    client: (&mut OwnedWriteHalf, &LocalHost),
 ) -> Option<Result<Running, RunError>> {
     tokio::select! {
         biased;
         running = beating(begun, client) => Some(running),
-        _ = wishes.recv() => None,
+        _ = requests.recv() => None,
     }
 }
 
 /// Does this, and says meanwhile that the holder goes on.
-async fn beating<T>(done: impl Future<Output = T>, (to, house): (&mut OwnedWriteHalf, &House)) -> T {
+async fn beating<T>(done: impl Future<Output = T>, (to, host): (&mut OwnedWriteHalf, &LocalHost)) -> T {
     let mut done = pin!(done);
     let mut beats = tokio::time::interval(BEAT);
     loop {
@@ -220,14 +220,14 @@ async fn beating<T>(done: impl Future<Output = T>, (to, house): (&mut OwnedWrite
             biased;
             done = &mut done => return done,
             // Whoever has gone does not hear it. What it wanted is finished nevertheless.
-            _ = beats.tick() => drop(beat(to, house).await),
+            _ = beats.tick() => drop(beat(to, host).await),
         }
     }
 }
 
 /// Says that the holder goes on. A client that does not read is told nothing: this must not wait for it.
-async fn beat(to: &mut OwnedWriteHalf, house: &House) -> io::Result<()> {
-    let line = line(&Answer::Alive { disk_ms: house.disk_ms() })?;
+async fn beat(to: &mut OwnedWriteHalf, host: &LocalHost) -> io::Result<()> {
+    let line = line(&Response::Alive { disk_ms: host.disk_ms() })?;
     match to.try_write(&line) {
         Ok(written) => to.write_all(line.get(written..).unwrap_or_default()).await,
         Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -235,10 +235,10 @@ async fn beat(to: &mut OwnedWriteHalf, house: &House) -> io::Result<()> {
     }
 }
 
-fn failed(err: &RunError) -> Answer {
+fn failed(err: &RunError) -> Response {
     match err {
-        RunError::Unsettled { run, acts } => Answer::Unsettled { run: *run, acts: acts.clone() },
-        err => Answer::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
+        RunError::Unsettled { run, acts } => Response::Unsettled { run: *run, acts: acts.clone() },
+        err => Response::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
     }
 }
 
@@ -246,7 +246,7 @@ fn failed(err: &RunError) -> Answer {
 ///
 /// INVARIANT: the guest begins once the client can read which run is its own. So if this process dies before, nothing was asked in a run
 /// that nobody knows of.
-async fn attend(mut running: Running, mut wishes: Wishes, (mut to, house): (OwnedWriteHalf, &House), by: Principal) -> io::Result<()> {
+async fn attend(mut running: Running, mut requests: Wishes, (mut to, host): (OwnedWriteHalf, &LocalHost), by: Principal) -> io::Result<()> {
     let stopping = |means| Stopping { by: by.clone(), means };
     let (mut listening, mut heard) = (true, true);
     let mut beats = tokio::time::interval(BEAT);
@@ -255,14 +255,14 @@ async fn attend(mut running: Running, mut wishes: Wishes, (mut to, house): (Owne
             event = running.events.next() => match event {
                 Some(event) => {
                     // What the client has said before it went away is still read, by the other branch.
-                    heard = heard && send(&mut to, &Answer::Event { event }).await.is_ok();
+                    heard = heard && send(&mut to, &Response::Event { event }).await.is_ok();
                     running.go();
                 }
                 None => return Ok(()),
             },
-            _ = beats.tick(), if heard => heard = beat(&mut to, house).await.is_ok(),
-            wish = wishes.recv(), if listening => match wish {
-                Some(Ok(Wish::Stop { run, means, .. })) if run_is(&running, run) => running.stop(stopping(means)),
+            _ = beats.tick(), if heard => heard = beat(&mut to, host).await.is_ok(),
+            request = requests.recv(), if listening => match request {
+                Some(Ok(Request::Stop { run, means, .. })) if run_is(&running, run) => running.stop(stopping(means)),
                 Some(Ok(_)) => {}
                 None | Some(Err(_)) => {
                     listening = false;

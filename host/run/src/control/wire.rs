@@ -1,18 +1,18 @@
 //! What is said over the socket.
 
-use effect::record::SealedUnder;
-use effect::{Means, RunId, SafeText, UnknownAct};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
+use vocabulary::record::SealedUnder;
+use vocabulary::{Means, RunId, SafeText, UnknownAct};
 
-use crate::event::Event;
+use crate::event::RunEvent;
 use crate::order::{NetworkOrder, RunOrder};
 use crate::prune::{HoldSaid, PruneDone, PruneOrder};
 use crate::revoke::{CredentialWord, Revoking};
 use crate::say_trust::TrustSaid;
-use crate::settle::{Settling, Word};
+use crate::settle::{SettleReport, Settlement};
 use crate::status::Status;
 
 /// BOUND: longest line: an order with its largest input, escaped.
@@ -25,7 +25,7 @@ pub(super) const WIRE_FORM: u32 = 1;
 /// is: the kernel says that.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Wish {
+pub(crate) enum Request {
     Run {
         order: Box<RunOrder>,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Wish {
     },
     Settle {
         run: RunId,
-        word: Word,
+        word: Settlement,
     },
     Stop {
         run: RunId,
@@ -73,10 +73,10 @@ pub(crate) enum Wish {
     },
 }
 
-/// What the holder says; tagged from outside, as [`Event`] is.
+/// What the holder says; tagged from outside, as [`RunEvent`] is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// The first line to every client: its wish is heard, and the home is not left before it is answered.
     ///
     /// INVARIANT: this line keeps its form, so that any two versions can say that they don't understand each other.
@@ -97,7 +97,7 @@ pub(crate) enum Answer {
         disk_ms: u64,
     },
     /// Of a run.
-    Event { event: Event },
+    Event { event: RunEvent },
     /// Whether it was done.
     Done { done: bool },
     /// Runs that go on.
@@ -109,7 +109,7 @@ pub(crate) enum Answer {
     /// Leases that were ended.
     Ended { leases: Vec<SafeText> },
     /// What a word did.
-    Settled { settling: Settling },
+    Settled { settling: SettleReport },
     /// A person must say what became of these acts first.
     Unsettled { run: RunId, acts: Vec<UnknownAct> },
     /// It could not be done.
@@ -147,7 +147,7 @@ pub async fn understood(line: &[u8]) -> [Option<Vec<u8>>; 2] {
         let what: T = receive(&mut from).await.ok()??;
         self::line(&what).ok()
     }
-    [rewritten::<Wish>(line).await, rewritten::<Answer>(line).await]
+    [rewritten::<Request>(line).await, rewritten::<Response>(line).await]
 }
 
 /// Reads lines in a task of its own, so that a caller that waits for a line may stop waiting without losing a part of it.

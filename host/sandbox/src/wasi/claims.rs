@@ -1,6 +1,6 @@
 //! `bailiwick:agent/findings` and `progress`: claims, bounded before they are said.
 
-use effect::{Claim, Finding, Location, Progress, SafeText, Severity, Stop};
+use vocabulary::{Claim, ClaimedProgress, Finding, Location, SafeText, Severity, Stop};
 
 use crate::bindings::bailiwick::agent::findings::{self, Refusal};
 use crate::bindings::bailiwick::agent::types::RefusalCode;
@@ -65,7 +65,7 @@ impl findings::Host for Guest {
             return Ok(Err(refusal(RefusalCode::Malformed, "a field is longer than 4,096 bytes, or a list longer than 64")));
         };
         let finding = claimed(finding);
-        if effect::canon::to_vec(&finding).len() > FINDING_BYTES_MAX {
+        if vocabulary::canon::to_vec(&finding).len() > FINDING_BYTES_MAX {
             return Ok(Err(refusal(RefusalCode::Malformed, "the finding is longer than 32 KiB as JSON, escapes included")));
         }
         if self.findings >= self.limits.findings {
@@ -83,7 +83,7 @@ impl progress::Host for Guest {
     fn update(&mut self, done: u64, total: u64, what: String) -> wasmtime::Result<()> {
         // Numbers on the record stay below 2^53, so that every reader of JSON has the same.
         let whole = |number: u64| number.min((1 << 53) - 1);
-        let progress = Progress { done: whole(done), total: whole(total), what: SafeText::new(&what, WHAT_BYTES_MAX) };
+        let progress = ClaimedProgress { done: whole(done), total: whole(total), what: SafeText::new(&what, WHAT_BYTES_MAX) };
         let said: Result<(), Stop> = self.world.say(Claim::Progress(progress));
         Ok(said?)
     }

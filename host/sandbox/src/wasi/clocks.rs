@@ -1,6 +1,6 @@
 //! `wasi:clocks`: time that stands still between releases.
 
-use effect::Stop;
+use vocabulary::Stop;
 use wasmtime::component::Resource;
 
 use super::poll::Pollable;
@@ -10,12 +10,12 @@ use crate::guest::Guest;
 const NS_PER_S: u64 = 1_000_000_000;
 
 impl Guest {
-    fn look_at_clock(&mut self) -> Result<u64, Stop> {
+    fn read_clock(&mut self) -> Result<u64, Stop> {
         if self.clock.is_spun_on() {
             let release = self.world.jump()?;
             self.take(release)?;
         }
-        Ok(self.clock.look_ns())
+        Ok(self.clock.read_ns())
     }
 
     fn timer(&mut self, deadline_ns: u64) -> wasmtime::Result<Resource<Pollable>> {
@@ -32,7 +32,7 @@ impl Guest {
 
 impl monotonic_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.look_at_clock()?)
+        Ok(self.read_clock()?)
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -50,7 +50,7 @@ impl monotonic_clock::Host for Guest {
 
 impl wall_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        let unix_ns = self.world.opened_unix_ns().saturating_add(self.look_at_clock()?);
+        let unix_ns = self.world.opened_unix_ns().saturating_add(self.read_clock()?);
         Ok(wall_clock::Datetime { seconds: unix_ns / NS_PER_S, nanoseconds: u32::try_from(unix_ns % NS_PER_S)? })
     }
 

@@ -1,6 +1,6 @@
 //! `bailiwick:agent/credentials`: what is done with a credential besides sending it. Each call is an act, and its answer comes as a release.
 
-use effect::{Act, CredentialAnswer, CredentialAsk, CredentialStep, HttpFault, NotDone, Stop};
+use vocabulary::{Act, CredentialAnswer, CredentialAsk, CredentialStep, HttpFault, NotDone, Stop};
 
 use crate::bindings::bailiwick::agent::credentials::{self, Credential, Identified, Rotated, Tried};
 use crate::bindings::bailiwick::agent::types::{Refusal, RefusalCode};

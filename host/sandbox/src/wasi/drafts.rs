@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use effect::{HttpAsk, HttpFault, OpId, Stop};
+use vocabulary::{HttpAsk, HttpFault, OpId, Stop};
 
-use crate::holding::{Account, Holding};
+use crate::holding::{Account, BytesGuard};
 
 /// One request in the making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct DraftId(u64);
 
-struct Draft {
+struct RequestDraft {
     body: Vec<u8>,
-    held: Holding,
+    held: BytesGuard,
     /// Whether the guest took the body's handle, and has not finished it yet.
     open: bool,
     /// What it asked for with `handle`, waiting for the body.
@@ -24,14 +24,14 @@ struct Draft {
 #[derive(Default)]
 pub(crate) struct Drafts {
     next: u64,
-    all: BTreeMap<DraftId, Draft>,
+    all: BTreeMap<DraftId, RequestDraft>,
 }
 
 impl Drafts {
     pub(crate) fn open(&mut self, account: &Account) -> DraftId {
         self.next += 1;
         let id = DraftId(self.next);
-        self.all.insert(id, Draft { body: Vec::new(), held: account.nothing(), open: false, handled: None, sent: None });
+        self.all.insert(id, RequestDraft { body: Vec::new(), held: account.nothing(), open: false, handled: None, sent: None });
         id
     }
 
@@ -47,7 +47,7 @@ impl Drafts {
         let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.open) else { return Ok(false) };
         let total = u64::try_from(draft.body.len() + bytes.len()).unwrap_or(u64::MAX);
         if total > bytes_max {
-            return Err(Stop::Limit(effect::Limit::RequestBytes));
+            return Err(Stop::Limit(vocabulary::Limit::RequestBytes));
         }
         draft.held.grow(bytes.len())?;
         draft.body.extend_from_slice(bytes);
@@ -97,7 +97,7 @@ impl Drafts {
     }
 }
 
-impl Draft {
+impl RequestDraft {
     fn complete(&mut self) -> Option<HttpAsk> {
         if self.open || self.sent.is_some() {
             return None;

@@ -1,12 +1,12 @@
 //! `wasi:http/types.fields`: header fields, bounded, well formed, otherwise as the guest wants them. Which of them may be
 //! sent is judged with the ask, where it is recorded.
 
-use effect::{Header, Stop};
+use vocabulary::{Header, Stop};
 use wasmtime::component::Resource;
 
 use crate::bindings::wasi::http::types::{HeaderError, HostFields};
 use crate::guest::Guest;
-use crate::holding::Holding;
+use crate::holding::BytesGuard;
 
 /// BOUND: fields in one set; hyper's own table stops at 32,768 (CVE-2026-27572).
 const FIELDS_MAX: usize = 1024;
@@ -15,7 +15,7 @@ const FIELDS_MAX: usize = 1024;
 pub(crate) struct Fields {
     pub(crate) entries: Vec<Header>,
     frozen: bool,
-    held: Holding,
+    held: BytesGuard,
 }
 
 /// What fields count for: their text, and what each costs besides.
@@ -45,7 +45,7 @@ fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
 fn check_size(entries: &[Header], bytes_max: u64) -> Result<(), Stop> {
     let bytes: usize = entries.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
     let too_large = u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max);
-    if entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit(effect::Limit::HeaderBytes)) } else { Ok(()) }
+    if entries.len() > FIELDS_MAX || too_large { Err(Stop::Limit(vocabulary::Limit::HeaderBytes)) } else { Ok(()) }
 }
 
 impl Guest {

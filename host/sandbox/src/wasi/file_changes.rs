@@ -1,9 +1,9 @@
 //! `wasi:filesystem/types.descriptor`: the half that would change something is refused and recorded, the other half looks.
 
-use effect::{ChangeKind, FileAsk};
+use vocabulary::{ChangeKind, FileAsk};
 use wasmtime::component::Resource;
 
-use super::files::{Descriptor, Entries, asked_path};
+use super::files::{Descriptor, DirStream, asked_path};
 use super::input::InputStream;
 use super::output::OutputStream;
 use crate::bindings::wasi::filesystem::types::{
@@ -36,7 +36,7 @@ impl Guest {
 
 impl HostDescriptor for Guest {
     fn read_via_stream(&mut self, descriptor: Descriptors, offset: u64) -> wasmtime::Result<Result<Resource<InputStream>, ErrorCode>> {
-        self.look_read_via_stream(&descriptor, offset)
+        self.observe_read_via_stream(&descriptor, offset)
     }
 
     fn write_via_stream(&mut self, descriptor: Descriptors, _offset: u64) -> wasmtime::Result<Result<Resource<OutputStream>, ErrorCode>> {
@@ -58,11 +58,11 @@ impl HostDescriptor for Guest {
     }
 
     fn get_flags(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<DescriptorFlags, ErrorCode>> {
-        self.look_flags(&descriptor)
+        self.observe_flags(&descriptor)
     }
 
     fn get_type(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<DescriptorType, ErrorCode>> {
-        self.look_type(&descriptor)
+        self.observe_type(&descriptor)
     }
 
     fn set_size(&mut self, descriptor: Descriptors, _size: u64) -> wasmtime::Result<Result<(), ErrorCode>> {
@@ -79,15 +79,15 @@ impl HostDescriptor for Guest {
     }
 
     fn read(&mut self, descriptor: Descriptors, length: u64, offset: u64) -> wasmtime::Result<Result<(Vec<u8>, bool), ErrorCode>> {
-        self.look_read(&descriptor, length, offset)
+        self.observe_read(&descriptor, length, offset)
     }
 
     fn write(&mut self, descriptor: Descriptors, _buffer: Vec<u8>, _offset: u64) -> wasmtime::Result<Result<u64, ErrorCode>> {
         self.change(ChangeKind::Write, &descriptor, None)
     }
 
-    fn read_directory(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<Resource<Entries>, ErrorCode>> {
-        self.look_list(&descriptor)
+    fn read_directory(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<Resource<DirStream>, ErrorCode>> {
+        self.observe_list(&descriptor)
     }
 
     fn sync(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<(), ErrorCode>> {
@@ -100,11 +100,11 @@ impl HostDescriptor for Guest {
     }
 
     fn stat(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<DescriptorStat, ErrorCode>> {
-        self.look_stat(&descriptor)
+        self.observe_stat(&descriptor)
     }
 
     fn stat_at(&mut self, descriptor: Descriptors, flags: PathFlags, path: String) -> wasmtime::Result<Result<DescriptorStat, ErrorCode>> {
-        self.look_stat_at(&descriptor, flags, &path)
+        self.observe_stat_at(&descriptor, flags, &path)
     }
 
     fn set_times_at(
@@ -142,11 +142,11 @@ impl HostDescriptor for Guest {
         if changes {
             return self.change(ChangeKind::OpenAt, &descriptor, Some(&path));
         }
-        self.look_open_at(&descriptor, follow, &path, open)
+        self.observe_open_at(&descriptor, follow, &path, open)
     }
 
     fn readlink_at(&mut self, descriptor: Descriptors, path: String) -> wasmtime::Result<Result<String, ErrorCode>> {
-        self.look_link(&descriptor, &path)
+        self.observe_link(&descriptor, &path)
     }
 
     fn remove_directory_at(&mut self, descriptor: Descriptors, path: String) -> wasmtime::Result<Result<(), ErrorCode>> {
@@ -172,11 +172,11 @@ impl HostDescriptor for Guest {
     }
 
     fn is_same_object(&mut self, descriptor: Descriptors, other: Descriptors) -> wasmtime::Result<bool> {
-        self.look_is_same(&descriptor, &other)
+        self.observe_is_same(&descriptor, &other)
     }
 
     fn metadata_hash(&mut self, descriptor: Descriptors) -> wasmtime::Result<Result<MetadataHashValue, ErrorCode>> {
-        self.look_hash(&descriptor)
+        self.observe_hash(&descriptor)
     }
 
     fn metadata_hash_at(
@@ -185,7 +185,7 @@ impl HostDescriptor for Guest {
         flags: PathFlags,
         path: String,
     ) -> wasmtime::Result<Result<MetadataHashValue, ErrorCode>> {
-        self.look_hash_at(&descriptor, flags, &path)
+        self.observe_hash_at(&descriptor, flags, &path)
     }
 
     fn drop(&mut self, descriptor: Descriptors) -> wasmtime::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use effect::{AskedPath, Entry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, Stop};
+use vocabulary::{AskedPath, DirEntry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, Stop};
 use wasmtime::component::Resource;
 
 use super::input::{InputStream, READ_BYTES_MAX};
@@ -13,7 +13,7 @@ use crate::bindings::wasi::filesystem::types::{
     self, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode, MetadataHashValue, OpenFlags, PathFlags,
 };
 use crate::guest::Guest;
-use crate::holding::Holding;
+use crate::holding::BytesGuard;
 
 /// An open file or directory.
 pub(crate) struct Descriptor {
@@ -22,7 +22,7 @@ pub(crate) struct Descriptor {
 }
 
 /// A listing that is being read.
-pub(crate) struct Entries(VecDeque<Entry>, #[expect(dead_code, reason = "counts as long as it lives")] Holding);
+pub(crate) struct DirStream(VecDeque<DirEntry>, #[expect(dead_code, reason = "counts as long as it lives")] BytesGuard);
 
 pub(crate) fn code(fault: FileFault) -> ErrorCode {
     match fault {
@@ -130,7 +130,7 @@ impl Guest {
 
 /// The looking half of the interface; `file_changes` adds the other one, since the trait is one.
 impl Guest {
-    pub(crate) fn look_read_via_stream(
+    pub(crate) fn observe_read_via_stream(
         &mut self,
         descriptor: &Resource<Descriptor>,
         offset: u64,
@@ -143,16 +143,16 @@ impl Guest {
         Ok(Ok(self.push(InputStream::File(file, offset))?))
     }
 
-    pub(crate) fn look_flags(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorFlags, ErrorCode>> {
+    pub(crate) fn observe_flags(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorFlags, ErrorCode>> {
         self.table.get(descriptor)?;
         Ok(Ok(DescriptorFlags::READ))
     }
 
-    pub(crate) fn look_type(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorType, ErrorCode>> {
+    pub(crate) fn observe_type(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorType, ErrorCode>> {
         Ok(Ok(kind(self.table.get(descriptor)?.kind)))
     }
 
-    pub(crate) fn look_read(
+    pub(crate) fn observe_read(
         &mut self,
         descriptor: &Resource<Descriptor>,
         length: u64,
@@ -170,25 +170,25 @@ impl Guest {
         })
     }
 
-    pub(crate) fn look_list(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<Resource<Entries>, ErrorCode>> {
+    pub(crate) fn observe_list(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<Resource<DirStream>, ErrorCode>> {
         let dir = self.file_of(descriptor)?;
         Ok(match self.world.observe(FileAsk::List { dir })? {
             FileAnswer::List { entries, .. } => {
-                let bytes = entries.iter().map(|entry| entry.name.len() + size_of::<Entry>()).sum();
+                let bytes = entries.iter().map(|entry| entry.name.len() + size_of::<DirEntry>()).sum();
                 let held = self.account.hold(bytes)?;
-                Ok(self.push(Entries(entries.into(), held))?)
+                Ok(self.push(DirStream(entries.into(), held))?)
             }
             FileAnswer::Fault(fault) => Err(code(fault)),
             _ => unexpected(),
         })
     }
 
-    pub(crate) fn look_stat(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorStat, ErrorCode>> {
+    pub(crate) fn observe_stat(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorStat, ErrorCode>> {
         let file = self.file_of(descriptor)?;
         Ok(self.stat_of(FileAsk::Stat { file })?.map(stat))
     }
 
-    pub(crate) fn look_stat_at(
+    pub(crate) fn observe_stat_at(
         &mut self,
         descriptor: &Resource<Descriptor>,
         flags: PathFlags,
@@ -198,7 +198,7 @@ impl Guest {
         Ok(self.stat_at_of(dir, flags, path)?.map(stat))
     }
 
-    pub(crate) fn look_open_at(
+    pub(crate) fn observe_open_at(
         &mut self,
         descriptor: &Resource<Descriptor>,
         follow: PathFlags,
@@ -217,7 +217,7 @@ impl Guest {
         }
     }
 
-    pub(crate) fn look_link(&mut self, descriptor: &Resource<Descriptor>, path: &str) -> wasmtime::Result<Result<String, ErrorCode>> {
+    pub(crate) fn observe_link(&mut self, descriptor: &Resource<Descriptor>, path: &str) -> wasmtime::Result<Result<String, ErrorCode>> {
         let dir = self.file_of(descriptor)?;
         let path = match asked_path(path) {
             Ok(path) => path,
@@ -230,19 +230,19 @@ impl Guest {
         })
     }
 
-    pub(crate) fn look_is_same(&mut self, one: &Resource<Descriptor>, other: &Resource<Descriptor>) -> wasmtime::Result<bool> {
+    pub(crate) fn observe_is_same(&mut self, one: &Resource<Descriptor>, other: &Resource<Descriptor>) -> wasmtime::Result<bool> {
         let (one, other) = (self.file_of(one)?, self.file_of(other)?);
         let one = self.stat_of(FileAsk::Stat { file: one })?;
         let other = self.stat_of(FileAsk::Stat { file: other })?;
         Ok(matches!((one, other), (Ok(one), Ok(other)) if one.identity == other.identity))
     }
 
-    pub(crate) fn look_hash(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<MetadataHashValue, ErrorCode>> {
+    pub(crate) fn observe_hash(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<MetadataHashValue, ErrorCode>> {
         let file = self.file_of(descriptor)?;
         Ok(self.stat_of(FileAsk::Stat { file })?.map(hash))
     }
 
-    pub(crate) fn look_hash_at(
+    pub(crate) fn observe_hash_at(
         &mut self,
         descriptor: &Resource<Descriptor>,
         flags: PathFlags,
@@ -264,12 +264,12 @@ fn hash(stat: FileStat) -> MetadataHashValue {
 }
 
 impl types::HostDirectoryEntryStream for Guest {
-    fn read_directory_entry(&mut self, entries: Resource<Entries>) -> wasmtime::Result<Result<Option<DirectoryEntry>, ErrorCode>> {
+    fn read_directory_entry(&mut self, entries: Resource<DirStream>) -> wasmtime::Result<Result<Option<DirectoryEntry>, ErrorCode>> {
         let next = self.table.get_mut(&entries)?.0.pop_front();
         Ok(Ok(next.map(|entry| DirectoryEntry { type_: kind(entry.kind), name: entry.name })))
     }
 
-    fn drop(&mut self, entries: Resource<Entries>) -> wasmtime::Result<()> {
+    fn drop(&mut self, entries: Resource<DirStream>) -> wasmtime::Result<()> {
         self.table.delete(entries)?;
         Ok(())
     }

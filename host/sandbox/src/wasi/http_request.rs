@@ -4,7 +4,7 @@
 //! nothing half-made leaves the guest.
 
 use bytes::Bytes;
-use effect::{Act, Function, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
+use vocabulary::{Act, Function, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
@@ -53,13 +53,13 @@ impl OutgoingRequest {
 
 fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, ParseError> {
     let scheme = match &request.scheme {
-        None | Some(Scheme::Https) => effect::Scheme::Https,
-        Some(Scheme::Http) => effect::Scheme::Http,
+        None | Some(Scheme::Https) => vocabulary::Scheme::Https,
+        Some(Scheme::Http) => vocabulary::Scheme::Http,
         Some(Scheme::Other(other)) => return Err(ParseError::new("a scheme", other, "http or https")),
     };
     let authority = request.authority.as_deref().unwrap_or("");
     Ok(HttpAsk {
-        method: effect::Method::new(method_text(&request.method))?,
+        method: vocabulary::Method::new(method_text(&request.method))?,
         target: HttpTarget::parse(scheme, authority, request.path_with_query.as_deref().unwrap_or("/"))?,
         headers: request.headers.entries,
         body: Bytes::new(),

@@ -1,6 +1,6 @@
 //! `wasi:http/types`: what a guest gets of a response, as far as it was released.
 
-use effect::{HttpFault, OpId};
+use vocabulary::{HttpFault, OpId};
 use wasmtime::component::Resource;
 
 use super::fields::{Fields, size};
@@ -16,7 +16,7 @@ type MaybeResponse = Option<Result<Result<Resource<IncomingResponse>, ErrorCode>
 
 impl Guest {
     /// The head, or why there is none; `None` while neither was released.
-    fn head_of(&mut self, op: OpId) -> Option<Result<effect::HttpHead, HttpFault>> {
+    fn head_of(&mut self, op: OpId) -> Option<Result<vocabulary::HttpHead, HttpFault>> {
         let state = self.ops.get_mut(op)?;
         match (state.head.take(), &state.end) {
             (Some(head), _) => {
@@ -43,7 +43,7 @@ impl HostFutureIncomingResponse for Guest {
             return Ok(Some(Err(())));
         }
         if !self.is_ready(Pollable::Response(draft)) {
-            self.look()?;
+            self.poll_world()?;
         }
         let head = match self.drafts.sent(draft) {
             None => return Ok(None),
@@ -141,7 +141,7 @@ impl HostFutureTrailers for Guest {
             return Ok(Some(Err(())));
         }
         if !self.is_ready(Pollable::Body(op)) {
-            self.look()?;
+            self.poll_world()?;
         }
         let rest_unread = self.ops.get(op).is_some_and(|op| !op.chunks.is_empty());
         let end = self.ops.get(op).map_or(Some(Ok(Vec::new())), |op| op.end.clone());

@@ -1,6 +1,6 @@
 //! `wasi:http/types`: the objects, their plain parts, and what a fault is called there.
 
-use effect::{HttpFault, HttpHead, HttpTimeouts, OpId};
+use vocabulary::{HttpFault, HttpHead, HttpTimeouts, OpId};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
@@ -10,7 +10,7 @@ use crate::bindings::wasi::http::types::{
     self, ErrorCode, HostIncomingRequest, HostOutgoingResponse, HostRequestOptions, HostResponseOutparam, Method, Scheme,
 };
 use crate::guest::Guest;
-use crate::holding::Holding;
+use crate::holding::BytesGuard;
 
 /// Objects of servers: this host runs none, so there is never one.
 pub(crate) enum Never {}
@@ -21,7 +21,7 @@ pub(crate) struct OutgoingRequest {
     pub(crate) body_taken: bool,
     pub(crate) headers: Fields,
     /// Of the four parts below.
-    pub(crate) held: Holding,
+    pub(crate) held: BytesGuard,
     pub(crate) method: Method,
     pub(crate) scheme: Option<Scheme>,
     pub(crate) authority: Option<String>,
@@ -54,7 +54,7 @@ pub(crate) struct IncomingResponse {
     pub(crate) head: HttpHead,
     pub(crate) consumed: bool,
     #[expect(dead_code, reason = "counts as long as it lives")]
-    pub(crate) held: Holding,
+    pub(crate) held: BytesGuard,
 }
 
 /// Its body.

@@ -1,7 +1,7 @@
 //! `wasi:io/streams.input-stream`: what a guest reads.
 
 use bytes::Bytes;
-use effect::{FileAnswer, FileAsk, FileFault, FileId, OpId};
+use vocabulary::{FileAnswer, FileAsk, FileFault, FileId, OpId};
 use wasmtime::component::Resource;
 
 use super::io::IoError;
@@ -23,7 +23,7 @@ pub(crate) enum InputStream {
 }
 
 /// What one read found.
-enum Found {
+enum ReadState {
     Bytes(Bytes),
     NothingYet,
     Closed,
@@ -31,12 +31,12 @@ enum Found {
 }
 
 impl Guest {
-    fn read_once(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Found> {
+    fn read_once(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<ReadState> {
         let most = len.min(READ_BYTES_MAX);
         let most_here = usize::try_from(most)?;
         Ok(match self.table.get_mut(stream)? {
-            InputStream::Bytes(bytes) if bytes.is_empty() => Found::Closed,
-            InputStream::Bytes(bytes) => Found::Bytes(bytes.split_to(most_here.min(bytes.len()))),
+            InputStream::Bytes(bytes) if bytes.is_empty() => ReadState::Closed,
+            InputStream::Bytes(bytes) => ReadState::Bytes(bytes.split_to(most_here.min(bytes.len()))),
             InputStream::Body(op) => {
                 let op = *op;
                 self.read_body(op, most_here)
@@ -48,13 +48,13 @@ impl Guest {
         })
     }
 
-    fn read_body(&mut self, id: OpId, most: usize) -> Found {
-        let Some(op) = self.ops.get_mut(id) else { return Found::Closed };
+    fn read_body(&mut self, id: OpId, most: usize) -> ReadState {
+        let Some(op) = self.ops.get_mut(id) else { return ReadState::Closed };
         let Some(front) = op.chunks.front_mut() else {
             return match op.end {
-                None => Found::NothingYet,
-                Some(Ok(_)) => Found::Closed,
-                Some(Err(fault)) => Found::Failed(IoError::Http(fault)),
+                None => ReadState::NothingYet,
+                Some(Ok(_)) => ReadState::Closed,
+                Some(Err(fault)) => ReadState::Failed(IoError::Http(fault)),
             };
         };
         let bytes = front.split_to(most.min(front.len()));
@@ -63,29 +63,29 @@ impl Guest {
             op.chunks.pop_front();
             self.world.read_on(id);
         }
-        Found::Bytes(bytes)
+        ReadState::Bytes(bytes)
     }
 
-    fn read_file(&mut self, stream: &Resource<InputStream>, ask: FileAsk) -> wasmtime::Result<Found> {
+    fn read_file(&mut self, stream: &Resource<InputStream>, ask: FileAsk) -> wasmtime::Result<ReadState> {
         Ok(match self.world.observe(ask)? {
-            FileAnswer::Bytes(bytes) if bytes.is_empty() => Found::Closed,
+            FileAnswer::Bytes(bytes) if bytes.is_empty() => ReadState::Closed,
             FileAnswer::Bytes(bytes) => {
                 if let InputStream::File(_, offset) = self.table.get_mut(stream)? {
                     *offset = offset.saturating_add(u64::try_from(bytes.len())?);
                 }
-                Found::Bytes(bytes)
+                ReadState::Bytes(bytes)
             }
-            FileAnswer::Fault(fault) => Found::Failed(IoError::File(fault)),
-            _ => Found::Failed(IoError::File(FileFault::Io)),
+            FileAnswer::Fault(fault) => ReadState::Failed(IoError::File(fault)),
+            _ => ReadState::Failed(IoError::File(FileFault::Io)),
         })
     }
 
-    fn told(&mut self, found: Found) -> wasmtime::Result<Result<Bytes, StreamError>> {
+    fn told(&mut self, found: ReadState) -> wasmtime::Result<Result<Bytes, StreamError>> {
         Ok(match found {
-            Found::Bytes(bytes) => Ok(bytes),
-            Found::NothingYet => Ok(Bytes::new()),
-            Found::Closed => Err(StreamError::Closed),
-            Found::Failed(error) => Err(StreamError::LastOperationFailed(self.push(error)?)),
+            ReadState::Bytes(bytes) => Ok(bytes),
+            ReadState::NothingYet => Ok(Bytes::new()),
+            ReadState::Closed => Err(StreamError::Closed),
+            ReadState::Failed(error) => Err(StreamError::LastOperationFailed(self.push(error)?)),
         })
     }
 
@@ -98,8 +98,8 @@ impl Guest {
 
     pub(crate) fn read_now(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Bytes, StreamError>> {
         let mut found = self.read_once(stream, len)?;
-        if matches!(found, Found::NothingYet) {
-            self.look()?;
+        if matches!(found, ReadState::NothingYet) {
+            self.poll_world()?;
             found = self.read_once(stream, len)?;
         }
         self.told(found)

@@ -1,6 +1,6 @@
 //! `wasi:io/error`.
 
-use effect::{FileFault, HttpFault};
+use vocabulary::{FileFault, HttpFault};
 use wasmtime::component::Resource;
 
 use crate::bindings::wasi::io::error;

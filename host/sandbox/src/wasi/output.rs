@@ -1,6 +1,6 @@
 //! `wasi:io/streams.output-stream`: what a guest writes. Always ready, so that readiness tells nothing.
 
-use effect::{ChangeKind, FileAsk, FileFault, FileId};
+use vocabulary::{ChangeKind, FileAsk, FileFault, FileId};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;

@@ -1,6 +1,6 @@
 //! `wasi:io/poll`: readiness, which only a release changes.
 
-use effect::{Function, HttpFault, OpId};
+use vocabulary::{Function, HttpFault, OpId};
 use wasmtime::component::Resource;
 
 use super::drafts::DraftId;
@@ -61,7 +61,7 @@ impl poll::HostPollable for Guest {
     fn ready(&mut self, pollable: Resource<Pollable>) -> wasmtime::Result<bool> {
         let pollable = *self.table.get(&pollable)?;
         if !self.is_ready(pollable) {
-            self.look()?;
+            self.poll_world()?;
         }
         Ok(self.is_ready(pollable))
     }
@@ -88,7 +88,7 @@ impl poll::Host for Guest {
         let pollables = pollables.iter().map(|pollable| Ok(*self.table.get(pollable)?)).collect::<wasmtime::Result<Vec<_>>>()?;
         // Something that is always ready (wstd polls with a timer of zero) must not keep the rest from ever being released.
         if pollables.iter().any(|pollable| self.is_ready(*pollable)) && !pollables.iter().all(|pollable| self.is_ready(*pollable)) {
-            self.look()?;
+            self.poll_world()?;
         }
         self.wait_for_any(&pollables).await?;
         let ready = pollables.iter().zip(0u32..).filter(|(pollable, _)| self.is_ready(**pollable));

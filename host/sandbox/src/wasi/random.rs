@@ -1,7 +1,7 @@
 //! `wasi:random`: everything from the run's seed, so that a rebuild draws the same.
 
-use effect::Stop;
 use rand_chacha::rand_core::RngCore as _;
+use vocabulary::Stop;
 
 use crate::bindings::wasi::random::{insecure, insecure_seed, random};
 use crate::guest::Guest;
@@ -9,7 +9,7 @@ use crate::guest::Guest;
 impl Guest {
     fn draw(&mut self, len: u64) -> Result<Vec<u8>, Stop> {
         if len > self.limits.random_bytes {
-            return Err(Stop::Limit(effect::Limit::RandomBytes));
+            return Err(Stop::Limit(vocabulary::Limit::RandomBytes));
         }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         self.random.fill_bytes(&mut bytes);

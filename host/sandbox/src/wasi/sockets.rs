@@ -3,7 +3,7 @@
 //! Linked by name from what the component imports, without bindings: no socket is ever made, so no method of one can be called, and sixty functions
 //! that can't be called are not worth writing. A function that the standard does not have is not linked, so a component that imports one is not started.
 
-use effect::Function;
+use vocabulary::Function;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};

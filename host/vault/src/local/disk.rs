@@ -56,7 +56,7 @@ fn bounded(file: &File, max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// Which file it is, and how long it is. This shows that another file has the same name now, or that the file has grown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct DiskMark {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Mark {
     changed: (i64, i64),
 }
 
-impl Mark {
+impl DiskMark {
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -75,12 +75,12 @@ impl Mark {
 }
 
 /// The mark of a file; the default, if there is no file.
-pub(super) fn mark(path: &Path) -> Result<Mark, LocalError> {
+pub(super) fn mark(path: &Path) -> Result<DiskMark, LocalError> {
     match fs::symlink_metadata(path) {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(Mark::default()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(DiskMark::default()),
         found => {
             let found = found.map_err(failed("look at", path))?;
-            Ok(Mark { device: found.dev(), inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
+            Ok(DiskMark { device: found.dev(), inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use effect::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination, HostPattern};
+use vocabulary::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination, HostPattern};
 use zeroize::Zeroizing;
 
-use super::Kept;
+use super::StoredSecret;
 use super::err::LocalError;
 use crate::register::Outstanding;
 use crate::secret::Secret;
@@ -17,7 +17,7 @@ pub(super) const SECRETS_MAX: usize = 1000;
 pub(super) const REVOKED_MAX: usize = 4000;
 
 /// One name.
-struct Entry {
+struct VaultEntry {
     /// Of the value; 0 where there never was one.
     version: u64,
     /// The highest version that was ever given out. That of the next value, where one waits.
@@ -53,13 +53,13 @@ pub struct Listed {
 
 /// Every name of a vault. A name without a value is revoked, for whatever source its binding names.
 #[derive(Default)]
-pub(super) struct Entries(BTreeMap<String, Entry>);
+pub(super) struct VaultEntries(BTreeMap<String, VaultEntry>);
 
 fn named(name: &str) -> Result<(), LocalError> {
-    if effect::is_name(name) { Ok(()) } else { Err(LocalError::NotAName(name.chars().take(80).collect())) }
+    if vocabulary::is_name(name) { Ok(()) } else { Err(LocalError::NotAName(name.chars().take(80).collect())) }
 }
 
-impl Entries {
+impl VaultEntries {
     /// Room for one more name. INVARIANT: there are never more than both bounds together, or the file could not be written.
     fn room(&self) -> Result<(), LocalError> {
         if self.0.len() < SECRETS_MAX + REVOKED_MAX { Ok(()) } else { Err(LocalError::FullOfRevoked) }
@@ -83,7 +83,8 @@ impl Entries {
         }
         let version = known.map_or(0, |entry| entry.counted) + 1;
         let destinations = known.map_or_else(Vec::new, |entry| entry.destinations.clone());
-        self.0.insert(name.to_owned(), Entry { version, counted: version, set_at: now_s, value: Some(value), next: None, destinations });
+        self.0
+            .insert(name.to_owned(), VaultEntry { version, counted: version, set_at: now_s, value: Some(value), next: None, destinations });
         Ok(version)
     }
 
@@ -120,7 +121,7 @@ impl Entries {
             return Err(LocalError::FullOfRevoked);
         }
         self.room()?;
-        self.0.insert(name.to_owned(), Entry { version: 0, counted: 0, set_at: 0, value: None, next: None, destinations: Vec::new() });
+        self.0.insert(name.to_owned(), VaultEntry { version: 0, counted: 0, set_at: 0, value: None, next: None, destinations: Vec::new() });
         Ok(())
     }
 
@@ -141,15 +142,15 @@ impl Entries {
     }
 
     /// An entry that has a value.
-    fn live(&mut self, name: &str) -> Result<&mut Entry, LocalError> {
+    fn live(&mut self, name: &str) -> Result<&mut VaultEntry, LocalError> {
         let entry = self.0.get_mut(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
         if entry.value.is_some() { Ok(entry) } else { Err(LocalError::Revoked(name.to_owned())) }
     }
 
-    pub(super) fn get(mut self, name: &str) -> Result<Kept, LocalError> {
+    pub(super) fn get(mut self, name: &str) -> Result<StoredSecret, LocalError> {
         let entry = self.live(name)?;
         let (version, destinations) = (entry.version, std::mem::take(&mut entry.destinations));
-        Ok(Kept { secret: entry.value.take().ok_or_else(|| LocalError::Revoked(name.to_owned()))?, version, destinations })
+        Ok(StoredSecret { secret: entry.value.take().ok_or_else(|| LocalError::Revoked(name.to_owned()))?, version, destinations })
     }
 
     pub(super) fn stage(&mut self, name: &str, value: Secret) -> Result<u64, LocalError> {
@@ -182,7 +183,7 @@ impl Entries {
     /// Every value by name, also new values that wait, with where it may be sent. Private keys are left out: they never leave the host,
     /// only what is made with them does.
     pub(super) fn values(&self) -> Vec<Outstanding> {
-        let both = |(name, entry): (&String, &Entry)| {
+        let both = |(name, entry): (&String, &VaultEntry)| {
             let hosts: Vec<HostPattern> = entry.destinations.iter().map(|destination| destination.host().clone()).collect();
             let values = [entry.value.clone(), entry.next.clone()].into_iter().flatten();
             let values = values.filter(|value| !value.expose().starts_with(b"-----BEGIN "));
@@ -193,7 +194,7 @@ impl Entries {
     }
 
     pub(super) fn list(&self) -> Vec<Listed> {
-        let listed = |(name, entry): (&String, &Entry)| Listed {
+        let listed = |(name, entry): (&String, &VaultEntry)| Listed {
             name: name.clone(),
             version: entry.version,
             set_at: entry.set_at,
@@ -234,7 +235,7 @@ impl Entries {
         to
     }
 
-    /// Reads what [`Entries::encode`] wrote, or the form of older files without destinations. Values from those are sent nowhere until
+    /// Reads what [`VaultEntries::encode`] wrote, or the form of older files without destinations. Values from those are sent nowhere until
     /// somebody sets their destinations.
     pub(super) fn decode(mut rest: &[u8]) -> Option<Self> {
         let mut entries = BTreeMap::new();
@@ -287,10 +288,13 @@ pub(super) fn put(to: &mut Vec<u8>, field: &[u8]) {
 }
 
 /// The fields that both forms have.
-fn decode_first(rest: &mut &[u8]) -> Option<(String, Entry)> {
+fn decode_first(rest: &mut &[u8]) -> Option<(String, VaultEntry)> {
     let name = String::from_utf8(take(rest)?.to_vec()).ok()?;
     let version = number(rest)?;
-    Some((name, Entry { version, counted: version, set_at: number(rest)?, value: secret(rest)?, next: None, destinations: Vec::new() }))
+    Some((
+        name,
+        VaultEntry { version, counted: version, set_at: number(rest)?, value: secret(rest)?, next: None, destinations: Vec::new() },
+    ))
 }
 
 pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
@@ -325,11 +329,11 @@ mod tests {
 
     #[test]
     fn a_revoked_name_takes_no_secret_its_room_and_a_secret_can_be_revoked_when_there_is_none() {
-        let mut entries = Entries::default();
+        let mut entries = VaultEntries::default();
         (0..SECRETS_MAX).for_each(|at| assert_eq!(entries.set(&format!("s{at}"), secret("some-value"), 1).unwrap(), 1));
         assert!(matches!(entries.set("one-more", secret("some-value"), 1), Err(LocalError::Full)));
 
-        let mut entries = Entries::default();
+        let mut entries = VaultEntries::default();
         (0..REVOKED_MAX).for_each(|at| entries.revoke(&format!("r{at}")).unwrap());
         assert!(matches!(entries.revoke("one-more"), Err(LocalError::FullOfRevoked)));
         (0..SECRETS_MAX).for_each(|at| assert_eq!(entries.set(&format!("s{at}"), secret("some-value"), 1).unwrap(), 1));
@@ -346,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_largest_vault_fits_into_its_file() {
-        let mut entries = Entries::default();
+        let mut entries = VaultEntries::default();
         for at in 0..SECRETS_MAX {
             let name = format!("{}{at:04}", "s".repeat(60));
             let value = || Secret::new(vec![b'x'; crate::VALUE_BYTES_MAX]).unwrap();
@@ -365,20 +369,20 @@ mod tests {
 
     #[test]
     fn a_value_of_a_form_without_destinations_goes_nowhere() {
-        let mut entries = Entries::default();
+        let mut entries = VaultEntries::default();
         entries.set("a", secret("first-value"), 7).unwrap();
         entries.send_to("a", &["https://a.test".parse().unwrap()]).unwrap();
         let whole = entries.encode();
         // The older form: without the prefix before the entries, and without the last field of the one entry.
         let before = &whole[3 * LENGTH_BYTES + FORM_3.len() + size_of::<u64>()..whole.len() - LENGTH_BYTES - "https://a.test".len()];
-        let old = Entries::decode(before).unwrap().get("a").unwrap();
+        let old = VaultEntries::decode(before).unwrap().get("a").unwrap();
         assert_eq!((old.secret.expose(), old.destinations), (&b"first-value"[..], Vec::new()));
     }
 
     #[test]
     fn destinations_stay_with_a_name_until_it_is_removed_and_are_bounded() {
         let places = |count: usize| -> Vec<Destination> { (0..count).map(|n| format!("https://a{n}.test").parse().unwrap()).collect() };
-        let mut entries = Entries::default();
+        let mut entries = VaultEntries::default();
         assert!(matches!(entries.send_to("a", &places(1)), Err(LocalError::Absent(_))));
         entries.set("a", secret("first-value"), 7).unwrap();
         entries.send_to("a", &places(2)).unwrap();
@@ -397,13 +401,13 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_is_no_vault() {
-        let mut entries = Entries::default();
+        let mut entries = VaultEntries::default();
         entries.set("a", secret("first-value"), 7).unwrap();
         entries.stage("a", secret("second-value")).unwrap();
         entries.send_to("a", &["https://a.test".parse().unwrap()]).unwrap();
         let whole = entries.encode();
-        assert_eq!(Entries::decode(&whole).unwrap().staged("a").unwrap().1, 2);
-        assert_eq!(Entries::decode(&whole).unwrap().get("a").unwrap().destinations.len(), 1);
-        assert!((1..whole.len()).all(|end| Entries::decode(&whole[..end]).is_none()));
+        assert_eq!(VaultEntries::decode(&whole).unwrap().staged("a").unwrap().1, 2);
+        assert_eq!(VaultEntries::decode(&whole).unwrap().get("a").unwrap().destinations.len(), 1);
+        assert!((1..whole.len()).all(|end| VaultEntries::decode(&whole[..end]).is_none()));
     }
 }

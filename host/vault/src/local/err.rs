@@ -101,7 +101,7 @@ pub enum LocalError {
     #[error("`{}` is no name of a credential: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
     NotAName(String),
     /// More destinations than are kept.
-    #[error("a value has {} destinations at most, of {} bytes together", effect::DESTINATIONS_MAX, effect::DESTINATIONS_BYTES_MAX)]
+    #[error("a value has {} destinations at most, of {} bytes together", vocabulary::DESTINATIONS_MAX, vocabulary::DESTINATIONS_BYTES_MAX)]
     Destinations,
     /// Nothing of that name.
     #[error("the vault has no credential `{0}`")]

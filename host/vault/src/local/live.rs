@@ -8,8 +8,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use key::{KEY_BYTES, Key};
 use zeroize::Zeroizing;
 
-use super::disk::{self, Mark};
-use super::entries::{Entries, number, put, take};
+use super::disk::{self, DiskMark};
+use super::entries::{VaultEntries, number, put, take};
 use super::seal;
 use super::witness::nobody;
 use super::{FORMER_S, Local, LocalError};
@@ -41,7 +41,7 @@ pub(crate) struct KeptValue {
 
 /// How far a file was read.
 pub(crate) struct Reader {
-    mark: Mark,
+    mark: DiskMark,
     /// Bytes of whole frames, with the head.
     read: u64,
     key: Option<Key>,
@@ -51,7 +51,7 @@ pub(crate) struct Reader {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { mark: Mark::default(), read: 0, key: None, grows_to: WHOLE_BYTES }
+        Self { mark: DiskMark::default(), read: 0, key: None, grows_to: WHOLE_BYTES }
     }
 }
 
@@ -133,7 +133,7 @@ impl Local {
     }
 
     /// Values that are no longer in the vault may still let somebody in, so they are looked for in answers.
-    pub(super) fn keep_former(&self, before: Vec<Outstanding>, entries: &Entries) -> Result<(), LocalError> {
+    pub(super) fn keep_former(&self, before: Vec<Outstanding>, entries: &VaultEntries) -> Result<(), LocalError> {
         let after = entries.values();
         let is_gone = |value: &Outstanding| !after.iter().any(|kept| kept.credential == value.credential && kept.secret.is(&value.secret));
         let now_s = disk::now_s();
@@ -148,7 +148,7 @@ impl Local {
     }
 
     /// All values of the vault, if its file is no longer the one of this mark. The mark is then updated.
-    pub(crate) fn values_since(&self, mark: &mut Mark) -> Result<Option<Vec<Outstanding>>, LocalError> {
+    pub(crate) fn values_since(&self, mark: &mut DiskMark) -> Result<Option<Vec<Outstanding>>, LocalError> {
         let now = disk::mark(&self.file())?;
         if now == *mark {
             return Ok(None);
@@ -182,7 +182,7 @@ impl Local {
     fn live_read_locked(&self, reader: &mut Reader) -> Result<Vec<KeptValue>, LocalError> {
         let path = self.live_file();
         let mark = disk::mark(&path)?;
-        if mark == Mark::default() {
+        if mark == DiskMark::default() {
             *reader = Reader::default();
             return Ok(Vec::new());
         }

@@ -26,33 +26,33 @@ mod witness;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use effect::Destination;
 use home::Exposed;
 use key::{COST, Cost, KEY_BYTES, Key, KeyringError};
+use vocabulary::Destination;
 use zeroize::Zeroizing;
 
-pub(crate) use self::disk::{Mark, read_open};
-use self::entries::Entries;
+pub(crate) use self::disk::{DiskMark, read_open};
 pub use self::entries::Listed;
+use self::entries::VaultEntries;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
-use self::seal::{Head, HeadError};
+use self::seal::{HeadError, SealHead};
 pub use self::seal::{KeySource, VAULT_FORM};
 use self::witness::nobody;
-pub use self::witness::{Changing, Witness, Witnessed};
+pub use self::witness::{Changing, VaultWitness, Witnessed};
 use crate::secret::Secret;
 
 /// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// BOUND: looks at a vault that is just being sealed under another key.
-const LOOKS_MAX: usize = 5;
+const READS_MAX: usize = 5;
 /// How long a value that was replaced, given up or revoked is looked for in answers, in seconds. A person who changes a value here is
 /// expected to change it at its target within this time. The host does not learn when that happens.
 const FORMER_S: u64 = 30 * 24 * 3600;
 
 /// A value, with what its owner has said of it.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct StoredSecret {
     /// The value.
     pub secret: Secret,
     /// Counts the values of its name, from 1.
@@ -68,7 +68,7 @@ pub struct Local {
     home: PathBuf,
     passphrase_file: Option<PathBuf>,
     /// The key that was last made of a passphrase, and of which head. Shared by all that were cloned from one.
-    made: Arc<Mutex<Option<(Head, Key)>>>,
+    made: Arc<Mutex<Option<(SealHead, Key)>>>,
 }
 
 impl std::fmt::Debug for Local {
@@ -99,7 +99,7 @@ impl Local {
         let not_locked = || LocalError::NotLocked(self.file());
         let bytes = disk::read(&self.file(), FILE_BYTES_MAX)?.ok_or_else(not_locked)?;
         let (head, sealed) = self.parted(&bytes)?;
-        let Head::Passphrase(cost, salt) = head else { return Err(not_locked()) };
+        let SealHead::Passphrase(cost, salt) = head else { return Err(not_locked()) };
         let key = key::derive(passphrase, cost, &salt)?;
         self.opened(head, &key, sealed)?;
         self.keep(head, key);
@@ -121,14 +121,14 @@ impl Local {
         self.rekeyed(to, cost, &nobody)
     }
 
-    fn rekeyed(&self, to: &KeySource, cost: Cost, witness: &Witness<'_>) -> Result<(), LocalError> {
+    fn rekeyed(&self, to: &KeySource, cost: Cost, witness: &VaultWitness<'_>) -> Result<(), LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, entries) = self.read()?;
         disk::sweep(&self.home);
         let (head, key) = match to {
-            KeySource::File => self.new_key(Head::new_file()?)?,
-            KeySource::Passphrase(passphrase) => self.of_passphrase(Head::new_passphrase(cost)?, passphrase)?,
-            KeySource::Keyring => (Head::Keyring, self.key(Head::Keyring)?),
+            KeySource::File => self.new_key(SealHead::new_file()?)?,
+            KeySource::Passphrase(passphrase) => self.of_passphrase(SealHead::new_passphrase(cost)?, passphrase)?,
+            KeySource::Keyring => (SealHead::Keyring, self.key(SealHead::Keyring)?),
         };
         if let Some((_, old)) = &known {
             self.live_rekey(old, (old, &key))?;
@@ -216,7 +216,7 @@ impl Local {
     /// # Errors
     /// Nothing of that name, one that was revoked, a vault that does not open.
     pub fn get(&self, name: &str) -> Result<(Secret, u64), LocalError> {
-        let Kept { secret, version, .. } = self.kept(name)?;
+        let StoredSecret { secret, version, .. } = self.kept(name)?;
         Ok((secret, version))
     }
 
@@ -224,7 +224,7 @@ impl Local {
     ///
     /// # Errors
     /// As [`Local::get`].
-    pub fn kept(&self, name: &str) -> Result<Kept, LocalError> {
+    pub fn kept(&self, name: &str) -> Result<StoredSecret, LocalError> {
         self.read()?.1.get(name)
     }
 
@@ -284,23 +284,23 @@ impl Local {
         self.home.join("vault")
     }
 
-    fn keep(&self, head: Head, key: Key) {
-        if matches!(head, Head::Passphrase(..)) {
+    fn keep(&self, head: SealHead, key: Key) {
+        if matches!(head, SealHead::Passphrase(..)) {
             *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some((head, key));
         }
     }
 
     /// One change at a time, whichever process makes it. Nothing is changed where the values of before can't be put on the list of live values.
-    fn change<T>(&self, change: impl FnOnce(&mut Entries) -> Result<T, LocalError>) -> Result<T, LocalError> {
+    fn change<T>(&self, change: impl FnOnce(&mut VaultEntries) -> Result<T, LocalError>) -> Result<T, LocalError> {
         self.changed(change, true, &nobody)
     }
 
     /// A change. `needs_list` says that it is not made if the values of before can't be put on the list.
     fn changed<T>(
         &self,
-        change: impl FnOnce(&mut Entries) -> Result<T, LocalError>,
+        change: impl FnOnce(&mut VaultEntries) -> Result<T, LocalError>,
         needs_list: bool,
-        witness: &Witness<'_>,
+        witness: &VaultWitness<'_>,
     ) -> Result<T, LocalError> {
         let _lock = disk::lock(&self.home)?;
         let (known, mut entries) = self.read()?;
@@ -321,10 +321,10 @@ impl Local {
     }
 
     /// Everything, and the key that opened it; none where there is no vault yet.
-    fn read(&self) -> Result<(Option<(Head, Key)>, Entries), LocalError> {
+    fn read(&self) -> Result<(Option<(SealHead, Key)>, VaultEntries), LocalError> {
         let mut bytes = disk::read(&self.file(), FILE_BYTES_MAX)?;
-        for _ in 1..LOOKS_MAX {
-            match self.look(bytes.as_deref()) {
+        for _ in 1..READS_MAX {
+            match self.understood(bytes.as_deref()) {
                 Ok(found) => return Ok(found),
                 // Its key may have gone with the file that it was for, between two looks.
                 Err(err) => match disk::read(&self.file(), FILE_BYTES_MAX)? {
@@ -333,11 +333,11 @@ impl Local {
                 },
             }
         }
-        self.look(bytes.as_deref())
+        self.understood(bytes.as_deref())
     }
 
-    fn look(&self, bytes: Option<&Vec<u8>>) -> Result<(Option<(Head, Key)>, Entries), LocalError> {
-        let Some(bytes) = bytes else { return Ok((None, Entries::default())) };
+    fn understood(&self, bytes: Option<&Vec<u8>>) -> Result<(Option<(SealHead, Key)>, VaultEntries), LocalError> {
+        let Some(bytes) = bytes else { return Ok((None, VaultEntries::default())) };
         let (head, sealed) = self.parted(bytes)?;
         let key = self.key(head)?;
         let entries = self.opened(head, &key, sealed)?;
@@ -345,26 +345,28 @@ impl Local {
         Ok((Some((head, key)), entries))
     }
 
-    fn parted<'a>(&self, bytes: &'a [u8]) -> Result<(Head, &'a [u8]), LocalError> {
-        Head::of(bytes).map_err(|err| match err {
+    fn parted<'a>(&self, bytes: &'a [u8]) -> Result<(SealHead, &'a [u8]), LocalError> {
+        SealHead::of(bytes).map_err(|err| match err {
             HeadError::Broken => LocalError::Sealed(self.file()),
             HeadError::Costly => LocalError::Costly(self.file()),
             HeadError::Newer(form) => LocalError::Newer { vault: self.file(), form },
         })
     }
 
-    fn opened(&self, head: Head, key: &Key, sealed: &[u8]) -> Result<Entries, LocalError> {
+    fn opened(&self, head: SealHead, key: &Key, sealed: &[u8]) -> Result<VaultEntries, LocalError> {
         let plain = seal::open(&head, key, sealed).ok_or_else(|| match (head, &self.passphrase_file) {
-            (Head::Passphrase(..), Some(passphrase)) => LocalError::OtherPassphrase { vault: self.file(), passphrase: passphrase.clone() },
+            (SealHead::Passphrase(..), Some(passphrase)) => {
+                LocalError::OtherPassphrase { vault: self.file(), passphrase: passphrase.clone() }
+            }
             _ => LocalError::Sealed(self.file()),
         })?;
-        let entries = if head == Head::First { Entries::decode_form_1(&plain) } else { Entries::decode(&plain) };
+        let entries = if head == SealHead::First { VaultEntries::decode_form_1(&plain) } else { VaultEntries::decode(&plain) };
         entries.ok_or_else(|| LocalError::Sealed(self.file()))
     }
 
     /// INVARIANT: whatever it does, a key that opens the file is there: the old one goes once the new file is on disk.
     /// The witness sees what the file will hold first.
-    fn write(&self, (head, key): (Head, &Key), entries: &Entries, witness: &Witness<'_>) -> Result<(), LocalError> {
+    fn write(&self, (head, key): (SealHead, &Key), entries: &VaultEntries, witness: &VaultWitness<'_>) -> Result<(), LocalError> {
         let (path, bytes) = (self.file(), seal::seal(&head, key, &entries.encode())?);
         witness(&Changing { path: &path, bytes: &bytes, listed: &entries.list() }).map_err(LocalError::Unwitnessed)?;
         disk::write(&path, &bytes)?;
@@ -372,17 +374,17 @@ impl Local {
     }
 
     /// The key that a head names.
-    fn key(&self, head: Head) -> Result<Key, LocalError> {
+    fn key(&self, head: SealHead) -> Result<Key, LocalError> {
         match head {
-            Head::First | Head::File(_) => self.key_in_file(head),
-            Head::Passphrase(..) => {
+            SealHead::First | SealHead::File(_) => self.key_in_file(head),
+            SealHead::Passphrase(..) => {
                 let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 match made {
                     Some((of, key)) if of == head => Ok(key),
                     _ => Ok(self.of_passphrase(head, &self.passphrase()?)?.1),
                 }
             }
-            Head::Keyring => {
+            SealHead::Keyring => {
                 let home = self.home.canonicalize().map_err(disk::failed("look at", &self.home))?;
                 let description = format!("bailiwick-vault:{}", home.display());
                 let read = key::read_keyring(&description, KEY_BYTES).and_then(|key| exactly(&key).ok_or(KeyringError::Length));
@@ -392,7 +394,7 @@ impl Local {
     }
 
     /// SECURITY: a key that others could have read protects nothing any more.
-    fn key_in_file(&self, head: Head) -> Result<Key, LocalError> {
+    fn key_in_file(&self, head: SealHead) -> Result<Key, LocalError> {
         let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
         let bytes = match disk::read(&path, KEY_BYTES as u64 + 1) {
             Ok(None) => return Err(LocalError::NoKey { key: path, vault: self.file() }),
@@ -407,17 +409,17 @@ impl Local {
         Ok(key::read_passphrase(path)?)
     }
 
-    fn of_passphrase(&self, head: Head, passphrase: &[u8]) -> Result<(Head, Key), LocalError> {
-        let Head::Passphrase(cost, salt) = head else { return Err(LocalError::NotLocked(self.file())) };
+    fn of_passphrase(&self, head: SealHead, passphrase: &[u8]) -> Result<(SealHead, Key), LocalError> {
+        let SealHead::Passphrase(cost, salt) = head else { return Err(LocalError::NotLocked(self.file())) };
         Ok((head, key::derive(passphrase, cost, &salt)?))
     }
 
     /// For a vault that does not exist yet.
-    fn first(&self) -> Result<(Head, Key), LocalError> {
+    fn first(&self) -> Result<(SealHead, Key), LocalError> {
         if self.passphrase_file.is_some() {
-            return self.of_passphrase(Head::new_passphrase(COST)?, &self.passphrase()?);
+            return self.of_passphrase(SealHead::new_passphrase(COST)?, &self.passphrase()?);
         }
-        let head = Head::First.next();
+        let head = SealHead::First.next();
         // One that was made for a vault whose writing was cut off then.
         match self.key_in_file(head) {
             Err(LocalError::NoKey { .. }) => self.new_key(head),
@@ -425,7 +427,7 @@ impl Local {
         }
     }
 
-    fn new_key(&self, head: Head) -> Result<(Head, Key), LocalError> {
+    fn new_key(&self, head: SealHead) -> Result<(SealHead, Key), LocalError> {
         let key = Key::new(seal::random()?);
         let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
         disk::write(&path, &*key)?;

@@ -41,7 +41,7 @@ impl std::fmt::Debug for KeySource {
 
 /// The beginning of a file: its form, and which key it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Head {
+pub(super) enum SealHead {
     /// Of form 1: the key is in `vault.key`.
     First,
     /// The key is in `vault.key`, and behind it this number where it is not 0.
@@ -61,7 +61,7 @@ pub(super) enum HeadError {
     Newer(u32),
 }
 
-impl Head {
+impl SealHead {
     /// Parts it from what is sealed.
     pub(super) fn of(file: &[u8]) -> Result<(Self, &[u8]), HeadError> {
         if let Some(rest) = file.strip_prefix(MAGIC_1) {
@@ -144,7 +144,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], LocalError> {
 }
 
 /// The whole file.
-pub(super) fn seal(head: &Head, key: &Key, plain: &[u8]) -> Result<Vec<u8>, LocalError> {
+pub(super) fn seal(head: &SealHead, key: &Key, plain: &[u8]) -> Result<Vec<u8>, LocalError> {
     let (head, nonce) = (head.bytes(), random::<NONCE_BYTES>()?);
     let cipher = XChaCha20Poly1305::new(key.as_slice().into());
     let sealed = cipher.encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: &head }).map_err(|_| LocalError::Full)?;
@@ -152,7 +152,7 @@ pub(super) fn seal(head: &Head, key: &Key, plain: &[u8]) -> Result<Vec<u8>, Loca
 }
 
 /// What is behind the head.
-pub(super) fn open(head: &Head, key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(head: &SealHead, key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
     let cipher = XChaCha20Poly1305::new(key.as_slice().into());
     cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &head.bytes() }).ok().map(Zeroizing::new)

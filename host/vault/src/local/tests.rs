@@ -209,11 +209,19 @@ fn under_a_passphrase_nothing_opens_that_is_not_the_vault_under_that_passphrase(
 fn what_is_sealed_under_one_head_opens_under_no_other_even_with_the_same_key() {
     let key = Key::new([7; 32]);
     let cost = |memory_kib| Cost { memory_kib, ..CHEAP };
-    let passphrase = |memory_kib, salt| Head::Passphrase(cost(memory_kib), [salt; 16]);
-    let heads = [Head::First, Head::File([0; 8]), Head::File([1; 8]), Head::Keyring, passphrase(8, 1), passphrase(9, 1), passphrase(8, 2)];
+    let passphrase = |memory_kib, salt| SealHead::Passphrase(cost(memory_kib), [salt; 16]);
+    let heads = [
+        SealHead::First,
+        SealHead::File([0; 8]),
+        SealHead::File([1; 8]),
+        SealHead::Keyring,
+        passphrase(8, 1),
+        passphrase(9, 1),
+        passphrase(8, 2),
+    ];
     for head in heads {
         let file = seal::seal(&head, &key, b"what a vault holds").unwrap();
-        let (read, sealed) = Head::of(&file).unwrap();
+        let (read, sealed) = SealHead::of(&file).unwrap();
         assert_eq!(read, head);
         for other in heads {
             assert_eq!(seal::open(&other, &key, sealed).is_some(), other == head, "{other:?} for {head:?}");
@@ -235,12 +243,12 @@ fn a_head_that_asks_for_more_memory_time_or_lanes_than_a_vault_does_is_not_tried
         (8, 1, 2),
         (1 << 30, 1, 1 << 24),
     ] {
-        let head = Head::Passphrase(Cost { memory_kib, passes, lanes }, [7; 16]);
+        let head = SealHead::Passphrase(Cost { memory_kib, passes, lanes }, [7; 16]);
         put(&home.path().join("vault"), &[&head.bytes()[..], &[7; 99]].concat());
         assert!(matches!(vault.unlock(PASSPHRASE), Err(LocalError::Costly(_))), "{head:?}");
         assert!(matches!(vault.get("a"), Err(LocalError::Costly(_))), "{head:?}");
     }
-    let head = Head::Passphrase(Cost { memory_kib: 0, passes: 0, lanes: 0 }, [7; 16]);
+    let head = SealHead::Passphrase(Cost { memory_kib: 0, passes: 0, lanes: 0 }, [7; 16]);
     put(&home.path().join("vault"), &[&head.bytes()[..], &[7; 99]].concat());
     assert!(vault.unlock(PASSPHRASE).is_err(), "and too little is an error too");
 }
@@ -253,7 +261,9 @@ fn a_vault_under_a_passphrase_opens_for_whoever_has_unlocked_it_or_can_read_the_
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
     assert!(matches!(vault.unlock(PASSPHRASE), Err(LocalError::NotLocked(_))));
     vault.rekey(&passphrase()).unwrap();
-    assert!(Head::of(&fs::read(home.path().join("vault")).unwrap()).is_ok_and(|(head, _)| matches!(head, Head::Passphrase(COST, _))));
+    assert!(
+        SealHead::of(&fs::read(home.path().join("vault")).unwrap()).is_ok_and(|(head, _)| matches!(head, SealHead::Passphrase(COST, _)))
+    );
     assert_eq!(names(home.path()), ["vault"], "no key lies beside it any more");
     let opens = |vault: &Local| vault.get("a").is_ok_and(|(value, _)| value.expose() == b"correct-horse-battery");
     assert!(opens(&vault), "whoever sealed it has the key");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use effect::Destination;
+use vocabulary::Destination;
 
-use super::entries::Entries;
+use super::entries::VaultEntries;
 use super::{COST, KeySource, Listed, Local, LocalError};
 use crate::secret::Secret;
 
@@ -21,7 +21,7 @@ pub struct Changing<'a> {
 
 /// Called under the lock of the vault, when everything about a change is decided and nothing of it is in the file yet. If it fails, the vault
 /// stays as it was.
-pub type Witness<'a> = dyn Fn(&Changing<'_>) -> std::io::Result<()> + 'a;
+pub type VaultWitness<'a> = dyn Fn(&Changing<'_>) -> std::io::Result<()> + 'a;
 
 pub(super) fn nobody(_: &Changing<'_>) -> std::io::Result<()> {
     Ok(())
@@ -30,7 +30,7 @@ pub(super) fn nobody(_: &Changing<'_>) -> std::io::Result<()> {
 /// The changes that a person makes: each as in [`Local`], with a witness.
 pub struct Witnessed<'a> {
     local: &'a Local,
-    witness: &'a Witness<'a>,
+    witness: &'a VaultWitness<'a>,
 }
 
 impl Witnessed<'_> {
@@ -47,7 +47,7 @@ impl Witnessed<'_> {
     /// # Errors
     /// As there, and [`LocalError::Unwitnessed`].
     pub fn set_for(&self, name: &str, value: Secret, destinations: &[Destination], now_s: u64) -> Result<u64, LocalError> {
-        let change = |entries: &mut Entries| {
+        let change = |entries: &mut VaultEntries| {
             let version = entries.set(name, value, now_s)?;
             entries.send_to(name, destinations)?;
             Ok(version)
@@ -106,7 +106,7 @@ impl Witnessed<'_> {
 
 impl Local {
     /// For changes that somebody is to see before they are made.
-    pub fn witnessed<'a>(&'a self, witness: &'a Witness<'a>) -> Witnessed<'a> {
+    pub fn witnessed<'a>(&'a self, witness: &'a VaultWitness<'a>) -> Witnessed<'a> {
         Witnessed { local: self, witness }
     }
 }

@@ -1,8 +1,8 @@
 //! A value in the body of a request: a field of a form, or of a JSON object. All other bytes stay as the guest wrote them.
 
 use bytes::Bytes;
-use effect::Header;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use vocabulary::Header;
 use zeroize::Zeroizing;
 
 use super::encode::{check_no_field, percent};
@@ -33,7 +33,7 @@ pub(super) fn json(value: &[u8], field: &str, request: &mut Outgoing<'_>) -> Res
     let value = str::from_utf8(value).map_err(|_| PlaceError::NotText)?;
     let own = str::from_utf8(request.body).map_err(|_| PlaceError::NotJson)?;
     let mut parsed = serde_json::Deserializer::from_str(own);
-    let found = Fields { looked_for: fold(field) }.deserialize(&mut parsed).map_err(|_| PlaceError::NotJson)?;
+    let found = Fields { name: fold(field) }.deserialize(&mut parsed).map_err(|_| PlaceError::NotJson)?;
     parsed.end().map_err(|_| PlaceError::NotJson)?;
     if found.taken {
         return Err(PlaceError::Taken(field.to_owned()));
@@ -59,33 +59,33 @@ fn fold(name: &str) -> String {
 
 /// Looks for a field among those of the outermost object.
 struct Fields {
-    looked_for: String,
+    name: String,
 }
 
-struct Found {
+struct FieldFound {
     taken: bool,
     empty: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Fields {
-    type Value = Found;
+    type Value = FieldFound;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Found, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<FieldFound, D::Error> {
         from.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Fields {
-    type Value = Found;
+    type Value = FieldFound;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
-        let mut found = Found { taken: false, empty: true };
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldFound, A::Error> {
+        let mut found = FieldFound { taken: false, empty: true };
         while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-            found.taken |= fold(&name) == self.looked_for;
+            found.taken |= fold(&name) == self.name;
             found.empty = false;
         }
         Ok(found)

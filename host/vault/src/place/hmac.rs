@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use effect::{Encoding, Hash, Hmac};
 use ring::hmac::{Algorithm, Context, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256, HMAC_SHA512, Key};
+use vocabulary::{Encoding, Hash, Hmac};
 use zeroize::Zeroizing;
 
 use super::encode::hex;

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use effect::{Jwt, JwtAlgorithm};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Map, Value};
+use vocabulary::{Jwt, JwtAlgorithm};
 use zeroize::Zeroizing;
 
 use super::{Outgoing, PlaceError, Placed, made, set_header};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use effect::{Header, Sigv4};
 use ring::digest::{SHA256, digest};
 use ring::hmac::{HMAC_SHA256, Key, sign};
+use vocabulary::{Header, Sigv4};
 use zeroize::Zeroizing;
 
 use super::encode::{decoded, decoded_form, hex, percent};
@@ -125,6 +125,6 @@ fn mac(key: &[u8], of: &[u8]) -> Zeroizing<Vec<u8>> {
 /// `20150830T123600Z`.
 pub(super) fn amz_time(unix_s: u64) -> String {
     let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
-    let (year, month, day) = effect::date_of_day(days);
+    let (year, month, day) = vocabulary::date_of_day(days);
     format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

@@ -5,7 +5,7 @@ mod signed;
 mod sigv4;
 
 use bytes::Bytes;
-use effect::{Header, HttpTarget, Method, Placement, Scheme};
+use vocabulary::{Header, HttpTarget, Method, Placement, Scheme};
 
 use super::{Outgoing, PlaceError, Placed, place};
 use crate::secret::Secret;
@@ -156,7 +156,7 @@ fn a_segment_is_put_before_the_one_of_its_number() {
 }
 
 #[test]
-fn l9_no_value_leaves_its_segment() {
+fn no_value_leaves_its_segment() {
     for (value, sent) in [
         ("../../admin", "/..%2F..%2Fadmin/a"),
         ("........", "/......../a"),
@@ -182,7 +182,7 @@ fn l9_no_value_leaves_its_segment() {
 
 /// What a parameter is made of must not change what stands around it: read back as a server does, it is the value and nothing else moved.
 #[test]
-fn l9_every_letter_of_a_value_stays_where_it_is_put() {
+fn every_letter_of_a_value_stays_where_it_is_put() {
     let of_place = |placed: &str, before: &str, after: &str| {
         let written = placed.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).map(str::to_owned);
         written.unwrap_or_else(|| panic!("{placed} is not {before}…{after}"))
@@ -375,9 +375,9 @@ fn what_is_not_one_object_is_refused() {
 
 #[test]
 fn a_clients_secret_is_no_token() {
-    let oauth2 = effect::Oauth2 {
+    let oauth2 = vocabulary::Oauth2 {
         client_id: "me".to_owned(),
-        grant: effect::OauthGrant::Refresh,
+        grant: vocabulary::OauthGrant::Refresh,
         scope: None,
         token: "https://login.example.test/token".parse().unwrap(),
         token_addresses: Vec::new(),

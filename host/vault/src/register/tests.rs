@@ -20,7 +20,7 @@ fn found(register: &Register, now_s: u64) -> Vec<String> {
 /// A register as the next process of the home would have it.
 fn next(folder: &tempfile::TempDir, now_s: u64) -> Vec<String> {
     let register = Register::new(Local::new(folder.path()));
-    register.look(now_s).unwrap();
+    register.refresh(now_s).unwrap();
     found(&register, now_s)
 }
 
@@ -65,7 +65,7 @@ fn what_is_replaced_given_up_or_revoked_in_the_vault_is_looked_for_and_what_is_i
     local.revoke("key").unwrap();
     assert_eq!(next(&folder, now_s), ["first-value", "third-value", "second-value"]);
     let register = Register::new(Local::new(folder.path()));
-    register.look(now_s).unwrap();
+    register.refresh(now_s).unwrap();
     assert!(register.after(0, now_s).iter().all(|it| it.value.hosts == ["api.test".parse().unwrap()]), "with where they may go");
     assert!(next(&folder, now_s + 31 * 24 * 3600).is_empty());
 }
@@ -74,16 +74,16 @@ fn what_is_replaced_given_up_or_revoked_in_the_vault_is_looked_for_and_what_is_i
 fn a_value_that_is_set_or_changed_by_another_process_is_known_with_the_next_look_and_a_private_key_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let (local, register) = (Local::new(folder.path()), Register::new(Local::new(folder.path())));
-    register.look(1).unwrap();
+    register.refresh(1).unwrap();
     assert!(found(&register, 1).is_empty());
     for n in 0..4 {
         // The values have the same length, so the test shows that a change is noticed by more than the file's size.
         local.set("key", secret(&format!("value-number-{n}")), 1).unwrap();
-        register.look(1).unwrap();
+        register.refresh(1).unwrap();
         assert_eq!(found(&register, 1).last().unwrap(), &format!("value-number-{n}"));
     }
     local.set("pem", secret("-----BEGIN PRIVATE KEY-----"), 1).unwrap();
-    register.look(1).unwrap();
+    register.refresh(1).unwrap();
     assert!(!found(&register, 1).iter().any(|value| value.starts_with("-----")));
 }
 
@@ -114,11 +114,11 @@ fn a_list_that_was_changed_in_its_middle_is_refused_and_a_value_is_revoked_never
     let mut bent = whole.clone();
     bent[first - 5] ^= 1;
     std::fs::write(&path, &bent).unwrap();
-    assert!(matches!(Register::new(Local::new(folder.path())).look(1), Err(LocalError::Sealed(_))));
+    assert!(matches!(Register::new(Local::new(folder.path())).refresh(1), Err(LocalError::Sealed(_))));
     assert!(local.revoke("key").is_err(), "the fault is told");
     assert!(matches!(local.get("key"), Err(LocalError::Revoked(_))), "and the value is gone");
     std::fs::write(&path, &whole).unwrap();
-    Register::new(Local::new(folder.path())).look(1).unwrap();
+    Register::new(Local::new(folder.path())).refresh(1).unwrap();
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_process_sees_what_another_one_kept_meanwhile_and_a_vault_that_is_sealed_ane
     let (one, other) = (Register::new(Local::new(folder.path())), Register::new(Local::new(folder.path())));
     one.note(vec![value("token-number-1", Some(100))], 1).unwrap();
     other.note(vec![value("token-number-2", Some(100))], 1).unwrap();
-    one.look(1).unwrap();
+    one.refresh(1).unwrap();
     assert_eq!(found(&one, 1), ["token-number-1", "token-number-2"]);
     Local::new(folder.path()).rekey(&KeySource::File).unwrap();
     one.note(vec![value("token-number-3", Some(100))], 1).unwrap();
@@ -148,7 +148,7 @@ fn a_file_that_was_cut_off_while_it_was_written_loses_the_last_value_alone_and_a
     again.note(vec![value("token-number-3", Some(100))], 1).unwrap();
     assert_eq!(next(&folder, 1), ["token-number-1", "token-number-3"], "nothing is written behind what is broken");
     std::fs::write(&path, b"bailiwick live 1\nsomething else").unwrap();
-    assert!(matches!(Register::new(Local::new(folder.path())).look(1), Err(LocalError::Sealed(_))));
+    assert!(matches!(Register::new(Local::new(folder.path())).refresh(1), Err(LocalError::Sealed(_))));
 }
 
 /// Waits until a thread waits for the lock of this file, as the kernel's own table has it (proc(5)).
@@ -237,6 +237,6 @@ fn a_value_of_another_process_is_known_although_noting_one_failed_meanwhile() {
     let long: Vec<Outstanding> = (0..1200).map(|n| value(&format!("{n:04000}"), Some(3600))).collect();
     here.note(long, 1).unwrap_err();
     std::fs::rename(folder.path().join("away"), &key).unwrap();
-    here.look(1).unwrap();
+    here.refresh(1).unwrap();
     assert_eq!(found(&here, 1), ["token-of-here", "token-of-there"]);
 }

@@ -12,14 +12,14 @@ const NONE: u8 = 64;
 /// What each byte is in base 64.
 const SEXTETS: [u8; 256] = sextets();
 /// What each byte is in a run of hexadecimal or decimal numbers.
-const KINDS: [Kind; 256] = kinds();
+const KINDS: [DigitKind; 256] = kinds();
 /// The search looks at one letter in this many. A run of base 64 has at least this many on one line.
 const STEP: usize = 8;
 /// BOUND: white space at a line break within base 64.
 const BREAK_BYTES_MAX: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum DigitKind {
     Other,
     Hex,
     Between,
@@ -40,19 +40,19 @@ const fn sextets() -> [u8; 256] {
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index that is too large")]
-const fn kinds() -> [Kind; 256] {
-    let mut table = [Kind::Other; 256];
+const fn kinds() -> [DigitKind; 256] {
+    let mut table = [DigitKind::Other; 256];
     let mut at = 0;
     while at < 256 {
         if (at as u8).is_ascii_hexdigit() {
-            table[at] = Kind::Hex;
+            table[at] = DigitKind::Hex;
         }
         at += 1;
     }
     let between = b" \t\r\n:-,;._|xX'\"[]+";
     at = 0;
     while at < between.len() {
-        table[between[at] as usize] = Kind::Between;
+        table[between[at] as usize] = DigitKind::Between;
         at += 1;
     }
     table
@@ -62,16 +62,16 @@ fn is_sextet(byte: u8) -> bool {
     SEXTETS.get(usize::from(byte)).is_some_and(|digit| *digit != NONE)
 }
 
-fn kind(byte: u8) -> Kind {
-    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Other)
+fn kind(byte: u8) -> DigitKind {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(DigitKind::Other)
 }
 
 fn is_hex(byte: u8) -> bool {
-    kind(byte) == Kind::Hex
+    kind(byte) == DigitKind::Hex
 }
 
 fn is_number(byte: u8) -> bool {
-    kind(byte) != Kind::Other
+    kind(byte) != DigitKind::Other
 }
 
 /// The longest stretch around a place in which every byte passes, not beginning before `floor`.
@@ -92,7 +92,7 @@ fn may_be_around(text: &[u8], at: usize, length: usize, is_in: impl Fn(u8) -> bo
 }
 
 /// All views of runs of base 64 that are long enough to hold a value of so many bytes, and do not end before `from`.
-pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut look: impl FnMut(&View<'_>)) {
+pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut search: impl FnMut(&View<'_>)) {
     let digits_min = (shortest * 8).div_ceil(6);
     // The last line may be short, so the line before it is looked at again.
     let (mut floor, mut at) = (0, from.saturating_sub(BREAK_BYTES_MAX + STEP));
@@ -106,7 +106,7 @@ pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut look: impl F
         if run.digits >= digits_min {
             let digits = run.digits(text);
             for skipped in 0..4 {
-                look(&View::Digits { bytes: from_sextets(&digits.bytes, skipped), digits: &digits, skipped, bits: 6 });
+                search(&View::Digits { bytes: from_sextets(&digits.bytes, skipped), digits: &digits, skipped, bits: 6 });
             }
         }
     }
@@ -180,7 +180,7 @@ fn from_sextets(digits: &[u8], skipped: usize) -> Vec<u8> {
 }
 
 /// All views of runs of hexadecimal digits, and of lists of numbers, that are long enough for a value of so many bytes, and do not end before `from`.
-pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl FnMut(&View<'_>)) {
+pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut search: impl FnMut(&View<'_>)) {
     // A byte takes two hexadecimal digits, or one decimal digit and a separator.
     let bytes_min = shortest * 2 - 1;
     let (mut floor, mut at) = (0, from);
@@ -199,12 +199,12 @@ pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut look: impl 
             for skipped in 0..2 {
                 let pairs = digits.bytes.get(skipped..).unwrap_or_default().as_chunks::<2>().0;
                 let bytes = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-                look(&View::Digits { bytes, digits: &digits, skipped, bits: 4 });
+                search(&View::Digits { bytes, digits: &digits, skipped, bits: 4 });
             }
         }
         let list = decimals(text, run);
         if list.bytes.len() >= shortest {
-            look(&View::Chars(list));
+            search(&View::Chars(list));
         }
     }
 }

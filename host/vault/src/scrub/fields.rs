@@ -4,16 +4,16 @@
 
 use std::ops::Range;
 
-use effect::Header;
+use vocabulary::Header;
 
 use super::joins;
-use super::look::Look;
 use super::marks::Hits;
+use super::search::Search;
 use super::set::Set;
 
 /// Where a part stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum FieldPlace {
     /// The name of a field.
     Name(usize),
     /// The value of a field.
@@ -26,14 +26,14 @@ pub(super) enum Place {
 
 /// Some bytes of an answer.
 struct Part {
-    place: Place,
+    place: FieldPlace,
     bytes: Vec<u8>,
 }
 
 /// The bytes that are to become stars.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Star {
-    pub(super) place: Place,
+    pub(super) place: FieldPlace,
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) tag: u64,
@@ -44,7 +44,7 @@ pub(super) struct Star {
 pub(super) struct Parts(Vec<Part>);
 
 impl Parts {
-    pub(super) fn with(mut self, place: Place, bytes: &[u8]) -> Self {
+    pub(super) fn with(mut self, place: FieldPlace, bytes: &[u8]) -> Self {
         if !bytes.is_empty() {
             self.0.push(Part { place, bytes: bytes.to_vec() });
         }
@@ -53,14 +53,14 @@ impl Parts {
 
     /// Names and values of fields, of which the first has this number.
     pub(super) fn with_fields(self, first: usize, fields: &[Header]) -> Self {
-        (first..)
-            .zip(fields)
-            .fold(self, |parts, (at, field)| parts.with(Place::Name(at), field.name.as_bytes()).with(Place::Value(at), &field.value))
+        (first..).zip(fields).fold(self, |parts, (at, field)| {
+            parts.with(FieldPlace::Name(at), field.name.as_bytes()).with(FieldPlace::Value(at), &field.value)
+        })
     }
 
     /// The same parts, given out.
     pub(super) fn earlier(self) -> Self {
-        Self(self.0.into_iter().map(|part| Part { place: Place::Earlier, ..part }).collect())
+        Self(self.0.into_iter().map(|part| Part { place: FieldPlace::Earlier, ..part }).collect())
     }
 
     pub(super) fn and(mut self, earlier: &Self) -> Self {
@@ -69,28 +69,28 @@ impl Parts {
     }
 
     /// All bytes of values that are in one part, or in neighbouring parts.
-    pub(super) fn whole(&self, exact: &Look<'_>, folded: &Look<'_>) -> Vec<Star> {
+    pub(super) fn whole(&self, exact: &Search<'_>, folded: &Search<'_>) -> Vec<Star> {
         let mut stars = Vec::new();
         for part in &self.0 {
             let found = match part.place {
-                Place::Name(_) => folded.through(&part.bytes),
-                Place::Value(_) => exact.through(&part.bytes),
-                Place::Body | Place::Earlier => continue,
+                FieldPlace::Name(_) => folded.through(&part.bytes),
+                FieldPlace::Value(_) => exact.through(&part.bytes),
+                FieldPlace::Body | FieldPlace::Earlier => continue,
             };
             stars.extend(found.into_iter().map(|found| Star { place: part.place, start: found.start, end: found.end, tag: found.tag }));
         }
         if self.0.len() > 1 {
-            self.in_a_row(exact, |place| !matches!(place, Place::Name(_)), &mut stars);
-            self.in_a_row(folded, |place| matches!(place, Place::Name(_)), &mut stars);
+            self.in_a_row(exact, |place| !matches!(place, FieldPlace::Name(_)), &mut stars);
+            self.in_a_row(folded, |place| matches!(place, FieldPlace::Name(_)), &mut stars);
             self.in_a_row(folded, |_| true, &mut stars);
         }
         stars
     }
 
-    fn in_a_row(&self, look: &Look<'_>, is_in: impl Fn(Place) -> bool, stars: &mut Vec<Star>) {
+    fn in_a_row(&self, search: &Search<'_>, is_in: impl Fn(FieldPlace) -> bool, stars: &mut Vec<Star>) {
         let parts: Vec<&Part> = self.0.iter().filter(|part| is_in(part.place)).collect();
         let row: Vec<u8> = parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
-        for found in look.through(&row) {
+        for found in search.through(&row) {
             let mut begin = 0;
             for part in &parts {
                 let (start, end) = (found.start.saturating_sub(begin), found.end.saturating_sub(begin).min(part.bytes.len()));
@@ -108,11 +108,11 @@ impl Parts {
             parts.get(at).map(|part| Star { place: part.place, start: range.start, end: range.end, tag })
         };
         let mut stars = Vec::new();
-        let values: Vec<&Part> = self.0.iter().filter(|part| !matches!(part.place, Place::Name(_))).collect();
+        let values: Vec<&Part> = self.0.iter().filter(|part| !matches!(part.place, FieldPlace::Name(_))).collect();
         let exact: Vec<&[u8]> = values.iter().map(|part| part.bytes.as_slice()).collect();
         stars.extend(joins::pieces(texts, &exact).into_iter().filter_map(|piece| star(&values, piece)));
         let all: Vec<&Part> = self.0.iter().collect();
-        if all.iter().any(|part| matches!(part.place, Place::Name(_))) {
+        if all.iter().any(|part| matches!(part.place, FieldPlace::Name(_))) {
             let lowered: Vec<Vec<u8>> = all.iter().map(|part| part.bytes.to_ascii_lowercase()).collect();
             let folded: Vec<&[u8]> = lowered.iter().map(Vec::as_slice).collect();
             stars.extend(joins::pieces(names, &folded).into_iter().filter_map(|piece| star(&all, piece)));
@@ -125,11 +125,11 @@ impl Parts {
 pub(super) fn write(mut stars: Vec<Star>, fields: &mut [Header], hits: &mut Hits) {
     stars.sort_unstable();
     stars.dedup();
-    let mut last: Option<(Place, usize)> = None;
+    let mut last: Option<(FieldPlace, usize)> = None;
     for Star { place, start, end, tag } in stars {
-        let (Place::Name(at) | Place::Value(at)) = place else { continue };
+        let (FieldPlace::Name(at) | FieldPlace::Value(at)) = place else { continue };
         let Some(field) = fields.get_mut(at) else { continue };
-        if matches!(place, Place::Name(_)) {
+        if matches!(place, FieldPlace::Name(_)) {
             let mut name = std::mem::take(&mut field.name).into_bytes();
             name.get_mut(start..end).into_iter().flatten().for_each(|byte| *byte = b'*');
             // A star is a letter of names, too.

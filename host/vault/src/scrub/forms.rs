@@ -4,14 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::look::unescaped;
+use super::search::unescaped;
 use crate::secret::VALUE_BYTES_MIN;
 
 /// One of them, overwritten when dropped.
-pub(super) type Form = Zeroizing<Vec<u8>>;
+pub(super) type TextForm = Zeroizing<Vec<u8>>;
 
 /// The forms in texts: as it is, as it is when all escapes are decoded, with blanks as HTML forms write them, and in other character sets.
-pub(super) fn in_texts(value: &[u8]) -> Vec<Form> {
+pub(super) fn in_texts(value: &[u8]) -> Vec<TextForm> {
     let mut forms = vec![value.to_vec()];
     // A backslash at the end of a value can't be told from backslashes that escape the text after it.
     let slashes = value.iter().rev().take_while(|byte| **byte == b'\\').count();
@@ -32,7 +32,7 @@ pub(super) fn in_texts(value: &[u8]) -> Vec<Form> {
 
 /// The forms in names of header fields. Names are in lower case, so base 64 in them can't be decoded: the forms are base 64 once, and twice
 /// in the common alphabet.
-pub(super) fn in_names(value: &[u8]) -> Vec<Form> {
+pub(super) fn in_names(value: &[u8]) -> Vec<TextForm> {
     let mut forms = Vec::new();
     for once in in_base64(value, &[&STANDARD_NO_PAD, &URL_SAFE_NO_PAD]) {
         forms.extend(in_base64(&once, &[&STANDARD_NO_PAD]));
@@ -63,8 +63,8 @@ fn is_of_names(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }
 
-fn sorted(forms: Vec<Vec<u8>>) -> Vec<Form> {
-    let mut forms: Vec<Form> = forms.into_iter().filter(|form| form.len() >= VALUE_BYTES_MIN).map(Zeroizing::new).collect();
+fn sorted(forms: Vec<Vec<u8>>) -> Vec<TextForm> {
+    let mut forms: Vec<TextForm> = forms.into_iter().filter(|form| form.len() >= VALUE_BYTES_MIN).map(Zeroizing::new).collect();
     forms.sort_unstable_by(|one, other| one.as_slice().cmp(other));
     forms.dedup_by(|one, other| **one == **other);
     forms

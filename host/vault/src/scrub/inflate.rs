@@ -35,16 +35,16 @@ impl Container {
     }
 
     /// What comes before the deflated data.
-    pub(super) fn head(self, text: &[u8]) -> Head {
+    pub(super) fn head(self, text: &[u8]) -> BlockHead {
         let length = match self {
             Self::Gzip => gzip_head(text),
             Self::Zip => zip_head(text),
             Self::Zlib => Ok(Some(0)),
         };
         match length {
-            Ok(Some(length)) => Head::Whole(length),
-            Ok(None) if text.len() < HEAD_BYTES_MAX => Head::Partial,
-            Ok(None) | Err(NotOne) => Head::None,
+            Ok(Some(length)) => BlockHead::Whole(length),
+            Ok(None) if text.len() < HEAD_BYTES_MAX => BlockHead::Partial,
+            Ok(None) | Err(NotOne) => BlockHead::None,
         }
     }
 
@@ -55,7 +55,7 @@ impl Container {
 }
 
 /// Whether a header is there.
-pub(super) enum Head {
+pub(super) enum BlockHead {
     /// All of it, of so many bytes.
     Whole(usize),
     /// More has to come.
@@ -103,7 +103,7 @@ fn zip_head(text: &[u8]) -> Result<Option<usize>, NotOne> {
 pub(super) struct Inflater(Box<InflateState>);
 
 /// How far one step came.
-pub(super) struct Step {
+pub(super) struct InflateStep {
     pub(super) taken: usize,
     pub(super) written: usize,
     pub(super) then: Then,
@@ -122,20 +122,20 @@ pub(super) enum Then {
 
 impl Inflater {
     /// Unpacks as much as there is, or as there is room for.
-    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Step {
+    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> InflateStep {
         let done = inflate(&mut self.0, input, output, MZFlush::None);
         let then = match done.status {
             Ok(MZStatus::StreamEnd) => Then::End,
             Ok(_) | Err(MZError::Buf) => Then::More,
             Err(_) => Then::Broken,
         };
-        Step { taken: done.bytes_consumed, written: done.bytes_written, then }
+        InflateStep { taken: done.bytes_consumed, written: done.bytes_written, then }
     }
 }
 
 /// Unpacks what is packed at the beginning of a text, up to a bound. Also returns how many bytes of the text it takes.
 pub(super) fn unpacked(container: Container, text: &[u8], bytes_max: usize) -> Option<(Vec<u8>, usize)> {
-    let Head::Whole(head) = container.head(text) else { return None };
+    let BlockHead::Whole(head) = container.head(text) else { return None };
     let (mut inflater, mut taken, mut written) = (container.inflater(), head, 0);
     let mut output = vec![0; bytes_max];
     loop {

@@ -2,7 +2,7 @@
 //!
 //! A text is searched as it is, and as it reads when it is decoded: percent-encoding, HTML entities, escapes with backslashes,
 //! quoted-printable, wide characters, base 64 over line breaks and at any offset, hexadecimal and decimal bytes with any separators between
-//! them, and up to three of these on top of one another ([`look::NESTING_MAX`]). It never guesses: text that does not decode to one of
+//! them, and up to three of these on top of one another ([`search::NESTING_MAX`]). It never guesses: text that does not decode to one of
 //! these secrets is not changed, however much it looks like one.
 //!
 //! SECURITY: only whole values are found, so nobody learns a value part by part.
@@ -14,10 +14,10 @@ mod fields;
 mod forms;
 mod inflate;
 mod joins;
-mod look;
 mod mail;
 mod marks;
 mod packed;
+mod search;
 mod set;
 mod stream;
 #[cfg(test)]
@@ -31,8 +31,8 @@ pub use marks::Hits;
 pub use packed::PackedError;
 pub use stream::Scrubbing;
 
-use look::Look;
 use marks::Marks;
+use search::Search;
 use set::Set;
 
 use crate::secret::Secret;
@@ -47,19 +47,19 @@ pub struct TooManyForms;
 
 /// Values that are looked for. They can be added and removed while answers are searched.
 #[derive(Default)]
-pub struct Scrubber(RwLock<Known>);
+pub struct Scrubber(RwLock<KnownValues>);
 
 /// The values as they are during one search.
-type Reading<'a> = RwLockReadGuard<'a, Known>;
+type Reading<'a> = RwLockReadGuard<'a, KnownValues>;
 
-struct Known {
+struct KnownValues {
     texts: Set,
     names: Set,
     /// A number that changes whenever a value is added.
     state: u64,
 }
 
-impl Default for Known {
+impl Default for KnownValues {
     fn default() -> Self {
         Self { texts: Set::for_texts(), names: Set::for_names(), state: 0 }
     }
@@ -132,8 +132,8 @@ impl Scrubber {
     fn marks(&self, text: &[u8]) -> Marks {
         let mut marks = Marks::default();
         let known = self.reading();
-        if let Some(look) = Look::new([&known.texts], false) {
-            marks.add(look.through(text).into_iter().map(|found| (found.start, found.end, found.tag)));
+        if let Some(search) = Search::new([&known.texts], false) {
+            marks.add(search.through(text).into_iter().map(|found| (found.start, found.end, found.tag)));
         }
         marks
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::inflate::{Container, HEAD_BYTES_MAX, Head, Inflater, MAGIC_BYTES, Then};
+use super::inflate::{BlockHead, Container, HEAD_BYTES_MAX, Inflater, MAGIC_BYTES, Then};
 use super::marks::Hits;
 use super::{Scrubber, Scrubbing};
 
@@ -41,14 +41,14 @@ pub enum PackedError {
 
 /// How much one body may unpack to. This counts all parts together: parts one after the other, and parts within parts.
 #[derive(Default)]
-struct Budget {
+struct UnpackBudget {
     /// Bytes of the body that have come.
     came: AtomicU64,
     /// Bytes that were unpacked, in every layer.
     unpacked: AtomicU64,
 }
 
-impl Budget {
+impl UnpackBudget {
     fn spend(&self, bytes: usize) -> Result<(), PackedError> {
         let unpacked = self.unpacked.fetch_add(bytes as u64, Ordering::Relaxed).saturating_add(bytes as u64);
         let most = self.came.load(Ordering::Relaxed).saturating_mul(UNPACKED_TIMES_MAX).saturating_add(UNPACKED_BYTES_FREE);
@@ -59,8 +59,8 @@ impl Budget {
 /// See the module.
 pub(super) struct Packed {
     nesting: u8,
-    budget: Arc<Budget>,
-    state: State,
+    budget: Arc<UnpackBudget>,
+    state: PackedState,
     /// Bytes that have arrived and were not processed yet.
     rest: Vec<u8>,
     /// Bytes that are passed on once everything that has arrived was processed.
@@ -71,7 +71,7 @@ pub(super) struct Packed {
     pub(super) hits: Hits,
 }
 
-enum State {
+enum PackedState {
     /// Nothing packed so far. The last bytes may be the first ones of something packed, so a fixed number of them is held back.
     Plain {
         last: Vec<u8>,
@@ -86,11 +86,11 @@ enum State {
 }
 
 /// The state in which nothing was met.
-const NOTHING: State = State::Plain { last: Vec::new(), is_begin: false };
+const NOTHING: PackedState = PackedState::Plain { last: Vec::new(), is_begin: false };
 
 impl Default for Packed {
     fn default() -> Self {
-        let (state, budget) = (State::Plain { last: Vec::new(), is_begin: true }, Arc::default());
+        let (state, budget) = (PackedState::Plain { last: Vec::new(), is_begin: true }, Arc::default());
         Self { nesting: 0, budget, state, rest: Vec::new(), out: Vec::new(), broken: 0, ended: None, hits: Hits::default() }
     }
 }
@@ -117,8 +117,8 @@ impl Packed {
         self.guarded(|packed| {
             while !packed.step(known)? {}
             match std::mem::replace(&mut packed.state, NOTHING) {
-                State::Plain { last: mut bytes, .. } | State::Head { mut bytes, .. } => packed.out.append(&mut bytes),
-                State::Inside(mut inside) => inside.end(known, &mut packed.hits, &mut packed.out)?,
+                PackedState::Plain { last: mut bytes, .. } | PackedState::Head { mut bytes, .. } => packed.out.append(&mut bytes),
+                PackedState::Inside(mut inside) => inside.end(known, &mut packed.hits, &mut packed.out)?,
             }
             Ok(())
         })?;
@@ -140,29 +140,29 @@ impl Packed {
             return Ok(true);
         }
         match std::mem::replace(&mut self.state, NOTHING) {
-            State::Plain { mut last, is_begin } => {
+            PackedState::Plain { mut last, is_begin } => {
                 last.append(&mut self.rest);
                 (self.state, self.rest) = plain(&last, is_begin, &mut self.out);
             }
-            State::Head { container, mut bytes } => {
+            PackedState::Head { container, mut bytes } => {
                 bytes.append(&mut self.rest);
                 (self.state, self.rest) = self.head(container, bytes)?;
             }
-            State::Inside(inside) => self.inside(known, inside)?,
+            PackedState::Inside(inside) => self.inside(known, inside)?,
         }
         Ok(self.rest.is_empty())
     }
 
-    fn head(&mut self, container: Container, bytes: Vec<u8>) -> Result<(State, Vec<u8>), PackedError> {
+    fn head(&mut self, container: Container, bytes: Vec<u8>) -> Result<(PackedState, Vec<u8>), PackedError> {
         Ok(match container.head(&bytes) {
-            Head::Partial => (State::Head { container, bytes }, Vec::new()),
-            Head::Whole(length) => {
+            BlockHead::Partial => (PackedState::Head { container, bytes }, Vec::new()),
+            BlockHead::Whole(length) => {
                 let (head, rest) = bytes.split_at(length.min(bytes.len()));
                 self.out.extend_from_slice(head);
-                (State::Inside(Box::new(Inside::new(container, self.nesting + 1, &self.budget))), rest.to_vec())
+                (PackedState::Inside(Box::new(Inside::new(container, self.nesting + 1, &self.budget))), rest.to_vec())
             }
             // It only looked like a header: go on with the next byte.
-            Head::None => {
+            BlockHead::None => {
                 if bytes.len() >= HEAD_BYTES_MAX {
                     self.count_broken()?;
                 }
@@ -183,13 +183,13 @@ impl Packed {
             inside.slice = self.rest.get(..SLICE_BYTES).unwrap_or(&self.rest).to_vec();
         }
         let Some((taken, then)) = inside.step(known, &mut self.hits)? else {
-            self.state = State::Inside(inside);
+            self.state = PackedState::Inside(inside);
             return Ok(());
         };
         self.rest.drain(..taken.min(self.rest.len()));
         inside.give(&mut self.out);
         match then {
-            Then::More => self.state = State::Inside(inside),
+            Then::More => self.state = PackedState::Inside(inside),
             Then::End => inside.end(known, &mut self.hits, &mut self.out)?,
             Then::Broken => {
                 self.count_broken()?;
@@ -204,16 +204,16 @@ impl Packed {
     }
 }
 
-fn plain(bytes: &[u8], is_begin: bool, out: &mut Vec<u8>) -> (State, Vec<u8>) {
+fn plain(bytes: &[u8], is_begin: bool, out: &mut Vec<u8>) -> (PackedState, Vec<u8>) {
     let found = if is_begin && Container::is_zlib(bytes) { Some((0, Container::Zlib)) } else { Container::find(bytes) };
     if let Some((at, container)) = found {
         let (before, from) = bytes.split_at(at);
         out.extend_from_slice(before);
-        return (State::Head { container, bytes: Vec::new() }, from.to_vec());
+        return (PackedState::Head { container, bytes: Vec::new() }, from.to_vec());
     }
     let (before, last) = bytes.split_at(bytes.len().saturating_sub(MAGIC_BYTES - 1));
     out.extend_from_slice(before);
-    (State::Plain { last: last.to_vec(), is_begin: is_begin && before.is_empty() }, Vec::new())
+    (PackedState::Plain { last: last.to_vec(), is_begin: is_begin && before.is_empty() }, Vec::new())
 }
 
 /// Something packed while it is unpacked.
@@ -221,7 +221,7 @@ struct Inside {
     inflater: Inflater,
     /// Looks through what comes out.
     stream: Scrubbing,
-    budget: Arc<Budget>,
+    budget: Arc<UnpackBudget>,
     /// The packed bytes that are being unpacked, and how many of them were unpacked already.
     slice: Vec<u8>,
     taken: usize,
@@ -243,7 +243,7 @@ enum Next {
 }
 
 impl Inside {
-    fn new(container: Container, nesting: u8, budget: &Arc<Budget>) -> Self {
+    fn new(container: Container, nesting: u8, budget: &Arc<UnpackBudget>) -> Self {
         let stream = Scrubbing::within(Packed { nesting, budget: Arc::clone(budget), ..Packed::default() });
         let (inflater, budget) = (container.inflater(), Arc::clone(budget));
         let (slice, waiting) = (Vec::new(), VecDeque::new());
@@ -256,11 +256,11 @@ impl Inside {
             self.next = Some(self.unpack()?);
             return Ok(None);
         };
-        let Some(looked) = self.stream.go_on(known).transpose() else {
+        let Some(searched) = self.stream.go_on(known).transpose() else {
             self.next = Some(next);
             return Ok(None);
         };
-        self.settle(looked, hits)?;
+        self.settle(searched, hits)?;
         let Next::Over(then) = next else { return Ok(None) };
         let (mut slice, taken) = (std::mem::take(&mut self.slice), std::mem::take(&mut self.taken));
         slice.truncate(taken);
@@ -284,13 +284,13 @@ impl Inside {
         })
     }
 
-    fn settle(&mut self, looked: Result<bytes::Bytes, PackedError>, hits: &mut Hits) -> Result<(), PackedError> {
+    fn settle(&mut self, searched: Result<bytes::Bytes, PackedError>, hits: &mut Hits) -> Result<(), PackedError> {
         let found = self.stream.hits();
         if found.places > 0 {
             hits.add(found);
             return Err(PackedError::Secret);
         }
-        self.certain += looked?.len() as u64;
+        self.certain += searched?.len() as u64;
         Ok(())
     }
 
@@ -302,8 +302,8 @@ impl Inside {
     }
 
     fn end(&mut self, known: &[&Scrubber], hits: &mut Hits, out: &mut Vec<u8>) -> Result<(), PackedError> {
-        let looked = self.stream.finish(known, &mut []);
-        self.settle(looked, hits)?;
+        let searched = self.stream.finish(known, &mut []);
+        self.settle(searched, hits)?;
         self.waiting.drain(..).for_each(|(slice, _)| out.extend_from_slice(&slice));
         Ok(())
     }

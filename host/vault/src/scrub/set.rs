@@ -60,21 +60,21 @@ pub(super) struct Set {
     fronts: HashMap<Front, usize>,
     /// The lengths of needles, and how many needles have each.
     lengths: HashMap<usize, usize>,
-    classes: Vec<Class>,
+    classes: Vec<ByteClass>,
 }
 
 impl Set {
     /// For texts of any length: two classes of values. Each is probed as rarely as its shortest value allows.
     pub(super) fn for_texts() -> Self {
-        Self::of(vec![Class::new(8, 4, 5), Class::new(16, 8, 9)])
+        Self::of(vec![ByteClass::new(8, 4, 5), ByteClass::new(16, 8, 9)])
     }
 
     /// For short texts and many values: one window for each value, probed at every byte.
     pub(super) fn for_names() -> Self {
-        Self::of(vec![Class::new(8, 8, 1)])
+        Self::of(vec![ByteClass::new(8, 8, 1)])
     }
 
-    fn of(classes: Vec<Class>) -> Self {
+    fn of(classes: Vec<ByteClass>) -> Self {
         Self { needles: BTreeMap::new(), fronts: HashMap::new(), lengths: HashMap::new(), classes }
     }
 
@@ -178,7 +178,7 @@ fn one_less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
 }
 
 /// Where in a value a window is, and how long the value is.
-struct Place {
+struct MatchPlace {
     offset: usize,
     length: usize,
     /// How many values have such a window at that place.
@@ -186,7 +186,7 @@ struct Place {
 }
 
 /// Values from one length on.
-struct Class {
+struct ByteClass {
     length_min: usize,
     window: usize,
     step: usize,
@@ -194,10 +194,10 @@ struct Class {
     table: Vec<u64>,
     table_bits: u32,
     windows: usize,
-    places: HashMap<usize, Vec<Place>>,
+    places: HashMap<usize, Vec<MatchPlace>>,
 }
 
-impl Class {
+impl ByteClass {
     fn new(length_min: usize, window: usize, step: usize) -> Self {
         // A person who chooses texts must not know which windows share a bit.
         let seed = RandomState::new().hash_one(step) | 1;
@@ -238,7 +238,7 @@ impl Class {
             let places = self.places.entry(slot).or_default();
             match places.iter_mut().find(|place| place.offset == offset && place.length == needle.len()) {
                 Some(place) => place.values += 1,
-                None => places.push(Place { offset, length: needle.len(), values: 1 }),
+                None => places.push(MatchPlace { offset, length: needle.len(), values: 1 }),
             }
             self.bit(slot, true);
             self.windows += 1;

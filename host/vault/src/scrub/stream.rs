@@ -1,12 +1,12 @@
 //! Searches one answer as it arrives: its header fields, its body piece by piece, its trailers, and values that are spread over these.
 
 use bytes::{Bytes, BytesMut};
-use effect::Header;
+use vocabulary::Header;
 
-use super::fields::{self, Parts, Place, Star};
-use super::look::Look;
+use super::fields::{self, FieldPlace, Parts, Star};
 use super::marks::{Hits, Marks};
 use super::packed::{Packed, PackedError};
+use super::search::Search;
 use super::{Reading, Scrubber};
 
 /// How many times as long as its value a form may be: two encodings of eight letters for each byte, on top of one another.
@@ -29,7 +29,7 @@ pub struct Scrubbing {
     packed: Packed,
     held: BytesMut,
     /// How many of the held bytes were searched, for the values that were known then.
-    looked: usize,
+    searched: usize,
     states: Vec<u64>,
     /// How much is held back.
     hold: usize,
@@ -101,10 +101,10 @@ impl Scrubbing {
         self.hold = self.hold.max(hold(&known));
         // BOUND: each search covers everything that is held, so very short pieces are searched together. How many depends on their length
         // alone.
-        if self.held.len().saturating_sub(self.looked) < self.hold / TOGETHER {
+        if self.held.len().saturating_sub(self.searched) < self.hold / TOGETHER {
             return Ok(Some(Bytes::new()));
         }
-        self.look(&known);
+        self.search(&known);
         if !self.is_joined && self.held.len() > self.hold {
             self.join(&known, &mut []);
         }
@@ -119,7 +119,7 @@ impl Scrubbing {
         let piece = self.unpack(|packed| packed.finish(known))?;
         let known = Scrubber::read(known);
         self.held.extend_from_slice(&piece);
-        self.look(&known);
+        self.search(&known);
         if !(self.is_joined && trailers.is_empty()) {
             self.join(&known, trailers);
         }
@@ -137,13 +137,13 @@ impl Scrubbing {
         &self.marks.hits
     }
 
-    fn look(&mut self, known: &[Reading<'_>]) {
+    fn search(&mut self, known: &[Reading<'_>]) {
         self.hold = self.hold.max(hold(known));
         let states: Vec<u64> = known.iter().map(|known| known.state).collect();
-        let from = if states == self.states { self.looked } else { 0 };
-        (self.states, self.looked) = (states, self.held.len());
-        if let Some(look) = Look::new(known.iter().map(|known| &known.texts), false) {
-            let found = look.through_from(&self.held, from);
+        let from = if states == self.states { self.searched } else { 0 };
+        (self.states, self.searched) = (states, self.held.len());
+        if let Some(search) = Search::new(known.iter().map(|known| &known.texts), false) {
+            let found = search.through_from(&self.held, from);
             self.marks.add(found.into_iter().map(|found| (found.start, found.end, found.tag)));
         }
     }
@@ -156,9 +156,10 @@ impl Scrubbing {
         let after = fields.len();
         fields.extend_from_slice(trailers);
         let (before, behind) = fields.split_at(after);
-        let parts = Parts::default().and(&self.earlier).with_fields(0, before).with(Place::Body, &self.held).with_fields(after, behind);
+        let parts =
+            Parts::default().and(&self.earlier).with_fields(0, before).with(FieldPlace::Body, &self.held).with_fields(after, behind);
         let stars = spread(known, &parts);
-        let body = stars.iter().filter(|star| star.place == Place::Body);
+        let body = stars.iter().filter(|star| star.place == FieldPlace::Body);
         self.marks.add(body.map(|star| (star.start, star.end, star.tag)));
         fields::write(stars, &mut fields, &mut self.marks.hits);
         trailers.iter_mut().zip(fields.drain(after..)).for_each(|(trailer, washed)| *trailer = washed);
@@ -171,15 +172,15 @@ impl Scrubbing {
     fn give(&mut self, bytes: usize) -> Bytes {
         let mut out = self.held.split_to(bytes);
         self.marks.take(&mut out);
-        self.looked = self.looked.saturating_sub(bytes);
+        self.searched = self.searched.saturating_sub(bytes);
         out.freeze()
     }
 }
 
 /// Everything of a value in the parts of an answer.
 fn spread(known: &[Reading<'_>], parts: &Parts) -> Vec<Star> {
-    let exact = Look::new(known.iter().map(|known| &known.texts), false);
-    let folded = Look::new(known.iter().map(|known| &known.names), true);
+    let exact = Search::new(known.iter().map(|known| &known.texts), false);
+    let folded = Search::new(known.iter().map(|known| &known.names), true);
     let (Some(exact), Some(folded)) = (exact, folded) else { return Vec::new() };
     let mut stars = parts.whole(&exact, &folded);
     for known in known {

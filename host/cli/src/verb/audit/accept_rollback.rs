@@ -1,8 +1,8 @@
 //! `audit accept-rollback`: takes the record as it is, after an older copy was put back.
 
-use effect::record::{Kind, Record, RollbackAccepted, VERSION};
-use effect::{Digest, SafeText};
 use serde::Serialize;
+use vocabulary::record::{Record, RecordKind, RollbackAccepted, VERSION};
+use vocabulary::{Digest, SafeText};
 
 use crate::err::CliError;
 use crate::signals::Signals;
@@ -57,7 +57,7 @@ fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
     let record = RollbackAccepted {
         at: place::now_s() * 1000,
         by: ::run::own_principal(),
-        kind: Kind::RollbackAccepted,
+        kind: RecordKind::RollbackAccepted,
         now_root: accepted.now.root,
         now_size: accepted.now.size,
         v: VERSION,

@@ -1,14 +1,14 @@
 //! Where a record begins whose beginning was taken away, and whether the record itself says that it was.
 
-use effect::Digest;
-use effect::record::Pruned;
 use serde::Serialize;
+use vocabulary::Digest;
+use vocabulary::record::Pruned;
 
 use crate::words;
 
 /// Where it begins.
 #[derive(Serialize)]
-pub(super) struct Cut {
+pub(super) struct CutRecord {
     /// The first segment that is there.
     segment: u32,
     /// How many records came before.
@@ -19,13 +19,13 @@ pub(super) struct Cut {
     pub(super) is_recorded: bool,
 }
 
-impl From<journal::Base> for Cut {
+impl From<journal::Base> for CutRecord {
     fn from(base: journal::Base) -> Self {
         Self { segment: base.segment, record: base.size, root: base.root, is_recorded: false }
     }
 }
 
-impl Cut {
+impl CutRecord {
     /// Whether this is the record of it.
     pub(super) fn is_of(&self, record: &Pruned) -> bool {
         (u64::from(self.segment), self.record, self.root) == (record.until, record.size, record.root)

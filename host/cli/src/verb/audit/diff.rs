@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use effect::RunId;
-use effect::record::Record;
-use gate::{Missing, Opening, Touched, TouchedHttp};
+use gate::{Missing, RunHeader, Touched, TouchedHttp};
 use journal::{Position, Reader};
 use serde::Serialize;
+use vocabulary::RunId;
+use vocabulary::record::Record;
 
 use crate::err::CliError;
-use crate::gaps::{self, Gaps};
+use crate::gaps::{self, GapLines};
 use crate::report::outcome_word;
 use crate::words::{bytes, count, function, safe};
 use crate::{exit, line, log, out, place};
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let reader = log::reader(&place::place()?)?;
     let (first, second) = (log::run(&reader, &args.first)?, log::run(&reader, &args.second)?);
     let (left, right) = (Side::of(&reader, first)?, Side::of(&reader, second)?);
-    let gaps = Gaps::of_run(&reader, first)?.and(Gaps::of_run(&reader, second)?);
+    let gaps = GapLines::of_run(&reader, first)?.and(GapLines::of_run(&reader, second)?);
     gaps.say();
     let unknown = [left.unknown, right.unknown].concat();
     let document =
@@ -123,7 +123,7 @@ impl Side {
                     side.fact("configuration", "", opened.config.map_or_else(|| "none".to_owned(), |digest| digest.to_string()));
                     side.fact("host", "", format!("{} {}", opened.engine.host, opened.engine.profile));
                     side.json("limit", &opened.limits);
-                    side.opening(reader, &record);
+                    side.header(reader, &record);
                 }
                 Record::RunClosed(closed) => side.fact("outcome", "", outcome_word(&closed.outcome).to_owned()),
                 _ => {}
@@ -148,12 +148,12 @@ impl Side {
         }
     }
 
-    fn opening(&mut self, reader: &Reader, record: &journal::Record) {
-        match Opening::load(reader, record) {
-            Ok(opening) => {
-                self.json("grants", &opening.standing.grants);
-                self.fact("input", "", effect::Digest::of(opening.input.as_bytes()).to_string());
-                self.fact("arguments", "", effect::Digest::of(opening.args.join("\0").as_bytes()).to_string());
+    fn header(&mut self, reader: &Reader, record: &journal::Record) {
+        match RunHeader::load(reader, record) {
+            Ok(header) => {
+                self.json("grants", &header.spec.grants);
+                self.fact("input", "", vocabulary::Digest::of(header.input.as_bytes()).to_string());
+                self.fact("arguments", "", vocabulary::Digest::of(header.args.join("\0").as_bytes()).to_string());
             }
             Err(err) => {
                 self.unknown.push(format!("input and grants of run {} are not compared: {}", record.run, Missing::of_load(&err)));

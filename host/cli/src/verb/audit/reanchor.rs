@@ -1,9 +1,9 @@
 //! `audit reanchor`: sets the damaged part of the record aside, so that the home can be used again.
 
-use effect::record::{Kind, Reanchored, Record, RunClosed, VERSION};
-use effect::{Digest, Outcome, RunId, SafeText};
 use journal::{Entry, log_run};
 use serde::Serialize;
+use vocabulary::record::{Reanchored, Record, RecordKind, RunClosed, VERSION};
+use vocabulary::{Digest, Outcome, RunId, SafeText};
 
 use crate::err::CliError;
 use crate::signals::Signals;
@@ -105,7 +105,7 @@ fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
         by: ::run::own_principal(),
         bytes: done.bytes,
         digest: done.digest,
-        kind: Kind::Reanchored,
+        kind: RecordKind::Reanchored,
         now_root: done.now.root,
         now_size: done.now.size,
         reason: SafeText::new(reason, REASON_BYTES_MAX),
@@ -117,7 +117,7 @@ fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
     let closed = RunClosed {
         active_ms: 0,
         at,
-        kind: Kind::RunClosed,
+        kind: RecordKind::RunClosed,
         obstacle: None,
         outcome: Outcome::SetAside,
         output: None,

@@ -1,11 +1,11 @@
 //! `audit show`: records, in the order of the log.
 
-use effect::record::Kind;
 use gate::Times;
 use journal::{Position, Reader, Records};
+use vocabulary::record::RecordKind;
 
 use crate::err::CliError;
-use crate::gaps::Gaps;
+use crate::gaps::GapLines;
 use crate::log::{self, Shown};
 use crate::{exit, line, out, place, words};
 
@@ -38,41 +38,41 @@ lease-probed, host-asked, host-answered, value-met, credential-changed, config-t
 vault-sealed, key-rotated, rollback-accepted, restored, run-released, reanchored, pruned, payloads-forgotten, hold-set, hold-lifted, recovered, clock-changed.\n\n`--since` goes by the \
 clock as it is now: where it was set later, the times of earlier records are moved by that.";
 
-const KINDS: &[Kind] = &[
-    Kind::RunOpened,
-    Kind::RunResumed,
-    Kind::ActSettled,
-    Kind::RunClosed,
-    Kind::Asked,
-    Kind::Refused,
-    Kind::Answered,
-    Kind::Received,
-    Kind::Observed,
-    Kind::Delivered,
-    Kind::Said,
-    Kind::LeaseIssued,
-    Kind::LeaseRevoked,
-    Kind::LeaseProbed,
-    Kind::HostAsked,
-    Kind::HostAnswered,
-    Kind::ValueMet,
-    Kind::CredentialChanged,
-    Kind::ConfigTrusted,
-    Kind::ConfigUntrusted,
-    Kind::AgentAccepted,
-    Kind::AgentUnaccepted,
-    Kind::VaultSealed,
-    Kind::RollbackAccepted,
-    Kind::Restored,
-    Kind::KeyRotated,
-    Kind::RunReleased,
-    Kind::Reanchored,
-    Kind::Pruned,
-    Kind::PayloadsForgotten,
-    Kind::HoldSet,
-    Kind::HoldLifted,
-    Kind::Recovered,
-    Kind::ClockChanged,
+const KINDS: &[RecordKind] = &[
+    RecordKind::RunOpened,
+    RecordKind::RunResumed,
+    RecordKind::ActSettled,
+    RecordKind::RunClosed,
+    RecordKind::Asked,
+    RecordKind::Refused,
+    RecordKind::Answered,
+    RecordKind::Received,
+    RecordKind::Observed,
+    RecordKind::Delivered,
+    RecordKind::Said,
+    RecordKind::LeaseIssued,
+    RecordKind::LeaseRevoked,
+    RecordKind::LeaseProbed,
+    RecordKind::HostAsked,
+    RecordKind::HostAnswered,
+    RecordKind::ValueMet,
+    RecordKind::CredentialChanged,
+    RecordKind::ConfigTrusted,
+    RecordKind::ConfigUntrusted,
+    RecordKind::AgentAccepted,
+    RecordKind::AgentUnaccepted,
+    RecordKind::VaultSealed,
+    RecordKind::RollbackAccepted,
+    RecordKind::Restored,
+    RecordKind::KeyRotated,
+    RecordKind::RunReleased,
+    RecordKind::Reanchored,
+    RecordKind::Pruned,
+    RecordKind::PayloadsForgotten,
+    RecordKind::HoldSet,
+    RecordKind::HoldLifted,
+    RecordKind::Recovered,
+    RecordKind::ClockChanged,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         }
         (None, None, None) => wanted.show(reader.records(), None)?,
     }
-    let gaps = run.map_or_else(|| Gaps::of(&reader), |run| Gaps::of_run(&reader, run))?;
+    let gaps = run.map_or_else(|| GapLines::of(&reader), |run| GapLines::of_run(&reader, run))?;
     gaps.since(since).end(args.json)?;
     Ok(exit::DONE)
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use gate::{FileName, Found, Question, Searched, Times, Touched, Unknown, search};
+use gate::{FileName, Question, SearchResult, Searched, Times, Touched, Unknown, search};
 use serde::Serialize;
 
 use super::show::since;
 use crate::err::CliError;
-use crate::gaps::Gaps;
+use crate::gaps::GapLines;
 use crate::{exit, gaps, log, out, place};
 
 mod print;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         since_ms: args.since.as_deref().map(since).transpose()?,
         times: if args.since.is_some() { log::times(&reader)? } else { Times::default() },
     };
-    let Found { touched, searched, unknown } = search(&reader, &question)?;
+    let SearchResult { touched, searched, unknown } = search(&reader, &question)?;
     if let (Some(text), 0) = (&args.run, searched.records)
         && args.agent.is_none()
         && args.since.is_none()
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     if let Some(unknown) = unknown {
         return Err(not_on_record(unknown));
     }
-    let gaps = run.map_or_else(|| Gaps::of(&reader), |run| Gaps::of_run(&reader, run))?.since(question.since_ms);
+    let gaps = run.map_or_else(|| GapLines::of(&reader), |run| GapLines::of_run(&reader, run))?.since(question.since_ms);
     gaps.say();
     if args.json {
         let incomplete = log::damage().iter().map(log::damage_words).collect();

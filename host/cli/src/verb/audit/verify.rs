@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use effect::record::Record;
-use effect::{Digest, Principal, RunId, SafeText};
 use gate::{Ledger, OrderFault};
 use journal::{FaultKind, Leaf, Position, PublicKey, SignerEvidence, log_run};
 use serde::Serialize;
+use vocabulary::record::Record;
+use vocabulary::{Digest, Principal, RunId, SafeText};
 
-use super::cut::Cut;
+use super::cut::CutRecord;
 use super::run_keys::Keys;
 use crate::agent::read_bounded;
 use crate::err::CliError;
@@ -70,7 +70,7 @@ struct Verified {
     signer: &'static str,
     /// The size that was remembered elsewhere, if that was given.
     state: Option<u64>,
-    fault: Option<Fault>,
+    fault: Option<VerifyFault>,
     /// Damaged parts that were set aside, each because a person decided it.
     reanchored: Vec<Reanchor>,
     /// What is wrong with the keys of the home.
@@ -82,11 +82,11 @@ struct Verified {
     /// What a newer program wrote: proved, and not understood.
     newer: Option<Unread>,
     /// Where it begins, if its beginning was taken away: the first segment that is there, and how many records came before.
-    begins: Option<Cut>,
+    begins: Option<CutRecord>,
 }
 
 #[derive(Serialize)]
-struct Fault {
+struct VerifyFault {
     segment: u32,
     byte: u64,
     record: u64,
@@ -247,14 +247,14 @@ fn verified(args: &Args, screen: &SharedScreen) -> Result<u8, CliError> {
     }
     Ok(match &result.fault {
         _ if result.holds => exit::DONE,
-        Some(Fault { kind: FaultKind::Unreadable(_), .. }) => exit::HOST,
+        Some(VerifyFault { kind: FaultKind::Unreadable(_), .. }) => exit::HOST,
         _ => exit::RECORD,
     })
 }
 
-fn reanchor(folder: &Path, record: effect::record::Reanchored) -> Reanchor {
+fn reanchor(folder: &Path, record: vocabulary::record::Reanchored) -> Reanchor {
     let kept = journal::aside_now(folder, record.aside.as_str()) == Some((record.bytes, record.digest));
-    let effect::record::Reanchored { aside, at, by, reason, was_size, now_size, .. } = record;
+    let vocabulary::record::Reanchored { aside, at, by, reason, was_size, now_size, .. } = record;
     Reanchor { at, by, reason, was_size, now_size, aside, kept }
 }
 
@@ -269,9 +269,9 @@ pub(crate) fn public_key(file: &Path) -> Result<PublicKey, CliError> {
     text.parse().map_err(|cause| CliError::PublicKey { path: file.to_owned(), cause })
 }
 
-fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own: bool) -> Verified {
+fn result(report: journal::VerifyReport, order: Option<(Position, OrderFault)>, is_own: bool) -> Verified {
     let holds = report.holds() && order.is_none();
-    let fault = report.fault.map(|fault| Fault {
+    let fault = report.fault.map(|fault| VerifyFault {
         segment: fault.at.segment,
         byte: fault.at.offset,
         record: fault.at.index,
@@ -301,7 +301,7 @@ fn result(report: journal::Report, order: Option<(Position, OrderFault)>, is_own
         newer: None,
         keys: report.keys,
         run_keys: report.run_keys.map(Keys::from),
-        begins: report.base.map(Cut::from),
+        begins: report.base.map(CutRecord::from),
         order: order.map(|(at, fault)| Order { run: fault.run, seq: fault.seq, record: at.index, what: fault.what.to_string() }),
     }
 }
@@ -310,7 +310,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
     out::line(match &result.fault {
         _ if result.holds => "WHOLE",
         // Nothing is known to be wrong with it.
-        Some(Fault { kind: FaultKind::Unreadable(_), .. }) => "NOT READ",
+        Some(VerifyFault { kind: FaultKind::Unreadable(_), .. }) => "NOT READ",
         _ => "BROKEN",
     })?;
     if let Some(fault) = &result.fault {
@@ -338,7 +338,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
         out::line(&format!("  re-anchored {at} by {}: {}", it.by, it.reason))?;
         out::line(&format!("              from {was} remembered records to {now} whole ones; the rest is in {}, {kept}", it.aside))?;
     }
-    result.begins.iter().flat_map(Cut::lines).try_for_each(|line| out::line(&line))?;
+    result.begins.iter().flat_map(CutRecord::lines).try_for_each(|line| out::line(&line))?;
     out::line(&format!("  log         {}", result.log.as_deref().unwrap_or("unknown")))?;
     let (size, batches) = (words::many(result.size, "record", "records"), words::many(result.batches, "batch", "batches"));
     let segments = words::many(result.segments as u64, "segment", "segments");

@@ -68,7 +68,7 @@ fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
     out::words("");
     restored.map_err(failed)?;
-    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { means: effect::Means::CtrlC }) }
+    if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { means: vocabulary::Means::CtrlC }) }
 }
 
 /// Up to the end of the line; false where it was broken off.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::run::Place;
-use effect::RunId;
-use effect::record::{CredentialChange, Record};
+use ::run::HomePlace;
 use vault::Local;
+use vocabulary::RunId;
+use vocabulary::record::{CredentialChange, Record};
 
 use super::list;
 use crate::configured::Configured;
@@ -20,7 +20,7 @@ const NEAR_MAX: usize = 3;
 ///
 /// # Errors
 /// A name that is neither in the vault nor in the configuration nor on the record.
-pub(super) fn check(place: &Place, vault: &Local, config: &ConfigArg, name: &str) -> Result<(), CliError> {
+pub(super) fn check(place: &HomePlace, vault: &Local, config: &ConfigArg, name: &str) -> Result<(), CliError> {
     let mut names: BTreeSet<String> = vault.list()?.into_iter().map(|it| it.name).collect();
     match Configured::load(config.config.as_deref(), place) {
         Ok(configured) => names.extend(configured.resolved.credentials.into_keys()),
@@ -42,7 +42,7 @@ pub(super) fn check(place: &Place, vault: &Local, config: &ConfigArg, name: &str
 }
 
 /// Leases of runs that have not ended, by the record: `RUN/NAME`.
-pub(super) fn leases(place: &Place, name: &str) -> Result<Vec<String>, CliError> {
+pub(super) fn leases(place: &HomePlace, name: &str) -> Result<Vec<String>, CliError> {
     let reader = match log::reader(place) {
         Err(CliError::Read(journal::ReadError::NoLog { .. })) => return Ok(Vec::new()),
         reader => reader?,
@@ -63,7 +63,7 @@ pub(super) fn leases(place: &Place, name: &str) -> Result<Vec<String>, CliError>
 }
 
 /// Whether the last that the record has of a credential is that it was revoked.
-pub(super) fn is_revoked_on_record(place: &Place, name: &str) -> Result<bool, CliError> {
+pub(super) fn is_revoked_on_record(place: &HomePlace, name: &str) -> Result<bool, CliError> {
     let mut is_revoked = false;
     for record in log::reader(place)?.records() {
         if let Ok(Record::CredentialChanged(changed)) = Record::parse(&record?.body)

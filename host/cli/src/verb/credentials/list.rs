@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ::run::Place;
-use effect::record::Record;
+use ::run::HomePlace;
 use serde::Serialize;
 use vault::{Listed, Local};
+use vocabulary::record::Record;
 
 use crate::configured::Configured;
 use crate::err::CliError;
@@ -13,7 +13,7 @@ use crate::verb::ConfigArg;
 use crate::{log, out, words};
 
 #[derive(Serialize)]
-struct Row {
+struct ListRow {
     name: String,
     version: u64,
     set_at: u64,
@@ -24,10 +24,10 @@ struct Row {
     /// How often it was met where it may not be, according to the record.
     met: u64,
     /// Where it may go.
-    destinations: Vec<effect::Destination>,
+    destinations: Vec<vocabulary::Destination>,
 }
 
-impl From<Listed> for Row {
+impl From<Listed> for ListRow {
     fn from(it: Listed) -> Self {
         Self {
             name: it.name,
@@ -42,9 +42,9 @@ impl From<Listed> for Row {
     }
 }
 
-pub(super) fn all(place: &Place, vault: &Local, json: bool) -> Result<(), CliError> {
+pub(super) fn all(place: &HomePlace, vault: &Local, json: bool) -> Result<(), CliError> {
     let uses = uses(place)?;
-    let mut rows: Vec<Row> = vault.list()?.into_iter().map(Row::from).collect();
+    let mut rows: Vec<ListRow> = vault.list()?.into_iter().map(ListRow::from).collect();
     rows.iter_mut().for_each(|row| row.met = uses.get(&row.name).map_or(0, |used| used.met));
     if json {
         return out::json(&rows);
@@ -55,7 +55,7 @@ pub(super) fn all(place: &Place, vault: &Local, json: bool) -> Result<(), CliErr
 }
 
 /// A line for each destination. Everything else is on the first line.
-fn cells(row: &Row) -> Vec<Vec<String>> {
+fn cells(row: &ListRow) -> Vec<Vec<String>> {
     let set_at = words::utc(row.set_at.saturating_mul(1000));
     let mut first = vec![row.name.clone(), row.version.to_string(), set_at, row.met.to_string(), state(row)];
     let mut places = row.destinations.iter().map(ToString::to_string);
@@ -64,7 +64,7 @@ fn cells(row: &Row) -> Vec<Vec<String>> {
     std::iter::once(first).chain(more).collect()
 }
 
-fn state(row: &Row) -> String {
+fn state(row: &ListRow) -> String {
     let weak = if row.weak { ", CAN BE GUESSED" } else { "" };
     match (row.revoked, row.staged) {
         (true, _) => "revoked".to_owned(),
@@ -87,7 +87,7 @@ pub(super) struct Used {
 }
 
 /// Uses by credential. Nothing has run with a home that has no record.
-pub(super) fn uses(place: &Place) -> Result<std::collections::BTreeMap<String, Used>, CliError> {
+pub(super) fn uses(place: &HomePlace) -> Result<std::collections::BTreeMap<String, Used>, CliError> {
     let mut uses: std::collections::BTreeMap<String, Used> = std::collections::BTreeMap::new();
     let reader = match log::reader(place) {
         Err(CliError::Read(journal::ReadError::NoLog { .. })) => return Ok(uses),
@@ -117,17 +117,17 @@ pub(super) fn uses(place: &Place) -> Result<std::collections::BTreeMap<String, U
 #[derive(Serialize)]
 struct Shown {
     name: String,
-    value: Option<Row>,
+    value: Option<ListRow>,
     /// As configured; absent where the configuration has none of that name.
-    binding: Option<effect::Binding>,
+    binding: Option<vocabulary::Binding>,
     /// Agents that it is granted to.
     granted_to: Vec<String>,
     used: Used,
 }
 
-pub(super) fn one(place: &Place, vault: &Local, config: &ConfigArg, name: &str, json: bool) -> Result<(), CliError> {
+pub(super) fn one(place: &HomePlace, vault: &Local, config: &ConfigArg, name: &str, json: bool) -> Result<(), CliError> {
     let used = uses(place)?.remove(name).unwrap_or_default();
-    let value = vault.list()?.into_iter().find(|it| it.name == name).map(|it| Row { met: used.met, ..Row::from(it) });
+    let value = vault.list()?.into_iter().find(|it| it.name == name).map(|it| ListRow { met: used.met, ..ListRow::from(it) });
     let configured = match Configured::load(config.config.as_deref(), place) {
         Err(CliError::Config(package::ConfigError::Absent(_))) => None,
         configured => Some(configured?.resolved),

@@ -1,9 +1,9 @@
 //! What is changed about credentials is put on the record of the home; so the home is taken, and its record found whole, before anything is changed.
 
-use ::run::{CredentialWord, FileChange, Holder, Place, Revoking, RunError, own_principal, sealed_record};
-use effect::SafeText;
-use effect::record::SealedUnder;
+use ::run::{CredentialWord, FileChange, HomePlace, HostHandle, Revoking, RunError, own_principal, sealed_record};
 use vault::{Changing, Listed, Local, Witnessed};
+use vocabulary::SafeText;
+use vocabulary::record::SealedUnder;
 
 use crate::err::CliError;
 use crate::recording::Recording;
@@ -12,8 +12,8 @@ use crate::{leave, place};
 
 /// A home whose record takes what is about to be changed.
 pub(super) struct Home<'a> {
-    place: &'a Place,
-    holder: Holder,
+    place: &'a HomePlace,
+    host: HostHandle,
     signals: Signals,
 }
 
@@ -22,11 +22,11 @@ impl<'a> Home<'a> {
     ///
     /// # Errors
     /// A record that can't be used: then nothing is changed.
-    pub(super) async fn take(place: &'a Place) -> Result<Self, CliError> {
+    pub(super) async fn take(place: &'a HomePlace) -> Result<Self, CliError> {
         // Made first, so that Ctrl-C does not end this between the record and its change.
         let mut signals = Signals::new()?;
-        let holder = signals.or(Holder::find(place, &place::house_options())).await?;
-        Ok(Self { place, holder, signals })
+        let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
+        Ok(Self { place, host, signals })
     }
 
     /// Puts a change on the record, and makes it. `word` says what it is, from what will be known of the secrets then.
@@ -40,7 +40,7 @@ impl<'a> Home<'a> {
         let witness = |changing: &Changing<'_>| {
             let word = word(changing.listed);
             let record = word.record(&own_principal(), crate::recording::now_ms());
-            recording.made(&record, &[of_vault(changing)], self.holder.record_credential(word))
+            recording.made(&record, &[of_vault(changing)], self.host.record_credential(word))
         };
         let ended = recording.ended(change(&vault.witnessed(&witness)));
         self.left(ended).await
@@ -56,7 +56,7 @@ impl<'a> Home<'a> {
         let recording = Recording::new(self.place);
         let witness = |changing: &Changing<'_>| {
             let record = sealed_record(under, &own_principal(), crate::recording::now_ms());
-            recording.made(&record, &[of_vault(changing)], self.holder.record_sealed(under))
+            recording.made(&record, &[of_vault(changing)], self.host.record_sealed(under))
         };
         let ended = recording.ended(change(&vault.witnessed(&witness)));
         self.left(ended).await
@@ -64,17 +64,17 @@ impl<'a> Home<'a> {
 
     /// Ends leases, and puts it on the record that a credential was revoked, where it was.
     pub(super) async fn take_back(self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
-        let Self { holder, mut signals, .. } = self;
-        let ended = holder.take_back(revoking, word).await;
+        let Self { host, mut signals, .. } = self;
+        let ended = host.take_back(revoking, word).await;
         // That the home can't be left in order is said by the next one that opens it.
-        let _ = leave::leave(holder, &mut signals).await;
+        let _ = leave::leave(host, &mut signals).await;
         ended
     }
 
     /// What went wrong before is what is said, whatever becomes of leaving.
     pub(super) async fn left<T>(self, ended: Result<T, CliError>) -> Result<T, CliError> {
-        let Self { holder, mut signals, .. } = self;
-        let left = leave::leave(holder, &mut signals).await;
+        let Self { host, mut signals, .. } = self;
+        let left = leave::leave(host, &mut signals).await;
         let value = ended?;
         left.map(|()| value)
     }

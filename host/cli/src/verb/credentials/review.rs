@@ -1,7 +1,7 @@
 //! `credentials review`: what is wrong with credentials, by the configuration, the vault and the record.
 
-use ::run::Place;
-use package::review::{Facts, Fault, Known, faults};
+use ::run::HomePlace;
+use package::review::{KnownCredential, ReviewFacts, ReviewFault, faults};
 use vault::Local;
 
 use super::list;
@@ -10,9 +10,9 @@ use crate::err::CliError;
 use crate::verb::ConfigArg;
 use crate::{out, place, words};
 
-pub(super) fn review(place: &Place, vault: &Local, config: &ConfigArg, json: bool) -> Result<(), CliError> {
+pub(super) fn review(place: &HomePlace, vault: &Local, config: &ConfigArg, json: bool) -> Result<(), CliError> {
     let configured = Configured::load(config.config.as_deref(), place)?;
-    let (mut known, uses) = (std::collections::BTreeMap::<String, Known>::new(), list::uses(place)?);
+    let (mut known, uses) = (std::collections::BTreeMap::<String, KnownCredential>::new(), list::uses(place)?);
     for listed in vault.list()? {
         let value = known.entry(listed.name).or_default();
         (value.set_at_s, value.revoked, value.weak) = (Some(listed.set_at), listed.revoked, listed.weak);
@@ -22,12 +22,12 @@ pub(super) fn review(place: &Place, vault: &Local, config: &ConfigArg, json: boo
         (known.last_used_s, known.met) = (used.last_ms.map(|ms| ms / 1000), used.met);
     }
     let alike = vault.alike()?;
-    let faults = faults(&configured.resolved, &Facts { alike, known, now_s: place::now_s() });
+    let faults = faults(&configured.resolved, &ReviewFacts { alike, known, now_s: place::now_s() });
     if json {
         return out::json(&faults);
     }
     let head = ["RISK", "FAULT", "CREDENTIAL", "WHY"].map(str::to_owned).to_vec();
-    let row = |fault: &Fault| {
+    let row = |fault: &ReviewFault| {
         let risk = format!("{} {}", fault.nhi, fault.risk);
         vec![risk, fault.code.to_owned(), words::safe(&fault.credential), words::safe(&fault.why)]
     };

@@ -1,9 +1,9 @@
 //! `credentials revoke`: a credential, or leases of it.
 
-use ::run::{Holder, Place, Revoking, own_principal};
-use effect::SafeText;
-use effect::record::CredentialChange;
+use ::run::{HomePlace, HostHandle, Revoking, own_principal};
 use vault::{Changing, Local};
+use vocabulary::SafeText;
+use vocabulary::record::CredentialChange;
 
 use super::recorded::{Home, of_vault};
 use super::{Revoke, known, word};
@@ -12,7 +12,7 @@ use crate::recording::Recording;
 use crate::signals::Signals;
 use crate::{log, out, words};
 
-pub(super) async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result<(), CliError> {
+pub(super) async fn revoke(place: &HomePlace, vault: &Local, what: Revoke) -> Result<(), CliError> {
     let (mut credential, mut run) = (what.name, what.run);
     if let Some(lease) = what.lease {
         let (of, name) = lease.split_once('/').ok_or_else(|| CliError::NotALease(lease.clone()))?;
@@ -35,7 +35,7 @@ pub(super) async fn revoke(place: &Place, vault: &Local, what: Revoke) -> Result
 /// In the vault first: whatever becomes of the rest, its next use is refused.
 ///
 /// SECURITY: taking access away is the one change that is made although the record can't take it. Then that is said, and not that all is well.
-async fn whole(place: &Place, vault: &Local, name: String, revoking: Revoking) -> Result<(), CliError> {
+async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revoking) -> Result<(), CliError> {
     let was_revoked = vault.is_revoked(&name)?;
     let record = word(name.clone(), CredentialChange::Revoked, None);
     let recording = Recording::new(place);
@@ -69,10 +69,10 @@ async fn whole(place: &Place, vault: &Local, name: String, revoking: Revoking) -
 }
 
 /// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
-async fn leases(place: &Place, revoking: Revoking) -> Result<(), CliError> {
+async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
-    let ended = match (signals.or(Holder::ask(place)).await?, revoking.run) {
-        (Some(holder), _) => signals.or(holder.take_back(revoking.clone(), None)).await?,
+    let ended = match (signals.or(HostHandle::ask(place)).await?, revoking.run) {
+        (Some(host), _) => signals.or(host.take_back(revoking.clone(), None)).await?,
         (None, Some(run)) => return Err(CliError::NotGoing(run)),
         (None, None) => Vec::new(),
     };

@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-use ::run::{CredentialWord, Place};
-use effect::record::CredentialChange;
-use effect::{Destination, HttpGrant, SafeText, Source};
+use ::run::{CredentialWord, HomePlace};
 use vault::{Listed, Local, LocalError, Secret, Witnessed};
+use vocabulary::record::CredentialChange;
+use vocabulary::{Destination, HttpGrant, SafeText, Source};
 
 use super::recorded::Home;
 use super::{Valued, enter, word};
@@ -19,8 +19,8 @@ const ASKED_MAX: u32 = 3;
 
 /// Sets a value; with destinations and without a value, only where the present one may go. A terminal is asked for the value first, unseen: what is typed
 /// in first is the value, whatever was meant to be asked.
-pub(super) async fn set(place: &Place, vault: &Local, valued: Valued, said: &[String]) -> Result<(), CliError> {
-    if !effect::is_name(&valued.name) {
+pub(super) async fn set(place: &HomePlace, vault: &Local, valued: Valued, said: &[String]) -> Result<(), CliError> {
+    if !vocabulary::is_name(&valued.name) {
         return Err(LocalError::NotAName(valued.name.chars().take(80).collect()).into());
     }
     let said = parsed(said.iter().map(String::as_str))?;
@@ -66,7 +66,7 @@ fn version_of(listed: &[Listed], name: &str) -> Option<u64> {
 }
 
 /// Where the value of a name may go.
-fn present(place: &Place, vault: &Local, name: &str) -> Result<Vec<Destination>, CliError> {
+fn present(place: &HomePlace, vault: &Local, name: &str) -> Result<Vec<Destination>, CliError> {
     let known = vault.list()?.into_iter().find(|it| it.name == name).map(|known| known.destinations);
     let none = || CliError::NoDestination { proposed: proposed(place, name), name: name.to_owned() };
     known.filter(|destinations| !destinations.is_empty()).ok_or_else(none)
@@ -84,7 +84,7 @@ fn put(vault: &Witnessed<'_>, name: &str, secret: Option<Secret>, destinations: 
 }
 
 /// A new value in place of one that is there: it goes where that one may go.
-pub(super) async fn rotate(place: &Place, vault: &Local, valued: Valued) -> Result<(), CliError> {
+pub(super) async fn rotate(place: &HomePlace, vault: &Local, valued: Valued) -> Result<(), CliError> {
     vault.get(&valued.name)?;
     let value = enter::value(&valued.name)?;
     let Fit::New(secret) = fit(vault, &valued, value)? else { return Err(CliError::SameValue { name: valued.name }) };
@@ -129,7 +129,7 @@ fn parsed<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Destination>, 
 }
 
 /// What the configuration at hand says, if a person has trusted it. Empty if there is none.
-fn proposed(place: &Place, name: &str) -> Vec<Destination> {
+fn proposed(place: &HomePlace, name: &str) -> Vec<Destination> {
     let Ok(configured) = Configured::load(None, place) else { return Vec::new() };
     if configured.proof(place, TrustWord::SaidBefore, &[]).is_err() {
         return Vec::new();
@@ -142,7 +142,7 @@ fn proposed(place: &Place, name: &str) -> Vec<Destination> {
 }
 
 /// Asked at a terminal: an empty line takes what is proposed.
-fn asked(place: &Place, name: &str) -> Result<Vec<Destination>, CliError> {
+fn asked(place: &HomePlace, name: &str) -> Result<Vec<Destination>, CliError> {
     let proposed = proposed(place, name);
     out::words(&format!("Where may the value of {name} go? No configuration will send it elsewhere."));
     out::words("URLs, separated by blanks: https://HOST, or https://*.HOST:PORT/PATH/**");

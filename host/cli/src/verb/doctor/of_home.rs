@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ::run::{Holder, Place};
+use ::run::{HomePlace, HostHandle};
 use home::{Exposed, Footing};
-use journal::Looked;
+use journal::Inspection;
 use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ const BEHIND_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+enum CheckState {
     Ok,
     /// It works, and somebody should look at it.
     Warn,
@@ -38,9 +38,9 @@ enum State {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct CheckRow {
     what: &'static str,
-    state: State,
+    state: CheckState,
     /// What there is.
     words: String,
     /// What to do, where something is to be done.
@@ -51,12 +51,12 @@ struct Row {
     exit: u8,
 }
 
-fn row(what: &'static str, state: State, words: impl Into<String>) -> Row {
-    let exit = if state == State::Bad { exit::HOST } else { exit::DONE };
-    Row { what, state, words: words.into(), help: None, exit }
+fn row(what: &'static str, state: CheckState, words: impl Into<String>) -> CheckRow {
+    let exit = if state == CheckState::Bad { exit::HOST } else { exit::DONE };
+    CheckRow { what, state, words: words.into(), help: None, exit }
 }
 
-impl Row {
+impl CheckRow {
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -69,7 +69,7 @@ impl Row {
 
     /// What an error says of itself: why, and what to do.
     fn of_err(what: &'static str, err: &CliError) -> Self {
-        row(what, State::Bad, err.in_one_line()).ends(err.exit())
+        row(what, CheckState::Bad, err.in_one_line()).ends(err.exit())
     }
 }
 
@@ -77,10 +77,10 @@ pub(super) async fn run(json: bool) -> Result<u8, CliError> {
     let place = place::located()?;
     let rows = match form(&place) {
         // Of a home of a newer form, nothing else is understood.
-        form if form.state == State::Bad => vec![form],
+        form if form.state == CheckState::Bad => vec![form],
         form => {
             let mut rows = vec![form, private(&place)];
-            if rows.iter().all(|row| row.state != State::Bad) {
+            if rows.iter().all(|row| row.state != CheckState::Bad) {
                 rows.extend(rest(&place).await);
             }
             rows
@@ -89,16 +89,16 @@ pub(super) async fn run(json: bool) -> Result<u8, CliError> {
     if json {
         out::json(&rows)?;
     } else {
-        let mark = |row: &Row| {
-            if row.state == State::Bad {
+        let mark = |row: &CheckRow| {
+            if row.state == CheckState::Bad {
                 "BAD"
-            } else if row.state == State::Warn {
+            } else if row.state == CheckState::Warn {
                 "warn"
             } else {
                 "ok"
             }
         };
-        let said = |row: &Row| row.help.as_ref().map_or_else(|| row.words.clone(), |help| format!("{}; {help}", row.words));
+        let said = |row: &CheckRow| row.help.as_ref().map_or_else(|| row.words.clone(), |help| format!("{}; {help}", row.words));
         let table: Vec<Vec<String>> =
             rows.iter().map(|row| vec![mark(row).to_owned(), row.what.to_owned(), words::safe(&said(row))]).collect();
         out::table(&table)?;
@@ -108,44 +108,44 @@ pub(super) async fn run(json: bool) -> Result<u8, CliError> {
     Ok([exit::RECORD, exit::HOST, exit::USAGE, exit::UNSETTLED].into_iter().find_map(worst).unwrap_or(exit::DONE))
 }
 
-async fn rest(place: &Place) -> Vec<Row> {
+async fn rest(place: &HomePlace) -> Vec<CheckRow> {
     let mut rows = vec![writable(place), holder(place).await, record(place), keys(place), remembered(place)];
     rows.extend([runs(place).await, last_batch(place), clock(place), space(place), sync(&place.home), ground(place), left(place)]);
     rows
 }
 
-fn form(place: &Place) -> Row {
+fn form(place: &HomePlace) -> CheckRow {
     match home::form(&place.home, &::run::FORMS) {
-        Ok(Some(form)) => row("form", State::Ok, format!("{}, made by bailiwick {}", form.home, form.made)),
-        Ok(None) => row("form", State::Ok, "not said yet: the next run does"),
+        Ok(Some(form)) => row("form", CheckState::Ok, format!("{}, made by bailiwick {}", form.home, form.made)),
+        Ok(None) => row("form", CheckState::Ok, "not said yet: the next run does"),
         // Said with the rights on the home.
-        Err(err) if Exposed::of(&err).is_some() => row("form", State::Ok, "not looked at: see `private`"),
-        Err(err) => Row::of_err("form", &err.into()),
+        Err(err) if Exposed::of(&err).is_some() => row("form", CheckState::Ok, "not looked at: see `private`"),
+        Err(err) => CheckRow::of_err("form", &err.into()),
     }
 }
 
-fn private(place: &Place) -> Row {
+fn private(place: &HomePlace) -> CheckRow {
     match home::check(&place.home).and_then(|()| home::check(&place.state)) {
-        Ok(()) => row("private", State::Ok, format!("{} and {}", place.home.display(), place.state.display())),
-        Err(cause) => Row::of_err("private", &CliError::Home(cause)),
+        Ok(()) => row("private", CheckState::Ok, format!("{} and {}", place.home.display(), place.state.display())),
+        Err(cause) => CheckRow::of_err("private", &CliError::Home(cause)),
     }
 }
 
 /// Whether the disks of the home and of the state let anything be written at all.
-fn writable(place: &Place) -> Row {
+fn writable(place: &HomePlace) -> CheckRow {
     let refused = |path: &PathBuf| {
         let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
         rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).err().map(|cause| (path.clone(), cause))
     };
     match [&place.home, &place.state].into_iter().find_map(refused) {
-        None => row("writable", State::Ok, "the home and the state can be written"),
-        Some((path, cause)) => row("writable", State::Bad, format!("`{}` can't be written: {cause}", path.display()))
+        None => row("writable", CheckState::Ok, "the home and the state can be written"),
+        Some((path, cause)) => row("writable", CheckState::Bad, format!("`{}` can't be written: {cause}", path.display()))
             .help("mount the disk for writing, or say where else they are (`BAILIWICK_HOME`, `BAILIWICK_STATE`)"),
     }
 }
 
 /// What came of asking the process that holds a home.
-enum Asked {
+enum Probed {
     /// It does, and so many runs go on.
     Answers(usize),
     /// It does not answer, or not in time.
@@ -157,26 +157,28 @@ enum Asked {
 }
 
 /// Who holds the home, and whether that process answers.
-async fn holder(place: &Place) -> Row {
+async fn holder(place: &HomePlace) -> CheckRow {
     let asked = tokio::time::timeout(HOLDER_MAX, async {
-        match Holder::ask_within(place, HOLDER_MAX).await {
-            Ok(Some(holder)) => holder.going().await.map_or(Asked::Silent, |going| Asked::Answers(going.len())),
-            Ok(None) => Asked::Nobody,
-            Err(err @ ::run::RunError::OtherVersion { .. }) => Asked::Other(err.into()),
-            Err(_) => Asked::Silent,
+        match HostHandle::ask_within(place, HOLDER_MAX).await {
+            Ok(Some(host)) => host.going().await.map_or(Probed::Silent, |going| Probed::Answers(going.len())),
+            Ok(None) => Probed::Nobody,
+            Err(err @ ::run::RunError::OtherVersion { .. }) => Probed::Other(err.into()),
+            Err(_) => Probed::Silent,
         }
     });
-    let asked = asked.await.unwrap_or(Asked::Silent);
-    match (asked, Holder::seen(place)) {
-        (Asked::Answers(going), who) => {
+    let asked = asked.await.unwrap_or(Probed::Silent);
+    match (asked, HostHandle::seen(place)) {
+        (Probed::Answers(going), who) => {
             let runs = words::many(going as u64, "run", "runs");
-            row("holder", State::Ok, format!("{} answers; {runs} under way", who.unwrap_or_default()))
+            row("holder", CheckState::Ok, format!("{} answers; {runs} under way", who.unwrap_or_default()))
         }
-        (Asked::Other(err), _) => Row::of_err("holder", &err),
-        (_, None) => row("holder", State::Ok, "nobody holds the home"),
-        (Asked::Nobody, Some(who)) => row("holder", State::Ok, format!("{who} has just taken the home")).help("look again in a moment"),
-        (Asked::Silent, Some(who)) => {
-            let row = row("holder", State::Bad, format!("{who} does not answer within a second: every other command waits for it"));
+        (Probed::Other(err), _) => CheckRow::of_err("holder", &err),
+        (_, None) => row("holder", CheckState::Ok, "nobody holds the home"),
+        (Probed::Nobody, Some(who)) => {
+            row("holder", CheckState::Ok, format!("{who} has just taken the home")).help("look again in a moment")
+        }
+        (Probed::Silent, Some(who)) => {
+            let row = row("holder", CheckState::Bad, format!("{who} does not answer within a second: every other command waits for it"));
             let pid = who.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
             let end = format!("`kill -9 {pid}` ends it, and what it ran can be resumed: `bailiwick ps`");
             row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` lets it go on; {end}")))
@@ -184,35 +186,35 @@ async fn holder(place: &Place) -> Row {
     }
 }
 
-fn record(place: &Place) -> Row {
-    match journal::look(&place.home, Some(&place.state)) {
-        Ok(Looked::NoLog) => row("record", State::Ok, "nothing was recorded yet"),
-        Ok(Looked::Held) => row("record", State::Ok, "the process that holds it found it whole when it began"),
-        Ok(Looked::Opens { size, keys_lacking: 0 }) => row(
+fn record(place: &HomePlace) -> CheckRow {
+    match journal::inspect(&place.home, Some(&place.state)) {
+        Ok(Inspection::NoLog) => row("record", CheckState::Ok, "nothing was recorded yet"),
+        Ok(Inspection::Held) => row("record", CheckState::Ok, "the process that holds it found it whole when it began"),
+        Ok(Inspection::Opens { size, keys_lacking: 0 }) => row(
             "record",
-            State::Ok,
+            CheckState::Ok,
             format!("{}{}, and what is checked first is whole", words::many(size, "record", "records"), gone(place)),
         ),
-        Ok(Looked::Opens { size, keys_lacking }) => {
+        Ok(Inspection::Opens { size, keys_lacking }) => {
             let lacking = words::many(keys_lacking, "run is", "runs are");
             let words = format!("{}; the keys of {lacking} not there", words::many(size, "record", "records"));
-            row("record", State::Warn, words)
+            row("record", CheckState::Warn, words)
                 .help("this is a copy that was made while the home was in use: `bailiwick run` names runs that are open")
         }
-        Err(err) => Row::of_err("record", &::run::RunError::Record(err).into()),
+        Err(err) => CheckRow::of_err("record", &::run::RunError::Record(err).into()),
     }
 }
 
 /// How many of the records were taken away, in words.
-fn gone(place: &Place) -> String {
+fn gone(place: &HomePlace) -> String {
     let base = journal::base(&place.home, None).ok().flatten();
     base.map_or_else(String::new, |base| format!(", the first {} of them taken away", words::count(base.size)))
 }
 
 /// Whether the key that signs is there and is the one whose public half lies beside it.
-fn keys(place: &Place) -> Row {
+fn keys(place: &HomePlace) -> CheckRow {
     if !place.home.join("journal").exists() {
-        return row("keys", State::Ok, "none yet: the first run makes them");
+        return row("keys", CheckState::Ok, "none yet: the first run makes them");
     }
     // Both must open: without either of them nothing runs.
     let own = journal::keys_at_hand(&place.home).and_then(|_| journal::public_key(&place.home));
@@ -222,18 +224,18 @@ fn keys(place: &Place) -> Row {
                 0 => String::new(),
                 often => format!(", rotated {}", words::many(often as u64, "time", "times")),
             };
-            row("keys", State::Ok, format!("{}, and `journal.pub` is that of `journal.key`{rotated}", kept(place)))
+            row("keys", CheckState::Ok, format!("{}, and `journal.pub` is that of `journal.key`{rotated}", kept(place)))
         }
-        (Ok(_), Some(_)) => row("keys", State::Bad, "`journal.key` is not the key of `journal.pub`")
+        (Ok(_), Some(_)) => row("keys", CheckState::Bad, "`journal.key` is not the key of `journal.pub`")
             .help("put both back from one copy of the home")
             .ends(exit::RECORD),
-        (Ok(_), None) => row("keys", State::Warn, "there; `journal.pub` is not").help("the next run writes it; keep a copy elsewhere"),
-        (Err(err), _) => Row::of_err("keys", &::run::RunError::Record(err).into()),
+        (Ok(_), None) => row("keys", CheckState::Warn, "there; `journal.pub` is not").help("the next run writes it; keep a copy elsewhere"),
+        (Err(err), _) => CheckRow::of_err("keys", &::run::RunError::Record(err).into()),
     }
 }
 
 /// Where the keys are kept, in words.
-fn kept(place: &Place) -> String {
+fn kept(place: &HomePlace) -> String {
     let under = |under: Option<key::Under>| under.map_or_else(|| "open".to_owned(), |under| format!("sealed under {}", under.words()));
     match journal::kept(&place.home).map(|both| both.map(under)) {
         Ok([signs, wraps]) if signs == wraps => format!("in the home, {signs}"),
@@ -243,56 +245,59 @@ fn kept(place: &Place) -> String {
 }
 
 /// What is remembered outside of the home.
-fn remembered(place: &Place) -> Row {
-    let Some(key) = journal::public_key_in(&place.home) else { return row("state", State::Ok, "nothing to remember yet") };
+fn remembered(place: &HomePlace) -> CheckRow {
+    let Some(key) = journal::public_key_in(&place.home) else { return row("state", CheckState::Ok, "nothing to remember yet") };
     match journal::remembered(&journal::state_path(&place.state, key.log())) {
         // Whether they are there is what opening looks at first: see `record`.
         Ok(Some(known)) => {
-            row("state", State::Ok, format!("{} remembered outside of the home", words::many(known.size, "record is", "records are")))
+            row("state", CheckState::Ok, format!("{} remembered outside of the home", words::many(known.size, "record is", "records are")))
         }
-        Ok(None) => row("state", State::Warn, "nothing is remembered of this record: that its end was taken away would not be noticed")
-            .help("is `BAILIWICK_STATE` the right folder, and its disk mounted (`findmnt`)? If so, the next run remembers it"),
-        Err(_) => row("state", State::Bad, format!("what is remembered in `{}` can't be read", place.state.display()))
+        Ok(None) => {
+            row("state", CheckState::Warn, "nothing is remembered of this record: that its end was taken away would not be noticed")
+                .help("is `BAILIWICK_STATE` the right folder, and its disk mounted (`findmnt`)? If so, the next run remembers it")
+        }
+        Err(_) => row("state", CheckState::Bad, format!("what is remembered in `{}` can't be read", place.state.display()))
             .help("put that file back; or `bailiwick audit accept-rollback`, if you know why it is broken")
             .ends(exit::RECORD),
     }
 }
 
 /// Runs that have not ended, as `ps` sees them: it knows which of them go on.
-async fn runs(place: &Place) -> Row {
+async fn runs(place: &HomePlace) -> CheckRow {
     let (rows, unknown) = match ps::rows(place, HOLDER_MAX).await {
         Ok(found) => found,
-        Err(err) => return Row::of_err("runs", &err),
+        Err(err) => return CheckRow::of_err("runs", &err),
     };
-    let count = |states: &[ps::State]| rows.iter().filter(|row| states.contains(&row.state)).count();
+    let count = |states: &[ps::RunState]| rows.iter().filter(|row| states.contains(&row.state)).count();
     if unknown.is_some() {
         let open = words::many(rows.len() as u64, "run is", "runs are");
-        return row("runs", State::Warn, format!("{open} open; which of them go on is not known")).help("see `holder`");
+        return row("runs", CheckState::Warn, format!("{open} open; which of them go on is not known")).help("see `holder`");
     }
-    let (going, restored, unsettled) = (count(&[ps::State::Running]), count(&[ps::State::Restored]), count(&[ps::State::NeedsSettling]));
-    let cut_off = count(&[ps::State::CutOff, ps::State::CutOffForGood]);
+    let (going, restored, unsettled) =
+        (count(&[ps::RunState::Running]), count(&[ps::RunState::Restored]), count(&[ps::RunState::NeedsSettling]));
+    let cut_off = count(&[ps::RunState::CutOff, ps::RunState::CutOffForGood]);
     let said = format!("{going} under way, {cut_off} cut off, {unsettled} to be settled, {restored} of a copy that was put back");
     match (cut_off, unsettled + restored) {
-        (0, 0) => row("runs", State::Ok, said),
-        (_, 0) => row("runs", State::Warn, said).help("`bailiwick ps` names them; `resume` goes on, `stop` closes"),
-        _ => row("runs", State::Warn, said).help("`bailiwick ps` names what waits for a person's word").ends(exit::UNSETTLED),
+        (0, 0) => row("runs", CheckState::Ok, said),
+        (_, 0) => row("runs", CheckState::Warn, said).help("`bailiwick ps` names them; `resume` goes on, `stop` closes"),
+        _ => row("runs", CheckState::Warn, said).help("`bailiwick ps` names what waits for a person's word").ends(exit::UNSETTLED),
     }
 }
 
 /// The segment that was written last, and when.
-fn last_written(place: &Place) -> Option<SystemTime> {
+fn last_written(place: &HomePlace) -> Option<SystemTime> {
     let folder = place.home.join("journal");
     let last = home::list(&folder).ok()?.into_iter().filter(|name| Path::new(name).extension().is_some_and(|it| it == "seg")).max()?;
     std::fs::symlink_metadata(folder.join(last)).ok()?.modified().ok()
 }
 
-fn last_batch(place: &Place) -> Row {
+fn last_batch(place: &HomePlace) -> CheckRow {
     match last_written(place) {
-        None => row("last batch", State::Ok, "none yet"),
+        None => row("last batch", CheckState::Ok, "none yet"),
         Some(at) => {
             let ms = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
             let age = now().duration_since(at).map_or(0, |age| age.as_secs());
-            row("last batch", State::Ok, format!("{} UTC, {} ago", words::utc(ms), words::seconds(age.saturating_mul(1000))))
+            row("last batch", CheckState::Ok, format!("{} UTC, {} ago", words::utc(ms), words::seconds(age.saturating_mul(1000))))
         }
     }
 }
@@ -303,37 +308,37 @@ fn now() -> SystemTime {
 }
 
 /// Whether the clock is not behind what was recorded last.
-fn clock(place: &Place) -> Row {
+fn clock(place: &HomePlace) -> CheckRow {
     let behind = last_written(place).and_then(|at| at.duration_since(now()).ok()).unwrap_or_default();
     if behind > BEHIND_MAX {
         let words = format!("{} behind the last batch", words::seconds(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX)));
-        return row("clock", State::Warn, words).help("set the clock (`timedatectl`): leases and limits go by it");
+        return row("clock", CheckState::Warn, words).help("set the clock (`timedatectl`): leases and limits go by it");
     }
-    row("clock", State::Ok, "not behind the last batch")
+    row("clock", CheckState::Ok, "not behind the last batch")
 }
 
 /// How much is free, and how much the home takes.
-fn space(place: &Place) -> Row {
+fn space(place: &HomePlace) -> CheckRow {
     let there = place.home.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    let Ok(disk) = rustix::fs::statvfs(there) else { return row("space", State::Warn, "could not be found out") };
+    let Ok(disk) = rustix::fs::statvfs(there) else { return row("space", CheckState::Warn, "could not be found out") };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let used = crate::verb::home::taken(&place.home);
     let words = format!("{} free, {} taken by the home", words::bytes(free), words::bytes(used));
     let is_out_of_files = disk.f_files > 0 && disk.f_favail == 0;
     match free {
         _ if is_out_of_files => {
-            row("space", State::Bad, format!("{words}; no more files can be made there")).help("remove files on that disk")
+            row("space", CheckState::Bad, format!("{words}; no more files can be made there")).help("remove files on that disk")
         }
         free if free < FREE_TOO_FEW => {
-            row("space", State::Bad, words).help("make room: without it, nothing more is recorded, and nothing runs")
+            row("space", CheckState::Bad, words).help("make room: without it, nothing more is recorded, and nothing runs")
         }
-        free if free < FREE_FEW => row("space", State::Warn, words).help("make room soon"),
-        _ => row("space", State::Ok, words),
+        free if free < FREE_FEW => row("space", CheckState::Warn, words).help("make room soon"),
+        _ => row("space", CheckState::Ok, words),
     }
 }
 
 /// How long a sync takes just now, of a file without a name on the disk of the home.
-fn sync(home: &Path) -> Row {
+fn sync(home: &Path) -> CheckRow {
     let folder = home.to_owned();
     let (tell, told) = mpsc::channel();
     // A disk that hangs holds this thread, and not the program.
@@ -341,20 +346,20 @@ fn sync(home: &Path) -> Row {
         let _ = tell.send(measured(&folder));
     });
     if measure.is_err() {
-        return row("sync", State::Warn, "could not be measured");
+        return row("sync", CheckState::Warn, "could not be measured");
     }
     match told.recv_timeout(SYNC_MAX) {
-        Err(_) => row("sync", State::Bad, "none finished within 5 s").help("look at the disk (`dmesg`): each act waits for a sync"),
-        Ok(Err(cause)) if cause.kind() == std::io::ErrorKind::NotFound => row("sync", State::Ok, "not measured: there is no home yet"),
-        Ok(Err(cause)) => row("sync", State::Warn, format!("could not be measured: {cause}")),
+        Err(_) => row("sync", CheckState::Bad, "none finished within 5 s").help("look at the disk (`dmesg`): each act waits for a sync"),
+        Ok(Err(cause)) if cause.kind() == std::io::ErrorKind::NotFound => row("sync", CheckState::Ok, "not measured: there is no home yet"),
+        Ok(Err(cause)) => row("sync", CheckState::Warn, format!("could not be measured: {cause}")),
         Ok(Ok(took)) => {
             let words = format!("{:.1} ms", took.as_secs_f64() * 1000.0);
             match took {
                 took if took > SYNC_TOO_SLOW => {
-                    row("sync", State::Bad, words).help("look at the disk (`dmesg`): each act waits for a sync")
+                    row("sync", CheckState::Bad, words).help("look at the disk (`dmesg`): each act waits for a sync")
                 }
-                took if took > SYNC_SLOW => row("sync", State::Warn, words).help("a faster disk makes each act faster"),
-                _ => row("sync", State::Ok, words),
+                took if took > SYNC_SLOW => row("sync", CheckState::Warn, words).help("a faster disk makes each act faster"),
+                _ => row("sync", CheckState::Ok, words),
             }
         }
     }
@@ -370,24 +375,29 @@ fn measured(folder: &Path) -> std::io::Result<Duration> {
     Ok(begun.elapsed())
 }
 
-fn ground(place: &Place) -> Row {
+fn ground(place: &HomePlace) -> CheckRow {
     let accepted = place::journal_options().file_systems;
-    let Ok(ground) = home::ground(&place.home) else { return row("file system", State::Warn, "could not be found out") };
+    let Ok(ground) = home::ground(&place.home) else { return row("file system", CheckState::Warn, "could not be found out") };
     let name = ground.name;
     match ground.footing {
-        Footing::Firm => row("file system", State::Ok, name),
+        Footing::Firm => row("file system", CheckState::Ok, name),
         Footing::Shared if !accepted.iter().any(|accepted| accepted == name) => {
-            row("file system", State::Bad, format!("{name}, which other machines share")).help("move the home to a disk of this machine")
+            row("file system", CheckState::Bad, format!("{name}, which other machines share"))
+                .help("move the home to a disk of this machine")
         }
-        Footing::Shared => row("file system", State::Warn, format!("{name}, which other machines share, and which was allowed")),
-        Footing::Fleeting => row("file system", State::Warn, format!("{name}: the home is gone with this machine or container")),
-        Footing::Weak => row("file system", State::Warn, format!("{name}, without a journal: a crash may lose more than the last batch")),
-        Footing::Unknown => row("file system", State::Warn, format!("of a kind ({:#x}) that this version does not know", ground.magic)),
+        Footing::Shared => row("file system", CheckState::Warn, format!("{name}, which other machines share, and which was allowed")),
+        Footing::Fleeting => row("file system", CheckState::Warn, format!("{name}: the home is gone with this machine or container")),
+        Footing::Weak => {
+            row("file system", CheckState::Warn, format!("{name}, without a journal: a crash may lose more than the last batch"))
+        }
+        Footing::Unknown => {
+            row("file system", CheckState::Warn, format!("of a kind ({:#x}) that this version does not know", ground.magic))
+        }
     }
 }
 
 /// What processes have left that died while they wrote.
-fn left(place: &Place) -> Row {
+fn left(place: &HomePlace) -> CheckRow {
     let mut found: Vec<PathBuf> = Vec::new();
     for beneath in ["", "journal", "cache", "components"] {
         let folder = place.home.join(beneath);
@@ -401,16 +411,16 @@ fn left(place: &Place) -> Row {
     // What waits to take its place is not half-written: without it a home may lack the one key that opens it.
     let waits = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "next");
     if found.iter().any(waits) {
-        return row("leftovers", State::Warn, "a rotation of a key was cut off")
+        return row("leftovers", CheckState::Warn, "a rotation of a key was cut off")
             .help("leave the files `….next` alone: the next command that uses the home completes it");
     }
     match found.first() {
-        None => row("leftovers", State::Ok, "none"),
+        None => row("leftovers", CheckState::Ok, "none"),
         Some(first) => {
             let count = words::many(found.len() as u64, "file is", "files are");
             let words = format!("{count} half-written, `{}` among them", first.display());
             let help = "the next run removes what nobody is writing just now; of a restore that was killed, the next restore does, or you";
-            row("leftovers", State::Warn, words).help(help)
+            row("leftovers", CheckState::Warn, words).help(help)
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::run::{Holder, Place, RunError};
-use effect::{RunId, SafeText};
+use ::run::{HomePlace, HostHandle, RunError};
+use vocabulary::{RunId, SafeText};
 
 use crate::err::CliError;
 use crate::words;
@@ -13,16 +13,16 @@ use crate::words;
 const HOLDERS_MAX: u32 = 5;
 
 /// What is known of the runs that go on.
-pub(super) enum Going {
+pub(super) enum GoingRun {
     /// These do, each of an agent, and no others.
     These(HashMap<RunId, SafeText>),
     /// Somebody holds the home and can't be asked. The words say who, and why not.
     Unknown(String),
 }
 
-impl Going {
+impl GoingRun {
     /// Asks, and looks at the lock of the home where nobody answers for so long.
-    pub(super) async fn ask(place: &Place, max: Duration) -> Self {
+    pub(super) async fn ask(place: &HomePlace, max: Duration) -> Self {
         for _ in 0..HOLDERS_MAX {
             match ask(place, max).await {
                 Ok(going) => return Self::These(going),
@@ -58,9 +58,9 @@ impl Going {
     }
 }
 
-async fn ask(place: &Place, max: Duration) -> Result<HashMap<RunId, SafeText>, RunError> {
-    match Holder::ask_within(place, max).await? {
-        Some(holder) => Ok(holder.going().await?.into_iter().collect()),
+async fn ask(place: &HomePlace, max: Duration) -> Result<HashMap<RunId, SafeText>, RunError> {
+    match HostHandle::ask_within(place, max).await? {
+        Some(host) => Ok(host.going().await?.into_iter().collect()),
         None => Ok(HashMap::new()),
     }
 }

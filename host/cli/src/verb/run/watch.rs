@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use effect::{Digest, Means};
 use package::ComponentSource;
 use package::build::{self, State};
+use vocabulary::{Digest, Means};
 
 use super::{First, Job};
 use crate::agent;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use effect::record::Record;
-use effect::{Capability, HttpAsk, RunId};
-use gate::{Given, Missing, Opening, request, sealed};
+use gate::{Given, Missing, RunHeader, request, sealed};
 use journal::{Position, Reader};
 use serde_json::{Value, json};
+use vocabulary::record::Record;
+use vocabulary::{Capability, HttpAsk, RunId};
 
 use crate::err::CliError;
 use crate::log::Shown;
@@ -27,7 +27,7 @@ pub(super) type Answers = BTreeMap<u64, Given>;
 
 /// What is shown with one record, besides the record itself.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct KeptBeside {
     pub(super) lines: Vec<String>,
     pub(super) document: Option<Value>,
 }
@@ -54,9 +54,9 @@ impl Beside<'_> {
         }
     }
 
-    fn opening(&self) -> Result<Opening, CliError> {
+    fn header(&self) -> Result<RunHeader, CliError> {
         let (record, _) = self.record(1)?;
-        Opening::load(self.reader, &record).map_err(|err| CliError::NotShown(Missing::of_load(&err)))
+        RunHeader::load(self.reader, &record).map_err(|err| CliError::NotShown(Missing::of_load(&err)))
     }
 
     /// The body that belongs to one record.
@@ -66,7 +66,7 @@ impl Beside<'_> {
             Some(Record::Asked(asked)) => self.request(&record, asked.op, &self.given()?).map_err(CliError::NotShown)?.body.to_vec(),
             Some(Record::Answered(answered)) => self.answer_to(answered.op)?,
             Some(Record::Received(received)) => self.answer_to(received.op)?,
-            Some(Record::RunOpened(_)) => self.opening()?.input.into_bytes(),
+            Some(Record::RunOpened(_)) => self.header()?.input.into_bytes(),
             Some(Record::RunClosed(_)) => sealed(self.reader, &record).map_err(CliError::NotShown)?,
             _ => return Err(CliError::HasNoBody { seq }),
         };
@@ -89,24 +89,24 @@ impl Beside<'_> {
     }
 
     pub(super) fn input(&self, raw: bool, as_json: bool) -> Result<u8, CliError> {
-        let opening = self.opening()?;
+        let header = self.header()?;
         if as_json {
-            out::json(&json!({ "args": self.args(&opening), "input": document(&self.stars.out_of(opening.input.as_bytes())) }))?;
+            out::json(&json!({ "args": self.args(&header), "input": document(&self.stars.out_of(header.input.as_bytes())) }))?;
             return Ok(exit::DONE);
         }
         if !raw {
-            let args = self.args(&opening).iter().map(|arg| format!("arg    {}", words::safe(arg))).collect::<Vec<_>>();
+            let args = self.args(&header).iter().map(|arg| format!("arg    {}", words::safe(arg))).collect::<Vec<_>>();
             args.iter().try_for_each(|line| out::line(line))?;
         }
-        print(&self.stars.out_of(opening.input.as_bytes()), raw, false)
+        print(&self.stars.out_of(header.input.as_bytes()), raw, false)
     }
 
-    fn args(&self, opening: &Opening) -> Vec<String> {
-        opening.args.iter().map(|arg| self.stars.out_of_text(arg)).collect()
+    fn args(&self, header: &RunHeader) -> Vec<String> {
+        header.args.iter().map(|arg| self.stars.out_of_text(arg)).collect()
     }
 
     pub(super) fn grants(&self, as_json: bool) -> Result<u8, CliError> {
-        let grants = self.grants_text(&self.opening()?);
+        let grants = self.grants_text(&self.header()?);
         if as_json {
             out::json(&serde_json::from_str::<Value>(&grants).unwrap_or(Value::String(grants)))?;
         } else {
@@ -115,8 +115,8 @@ impl Beside<'_> {
         Ok(exit::DONE)
     }
 
-    fn grants_text(&self, opening: &Opening) -> String {
-        self.stars.out_of_text(&serde_json::to_string_pretty(&opening.standing.grants).unwrap_or_default())
+    fn grants_text(&self, header: &RunHeader) -> String {
+        self.stars.out_of_text(&serde_json::to_string_pretty(&header.spec.grants).unwrap_or_default())
     }
 
     pub(super) fn answers(&self, as_json: bool) -> Result<u8, CliError> {
@@ -132,7 +132,7 @@ impl Beside<'_> {
     }
 
     /// A record's request or answer without its body, and how to show the body.
-    pub(super) fn heads(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Kept {
+    pub(super) fn heads(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> KeptBeside {
         self.kept(record, shown, given, Bodies::Named)
     }
 
@@ -145,43 +145,43 @@ impl Beside<'_> {
         self.kept(record, shown, given, Bodies::Shown).document
     }
 
-    fn kept(&self, record: &journal::Record, shown: &Shown, given: &Answers, bodies: Bodies) -> Kept {
+    fn kept(&self, record: &journal::Record, shown: &Shown, given: &Answers, bodies: Bodies) -> KeptBeside {
         match &shown.known {
             Some(Record::Asked(asked)) if asked.ask.capability == Capability::Http => match self.request(record, asked.op, given) {
-                Ok(ask) => Kept { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
+                Ok(ask) => KeptBeside { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
                 Err(missing) => self.missing("request", &missing),
             },
             Some(Record::Answered(answered)) => match given.get(&answered.op) {
-                Some(given) => Kept { lines: self.answer_lines(given, bodies), document: Some(self.answer_document(given, bodies)) },
-                None => Kept::default(),
+                Some(given) => KeptBeside { lines: self.answer_lines(given, bodies), document: Some(self.answer_document(given, bodies)) },
+                None => KeptBeside::default(),
             },
-            Some(Record::RunOpened(_)) if bodies == Bodies::Shown => match Opening::load(self.reader, record) {
-                Ok(opening) => self.opened(&opening),
+            Some(Record::RunOpened(_)) if bodies == Bodies::Shown => match RunHeader::load(self.reader, record) {
+                Ok(header) => self.opened(&header),
                 Err(err) => self.missing("input and grants", &Missing::of_load(&err)),
             },
             Some(Record::RunClosed(closed)) if bodies == Bodies::Shown && closed.output.is_some() => match sealed(self.reader, record) {
                 Ok(output) => {
                     let output = self.stars.out_of(&output);
-                    Kept { lines: titled("output", lines(&output)), document: Some(json!({ "output": document(&output) })) }
+                    KeptBeside { lines: titled("output", lines(&output)), document: Some(json!({ "output": document(&output) })) }
                 }
                 Err(missing) => self.missing("output", &missing),
             },
-            _ => Kept::default(),
+            _ => KeptBeside::default(),
         }
     }
 
-    fn missing(&self, what: &str, missing: &Missing) -> Kept {
-        Kept { lines: vec![words::safe(&format!("{what}: {missing}"))], document: Some(json!({ "missing": missing.to_string() })) }
+    fn missing(&self, what: &str, missing: &Missing) -> KeptBeside {
+        KeptBeside { lines: vec![words::safe(&format!("{what}: {missing}"))], document: Some(json!({ "missing": missing.to_string() })) }
     }
 
-    fn opened(&self, opening: &Opening) -> Kept {
-        let input = self.stars.out_of(opening.input.as_bytes());
-        let grants = self.grants_text(opening);
-        let mut all: Vec<String> = self.args(opening).iter().map(|arg| format!("arg {}", words::safe(arg))).collect();
+    fn opened(&self, header: &RunHeader) -> KeptBeside {
+        let input = self.stars.out_of(header.input.as_bytes());
+        let grants = self.grants_text(header);
+        let mut all: Vec<String> = self.args(header).iter().map(|arg| format!("arg {}", words::safe(arg))).collect();
         all.extend(titled("input", lines(&input)));
         all.extend(titled("grants", grants.lines().map(words::safe).collect()));
         let grants: Value = serde_json::from_str(&grants).unwrap_or(Value::String(grants));
-        Kept { lines: all, document: Some(json!({ "args": self.args(opening), "input": document(&input), "grants": grants })) }
+        KeptBeside { lines: all, document: Some(json!({ "args": self.args(header), "input": document(&input), "grants": grants })) }
     }
 
     fn url(&self, ask: &HttpAsk) -> String {

@@ -46,7 +46,7 @@ pub(in super::super) struct Plan {
 
 /// The packages by their folders.
 #[derive(Default)]
-struct Known(BTreeMap<PathBuf, Package>);
+struct KnownPackages(BTreeMap<PathBuf, Package>);
 
 /// Plans the build of a folder within the project: a package that lies elsewhere is refused. Cargo is asked in a folder where no project's
 /// files apply, and runs nothing.
@@ -61,7 +61,7 @@ pub(in super::super) fn plan(folder: &Path, sources: &[PathBuf], tools: &Tools) 
     let root = metadata.workspace_root.canonicalize().map_err(file::failed("find", &metadata.workspace_root))?;
     let project = super::super::project(folder, &root);
     let rust = named(folder, &project, tools)?.map_or_else(|| toolchain::rust(None, tools), Ok)?;
-    let mut known = Known::default();
+    let mut known = KnownPackages::default();
     known.learn(metadata);
     let needed = known.needed(folder, &root, &asked)?;
     let places = known.places(folder, &root, &needed, sources, &project)?;
@@ -82,7 +82,7 @@ fn metadata(cargo: &Path, folder: &Path) -> Result<Metadata, BuildError> {
     serde_json::from_slice(&printed).map_err(|_| said("printed metadata of an unknown form"))
 }
 
-impl Known {
+impl KnownPackages {
     fn learn(&mut self, metadata: Metadata) {
         for package in metadata.packages {
             if let Some(folder) = package.manifest_path.parent().and_then(|folder| folder.canonicalize().ok()) {

@@ -1,6 +1,6 @@
 //! `[credentials]`, `[environments]`, `[engagements]`, `[vault]`.
 
-use effect::{Encoding, Hash, May, Placement, Source, Tier};
+use vocabulary::{Encoding, Hash, May, Placement, Source, Tier};
 
 use super::{Place, agent, wrong};
 

@@ -6,24 +6,24 @@ use std::path::Path;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 
 use super::*;
-use crate::house::{HouseOptions, Place};
+use crate::local_host::{HomePlace, HostOptions};
 
 /// Only a wait without end takes this long.
 const WITHOUT_END: Duration = Duration::from_secs(120);
 
-fn house(folder: &Path) -> House {
-    let place = Place { home: folder.join("home"), state: folder.join("state") };
-    let nothing_to_compile = HouseOptions {
+fn host(folder: &Path) -> LocalHost {
+    let place = HomePlace { home: folder.join("home"), state: folder.join("state") };
+    let nothing_to_compile = HostOptions {
         compiler: ("/nonexistent".into(), Vec::new()),
         journal: journal::Options::default(),
         slots: 1,
         passphrase_file: None,
     };
-    House::open(&place, &nothing_to_compile).unwrap()
+    LocalHost::open(&place, &nothing_to_compile).unwrap()
 }
 
-async fn client(house: &House) -> BufReader<UnixStream> {
-    BufReader::new(UnixStream::connect(house.place().home.join(NAME)).await.unwrap())
+async fn client(host: &LocalHost) -> BufReader<UnixStream> {
+    BufReader::new(UnixStream::connect(host.place().home.join(NAME)).await.unwrap())
 }
 
 async fn welcomed(client: &mut BufReader<UnixStream>) {
@@ -35,17 +35,17 @@ async fn welcomed(client: &mut BufReader<UnixStream>) {
 #[tokio::test]
 async fn a_client_that_says_nothing_is_left_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
-    let house = house(folder.path());
-    let _server = serve_within(&house, Bounds { wish_max: Duration::ZERO, ..BOUNDS }).unwrap();
-    let mut silent = client(&house).await;
+    let host = host(folder.path());
+    let _server = serve_within(&host, SocketBounds { wish_max: Duration::ZERO, ..BOUNDS }).unwrap();
+    let mut silent = client(&host).await;
     let mut rest = Vec::new();
     tokio::time::timeout(WITHOUT_END, silent.read_to_end(&mut rest)).await.unwrap().unwrap();
     let line = String::from_utf8(rest).unwrap();
     assert!(line.starts_with("{\"welcome\":") && line.matches('\n').count() == 1, "it was welcomed, and then left: {line}");
     // The control: if the time limit is long, the client may be silent.
     drop(_server);
-    let _server = serve_within(&house, BOUNDS).unwrap();
-    let mut silent = client(&house).await;
+    let _server = serve_within(&host, BOUNDS).unwrap();
+    let mut silent = client(&host).await;
     welcomed(&mut silent).await;
     for _ in 0..2000 {
         tokio::task::yield_now().await;
@@ -56,16 +56,16 @@ async fn a_client_that_says_nothing_is_left_when_its_time_is_over() {
 #[tokio::test]
 async fn no_more_clients_are_spoken_to_at_once_than_there_are_places() {
     let folder = tempfile::tempdir().unwrap();
-    let house = house(folder.path());
-    let _server = serve_within(&house, Bounds { clients_max: 2, ..BOUNDS }).unwrap();
+    let host = host(folder.path());
+    let _server = serve_within(&host, SocketBounds { clients_max: 2, ..BOUNDS }).unwrap();
     let mut clients = Vec::new();
     for _ in 0..2 {
-        let mut one = client(&house).await;
+        let mut one = client(&host).await;
         welcomed(&mut one).await;
         clients.push(one);
     }
     // Connected by the kernel, and spoken to by nobody: there is one thread, which has nothing else to do meanwhile.
-    let mut third = client(&house).await;
+    let mut third = client(&host).await;
     for _ in 0..5000 {
         tokio::task::yield_now().await;
     }

@@ -1,6 +1,6 @@
 //! Keyed hashes, against what GitHub and Slack have published, and RFC 2202 and RFC 4231.
 
-use effect::{Encoding, Hash, Hmac, Placement};
+use vocabulary::{Encoding, Hash, Hmac, Placement};
 
 use super::{NOW, Request, taken, text};
 use crate::place::PlaceError;

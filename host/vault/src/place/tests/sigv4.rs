@@ -8,7 +8,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use effect::{Placement, Sigv4};
+use vocabulary::{Placement, Sigv4};
 
 use super::{NOW, Request, taken, text};
 use crate::place::sigv4::{CanonicalHeaders, Scope, amz_time, canonical_path, canonical_query, canonical_request, signature};
@@ -139,7 +139,7 @@ fn theirs(request: &Request, service: &str) -> String {
 
 /// Each in its own place of the scope, and of the key that is made from it: swapped, it is another signature.
 #[test]
-fn a3_1_region_and_service_are_signed_each_in_its_own_place() {
+fn region_and_service_are_signed_each_in_its_own_place() {
     let signed = |region: &str, service: &str| {
         let mut request = Request::new("GET", "/a");
         let sigv4 = Sigv4 { key_id: KEY_ID.to_owned(), region: region.to_owned(), service: service.to_owned() };

@@ -1,7 +1,7 @@
 //! What was touched, in tables for people.
 
-use effect::record::Touch;
 use gate::{Searched, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
+use vocabulary::record::Touch;
 
 use crate::err::CliError;
 use crate::line::touch;

@@ -1,0 +1,91 @@
+//! What the host asks on its own behalf for an act of a run: tokens, values at a server, the steps of a rotation. It is recorded like acts:
+//! an intent that is durable before anything is sent, and an answer after it.
+//!
+//! INVARIANT: the host sends no request of its own without a permit. Each has one `host-asked` and one `host-answered`, both before
+//! `run-closed`.
+
+use effects::{HostAsk, HostEnd, HostRequest, Permit};
+use permit::PermitParts;
+use vocabulary::record::{AnswerClass, HostAsked, HostPurpose, RecordKind, VERSION};
+use vocabulary::{Bounds, SafeText, Stop};
+
+use crate::log::Durable;
+use crate::run::RunGate;
+
+/// BOUND: of method and URL on the record.
+const RESOURCE_BYTES_MAX: usize = 8192;
+
+/// An intent of the host's own that may not be durable yet.
+#[must_use = "nothing may be sent before it is durable"]
+pub(crate) struct HostPending {
+    durable: Durable,
+    gate: RunGate,
+    request: HostRequest,
+}
+
+impl HostPending {
+    /// The number that it has on the record.
+    pub(crate) fn number(&self) -> u64 {
+        self.request.number
+    }
+
+    /// Waits until the intent is durable: the only way to a permit.
+    ///
+    /// # Errors
+    /// The record broke; nothing may be sent.
+    pub(crate) async fn durable(self) -> Result<Permit<HostRequest>, Stop> {
+        let Self { durable, gate, request } = self;
+        if let Err(broken) = durable.await {
+            gate.broke();
+            return Err(broken.into());
+        }
+        // Its connection is used for the same credential only.
+        let bounds = Bounds { credential: Some(request.ask.credential.clone()), rule: "own".to_owned(), ..Bounds::default() };
+        Ok(permit::issue(PermitParts { op: request.ask.op, run: gate.header().run, ask: request, bounds }))
+    }
+}
+
+impl RunGate {
+    /// The host asks something for an act of this run, even if the run was stopped: an exchange that an act has begun is finished.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub(crate) fn host_ask(&self, ask: HostAsk) -> Result<HostPending, Stop> {
+        let mut held = self.lock();
+        held.check_unbroken()?;
+        // If the value itself is sent, the lease begins. A server that keeps values is only asked for the value.
+        if !matches!(ask.purpose, HostPurpose::VaultLogin | HostPurpose::VaultRead) {
+            held.lease_begins(&ask.credential)?;
+        }
+        held.inner.own_last += 1;
+        let number = held.inner.own_last;
+        let record = HostAsked {
+            at: held.now_ms(),
+            credential: SafeText::new(&ask.credential, 64),
+            kind: RecordKind::HostAsked,
+            number,
+            op: ask.op.0,
+            purpose: ask.purpose,
+            resource: SafeText::new(&ask.resource, RESOURCE_BYTES_MAX),
+            v: VERSION,
+        };
+        let appended = held.append_one(record)?;
+        held.inner.own.insert(number);
+        drop(held);
+        Ok(HostPending { durable: appended.durable, gate: self.clone(), request: HostRequest { number, ask } })
+    }
+
+    /// It is over: how it ended is on the record when this returns.
+    ///
+    /// # Errors
+    /// The record broke.
+    pub(crate) fn host_ended(&self, number: u64, end: HostEnd) -> Result<(), Stop> {
+        let outcome = match &end {
+            HostEnd { abandoned: true, .. } => AnswerClass::Abandoned,
+            HostEnd { reason: Some(_), .. } => AnswerClass::RefusedAddress,
+            HostEnd { fault: Some(_), .. } => AnswerClass::Failed,
+            _ => AnswerClass::Response,
+        };
+        self.lock().host_answered(number, outcome, end)
+    }
+}

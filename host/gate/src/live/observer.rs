@@ -1,0 +1,79 @@
+//! Looks at mounts: each is judged, permitted, and then made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use effects::{Effects, Observation, OpenFiles, Permit};
+use policy::Facts;
+use vocabulary::{Decision, FileAnswer, FileAsk, FileFault, FileId, OpId, Reason, RunId, RunSpec, Stop};
+
+use crate::resume_point::ResumePoint;
+use crate::run_header::RunHeader;
+
+/// What a run has open, and the way to look at it.
+pub(super) struct Observer {
+    effects: Arc<dyn Effects>,
+    run: RunId,
+    spec: Arc<RunSpec>,
+    /// The mount in which each open file or directory is, counted as in [`vocabulary::Grants::files`].
+    open: BTreeMap<u64, usize>,
+}
+
+impl Observer {
+    pub(super) fn new(header: &RunHeader, effects: Arc<dyn Effects>) -> Self {
+        Self { effects, run: header.run, spec: Arc::clone(&header.spec), open: BTreeMap::new() }
+    }
+
+    /// One look. Nothing is looked at that is not permitted.
+    ///
+    /// # Errors
+    /// A limit that ends the run.
+    pub(super) fn observe(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
+        let Some(mount) = self.mount_of(ask.on()) else { return Ok(FileFault::Invalid.into()) };
+        let permit = match self.permit(ask, mount) {
+            Ok(permit) => permit,
+            Err(reason) => return Ok(reason.into()),
+        };
+        let seen = self.effects.observe(permit)?;
+        match (ask, &seen.answer) {
+            (_, FileAnswer::Opened { file, .. }) => {
+                self.open.insert(file.0, mount);
+            }
+            (FileAsk::Close { file }, FileAnswer::Closed) => {
+                self.open.remove(&file.0);
+            }
+            _ => {}
+        }
+        Ok(seen)
+    }
+
+    fn permit(&self, ask: &FileAsk, mount: usize) -> Result<Permit<FileAsk>, Reason> {
+        match policy::decide_file(&self.spec.grants, &Facts { mount: Some(mount), ..Facts::default() }, ask) {
+            // A look changes nothing, so it needs no record that is durable: it is noted before the guest is told of it.
+            Decision::Permit(bounds) => Ok(permit::issue(permit::PermitParts { ask: ask.clone(), bounds, op: OpId(0), run: self.run })),
+            Decision::Refuse(reason) => Err(reason),
+        }
+    }
+
+    /// Mounts have the numbers from 1.
+    fn mount_of(&self, file: FileId) -> Option<usize> {
+        match usize::try_from(file.0).ok()? {
+            mount @ 1.. if mount <= self.spec.grants.files.len() => Some(mount - 1),
+            _ => self.open.get(&file.0).copied(),
+        }
+    }
+
+    /// Goes on with what was open when the run was cut off.
+    pub(super) fn reopen(&mut self, at: &mut ResumePoint) {
+        let files = std::mem::take(&mut at.files);
+        // A directory has a lower number than what was opened through it.
+        for (file, how) in &files {
+            if let Some(mount) = self.mount_of(how.dir) {
+                self.open.insert(file.0, mount);
+            }
+        }
+        let closed = std::mem::take(&mut at.closed);
+        self.open.retain(|file, _| !closed.contains(&FileId(*file)));
+        self.effects.reopen(OpenFiles { files, closed, next: at.next_file });
+    }
+}

@@ -1,0 +1,162 @@
+//! Going on with a run that was cut off: what is owed to the record, and what becomes of each act that was under way.
+
+use vocabulary::record::AnswerClass;
+use vocabulary::{HttpFault, OpId, Repeat, Stop};
+
+use crate::ask::{Judgement, PendingIntent};
+use crate::ledger::Stage;
+use crate::named::source_of;
+use crate::resume_point::{InFlight, Owed, RecordedEnd, ResumePoint, SeenAnswer};
+use crate::run::{Moment, OpState, RunGate};
+use crate::settling::Settling;
+
+/// How an act under way at the end of the record goes on.
+#[derive(Debug)]
+pub(crate) enum ResumePlan {
+    /// The guest is told this.
+    Tell(OpId, HttpFault),
+    /// It is sent again; the new answer must begin with what the guest has seen.
+    Again(Box<PendingIntent>, Box<SeenAnswer>),
+}
+
+/// What to do with an act whose end the guest has not seen.
+enum ResumeChoice {
+    /// Nothing, but it is to be on the record that it is over.
+    Over(Option<Settling>),
+    /// The same, of a body that will not come to its end.
+    BrokenOff,
+    Tell(HttpFault),
+    Again,
+    /// A person must say; and whether the record has that already.
+    Unsettled {
+        said: bool,
+    },
+}
+
+impl RunGate {
+    /// Takes over from a rebuild: counters first, then what is owed to the record, then each act that was under way.
+    ///
+    /// # Errors
+    /// [`Stop::Unsettled`] for an act that may have happened and must not be repeated without a person's word. Then nothing was sent.
+    pub(crate) fn resume_at(&self, at: &mut ResumePoint) -> Result<Vec<ResumePlan>, Stop> {
+        self.adopt(at)?;
+        let ended = at.ended;
+        let words = std::mem::take(&mut at.gate.words);
+        let did = |op: OpId| words.get(&op.0).copied();
+        let choices: Vec<(InFlight, ResumeChoice)> =
+            at.in_flight.drain(..).map(|act| (resume_choice(&act, did(act.op), ended), act)).map(|(choice, act)| (act, choice)).collect();
+        self.say_unsettled(&choices)?;
+        let unsettled = choices.iter().find(|(_, choice)| matches!(choice, ResumeChoice::Unsettled { .. }));
+        if let Some((act, _)) = unsettled.filter(|_| !ended) {
+            return Err(Stop::Unsettled(act.op));
+        }
+        let mut plan = Vec::new();
+        for (act, choice) in choices {
+            match choice {
+                ResumeChoice::Unsettled { .. } | ResumeChoice::Over(None) => {}
+                ResumeChoice::Over(Some(how)) => {
+                    self.resumed(&act, Stage::Asked);
+                    self.settle(act.op, how)?;
+                    self.lock().end_op(act.op, false)?;
+                }
+                ResumeChoice::BrokenOff => {
+                    self.resumed(&act, Stage::Answered);
+                    self.lock().end_op(act.op, false)?;
+                }
+                ResumeChoice::Tell(fault) => {
+                    if matches!(act.known, RecordedEnd::Answered(class, _) if class.has_answer()) {
+                        self.resumed(&act, Stage::Answered);
+                    }
+                    plan.push(ResumePlan::Tell(act.op, fault));
+                }
+                ResumeChoice::Again => plan.push(self.again(act)?),
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Each act of which nobody knows is on the record as such before a person is asked about any.
+    fn say_unsettled(&self, choices: &[(InFlight, ResumeChoice)]) -> Result<(), Stop> {
+        for (act, choice) in choices {
+            if let ResumeChoice::Unsettled { said: false } = choice {
+                self.resumed(act, Stage::Asked);
+                self.settle(act.op, Settling::unknown())?;
+                self.lock().inner.ops.remove(&act.op.0);
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt(&self, at: &mut ResumePoint) -> Result<(), Stop> {
+        let mut held = self.lock();
+        let state = &mut at.gate;
+        held.inner.next_op = state.next_op;
+        held.inner.kept_bytes = state.kept_bytes;
+        held.inner.requests_bytes = state.requests_bytes;
+        held.inner.alike = state.alike.clone();
+        held.inner.progress = state.progress.clone();
+        held.inner.observed = state.observed.clone();
+        for owed in state.owed.drain(..) {
+            match owed {
+                Owed::Objects(objects) => held.write_objects(objects)?,
+                Owed::Several(several) => held.write_several(several)?,
+                Owed::Refusal(ask, reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// An act of before, as if it had been asked just now.
+    fn resumed(&self, act: &InFlight, stage: Stage) {
+        let answered = stage == Stage::Answered;
+        let state = OpState { answered, responded: answered, seen: act.seen.clone(), source: source_of(&act.ask), ..OpState::default() };
+        self.lock().inner.ops.insert(act.op.0, state);
+    }
+
+    fn again(&self, act: InFlight) -> Result<ResumePlan, Stop> {
+        let InFlight { op, ask, seen, .. } = act;
+        match self.ask_again(op, ask)? {
+            Judgement::Permitted(pending) => Ok(ResumePlan::Again(pending, Box::new(seen))),
+            // A grant has ended meanwhile.
+            Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, HttpFault::Incomplete)),
+            Judgement::Refused { op, fault } => Ok(ResumePlan::Tell(op, fault)),
+        }
+    }
+
+    /// Takes up what the guest has seen of an answer before; the new one was found to begin the same.
+    pub(crate) fn seen_before(&self, op: OpId, seen: &SeenAnswer) {
+        if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
+            state.seen = seen.clone();
+        }
+    }
+}
+
+fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice {
+    let over = act.abandoned || ended;
+    match (act.known, did) {
+        (RecordedEnd::Answered(class, _), _) if over && class.has_answer() => ResumeChoice::BrokenOff,
+        (RecordedEnd::Refused(_) | RecordedEnd::Received | RecordedEnd::Answered(..), _) if over => ResumeChoice::Over(None),
+        (RecordedEnd::Asked, _) if act.abandoned => ResumeChoice::Over(Some(Settling::abandoned())),
+        (RecordedEnd::Asked, _) if over => ResumeChoice::Over(Some(Settling::unknown())),
+        (RecordedEnd::Refused(fault), _) => ResumeChoice::Tell(fault),
+        (
+            RecordedEnd::Answered(
+                AnswerClass::Failed | AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed,
+                fault,
+            ),
+            _,
+        ) => ResumeChoice::Tell(fault.unwrap_or(HttpFault::Incomplete)),
+        // It was to be told that no answer came, and goes on from there as it did before.
+        (RecordedEnd::Answered(AnswerClass::Unknown, Some(fault)), _) => ResumeChoice::Tell(fault),
+        (_, Some(true)) => ResumeChoice::Tell(HttpFault::Incomplete),
+        (_, _) if act.ask.repeat() == Repeat::Safe => ResumeChoice::Again,
+        (RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, _), Some(false)) => ResumeChoice::Again,
+        (
+            RecordedEnd::Received
+            | RecordedEnd::Answered(AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone | AnswerClass::Abandoned, _),
+            _,
+        ) => ResumeChoice::Tell(HttpFault::Incomplete),
+        (RecordedEnd::Asked, None) => ResumeChoice::Unsettled { said: false },
+        (RecordedEnd::Answered(AnswerClass::Unknown, _), None) => ResumeChoice::Unsettled { said: true },
+    }
+}

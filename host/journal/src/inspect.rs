@@ -1,0 +1,67 @@
+//! Looking at a home as opening it does, without taking it or changing anything.
+
+use std::path::Path;
+
+use crate::base::Base;
+use crate::custody::{self, Custody};
+use crate::err::{FaultKind, LogFault, OpenError};
+use crate::hold::{inspect_locks, io_at};
+use crate::ids::Position;
+use crate::index;
+use crate::keys::{self, KeyFile};
+use crate::memory::{check_home, known_by_state};
+use crate::open::{Lies, base_of, recover, whole};
+use crate::segment;
+
+/// What is known of a log without taking its home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspection {
+    /// Nothing was recorded yet.
+    NoLog,
+    /// Another process holds it, which has looked at it when it began.
+    Held,
+    /// It would open.
+    Opens {
+        /// How many records it has.
+        size: u64,
+        /// How many keys of runs are known that are not there.
+        keys_lacking: u64,
+    },
+}
+
+/// Looks at a log as opening it does: at all that its index does not vouch for. Makes and changes nothing.
+///
+/// # Errors
+/// What opening it would end with.
+pub fn inspect(home: &Path, state: Option<&Path>) -> Result<Inspection, OpenError> {
+    let folder = segment::folder(home);
+    let has_log = std::fs::exists(&folder).map_err(io_at(&folder))?;
+    let mut numbers = if has_log { segment::list(&folder).map_err(io_at(&folder))? } else { Vec::new() };
+    if numbers.is_empty() && !custody::has_run_keys(home)? && !std::fs::exists(index::path(home)).map_err(io_at(home))? {
+        // Another log may be known to have been here.
+        check_home(state, home, keys::load_public(home).map(|key| key.log()))?;
+        let known = keys::load_public(home).map(|key| known_by_state(state, key.log())).transpose()?.flatten();
+        return match known.filter(|known| known.size > 0) {
+            Some(_) => Err(OpenError::Fault(LogFault { at: Position::start(), what: FaultKind::SegmentMissing })),
+            None => Ok(Inspection::NoLog),
+        };
+    }
+    // Held to the end: who writes meanwhile would look like damage.
+    let Some(_locks) = inspect_locks(home)? else { return Ok(Inspection::Held) };
+    let Custody { signer, home_key } = custody::inspect_checked(home, state, &numbers)?;
+    let base = base_of(home, signer.public())?;
+    numbers.retain(|number| *number >= Base::first(base.as_ref()));
+    whole(&numbers, base.as_ref())?;
+    let known = known_by_state(state, signer.public().log())?;
+    let lies = Lies { home, folder: &folder, numbers: &numbers, base: base.as_ref() };
+    let found = recover(&lies, signer.public(), &home_key.index, known)?;
+    if numbers.is_empty() && custody::knows_runs(home)? {
+        return Err(OpenError::Fault(LogFault { at: Position::start(), what: FaultKind::SegmentMissing }));
+    }
+    let keys = KeyFile::open(home).map_err(io_at(home))?;
+    if keys.is_none() && found.key_slots > 0 {
+        return Err(OpenError::KeysGone { path: keys::run_keys_path(home), known: found.key_slots });
+    }
+    let slots = keys.map_or(Ok(0), |keys| keys.slots()).map_err(io_at(home))?;
+    Ok(Inspection::Opens { size: found.tree.size(), keys_lacking: found.key_slots.saturating_sub(slots) })
+}

@@ -1,0 +1,449 @@
+//! What the process that holds a home has: the journal, the gate, engines, components, the network, and the runs that go on.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gate::{BookSnapshot, ClockMark, Gate, Ledger, LiveHandle, SystemClock};
+use home::{Access, AsideFile};
+use journal::{Journal, Reader};
+use net::{Network, NetworkConfig};
+use sandbox::{Cache, Engine, EngineOptions, Prepared};
+use tokio::sync::watch;
+use vocabulary::record::{Record, RecordKind, Recovered, VERSION};
+use vocabulary::{Clock as _, Digest, Limits, RunId, SafeText, Stopping};
+
+use crate::change::settle;
+use crate::err::{RunError, chain};
+use crate::forms::FORMS;
+use crate::order::NetworkOrder;
+use crate::report::BrokenRecord;
+
+/// Where a home and its second state are.
+#[derive(Clone, Debug)]
+pub struct HomePlace {
+    /// Journal, components, keys.
+    pub home: PathBuf,
+    /// The folder of second state.
+    pub state: PathBuf,
+}
+
+impl HomePlace {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+}
+
+/// What a house is made with.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// The program that is started to compile, and its arguments before the size.
+    pub compiler: (PathBuf, Vec<String>),
+    /// How the record is opened.
+    pub journal: journal::Options,
+    /// How many runs may be inside an engine at once.
+    pub slots: u32,
+    /// The file with the passphrase of the vault, should it be sealed under one.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// The one that holds a home. Cheap to clone.
+#[derive(Clone)]
+pub struct LocalHost {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) place: HomePlace,
+    pub(crate) journal: Journal,
+    pub(crate) gate: Gate,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) component_cache: ComponentCache,
+    vault: vault::Vault,
+    networks: Mutex<HashMap<NetworkOrder, Network>>,
+    pub(crate) going: Mutex<HashMap<RunId, LiveRun>>,
+    /// How many runs and conversations go on. The holder leaves when there are none.
+    attendance: watch::Sender<Attendance>,
+    /// Open runs without their key.
+    pub(crate) lacking: Vec<RunId>,
+    /// Runs that were cut off, and that somebody is about to go on with or to end.
+    pub(crate) taken: Mutex<HashSet<RunId>>,
+    /// Who says what is kept and who takes away wait for each other.
+    pub(crate) keeping: tokio::sync::Mutex<()>,
+    /// When this process took the home.
+    pub(crate) began: tokio::time::Instant,
+    /// The home is being left while runs go on ([`LocalHost::hand_over`]).
+    pub(crate) leaving: AtomicBool,
+}
+
+/// Who is still here.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attendance {
+    count: usize,
+    /// Nobody comes in any more.
+    is_closed: bool,
+}
+
+/// That something goes on which the holder of the home has to wait for.
+pub(crate) struct Attending(LocalHost);
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.0.inner.attendance.send_modify(|attendance| attendance.count -= 1);
+    }
+}
+
+/// A run that goes on.
+pub(crate) struct LiveRun {
+    pub(crate) agent: SafeText,
+    pub(crate) live: LiveHandle,
+    pub(crate) stop: watch::Sender<Option<Stopping>>,
+}
+
+/// Engines, compiled components, linked components. An auditor uses them too, without the home's lock. This is not [`vocabulary::ContainedBuild`],
+/// which says what a build tool may reach.
+pub(crate) struct ComponentCache {
+    home: PathBuf,
+    pub(crate) cache: Cache,
+    slots: u32,
+    engines: Mutex<HashMap<u64, Engine>>,
+    prepared: Mutex<HashMap<(Digest, u64), ComponentSlot>>,
+}
+
+/// BOUND: components and networks that are kept ready in a process that runs for long. What is not kept is made again.
+const PREPARED_MAX: usize = 16;
+const NETWORKS_MAX: usize = 16;
+
+/// A component that is ready, or is being made ready. A second caller waits for the first, and compiles nothing.
+type ComponentSlot = Arc<Mutex<Option<Prepared>>>;
+
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ComponentCache {
+    pub(crate) fn new(place: &HomePlace, options: &HostOptions) -> Result<Self, RunError> {
+        let key = cache_key(&place.at("cache.key"))?;
+        let (compiler, arguments) = options.compiler.clone();
+        Ok(Self {
+            home: place.home.clone(),
+            cache: Cache::new(place.at("cache"), key, compiler, arguments),
+            slots: options.slots,
+            engines: Mutex::new(HashMap::new()),
+            prepared: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The stack is the engine's, not the run's: one engine for each size that is configured.
+    fn engine(&self, stack_bytes: u64) -> Result<Engine, RunError> {
+        let mut engines = held(&self.engines);
+        if let Some(engine) = engines.get(&stack_bytes) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(&EngineOptions { slots: self.slots, stack_bytes, ..EngineOptions::default() })?;
+        engines.insert(stack_bytes, engine.clone());
+        Ok(engine)
+    }
+
+    /// SECURITY: a holder lives as long as anybody runs something in its home, and each component that is kept ready has its code in memory.
+    fn slot(&self, of: (Digest, u64)) -> ComponentSlot {
+        let mut prepared = held(&self.prepared);
+        if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&of) {
+            // Components that are being made ready stay. A run keeps the component that it uses.
+            prepared.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(prepared.entry(of).or_default())
+    }
+
+    /// A component that was made ready before. Never blocks: one that is being made ready just now is not ready.
+    pub(crate) fn ready(&self, digest: Digest, stack_bytes: u64) -> Option<Prepared> {
+        let slot = held(&self.prepared).get(&(digest, stack_bytes)).cloned()?;
+        slot.try_lock().ok()?.clone()
+    }
+
+    /// A component of the home, compiled where it must be. Blocks while it compiles.
+    pub(crate) fn prepare(&self, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
+        let stack_bytes = limits.stack_bytes;
+        let slot = self.slot((digest, stack_bytes));
+        let mut slot = held(&slot);
+        if let Some(prepared) = &*slot {
+            return Ok(prepared.clone());
+        }
+        let engine = self.engine(stack_bytes)?;
+        let compiled = match self.cache.kept(&engine, digest) {
+            Some(kept) => kept,
+            None => {
+                let component = package::store::get(&self.home, digest)?;
+                self.cache.load_within(&engine, (digest, &component), limits.compile_memory_bytes)?
+            }
+        };
+        let prepared = Prepared::new(&engine, &compiled)?;
+        *slot = Some(prepared.clone());
+        Ok(prepared)
+    }
+}
+
+pub(crate) fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_owned();
+    move |cause| RunError::Home { cause: home::told(&path, cause), path }
+}
+
+/// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays. One of
+/// another length is what a crash has left of the making of it, and is made anew: all it costs is compiling again.
+fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
+    if let Some(key) = read_cache_key(path)? {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
+    let mut aside = AsideFile::begin(path, home::PRIVATE).map_err(home_err(path))?;
+    aside.write(&key).and_then(|()| aside.put_first()).map_err(home_err(path))?;
+    read_cache_key(path)?.ok_or(RunError::CacheKey(path.to_owned()))
+}
+
+/// SECURITY: a user who can read this key can make the host run any native code.
+#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
+fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
+    let file = match home::open(path, Access::Read) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(home_err(path))?,
+    };
+    let mut key = Vec::new();
+    file.take(33).read_to_end(&mut key).map_err(home_err(path))?;
+    match <[u8; 32]>::try_from(key) {
+        Ok(key) => Ok(Some(key)),
+        Err(_) => {
+            std::fs::remove_file(path).map_err(home_err(path))?;
+            Ok(None)
+        }
+    }
+}
+
+/// Makes a folder for this user alone, once the path to it is known to be safe, and checks everything in it.
+fn private(path: &Path) -> Result<(), RunError> {
+    let made = home::check(path).and_then(|()| home::make_folder(path)).and_then(|()| home::check(path));
+    made.map_err(home_err(path))
+}
+
+impl LocalHost {
+    /// Takes the home, makes it where there is none, and folds what its snapshot lacks.
+    ///
+    /// # Errors
+    /// [`RunError::Held`] when another process has it; a record that is not what it should be.
+    pub fn open(place: &HomePlace, options: &HostOptions) -> Result<Self, RunError> {
+        // Before anything else: a home of a newer form is not touched.
+        home::form(&place.home, &FORMS)?;
+        journal::check_unmade(&place.home, &place.state).map_err(RunError::Record)?;
+        private(&place.home)?;
+        private(&place.state)?;
+        home::say_form(&place.home, &FORMS)?;
+        let (journal, opened) = match Journal::open(&place.home, Some(&place.state), options.journal.clone()) {
+            Ok(opened) => opened,
+            Err(journal::OpenError::Held { .. }) => return Err(RunError::Held(place.home.clone())),
+            Err(err) => return Err(RunError::Record(err)),
+        };
+        sweep(&place.home);
+        let ledger = fold(&journal.reader()?, &opened)?;
+        let clock = Arc::new(SystemClock::new());
+        let change = ledger.clock_change(&ClockMark::of(&*clock));
+        if let Some(change) = &change {
+            // Until this process ends, nothing lasts longer or begins earlier for it.
+            clock.expect(change.was);
+        }
+        let gate = Gate::new(Arc::new(journal.clone()), Arc::clone(&clock) as Arc<dyn vocabulary::Clock>, ledger);
+        if let Some(change) = change {
+            drop(gate.append_log(&change.into())?);
+        }
+        if opened.recovered_bytes > 0 {
+            let record: Record =
+                Recovered { at: clock.unix_ms(), bytes: opened.recovered_bytes, kind: RecordKind::Recovered, v: VERSION }.into();
+            drop(gate.append_log(&record)?);
+        }
+        let component_cache = ComponentCache::new(place, options)?;
+        settle(place, &mut |record| {
+            drop(gate.append_log(record)?);
+            Ok(journal.durable().wait_blocking()?)
+        })?;
+        let inner = Inner {
+            place: place.clone(),
+            journal,
+            gate,
+            clock,
+            component_cache,
+            vault: local_vault(place, options.passphrase_file.as_deref()).into(),
+            networks: Mutex::new(HashMap::new()),
+            going: Mutex::new(HashMap::new()),
+            attendance: watch::channel(Attendance::default()).0,
+            lacking: opened.lacking,
+            taken: Mutex::new(HashSet::new()),
+            keeping: tokio::sync::Mutex::new(()),
+            began: crate::wait::now(),
+            leaving: AtomicBool::new(false),
+        };
+        let host = Self { inner: Arc::new(inner) };
+        host.note_restored()?;
+        Ok(host)
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &HomePlace {
+        &self.inner.place
+    }
+
+    /// Runs that go on here, with their agents.
+    pub fn going(&self) -> Vec<(RunId, SafeText)> {
+        let mut going: Vec<_> = held(&self.inner.going).iter().map(|(run, going)| (*run, going.agent.clone())).collect();
+        going.sort();
+        going
+    }
+
+    /// Tells a run to end; whether there is such a run.
+    pub fn stop(&self, run: RunId, stopping: &Stopping) -> bool {
+        match held(&self.inner.going).get(&run) {
+            Some(going) => {
+                crate::run_task::order_end(&going.stop, stopping.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Keeps the home held until what is returned is dropped; nothing, when it is about to be left.
+    pub(crate) fn attend(&self) -> Option<Attending> {
+        let came_in = self.inner.attendance.send_if_modified(|attendance| {
+            attendance.count += usize::from(!attendance.is_closed);
+            !attendance.is_closed
+        });
+        came_in.then(|| Attending(self.clone()))
+    }
+
+    /// Returns when no run goes on and nobody is spoken to.
+    pub async fn idle(&self) {
+        let mut attendance = self.inner.attendance.subscribe();
+        // The sender lives as long as this house.
+        let _ = attendance.wait_for(|attendance| attendance.count == 0).await;
+    }
+
+    /// From now on nobody comes in any more.
+    pub(crate) fn shut(&self) {
+        self.inner.attendance.send_modify(|attendance| attendance.is_closed = true);
+    }
+
+    /// How long the record has been waiting for the disk, in milliseconds; 0 if it does not.
+    pub fn disk_ms(&self) -> u64 {
+        self.inner.journal.disk_wait().map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// The same as [`LocalHost::idle`], and from then on nobody comes in any more.
+    pub(crate) async fn empty(&self) {
+        loop {
+            self.idle().await;
+            let closed = self.inner.attendance.send_if_modified(|attendance| {
+                attendance.is_closed = attendance.count == 0;
+                attendance.is_closed
+            });
+            if closed {
+                return;
+            }
+        }
+    }
+
+    /// Leaves the home in order: a snapshot, so that the next opening reads nothing twice.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn close(&self) -> Result<(), RunError> {
+        self.inner.gate.snapshot(BookSnapshot::Always)?;
+        self.inner.journal.clone().close()?;
+        self.index();
+        self.age_out();
+        Ok(())
+    }
+
+    /// The error of a record that broke, with what the journal knows of it.
+    pub(crate) fn record_broken(&self, run: Option<RunId>) -> RunError {
+        let cause: Arc<dyn std::error::Error + Send + Sync> = match self.inner.journal.broken() {
+            Some(broken) => Arc::new(broken),
+            None => Arc::new(std::io::Error::other("a record was not taken")),
+        };
+        RunError::RecordBroken { run, cause }
+    }
+
+    /// The same for a report. A run of which nothing is on the record has not begun.
+    pub(crate) fn told_broken(&self, run: RunId, is_on_record: bool) -> BrokenRecord {
+        let err = self.record_broken(is_on_record.then_some(run));
+        let why = std::error::Error::source(&err).map(chain).unwrap_or_default();
+        BrokenRecord { why, help: err.help().unwrap_or_default() }
+    }
+
+    /// Brings the index of what was touched up to date. It is derived, so if this fails, the next reader does it.
+    pub(crate) fn index(&self) {
+        if let Ok(reader) = self.inner.journal.reader() {
+            let _ = gate::catch_up(&reader, self.inner.journal.size());
+        }
+    }
+
+    /// Where the values of credentials are.
+    pub(crate) fn vault(&self) -> vault::Vault {
+        self.inner.vault.clone()
+    }
+
+    /// The network as an agent's configuration has it. Connections are not shared: each run gets a pool of its own.
+    pub(crate) fn network(&self, order: &NetworkOrder) -> Result<Network, RunError> {
+        if let Some(network) = held(&self.inner.networks).get(order) {
+            return Ok(network.clone());
+        }
+        let own = policy::address::OwnListeners::default();
+        let config = NetworkConfig { resolvers: order.resolvers.clone(), roots: order.roots.clone(), own };
+        let network = Network::new(&config).map_err(RunError::Network)?;
+        let mut networks = held(&self.inner.networks);
+        if networks.len() >= NETWORKS_MAX {
+            networks.clear();
+        }
+        networks.insert(order.clone(), network.clone());
+        Ok(network)
+    }
+}
+
+/// Removes what processes that were killed, or that met a full disk, have left aside in the folders of a home.
+fn sweep(home: &Path) {
+    for folder in [home.to_owned(), home.join("cache"), home.join("components")] {
+        home::sweep(&folder, |_| true);
+    }
+}
+
+/// The vault of a home. Opens nothing.
+pub fn local_vault(place: &HomePlace, passphrase_file: Option<&Path>) -> vault::Local {
+    let local = vault::Local::new(&place.home);
+    match passphrase_file {
+        Some(file) => local.with_passphrase_file(file),
+        None => local,
+    }
+}
+
+/// The machine's clock and its uptime, as they are now.
+pub fn clock_now() -> ClockMark {
+    ClockMark::of(&SystemClock::new())
+}
+
+/// The ledger: what the snapshot has, and what came after it.
+fn fold(reader: &Reader, opened: &journal::OpenedLog) -> Result<Ledger, RunError> {
+    let kept = opened.snapshot.as_deref().and_then(Ledger::from_snapshot);
+    let (mut ledger, records) = match kept {
+        Some(ledger) => (ledger, reader.records_from(opened.unfolded)),
+        None => (Ledger::new(), reader.records()),
+    };
+    // A run that began in a part that was taken away has ended. It can't be folded without its beginning.
+    let cut: HashSet<RunId> = reader.cut_runs().filter(|run| *run != journal::log_run()).collect();
+    for record in records {
+        let record = record?;
+        if cut.contains(&record.run) {
+            continue;
+        }
+        ledger.go_to(record.at.index);
+        ledger.fold(record.run, record.seq, &record.body)?;
+    }
+    Ok(ledger)
+}

@@ -1,0 +1,450 @@
+//! One run, from its order to its end on the record.
+
+use std::any::Any;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{Broker, BrokerParts, Mounts};
+use bytes::Bytes;
+use gate::{BookSnapshot, Closing, Live, LiveParts, Recorded, Resuming, RunGate, RunHeader, RunWorld, Sum};
+use sandbox::{CredentialInfo, EntryPoint, Prepared, RunEnded, Start};
+use tokio::sync::{oneshot, watch};
+use tracing::Instrument as _;
+use vocabulary::record::EngineRef;
+use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop, Stopping};
+
+use crate::err::RunError;
+use crate::event::{self, EventSender, Events, RunEvent};
+use crate::local_host::{Attending, LiveRun, LocalHost, held};
+use crate::order::RunOrder;
+use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
+
+/// What runs here call themselves on the record.
+pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
+    EngineRef {
+        host: SafeText::new(env!("CARGO_PKG_VERSION"), 32),
+        profile: SafeText::new(prepared.profile(), 32),
+        wasmtime: SafeText::new(sandbox::WASMTIME, 32),
+    }
+}
+
+/// A run that was started: what it tells, and how to end it.
+pub struct Running {
+    /// Which.
+    pub run: RunId,
+    /// Its events. [`RunEvent::Closed`], [`RunEvent::Failed`], [`RunEvent::Left`] or [`RunEvent::Lost`] is the last.
+    pub events: Events,
+    stop: watch::Sender<Option<Stopping>>,
+    /// Lets the guest begin.
+    go: Option<oneshot::Sender<()>>,
+}
+
+impl Running {
+    pub(crate) fn new(run: RunId, events: Events, stop: watch::Sender<Option<Stopping>>) -> Self {
+        Self { run, events, stop, go: None }
+    }
+
+    /// Lets the guest begin, if it has not.
+    pub(crate) fn go(&mut self) {
+        // A run that has ended before it began does not hear it.
+        if let Some(go) = self.go.take() {
+            let _ = go.send(());
+        }
+    }
+
+    /// The same, for a caller that hands it on.
+    pub(crate) fn gone_ahead(mut self) -> Self {
+        self.go();
+        self
+    }
+
+    /// Tells it to end. The first order counts: whoever goes away after one has not ended the run by that.
+    pub fn stop(&self, stopping: Stopping) {
+        order_end(&self.stop, stopping);
+    }
+}
+
+/// Orders a run to end, unless it was ordered before.
+pub(crate) fn order_end(stop: &watch::Sender<Option<Stopping>>, stopping: Stopping) {
+    stop.send_if_modified(|order| {
+        let is_first = order.is_none();
+        order.get_or_insert(stopping);
+        is_first
+    });
+}
+
+/// The run's place among those that go on. It is given up however the run's task ends.
+struct Launch {
+    host: LocalHost,
+    run: RunId,
+    _attending: Attending,
+}
+
+impl Launch {
+    /// Keeps its place until this process ends, and tells nobody that it has ended, since it has not.
+    async fn kept_to_the_end(self) {
+        pending::<()>().await;
+    }
+}
+
+impl Drop for Launch {
+    fn drop(&mut self) {
+        held(&self.host.inner.going).remove(&self.run);
+    }
+}
+
+/// What a run begins or goes on with.
+struct Parts {
+    prepared: Prepared,
+    gate: RunGate,
+    world: RunWorld<Live>,
+    begun: Begun,
+}
+
+/// Everything that one run needs to go on by itself.
+struct RunTask {
+    host: LocalHost,
+    prepared: Prepared,
+    gate: RunGate,
+    world: RunWorld<Live>,
+    sender: Arc<EventSender>,
+    stopped: watch::Receiver<Option<Stopping>>,
+    begun: Begun,
+    /// Resolves when the guest may begin.
+    gone: oneshot::Receiver<()>,
+}
+
+/// Whether this process has seen the run from its start; if not, how long it went on before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Here,
+    Before(Duration),
+}
+
+impl LocalHost {
+    /// Starts a run. Returns when `run-opened` has its place; what follows is told by events. Compiling, where it must be, happens
+    /// before that.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; nothing is on the record then.
+    pub async fn start(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
+        self.open_run(order, by).await.map(Running::gone_ahead)
+    }
+
+    /// The same, but the guest begins only once [`Running::go`] says so.
+    pub(crate) async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
+        order.check_grants()?;
+        order.check_input()?;
+        self.check_destinations(&order.grants).await?;
+        let attending = self.attend().ok_or(RunError::Leaving)?;
+        let prepared = self.prepare(order.agent.digest, &order.limits).await?;
+        let mounts = Mounts::open(&order.grants)?;
+        let opened_unix_ns = self.inner.clock.unix_ns();
+        let run = new_run_id(opened_unix_ns)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| RunError::Random)?;
+        let spec = RunSpec {
+            agent: order.agent,
+            config: order.config,
+            durable: RunSpec::durable(&order.grants, order.durable),
+            engine: engine_ref(&prepared),
+            grants: order.grants,
+            limits: order.limits,
+        };
+        let spec = Arc::new(spec);
+        let header = RunHeader { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, spec };
+        let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
+        let (sender, events) = event::channel();
+        let sender = Arc::new(sender);
+        let gate = self.inner.gate.open_run(header, Arc::clone(&sender) as Arc<dyn gate::Watcher>)?;
+        let live = self.live_world(&gate, mounts, network);
+        let world = RunWorld::fresh(live, &gate.header().spec.limits);
+        Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (sender, events)))
+    }
+
+    /// Goes on with a run that was cut off: answers from the record first.
+    ///
+    /// # Errors
+    /// A run that is not open, goes on already, or can't be rebuilt; [`RunError::Unsettled`] where acts are known to wait for a person's word.
+    pub async fn resume(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+        self.open_again(run, by, network).await.map(Running::gone_ahead)
+    }
+
+    /// The same, but the guest begins only once [`Running::go`] says so.
+    pub(crate) async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+        let _taken = self.take_cut_off(run)?;
+        // SECURITY: what it did after the copy was made may have happened, and nothing here knows of it.
+        if self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(|open| open.restored)) {
+            return Err(RunError::Restored(run));
+        }
+        let load = |cause| RunError::Load { run, cause };
+        self.check_settled(run)?;
+        let recorded = self.recorded(run).await?;
+        let header = recorded.header().clone();
+        // Before anything is written: a run that can't go on is left as it is.
+        if !recorded.is_kept() || !header.spec.durable {
+            return Err(load(gate::LoadError::NotKept));
+        }
+        let limits = &header.spec.limits;
+        let prepared = self.prepare(header.spec.agent.digest, limits).await?;
+        let mounts = Mounts::open(&header.spec.grants)?;
+        let network = needs_network(&header.spec.grants).then(|| self.network(network)).transpose()?;
+        let (sender, events) = event::channel();
+        let sender = Arc::new(sender);
+        let spent = Duration::from_millis(recorded.spent().ms());
+        let resuming =
+            Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes(), spent: recorded.spent() };
+        let watcher = Arc::clone(&sender) as Arc<dyn gate::Watcher>;
+        let gate = self.inner.gate.resume_run(header, &resuming, watcher).map_err(|_| self.record_broken(Some(run)))?;
+        let live = self.live_world(&gate, mounts, network);
+        let world = RunWorld::resume(recorded, live).map_err(load)?;
+        let attending = self.attend().ok_or(RunError::Leaving)?;
+        Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (sender, events)))
+    }
+
+    /// The live world of a run, with what its permits lead to.
+    fn live_world(&self, gate: &RunGate, mounts: Mounts, network: Option<net::Network>) -> Live {
+        let runtime = tokio::runtime::Handle::current();
+        let header = gate.header();
+        let broker = Broker::new(BrokerParts {
+            spec: Arc::clone(&header.spec),
+            seed: header.seed,
+            mounts,
+            clock: Arc::clone(&self.inner.clock) as Arc<dyn Clock>,
+            network,
+            vault: self.vault(),
+            runtime: runtime.clone(),
+        });
+        Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: self.notes(), runtime })
+    }
+
+    pub(crate) async fn prepare(&self, digest: vocabulary::Digest, limits: &vocabulary::Limits) -> Result<Prepared, RunError> {
+        if let Some(prepared) = self.inner.component_cache.ready(digest, limits.stack_bytes) {
+            return Ok(prepared);
+        }
+        let (host, limits) = (self.clone(), limits.clone());
+        // Compiling waits for a child process.
+        let prepared = tokio::task::spawn_blocking(move || host.inner.component_cache.prepare(digest, &limits)).await;
+        prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
+    }
+
+    fn launch(&self, attending: Attending, parts: Parts, told: (Arc<EventSender>, Events)) -> Running {
+        let (sender, events) = told;
+        let Parts { prepared, gate, world, begun } = parts;
+        let run = gate.header().run;
+        let (stop, stopped) = watch::channel(None);
+        let agent = gate.header().spec.agent.name.clone();
+        held(&self.inner.going).insert(run, LiveRun { agent, live: world.live().handle(), stop: stop.clone() });
+        // It was being prepared when the home began to be left.
+        if self.is_leaving() {
+            world.live().handle().ask_no_more();
+        }
+        sender.tell(RunEvent::Opened { run });
+        let entry = Launch { host: self.clone(), run, _attending: attending };
+        let (go, gone) = oneshot::channel();
+        let task = RunTask { host: self.clone(), prepared, gate, world, sender, stopped, begun, gone };
+        let span = task.gate.span().clone();
+        tokio::spawn(task.live(entry).instrument(span));
+        Running { run, events, stop, go: Some(go) }
+    }
+
+    /// A run's records, read where nobody waits for it.
+    pub(crate) async fn recorded(&self, run: RunId) -> Result<Recorded, RunError> {
+        let reader = self.inner.journal.reader()?.proving();
+        let loaded = tokio::task::spawn_blocking(move || Recorded::load(&reader, run)).await;
+        let loaded = loaded.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?;
+        loaded.map_err(|cause| RunError::Load { run, cause })
+    }
+}
+
+fn new_run_id(unix_ns: u64) -> Result<RunId, RunError> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(|_| RunError::Random)?;
+    Ok(RunId::from_parts(unix_ns / 1_000_000, random))
+}
+
+/// Whether anything is granted for which a connection may be needed.
+fn needs_network(grants: &vocabulary::Grants) -> bool {
+    !grants.http.is_empty() || !grants.may.is_empty()
+}
+
+/// What a guest is started with, from what its run was opened with: the same for the first time and for every rebuild.
+pub(crate) fn start_of(header: &RunHeader) -> Start {
+    let spec = &header.spec;
+    let name = spec.agent.name.as_str().to_owned();
+    Start {
+        args: std::iter::once(name).chain(header.args.iter().cloned()).collect(),
+        credentials: spec.grants.credentials.iter().map(|binding| credential_info(&spec.grants, binding)).collect(),
+        env: env(header),
+        input: Bytes::from(header.input.clone()),
+        limits: spec.limits.clone(),
+        mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+        spent: Duration::ZERO,
+    }
+}
+
+/// What was granted, and placeholders for credentials: the same whenever the run is rebuilt.
+fn env(header: &RunHeader) -> Vec<(String, String)> {
+    let grants = &header.spec.grants;
+    let placeholders = header.placeholders();
+    let text = |name: &String| placeholders.iter().find(|it| it.credential == *name).map(|it| it.text.clone()).unwrap_or_default();
+    let held = grants.placeholders.iter().map(|(variable, name)| (variable.clone(), text(name)));
+    let all: std::collections::BTreeMap<String, String> = grants.env.clone().into_iter().chain(held).collect();
+    all.into_iter().collect()
+}
+
+fn credential_info(grants: &vocabulary::Grants, binding: &vocabulary::Binding) -> CredentialInfo {
+    let is_sent = grants.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
+    let may = grants.may.get(&binding.name).into_iter().flatten().map(|may| may.as_str());
+    CredentialInfo {
+        hosts: binding.hosts.iter().map(ToString::to_string).collect(),
+        kind: binding.placement.kind(),
+        may: is_sent.then_some("send").into_iter().chain(may).collect(),
+        name: binding.name.clone(),
+    }
+}
+
+/// The world that went in, with its own type back.
+pub(crate) fn world_back(world: Box<dyn vocabulary::World>) -> Option<Box<RunWorld<Live>>> {
+    (world as Box<dyn Any>).downcast().ok()
+}
+
+impl RunTask {
+    async fn live(self, entry: Launch) {
+        let (host, sender) = (self.host.clone(), Arc::clone(&self.sender));
+        let told = match self.until_closed().await {
+            Ok(report) => RunEvent::Closed { report: Box::new(report) },
+            // It has not ended: another process goes on with it, which the end of this one tells its client.
+            Err(_) if host.is_leaving() => return entry.kept_to_the_end().await,
+            Err(err) => RunEvent::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
+        };
+        // The place is freed before the end is reported, because a listener may start the next run at once.
+        drop(entry);
+        let is_due = host.inner.journal.wants_snapshot();
+        // If a snapshot fails, the journal breaks, and the next run notices that.
+        let _ = host.inner.gate.snapshot(BookSnapshot::IfWanted);
+        sender.tell(told);
+        if is_due {
+            // With this, later readers do not have to wait. If it is not finished, a later reader does it.
+            drop(tokio::task::spawn_blocking(move || host.index()));
+        }
+    }
+
+    async fn until_closed(mut self) -> Result<RunReport, RunError> {
+        // Nobody to say so means nobody who waits for it. Then the run is about to be stopped.
+        let _ = (&mut self.gone).await;
+        let header = self.gate.header().clone();
+        let entry = self.prepared.entry();
+        let (handle, finishing) = (self.world.live().handle(), self.world.live().handle());
+        let mut stopped = self.stopped.clone();
+        let stop = async move {
+            // A sender that is gone asks for nothing any more.
+            match stopped.wait_for(Option::is_some).await.map(|stopping| stopping.clone()) {
+                Ok(Some(stopping)) => {
+                    handle.stop();
+                    stopping
+                }
+                Ok(None) | Err(_) => pending().await,
+            }
+        };
+        let spent = match self.begun {
+            Begun::Here => Duration::ZERO,
+            Begun::Before(spent) => spent,
+        };
+        let start = Start { spent, ..start_of(&header) };
+        let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
+        if let Ok(ended) = &ended
+            && self.host.is_leaving()
+            && crate::hand_over::is_cut_off(ended)
+        {
+            // What is under way goes on as long as this process is there, with the world that `ended` holds.
+            pending::<()>().await;
+        }
+        finishing.finished().await;
+        let ended = ended?;
+        // It stays as it is: under the engine and on the files that it began with, it may go on yet.
+        if let Some(Stop::Diverged(divergence)) = ended.stop {
+            return Err(RunError::Diverged { run: header.run, divergence: *divergence });
+        }
+        let closing = Self::closing(&self.host, &self.gate, ended).await?;
+        let sum = match self.begun {
+            Begun::Here if closing.0.outcome != Outcome::RecordBroken => self.gate.take_sum(),
+            // What this process has written of it is not all of it, or is not all on the record.
+            Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
+        };
+        Ok(report(&self.host, &self.gate, closing, entry, sum))
+    }
+
+    /// Puts the end on the record, unless the run can't have one yet.
+    async fn closing(host: &LocalHost, gate: &RunGate, ended: RunEnded) -> Result<(Closing, gate::Tally), RunError> {
+        let RunEnded { mut outcome, output, peak_memory, active, world, .. } = ended;
+        let Some(mut world) = world_back(world) else { return Err(RunError::Holder("the world of the run was lost".to_owned())) };
+        // A run that was cut off from outside, or by a limit, may end anywhere in its record: only the guest's own end is held against it.
+        let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. });
+        if by_itself && let Err(stop) = world.ended() {
+            outcome = match stop {
+                Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
+                Stop::RecordBroken => Outcome::RecordBroken,
+                Stop::Diverged(divergence) => {
+                    return Err(RunError::Diverged { run: gate.header().run, divergence: *divergence });
+                }
+                other => Outcome::HostFailed { message: SafeText::new(&other.to_string(), 4096) },
+            };
+        }
+        if matches!(outcome, Outcome::Unsettled { .. }) {
+            outcome = Outcome::Unsettled { acts: gate.unsettled() };
+        }
+        let active_ms = u64::try_from(active.as_millis()).unwrap_or(u64::MAX);
+        let mut output = output.to_vec();
+        world.live().redact_end(&mut outcome, &mut output);
+        let output = (!output.is_empty() || outcome == Outcome::Done).then_some(output);
+        let closing = Closing { active_ms, outcome, output, peak_memory };
+        match closing.outcome {
+            // It stays open on the record: it can be resumed, or settled.
+            Outcome::RecordBroken | Outcome::Unsettled { .. } => Ok((closing, gate::Tally::default())),
+            _ => match gate.close(closing.clone()).await {
+                Ok(tally) => Ok((closing, tally)),
+                Err(_) => Err(host.record_broken(on_record(host, gate.header().run).await)),
+            },
+        }
+    }
+}
+
+/// A run, if anything of it is on the record: only then can it be resumed.
+async fn on_record(host: &LocalHost, run: RunId) -> Option<RunId> {
+    sum_on_record(host, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
+}
+
+/// What the record has of a run.
+async fn sum_on_record(host: &LocalHost, run: RunId) -> Result<Sum, RunError> {
+    let (reader, size) = (host.inner.journal.reader()?, host.inner.journal.size());
+    let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
+    read.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?
+}
+
+fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> RunReport {
+    let (closing, tally) = closed;
+    let header = gate.header();
+    let changes = host.inner.gate.with_ledger(|ledger| ledger.clock_changes.clone());
+    let record = RecordEvidence {
+        clock_changes: changes.into_iter().filter(|(index, _)| *index > sum.first).map(|(_, change)| change).collect(),
+        first: sum.first,
+        last: sum.last,
+        entries: sum.entries,
+        ..RecordEvidence::now(&host.inner.journal)
+    };
+    let spec = &header.spec;
+    let broken = (closing.outcome == Outcome::RecordBroken).then(|| host.told_broken(header.run, sum.entries > 0));
+    RunReport {
+        run: header.run,
+        broken,
+        agent: spec.agent.clone(),
+        by: header.by.clone(),
+        outcome: closing.outcome,
+        active_ms: closing.active_ms,
+        waited_ms: 0,
+        claims: Claims { output: output_value(closing.output, entry), findings: sum.findings, findings_more: sum.findings_more },
+        evidence: Evidence::new(spec, (sum.touched, closing.peak_memory, tally.resumable), record),
+    }
+}

@@ -1,0 +1,406 @@
+//! What a guest can ask of the world, after parsing: the only shapes in which a request reaches the gate.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::file::FileAsk;
+use crate::function::{Capability, Function};
+use crate::target::HttpTarget;
+use crate::text::SafeText;
+
+/// BOUND: of method and URL on the record: all of a path that may be asked for, so that two paths are never the same there.
+const HTTP_RESOURCE_BYTES_MAX: usize = 8192;
+
+/// Acts leave the host and are durable before they begin; observations stay inside and are durable before the next act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskClass {
+    /// Network, credentials, commits, approvals, other agents.
+    Act,
+    /// Reading what was granted, listing it.
+    Observation,
+}
+
+/// One thing asked for. Each variant that can be granted has its form in [`crate::Grants`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Send one HTTP request.
+    Http(HttpAsk),
+    /// Do something with a credential besides sending it.
+    Credential(CredentialAsk),
+    /// Look at, or try to change, something in a mount.
+    File(FileAsk),
+    /// Something no grant of this version can cover: it is asked so that it is refused in one place and recorded.
+    Closed(ClosedAsk),
+}
+
+impl Ask {
+    /// Act or observation.
+    pub fn class(&self) -> AskClass {
+        match self {
+            Self::Http(_) | Self::Credential(_) => AskClass::Act,
+            Self::File(_) | Self::Closed(_) => AskClass::Observation,
+        }
+    }
+
+    /// The capability that a manifest declares and a configuration grants.
+    pub fn capability(&self) -> Capability {
+        self.function().capability()
+    }
+
+    /// The function of the interface through which the guest asked.
+    pub fn function(&self) -> Function {
+        match self {
+            Self::Http(_) => Function::HttpHandle,
+            Self::Credential(credential) => credential.step.function(),
+            Self::File(file) => file.function(),
+            Self::Closed(closed) => closed.function,
+        }
+    }
+
+    /// The resource in one line, bounded and escaped, without what may be secret: for the record and for people.
+    pub fn resource(&self) -> SafeText {
+        match self {
+            Self::Http(http) => http.resource(),
+            Self::Credential(credential) => credential.resource(),
+            Self::File(file) => SafeText::new(&file.resource(), 1024),
+            Self::Closed(closed) => closed.what.clone(),
+        }
+    }
+
+    /// Every byte of the ask in one unambiguous form (each field preceded by its length), for the parameter digest: two
+    /// asks are the same exactly if these bytes are.
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        let mut to = canonical_front(self.function());
+        match self {
+            Self::Http(http) => http.canonical_into(&mut to),
+            Self::Credential(credential) => credential.canonical_into(&mut to),
+            Self::File(file) => put(&mut to, file.resource().as_bytes()),
+            Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
+        }
+        to
+    }
+}
+
+/// What leaves the host: the asks of [`AskClass::Act`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Send one HTTP request.
+    Http(HttpAsk),
+    /// Do something with a credential besides sending it.
+    Credential(CredentialAsk),
+}
+
+/// What the canonical bytes of every ask begin with.
+fn canonical_front(function: Function) -> Vec<u8> {
+    let mut to = Vec::with_capacity(256);
+    put(&mut to, function.capability().as_str().as_bytes());
+    put(&mut to, function.as_str().as_bytes());
+    to
+}
+
+impl Act {
+    /// As [`Ask::function`].
+    pub fn function(&self) -> Function {
+        match self {
+            Self::Http(_) => Function::HttpHandle,
+            Self::Credential(credential) => credential.step.function(),
+        }
+    }
+
+    /// As [`Ask::resource`].
+    pub fn resource(&self) -> SafeText {
+        match self {
+            Self::Http(http) => http.resource(),
+            Self::Credential(credential) => credential.resource(),
+        }
+    }
+
+    /// As [`Ask::canonical_bytes`].
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        let mut to = canonical_front(self.function());
+        match self {
+            Self::Http(http) => http.canonical_into(&mut to),
+            Self::Credential(credential) => credential.canonical_into(&mut to),
+        }
+        to
+    }
+
+    /// Whether it may be made again after a crash without a person's word.
+    pub fn repeat(&self) -> Repeat {
+        let is_safe = match self {
+            Self::Http(http) => http.method.is_safe(),
+            Self::Credential(credential) => credential.step != CredentialStep::Set,
+        };
+        if is_safe { Repeat::Safe } else { Repeat::OnWord }
+    }
+}
+
+impl From<Act> for Ask {
+    fn from(act: Act) -> Self {
+        match act {
+            Act::Http(http) => Self::Http(http),
+            Act::Credential(credential) => Self::Credential(credential),
+        }
+    }
+}
+
+/// Whether an act may be made again of which nobody knows whether it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeat {
+    /// It changes nothing, or the same once more, so it is simply made again.
+    Safe,
+    /// Only if a person says that it did not happen.
+    OnWord,
+}
+
+/// Something that a guest wants done with a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialAsk {
+    /// Which; `*` for [`CredentialStep::Identify`]: the value is held against all for which that is granted.
+    pub name: String,
+    /// What is to be done.
+    pub step: CredentialStep,
+}
+
+/// What can be done with a credential besides sending it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CredentialStep {
+    /// Say whether this value, which the guest has found, is the credential's.
+    Identify(Bytes),
+    /// Make a new value, which nobody uses yet.
+    Create,
+    /// Set the new value at its target.
+    Set,
+    /// Try the new value at its target.
+    Test,
+    /// Use the new value from now on, and see that the old one is refused.
+    Finish,
+}
+
+impl CredentialStep {
+    fn function(&self) -> Function {
+        match self {
+            Self::Identify(_) => Function::CredentialIdentify,
+            Self::Create => Function::RotationCreate,
+            Self::Set => Function::RotationSet,
+            Self::Test => Function::RotationTest,
+            Self::Finish => Function::RotationFinish,
+        }
+    }
+
+    /// In one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Identify(_) => "identify",
+            Self::Create => "create",
+            Self::Set => "set",
+            Self::Test => "test",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// A value that a guest found may be somebody's.
+impl std::fmt::Debug for CredentialStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl CredentialAsk {
+    fn resource(&self) -> SafeText {
+        SafeText::new(&format!("{} {}", self.step.word(), self.name), 1024)
+    }
+
+    fn canonical_into(&self, to: &mut Vec<u8>) {
+        put(to, self.name.as_bytes());
+        if let CredentialStep::Identify(value) = &self.step {
+            put(to, value);
+        }
+    }
+}
+
+fn put(to: &mut Vec<u8>, field: &[u8]) {
+    to.extend_from_slice(&(field.len() as u64).to_be_bytes());
+    to.extend_from_slice(field);
+}
+
+/// A request method: a known one, or another token of RFC 9110 in upper case. `CONNECT` and `TRACE` can't be made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Method(String);
+
+impl Method {
+    /// Parses a method.
+    ///
+    /// # Errors
+    /// Anything but 1 to 32 upper-case letters and hyphens, and the two methods that open tunnels or echo requests.
+    pub fn new(text: &str) -> Result<Self, crate::ParseError> {
+        let well_formed = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        if !well_formed || text == "CONNECT" || text == "TRACE" {
+            return Err(crate::ParseError::new("a method", text, "upper-case letters, for instance GET; never CONNECT or TRACE"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// As sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// RFC 9110 section 9.2.1, as far as an interrupted ask is made again without a person: `GET` and `HEAD`.
+    pub fn is_safe(&self) -> bool {
+        matches!(self.0.as_str(), "GET" | "HEAD")
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Method {
+    type Error = crate::ParseError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> Self {
+        method.0
+    }
+}
+
+/// One header field as the guest set it: name in lower case, a token of RFC 9110; value without CR, LF, NUL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Lower case.
+    pub name: String,
+    /// Bytes as given.
+    pub value: Vec<u8>,
+}
+
+/// One HTTP request, whole: it is asked when its body is finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAsk {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub target: HttpTarget,
+    /// In the order in which the guest set them.
+    pub headers: Vec<Header>,
+    /// The whole body; empty where there was none.
+    pub body: Bytes,
+    /// What the guest wished for; the broker clamps it.
+    pub timeouts: HttpTimeouts,
+}
+
+/// Time-outs in milliseconds, as the guest wished; `None` takes the host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpTimeouts {
+    /// Until the connection stands.
+    pub connect_ms: Option<u64>,
+    /// Until the first byte of the answer.
+    pub first_byte_ms: Option<u64>,
+    /// Between two pieces of the answer.
+    pub between_bytes_ms: Option<u64>,
+}
+
+impl HttpAsk {
+    fn resource(&self) -> SafeText {
+        SafeText::new(&format!("{} {}", self.method, self.target.redacted()), HTTP_RESOURCE_BYTES_MAX)
+    }
+
+    fn canonical_into(&self, to: &mut Vec<u8>) {
+        put(to, self.method.as_str().as_bytes());
+        put(to, self.target.scheme.as_str().as_bytes());
+        put(to, self.target.host.to_string().as_bytes());
+        put(to, &self.target.port.to_be_bytes());
+        put(to, self.target.path_and_query().as_bytes());
+        put(to, &(self.headers.len() as u64).to_be_bytes());
+        for header in &self.headers {
+            put(to, header.name.as_bytes());
+            put(to, &header.value);
+        }
+        for timeout in [self.timeouts.connect_ms, self.timeouts.first_byte_ms, self.timeouts.between_bytes_ms] {
+            put(to, timeout.map_or_else(String::new, |ms| ms.to_string()).as_bytes());
+        }
+        put(to, &self.body);
+    }
+
+    /// The request of which these are the canonical bytes ([`Ask::canonical_bytes`]).
+    pub fn from_canonical_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        if fields.next()? != b"http" {
+            return None;
+        }
+        let _function = fields.next()?;
+        let method = Method::new(fields.text()?).ok()?;
+        let (scheme, host) = (fields.text()?, fields.text()?);
+        let port = u16::from_be_bytes(fields.next()?.try_into().ok()?);
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let target = format!("{scheme}://{host}:{port}{}", fields.text()?).parse().ok()?;
+        let count = u64::from_be_bytes(fields.next()?.try_into().ok()?);
+        let mut headers = Vec::new();
+        for _ in 0..count {
+            headers.push(Header { name: fields.text()?.to_owned(), value: fields.next()?.to_vec() });
+        }
+        let mut timeout = || Some(fields.text()?.parse().ok());
+        let timeouts = HttpTimeouts { connect_ms: timeout()?, first_byte_ms: timeout()?, between_bytes_ms: timeout()? };
+        let body = Bytes::copy_from_slice(fields.next()?);
+        fields.0.is_empty().then_some(Self { method, target, headers, body, timeouts })
+    }
+}
+
+/// Fields, each preceded by its length.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (len, rest) = self.0.split_first_chunk::<8>()?;
+        let (field, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
+        self.0 = rest;
+        Some(field)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.next()?).ok()
+    }
+}
+
+/// A call that nothing can allow in this version, or words that could not be parsed into an ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedAsk {
+    /// Interface and function.
+    pub function: Function,
+    /// What the guest said, bounded and escaped.
+    pub what: SafeText,
+    /// Whether it was not well formed, rather than not to be had.
+    pub malformed: bool,
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_back_from_its_canonical_bytes_and_from_no_part_of_them() {
+        for url in ["http://a.test/x?y=1", "https://[::1]:8443/", "http://127.0.0.1:80/a%20b"] {
+            let ask = HttpAsk {
+                method: Method::new("POST").unwrap(),
+                target: url.parse().unwrap(),
+                headers: vec![Header { name: "x-a".to_owned(), value: b"\xff".to_vec() }],
+                body: Bytes::from_static(b"body\0"),
+                timeouts: HttpTimeouts { connect_ms: Some(7), ..HttpTimeouts::default() },
+            };
+            let bytes = Ask::Http(ask.clone()).canonical_bytes();
+            assert_eq!(HttpAsk::from_canonical_bytes(&bytes), Some(ask), "{url}");
+            assert!((0..bytes.len()).all(|len| HttpAsk::from_canonical_bytes(&bytes[..len]).is_none()), "{url}");
+        }
+    }
+}

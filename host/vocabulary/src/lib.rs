@@ -1,0 +1,100 @@
+//! The vocabulary of the host: pure values, and the two traits that are the only way out of the sandbox.
+//!
+//! Ids and digests, what can be asked and granted, what is decided and why, what comes back, what is said, what goes onto
+//! the record and in which canonical form. No I/O, no clock, no runtime, no engine: every other room speaks these words, so
+//! none of them may need another room to be understood. Deciding is `policy`'s, doing is `broker`'s, keeping is `journal`'s.
+//!
+//! # Words become values
+//!
+//! What a guest or an operator wrote is parsed once, and what is not plainly one thing is no value:
+//!
+//! ```
+//! use vocabulary::{Ask, Class, HttpAsk, HttpTarget, HttpTimeouts, Method, PathPattern};
+//!
+//! # fn main() -> Result<(), vocabulary::ParseError> {
+//! let target: HttpTarget = "https://api.example.com/users/7?token=abc".parse()?;
+//! assert_eq!((target.port, target.path.as_str()), (443, "/users/7"));
+//!
+//! // A host that some would read as an address, a path that leads upwards, a user before the host.
+//! for odd in ["https://0x7f.1/", "https://api.example.com/a/../b", "https://me@api.example.com/"] {
+//!     assert!(odd.parse::<HttpTarget>().is_err());
+//! }
+//!
+//! // `*` is one part of a path, `**` any number of them.
+//! let pattern: PathPattern = "/users/*".parse()?;
+//! assert!(pattern.matches("/users/7") && !pattern.matches("/users/7/keys"));
+//!
+//! // An ask is what reaches the gate. On the record stands no value of a query.
+//! let ask = Ask::Http(HttpAsk {
+//!     method: Method::new("GET")?,
+//!     target,
+//!     headers: Vec::new(),
+//!     body: Default::default(),
+//!     timeouts: HttpTimeouts::default(),
+//! });
+//! assert_eq!(ask.class(), Class::Act);
+//! assert_eq!(ask.resource().as_str(), "GET https://api.example.com/users/7?token");
+//!
+//! // What is hashed has one form: sorted, without blanks, whole numbers only.
+//! assert_eq!(vocabulary::canon::to_vec(&serde_json::json!({ "b": 1, "a": [] })), br#"{"a":[],"b":1}"#);
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod ask;
+pub mod canon;
+mod claim;
+mod clock;
+mod contained_build;
+mod credential;
+mod decision;
+mod destination;
+mod door;
+mod err;
+mod file;
+mod function;
+mod grant;
+mod ids;
+mod limits;
+mod outcome;
+mod path;
+mod pattern;
+mod principal;
+pub mod record;
+mod release;
+mod run_spec;
+mod scope;
+mod signer;
+mod target;
+mod text;
+mod until;
+
+pub use answer::{CredentialAnswer, Identified, NotDone};
+pub use ask::{Act, Ask, AskClass, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method, Repeat};
+pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
+pub use clock::Clock;
+pub use contained_build::{BuildLimits, ContainedBuild};
+pub use credential::{
+    AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
+};
+pub use decision::{Bound, Bounds, Decision, Reason};
+pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
+pub use door::{Divergence, Door, Stop, Timeline, World};
+pub use err::ParseError;
+pub use file::{AskedPath, ChangeKind, DirEntry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
+pub use function::{Capability, Function};
+pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
+pub use ids::{Digest, FileId, OpId, RunId};
+pub use limits::{LIMITS, Limit, LimitRow, Limits, Unit};
+pub use outcome::{Outcome, UnknownAct};
+pub use path::PATH_BYTES_MAX;
+pub use pattern::{HostPattern, PathPattern};
+pub use principal::{Actor, Means, Principal, Stopping};
+pub use release::{GuestEvent, HttpFault, HttpHead, Release};
+pub use run_spec::RunSpec;
+pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};
+pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
+pub use target::{HostName, HttpTarget, QUERY_BYTES_MAX, Scheme};
+pub use text::{SafeText, is_misleading};
+pub use until::{Until, date_of_day, utc};

@@ -1,0 +1,90 @@
+//! What comes back to a guest, piece by piece: the only things that change what it can observe.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::CredentialAnswer;
+use crate::ask::Header;
+use crate::ids::OpId;
+
+/// One event that was let go of, in the order in which the run saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Which operation it belongs to; `OpId(0)` for a jump of the clock.
+    pub op: OpId,
+    /// What happened.
+    pub event: GuestEvent,
+    /// The run's monotonic clock from now on, nanoseconds since the run was opened.
+    pub mono_ns: u64,
+}
+
+/// What happened to an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuestEvent {
+    /// The head of a response.
+    Head(HttpHead),
+    /// A piece of its body, at most 64 KiB.
+    Chunk(Bytes),
+    /// The body ended well; its trailers.
+    End(Vec<Header>),
+    /// A step with a credential was done, or could not be; nothing more comes.
+    Credential(CredentialAnswer),
+    /// It was refused, or went wrong; nothing more comes.
+    Failed(HttpFault),
+    /// A timer ran out.
+    Timer {
+        /// The moment it was set to, on the run's monotonic clock.
+        deadline_ns: u64,
+    },
+    /// The guest looked at the clock many times and did nothing else: the clock jumps to real time.
+    Clock,
+}
+
+impl GuestEvent {
+    /// Bytes of a body that this hands to the guest.
+    pub fn body_bytes(&self) -> u64 {
+        match self {
+            Self::Chunk(bytes) => bytes.len() as u64,
+            Self::Head(_) | Self::End(_) | Self::Credential(_) | Self::Failed(_) | Self::Timer { .. } | Self::Clock => 0,
+        }
+    }
+
+    /// Whether nothing more comes for this operation.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::End(_) | Self::Credential(_) | Self::Failed(_) | Self::Timer { .. })
+    }
+}
+
+/// Status and header fields of a response, bounded by `header-bytes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpHead {
+    /// In the server's order, names in lower case.
+    pub headers: Vec<Header>,
+    /// 200 to 599: informational responses are never shown.
+    pub status: u16,
+}
+
+/// Why a request has no (more) response, as far as a guest may know: whether a name exists or which address it has is
+/// never among it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HttpFault {
+    /// Refused; the operator's record says why.
+    Denied,
+    /// It could not be reached: no name, no route, no listener, no TLS, for one plain word.
+    Unreachable,
+    /// It took longer than it may.
+    TimedOut,
+    /// The other side closed before the response was whole.
+    Incomplete,
+    /// What came was not HTTP.
+    Protocol,
+    /// More header bytes than may come.
+    HeadersTooLarge,
+    /// More body bytes than may come.
+    BodyTooLarge,
+    /// The run has as many requests under way as it may.
+    TooMany,
+    /// The guest waits for a response whose request it has not finished.
+    Unfinished,
+}
