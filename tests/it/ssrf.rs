@@ -71,17 +71,17 @@ macro_rules! each_section {
 }
 
 each_section! {
-    b3_loopback_as_text_reaches_nobody "loopback",
-    b3_addresses_as_other_numbers_reach_nobody "numbers",
-    b3_hosts_that_must_fail_to_parse_reach_nobody "whatwg",
-    b3_letters_that_look_like_others_reach_nobody "unicode",
-    b3_ipv4_inside_ipv6_reaches_nobody "wrapped",
-    b3_metadata_services_are_never_asked_by_address_or_by_name "metadata",
-    b3_what_parsers_disagree_on_reaches_nobody "parsers",
-    b3_an_authority_said_apart_from_its_path_is_one_host_or_none "apart",
-    b3_a_suffix_covers_what_is_beneath_it_and_nothing_beside_it "suffixes",
-    b3_a_port_is_a_number_that_is_granted "ports",
-    b3_a_literal_is_granted_as_itself "literals",
+    loopback_as_text_reaches_nobody "loopback",
+    addresses_as_other_numbers_reach_nobody "numbers",
+    hosts_that_must_fail_to_parse_reach_nobody "whatwg",
+    letters_that_look_like_others_reach_nobody "unicode",
+    ipv4_inside_ipv6_reaches_nobody "wrapped",
+    metadata_services_are_never_asked_by_address_or_by_name "metadata",
+    what_parsers_disagree_on_reaches_nobody "parsers",
+    an_authority_said_apart_from_its_path_is_one_host_or_none "apart",
+    a_suffix_covers_what_is_beneath_it_and_nothing_beside_it "suffixes",
+    a_port_is_a_number_that_is_granted "ports",
+    a_literal_is_granted_as_itself "literals",
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) enum Beginning {
     Resume { run: RunId, network: NetworkOrder },
 }
 
-/// BOUND: how often one run is gone on with after its holder went away. A run may itself be what ends its holders.
+/// BOUND: how often one run is gone on with after its host went away. A run may itself be what ends its hosts.
 const TAKEN_OVER_MAX: u32 = 5;
 
 /// A copy of a home that was made while it was in use may have less keys than its record needs.
@@ -98,7 +98,7 @@ struct Attended<'a> {
 struct AttendedRun {
     running: Running,
     ended: Option<Result<RunReport, CliError>>,
-    /// Its holder went away, and it has not ended.
+    /// Its host went away, and it has not ended.
     is_left: bool,
     taken_over: u32,
     /// To begin it anew, if nothing of it came onto the record.
@@ -179,12 +179,12 @@ impl Attended<'_> {
         });
     }
 
-    /// A run whose holder went away.
+    /// A run whose host went away.
     fn left(&self) -> Option<usize> {
         self.going.iter().position(|going| going.is_left && going.ended.is_none())
     }
 
-    /// Goes on with a run whose holder went away, in this process or with another holder. Where that can't be, it ends as `resume` would.
+    /// Goes on with a run whose host went away, in this process or with another host. Where that can't be, it ends as `resume` would.
     async fn continue_here(&mut self, at: usize, host: &mut HostHandle, signals: &mut Signals) {
         let Some(going) = self.going.get_mut(at) else { return };
         let run = going.running.run;
@@ -257,7 +257,7 @@ impl Attended<'_> {
 const DISK_CHECK_EVERY: Duration = Duration::from_millis(500);
 const DISK_MAX_MS: u64 = 1000;
 
-/// Begins one run. If the holder goes away before it has said which run it is, nothing of the run was asked, and it begins with another one.
+/// Begins one run. If the host goes away before it has said which run it is, nothing of the run was asked, and it begins with another one.
 async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRun, RunError> {
     let new =
         |running, order: Option<RunOrder>, network| AttendedRun { running, ended: None, is_left: false, taken_over: 0, order, network };

@@ -1,4 +1,4 @@
-//! Leaves a home. A holder stays as long as runs of others go on, or leaves them to others.
+//! Leaves a home. A host stays as long as runs of others go on, or leaves them to others.
 
 use run::{ANSWERS_MAX, HostHandle, LocalHost};
 use vocabulary::{Means, RunId, SafeText};
@@ -7,7 +7,7 @@ use crate::err::CliError;
 use crate::out;
 use crate::signals::Signals;
 
-/// Leaves the home. A holder waits for the runs of others and says so. With a signal it leaves them to others.
+/// Leaves the home. A host waits for the runs of others and says so. With a signal it leaves them to others.
 pub(crate) async fn leave(host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
     let local = match &host {
         HostHandle::Here(local, _) => local.clone(),

@@ -162,7 +162,7 @@ fn say_gaps() {
     }
 }
 
-/// The fold of the log: the last snapshot that the home's holder kept, and the records after it. `each` is told of each of these. It helps to
+/// The fold of the log: the last snapshot that the home's host kept, and the records after it. `each` is told of each of these. It helps to
 /// see how things stand, and is no evidence of it: so it reads as little as it can.
 pub(crate) fn ledger(reader: &Reader, mut each: impl FnMut(RunId)) -> Result<Ledger, CliError> {
     let reader = reader.clone().believing();

@@ -56,7 +56,7 @@ pub(crate) fn located() -> Result<HomePlace, CliError> {
     })
 }
 
-/// How a house is made here: components are compiled by this very program.
+/// How a host is made here: components are compiled by this very program.
 pub(crate) fn host_options() -> HostOptions {
     HostOptions {
         compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]),

@@ -49,7 +49,7 @@ impl<'a> Recording<'a> {
                 Ok(())
             }
             Err(err) => {
-                // It may be on the record nevertheless, when the holder died just now. The next opening finds out.
+                // It may be on the record nevertheless, when the host died just now. The next opening finds out.
                 drop(note);
                 Err(self.fails(err))
             }

@@ -2,7 +2,7 @@
 //! question about a million records reads none of them.
 //!
 //! It says nothing that the log does not say, and is no proof. A file that does not belong to the log is made again (`journal::Derived`),
-//! and `audit verify` never reads it. A reader, or the holder of the home, adds to it when it reads past the end and may write.
+//! and `audit verify` never reads it. A reader, or the host of the home, adds to it when it reads past the end and may write.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -26,7 +26,7 @@ pub enum Mode {
     Resume,
 }
 
-/// What the tape has for something that the guest does.
+/// What the record has for something that the guest does.
 pub(crate) enum CursorStep<T> {
     /// This.
     Served(T),

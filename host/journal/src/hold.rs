@@ -96,7 +96,7 @@ pub(crate) fn held(home: &Path) -> OpenError {
     OpenError::Held { home: home.to_owned(), other: Box::new(others.max_by_key(|other| other.pid.is_some()).unwrap_or_default()) }
 }
 
-/// The files of a home that its holder has locked: `lock`, and the segment that grows.
+/// The files of a home that its host has locked: `lock`, and the segment that grows.
 pub fn lock_files(home: &Path) -> Vec<PathBuf> {
     let folder = segment::folder(home);
     let last = segment::list(&folder).ok().and_then(|numbers| numbers.last().map(|number| segment::path(&folder, *number)));

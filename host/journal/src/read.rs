@@ -204,7 +204,7 @@ impl Reader {
         Derived::open(&self.home, name, self.log)
     }
 
-    /// The last summary that the home's holder has kept, and the first record that is not in it. `None` if there is none, if it is not of
+    /// The last summary that the home's host has kept, and the first record that is not in it. `None` if there is none, if it is not of
     /// this log, or if the home's key is not here.
     pub fn snapshot(&self) -> Option<(Vec<u8>, Position)> {
         let index = self.sight.index.as_ref().filter(|_| self.relies_on_index())?;

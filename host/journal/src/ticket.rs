@@ -65,7 +65,7 @@ impl Notifier {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (crowds, outcomes) = channel::<Arc<BatchOutcome>>();
         let thread = std::thread::Builder::new()
-            .name("journal-herald".to_owned())
+            .name("journal-notify".to_owned())
             .spawn(move || outcomes.into_iter().for_each(|outcome| outcome.settle(Ok(()))))?;
         Ok(Self { crowds: Some(crowds), thread: Some(thread) })
     }

@@ -1,4 +1,4 @@
-//! Going on with a run whose holder went away, for the client that had started it.
+//! Going on with a run whose host went away, for the client that had started it.
 
 use vocabulary::{Means, Principal, RunId, Stopping};
 

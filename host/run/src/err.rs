@@ -191,7 +191,7 @@ pub enum RunError {
     /// The key of the compiled components is not what it should be.
     #[error("`{}` is not a key that only its owner can read", .0.display())]
     CacheKey(PathBuf),
-    /// The holder is about to leave.
+    /// The host is about to leave.
     #[error("the process that holds the home is just leaving")]
     Leaving,
     /// The system gave no random numbers.

@@ -11,7 +11,7 @@ pub const FORMS: KnownForms = KnownForms {
     needs: "0.1.0",
 };
 
-/// The forms as a holder says them to its clients: both must have the same.
+/// The forms as a host says them to its clients: both must have the same.
 pub(crate) fn spoken() -> String {
     let parts = FORMS.parts.iter().map(|(name, form)| format!(", {name} {form}"));
     std::iter::once(format!("home {}", FORMS.home)).chain(parts).collect()

@@ -13,7 +13,7 @@ use crate::err::RunError;
 use crate::local_host::{LocalHost, held};
 use crate::wait::now;
 
-/// BOUND: how long a holder that leaves waits for answers under way.
+/// BOUND: how long a host that leaves waits for answers under way.
 pub const ANSWERS_MAX: Duration = Duration::from_secs(5);
 /// BOUND: how long it waits for the disk after that.
 const DISK_MAX: Duration = Duration::from_secs(5);

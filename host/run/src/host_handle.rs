@@ -1,4 +1,4 @@
-//! The holder of the home: this process, or another one that it speaks to.
+//! The host of the home: this process, or another one that it speaks to.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -44,7 +44,7 @@ impl HostHandle {
     /// Takes the home, or finds who has it. Says for whom it waits, and gives up after a time ([`home::Patience`]).
     ///
     /// # Errors
-    /// A home that can't be used, or whose holder can't be spoken to.
+    /// A home that can't be used, or whose host can't be spoken to.
     pub async fn find(place: &HomePlace, options: &HostOptions) -> Result<Self, RunError> {
         let mut wait = Wait::begin();
         let mut pause = PAUSE;
@@ -68,7 +68,7 @@ impl HostHandle {
         }
     }
 
-    /// Finds the holder of a home whose holder went away. It may be this process now.
+    /// Finds the host of a home whose host went away. It may be this process now.
     ///
     /// # Errors
     /// As [`HostHandle::find`].
@@ -121,13 +121,11 @@ impl HostHandle {
         }
     }
 
-    /// Goes on with a run whose holder went away ([`Event::Left`]). A run that only looked, and of which nothing was kept, begins anew by its
-    /// order, as does one that had not come onto the record; it has another id then. One that has ended meanwhile tells its end.
+    /// Continues a run whose host went away ([`crate::RunEvent::Left`]). A run that only looked, and of which nothing was kept, begins anew by
+    /// its order, as does one that had not come onto the record; it has another id then. One that has ended meanwhile tells its end.
     ///
     /// # Errors
     /// As [`LocalHost::resume`] and [`LocalHost::start`].
-    ///
-    /// [`Event::Left`]: crate::Event::Left
     pub async fn continue_here(&self, run: RunId, order: Option<RunOrder>, network: NetworkOrder) -> Result<Running, RunError> {
         match self {
             Self::Here(host, _) => host.continue_here(run, order, own_principal(), &network).await.map(Running::gone_ahead),
@@ -138,7 +136,7 @@ impl HostHandle {
     /// See [`LocalHost::end`].
     ///
     /// # Errors
-    /// As there, or a holder that does not answer.
+    /// As there, or a host that does not answer.
     pub async fn stop(&self, run: RunId) -> Result<bool, RunError> {
         match self {
             Self::Here(host, _) => host.end(run, Stopping { by: own_principal(), means: Means::Stop }).await,
@@ -149,7 +147,7 @@ impl HostHandle {
     /// Runs that go on.
     ///
     /// # Errors
-    /// A holder that does not answer.
+    /// A host that does not answer.
     pub async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
         match self {
             Self::Here(host, _) => Ok(host.going()),
@@ -160,7 +158,7 @@ impl HostHandle {
     /// See [`LocalHost::status`].
     ///
     /// # Errors
-    /// A holder that does not answer.
+    /// A host that does not answer.
     pub async fn status(&self) -> Result<Status, RunError> {
         match self {
             Self::Here(host, _) => Ok(host.status()),
@@ -249,7 +247,7 @@ impl HostHandle {
         }
     }
 
-    /// Leaves the home. A holder first waits for the runs of others and until their clients have the end, and leaves the home in order.
+    /// Leaves the home. A host first waits for the runs of others and until their clients have the end, and leaves the home in order.
     ///
     /// # Errors
     /// The record can't be written.

@@ -36,7 +36,7 @@ impl HomePlace {
     }
 }
 
-/// What a house is made with.
+/// What a host is made with.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
     /// The program that is started to compile, and its arguments before the size.
@@ -64,7 +64,7 @@ pub(crate) struct Inner {
     vault: vault::Vault,
     networks: Mutex<HashMap<NetworkOrder, Network>>,
     pub(crate) going: Mutex<HashMap<RunId, LiveRun>>,
-    /// How many runs and conversations go on. The holder leaves when there are none.
+    /// How many runs and conversations go on. The host leaves when there are none.
     attendance: watch::Sender<Attendance>,
     /// Open runs without their key.
     pub(crate) lacking: Vec<RunId>,
@@ -86,7 +86,7 @@ struct Attendance {
     is_closed: bool,
 }
 
-/// That something goes on which the holder of the home has to wait for.
+/// That something goes on which the host of the home has to wait for.
 pub(crate) struct Attending(LocalHost);
 
 impl Drop for Attending {
@@ -147,7 +147,7 @@ impl ComponentCache {
         Ok(engine)
     }
 
-    /// SECURITY: a holder lives as long as anybody runs something in its home, and each component that is kept ready has its code in memory.
+    /// SECURITY: a host lives as long as anybody runs something in its home, and each component that is kept ready has its code in memory.
     fn slot(&self, of: (Digest, u64)) -> ComponentSlot {
         let mut prepared = held(&self.prepared);
         if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&of) {
@@ -322,7 +322,7 @@ impl LocalHost {
     /// Returns when no run goes on and nobody is spoken to.
     pub async fn idle(&self) {
         let mut attendance = self.inner.attendance.subscribe();
-        // The sender lives as long as this house.
+        // The sender lives as long as this host.
         let _ = attendance.wait_for(|attendance| attendance.count == 0).await;
     }
 

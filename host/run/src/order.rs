@@ -1,4 +1,4 @@
-//! What is to be run, with everything resolved, so that the holder of the home needs nothing else from the caller.
+//! What is to be run, with everything resolved, so that the host of the home needs nothing else from the caller.
 
 use std::net::SocketAddr;
 

@@ -86,7 +86,7 @@ pub(crate) fn holder(home: &Path) -> Option<Other> {
     })
 }
 
-/// A holder makes its socket when it takes the home. That says more than when the process was started.
+/// A host makes its socket when it takes the home. That says more than when the process was started.
 pub(crate) fn since(home: &Path, other: Other) -> Other {
     let made = std::fs::symlink_metadata(home.join(control::NAME)).and_then(|found| found.modified());
     let made_s = made.ok().and_then(|made: SystemTime| made.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());

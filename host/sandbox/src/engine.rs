@@ -131,7 +131,7 @@ fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
     let batch = DECOMMIT_BATCH.min(slots);
     // Slots that wait to be cleaned, or that a thread is cleaning now, belong to no run. Runs that were let in find other slots.
     let cores = thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX).max(2));
-    // The crew has as many threads at the front as at the back, and substitutes for threads that are in long calls.
+    // There are as many guest threads at the front as at the back, and substitutes for threads that are in long calls.
     let threads = cores.saturating_mul(3);
     let places = slots.saturating_add(batch.saturating_mul(threads.saturating_add(1)));
     let times = |many: u32| places.saturating_mul(many);

@@ -74,8 +74,8 @@ struct GuestFailure {
     message: String,
 }
 
-/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to who ordered it). The guest computes on the threads of the
-/// crew. The caller's runtime only waits for it.
+/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to who ordered it). The guest computes on the
+/// guest threads. The caller's runtime only waits for it.
 ///
 /// # Errors
 /// Only if nothing could run at all, or if the host's own code failed. The world is lost then, so nothing but its opening may have been

@@ -96,7 +96,7 @@ impl State {
 
 static CREW: LazyLock<GuestThreads> = LazyLock::new(GuestThreads::new);
 
-/// The crew of this process. It is made with the first guest and stays until the process ends.
+/// The guest threads of this process. They are made with the first guest and stay until the process ends.
 pub(crate) fn guest_threads() -> &'static GuestThreads {
     &CREW
 }

@@ -13,7 +13,7 @@ use crate::{exit, line, log, out, place};
 
 /// How often a log is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);
-/// How many times nobody may have the run before it counts as cut off. If its holder goes away, its client goes on with it in a moment.
+/// How many times nobody may have the run before it counts as cut off. If its host goes away, its client goes on with it in a moment.
 const NOBODY_MAX: u32 = 10;
 
 /// Show what an agent said

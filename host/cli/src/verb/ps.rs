@@ -36,7 +36,7 @@ A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was
 knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did --op N`, or `did-not`). What was said is \
 kept, and is not listed any more. If the process that holds the home does not answer, it is not known which runs go on, and `ps` says so.";
 
-/// BOUND: how long the holder may take to answer, where nobody has said anything else. What the record has is shown in any case.
+/// BOUND: how long the host may take to answer, where nobody has said anything else. What the record has is shown in any case.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// A run is reported before its first record is on the disk. This is how often the record is looked for.
@@ -120,7 +120,7 @@ pub(super) async fn rows(place: &HomePlace, max: Duration) -> Result<(Vec<PsRow>
     Ok((rows.collect(), after.why_unknown()))
 }
 
-/// Reads the log until all that goes on stands there; not for ever, as a holder may fail before it writes: then what does not stand there is
+/// Reads the log until all that goes on stands there; not for ever, as a host may fail before it writes: then what does not stand there is
 /// given, too. It is read on a thread of its own, so that a signal ends the wait for a long one.
 async fn on_record(place: &HomePlace, going: HashMap<RunId, SafeText>) -> Result<(Ledger, HashMap<RunId, SafeText>), CliError> {
     let mut looks = 1;

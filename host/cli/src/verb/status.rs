@@ -10,7 +10,7 @@ use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{exit, out, place, words};
 
-/// BOUND: how long the holder may take to answer, where nobody has said anything else.
+/// BOUND: how long the host may take to answer, where nobody has said anything else.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// A disk that has not answered for this long is a fault, in milliseconds.
 const DISK_MAX_MS: u64 = 5000;
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(code(status.as_ref()))
 }
 
-/// A holder that goes away before it has answered holds the home no more.
+/// A host that goes away before it has answered holds the home no more.
 async fn ask(place: &HomePlace) -> Result<Option<Status>, RunError> {
     let Some(host) = HostHandle::ask_within(place, patience().max_or(ANSWER_MAX)).await? else { return Ok(None) };
     match host.status().await {

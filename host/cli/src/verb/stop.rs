@@ -14,7 +14,7 @@ use crate::{exit, leave, log, out, place};
 /// How often it is looked whether the run has ended, and how many times.
 const AGAIN: Duration = Duration::from_millis(5);
 const TIMES: u32 = 2000;
-/// BOUND: how many holders are told, one after the other.
+/// BOUND: how many hosts are told, one after the other.
 const HOLDERS_MAX: u32 = 5;
 
 /// End a run
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 
 /// Keeps a word, if one was said, and ends the run. Gives the acts that the word was on.
 ///
-/// If the holder goes away meanwhile, the run has not ended: its client may go on with it elsewhere, or it is closed here.
+/// If the host goes away meanwhile, the run has not ended: its client may go on with it elsewhere, or it is closed here.
 async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
     let settled = settle(host, run, word).await?;
     let mut was_told = false;
@@ -80,7 +80,7 @@ async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<U
                 was_told = true;
                 wait(host, run).await
             }
-            // An earlier holder has ended it, as it was told to.
+            // An earlier host has ended it, as it was told to.
             Ok(false) if was_told => return Ok(settled),
             Ok(false) => return Err(CliError::Ended(run)),
             Err(err) => Err(err.into()),

@@ -1,6 +1,6 @@
 //! A client's end of the control socket.
 //!
-//! A holder may be stopped, swapped out or deaf at any moment. So nothing here waits for it without a bound, and a wait is told
+//! A host may be stopped, swapped out or deaf at any moment. So nothing here waits for it without a bound, and a wait is told
 //! ([`crate::wait`]).
 
 use std::io;
@@ -39,20 +39,20 @@ pub(crate) struct Client {
     place: HomePlace,
     /// BOUND: how long each answer is waited for.
     max: Duration,
-    /// Where the holder has said that it listens, for the first wish: it does not leave meanwhile.
+    /// Where the host has said that it listens, for the first request: it does not leave meanwhile.
     first: Mutex<Option<SocketLine>>,
 }
 
-/// A connection to a holder that has said that it listens.
+/// A connection to a host that has said that it listens.
 #[derive(Debug)]
 pub(crate) struct SocketLine {
     pub(crate) answers: mpsc::Receiver<io::Result<Response>>,
     pub(crate) to: OwnedWriteHalf,
-    /// The number of the holder, from the kernel.
+    /// The number of the host, from the kernel.
     pub(crate) pid: Option<u32>,
 }
 
-/// Why a holder can't be spoken to.
+/// Why a host can't be spoken to.
 #[derive(Debug)]
 pub(crate) enum Unreached {
     /// It may be better the next time: it is just coming or going.
@@ -82,7 +82,7 @@ impl From<io::Error> for Unreached {
 enum Work {
     /// What is done at once.
     Short,
-    /// What may take long, as long as the holder says that it goes on: compiling, rebuilding.
+    /// What may take long, as long as the host says that it goes on: compiling, rebuilding.
     Long,
 }
 
@@ -132,12 +132,12 @@ impl Client {
         &self.place
     }
 
-    /// The number of the holder that was connected to, until the first wish.
+    /// The number of the host that was connected to, until the first request.
     pub(crate) fn pid(&self) -> Option<u32> {
         held(&self.first).as_ref().and_then(|line| line.pid)
     }
 
-    /// The first line, unless the holder has lost patience with it or has gone.
+    /// The first line, unless the host has lost patience with it or has gone.
     fn take_first(&self) -> Option<SocketLine> {
         let mut line = held(&self.first).take()?;
         match line.answers.try_recv() {
@@ -174,7 +174,7 @@ impl Client {
         let (home, pid) = (&self.place.home, line.pid);
         let other = || since(home, pid.map_or_else(Other::default, Other::of));
         let gone = || RunError::HolderGone(other());
-        // Nothing is read while a large wish is written, so the time for that is bounded as a whole.
+        // Nothing is read while a large request is written, so the time for that is bounded as a whole.
         if Wait::of(self.max).on(send(&mut line.to, request), other).await?.is_err() {
             return Err(gone());
         }

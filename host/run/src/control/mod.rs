@@ -20,9 +20,9 @@ use rustix::fs::{Mode, OFlags};
 /// The socket's name in the home.
 pub(crate) const NAME: &str = "host.sock";
 
-/// How long is waited before a holder that is coming or going is tried again.
+/// How long is waited before a host that is coming or going is tried again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
-/// How often a holder says that it goes on.
+/// How often a host says that it goes on.
 pub(crate) const BEAT: Duration = Duration::from_millis(250);
 
 /// A path to the socket that is short whatever the home's is: the address of a socket holds 108 bytes.

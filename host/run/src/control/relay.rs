@@ -1,4 +1,4 @@
-//! Passes on what a holder tells of a client's run, and the client's order to end it. Watches whether the holder goes on.
+//! Passes on what a host tells of a client's run, and the client's order to end it. Watches whether the host goes on.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use super::wire::{Request, Response, send};
 use crate::event::{EventSender, RunEvent};
 use crate::wait::{gave_up, now};
 
-/// After how long without a word a person is told that the holder does not answer. It usually speaks four times a second.
+/// After how long without a word a person is told that the host does not answer. It usually speaks four times a second.
 const TELL_AFTER: Duration = Duration::from_secs(3);
-/// BOUND: how long a holder may say nothing while it has a run, where nobody has said anything else. A machine that swaps may be slow for
+/// BOUND: how long a host may say nothing while it has a run, where nobody has said anything else. A machine that swaps may be slow for
 /// that long, and whoever gives up loses the run.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// BOUND: the same, once the client wants the end of the run.
 const SILENCE_AT_END_MAX: Duration = Duration::from_secs(1);
 
-/// What is known of whether the holder goes on.
+/// What is known of whether the host goes on.
 struct Pulse {
     heard: Instant,
     /// How long its record has been waiting for the disk.
@@ -36,13 +36,13 @@ impl Pulse {
         self.is_told &= disk >= TELL_AFTER;
     }
 
-    /// For how long nothing has happened, and what the holder does.
+    /// For how long nothing has happened, and what the host does.
     fn still(&self) -> (Duration, &'static str) {
         let silent = self.heard.elapsed();
         if self.disk > silent { (self.disk, "waits for the disk of the home") } else { (silent, "runs it") }
     }
 
-    /// Tells a person once that the holder does not go on; and returns the error when the time is over.
+    /// Tells a person once that the host does not go on; and returns the error when the time is over.
     fn check(&mut self, line: &SocketLine) -> Option<GaveUp> {
         let (still, what) = self.still();
         if still >= self.max {
@@ -72,8 +72,8 @@ pub(crate) async fn relay(mut line: SocketLine, run: RunId, sender: EventSender,
                 None if ended => return,
                 Some(_) | None => return sender.tell(RunEvent::Left {}),
             },
-            means = wished(&mut stopped), if !ended => {
-                // A holder that is gone is noticed by the other branch.
+            means = requested(&mut stopped), if !ended => {
+                // A host that is gone is noticed by the other branch.
                 let _ = send(&mut line.to, &Request::Stop { run, means }).await;
                 stopped = watch::channel(None).1;
                 pulse.max = SILENCE_AT_END_MAX;
@@ -91,7 +91,7 @@ pub(crate) async fn relay(mut line: SocketLine, run: RunId, sender: EventSender,
 }
 
 /// By which means the run is to be ended, once somebody wants to end it. A `Running` that was dropped does not end it.
-async fn wished(stopped: &mut watch::Receiver<Option<Stopping>>) -> Means {
+async fn requested(stopped: &mut watch::Receiver<Option<Stopping>>) -> Means {
     let means = stopped.wait_for(Option::is_some).await.map(|stopping| stopping.as_ref().map(|stopping| stopping.means));
     match means {
         Ok(Some(means)) => means,

@@ -1,4 +1,4 @@
-//! The holder's end of the control socket.
+//! The host's end of the control socket.
 
 use std::future::Future;
 use std::io;
@@ -27,17 +27,17 @@ use crate::run_task::Running;
 #[derive(Clone, Copy)]
 struct SocketBounds {
     clients_max: usize,
-    wish_max: Duration,
+    request_max: Duration,
 }
 
-/// What holds for every holder.
-const BOUNDS: SocketBounds = SocketBounds { clients_max: 256, wish_max: Duration::from_secs(30) };
+/// What holds for every host.
+const BOUNDS: SocketBounds = SocketBounds { clients_max: 256, request_max: Duration::from_secs(30) };
 /// How long it is waited where no client can be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the socket is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-type Wishes = mpsc::Receiver<io::Result<Request>>;
+type Requests = mpsc::Receiver<io::Result<Request>>;
 
 /// Serves until it is dropped.
 pub(crate) struct Server(JoinHandle<()>);
@@ -96,12 +96,12 @@ async fn accept(mut listener: UnixListener, host: LocalHost, bounds: SocketBound
             continue;
         };
         let Some(by) = stream.peer_cred().ok().and_then(|peer| client(peer.uid(), geteuid().as_raw())) else { continue };
-        // A client that is not welcomed looks for another holder.
+        // A client that is not welcomed looks for another host.
         let Some(attending) = host.attend() else { continue };
         let host = host.clone();
         tokio::spawn(async move {
             // A client that goes away in the middle is told nothing more.
-            let _ = speak(stream, &host, by, bounds.wish_max).await;
+            let _ = speak(stream, &host, by, bounds.request_max).await;
             drop((place, attending));
         });
     }
@@ -120,11 +120,11 @@ fn client(peer: u32, own: u32) -> Option<Principal> {
     (peer == own).then(|| principal_of(peer))
 }
 
-async fn speak(stream: UnixStream, host: &LocalHost, by: Principal, wish_max: Duration) -> io::Result<()> {
+async fn speak(stream: UnixStream, host: &LocalHost, by: Principal, request_max: Duration) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     send(&mut to, &welcome()).await?;
     let mut requests = lines(BufReader::new(from));
-    let request = match tokio::time::timeout(wish_max, requests.recv()).await {
+    let request = match tokio::time::timeout(request_max, requests.recv()).await {
         Ok(Some(Ok(request))) => request,
         Ok(None) | Err(_) => return Ok(()),
         Ok(Some(Err(err))) => {
@@ -145,7 +145,7 @@ async fn speak(stream: UnixStream, host: &LocalHost, by: Principal, wish_max: Du
     };
     match begun {
         Some(Ok(running)) => attend(running, requests, (to, host), by).await,
-        // The client looks for another holder.
+        // The client looks for another host.
         Some(Err(RunError::Leaving)) | None => Ok(()),
         Some(Err(err)) => send(&mut to, &failed(&err)).await,
     }
@@ -201,7 +201,7 @@ async fn answer(request: Request, host: &LocalHost, by: Principal) -> Response {
 /// Begins a run as long as its client is there: one that goes away while a component is compiled wants no run.
 async fn wanted(
     begun: impl Future<Output = Result<Running, RunError>>,
-    requests: &mut Wishes,
+    requests: &mut Requests,
     client: (&mut OwnedWriteHalf, &LocalHost),
 ) -> Option<Result<Running, RunError>> {
     tokio::select! {
@@ -211,7 +211,7 @@ async fn wanted(
     }
 }
 
-/// Does this, and says meanwhile that the holder goes on.
+/// Does this, and says meanwhile that the host goes on.
 async fn beating<T>(done: impl Future<Output = T>, (to, host): (&mut OwnedWriteHalf, &LocalHost)) -> T {
     let mut done = pin!(done);
     let mut beats = tokio::time::interval(BEAT);
@@ -225,7 +225,7 @@ async fn beating<T>(done: impl Future<Output = T>, (to, host): (&mut OwnedWriteH
     }
 }
 
-/// Says that the holder goes on. A client that does not read is told nothing: this must not wait for it.
+/// Says that the host goes on. A client that does not read is told nothing: this must not wait for it.
 async fn beat(to: &mut OwnedWriteHalf, host: &LocalHost) -> io::Result<()> {
     let line = line(&Response::Alive { disk_ms: host.disk_ms() })?;
     match to.try_write(&line) {
@@ -246,7 +246,12 @@ fn failed(err: &RunError) -> Response {
 ///
 /// INVARIANT: the guest begins once the client can read which run is its own. So if this process dies before, nothing was asked in a run
 /// that nobody knows of.
-async fn attend(mut running: Running, mut requests: Wishes, (mut to, host): (OwnedWriteHalf, &LocalHost), by: Principal) -> io::Result<()> {
+async fn attend(
+    mut running: Running,
+    mut requests: Requests,
+    (mut to, host): (OwnedWriteHalf, &LocalHost),
+    by: Principal,
+) -> io::Result<()> {
     let stopping = |means| Stopping { by: by.clone(), means };
     let (mut listening, mut heard) = (true, true);
     let mut beats = tokio::time::interval(BEAT);

@@ -33,7 +33,7 @@ pub(crate) enum Request {
         run: RunId,
         network: NetworkOrder,
     },
-    /// A run of the client whose holder went away.
+    /// A run of the client whose host went away.
     TakeOver {
         run: RunId,
         order: Option<Box<RunOrder>>,
@@ -73,15 +73,15 @@ pub(crate) enum Request {
     },
 }
 
-/// What the holder says; tagged from outside, as [`RunEvent`] is.
+/// What the host says; tagged from outside, as [`RunEvent`] is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
-    /// The first line to every client: its wish is heard, and the home is not left before it is answered.
+    /// The first line to every client: its request is heard, and the home is not left before it is answered.
     ///
     /// INVARIANT: this line keeps its form, so that any two versions can say that they don't understand each other.
     Welcome {
-        /// The holder's version.
+        /// The host's version.
         #[serde(default)]
         version: String,
         /// The forms of home, record, keys and vault that it uses.
@@ -91,7 +91,7 @@ pub(crate) enum Response {
         #[serde(default)]
         wire: u32,
     },
-    /// The holder goes on. It says so from when it has heard a wish until it has answered it, and while it tells of a run.
+    /// The host goes on. It says so from when it has heard a request until it has answered it, and while it tells of a run.
     Alive {
         /// How long the record has been waiting for the disk, in milliseconds; 0 if it does not.
         disk_ms: u64,
@@ -102,7 +102,7 @@ pub(crate) enum Response {
     Done { done: bool },
     /// Runs that go on.
     Going { going: Vec<(RunId, SafeText)> },
-    /// How the holder is doing.
+    /// How the host is doing.
     Status { status: Box<Status> },
     /// What was taken away.
     Pruned { done: PruneDone },
@@ -141,7 +141,7 @@ pub(super) async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncBufRead +
     Ok(Some(serde_json::from_slice(&line)?))
 }
 
-/// How a line is understood by a holder, and by a client: each as it would write it. `None` where it is not one that may come. For the fuzzer.
+/// How a line is understood by a host, and by a client: each as it would write it. `None` where it is not one that may come. For the fuzzer.
 pub async fn understood(line: &[u8]) -> [Option<Vec<u8>>; 2] {
     async fn rewritten<T: Serialize + DeserializeOwned>(mut from: &[u8]) -> Option<Vec<u8>> {
         let what: T = receive(&mut from).await.ok()??;

@@ -1,4 +1,4 @@
-//! One guest as the crew sees it: a future, the state of its turn, and how much it has recently computed.
+//! One guest as the guest threads see it: a future, the state of its turn, and how much it has recently computed.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -37,7 +37,7 @@ pub struct Scrubbing {
     /// The header fields, until they were searched together with the beginning of the body.
     head: Option<Vec<Header>>,
     /// The same, as they may be shown.
-    washed: Option<Vec<Header>>,
+    redacted: Option<Vec<Header>>,
     /// What they were, for values that the trailers end.
     earlier: Parts,
     /// Whether the beginning of the body was searched together with the header fields.
@@ -66,7 +66,7 @@ impl Scrubbing {
 
     /// The header fields as they may be shown, once, as soon as enough of the body has arrived.
     pub fn take_head(&mut self) -> Option<Vec<Header>> {
-        self.washed.take()
+        self.redacted.take()
     }
 
     /// Takes a piece in, and gives out what is certain, however much work that is.
@@ -162,10 +162,10 @@ impl Scrubbing {
         let body = stars.iter().filter(|star| star.place == FieldPlace::Body);
         self.marks.add(body.map(|star| (star.start, star.end, star.tag)));
         fields::write(stars, &mut fields, &mut self.marks.hits);
-        trailers.iter_mut().zip(fields.drain(after..)).for_each(|(trailer, washed)| *trailer = washed);
+        trailers.iter_mut().zip(fields.drain(after..)).for_each(|(trailer, redacted)| *trailer = redacted);
         if let Some(head) = head {
             self.earlier = Parts::default().with_fields(0, &head).earlier();
-            self.washed = Some(fields);
+            self.redacted = Some(fields);
         }
     }
 

@@ -1,4 +1,4 @@
-//! `doctor --home`: how the home is, for the person on call and for monitors. Nothing is changed, and a holder that hangs is not waited for.
+//! `doctor --home`: how the home is, for the person on call and for monitors. Nothing is changed, and a host that hangs is not waited for.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -22,7 +22,7 @@ const SYNC_SLOW: Duration = Duration::from_millis(100);
 const SYNC_TOO_SLOW: Duration = Duration::from_secs(2);
 /// BOUND: how long a sync is waited for.
 const SYNC_MAX: Duration = Duration::from_secs(5);
-/// BOUND: how long the holder is waited for.
+/// BOUND: how long the host is waited for.
 const HOLDER_MAX: Duration = Duration::from_secs(1);
 /// A clock that is behind the last batch by more than this is said.
 const BEHIND_MAX: Duration = Duration::from_secs(2);

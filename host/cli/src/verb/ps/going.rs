@@ -9,7 +9,7 @@ use vocabulary::{RunId, SafeText};
 use crate::err::CliError;
 use crate::words;
 
-/// BOUND: how many holders are asked that go away before they have answered.
+/// BOUND: how many hosts are asked that go away before they have answered.
 const HOLDERS_MAX: u32 = 5;
 
 /// What is known of the runs that go on.

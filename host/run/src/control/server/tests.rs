@@ -36,7 +36,7 @@ async fn welcomed(client: &mut BufReader<UnixStream>) {
 async fn a_client_that_says_nothing_is_left_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let host = host(folder.path());
-    let _server = serve_within(&host, SocketBounds { wish_max: Duration::ZERO, ..BOUNDS }).unwrap();
+    let _server = serve_within(&host, SocketBounds { request_max: Duration::ZERO, ..BOUNDS }).unwrap();
     let mut silent = client(&host).await;
     let mut rest = Vec::new();
     tokio::time::timeout(WITHOUT_END, silent.read_to_end(&mut rest)).await.unwrap().unwrap();

@@ -30,7 +30,7 @@ fn fault(known: &Scrubber, value: &str, pieces: &[usize], encode: &dyn Fn(&[u8])
         if encode(value.as_bytes()).len() > SPREAD_MAX * value.len() {
             continue;
         }
-        let (out, hits) = washed(known, &text, text.len());
+        let (out, hits) = redacted(known, &text, text.len());
         if hits == 0 || out.len() != text.len() {
             return Some(format!("not found in {}", shown(&text)));
         }
@@ -38,7 +38,7 @@ fn fault(known: &Scrubber, value: &str, pieces: &[usize], encode: &dyn Fn(&[u8])
         if let Some(at) = (0..text.len()).find(|at| text.len() == like.len() && is_left(at)) {
             return Some(format!("byte {at} is left of {} in {}", shown(&text), shown(&out)));
         }
-        if let Some(piece) = pieces.iter().find(|piece| washed(known, &text, **piece).0 != out) {
+        if let Some(piece) = pieces.iter().find(|piece| redacted(known, &text, **piece).0 != out) {
             return Some(format!("in pieces of {piece} it is another text: {}", shown(&text)));
         }
     }
@@ -100,7 +100,7 @@ fn a_form_is_taken_out_wherever_a_stream_is_cut() {
     let all: Vec<&Encoder> = ALL.iter().collect();
     for (name, encode) in all {
         let text = [b"before ".as_slice(), &encode(value.as_bytes()), b" after"].concat();
-        let whole = washed(&known, &text, text.len()).0;
+        let whole = redacted(&known, &text, text.len()).0;
         for cut in 0..=text.len() {
             let mut stream = Scrubbing::default();
             let (one, other) = text.split_at(cut);
@@ -121,10 +121,10 @@ fn texts_without_a_value_pass_unharmed() {
         [&all, b"abcdefABCDEF0123456789+/=\r\n", b"%&\\=;#x0123456789abcdefu", b"0123456789abcdef, x:-", b"plain-value 2s3cr/t"];
     for alphabet in alphabets {
         let text = noise(200_000, alphabet);
-        assert_eq!(washed(&known, &text, 5_000), (text, 0));
+        assert_eq!(redacted(&known, &text, 5_000), (text, 0));
     }
     let like = "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB plain-value-3 plain-valu lain-value-2x s3cr/t \u{fc} Zm9vYmFy cGxhaW4tdmFsdWUt %70lain-value-";
-    assert_eq!(washed(&known, like.as_bytes(), 11), (like.as_bytes().to_vec(), 0));
+    assert_eq!(redacted(&known, like.as_bytes(), 11), (like.as_bytes().to_vec(), 0));
 }
 
 #[test]

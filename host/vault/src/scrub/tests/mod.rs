@@ -20,7 +20,7 @@ fn scrubber(values: &[&str]) -> Scrubber {
 }
 
 /// Scrubs a text in pieces of that many bytes. Returns what is given out, and how many values were in it.
-fn washed(known: &Scrubber, text: &[u8], piece: usize) -> (Vec<u8>, u64) {
+fn redacted(known: &Scrubber, text: &[u8], piece: usize) -> (Vec<u8>, u64) {
     let mut stream = Scrubbing::default();
     let mut out: Vec<u8> = text.chunks(piece.max(1)).flat_map(|piece| stream.push(&[known], piece).unwrap()).collect();
     out.extend(stream.finish(&[known], &mut []).unwrap());

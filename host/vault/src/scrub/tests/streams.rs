@@ -27,7 +27,7 @@ fn of_two_that_overlap_nothing_is_left() {
     let known = scrubber(&["one-two-three", "three-four-five"]);
     let text = b"x one-two-three-four-five y";
     for piece in 1..=text.len() {
-        assert_eq!(washed(&known, text, piece), (b"x *********************** y".to_vec(), 1));
+        assert_eq!(redacted(&known, text, piece), (b"x *********************** y".to_vec(), 1));
     }
     let mut whole = text.to_vec();
     assert_eq!(known.scrub(&mut whole).places, 1);
@@ -50,7 +50,7 @@ fn a_value_without_room_in_a_piece_is_found_over_many() {
     let value: String = (0..4096).map(|at| char::from(b'a' + u8::try_from(at * at % 26).unwrap())).collect();
     let known = scrubber(&[&value]);
     let text = format!("{value}. {value}").repeat(3);
-    let (out, hits) = washed(&known, text.as_bytes(), 1000);
+    let (out, hits) = redacted(&known, text.as_bytes(), 1000);
     assert_eq!((hits, out.iter().filter(|byte| **byte == b'*').count()), (6, 6 * 4096));
 }
 
