@@ -92,12 +92,17 @@ pub fn frame(bytes: &[u8]) {
     assert!(batches != home.batches || report.holds(), "what was not changed does not hold");
 
     let Ok(reader) = Reader::of_what_is_whole(&home.folder, None) else { return };
-    let read: Vec<_> = reader.records().map_while(Result::ok).map(|record| (record.at.index, record.leaf)).collect();
-    // Behind damage nothing in the same segment can be proved, which is said with the damage.
-    let proved = reader.damage().iter().map(|damage| damage.fault.at.index).min().unwrap_or(u64::MAX);
-    let before = read.iter().filter(|(index, _)| *index < proved).map(|(_, leaf)| leaf);
+    let read: Vec<_> = reader.records().map_while(Result::ok).map(|record| (place(record.at), record.leaf)).collect();
+    // Behind damage nothing in the same segment can be proved, which is said with the damage. Where a record lies is certain. Its number is not: it is
+    // counted from what a checkpoint behind the damage says.
+    let proved = reader.damage().iter().map(|damage| place(damage.fault.at)).min().unwrap_or((u32::MAX, 0));
+    let before = read.iter().filter(|(at, _)| *at < proved).map(|(_, leaf)| leaf);
     assert!(home.leaves.iter().zip(before.clone()).all(|(signed, leaf)| signed == leaf), "what was not signed was read");
     assert!(before.count() <= home.leaves.len(), "more was read than there was");
+}
+
+fn place(at: journal::Position) -> (u32, u64) {
+    (at.segment, at.offset)
 }
 
 /// One change: what is done, where, with how many bytes, and to what.

@@ -21,13 +21,16 @@ pub(crate) struct Proof {
     key: PublicKey,
     /// The tree before the batch that is read next. `None` behind damage, until a segment begins with its base.
     tree: Option<Tree>,
-    /// The note of the last batch, if its signature was not checked yet. It covers every batch before it.
-    unchecked: Option<(Position, String)>,
+    /// Where each batch begins whose signature was not checked yet, with its note. A note covers every batch before it.
+    unchecked: Vec<(Position, String)>,
 }
+
+/// BOUND: batches that are given out before a signature over them is checked. Each check costs about as much as reading a hundred records.
+const UNCHECKED_MAX: usize = 64;
 
 impl Proof {
     pub(crate) fn new(key: PublicKey, tree: Option<Tree>) -> Self {
-        Self { key, tree, unchecked: None }
+        Self { key, tree, unchecked: Vec::new() }
     }
 
     /// At the beginning of a segment: its base must be the tree that was read up to here.
@@ -42,16 +45,19 @@ impl Proof {
         Ok(())
     }
 
-    /// Takes a batch in, and its leaves' hashes.
-    pub(crate) fn batch(&mut self, at: Position, batch: &Batch<'_>, signed: &Checkpoint, note: &str) -> Result<Vec<Node>, FaultKind> {
+    /// Takes a batch in. Returns the hashes of its leaves.
+    pub(crate) fn batch(&mut self, at: Position, batch: &Batch<'_>, signed: &Checkpoint, note: &str) -> Result<Vec<Node>, LogFault> {
         let hashes: Vec<Node> = batch.frames.iter().filter(|span| span.is_leaf()).map(|span| leaf_hash(batch.content(span))).collect();
         let Some(tree) = &mut self.tree else { return Ok(hashes) };
         hashes.iter().for_each(|hash| tree.push(*hash));
         if (tree.size(), tree.root()) != (signed.size, signed.root) {
             self.lose();
-            return Err(FaultKind::RootDiffers);
+            return Err(LogFault { at, what: FaultKind::RootDiffers });
         }
-        self.unchecked = Some((at, note.to_owned()));
+        self.unchecked.push((at, note.to_owned()));
+        if self.unchecked.len() >= UNCHECKED_MAX {
+            self.check()?;
+        }
         Ok(hashes)
     }
 
@@ -61,9 +67,17 @@ impl Proof {
     }
 
     /// Checks the last signature, which covers everything that was taken in.
+    ///
+    /// # Errors
+    /// It is not by the log's key. The fault lies where the first batch begins that no good signature covers: records behind that place may have been
+    /// given out.
     pub(crate) fn check(&mut self) -> Result<(), LogFault> {
-        let Some((at, note)) = self.unchecked.take() else { return Ok(()) };
-        self.key.check(&note).map(drop).map_err(|err| LogFault { at, what: FaultKind::Trailer(err) })
+        let unchecked = std::mem::take(&mut self.unchecked);
+        let Some((last, before)) = unchecked.split_last() else { return Ok(()) };
+        let Err(err) = self.key.check(&last.1) else { return Ok(()) };
+        let covered = before.iter().rposition(|(_, note)| self.key.check(note).is_ok()).map_or(0, |good| good + 1);
+        let at = unchecked.get(covered).unwrap_or(last).0;
+        Err(LogFault { at, what: FaultKind::Trailer(err) })
     }
 }
 

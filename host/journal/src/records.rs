@@ -256,9 +256,7 @@ impl Records {
             return Err(moved());
         }
         let hashes = match &mut self.proof {
-            Some(proof) => {
-                Some(proof.batch(self.at, batch, &signed, note).map_err(|what| ReadError::Fault(LogFault { at: self.at, what }))?)
-            }
+            Some(proof) => Some(proof.batch(self.at, batch, &signed, note).map_err(ReadError::Fault)?),
             None => None,
         };
         let mut hashes = hashes.into_iter().flatten();

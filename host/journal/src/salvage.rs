@@ -76,6 +76,9 @@ impl Salvage {
 }
 
 /// The next whole batch after a place, in this segment or a later one.
+///
+/// How many records lie before it is what its own checkpoint says, which nobody has checked. It is never taken for less than what was read already, so that no
+/// record takes the number of an earlier one.
 pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Result<Option<Position>> {
     if let Ok((file, _)) = segment::open(folder, behind.segment, Some(log)) {
         let rest = written_after(&file, behind.offset)?;
@@ -83,7 +86,7 @@ pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Res
             let mut scanner = Scanner::new(file, checkpoint.start);
             if scanner.advance()? == Scanned::Batch {
                 let leaves = wide(scanner.batch().frames.iter().filter(|span| span.is_leaf()).count());
-                let index = checkpoint.size.saturating_sub(leaves);
+                let index = checkpoint.size.saturating_sub(leaves).max(behind.index);
                 return Ok(Some(Position { segment: behind.segment, offset: checkpoint.start, index }));
             }
         }
@@ -91,7 +94,7 @@ pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Res
     let later = segment::list(folder)?.into_iter().filter(|number| *number > behind.segment);
     for number in later {
         if let Ok((_, header)) = segment::open(folder, number, Some(log)) {
-            return Ok(Some(Position { segment: number, offset: Position::start().offset, index: header.first }));
+            return Ok(Some(Position { segment: number, offset: Position::start().offset, index: header.first.max(behind.index) }));
         }
     }
     Ok(None)

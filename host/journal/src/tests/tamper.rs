@@ -3,9 +3,9 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::kit::{bytes, check, copy, flip, frames, open_with, put, run, sample, segment, small, splice};
+use super::kit::{bytes, check, copy, flip, forget_index, frames, open_with, put, run, sample, segment, small, splice};
 use crate::frame::{HEAD_BYTES, LEAF, PAYLOAD, TRAILER, begin, finish};
-use crate::{FaultKind, NoteError, OpenError, accept_rollback, state_path};
+use crate::{FaultKind, NoteError, OpenError, Options, Reader, accept_rollback, state_path};
 
 /// The frame with other content and a good checksum.
 fn resealed(frame: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -166,7 +166,7 @@ fn a_log_cut_at_a_checkpoint_is_found_by_second_state_and_by_the_index_alone() {
     assert_eq!(known.evidence.state, Some(5));
     assert_eq!(known.fault.unwrap().what, FaultKind::Behind { size: 3, known: 5 });
     assert!(matches!(open_with(&home, None, small()), Err(OpenError::Behind { size: 3, known: 5, .. })));
-    super::kit::forget_index(&home);
+    forget_index(&home);
     assert!(matches!(open_with(&home, Some(&states), small()), Err(OpenError::Behind { size: 3, known: 5, .. })));
 
     // Whatever is cut later, the whole log too.
@@ -202,7 +202,7 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     });
     let accepted = accepted.unwrap();
     assert_eq!((accepted.was.unwrap().size, accepted.now.size), (6, 5));
-    let last = crate::Reader::open(&older).unwrap().records().last().unwrap().unwrap();
+    let last = Reader::open(&older).unwrap().records().last().unwrap().unwrap();
     assert_eq!((last.run, last.body.as_slice()), (crate::log_run(), b"5 was 6".as_slice()), "it is on the record");
     // Now the other one is of another history, at the same size.
     let older = {
@@ -281,6 +281,74 @@ fn a_last_checkpoint_that_the_key_did_not_sign_is_found() {
     assert_eq!((what, index), (FaultKind::Trailer(NoteError::BadSignature), 5));
 }
 
+/// What a reader gives out that passes over damage, and where it says that the damage begins.
+fn salvaged(home: &Path) -> (Vec<(u64, String)>, Vec<u64>) {
+    let reader = Reader::of_what_is_whole(home, None).unwrap();
+    let read = reader.records().map(|record| record.unwrap()).map(|it| (it.at.index, String::from_utf8(it.body).unwrap())).collect();
+    (read, reader.damage().iter().map(|damage| damage.fault.at.index).collect())
+}
+
+#[test]
+fn damage_begins_with_the_first_batch_that_no_good_signature_covers() {
+    let damage = |bad: &[usize]| {
+        let dir = tempfile::tempdir().unwrap();
+        sample(dir.path(), None);
+        forget_index(dir.path());
+        for number in bad {
+            let (range, frame) = nth(dir.path(), TRAILER, *number);
+            let changed = resealed(&frame, |content| {
+                let at = content.len() - 40;
+                content[at] = if content[at] == b'A' { b'B' } else { b'A' };
+            });
+            splice(dir.path(), range, &changed);
+        }
+        salvaged(dir.path()).1
+    };
+    assert_eq!(damage(&[0, 1, 2]), [0], "nothing is proved");
+    assert_eq!(damage(&[1, 2]), [2], "the first batch is");
+    assert_eq!(damage(&[2]), [3], "the first two are");
+    assert!(damage(&[0, 1]).is_empty(), "the control: a later signature covers what is before it");
+}
+
+#[test]
+fn a_signature_is_checked_before_a_long_log_has_been_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open_with(dir.path(), None, Options::default()).unwrap();
+    journal.open_run(run(1)).unwrap();
+    (0..200).for_each(|number| _ = put(&journal, run(1), &format!("a{number}")));
+    journal.close().unwrap();
+    forget_index(dir.path());
+    let read = || Reader::open(dir.path()).unwrap().proving().records().map_while(Result::ok).count();
+    assert_eq!(read(), 200, "the control");
+    for number in 0..200 {
+        let (range, frame) = nth(dir.path(), TRAILER, number);
+        let changed = resealed(&frame, |content| {
+            let at = content.len() - 40;
+            content[at] = if content[at] == b'A' { b'B' } else { b'A' };
+        });
+        splice(dir.path(), range, &changed);
+    }
+    assert!(read() <= 64, "{}", read());
+}
+
+#[test]
+fn a_record_behind_damage_does_not_take_the_number_of_an_earlier_one() {
+    let dir = tempfile::tempdir().unwrap();
+    sample(dir.path(), None);
+    forget_index(dir.path());
+    let ((range, _), (trailer, frame)) = (nth(dir.path(), LEAF, 2), nth(dir.path(), TRAILER, 2));
+    flip(&segment(dir.path(), 1), range.start + 20, 1);
+    let read = |home: &Path| salvaged(home).0.into_iter().map(|(index, _)| index).collect::<Vec<_>>();
+    assert_eq!(read(dir.path()), [0, 1, 3, 4], "the control");
+    // The checkpoint behind the damage says that there are two records. It should say five.
+    let changed = resealed(&frame, |content| {
+        let at = content.windows(3).position(|three| three == b"\n5\n").unwrap();
+        content[at + 1] = b'2';
+    });
+    splice(dir.path(), trailer, &changed);
+    assert_eq!(read(dir.path()), [0, 1, 2, 3]);
+}
+
 #[test]
 fn a_segment_that_says_it_begins_elsewhere_is_found() {
     for first in [0, 4, 6] {
@@ -297,8 +365,8 @@ fn a_segment_that_says_it_begins_elsewhere_is_found() {
 fn a_reader_of_one_run_sees_that_its_chain_was_bent() {
     let dir = tempfile::tempdir().unwrap();
     sample(dir.path(), None);
-    let reader = crate::Reader::open(dir.path()).unwrap();
-    let of_run = |reader: &crate::Reader, run| reader.of_run(run).collect::<Result<Vec<_>, _>>();
+    let reader = Reader::open(dir.path()).unwrap();
+    let of_run = |reader: &Reader, run| reader.of_run(run).collect::<Result<Vec<_>, _>>();
     let runs: Vec<_> = reader.records().map(|record| record.unwrap().run).collect();
     let long = runs.iter().copied().find(|run| of_run(&reader, *run).unwrap().len() > 1).unwrap();
     let first = runs.iter().position(|run| *run == long).unwrap();
