@@ -9,12 +9,12 @@ use tokio::runtime::{Builder, Runtime};
 pub fn wire(bytes: &[u8]) {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| Builder::new_current_thread().build().expect("a runtime can be made"));
-    let understood = runtime.block_on(run::understood(bytes));
+    let understood = runtime.block_on(service::understood(bytes));
     #[cfg(test)]
     assert!(understood.iter().any(Option::is_some), "neither side understands `{}`", bytes.escape_ascii());
     for (side, line) in understood.iter().enumerate() {
         let Some(line) = line else { continue };
-        let again = runtime.block_on(run::understood(line));
+        let again = runtime.block_on(service::understood(line));
         assert!(again.get(side).is_some_and(|again| again.as_ref() == Some(line)), "read again, it is another line");
     }
 }

@@ -26,7 +26,7 @@ async fn used() -> TestHost {
     let server = Server::doing(vec![Step::Say(response(200, b"hello"))]).await;
     for _ in 0..3 {
         let mut order = host.order("get", &[&server.url("/a"), &server.url("/b")]);
-        loopback(&mut order, server.port(), &["GET"], &["/a"]);
+        loopback(&mut order.grants, server.port(), &["GET"], &["/a"]);
         assert_eq!(host.run(order).await.outcome, Outcome::Done);
         let mut order = host.order("reads_files", &["/src"]);
         mount(&mut order, "/src", tree.path());
@@ -205,7 +205,7 @@ async fn a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked
     let server = Server::answering(move |_, _| vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b"hello"))]).await;
     let urls: Vec<String> = (0..6).map(|n| server.url(&format!("/{n}"))).collect();
     let mut order = kit.order("get", &urls.iter().map(String::as_str).collect::<Vec<_>>());
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let mut last: Option<RunId> = None;
     for full_at in 1..=4 {
         let folder = tempfile::tempdir().unwrap();
@@ -247,7 +247,7 @@ async fn a_home_without_room_for_a_log_starts_nothing_and_is_none_the_worse() {
     let kit = TestHost::new();
     let server = Server::doing(vec![Step::Say(response(200, b"hello"))]).await;
     let mut order = kit.order("get", &[&server.url("/")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
     package::store::put(&place.home, &fs::read(tests::guests::guest("get")).unwrap()).unwrap();

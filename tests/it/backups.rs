@@ -47,7 +47,7 @@ async fn a_backup_is_taken_while_a_run_goes_on_and_that_run_does_not_just_go_on_
     let kit = TestHost::new();
     let url = server.url("/");
     let mut order = kit.order("get", &[&url]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let program = Arc::new(Program::new(&config("get", &guest("get"), &order.grants)));
     let command = program.command(&[], &["run", "get", "--trust", "--durable", "--", &url]);
     let mut child = tokio::process::Command::from(command).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
@@ -241,7 +241,7 @@ async fn a_copy_that_lacks_the_key_of_an_open_run_says_so_when_it_is_used() {
     let kit = TestHost::new();
     let url = server.url("/");
     let mut order = kit.order("get", &[&url]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let text = [config("get", &guest("get"), &order.grants), config("exits-with", &guest("exits_with"), &Grants::default())].concat();
     let program = Program::new(&text);
     let command = program.command(&[], &["run", "get", "--trust", "--durable", "--", &url]);

@@ -36,15 +36,15 @@ async fn the_record_tells_apart_what_a_guest_can_not() {
 
     let port = nobody();
     let mut refused = host.order("get", &[&format!("http://127.0.0.1:{port}/")]);
-    loopback(&mut refused, port, &["GET"], &["/**"]);
+    loopback(&mut refused.grants, port, &["GET"], &["/**"]);
 
     let mut unresolved = host.order("get", &["http://no-such.test:80/"]);
-    loopback(&mut unresolved, 80, &["GET"], &["/**"]);
+    loopback(&mut unresolved.grants, 80, &["GET"], &["/**"]);
     unresolved.grants.http[0].host = "no-such.test".parse().unwrap();
     unresolved.network.resolvers = vec![names.address];
 
     let mut over = host.order("get", &[&format!("https://127.0.0.1:{}/a", nginx.port())]);
-    loopback(&mut over, nginx.port(), &["GET"], &["/**"]);
+    loopback(&mut over.grants, nginx.port(), &["GET"], &["/**"]);
     over.grants.http[0].scheme = Scheme::Https;
     over.network.roots.push(authority.root());
 
@@ -67,14 +67,14 @@ async fn the_record_tells_apart_what_a_guest_can_not() {
     let silent = Server::doing(vec![Step::Hang]).await;
     let ns = |ms: u64| (ms * 1_000_000).to_string();
     let mut late = host.order("sets_timeouts", &[&silent.url("/"), &ns(10_000), &ns(50), &ns(10_000)]);
-    loopback(&mut late, silent.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut late.grants, silent.port(), &["GET", "POST"], &["/**"]);
     let (_, fault, detail) = told(&host, late).await;
     assert_eq!((fault, detail.as_str()), (Some(HttpFault::TimedOut), "no response within 50 ms"));
 
     // The control: what was answered needs no cause.
     let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
     let mut fine = host.order("get", &[&server.url("/")]);
-    loopback(&mut fine, server.port(), &["GET"], &["/**"]);
+    loopback(&mut fine.grants, server.port(), &["GET"], &["/**"]);
     let (_, fault, detail) = told(&host, fine).await;
     assert_eq!((fault, detail.as_str()), (None, ""));
 }
@@ -84,7 +84,7 @@ async fn what_the_record_refuses_says_so_once() {
     let host = TestHost::new();
     let names = NameServer::answering(|_| vec![IpAddr::from([10, 0, 0, 1])]).await;
     let mut order = host.order("get", &["http://inside.test:80/"]);
-    loopback(&mut order, 80, &["GET"], &["/**"]);
+    loopback(&mut order.grants, 80, &["GET"], &["/**"]);
     order.grants.http[0].host = "inside.test".parse().unwrap();
     order.network.resolvers = vec![names.address];
     let (_, fault, detail) = told(&host, order).await;

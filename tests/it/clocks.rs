@@ -25,7 +25,7 @@ impl Machine {
     /// Its agent asks for each URL in turn.
     fn new(server: &Server, more: &str, until: Option<Until>) -> Self {
         let mut order = TestHost::new().order("get", &[]);
-        loopback(&mut order, server.port(), &["GET"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
         order.grants.http[0].until = until;
         let text = config("get", &tests::guests::guest("get"), &order.grants);
         let program = Program::new(&text.replace("[agents.get]\n", &format!("[agents.get]\n{more}\n")));

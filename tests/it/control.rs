@@ -5,8 +5,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use run::{HomePlace, HostHandle, LocalHost, RunError, RunOrder, Running, own_principal};
+use run::{HomePlace, LocalHost, RunError, Running, own_principal};
+use service::{Admitted, HostHandle};
+use tests::guests::guest;
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
+use tests::named::{admitted, start, trust, written};
 use tests::seen::{answered, asked};
 use tests::server::{CHUNKED, Server, Step, chunk, response};
 use tokio::sync::Semaphore;
@@ -17,10 +20,8 @@ use vocabulary::{Means, Outcome, Stopping};
 struct Two {
     here: HostHandle,
     there: HostHandle,
-    /// Only for making orders.
-    kit: TestHost,
     place: HomePlace,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 async fn two() -> Two {
@@ -29,15 +30,23 @@ async fn two() -> Two {
     let here = HostHandle::find(&place, &options()).await.unwrap();
     let there = HostHandle::find(&place.clone(), &options()).await.unwrap();
     assert!(matches!(here, HostHandle::Here(..)) && matches!(there, HostHandle::There(_)));
-    Two { here, there, kit: TestHost::new(), place, _folder: folder }
+    Two { here, there, place, folder }
+}
+
+/// A guest that may speak to a server, in a configuration of its own that is trusted.
+fn granted(place: &HomePlace, folder: &std::path::Path, (name, args): (&str, &[&str]), server: &Server) -> Admitted {
+    let mut grants = vocabulary::Grants::default();
+    loopback(&mut grants, server.port(), &["GET", "POST"], &["/**"]);
+    let agent = name.replace('_', "-");
+    let limits = format!("\n[agents.{agent}.limits]\nresponse-bytes = \"1GiB\"\n");
+    let file = written(&folder.join(name), (&agent, &guest(name)), &grants, &limits);
+    trust(place, &file);
+    admitted(place, &file, &agent, args)
 }
 
 impl Two {
-    fn order(&self, guest: &str, args: &[&str], server: &Server) -> RunOrder {
-        let mut order = self.kit.order(guest, args);
-        package::store::put(&self.place.home, &std::fs::read(tests::guests::guest(guest)).unwrap()).unwrap();
-        loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
-        order
+    fn run(&self, guest: &str, args: &[&str], server: &Server) -> Admitted {
+        granted(&self.place, &self.folder.path().join("here"), (guest, args), server)
     }
 
     /// Ends the run from the second place, and looks at what is left of it.
@@ -62,7 +71,7 @@ impl Two {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_ends_a_run_that_waits_for_an_answer() {
     let (two, server) = (two().await, Server::doing(vec![Step::Hang]).await);
-    let running = two.here.start(two.order("prints_and_waits", &[&server.url("/")], &server)).await.unwrap();
+    let running = start(&two.here, &two.run("prints_and_waits", &[&server.url("/")], &server)).await;
     server.until(|counts| counts.heard == 1).await;
     let records = two.stopped(running).await;
     let ends: Vec<_> = answered(&records).map(|answered| answered.outcome).collect();
@@ -76,7 +85,7 @@ async fn stop_ends_runs_that_compute_or_sleep() {
     for (guest, args) in
         [("spins_forever", &[][..]), ("fills_memory_forever", &[]), ("waits_for_ever", &["poll"]), ("waits_for_ever", &["sleep"])]
     {
-        let running = two.there.start(two.order(guest, args, &server)).await.unwrap();
+        let running = start(&two.there, &two.run(guest, args, &server)).await;
         two.stopped(running).await;
     }
     two.leave().await;
@@ -92,21 +101,19 @@ async fn nothing_is_asked_after_stop() {
     })
     .await;
     for turn in 1..=5 {
-        let mut order = two.order("tells_of_each_piece", &[&server.url("")], &server);
-        order.limits.response_bytes = 1 << 30;
-        let start = server.counts().heard;
-        let running = two.here.start(order).await.unwrap();
-        server.until(|counts| counts.heard >= start + turn * 7).await;
+        let before = server.counts().heard;
+        let running = start(&two.here, &two.run("tells_of_each_piece", &[&server.url("")], &server)).await;
+        server.until(|counts| counts.heard >= before + turn * 7).await;
         let records = two.stopped(running).await;
-        let (asked, heard) = (asked(&records).count(), server.counts().heard - start);
+        let (asked, heard) = (asked(&records).count(), server.counts().heard - before);
         // The last intent may have been broken off before it was sent.
         assert!(heard <= asked && asked <= heard + 1, "{asked} intents, {heard} requests");
         assert_eq!(asked, answered(&records).count());
         // Another run goes through the same house to its end: whatever was still to come would have.
         let other = Server::doing(vec![Step::Say(response(200, b""))]).await;
-        let running = two.here.start(two.order("get", &[&other.url("/")], &other)).await.unwrap();
+        let running = start(&two.here, &two.run("get", &[&other.url("/")], &other)).await;
         assert_eq!(report(running).await.outcome, Outcome::Done);
-        assert_eq!(server.counts().heard - start, heard, "asked after it was stopped");
+        assert_eq!(server.counts().heard - before, heard, "asked after it was stopped");
     }
     two.leave().await;
 }
@@ -120,9 +127,9 @@ async fn a_second_run_goes_on_while_the_first_lives() {
         _ => vec![Step::Say(response(200, b"second"))],
     })
     .await;
-    let first = two.here.start(two.order("get", &[&server.url("/first")], &server)).await.unwrap();
+    let first = start(&two.here, &two.run("get", &[&server.url("/first")], &server)).await;
     server.until(|counts| counts.heard == 1).await;
-    let second = two.there.start(two.order("get", &[&server.url("/second")], &server)).await.unwrap();
+    let second = start(&two.there, &two.run("get", &[&server.url("/second")], &server)).await;
     assert_ne!(first.run, second.run);
     let second = report(second).await;
     assert_eq!(second.outcome, Outcome::Done);
@@ -137,16 +144,15 @@ async fn a_second_run_goes_on_while_the_first_lives() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
     let (two, server) = (two().await, Server::doing(vec![Step::Hang]).await);
-    let own = two.here.start(two.order("prints_and_waits", &[&server.url("/own")], &server)).await.unwrap();
-    let order = two.order("prints_and_waits", &[&server.url("/others")], &server);
+    let own = start(&two.here, &two.run("prints_and_waits", &[&server.url("/own")], &server)).await;
+    let run = two.run("prints_and_waits", &[&server.url("/others")], &server);
     let place = two.place.clone();
     // A process of its own, as far as the holder can tell: all of its connections end with it.
     let others = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let run = runtime.block_on(async {
             let there = HostHandle::ask(&place).await.unwrap().unwrap();
-            let running = there.start(order).await.unwrap();
-            running.run
+            start(&there, &run).await.run
         });
         runtime.shutdown_timeout(Duration::from_secs(5));
         run
@@ -167,15 +173,13 @@ async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
 async fn of_many_at_once_one_holds_the_home_and_all_can_run() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
-    let (kit, server) = (TestHost::new(), Server::doing(vec![Step::Say(response(200, b""))]).await);
-    let mut order = kit.order("get", &[&server.url("/")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
-    package::store::put(&place.home, &std::fs::read(tests::guests::guest("get")).unwrap()).unwrap();
+    let server = Server::doing(vec![Step::Say(response(200, b""))]).await;
+    let run = granted(&place, folder.path(), ("get", &[&server.url("/")]), &server);
     let one = |n: usize| {
-        let (place, order) = (place.clone(), order.clone());
+        let (place, run) = (place.clone(), run.clone());
         async move {
             let holder = HostHandle::find(&place, &options()).await.unwrap();
-            let report = report(holder.start(order).await.unwrap()).await;
+            let report = report(start(&holder, &run).await).await;
             assert_eq!(report.outcome, Outcome::Done, "{n}: {report:?}");
             holder
         }
@@ -204,15 +208,16 @@ async fn a_holder_leaves_when_the_runs_of_others_have_ended() {
     let (two, turn) = (two().await, Arc::new(Semaphore::new(0)));
     let own = Arc::clone(&turn);
     let server = Server::answering(move |_, _| vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b""))]).await;
-    let order = two.order("get", &[&server.url("/")], &server);
-    let Two { here, there, .. } = two;
-    let running = there.start(order).await.unwrap();
+    let run = two.run("get", &[&server.url("/")], &server);
+    let Two { here, there, folder, .. } = two;
+    let running = start(&there, &run).await;
     server.until(|counts| counts.heard == 1).await;
     let leaving = tokio::spawn(here.leave());
     assert!(!leaving.is_finished());
     turn.add_permits(1);
     assert_eq!(report(running).await.outcome, Outcome::Done);
     leaving.await.unwrap().unwrap();
+    drop(folder);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -249,7 +254,7 @@ async fn what_the_socket_does_not_understand_changes_nothing() {
     let size = || journal::Reader::open(&two.place.home).unwrap().records().count();
     let before = size();
     let unknown_run = "{\"verb\":\"stop\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"means\":\"stop\"}\n";
-    let no_such = "{\"verb\":\"resume\",\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"network\":{\"resolvers\":[],\"roots\":[]}}\n";
+    let no_such = "{\"verb\":\"resume\",\"request\":{\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\",\"config\":null}}\n";
     let cases: [(&str, &str); 9] = [
         ("", ""),
         ("\n", "\"exit\":2"),
@@ -275,7 +280,7 @@ async fn what_the_socket_does_not_understand_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_nobody_has_compiled_can_be_started_several_times_at_once() {
     let host = Arc::new(TestHost::new());
-    let wasm = std::fs::read(tests::guests::guest("lists_mounts")).unwrap();
+    let wasm = std::fs::read(guest("lists_mounts")).unwrap();
     let mut unheard = [0; 16];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut unheard).unwrap();
     let order = host.order_of("fresh", &tests::bombs::with_section(&wasm, "note", &unheard), &[]);

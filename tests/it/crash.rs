@@ -200,7 +200,7 @@ async fn killed(case: &Case, seed: u64) -> Tally {
     let url = server.url("");
     let args: Vec<&str> = std::iter::once(url.as_str()).chain(case.args.iter().copied()).collect();
     let mut order = host.order(case.guest, &args);
-    loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     let whole = host.run(order.clone()).await;
     assert_eq!(whole.outcome, Outcome::Done, "{whole:?}");
     let counts = server.counts();
@@ -256,7 +256,7 @@ async fn a_post_that_was_in_flight_waits_for_a_persons_word() {
         let url = server.url("/things");
         let kit = TestHost::new();
         let mut order = kit.order("post", &[&url, "a thing"]);
-        loopback(&mut order, server.port(), &["POST"], &["/things"]);
+        loopback(&mut order.grants, server.port(), &["POST"], &["/things"]);
         let program = Program::new(&config("post", &wasm, &order.grants));
         let mut child = tokio::process::Command::from(program.command(&[], &["run", "post", "--trust", "--", &url, "a thing"]));
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();

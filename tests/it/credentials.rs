@@ -37,7 +37,7 @@ fn bound(name: &str, placement: Placement) -> Binding {
 /// The guest `get` with these URLs, and a grant with the credential.
 fn order(host: &TestHost, port: u16, urls: &[&str], binding: Binding) -> RunOrder {
     let mut order = host.order("get", urls);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     order.grants.http[0].credential = Some(binding.name.clone());
     order.grants.credentials.push(binding);
     order
@@ -264,7 +264,7 @@ async fn a_run_without_a_credential_is_given_what_came() {
     Local::new(&host.place().home).set_for("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), &elsewhere, 1).unwrap();
     let server = Server::doing(vec![Step::Say(response(200, CANARY.as_bytes()))]).await;
     let mut order = host.order("get", &[&server.url("/a")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let report = done(&host, order).await;
     assert_eq!(lines(&report)[0]["answer"]["body"], CANARY);
     assert_eq!(report.evidence.touched.credentials, Vec::<String>::new());
@@ -417,7 +417,7 @@ async fn a_run_that_goes_on_after_a_crash_is_shown_nothing_either() {
     let wasm = std::fs::read(tests::guests::guest("get")).unwrap();
     let mut order = TestHost::order_in(&place, "get", &wasm, &[&server.url("/a"), &server.url("/open")]);
     for path in ["/a", "/open"] {
-        loopback(&mut order, server.port(), &["GET"], &[path]);
+        loopback(&mut order.grants, server.port(), &["GET"], &[path]);
     }
     order.grants.http[0].credential = Some("inventory".to_owned());
     order.grants.credentials.push(bound("inventory", Placement::Bearer));

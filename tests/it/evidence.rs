@@ -40,7 +40,7 @@ fn posting(host: &TestHost, server: &Server, asks: &[(&str, &str)]) -> RunOrder 
     };
     let mut order = host.order("asks_listed", &[]);
     order.input = asks.iter().map(line).collect::<Vec<_>>().join("\n");
-    loopback(&mut order, server.port(), &["POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["POST"], &["/**"]);
     order
 }
 
@@ -222,7 +222,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     let ask = |n: u32| json!({ "scheme": "http", "authority": "127.0.0.1:9", "path": format!("/{n}") }).to_string();
     order.input = (0..1200).map(ask).collect::<Vec<_>>().join("\n");
     order.limits.asks = 10_000;
-    loopback(&mut order, 9, &["GET"], &["/**"]);
+    loopback(&mut order.grants, 9, &["GET"], &["/**"]);
     let _ = done(&host, order.clone()).await;
     let _ = done(&host, order).await;
     host.house.close().unwrap();
@@ -250,7 +250,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     let mut order = other.order("asks_listed", &[]);
     order.input = (7000..8200).map(ask).collect::<Vec<_>>().join("\n");
     order.limits.asks = 10_000;
-    loopback(&mut order, 9, &["GET"], &["/**"]);
+    loopback(&mut order.grants, 9, &["GET"], &["/**"]);
     let _ = done(&other, order.clone()).await;
     let _ = done(&other, order).await;
     other.house.close().unwrap();

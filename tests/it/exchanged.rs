@@ -27,7 +27,7 @@ async fn removing_the_lock_lets_nobody_else_in_and_ends_the_run_without_losing_a
     let urls: Vec<String> = (0..3).map(|n| server.url(&format!("/{n}"))).collect();
     let wasm = fs::read(guest("get")).unwrap();
     let mut order = TestHost::order_in(&place, "get", &wasm, &urls.iter().map(String::as_str).collect::<Vec<_>>());
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let running = house.start(order, run::own_principal()).await.unwrap();
     let run = running.run;
     server.until(|counts| counts.heard == 1).await;

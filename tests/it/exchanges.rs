@@ -40,7 +40,7 @@ fn bound(placement: Placement, source: Source) -> Binding {
 /// The guest `get`, whose requests are sent with the credential.
 fn order(host: &TestHost, server: &Server, binding: Binding, urls: &[&str]) -> RunOrder {
     let mut order = host.order("get", urls);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     order.grants.http[0].credential = Some("key".to_owned());
     order.grants.credentials.push(binding);
     order
@@ -118,8 +118,8 @@ async fn a_guest_that_is_impatient_while_a_token_is_refreshed_loses_neither_the_
     }
     let asks = [impatient, ask("/out/told"), ask("/in/b")].map(|ask| ask.to_string());
     let mut order = host.order("sends_each", &asks.each_ref().map(String::as_str));
-    loopback(&mut order, api.port(), &["GET"], &["/in/**"]);
-    loopback(&mut order, api.port(), &["GET"], &["/out/**"]);
+    loopback(&mut order.grants, api.port(), &["GET"], &["/in/**"]);
+    loopback(&mut order.grants, api.port(), &["GET"], &["/out/**"]);
     order.grants.http[0].credential = Some("key".to_owned());
     order.grants.credentials.push(refreshing(&issuer));
     let running = host.start(order).await;
@@ -133,7 +133,7 @@ async fn a_guest_that_is_impatient_while_a_token_is_refreshed_loses_neither_the_
     assert_eq!((&told[1]["answer"]["body"], &told[2]["answer"]["body"]), (&"ok".into(), &"************** plain-text".into()), "{told:?}");
     assert!(api.heard()[1].has_header("authorization: Bearer access-token-1"), "{:?}", api.heard());
     let mut without = host.order("get", &[&api.url("/out/show")]);
-    loopback(&mut without, api.port(), &["GET"], &["/out/**"]);
+    loopback(&mut without.grants, api.port(), &["GET"], &["/out/**"]);
     assert_eq!(lines(&done(&host, without).await)[0]["answer"]["body"], "************** plain-text", "in a run without it, too");
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
@@ -228,7 +228,7 @@ async fn bytes_that_a_request_sent_are_on_the_record_and_none_where_nothing_was(
     let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
     let sends = async |port: u16, url: &str, body: &str| {
         let mut order = host.order("post", &[url, body]);
-        loopback(&mut order, port, &["POST"], &["/**"]);
+        loopback(&mut order.grants, port, &["POST"], &["/**"]);
         let report = done(&host, order).await;
         let records = host.records(report.run);
         let sent = answered(&records).map(|answered| answered.sent).next().unwrap();
@@ -248,7 +248,7 @@ async fn a_request_that_was_dropped_tells_what_was_sent_of_it_and_to_whom() {
     let host = TestHost::new();
     let server = Server::doing(vec![Step::Hang]).await;
     let mut order = host.order("get", &[&server.url("/")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let running = host.start(order).await;
     server.until(|counts| counts.heard == 1).await;
     running.stop(stopping());

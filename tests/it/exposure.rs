@@ -129,7 +129,7 @@ async fn probe_within(host: &TestHost, port: u16, paths: &[&str], more: &Value) 
     let mut input = json!({ "targets": [format!("http://127.0.0.1:{port}/")], "per-second": 0 });
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     order.input = input.to_string();
-    loopback(&mut order, port, &["GET"], paths);
+    loopback(&mut order.grants, port, &["GET"], paths);
     let report = host.run(order).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     let records = host.records(report.run);
@@ -148,7 +148,7 @@ async fn probe_named(host: &TestHost, url: &str, port: u16, root: &[u8]) -> (Run
     let mut order = host.order_of("exposure-probe", &wasm, &[]);
     order.input = json!({ "targets": [format!("{url}:{port}/")], "per-second": 0 }).to_string();
     order.network = run::NetworkOrder { resolvers: vec![names.address], roots: vec![root.to_vec()] };
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let grant = order.grants.http.last_mut().unwrap();
     grant.scheme = if url.starts_with("https:") { vocabulary::Scheme::Https } else { vocabulary::Scheme::Http };
     grant.host = NAME.parse().unwrap();

@@ -336,7 +336,7 @@ async fn a_file_that_shrinks_while_it_is_read_ends_where_it_ends_then() {
         })
         .await;
         let mut order = order(&host, "reads_one_file", &["/src/in/file", "4000000", &server.url("/cut")], &root);
-        loopback(&mut order, server.port(), &["GET"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
         let report = done(&host, order).await;
         assert_eq!(server.heard().len(), 1);
         let seen = &lines(&report)[0];

@@ -76,7 +76,7 @@ async fn make(to: &Path) {
     let server = Server::answering(|number, _| if number == 0 { vec![Step::Say(response(200, b"kept"))] } else { vec![Step::Hang] }).await;
     let kit = TestHost::new();
     let mut order = kit.order("get", &[&server.url("/")]);
-    loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     let text = ["get", "two_posts"].map(|name| config(name.replace('_', "-").as_str(), &guest(name), &order.grants)).concat();
     let program = Arc::new(Program::new(&text));
     let ran = Arc::clone(&program);

@@ -16,7 +16,7 @@ fn guessed(host: &TestHost, port: u16, urls: &[&str], at: &str) -> RunOrder {
     let places = if at == "127.0.0.1" { tests::asks::loopback() } else { elsewhere() };
     vault.set_for("pin", vault::Secret::new(b"47110815".to_vec()).unwrap(), &places, 1).unwrap();
     let mut order = host.order("get", urls);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let (bearer, local) = (Placement::Bearer, Source::Local);
     order.grants.credentials.push(Binding::new("pin", vec![at.parse().unwrap()], bearer, local));
     order.limits.value_hits = 2;
@@ -73,7 +73,7 @@ impl Guessing {
         let with = |guess: &str| request.to_string().replace("GUESS", guess).replace("BASE", &self.server.url(""));
         let before = self.server.heard().len();
         let mut order = self.host.order("sends_each", &[&with(WRONG), &with(RIGHT)]);
-        loopback(&mut order, self.server.port(), &["GET", "POST"], paths);
+        loopback(&mut order.grants, self.server.port(), &["GET", "POST"], paths);
         order.grants.http[0].credential = Some("pin".to_owned());
         order.grants.credentials.push(binding);
         let report = done(&self.host, order).await;

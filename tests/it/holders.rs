@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use service::{Continuation, HostHandle, ServiceError};
 use tests::guests::guest;
 use tests::host::{TestHost, loopback, records};
+use tests::named::{admitted, start, trust, written};
 use tests::program::{Program, config};
 use tests::server::{Heard, Server, Step, response};
 use tokio::sync::Semaphore;
@@ -37,7 +39,7 @@ impl Scene {
         .await;
         let kit = TestHost::new();
         let mut order = kit.order("sends_each", &[]);
-        loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
         let program = Program::new(&config("sends-each", &guest("sends_each"), &order.grants));
         Self { program: Arc::new(program), server, turn }
     }
@@ -280,11 +282,14 @@ const WITHOUT_END: Duration = Duration::from_secs(120);
 async fn a_run_that_ended_while_its_holder_went_away_tells_its_end_from_the_record() {
     let folder = tempfile::tempdir().unwrap();
     let place = tests::host::place(folder.path());
-    let order = TestHost::order_in(&place, "prints_a_report", &std::fs::read(guest("prints_a_report")).unwrap(), &[]);
-    let here = run::HostHandle::find(&place, &tests::host::options()).await.unwrap();
-    let report = tests::host::report(here.start(order.clone()).await.unwrap()).await;
+    let file = written(&folder.path().join("here"), ("prints-a-report", &guest("prints_a_report")), &vocabulary::Grants::default(), "");
+    trust(&place, &file);
+    let run = admitted(&place, &file, "prints-a-report", &[]);
+    let as_begun = Continuation::Started(Box::new(run.request().clone()));
+    let here = HostHandle::find(&place, &tests::host::options()).await.unwrap();
+    let report = tests::host::report(start(&here, &run).await).await;
     // As a client would that heard nothing of the end.
-    let taken = here.continue_here(report.run, Some(order.clone()), order.network.clone()).await.unwrap();
+    let taken = here.continue_run(report.run, &as_begun).await.unwrap().gone_ahead();
     let told = tokio::time::timeout(WITHOUT_END, tests::host::report(taken)).await.unwrap();
     let shown =
         |report: &run::RunReport| (report.run, report.outcome.clone(), report.claims.output.clone(), report.evidence.record.entries);
@@ -294,10 +299,11 @@ async fn a_run_that_ended_while_its_holder_went_away_tells_its_end_from_the_reco
         report.evidence.record.size,
         "nothing was recorded anew"
     );
-    // One that nobody knows begins by its order, and without an order it is not there.
+    // One that nobody knows begins as it was asked for. Where it was not started by this client, it is not there.
     let unknown = "01M83DA0REQ40DXRGC9AB0ZHM8".parse().unwrap();
-    let began = here.continue_here(unknown, Some(order), run::NetworkOrder::default()).await.unwrap();
+    let began = here.continue_run(unknown, &as_begun).await.unwrap().gone_ahead();
     assert_eq!(tests::host::report(began).await.outcome, Outcome::Done);
-    assert!(matches!(here.continue_here(unknown, None, run::NetworkOrder::default()).await, Err(run::RunError::NoSuchRun(_))));
+    let resumed = here.continue_run(unknown, &Continuation::Resumed { config: None }).await;
+    assert!(matches!(resumed, Err(ServiceError::Run(run::RunError::NoSuchRun(_)))));
     here.leave().await.unwrap();
 }

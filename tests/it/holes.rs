@@ -242,9 +242,9 @@ fn with_credential(host: &TestHost, order: &mut RunOrder, server: &Server, path:
         .unwrap();
     let hosts = vec!["127.0.0.1".parse().unwrap()];
     order.grants.credentials.push(Binding { scheme: Scheme::Http, ..Binding::new("inventory", hosts, placement, Source::Local) });
-    loopback(order, server.port(), &["GET", "POST"], &[path]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &[path]);
     order.grants.http[0].credential = Some("inventory".to_owned());
-    loopback(order, server.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
 }
 
 async fn well() -> Server {

@@ -103,7 +103,7 @@ async fn a_holder_that_is_stopped_is_named_and_an_act_of_which_nobody_knows_is_c
     let kit = TestHost::new();
     let url = server.url("/");
     let mut order = kit.order("post", &[&url]);
-    loopback(&mut order, server.port(), &["POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["POST"], &["/**"]);
     let program = std::sync::Arc::new(Program::new(&config("post", &guest("post"), &order.grants)));
     let command = program.command(&[], &["run", "post", "--trust", "--durable", "--", &url]);
     let mut child = tokio::process::Command::from(command).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();

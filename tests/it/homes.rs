@@ -41,7 +41,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     })
     .await;
     let mut order = kit.order("get", &[&server.url("/a"), &server.url("/b")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
     package::store::put(&place.home, &std::fs::read(tests::guests::guest("get")).unwrap()).unwrap();

@@ -100,7 +100,7 @@ async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
     let mut order = host.order("asks_in_every_way", &[]);
     order.input = json!({ "base": server.url("/open"), "refused": server.url("/secret") }).to_string();
     order.limits.concurrent = 4;
-    loopback(&mut order, server.port(), &["GET", "POST"], &["/open/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/open/**"]);
     let report = done(&host, order).await;
 
     // What the agent saw.
@@ -241,7 +241,7 @@ async fn a_python_agent_asks_three_times_at_once() {
     let host = TestHost::new();
     let port = crate::limits::server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_vec());
     let Some(mut order) = python(&host, "three_in_flight", &json!({ "base": format!("http://127.0.0.1:{port}") })) else { return };
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let report = done(&host, order).await;
     let seen = report.claims.output.as_ref().unwrap()["seen"].as_array().unwrap();
     assert_eq!(seen.iter().filter(|seen| seen.as_str().unwrap().contains("e5x")).count(), 4, "{seen:?}");
@@ -255,7 +255,7 @@ async fn a_javascript_agent_fetches_what_is_granted_and_is_refused_the_rest() {
     let component = std::fs::read(component).unwrap();
     let port = crate::limits::server(b"HTTP/1.1 200 OK\r\nx-said: one\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_vec());
     let mut order = host.order_of("fetches", &component, &[]);
-    loopback(&mut order, port, &["GET"], &["/open/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/open/**"]);
     let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
     order.input = json!({ "urls": [url("/open/1"), url("/shut"), url("/open/2")] }).to_string();
     let report = done(&host, order.clone()).await;
@@ -276,7 +276,7 @@ async fn a_stream_that_is_read_in_small_pieces_is_the_whole_body() {
     let host = TestHost::new();
     let port = crate::limits::server(format!("HTTP/1.1 200 OK\r\ncontent-length: 3000\r\n\r\n{}", "b".repeat(3000)).into_bytes());
     let mut order = host.order("streams_slowly", &[&format!("http://127.0.0.1:{port}/"), "700"]);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let seen = lines(&done(&host, order).await);
     assert!(seen.iter().all(|line| line["chunk"].as_u64().unwrap_or(0) <= 700), "{seen:?}");
     assert_eq!(seen.last(), Some(&json!({ "end": 3000 })));

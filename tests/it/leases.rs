@@ -28,7 +28,7 @@ fn set(host: &TestHost) -> Local {
 /// A guest with a grant with the credential.
 fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
     let mut order = host.order(guest, args);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     order.grants.http[0].credential = Some("inventory".to_owned());
     order.grants.credentials.push(bound());
     order
@@ -121,7 +121,7 @@ async fn a_kept_connection_is_closed_with_its_lease() {
     })
     .await;
     let mut order = order(&host, "get", port, &[&under.url("/"), &beside.url("/")]);
-    loopback(&mut order, beside.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, beside.port(), &["GET"], &["/**"]);
     let report = done(&host, order).await;
     assert_eq!(lines(&report).len(), 2);
     assert_eq!(*seen.lock().unwrap(), [(1, 1, 0)]);
@@ -226,7 +226,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     let mut order = order(&host, "get", server.port(), &[&first, &with]);
     // This holds without a credential too.
     order.grants.http[0].paths = vec!["/in".parse().unwrap()];
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let mut running = host.start(order).await;
     let (mut report, mut said) = (None, String::new());
     while let Some(event) = running.events.next().await {

@@ -119,7 +119,7 @@ async fn requests_under_way_are_counted() {
     let port = silent.local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/");
     let mut order = host.order("asks_and_leaves", &[&url, &url, &url, &url, &url]);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     order.limits.concurrent = 2;
     let report = done(&host, order).await;
     assert_eq!(refusals(&host, &report, "#handle").into_iter().map(|(_, code)| code).collect::<Vec<_>>(), ["over-limit"; 3]);
@@ -176,7 +176,7 @@ async fn what_the_host_holds_is_counted_together() {
     for kind in ["bodies", "parts", "fields", "listings", "unfinished", "sent", "answers"] {
         let mut order = host.order("hoards", &[kind, &url]);
         mount(&mut order, "/src", tree.path());
-        loopback(&mut order, port, &["GET", "POST"], &["/**"]);
+        loopback(&mut order.grants, port, &["GET", "POST"], &["/**"]);
         order.limits.held_bytes = 1 << 20;
         // Far more than are needed: what ends it is what they hold.
         order.limits.handles = 100_000;
@@ -218,7 +218,7 @@ async fn headers_are_bounded_on_both_ways() {
 
     let port = server(format!("HTTP/1.1 200 OK\r\nx-long: {}\r\ncontent-length: 0\r\n\r\n", "v".repeat(40_000)).into_bytes());
     let mut order = host.order("get", &[&format!("http://127.0.0.1:{port}/")]);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let report = done(&host, order).await;
     let said = lines(&report).pop().unwrap();
     assert!(said["answer"]["err"].as_str().unwrap_or_default().contains("HttpResponseHeaderSectionSize"), "{said}");
@@ -406,7 +406,7 @@ async fn response_bodies_are_bounded() {
     let port = server(format!("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{}", "b".repeat(5000)).into_bytes());
     for (most, broken) in [(4999, true), (5000, false)] {
         let mut order = host.order("get", &[&format!("http://127.0.0.1:{port}/")]);
-        loopback(&mut order, port, &["GET"], &["/**"]);
+        loopback(&mut order.grants, port, &["GET"], &["/**"]);
         order.limits.response_bytes = most;
         let report = done(&host, order).await;
         let said = lines(&report).pop().unwrap();

@@ -59,6 +59,7 @@ mod limits;
 mod limits_table;
 mod meaning;
 mod mounts;
+mod named_runs;
 mod network;
 mod noted;
 mod operations;

@@ -45,7 +45,7 @@ async fn the_log_of_nginx_and_the_record_agree_line_by_line() {
     let base = nginx.url("/public");
     for (guest, args) in [("get", urls.as_slice()), ("post", &[&nginx.url("/posted"), "a body"]), ("many_gets", &[&base, "20", "5"])] {
         let mut order = host.order(guest, args);
-        loopback(&mut order, nginx.port(), &["GET", "POST"], &["/public/**", "/posted"]);
+        loopback(&mut order.grants, nginx.port(), &["GET", "POST"], &["/public/**", "/posted"]);
         let (report, records) = done(&host, order).await;
         recorded.push(log_lines(&records));
         touched.extend(report.evidence.touched.http);
@@ -86,7 +86,7 @@ async fn all_refused(cases: &[(&str, Vec<String>, usize)], paths: &[&str]) -> Ve
     for (guest, args, asks) in cases {
         let args: Vec<String> = args.iter().map(|arg| arg.replace("PORT", &nginx.port().to_string())).collect();
         let mut order = host.order(guest, &args.iter().map(String::as_str).collect::<Vec<_>>());
-        loopback(&mut order, nginx.port(), &["GET"], paths);
+        loopback(&mut order.grants, nginx.port(), &["GET"], paths);
         let (report, records) = done(&host, order).await;
         assert_eq!(asked(&records).count(), 0, "{guest} {args:?}: {:?}", log_lines(&records));
         assert_eq!(refused(&records).count(), *asks, "{guest} {args:?}: {:?}", codes(&records));
@@ -96,7 +96,7 @@ async fn all_refused(cases: &[(&str, Vec<String>, usize)], paths: &[&str]) -> Ve
     }
     // That nothing came is no accident: what is granted does.
     let mut order = host.order("get", &[&nginx.url("/public/a")]);
-    loopback(&mut order, nginx.port(), &["GET"], paths);
+    loopback(&mut order.grants, nginx.port(), &["GET"], paths);
     let (_, records) = done(&host, order).await;
     assert_eq!(log_lines(&records), ["GET /public/a 200 5"]);
     assert_eq!(nginx.stop(), ["GET /public/a 200 5"]);
@@ -249,7 +249,7 @@ async fn grants_that_lead_to_a_metadata_service_start_nothing() {
         "instance-data.ec2.internal",
     ];
     let mut order = host.order("asks_odd_hosts", &hosts);
-    loopback(&mut order, 80, &["GET"], &["/**"]);
+    loopback(&mut order.grants, 80, &["GET"], &["/**"]);
     let template = order.grants.http.remove(0);
     let granted = |host: &str, addresses: Vec<&str>| {
         let addresses = addresses.into_iter().map(|net| net.parse().unwrap()).collect();
@@ -272,7 +272,7 @@ async fn metadata_services_are_never_asked_whatever_is_granted() {
     let hosts = ["metadata.google.internal", "instance-data.ec2.internal"];
     let mut order = host.order("asks_odd_hosts", &hosts);
     order.network.resolvers = vec![names.address];
-    loopback(&mut order, 80, &["GET"], &["/**"]);
+    loopback(&mut order.grants, 80, &["GET"], &["/**"]);
     let template = order.grants.http.remove(0);
     for granted in ["*.google.internal", "*.ec2.internal"] {
         let addresses = vec!["169.254.160.0/21".parse().unwrap()];
@@ -300,7 +300,7 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
     let args: Vec<String> = asks.iter().map(|name| format!("http://{name}:{}/", server.port())).collect();
     let mut order = host.order("get", &args.iter().map(String::as_str).collect::<Vec<_>>());
     order.network.resolvers = vec![names.address];
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let template = order.grants.http.remove(0);
     for (name, listed) in [
         ("local.test", None),
@@ -332,7 +332,7 @@ async fn a_redirect_is_shown_and_not_followed() {
     let Some(nginx) = App::nginx_public(&[]) else { return };
     let host = TestHost::new();
     let mut order = host.order("get", &[&nginx.url("/public/moved")]);
-    loopback(&mut order, nginx.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, nginx.port(), &["GET"], &["/**"]);
     let (report, _) = done(&host, order).await;
     assert_eq!(lines(&report)[0]["answer"]["status"], 302);
     let log = nginx.stop();

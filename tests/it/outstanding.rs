@@ -25,10 +25,10 @@ fn order(host: &TestHost, server: &Server, bindings: Vec<Binding>, paths: &[&str
     let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
     let mut order = host.order("get", &urls.iter().map(String::as_str).collect::<Vec<_>>());
     if let Some(binding) = bindings.first() {
-        loopback(&mut order, server.port(), &["GET"], &["/in/**"]);
+        loopback(&mut order.grants, server.port(), &["GET"], &["/in/**"]);
         order.grants.http[0].credential = Some(binding.name.clone());
     }
-    loopback(&mut order, server.port(), &["GET"], &["/out/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/out/**"]);
     order.grants.credentials = bindings;
     order
 }

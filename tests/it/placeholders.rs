@@ -127,7 +127,7 @@ async fn a_run_that_goes_on_after_a_crash_has_the_same_stand_in() {
     };
     let (one, other) = (request("/1").to_string(), request("/2").to_string());
     let mut order = TestHost::order_in(&place, "sends_each", &wasm, &[&one, &other]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     order.grants.http[0].credential = Some("key".to_owned());
     order.grants.http[0].headers = vec!["x-digest".to_owned()];
     let hosts = vec!["127.0.0.1".parse().unwrap()];

@@ -6,9 +6,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
-use run::{CredentialWord, HostHandle, own_principal};
+use run::{CredentialWord, own_principal};
 use rustix::process::{Uid, geteuid};
 use serde_json::Value;
+use service::HostHandle;
 use tests::guests::guest;
 use tests::host::{options, place};
 use tests::program::{Program, config};

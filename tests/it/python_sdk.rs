@@ -61,7 +61,7 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     let input = json!({ "way": "ask", "base": server.url("/open"), "refused": server.url("/secret"), "headers": headers });
     let Some(mut order) = order(&host, &input) else { return };
     order.limits.concurrent = 4;
-    loopback(&mut order, server.port(), &["GET", "POST", "PUT"], &["/open/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST", "PUT"], &["/open/**"]);
     let report = done(&host, order).await;
 
     // What the agent saw.

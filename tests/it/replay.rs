@@ -25,7 +25,7 @@ fn order(host: &TestHost, guest: &str, server: &Server, tree: &std::path::Path) 
         mount(&mut order, "/src", tree);
         order.durable = true;
     } else {
-        loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     }
     order
 }
@@ -79,7 +79,7 @@ async fn a_python_agent_with_three_requests_in_flight_is_rebuilt_identically() {
     let server = server(&Dice::new(80)).await;
     let mut order = host.order_of("three_in_flight", &std::fs::read(component).unwrap(), &[]);
     order.input = format!("{{\"base\": \"{}\"}}", server.url(""));
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let mut seen = std::collections::HashSet::new();
     for _ in 0..40 {
         let report = host.run(order.clone()).await;
@@ -148,7 +148,7 @@ async fn a_guest_may_sleep_more_often_than_it_may_hold_handles() {
     let server = server(&Dice::new(79)).await;
     let mut order = host.order("body_in_pieces", &[&server.url(""), "200", "1"]);
     order.limits.handles = 64;
-    loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     let report = host.run(order).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     let rebuilt = host.house.rebuild(&Rebuilding { run: report.run, with: None }).await.unwrap();

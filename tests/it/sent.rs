@@ -104,7 +104,7 @@ async fn what_a_server_over_tls_heard_and_broke_off_is_unknown_and_a_handshake_t
     ] {
         let port = tls(&authority, does).await;
         let mut order = host.order("post", &[&format!("https://127.0.0.1:{port}/x")]);
-        loopback(&mut order, port, &["POST"], &["/**"]);
+        loopback(&mut order.grants, port, &["POST"], &["/**"]);
         order.grants.http[0].scheme = Scheme::Https;
         order.network.roots.push(authority.root());
         let (found, _, sent) = outcome(&host, order).await;
@@ -113,7 +113,7 @@ async fn what_a_server_over_tls_heard_and_broke_off_is_unknown_and_a_handshake_t
     // A certificate of nobody who is trusted.
     let port = tls(&Authority::new(), Does::SaysGoodbye).await;
     let mut order = host.order("post", &[&format!("https://127.0.0.1:{port}/x")]);
-    loopback(&mut order, port, &["POST"], &["/**"]);
+    loopback(&mut order.grants, port, &["POST"], &["/**"]);
     order.grants.http[0].scheme = Scheme::Https;
     order.network.roots.push(authority.root());
     let (found, _, sent) = outcome(&host, order).await;
@@ -133,7 +133,7 @@ async fn what_timed_out_after_it_was_sent_is_unknown_and_what_timed_out_while_co
     ] {
         let url = format!("{}://127.0.0.1:{port}/x", if scheme == Scheme::Http { "http" } else { "https" });
         let mut order = host.order("sets_timeouts", &[&url, timeouts[0], timeouts[1], timeouts[2]]);
-        loopback(&mut order, port, &["GET"], &["/**"]);
+        loopback(&mut order.grants, port, &["GET"], &["/**"]);
         order.grants.http[0].scheme = scheme;
         assert_eq!(outcome(&host, order).await, (class, Some(HttpFault::TimedOut), class == AnswerClass::Unknown), "{url}");
     }

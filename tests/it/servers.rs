@@ -15,7 +15,7 @@ use vocabulary::{HttpFault, Outcome};
 async fn meet(host: &TestHost, server: &Server, guest: &str, args: &[&str]) -> (RunReport, Vec<Record>) {
     let mut order = host.order(guest, args);
     order.limits.response_bytes = 1 << 20;
-    loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     let report = host.run(order).await;
     let records = host.records(report.run);
     (report, records)
@@ -106,7 +106,7 @@ async fn a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
     let server = Server::doing(vec![Step::Hang]).await;
     let mut order = host.order("prints_and_waits", &[&server.url("/")]);
     order.limits.active_timeout_ms = 1500;
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let report = host.run(order).await;
     assert_eq!(report.outcome, Outcome::Limit { limit: vocabulary::Limit::ActiveTimeout });
     let outcomes: Vec<_> = answered(&host.records(report.run)).map(|answered| answered.outcome).collect();
@@ -241,7 +241,7 @@ async fn no_more_requests_are_under_way_than_the_limit_allows() {
     let server = Server::answering(move |_, _| vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b"ok"))]).await;
     let mut order = host.order("many_gets", &[&server.url(""), "40", "10"]);
     order.limits.concurrent = 4;
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let running = host.start(order).await;
     server.until(|counts| counts.heard >= 4).await;
     turn.add_permits(1000);

@@ -30,7 +30,7 @@ impl CutOff {
     ) -> Self {
         let kit = TestHost::new();
         let mut order = kit.order(guest, args);
-        loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
         bend(&mut order);
         let text = config("guest", &tests::guests::guest(guest), &order.grants);
         let program = Program::new(&text.replace("[agents.guest]\n", &format!("[agents.guest]\n{limits}\n")));

@@ -17,7 +17,7 @@ async fn sockets_and_look_ups_are_refused_and_recorded_and_nobody_is_called() {
     let port = listener.local_addr().unwrap().port();
     let mut order = host.order("tries_sockets", &[&format!("127.0.0.1:{port}"), "localhost"]);
     // A grant for requests opens no socket.
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let report = done(&host, order).await;
     for line in lines(&report) {
         assert!(line["result"]["err"].is_string(), "{line}");

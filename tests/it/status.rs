@@ -33,7 +33,7 @@ async fn a_holder_tells_its_runs_what_is_in_flight_and_what_it_takes() {
     let server = Server::doing(vec![Step::Hang]).await;
     let kit = TestHost::new();
     let mut order = kit.order("get", &[]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let configs = [config("get", &guest("get"), &order.grants), config("waits-for-ever", &guest("waits_for_ever"), &Grants::default())];
     let program = std::sync::Arc::new(Program::new(&configs.concat()));
     let command = program.command(&[], &["run", "get", "--trust", "--", &server.url("/x")]);

@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "broker",
     "sandbox",
     "run",
+    "service",
     "cli",
 ];
 
@@ -42,6 +43,7 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     // SECURITY: it can't name the record or who decides, and it can't make a permit.
     ("broker", &["vocabulary", "policy", "effects", "vault", "net"]),
     ("sandbox", &["vocabulary", "home"]),
+    ("service", &["vocabulary", "home", "journal", "package", "run", "sandbox"]),
 ];
 
 /// What of others' only these rooms may use.
@@ -59,7 +61,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("seccompiler", &["sandbox"]),
     // SECURITY: the gate makes permits, and nobody else. `effects` hands on the type alone.
     ("permit", &["effects", "gate"]),
-    ("tokio", &["effects", "gate", "vault", "net", "broker", "sandbox", "run", "cli"]),
+    ("tokio", &["effects", "gate", "vault", "net", "broker", "sandbox", "run", "service", "cli"]),
     ("tokio-rustls", &["net"]),
     ("wasmtime", &["sandbox"]),
 ];

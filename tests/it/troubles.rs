@@ -52,7 +52,7 @@ async fn posting(bytes: usize) -> (Program, Server, String) {
     let kit = TestHost::new();
     let url = server.url("");
     let mut order = kit.order("two_posts", &[&url]);
-    loopback(&mut order, server.port(), &["POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["POST"], &["/**"]);
     (Program::new(&config("two-posts", &guest("two_posts"), &order.grants)), server, url)
 }
 
@@ -240,7 +240,7 @@ async fn what_was_sent_and_not_answered_is_unknown_and_what_never_left_is_failed
         let url = format!("http://127.0.0.1:{port}");
         for (name, method) in [("post", "POST"), ("get", "GET")] {
             let mut order = kit.order(name, &[&url]);
-            loopback(&mut order, port, &[method], &["/**"]);
+            loopback(&mut order.grants, port, &[method], &["/**"]);
             let program = Program::new(&config(name, &guest(name), &order.grants));
             let ran = run(&program, &[], &["run", name, "--trust", "--", &format!("{url}/x")]).await;
             let words = said(&ran);

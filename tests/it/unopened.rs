@@ -18,7 +18,7 @@ async fn asked() -> Program {
     let kit = TestHost::new();
     let url = server.url("/");
     let mut order = kit.order("get", &[&url]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let program = Program::new(&config("get", &tests::guests::guest("get"), &order.grants));
     tokio::task::spawn_blocking(move || {
         ends(&program, &["run", "get", "--trust", "--durable", "--", &url], 0);

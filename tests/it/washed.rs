@@ -20,7 +20,7 @@ async fn run(answer: &[u8]) -> (TestHost, RunReport) {
         .unwrap();
     let server = Server::doing(vec![Step::Say(answer.to_vec())]).await;
     let mut order: RunOrder = host.order("get", &[&server.url("/a")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     order.grants.http[0].credential = Some("inventory".to_owned());
     let hosts = vec!["127.0.0.1".parse().unwrap()];
     order.grants.credentials.push(Binding { scheme: Scheme::Http, ..Binding::new("inventory", hosts, Placement::Bearer, Source::Local) });
@@ -86,7 +86,7 @@ async fn heard_of(with_credential: bool) -> Vec<String> {
         [("range", "bytes=2-5"), ("if-range", "\"v1\""), ("accept-charset", "utf-16"), ("accept-encoding", "gzip"), ("prefer", "a=1")];
     let asked = serde_json::json!({ "url": server.url("/a"), "headers": headers });
     let mut order: RunOrder = host.order("sends_each", &[&asked.to_string()]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     if with_credential {
         let value = Secret::new(CANARY.as_bytes().to_vec()).unwrap();
         Local::new(&host.place().home).set_for("inventory", value, &tests::asks::loopback(), 1).unwrap();

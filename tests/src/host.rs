@@ -257,8 +257,8 @@ pub fn mount(order: &mut RunOrder, guest: &str, host: &Path) {
 ///
 /// # Panics
 /// When a pattern is none.
-pub fn loopback(order: &mut RunOrder, port: u16, methods: &[&str], paths: &[&str]) {
-    order.grants.http.push(HttpGrant {
+pub fn loopback(grants: &mut Grants, port: u16, methods: &[&str], paths: &[&str]) {
+    grants.http.push(HttpGrant {
         addresses: Vec::new(),
         credential: None,
         headers: Vec::new(),

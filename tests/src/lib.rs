@@ -13,6 +13,7 @@ pub mod guests;
 pub mod host;
 pub mod long;
 pub mod moto;
+pub mod named;
 pub mod names;
 pub mod oauth;
 pub mod program;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use run::{HostHandle, NetworkOrder, RunError, RunEvent, RunOrder, RunReport, Running, own_principal};
+use run::{RunError, RunEvent, RunReport, Running, own_principal};
 use vocabulary::{Means, RunId, Severity, Stopping};
+
+use service::{Admitted, Continuation, HostHandle, ResumeRequest, ServiceError};
 
 use crate::err::CliError;
 use crate::exit::{self, Strictness};
@@ -29,8 +31,8 @@ pub(crate) struct Showing {
 
 /// How a run begins here.
 pub(crate) enum Beginning {
-    Start(Box<RunOrder>),
-    Resume { run: RunId, network: NetworkOrder },
+    Start(Box<Admitted>),
+    Resume(ResumeRequest),
 }
 
 /// BOUND: how often one run is gone on with after its host went away. A run may itself be what ends its hosts.
@@ -54,8 +56,8 @@ pub(crate) async fn attend(
     showing: Showing,
     signals: &mut Signals,
 ) -> Result<u8, CliError> {
-    if let HostHandle::Here(local, _) = &host {
-        say_lacking(local.lacking());
+    if let HostHandle::Here(session, _) = &host {
+        say_lacking(session.local().lacking());
     }
     let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
     let (reports, failed, haste) = attended.all(&mut host, beginnings, signals).await;
@@ -64,7 +66,7 @@ pub(crate) async fn attend(
     let shown = if reports.is_empty() { Ok(exit::HOST) } else { show(&reports, &showing) };
     // Others' runs may go on in this process, whatever became of its own.
     let left = match (haste, &host) {
-        (Haste::Leaves, HostHandle::Here(local, _)) => leave::hand_over(local, signals).await,
+        (Haste::Leaves, HostHandle::Here(session, _)) => leave::hand_over(session.local(), signals).await,
         _ => leave::leave(host, signals).await,
     };
     if let Some(failed) = failed {
@@ -101,9 +103,8 @@ struct AttendedRun {
     /// Its host went away, and it has not ended.
     is_left: bool,
     taken_over: u32,
-    /// To begin it anew, if nothing of it came onto the record.
-    order: Option<RunOrder>,
-    network: NetworkOrder,
+    /// How it was begun, to go on with it elsewhere.
+    as_begun: Continuation,
 }
 
 impl Attended<'_> {
@@ -175,7 +176,7 @@ impl Attended<'_> {
             Some(RunEvent::Lost { message }) => {
                 Err(CliError::Lost { run, why: message, exit: self.told_to_end.map_or(exit::HOST, exit::of_means) })
             }
-            None => Err(CliError::HolderGone),
+            None => Err(CliError::HostGone),
         });
     }
 
@@ -203,7 +204,7 @@ impl Attended<'_> {
         self.screen.line(&format!("the process that held the home went away; going on with run {run}"));
         let again = async {
             host.find_again(&place::host_options()).await?;
-            host.continue_here(run, going.order.clone(), going.network.clone()).await
+            host.continue_run(run, &going.as_begun).await.map(Running::gone_ahead)
         };
         let taken = tokio::select! {
             taken = again => taken,
@@ -220,7 +221,7 @@ impl Attended<'_> {
                 going.running = running;
             }
             // That one went away as well.
-            Err(RunError::HolderGone(_) | RunError::Leaving) => going.is_left = true,
+            Err(ServiceError::HostGone(_) | ServiceError::Run(RunError::Leaving)) => going.is_left = true,
             Err(err) => going.ended = Some(Err(err.into())),
         }
     }
@@ -242,8 +243,8 @@ impl Attended<'_> {
 
     /// Says once that the disk of a home that is held here does not answer.
     fn check_disk(&mut self, host: &HostHandle) {
-        let HostHandle::Here(local, _) = host else { return };
-        let waits_ms = local.disk_ms();
+        let HostHandle::Here(session, _) = host else { return };
+        let waits_ms = session.local().disk_ms();
         if waits_ms > DISK_MAX_MS && !std::mem::replace(&mut self.disk_is_told, true) {
             self.screen
                 .line(&format!("the disk of the home has not answered for {}; nothing happens until it does", words::seconds(waits_ms)));
@@ -258,27 +259,25 @@ const DISK_CHECK_EVERY: Duration = Duration::from_millis(500);
 const DISK_MAX_MS: u64 = 1000;
 
 /// Begins one run. If the host goes away before it has said which run it is, nothing of the run was asked, and it begins with another one.
-async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRun, RunError> {
-    let new =
-        |running, order: Option<RunOrder>, network| AttendedRun { running, ended: None, is_left: false, taken_over: 0, order, network };
+async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRun, ServiceError> {
     let mut tries = 0;
-    let (run, order, network) = match beginning {
-        Beginning::Start(order) => (None, Some(*order), None),
-        Beginning::Resume { run, network } => (Some(run), None, Some(network)),
-    };
-    let network = network.or_else(|| order.as_ref().map(|order| order.network.clone())).unwrap_or_default();
     loop {
-        let begun = match (run, &order) {
-            (Some(run), _) => host.resume(run, network.clone()).await,
-            (None, Some(order)) => host.start(order.clone()).await,
-            (None, None) => Err(RunError::Leaving),
+        let begun = match &beginning {
+            Beginning::Start(run) => host.start(run).await,
+            Beginning::Resume(request) => host.resume(request).await,
         };
         tries += 1;
-        match begun {
-            Err(RunError::HolderGone(_) | RunError::Leaving) if tries <= TAKEN_OVER_MAX => {
+        match begun.map(Running::gone_ahead) {
+            Err(ServiceError::HostGone(_) | ServiceError::Run(RunError::Leaving)) if tries <= TAKEN_OVER_MAX => {
                 host.find_again(&place::host_options()).await?;
             }
-            begun => return Ok(new(begun?, order, network)),
+            begun => {
+                let as_begun = match beginning {
+                    Beginning::Start(run) => Continuation::Started(Box::new(run.request().clone())),
+                    Beginning::Resume(request) => Continuation::Resumed { config: request.config },
+                };
+                return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, as_begun });
+            }
         }
     }
 }

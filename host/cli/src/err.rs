@@ -4,11 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use package::trust::Untrusted;
-use package::{ConfigError, Refused, TrustError};
+use package::{ConfigError, TrustError};
+use service::{NotMade, ServiceError};
 use vocabulary::RunId;
 
 use crate::out;
-use crate::words::{safe, utc, wrapped};
+use crate::words::{safe, wrapped};
 
 pub(crate) mod advice;
 mod exits;
@@ -20,45 +21,11 @@ pub(crate) use keys::KeysError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    #[error(transparent)]
-    Manifest(#[from] package::ManifestError),
-    #[error(transparent)]
-    Build(#[from] package::build::BuildError),
-    #[error(transparent)]
     Project(#[from] package::project::ProjectError),
-    #[error("the component can't be kept")]
-    Store(#[from] package::store::StoreError),
-    #[error("`{}` can't run here", safe(what))]
-    Component {
-        what: String,
-        #[source]
-        cause: package::ComponentError,
-    },
-    #[error("agent `{agent}` is not admitted")]
-    NotAdmitted { agent: String, reasons: Vec<Refused> },
-    #[error("agent `{agent}` is not what was accepted by {} on {} UTC", safe(by), utc(when.saturating_mul(1000)))]
-    NotAccepted {
-        agent: String,
-        by: String,
-        /// Seconds since 1970.
-        when: u64,
-        difference: Box<package::Difference>,
-        /// Which files of its source are other, where it is known here, a line each.
-        files: Vec<String>,
-    },
-    #[error("agent `{agent}` was accepted in this home, and `bailiwick.lock` has no entry for it any more")]
-    AcceptanceGone { agent: String },
-    #[error("the entry of agent `{agent}` in `bailiwick.lock` is not the one that was accepted in this home")]
-    AcceptedElsewhere { agent: String },
     #[error("agent `{}` was never accepted for `{}`", safe(agent), safe(&config.to_string_lossy()))]
     NeverAccepted { agent: String, config: PathBuf },
     #[error("nothing that is trusted is called `{}`: write a path, or eight and more digits of a digest", safe(which))]
     NeverTrusted { which: String },
-    #[error("the configuration has no agent `{}`", safe(name))]
-    NotAnAgent { name: String },
     #[error(transparent)]
     Vault(#[from] vault::LocalError),
     #[error("nobody has said where the value of `{}` may go", safe(name))]
@@ -100,10 +67,11 @@ pub(crate) enum CliError {
     InUse { name: String, leases: Vec<String> },
     #[error("what was typed is not the same twice")]
     TypedTwice,
-    #[error(transparent)]
-    Lock(#[from] package::lock::LockError),
     #[error("agent `{agent}` is no folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
+    /// What a host does not do, or what is wrong with what it was asked to do.
+    #[error(transparent)]
+    Service(ServiceError),
     #[error(transparent)]
     Run(#[from] run::RunError),
     #[error("the run could not go on: {}", safe(message))]
@@ -133,7 +101,7 @@ pub(crate) enum CliError {
         words: Vec<String>,
     },
     #[error("the events of the run ended without its end")]
-    HolderGone,
+    HostGone,
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
     #[error("the record can't be taken as it is")]
@@ -157,8 +125,6 @@ pub(crate) enum CliError {
     ShardTwice,
     #[error("standard input is read once, and `--watch` runs again")]
     InputTwice,
-    #[error("arguments are for a command; `{agent}` is an agent, which takes `--input`")]
-    ArgumentsForAgent { agent: String },
     #[error("`{}` is not a run: an id has 26 letters and digits, of which the first or last few are enough; `latest` is the last one begun", safe(.0))]
     NotARun(String),
     #[error("no run is called `{}`", safe(.0))]
@@ -245,6 +211,48 @@ pub(crate) enum CliError {
     Write(#[source] io::Error),
 }
 
+impl From<ServiceError> for CliError {
+    fn from(err: ServiceError) -> Self {
+        match err {
+            ServiceError::Run(err) => Self::Run(err),
+            ServiceError::Read(err) => Self::Read(err),
+            ServiceError::EndedEarly { means } => Self::EndedEarly { means },
+            other => Self::Service(other),
+        }
+    }
+}
+
+/// What goes wrong in a room that a host uses, and that this program uses by itself, too.
+macro_rules! of_service {
+    ($($err:ty),+ $(,)?) => {
+        $(impl From<$err> for CliError {
+            fn from(err: $err) -> Self {
+                Self::Service(err.into())
+            }
+        })+
+    };
+}
+
+of_service!(
+    ConfigError,
+    TrustError,
+    package::ManifestError,
+    package::build::BuildError,
+    package::store::StoreError,
+    package::lock::LockError,
+    home::GaveUp,
+);
+
+impl From<NotMade<Self>> for CliError {
+    fn from(not_made: NotMade<Self>) -> Self {
+        match not_made {
+            NotMade::NotRecorded(err) => err.into(),
+            NotMade::NotInPlace(cause) => Self::NotInPlace { cause: Box::new(cause) },
+            NotMade::Failed(err) => err,
+        }
+    }
+}
+
 impl CliError {
     /// A failure of the system at a path.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -254,7 +262,7 @@ impl CliError {
 
     fn untrusted(&self) -> Option<&Untrusted> {
         match self {
-            Self::Trust(TrustError::Untrusted(untrusted)) => Some(untrusted),
+            Self::Service(ServiceError::Trust(TrustError::Untrusted(untrusted))) => Some(untrusted),
             _ => None,
         }
     }
@@ -262,7 +270,7 @@ impl CliError {
     /// Why a wait for another process has ended, if that is what it is.
     fn gave_up(&self) -> Option<&home::GaveUp> {
         match self {
-            Self::Run(run::RunError::GaveUp(gave_up)) => Some(gave_up),
+            Self::Service(ServiceError::GaveUp(gave_up)) => Some(gave_up),
             _ => home::GaveUp::of(self),
         }
     }
@@ -277,17 +285,17 @@ impl CliError {
     fn details(&self) -> Vec<String> {
         match (self, self.untrusted()) {
             (_, Some(untrusted)) => crate::was_trusted::told(untrusted),
-            (Self::NotAccepted { difference, files, .. }, _) => {
+            (Self::Service(ServiceError::NotAccepted { difference, files, .. }), _) => {
                 crate::verb::accept::told(difference).into_iter().chain(files.iter().cloned()).collect()
             }
             (Self::WouldBeRefused(all), _) => all.iter().flat_map(|(agent, err)| err.told_of(agent)).collect(),
-            (Self::Trust(TrustError::OtherComponent(other)), _) => other.lines(),
+            (Self::Service(ServiceError::Trust(TrustError::OtherComponent(other))), _) => other.lines(),
             (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
             (Self::NoDestination { name, proposed }, _) => told_destinations(name, proposed),
             (Self::Outside(all), _) => all.iter().map(ToString::to_string).collect(),
             (Self::NoCredential { near, .. }, _) => near.iter().map(|name| format!("did you mean `{name}`?")).collect(),
             (Self::InUse { leases, .. }, _) => leases.clone(),
-            (Self::NotAdmitted { reasons, .. }, _) => reasons.iter().map(ToString::to_string).collect(),
+            (Self::Service(ServiceError::NotAdmitted { reasons, .. }), _) => reasons.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
     }
@@ -375,7 +383,7 @@ mod tests {
     fn what_is_not_trusted_shows_what_it_asks_for() {
         let digest = vocabulary::Digest::of(b"");
         let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()], before: None };
-        let err = CliError::Trust(Box::new(untrusted).into());
+        let err = CliError::from(TrustError::from(Box::new(untrusted)));
         assert_eq!(err.exit(), exit::USAGE);
         assert!(err.lines().contains(&"    agent x".to_owned()), "{:?}", err.lines());
     }

@@ -1,16 +1,17 @@
 //! Leaves a home. A host stays as long as runs of others go on, or leaves them to others.
 
-use run::{ANSWERS_MAX, HostHandle, LocalHost};
+use run::{ANSWERS_MAX, LocalHost};
 use vocabulary::{Means, RunId, SafeText};
 
 use crate::err::CliError;
 use crate::out;
 use crate::signals::Signals;
+use service::HostHandle;
 
 /// Leaves the home. A host waits for the runs of others and says so. With a signal it leaves them to others.
 pub(crate) async fn leave(host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
     let local = match &host {
-        HostHandle::Here(local, _) => local.clone(),
+        HostHandle::Here(session, _) => session.local().clone(),
         HostHandle::There(_) => return Ok(()),
     };
     let others = local.going();

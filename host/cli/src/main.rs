@@ -3,14 +3,12 @@
 //! One file a verb; data goes to stdout, words for people to stderr. What is decided here is only how things are shown and with which
 //! number the program ends: everything else is the rooms' below.
 
-mod acceptance;
-mod agent;
 mod allow;
 mod attend;
+mod building;
 mod cli;
-mod configured;
 mod err;
-mod exit;
+mod files;
 mod fold;
 mod gaps;
 mod later;
@@ -20,12 +18,12 @@ mod log;
 mod logging;
 mod out;
 mod place;
-mod recording;
 mod report;
 mod sarif;
 mod screen;
 mod sealed;
 mod signals;
+mod trusting;
 mod verb;
 mod waiting;
 mod was_trusted;
@@ -35,6 +33,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+
+use vocabulary::exit;
 
 use crate::cli::Cli;
 use crate::err::CliError;

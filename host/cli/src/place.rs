@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use package::build::Helper;
 use run::{HomePlace, HostOptions};
@@ -101,15 +100,4 @@ pub(crate) fn log_word<T: clap::ValueEnum>(variable: &'static str) -> Result<Opt
     let word = text.to_str().and_then(|text| T::from_str(text.trim(), true).ok());
     let words = || T::value_variants().iter().filter_map(|it| Some(it.to_possible_value()?.get_name().to_owned())).collect();
     word.map(Some).ok_or_else(|| CliError::NotALogWord { variable, text: text.to_string_lossy().into_owned(), words: words() })
-}
-
-/// Where built components are kept.
-pub(crate) fn build_cache(place: &HomePlace) -> PathBuf {
-    place.home.join("build")
-}
-
-/// Seconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
-pub(crate) fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -11,6 +11,7 @@ use vocabulary::Header;
 
 use crate::err::CliError;
 use crate::{place, words};
+use service::now_s;
 
 /// BOUND: bytes of one thing that are shown to people. `--raw` and `--json` have all of them.
 const SHOWN_BYTES_MAX: usize = 64 << 10;
@@ -23,7 +24,7 @@ pub(crate) struct Stars(Scrubber);
 impl Stars {
     /// With the values that the vault of this home has, and those that it had and that could still let somebody in.
     pub(crate) fn of(place: &HomePlace) -> Result<Self, CliError> {
-        let values = run::local_vault(place, place::passphrase_file().as_deref()).live_values(place::now_s())?;
+        let values = run::local_vault(place, place::passphrase_file().as_deref()).live_values(now_s())?;
         Scrubber::new(values.iter()).map(Self).map_err(|_| CliError::TooManyValues)
     }
 

@@ -1,17 +1,7 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
-pub(crate) use vocabulary::utc;
 use vocabulary::{Digest, Function, SafeText};
-
-/// BOUND: bytes of one line of an error.
-const LINE_BYTES_MAX: usize = 8192;
-
-/// Text of other rooms and libraries, which may have a guest's bytes in it, without what a terminal obeys. What was escaped before
-/// stays as it is.
-pub(crate) fn safe(text: &str) -> String {
-    let parts: Vec<String> = text.split('\\').map(|part| SafeText::new(part, LINE_BYTES_MAX).to_string()).collect();
-    parts.join("\\")
-}
+pub(crate) use vocabulary::{safe, utc};
 
 /// `1,204`.
 pub(crate) fn count(number: u64) -> String {

@@ -283,14 +283,14 @@ impl Work<'_> {
     }
 }
 
-/// What was built of a folder, if nothing changed since: for those who only look. Builds nothing, so it needs no proof of trust.
+/// What was built of a folder, if nothing changed since: of this source, where it must be of one. Builds nothing, so it needs no proof of trust.
 ///
 /// # Errors
 /// A folder that is no agent's.
-pub fn fresh(folder: &Path, cache: &Path) -> Result<Option<Frozen>, BuildError> {
+pub fn fresh(folder: &Path, cache: &Path, expected: Option<&SourcePin>) -> Result<Option<Frozen>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
-    Ok(BuildSlot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), None))
+    Ok(BuildSlot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), expected))
 }
 
 /// What a folder would be built from now. Builds nothing, but asks the operator's tools for the packages and the compiler.

@@ -1,52 +1,51 @@
 //! Going on with a run whose host went away, for the client that had started it.
 
-use vocabulary::{Means, Principal, RunId, Stopping};
+use vocabulary::{Principal, RunId};
 
 use crate::err::RunError;
-use crate::event::{self, RunEvent};
+use crate::event::RunEvent;
 use crate::local_host::LocalHost;
-use crate::order::{NetworkOrder, RunOrder};
+use crate::order::NetworkOrder;
 use crate::report::{RunReport, of_record};
 use crate::run_task::Running;
 
+/// What became of a run whose host went away.
+pub enum TakenOver {
+    /// It goes on here, or tells its end. The guest begins once [`Running::go`] says so.
+    Running(Running),
+    /// Nothing of it has left the host, and it can't go on. It may begin anew.
+    Anew {
+        /// Whether it is open on the record. Then it is to be closed first.
+        is_on_record: bool,
+    },
+}
+
 impl LocalHost {
-    /// Goes on with a run that another process had, as far as its record goes. A run that only looked, and of which nothing was kept, begins
-    /// anew, as does one that had not come onto the record. One that has ended meanwhile tells its end.
+    /// Goes on with a run that another process had, as far as its record goes. One that has ended meanwhile tells its end.
     ///
-    /// INVARIANT: a run is begun anew only if nothing of it can have left the host.
+    /// INVARIANT: a run may begin anew only if nothing of it can have left the host.
     ///
     /// # Errors
-    /// As [`LocalHost::resume`] and [`LocalHost::start`]; a run that goes on already.
-    pub(crate) async fn continue_here(
-        &self,
-        run: RunId,
-        order: Option<RunOrder>,
-        by: Principal,
-        network: &NetworkOrder,
-    ) -> Result<Running, RunError> {
-        let open = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| (open.durable, open.asked)));
-        match open {
-            Some((true, _)) => match (self.open_again(run, by.clone(), network).await, open, order) {
-                (Err(RunError::Load { cause: gate::LoadError::NotKept, .. }), Some((_, 0)), Some(order)) => self.anew(run, order, by).await,
-                (running, ..) => running,
+    /// As [`LocalHost::resume`]; a run that goes on already.
+    pub async fn continue_here(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<TakenOver, RunError> {
+        let anew = TakenOver::Anew { is_on_record: true };
+        match self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| (open.durable, open.asked))) {
+            Some((true, asked)) => match self.open_again(run, by, network).await {
+                Err(RunError::Load { cause: gate::LoadError::NotKept, .. }) if asked == 0 => Ok(anew),
+                running => running.map(TakenOver::Running),
             },
-            Some((false, 0)) => match order {
-                Some(order) => self.anew(run, order, by).await,
-                None => Err(RunError::Load { run, cause: gate::LoadError::NotKept }),
-            },
-            Some((false, _)) => Err(RunError::Load { run, cause: gate::LoadError::NotKept }),
-            None => match (self.ended(run).await?, order) {
-                (Some(report), _) => Ok(told(run, report)),
-                (None, Some(order)) => self.open_run(order, by).await,
-                (None, None) => Err(RunError::NoSuchRun(run)),
-            },
+            Some((false, 0)) => Ok(anew),
+            Some((false, _)) => Err(Self::not_kept(run, true)),
+            None => Ok(match self.ended(run).await? {
+                Some(report) => TakenOver::Running(told(run, report)),
+                None => TakenOver::Anew { is_on_record: false },
+            }),
         }
     }
 
-    /// Closes a run of which nothing left the host, and begins it anew.
-    async fn anew(&self, run: RunId, order: RunOrder, by: Principal) -> Result<Running, RunError> {
-        self.end(run, Stopping { by: by.clone(), means: Means::HolderGone }).await?;
-        self.open_run(order, by).await
+    /// The error where a run can't go on, and can't begin anew.
+    pub fn not_kept(run: RunId, is_on_record: bool) -> RunError {
+        if is_on_record { RunError::Load { run, cause: gate::LoadError::NotKept } } else { RunError::NoSuchRun(run) }
     }
 
     /// The report of a run that has ended; `None` if the record has no such run.
@@ -63,8 +62,7 @@ impl LocalHost {
 
 /// A run that tells nothing but its end.
 fn told(run: RunId, report: RunReport) -> Running {
-    let (sender, events) = event::channel();
-    sender.tell(RunEvent::Opened { run });
+    let (running, sender, _) = Running::elsewhere(run);
     sender.tell(RunEvent::Closed { report: Box::new(report) });
-    Running::new(run, events, tokio::sync::watch::channel(None).0)
+    running
 }

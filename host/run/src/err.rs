@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use journal::PruneError;
-use vocabulary::{RunId, UnknownAct};
+use vocabulary::{RunId, UnknownAct, exit};
 
 /// What goes wrong around a run; what goes wrong inside is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +16,6 @@ pub enum RunError {
     /// A home of another form than this program's.
     #[error(transparent)]
     Form(#[from] home::FormError),
-    /// The process that holds the home is another version of the program, which does not understand this one.
-    #[error("bailiwick {theirs} holds the home, and this is bailiwick {own}: they don't understand each other")]
-    OtherVersion {
-        /// Its version.
-        theirs: String,
-        /// Of this program.
-        own: &'static str,
-    },
     /// The record can't be opened, or is not what it should be.
     #[error("the record of the home can't be used")]
     Record(#[source] journal::OpenError),
@@ -197,36 +189,9 @@ pub enum RunError {
     /// The system gave no random numbers.
     #[error("the system gave no random numbers")]
     Random,
-    /// The process that holds the home said no, in words of its own.
-    #[error("{message}")]
-    Refused {
-        /// The exit code that says so.
-        exit: u8,
-        /// Why.
-        message: String,
-        /// What to do next, where that is plain.
-        help: Option<String>,
-    },
-    /// The process that holds the home could not be spoken to.
-    #[error("the process that holds the home: {0}")]
-    Holder(String),
-    /// The process that holds the home can't be spoken to, and nothing is to be hoped for from waiting.
-    #[error("{other} holds the home `{}`, and can't be spoken to", home.display())]
-    Unspoken {
-        /// Who.
-        other: home::Other,
-        /// Which home.
-        home: PathBuf,
-        /// Why not.
-        #[source]
-        cause: io::Error,
-    },
-    /// The process that holds the home went away before it had answered.
-    #[error("{0}, which held the home, went away before it had answered")]
-    HolderGone(home::Other),
-    /// It was waited in vain.
-    #[error(transparent)]
-    GaveUp(#[from] home::GaveUp),
+    /// A task of this process ended without a result: it panicked.
+    #[error("the task that {0} ended without a result")]
+    TaskLost(&'static str),
 }
 
 impl From<gate::RecordBroken> for RunError {
@@ -245,51 +210,51 @@ impl RunError {
     /// The exit code that says so to a shell. What the user wrote is not at fault where a disk, a quota or rights are.
     pub fn exit(&self) -> u8 {
         match self.exit_by_kind() {
-            2 if home::Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => 1,
+            exit::USAGE if home::Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => exit::HOST,
             code => code,
         }
     }
 
     fn exit_by_kind(&self) -> u8 {
         match self {
-            Self::Form(_) | Self::OtherVersion { .. } => 1,
-            Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => 1,
-            Self::Record(journal::OpenError::Unfit { .. }) => 1,
-            Self::HeldMeanwhile(_) | Self::PrunedMeanwhile(_) => 1,
+            Self::Form(_) => exit::HOST,
+            Self::Record(journal::OpenError::Newer(_)) | Self::Read(journal::ReadError::Newer(_)) => exit::HOST,
+            Self::Record(journal::OpenError::Unfit { .. }) => exit::HOST,
+            Self::HeldMeanwhile(_) | Self::PrunedMeanwhile(_) => exit::HOST,
             Self::Prune(err) => match **err {
-                PruneError::Io { .. } | PruneError::Ended => 1,
+                PruneError::Io { .. } | PruneError::Ended => exit::HOST,
                 PruneError::NoSuchSegment { .. } | PruneError::Open { .. } | PruneError::OtherArchive(_) | PruneError::ArchiveInHome(_) => {
-                    2
+                    exit::USAGE
                 }
-                PruneError::Fault(_) | PruneError::Unrecorded(_) => 6,
+                PruneError::Fault(_) | PruneError::Unrecorded(_) => exit::RECORD,
             },
-            Self::RecordBroken { .. } => 6,
+            Self::RecordBroken { .. } => exit::RECORD,
             // Nothing is known to be wrong with the record.
-            Self::Record(_) | Self::Read(_) | Self::Load { .. } if is_out_of_reach(self) => 1,
-            Self::Record(_) | Self::Read(_) | Self::Order(_) => 6,
-            Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => 2,
-            Self::Load { .. } => 6,
-            Self::Refused { exit, .. } => *exit,
-            Self::InputTooLarge { .. } => 5,
-            Self::Restored(_) => 8,
-            Self::MarkDamaged(_) => 6,
-            Self::Unsettled { .. } | Self::SettleWhich { .. } => 8,
-            Self::Diverged { .. } => 9,
-            Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => 2,
+            Self::Record(_) | Self::Read(_) | Self::Load { .. } if is_out_of_reach(self) => exit::HOST,
+            Self::Record(_) | Self::Read(_) | Self::Order(_) => exit::RECORD,
+            Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => exit::USAGE,
+            Self::Load { .. } => exit::RECORD,
+            Self::InputTooLarge { .. } => exit::LIMIT,
+            Self::Restored(_) => exit::UNSETTLED,
+            Self::MarkDamaged(_) => exit::RECORD,
+            Self::Unsettled { .. } | Self::SettleWhich { .. } => exit::UNSETTLED,
+            Self::Diverged { .. } => exit::DIVERGED,
+            Self::InputNotJson(_) | Self::InputUnfit(_) | Self::NoSuchRun(_) | Self::Running(_) | Self::Mount(_) | Self::Network(_) => {
+                exit::USAGE
+            }
             Self::NothingToSettle(_)
             | Self::NeedsNoWord { .. }
             | Self::SaidOtherwise { .. }
             | Self::Grant(_)
             | Self::NoEnd(_)
-            | Self::NotGoingHere(_) => 2,
-            Self::Destination(_) => 2,
-            Self::CredentialOfOthers { .. } => 4,
+            | Self::NotGoingHere(_) => exit::USAGE,
+            Self::Destination(_) => exit::USAGE,
+            Self::CredentialOfOthers { .. } => exit::REFUSED,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
-                4
+                exit::REFUSED
             }
-            Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::Holder(_) => 1,
-            Self::CacheKey(_) | Self::Leaving | Self::Taken(_) => 1,
-            Self::Unspoken { .. } | Self::HolderGone(_) | Self::GaveUp(_) => 1,
+            Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::TaskLost(_) => exit::HOST,
+            Self::CacheKey(_) | Self::Leaving | Self::Taken(_) => exit::HOST,
         }
     }
 
@@ -297,7 +262,6 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         let mend = journal::trouble_of(self).map(home::Trouble::mend);
         match self {
-            Self::Refused { help, .. } => help.clone(),
             Self::MarkDamaged(_) => Some(
                 "`bailiwick audit accept-rollback` takes the home as it is: runs that were open in it then wait for `resume RUN --restored`, or `stop`"
                     .to_owned(),
@@ -329,7 +293,7 @@ pub(crate) fn next_step(mend: Option<String>, run: Option<RunId>) -> String {
 }
 
 /// An error with its causes, each once.
-pub(crate) fn chain(err: &dyn std::error::Error) -> String {
+pub fn chain(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();
     while let Some(err) = cause {

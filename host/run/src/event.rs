@@ -52,7 +52,7 @@ pub enum RunEvent {
         /// What to do next, where that is plain.
         help: Option<String>,
     },
-    /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::HostHandle::continue_here`]).
+    /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::Holder::continue_here`]).
     Left {},
     /// The process that runs it does not answer any more. The run may go on when it does.
     Lost {
@@ -138,7 +138,7 @@ impl Drop for Events {
 }
 
 /// The other end: what the gate tells.
-pub(crate) struct EventSender {
+pub struct EventSender {
     told: mpsc::UnboundedSender<(RunEvent, usize)>,
     progress: watch::Sender<Option<ClaimedProgress>>,
     waiting: Arc<Waiting>,
@@ -154,7 +154,7 @@ pub(crate) fn channel() -> (EventSender, Events) {
 
 impl EventSender {
     /// Tells what another process told: progress goes into its slot. What becomes of that process is not for it to say.
-    pub(crate) fn pass_on(&self, event: RunEvent) {
+    pub fn pass_on(&self, event: RunEvent) {
         match event {
             RunEvent::Progress { progress } => {
                 self.progress.send_replace(Some(progress));
@@ -165,19 +165,19 @@ impl EventSender {
     }
 
     /// Whether there is room for more, or nobody listens any more.
-    pub(crate) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         !self.waiting.is_full() || self.told.is_closed()
     }
 
     /// Tells; when nobody listens any more, nothing is lost: the record has it.
-    pub(crate) fn tell(&self, event: RunEvent) {
+    pub fn tell(&self, event: RunEvent) {
         let bytes = event.bytes();
         self.waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
         let _ = self.told.send((event, bytes));
     }
 
     /// Ready once there is room for more, or nobody listens any more.
-    pub(crate) fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
         if self.has_room() {
             return Poll::Ready(());
         }

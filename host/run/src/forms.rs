@@ -12,7 +12,7 @@ pub const FORMS: KnownForms = KnownForms {
 };
 
 /// The forms as a host says them to its clients: both must have the same.
-pub(crate) fn spoken() -> String {
+pub fn spoken_forms() -> String {
     let parts = FORMS.parts.iter().map(|(name, form)| format!(", {name} {form}"));
     std::iter::once(format!("home {}", FORMS.home)).chain(parts).collect()
 }

@@ -11,7 +11,7 @@ use vocabulary::{Outcome, RunId, SafeText, Stop};
 
 use crate::err::RunError;
 use crate::local_host::{LocalHost, held};
-use crate::wait::now;
+use crate::now::now;
 
 /// BOUND: how long a host that leaves waits for answers under way.
 pub const ANSWERS_MAX: Duration = Duration::from_secs(5);

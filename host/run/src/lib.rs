@@ -1,7 +1,6 @@
 //! The life of a run: from an order to its end, resumed after a crash, rebuilt for an auditor, ended from outside.
 //!
-//! One process holds a home: its [`LocalHost`] has the journal, the gate, the engines, and serves the control socket; every other
-//! process that wants something done is its client. What may be done is decided in `gate`, done in `broker`, and what a guest is
+//! One process holds a home: its [`LocalHost`] has the journal, the gate and the engines. Room `service` speaks to it for callers. What may be done is decided in `gate`, done in `broker`, and what a guest is
 //! belongs to `sandbox`: this room puts them together, and takes them apart again.
 
 mod backup;
@@ -9,14 +8,13 @@ mod bound;
 mod case;
 mod change;
 mod continue_here;
-mod control;
 mod cut_off;
 mod err;
 mod event;
 mod forms;
 mod hand_over;
-mod host_handle;
 mod local_host;
+mod now;
 mod order;
 mod principal;
 mod prune;
@@ -29,22 +27,21 @@ mod say_trust;
 mod schemas;
 mod settle;
 mod status;
-mod wait;
 
 pub use backup::{BackupError, BackupStep, CleanUp, Content, Restored, SignalEnded, Signer, Taken, backup, restore, unmark, was_put_back};
 pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use change::{FileChange, First, Note};
-pub use control::understood;
-pub use err::RunError;
-pub use event::{Events, RunEvent};
-pub use forms::FORMS;
+pub use continue_here::TakenOver;
+pub use err::{RunError, chain};
+pub use event::{EventSender, Events, RunEvent};
+pub use forms::{FORMS, spoken_forms};
 pub use hand_over::ANSWERS_MAX;
-pub use host_handle::{HostClient, HostHandle, HostSocket};
-pub use local_host::{HomePlace, HostOptions, LocalHost, clock_now, local_vault};
+pub use local_host::{Attending, HomePlace, HostOptions, LocalHost, clock_now, local_vault};
+pub use now::now;
 pub use order::{NetworkOrder, RunOrder};
 pub use policy::destination::OutsideError;
-pub use principal::own_principal;
+pub use principal::{own_principal, principal_of};
 pub use prune::{HoldSaid, PruneDone, PruneOrder, PrunePayloads, PruneRecord};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
 pub use report::{Claims, Evidence, RecordEvidence, RunReport};

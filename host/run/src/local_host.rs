@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) began: tokio::time::Instant,
     /// The home is being left while runs go on ([`LocalHost::hand_over`]).
     pub(crate) leaving: AtomicBool,
+    /// Configurations whose trust this process has put on the record: digests of their bytes, and of what they allow.
+    pub(crate) trusted: Mutex<HashSet<(Digest, Digest)>>,
 }
 
 /// Who is still here.
@@ -87,7 +89,7 @@ struct Attendance {
 }
 
 /// That something goes on which the host of the home has to wait for.
-pub(crate) struct Attending(LocalHost);
+pub struct Attending(LocalHost);
 
 impl Drop for Attending {
     fn drop(&mut self) {
@@ -279,8 +281,9 @@ impl LocalHost {
             lacking: opened.lacking,
             taken: Mutex::new(HashSet::new()),
             keeping: tokio::sync::Mutex::new(()),
-            began: crate::wait::now(),
+            began: crate::now::now(),
             leaving: AtomicBool::new(false),
+            trusted: Mutex::new(HashSet::new()),
         };
         let host = Self { inner: Arc::new(inner) };
         host.note_restored()?;
@@ -311,7 +314,7 @@ impl LocalHost {
     }
 
     /// Keeps the home held until what is returned is dropped; nothing, when it is about to be left.
-    pub(crate) fn attend(&self) -> Option<Attending> {
+    pub fn attend(&self) -> Option<Attending> {
         let came_in = self.inner.attendance.send_if_modified(|attendance| {
             attendance.count += usize::from(!attendance.is_closed);
             !attendance.is_closed
@@ -337,7 +340,7 @@ impl LocalHost {
     }
 
     /// The same as [`LocalHost::idle`], and from then on nobody comes in any more.
-    pub(crate) async fn empty(&self) {
+    pub async fn empty(&self) {
         loop {
             self.idle().await;
             let closed = self.inner.attendance.send_if_modified(|attendance| {

@@ -1,16 +1,16 @@
-//! What is to be run, with everything resolved, so that the host of the home needs nothing else from the caller.
+//! What is to be run, with everything resolved.
 
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
 use vocabulary::record::AgentRef;
 use vocabulary::{Digest, Grants, Limits};
 
 use crate::err::RunError;
 
 /// One run to be started. The component is in the home's store already.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+///
+/// SECURITY: it has no form in which it could be sent. A host makes it out of what is trusted in its home, so nobody can send grants.
+#[derive(Clone, Debug)]
 pub struct RunOrder {
     /// What.
     pub agent: AgentRef,
@@ -35,8 +35,7 @@ pub struct RunOrder {
 }
 
 /// How names are resolved and whom TLS trusts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NetworkOrder {
     /// Name servers; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,

@@ -9,6 +9,6 @@ pub fn own_principal() -> Principal {
 }
 
 /// A user by the id that the kernel gave, with the name that the list of accounts has.
-pub(crate) fn principal_of(uid: u32) -> Principal {
+pub fn principal_of(uid: u32) -> Principal {
     Principal::new(uid, home::name_of(uid).as_deref())
 }

@@ -110,7 +110,7 @@ impl LocalHost {
             );
             pruned.map(|pruned| (pruned, written))
         });
-        let (pruned, written) = pruned.await.map_err(|_| RunError::Holder("the task that prunes ended without a word".to_owned()))??;
+        let (pruned, written) = pruned.await.map_err(|_| RunError::TaskLost("prunes"))??;
         if let (Some(index), Some(record)) = (pruned.recorded, written) {
             self.inner.gate.took_in(index, &record);
         }
@@ -157,7 +157,7 @@ impl LocalHost {
         // Who says so has seen the run on the record. It may have been taken away since.
         let (reader, run) = (self.inner.journal.reader()?.believing(), said.run);
         let runs = tokio::task::spawn_blocking(move || gate::runs(&reader)).await;
-        let runs = runs.map_err(|_| RunError::Holder("the task that looks for the run ended without a word".to_owned()))??;
+        let runs = runs.map_err(|_| RunError::TaskLost("looks for the run"))??;
         if !runs.iter().any(|part| part.run == run) {
             return Err(RunError::PrunedMeanwhile(run));
         }

@@ -44,7 +44,7 @@ pub(crate) async fn prepared(place: &HomePlace, options: &HostOptions, digest: D
     let component_cache = ComponentCache::new(place, &HostOptions { slots: 1, ..options.clone() })?;
     let limits = limits.clone();
     let prepared = tokio::task::spawn_blocking(move || component_cache.prepare(digest, &limits)).await;
-    prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
+    prepared.unwrap_or(Err(RunError::TaskLost("compiles")))
 }
 
 impl LocalHost {
@@ -82,7 +82,7 @@ pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebu
     let divergence = match ended.stop {
         Some(Stop::Diverged(divergence)) => Some(*divergence),
         _ => {
-            let mut world = world_back(ended.world).ok_or_else(|| RunError::Holder("the world of the run was lost".to_owned()))?;
+            let mut world = world_back(ended.world).ok_or_else(|| RunError::TaskLost("runs the guest"))?;
             let output = (!ended.output.is_empty() || ended.outcome == Outcome::Done).then_some(&*ended.output);
             world.verdict(&ended.outcome, output).err()
         }

@@ -45,8 +45,16 @@ impl Running {
         Self { run, events, stop, go: None }
     }
 
+    /// A run that another process has. Returns the end to which its events are passed on, and what says that it is to end.
+    pub fn elsewhere(run: RunId) -> (Self, EventSender, watch::Receiver<Option<Stopping>>) {
+        let (sender, events) = event::channel();
+        sender.tell(RunEvent::Opened { run });
+        let (stop, stopped) = watch::channel(None);
+        (Self::new(run, events, stop), sender, stopped)
+    }
+
     /// Lets the guest begin, if it has not.
-    pub(crate) fn go(&mut self) {
+    pub fn go(&mut self) {
         // A run that has ended before it began does not hear it.
         if let Some(go) = self.go.take() {
             let _ = go.send(());
@@ -54,7 +62,8 @@ impl Running {
     }
 
     /// The same, for a caller that hands it on.
-    pub(crate) fn gone_ahead(mut self) -> Self {
+    #[must_use]
+    pub fn gone_ahead(mut self) -> Self {
         self.go();
         self
     }
@@ -133,7 +142,10 @@ impl LocalHost {
     }
 
     /// The same, but the guest begins only once [`Running::go`] says so.
-    pub(crate) async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         order.check_grants()?;
         order.check_input()?;
         self.check_destinations(&order.grants).await?;
@@ -172,7 +184,10 @@ impl LocalHost {
     }
 
     /// The same, but the guest begins only once [`Running::go`] says so.
-    pub(crate) async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
         // SECURITY: what it did after the copy was made may have happened, and nothing here knows of it.
         if self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(|open| open.restored)) {
@@ -226,7 +241,7 @@ impl LocalHost {
         let (host, limits) = (self.clone(), limits.clone());
         // Compiling waits for a child process.
         let prepared = tokio::task::spawn_blocking(move || host.inner.component_cache.prepare(digest, &limits)).await;
-        prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))
+        prepared.unwrap_or(Err(RunError::TaskLost("compiles")))
     }
 
     fn launch(&self, attending: Attending, parts: Parts, told: (Arc<EventSender>, Events)) -> Running {
@@ -253,7 +268,7 @@ impl LocalHost {
     pub(crate) async fn recorded(&self, run: RunId) -> Result<Recorded, RunError> {
         let reader = self.inner.journal.reader()?.proving();
         let loaded = tokio::task::spawn_blocking(move || Recorded::load(&reader, run)).await;
-        let loaded = loaded.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?;
+        let loaded = loaded.map_err(|_| RunError::TaskLost("reads the record"))?;
         loaded.map_err(|cause| RunError::Load { run, cause })
     }
 }
@@ -379,7 +394,7 @@ impl RunTask {
     /// Puts the end on the record, unless the run can't have one yet.
     async fn closing(host: &LocalHost, gate: &RunGate, ended: RunEnded) -> Result<(Closing, gate::Tally), RunError> {
         let RunEnded { mut outcome, output, peak_memory, active, world, .. } = ended;
-        let Some(mut world) = world_back(world) else { return Err(RunError::Holder("the world of the run was lost".to_owned())) };
+        let Some(mut world) = world_back(world) else { return Err(RunError::TaskLost("runs the guest")) };
         // A run that was cut off from outside, or by a limit, may end anywhere in its record: only the guest's own end is held against it.
         let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. });
         if by_itself && let Err(stop) = world.ended() {
@@ -420,7 +435,7 @@ async fn on_record(host: &LocalHost, run: RunId) -> Option<RunId> {
 async fn sum_on_record(host: &LocalHost, run: RunId) -> Result<Sum, RunError> {
     let (reader, size) = (host.inner.journal.reader()?, host.inner.journal.size());
     let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
-    read.map_err(|_| RunError::Holder("the task that reads the record ended without a word".to_owned()))?
+    read.map_err(|_| RunError::TaskLost("reads the record"))?
 }
 
 fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> RunReport {

@@ -6,10 +6,13 @@ use vocabulary::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUn
 use vocabulary::{Digest, Principal, SafeText};
 
 use crate::err::RunError;
-use crate::local_host::LocalHost;
+use crate::local_host::{LocalHost, held};
 
 /// BOUND: bytes of a path on the record.
 const PATH_BYTES_MAX: usize = 1024;
+
+/// BOUND: decisions that a process remembers.
+const TRUSTED_MAX: usize = 1024;
 
 /// A person's decision about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +64,21 @@ impl LocalHost {
     /// # Errors
     /// The record can't be written.
     pub async fn record_trust(&self, said: &TrustSaid, by: &Principal) -> Result<(), RunError> {
-        Ok(self.inner.gate.append_log(&said.record(by, self.inner.clock.unix_ms()))?.durable.await?)
+        self.inner.gate.append_log(&said.record(by, self.inner.clock.unix_ms()))?.durable.await?;
+        if let TrustChange::Trusted { authority, config, .. } = &said.change {
+            let mut trusted = held(&self.inner.trusted);
+            if trusted.len() >= TRUSTED_MAX {
+                trusted.clear();
+            }
+            trusted.insert((*config, *authority));
+        }
+        Ok(())
+    }
+
+    /// Whether this process has put on the record that a configuration with these bytes is trusted, with all that it allows. `false` where that is not known
+    /// any more: it is recorded once more then.
+    pub fn has_recorded_trust(&self, config: Digest, authority: Digest) -> bool {
+        held(&self.inner.trusted).contains(&(config, authority))
     }
 }
 

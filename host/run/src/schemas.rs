@@ -30,7 +30,7 @@ pub async fn schemas(place: &HomePlace, options: &HostOptions, component: Vec<u8
     let (compiler, stack_bytes, kept) = (options.compiler.clone(), limits.stack_bytes, folder.clone());
     let prepared = tokio::task::spawn_blocking(move || prepare(kept, compiler, stack_bytes, &component)).await;
     remove(&folder);
-    let prepared = prepared.unwrap_or(Err(RunError::Holder("the task that compiles ended without a word".to_owned())))?;
+    let prepared = prepared.unwrap_or(Err(RunError::TaskLost("compiles")))?;
     if prepared.entry() == EntryPoint::Command {
         return Ok(None);
     }

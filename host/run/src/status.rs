@@ -4,7 +4,7 @@ use gate::Stage;
 use serde::{Deserialize, Serialize};
 use vocabulary::{Principal, RunId, SafeText};
 
-use crate::forms::{FORMS, spoken};
+use crate::forms::{FORMS, spoken_forms};
 use crate::local_host::{LocalHost, held};
 
 /// The answer to `status`, and its form as JSON. A later version may add fields.
@@ -96,7 +96,7 @@ impl LocalHost {
         Status {
             pid: std::process::id(),
             version: FORMS.program.to_owned(),
-            forms: spoken(),
+            forms: spoken_forms(),
             uptime_ms: u64::try_from(inner.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             runs: self.runs(),
             record: RecordStatus {

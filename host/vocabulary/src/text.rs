@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct SafeText(String);
 
+/// BOUND: bytes of one line of text of others.
+const LINE_BYTES_MAX: usize = 8192;
+
+/// Text that may hold words of others, on one line, escaped. What is escaped already stays as it is.
+pub fn safe(text: &str) -> String {
+    let parts: Vec<String> = text.split('\\').map(|part| SafeText::new(part, LINE_BYTES_MAX).to_string()).collect();
+    parts.join("\\")
+}
+
 impl SafeText {
     /// Escapes and bounds. `max` counts bytes of the input, so the result is at most a small multiple of it.
     pub fn new(text: &str, max: usize) -> Self {

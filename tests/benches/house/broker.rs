@@ -40,7 +40,7 @@ fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
         .set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
         .unwrap();
     let mut order = host.order(guest, args);
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     order.grants.http[0].credential = Some("inventory".to_owned());
     let hosts = vec!["127.0.0.1".parse().unwrap()];
     order.grants.credentials.push(Binding { scheme: Scheme::Http, ..Binding::new("inventory", hosts, Placement::Bearer, Source::Local) });

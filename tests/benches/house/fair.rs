@@ -35,7 +35,7 @@ async fn honest(host: &TestHost, what: &str, port: u16) -> Vec<u64> {
     let mut running = Vec::new();
     for _ in 0..10 {
         let mut order = host.order("measures_its_waits", &[what, "300"]);
-        loopback(&mut order, port, &["GET"], &["/**"]);
+        loopback(&mut order.grants, port, &["GET"], &["/**"]);
         running.push(host.start(order).await);
     }
     let mut waits = Vec::new();

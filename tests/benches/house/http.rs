@@ -79,7 +79,7 @@ pub(crate) fn http() {
     let (asks, at_once) = (ASKS.to_string(), IN_FLIGHT.to_string());
     let mut order = host.order("many_gets", &[&url, &asks, &at_once]);
     order.limits.concurrent = 64;
-    loopback(&mut order, port, &["GET"], &["/**"]);
+    loopback(&mut order.grants, port, &["GET"], &["/**"]);
     let state = || log_state(&host.place().home);
     let (mut before, written) = (state(), Cell::new((0, 0)));
     let mut ours = || {
@@ -128,7 +128,7 @@ pub(crate) fn rebuild() {
     let mut times = Vec::new();
     for asks in ["1000", "2000"] {
         let mut order = host.order("many_gets", &[&url, asks, "16"]);
-        loopback(&mut order, port, &["GET"], &["/**"]);
+        loopback(&mut order.grants, port, &["GET"], &["/**"]);
         let run = runtime.block_on(host.run(order)).run;
         let mut taken: Vec<Duration> = (0..crate::PAIRS)
             .map(|_| {

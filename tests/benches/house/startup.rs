@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use journal::Journal;
-use tests::host::{TestHost, bailiwick, place};
+use tests::host::{bailiwick, place};
+use tests::named;
 use vocabulary::RunId;
 
 use crate::{median, pairs, row};
@@ -80,11 +81,12 @@ pub(crate) fn stop() {
         .map(|_| {
             runtime.block_on(async {
                 let folder = tempfile::tempdir().unwrap();
-                let holder = run::HostHandle::find(&place(folder.path()), &tests::host::options()).await.unwrap();
-                let client = run::HostHandle::ask(&place(folder.path())).await.unwrap().unwrap();
-                let wasm = std::fs::read(tests::guests::guest("waits_for_ever")).unwrap();
-                let order = TestHost::order_in(&place(folder.path()), "waits", &wasm, &[]);
-                let running = holder.start(order).await.unwrap();
+                let holder = service::HostHandle::find(&place(folder.path()), &tests::host::options()).await.unwrap();
+                let client = service::HostHandle::ask(&place(folder.path())).await.unwrap().unwrap();
+                let (place, guest) = (place(folder.path()), tests::guests::guest("waits_for_ever"));
+                let file = named::written(&folder.path().join("here"), ("waits", &guest), &vocabulary::Grants::default(), "");
+                named::trust(&place, &file);
+                let running = named::start(&holder, &named::admitted(&place, &file, "waits", &[])).await;
                 let run: RunId = running.run;
                 let began = Instant::now();
                 assert!(client.stop(run).await.unwrap());

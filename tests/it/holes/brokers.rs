@@ -23,7 +23,7 @@ async fn a_private_address_is_not_dialled_unless_it_is_listed() {
     for (listed, expected) in [(None, vec!["address-not-granted"]), (Some("127.0.0.1/32"), Vec::new())] {
         let mut order = host.order("get", &[&format!("http://inside.test:{}/", server.port())]);
         order.network.resolvers = vec![names.address];
-        loopback(&mut order, server.port(), &["GET"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
         order.grants.http[0].host = "inside.test".parse().unwrap();
         order.grants.http[0].addresses = listed.into_iter().map(|net| net.parse().unwrap()).collect();
         let report = done(&host, order).await;
@@ -41,7 +41,7 @@ async fn what_no_grant_covers_is_refused_and_not_forwarded() {
     let report = done(&host, order.clone()).await;
     assert_eq!(reasons(&host.records(report.run)), ["nothing-granted"; 3]);
     assert_eq!(server.counts().accepted, 0);
-    loopback(&mut order, server.port(), &["GET"], &["/public/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/public/**"]);
     let report = done(&host, order).await;
     assert_eq!(reasons(&host.records(report.run)), ["path-not-granted", "host-not-granted"]);
     assert_eq!(server.heard().iter().map(|heard| heard.path.as_str()).collect::<Vec<_>>(), ["/public/a"]);
@@ -58,7 +58,7 @@ async fn of_ten_thousand_asks_at_once_each_is_on_the_record() {
         order.limits.concurrent = 1000;
         order.limits.handles = 100_000;
         if granted {
-            loopback(&mut order, server.port(), &["GET"], &["/public/*"]);
+            loopback(&mut order.grants, server.port(), &["GET"], &["/public/*"]);
         }
         let records = host.records(done(&host, order).await.run);
         if !granted {
@@ -85,7 +85,7 @@ async fn the_record_has_method_path_the_names_of_a_query_and_a_digest_of_all() {
         asks.push(ask);
     }
     let mut order = asking(&host, &asks);
-    loopback(&mut order, server.port(), &["GET", "POST"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     let records = host.records(done(&host, order).await.run);
     let asked: Vec<&Asked> = asked(&records).collect();
     let resources: Vec<_> = asked.iter().map(|asked| asked.ask.resource.as_str().to_owned()).collect();
@@ -236,7 +236,7 @@ async fn an_answer_has_an_end_though_nobody_set_one() {
     let host = TestHost::new();
     let server = Server::doing(vec![Step::Say(CHUNKED.to_vec()), Step::Flood(chunk(&[b'x'; 64 << 10]))]).await;
     let mut order = host.order("get", &[&server.url("/")]);
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let report = done(&host, order).await;
     assert_eq!(faults(&host.records(report.run)), [HttpFault::BodyTooLarge]);
 }
@@ -251,7 +251,7 @@ async fn names_are_looked_up_by_the_host_itself_and_literals_by_nobody() {
     let urls = known.iter().chain(["127.0.0.1"].iter()).map(|name| format!("http://{name}:{}/", server.port()));
     let mut order = host.order("get", &urls.collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>());
     order.network.resolvers = vec![names.address];
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     for name in known {
         let addresses = vec!["127.0.0.0/8".parse().unwrap()];
         order.grants.http.push(HttpGrant { host: name.parse().unwrap(), addresses, ..order.grants.http[0].clone() });

@@ -76,7 +76,7 @@ async fn agents_that_contend_for_the_head_of_the_log_lose_nothing() {
     let server = well().await;
     let order = |name: &str| {
         let mut order = host.order("many_gets", &[&server.url(&format!("/{name}")), &ASKS.to_string(), "16"]);
-        loopback(&mut order, server.port(), &["GET"], &["/**"]);
+        loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
         order
     };
     let (one, other) = tokio::join!(host.run(order("one")), host.run(order("other")));
@@ -134,7 +134,7 @@ async fn a_decompression_bomb_is_not_unpacked() {
         let mut order = host.order("get", &[&server.url(path)]);
         match path {
             "/in" => with_credential(&host, &mut order, &server, "/in", Placement::Bearer),
-            _ => loopback(&mut order, server.port(), &["GET"], &["/**"]),
+            _ => loopback(&mut order.grants, server.port(), &["GET"], &["/**"]),
         }
         let report = done(&host, order).await;
         let answer = &lines(&report)[0]["answer"];

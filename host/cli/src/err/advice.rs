@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use home::Exposed;
-use package::{ConfigError, TrustError};
+use service::ServiceError;
 
 use super::CliError;
 
@@ -57,6 +57,7 @@ impl CliError {
     fn system_advice(&self) -> Option<String> {
         match self {
             Self::Run(err) => err.help(),
+            Self::Service(err) => err.help(),
             Self::Failed { help, .. } => help.clone(),
             Self::NotInPlace { cause } => {
                 let mend = journal::trouble_of(cause.as_ref())?.mend();
@@ -93,7 +94,7 @@ impl CliError {
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
             Self::Accept(journal::OpenError::Held { other, .. }) => Some(held(other)),
             Self::Keys(err) => err.holder().map(held),
-            Self::Run(run::RunError::Unspoken { other, .. }) => Some(unanswered(other)),
+            Self::Service(ServiceError::Unspoken { other, .. }) => Some(unanswered(other)),
             Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),
             Self::Lost { run, .. } => Some(format!(
                 "`bailiwick ps` shows whether it goes on; once nobody has it any more, `bailiwick resume {run}` goes on with it"
@@ -107,17 +108,6 @@ impl CliError {
         use package::project::ProjectError;
         use run::RunError;
         match self {
-            Self::Config(ConfigError::Absent(_)) => {
-                Some("`bailiwick init` writes a first one; or go to a folder that has one, or say `--config FILE`")
-            }
-            Self::Trust(TrustError::Untrusted(_)) => {
-                Some("read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once")
-            }
-            Self::Trust(TrustError::OtherComponent(_)) => {
-                Some("`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`")
-            }
-            Self::AcceptanceGone { .. } => Some("see who took it out; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`"),
-            Self::AcceptedElsewhere { .. } => Some("see who changed it; then `bailiwick accept AGENT` accepts it as it is now"),
             Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
             Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
             Self::NoCredential { .. } => Some("`bailiwick credentials ls`; `--config FILE` names a configuration that lies elsewhere"),
@@ -136,16 +126,6 @@ impl CliError {
             Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
             Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
             Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
-            Self::NotAccepted { .. } => Some("look at what is other, then `bailiwick accept AGENT`"),
-            Self::NotAdmitted { .. } => Some("`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left"),
-            Self::Build(package::build::BuildError::Unexpected { .. }) => Some("look at what is other, then `bailiwick accept AGENT`"),
-            Self::Build(package::build::BuildError::LeadsOut { .. } | package::build::BuildError::Outside { .. }) => {
-                Some("a build reads its project and nothing else: the agent's folder, its workspace, what lies beside `bailiwick.toml`")
-            }
-            Self::Build(package::build::BuildError::NoTool { .. } | package::build::BuildError::NotFound(_)) => {
-                Some("agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py")
-            }
-            Self::ArgumentsForAgent { .. } => Some("bailiwick run AGENT --input '{\"root\": \"/src\"}'"),
             Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
             Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
             Self::NotOnRecord { .. } => {
@@ -162,9 +142,6 @@ impl CliError {
                 "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
             ),
             Self::Read(ReadError::Newer(_)) | Self::Run(RunError::Read(ReadError::Newer(_))) => Some(NEWER),
-            Self::Run(RunError::OtherVersion { .. }) => Some(
-                "wait until its runs have ended (that version's `bailiwick ps`), or use that version; one version at a time can hold a home",
-            ),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
             Self::Run(RunError::Record(err)) | Self::Accept(err) => of_opening(err),
             Self::Read(ReadError::Gone { .. }) => Some(GONE),

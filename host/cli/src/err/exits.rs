@@ -32,13 +32,9 @@ impl CliError {
             return exit::HOST;
         }
         match self {
-            Self::Config(_) | Self::Trust(_) | Self::Manifest(_) => exit::USAGE,
-            Self::Build(err) => build_exit(err),
-            Self::Store(_) => exit::HOST,
-            Self::Component { .. } | Self::NotAdmitted { .. } => exit::REFUSED,
-            Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
-            Self::NeverAccepted { .. } | Self::NeverTrusted { .. } | Self::NotAnAgent { .. } => exit::USAGE,
-            Self::Lock(_) | Self::Project(_) | Self::TypedTwice => exit::USAGE,
+            Self::Service(err) => err.exit(),
+            Self::NeverAccepted { .. } | Self::NeverTrusted { .. } => exit::USAGE,
+            Self::Project(_) | Self::TypedTwice => exit::USAGE,
             Self::NoDestination { .. }
             | Self::NotADestination
             | Self::WouldBeRefused(_)
@@ -68,8 +64,7 @@ impl CliError {
             | Self::InputNotText
             | Self::InputTwice
             | Self::NoShards { .. }
-            | Self::ShardTwice
-            | Self::ArgumentsForAgent { .. } => exit::USAGE,
+            | Self::ShardTwice => exit::USAGE,
             Self::NotARun(_) | Self::NoSuchRun(_) | Self::SeveralRuns { .. } | Self::NoSuchRecord { .. } => exit::USAGE,
             Self::NotShown(missing) => not_shown_exit(missing),
             Self::NotALease(_)
@@ -92,7 +87,7 @@ impl CliError {
             Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
             Self::Keys(err) => err.exit(),
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,
-            Self::HolderGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
+            Self::HostGone | Self::TooManyValues | Self::NotEnding(_) | Self::Runtime(_) | Self::Write(_) => exit::HOST,
         }
     }
 }
@@ -128,22 +123,5 @@ fn not_shown_exit(missing: &gate::Missing) -> u8 {
         Missing::Damaged(_) => exit::RECORD,
         Missing::Unreadable(_) => exit::HOST,
         Missing::NotKept | Missing::Forgotten | Missing::NoKey(_) | Missing::HeldValue => exit::USAGE,
-    }
-}
-
-/// An error in what somebody wrote has another exit code than a tool that is missing or fails.
-fn build_exit(err: &package::build::BuildError) -> u8 {
-    use package::build::BuildError;
-    match err {
-        BuildError::Component(_) | BuildError::Freeze(_) | BuildError::Unexpected { .. } => exit::REFUSED,
-        BuildError::LeadsOut { .. } | BuildError::Outside { .. } | BuildError::Toolchain { .. } | BuildError::NotFetched(_) => {
-            exit::REFUSED
-        }
-        BuildError::Manifest(_) | BuildError::NoRecipe(_) | BuildError::TwoRecipes(_) | BuildError::TooMuchSource { .. } => exit::USAGE,
-        BuildError::TooLong { .. } => exit::LIMIT,
-        BuildError::Stopped => exit::TERMINATED,
-        BuildError::File(_) | BuildError::Schemas(_) | BuildError::Changed(_) | BuildError::NotText => exit::HOST,
-        BuildError::NoTool { .. } | BuildError::NotFound(_) | BuildError::NotPython(_) | BuildError::NoToolchain(_) => exit::HOST,
-        BuildError::ToolFailed { .. } | BuildError::ToolSaid { .. } | BuildError::ToolComplained { .. } => exit::HOST,
     }
 }

@@ -10,11 +10,11 @@ use serde::Serialize;
 use vocabulary::Digest;
 
 use super::ConfigArg;
-use crate::agent::{self, HeldAgent};
-use crate::configured::{Configured, TrustWord, decide, held};
+use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::screen::Screen;
-use crate::{acceptance, exit, out, place, words};
+use crate::{exit, out, place, trusting, words};
+use service::{Configured, TrustWord, held, now_s};
 
 /// Pin an agent and everything that it may cause, and show what is other than before
 #[derive(Debug, clap::Args)]
@@ -96,11 +96,11 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
 async fn accept(place: &HomePlace, name: &str, args: &Args) -> Result<u8, CliError> {
     let configured = Configured::load(args.config.config.as_deref(), place)?;
     let agent = configured.agent(name)?;
-    let trusted = configured.proof(place, TrustWord::of_flag(args.trust), &[name])?.recorded(place).await?;
-    let (mut authority, pin) = acceptance::of_source(&configured, name)?;
+    let trusted = trusting::recorded(trusting::proof(&configured, place, TrustWord::of_flag(args.trust), &[name])?, place).await?;
+    let (mut authority, pin) = service::of_source(&configured, name)?;
     let mut screen = Screen::new();
     let holding = HeldAgent { expected: pin.as_ref(), ..HeldAgent::default() };
-    let obtained = agent::obtain(place, (name, agent), &trusted, &mut screen, holding).await?;
+    let obtained = building::obtain(place, (name, agent), &trusted, &mut screen, holding).await?;
     drop(screen);
     obtained.admit(name, agent)?;
     if let Some(built) = &obtained.pin {
@@ -117,12 +117,12 @@ async fn accept(place: &HomePlace, name: &str, args: &Args) -> Result<u8, CliErr
     let spelling = &configured.spelling;
     let difference = lock.accepted(name).map(|was| Difference::between(&was.authority, &authority, spelling).unwrap_or_default());
     let pinned = Pinned { agent: name.to_owned(), digest: obtained.component.digest, authority: authority.lines(spelling), difference };
-    let (by, when, digest) = (own_principal().to_string(), place::now_s(), authority.digest()?);
+    let (by, when, digest) = (own_principal().to_string(), now_s(), authority.digest()?);
     lock.put(name, Accepted { authority, by: by.clone(), when });
     let (lock_path, text) = (lock::path(config), lock.text()?);
     let here = Acceptance { agent: name.to_owned(), authority: digest, by, path: String::new(), when };
     let said = configured.said(TrustChange::Accepted { agent: name.to_owned(), authority: digest });
-    decide(place, said, Some((&lock_path, &text)), |witness| {
+    trusting::decide(place, said, Some((&lock_path, &text)), |witness| {
         trust::accept(&place.home, &configured.authored, here, component, witness)?;
         Ok(lock.write(config)?)
     })
@@ -254,7 +254,7 @@ async fn rm(place: &HomePlace, agent: &str, config: &ConfigArg, json: bool) -> R
     let was_pinned = lock.take_out(agent);
     let (lock_path, text) = (lock::path(&file), lock.text()?);
     let pinned = was_pinned.then_some((lock_path.as_path(), text.as_str()));
-    decide(place, TrustSaid { path: path.clone(), change }, pinned, |witness| {
+    trusting::decide(place, TrustSaid { path: path.clone(), change }, pinned, |witness| {
         trust::unaccept(&place.home, &file, agent, witness)?;
         if was_pinned { Ok(lock.write(&file)?) } else { Ok(()) }
     })

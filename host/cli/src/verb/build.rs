@@ -6,12 +6,12 @@ use serde::Serialize;
 use vocabulary::Digest;
 
 use super::ConfigArg;
-use crate::agent::{self, HeldAgent};
-use crate::configured::{Configured, TrustWord};
+use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{acceptance, exit, out, place, words};
+use crate::{exit, out, place, trusting, words};
+use service::{Configured, TrustWord};
 
 /// Build an agent's folder, or all of them, into components with their manifests
 #[derive(Debug, clap::Args)]
@@ -66,13 +66,13 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         }
     }
     let names: Vec<&str> = chosen.iter().map(|(name, _)| *name).collect();
-    let trusted = configured.proof(&place, TrustWord::of_flag(args.trust), &names)?.recorded(&place).await?;
+    let trusted = trusting::recorded(trusting::proof(&configured, &place, TrustWord::of_flag(args.trust), &names)?, &place).await?;
     let mut built = Vec::new();
     for (name, agent) in chosen {
         let mut screen = Screen::new();
-        let expected = acceptance::check_before_build(&configured, &place, name)?;
+        let expected = service::check_before_build(&configured, &place, name)?;
         let holding = HeldAgent { expected: expected.as_ref(), signals: Some(&mut signals) };
-        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut screen, holding).await?;
+        let obtained = building::obtain(&place, (name, agent), &trusted, &mut screen, holding).await?;
         drop(screen);
         let (digest, bytes) = (obtained.component.digest, obtained.component.size);
         let file = obtained.file.to_string_lossy().into_owned();

@@ -6,10 +6,9 @@ use serde::Serialize;
 use vocabulary::{Digest, SafeText};
 
 use super::ConfigArg;
-use crate::agent::{self, Obtained};
-use crate::configured::Configured;
 use crate::err::CliError;
-use crate::{acceptance, exit, out, place, words};
+use crate::{exit, out, place, words};
+use service::{Configured, Obtained};
 
 /// Validate a configuration and show who may do what
 #[derive(Debug, clap::Args)]
@@ -125,11 +124,12 @@ impl CheckedAgent {
 fn inspect(place: &HomePlace, (name, agent): (&str, &ResolvedAgent), configured: &Configured, trusted: Option<&Trusted>) -> CheckedAgent {
     let held = match &agent.component {
         ComponentSource::Folder(folder) => AuthoredManifest::load(folder).map_err(CliError::from).map(|authored| {
-            let holds = agent::admit_early(name, agent).and_then(|()| hold_source(place, name, configured, trusted));
+            let holds =
+                service::admit_early(name, agent).map_err(CliError::from).and_then(|()| hold_source(place, name, configured, trusted));
             CheckedAgent::of(rows(Some(&authored.manifest), &[], agent), holds)
         }),
-        ComponentSource::File(file) => Obtained::read(place, file).map(|it| {
-            let holds = it.admit(name, agent).and_then(|_| hold_component(place, name, configured, trusted, &it));
+        ComponentSource::File(file) => Obtained::read(place, file).map_err(CliError::from).map(|it| {
+            let holds = it.admit(name, agent).map_err(CliError::from).and_then(|_| hold_component(place, name, configured, trusted, &it));
             CheckedAgent::of(rows(it.component.manifest.as_ref(), &it.component.imports, agent), holds)
         }),
     };
@@ -141,7 +141,7 @@ fn inspect(place: &HomePlace, (name, agent): (&str, &ResolvedAgent), configured:
 fn hold_source(place: &HomePlace, name: &str, configured: &Configured, trusted: Option<&Trusted>) -> Result<(), CliError> {
     configured.agent(name)?;
     match trusted {
-        Some(_) => acceptance::check_before_build(configured, place, name).map(drop),
+        Some(_) => Ok(service::check_before_build(configured, place, name).map(drop)?),
         None => Ok(()),
     }
 }
@@ -154,7 +154,7 @@ fn hold_component(
     obtained: &Obtained,
 ) -> Result<(), CliError> {
     configured.agent(name)?;
-    trusted.map_or(Ok(()), |trusted| configured.hold(place, trusted, name, obtained))
+    Ok(trusted.map_or(Ok(()), |trusted| configured.hold(place, trusted, name, obtained))?)
 }
 
 fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &CheckedAgent) -> Result<Agent, CliError> {

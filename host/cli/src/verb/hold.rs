@@ -1,11 +1,12 @@
 //! `hold` and `release`: a run whose record is kept, whatever the rules of `prune` say.
 
-use ::run::{HoldSaid, HostHandle};
+use ::run::HoldSaid;
 use serde::Serialize;
 use vocabulary::RunId;
 
 use crate::err::CliError;
 use crate::{exit, log, out, place, words};
+use service::HostHandle;
 
 /// Keep what a run has recorded, whatever the rules of `prune` say
 #[derive(Debug, clap::Args)]

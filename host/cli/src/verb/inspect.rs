@@ -7,10 +7,9 @@ use serde::Serialize;
 use vocabulary::{Digest, Grants, SafeText};
 
 use super::ConfigArg;
-use crate::agent::Obtained;
-use crate::configured::Configured;
 use crate::err::CliError;
 use crate::{exit, out, place, words};
+use service::{Configured, Obtained};
 
 /// Show what a component is, imports, declares and could do; run nothing
 #[derive(Debug, clap::Args)]
@@ -76,7 +75,7 @@ fn of_agent(place: &run::HomePlace, name: &str, agent: &ResolvedAgent) -> Result
         ComponentSource::File(file) => return Ok(of_component(Some(name), &Obtained::read(place, file)?, &agent.grants)),
         ComponentSource::Folder(folder) => folder,
     };
-    if let Some(frozen) = package::build::fresh(folder, &place::build_cache(place))? {
+    if let Some(frozen) = package::build::fresh(folder, &service::build_cache(place), None)? {
         return Ok(of_component(Some(name), &Obtained::read(place, &frozen.file)?, &agent.grants));
     }
     let manifest = AuthoredManifest::load(folder)?.manifest;

@@ -9,6 +9,7 @@ use vocabulary::record::{KeyRotated, Record, RecordKind, RotatedKey, VERSION};
 use crate::err::{CliError, KeysError};
 use crate::signals::Signals;
 use crate::{exit, out, place};
+use service::now_s;
 
 /// BOUND: bytes of a public key on the record, and of a signature.
 const TEXT_BYTES_MAX: usize = 256;
@@ -167,7 +168,7 @@ impl KeepArgs {
 fn record(rotation: &KeyRotation) -> Vec<u8> {
     let text = |text: &str| SafeText::new(text, TEXT_BYTES_MAX);
     let record = KeyRotated {
-        at: place::now_s() * 1000,
+        at: now_s() * 1000,
         by: ::run::own_principal(),
         from: rotation.from,
         key: rotation.key,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::run::{HomePlace, HostHandle};
+use ::run::HomePlace;
 use serde::Serialize;
 use vocabulary::record::Record;
 use vocabulary::{Claim, RunId};
@@ -10,6 +10,7 @@ use vocabulary::{Claim, RunId};
 use crate::err::CliError;
 use crate::gaps::GapLines;
 use crate::{exit, line, log, out, place};
+use service::HostHandle;
 
 /// How often a log is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::run::{HomePlace, HostHandle, PruneOrder, PrunePayloads, PruneRecord, RunError};
+use ::run::{HomePlace, PruneOrder, PrunePayloads, PruneRecord, RunError};
 use gate::{Course, Keeper, PruneVerdict, Rules};
 use journal::PruneError;
 use package::settings::{Settings, Size, Span};
@@ -16,6 +16,7 @@ use crate::err::CliError;
 use crate::screen::{Screen, SharedScreen};
 use crate::signals::Signals;
 use crate::{exit, leave, log, out, place, words};
+use service::{HostHandle, now_s};
 
 /// Take the beginning of the record away, by age and size
 #[derive(Debug, clap::Args)]
@@ -93,7 +94,7 @@ impl Whole {
     fn of(args: &Args, place: &HomePlace) -> Result<Self, CliError> {
         let own = Settings::of(&place.home)?.prune;
         // The second that goes on counts as over.
-        let before = |span: Span| (place::now_s() + 1).saturating_sub(span.0).saturating_mul(1000);
+        let before = |span: Span| (now_s() + 1).saturating_sub(span.0).saturating_mul(1000);
         let to = if args.drop { None } else { args.to.clone().or(own.to) };
         let to = to.map(|to| std::path::absolute(&to).map_err(CliError::file("find", &to))).transpose()?;
         let rules = Rules {
@@ -183,10 +184,10 @@ async fn take(place: &HomePlace, order: PruneOrder, screen: &SharedScreen, signa
     let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
     let (is_ended, shown) = (Arc::new(AtomicBool::new(false)), screen.clone());
     let asked = is_ended.clone();
-    let progress = move |what: &str, segment: u32| {
+    let progress = Box::new(move |what: &str, segment: u32| {
         shown.quietly(&format!("{what} segment {segment}"));
         if asked.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
+    });
     let done = {
         let mut done = pin!(host.prune(order, progress));
         tokio::select! {

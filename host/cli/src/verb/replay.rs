@@ -10,12 +10,12 @@ use vocabulary::{Digest, RunId};
 
 use super::ConfigArg;
 use super::inspect::looks_like_file;
-use crate::agent::{self, HeldAgent, Obtained};
-use crate::configured::{Configured, Proof, TrustWord};
+use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::gaps::{self, GapLines};
 use crate::screen::Screen;
-use crate::{acceptance, exit, log, out, place, words};
+use crate::{exit, log, out, place, trusting, words};
+use service::{Configured, Obtained, Proof, TrustWord};
 
 /// Run a recorded run again without any effect, and say whether it is what happened
 #[derive(Debug, clap::Args)]
@@ -101,14 +101,14 @@ async fn other(place: &HomePlace, with: &str, config: &ConfigArg) -> Result<Dige
         Obtained::read(place, Path::new(with))?
     } else {
         let configured = Configured::load(config.config.as_deref(), place)?;
-        let Proof { trusted, .. } = configured.proof(place, TrustWord::SaidBefore, &[with])?;
-        let expected = acceptance::check_before_build(&configured, place, with)?;
+        let Proof { trusted, .. } = trusting::proof(&configured, place, TrustWord::SaidBefore, &[with])?;
+        let expected = service::check_before_build(&configured, place, with)?;
         let holding = HeldAgent { expected: expected.as_ref(), ..HeldAgent::default() };
-        let obtained = agent::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new(), holding).await?;
+        let obtained = building::obtain(place, (with, configured.agent(with)?), &trusted, &mut Screen::new(), holding).await?;
         configured.hold(place, &trusted, with, &obtained)?;
         obtained
     };
-    obtained.keep(place)
+    Ok(obtained.keep(place)?)
 }
 
 impl Compared {

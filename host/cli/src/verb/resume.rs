@@ -1,19 +1,18 @@
 //! `resume`: goes on with a run that was cut off.
 
-use ::run::{HomePlace, HostHandle, NetworkOrder};
+use ::run::HomePlace;
 use journal::Reader;
 use vocabulary::RunId;
 use vocabulary::record::{Record, RunOpened};
 
 use super::ConfigArg;
 use super::settle::{WordArgs, settle};
-use crate::agent;
 use crate::attend::{self, Beginning, Showing};
-use crate::configured::Configured;
 use crate::err::CliError;
 use crate::exit::Strictness;
 use crate::signals::Signals;
 use crate::{leave, log, place};
+use service::{ConfigRef, Configured, HostHandle, ResumeRequest, ServiceError};
 
 /// Go on with a run that was cut off
 #[derive(Debug, clap::Args)]
@@ -58,8 +57,9 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         Err(err) => Err(err),
     };
     match ready {
-        Ok(Ready { agent, network, showing }) => {
-            attend::attend(host, vec![Beginning::Resume { run, network }], &agent, showing, &mut signals).await
+        Ok(Ready { agent, config, showing }) => {
+            let request = ResumeRequest { config, run };
+            attend::attend(host, vec![Beginning::Resume(request)], &agent, showing, &mut signals).await
         }
         Err(err) => {
             leave::leave(host, &mut signals).await?;
@@ -80,21 +80,24 @@ async fn said(host: &HostHandle, run: RunId, args: &Args) -> Result<(), CliError
 /// What is needed to go on with a run and to show its end.
 struct Ready {
     agent: String,
-    network: NetworkOrder,
+    /// Where name servers and certificates are, which are not on the record.
+    config: Option<ConfigRef>,
     showing: Showing,
 }
 
 impl Ready {
     fn of(args: &Args, place: &HomePlace, reader: &Reader, run: RunId) -> Result<Self, CliError> {
         let opened = opened(reader, run)?;
-        let network = network(&args.config, place, reader, &opened)?;
+        let config = config(&args.config, place)?;
         let is_agent = package::store::get(&place.home, opened.agent.digest)
-            .map_err(CliError::from)
-            .and_then(|bytes| package::inspect(&bytes).map_err(|cause| CliError::Component { what: opened.agent.name.to_string(), cause }))
+            .map_err(ServiceError::from)
+            .and_then(|bytes| {
+                package::inspect(&bytes).map_err(|cause| ServiceError::Component { what: opened.agent.name.to_string(), cause })
+            })
             .map(|component| component.kind == package::ComponentKind::Agent)?;
         let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
         let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
-        Ok(Self { agent: opened.agent.name.to_string(), network, showing })
+        Ok(Self { agent: opened.agent.name.to_string(), config, showing })
     }
 }
 
@@ -108,30 +111,11 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     Err(CliError::NoSuchRun(run.to_string()))
 }
 
-/// Name servers and certificates are not on the record. They are taken from the file that the run was started with, if it still allows what
-/// was trusted for the run, or from a file that is trusted. Otherwise the system's are used.
-fn network(config: &ConfigArg, place: &HomePlace, reader: &Reader, opened: &RunOpened) -> Result<NetworkOrder, CliError> {
-    let configured = match (Configured::load(config.config.as_deref(), place), &config.config) {
-        (Ok(configured), _) => configured,
-        (Err(err), Some(_)) => return Err(err),
-        (Err(_), None) => return Ok(NetworkOrder::default()),
-    };
-    let is_the_same = opened.config == Some(configured.authored.digest) && was_trusted(reader, &configured)?;
-    if is_the_same || package::trust::find(&place.home, &configured.authored, &configured.whole)?.is_some() {
-        return Ok(agent::network(&configured.resolved.network));
+/// The configuration that was named, or the nearest one. One that was not named and can't be used counts as none.
+fn config(config: &ConfigArg, place: &HomePlace) -> Result<Option<ConfigRef>, CliError> {
+    match (Configured::load(config.config.as_deref(), place), &config.config) {
+        (Ok(configured), _) => Ok(Some(configured.reference())),
+        (Err(err), Some(_)) => Err(err.into()),
+        (Err(_), None) => Ok(None),
     }
-    Ok(NetworkOrder::default())
-}
-
-/// Whether this configuration, with what it allows now, was trusted according to the record, even if only for one command.
-fn was_trusted(reader: &Reader, configured: &Configured) -> Result<bool, CliError> {
-    let (config, authority) = (configured.authored.digest, configured.whole.digest()?);
-    for record in reader.of_run(journal::log_run()) {
-        if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
-            && (trusted.config, trusted.authority) == (config, authority)
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

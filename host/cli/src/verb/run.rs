@@ -3,20 +3,20 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ::run::{HomePlace, HostHandle, NetworkOrder, RunOrder, TrustSaid};
+use ::run::{HomePlace, TrustSaid};
 use package::trust::HeldComponent;
 use package::{ComponentSource, ResolvedAgent, Trusted};
 use vocabulary::Severity;
 
 use super::ConfigArg;
-use crate::agent::{self, HeldAgent, Obtained};
 use crate::attend::{self, Beginning, Showing};
-use crate::configured::{Configured, Proof, TrustWord, record};
+use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::exit::Strictness;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{acceptance, leave, place};
+use crate::{files, place, trusting};
+use service::{Admitted, Call, Configured, HostHandle, Obtained, Proof, TrustWord};
 
 mod shard;
 mod watch;
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         ComponentSource::File(_) | ComponentSource::Folder(_) => None,
     };
     let components = ready.iter().map(|ready| (args.agent.clone(), HeldComponent::of(&ready.component))).collect();
-    let Proof { trusted, to_record } = configured.proof_with(&place, word, &[&args.agent], components)?;
+    let Proof { trusted, to_record } = trusting::proof_with(&configured, &place, word, &[&args.agent], components)?;
     let first = First { ready, to_record };
     let job = Job { agent, args: &args, configured: &configured, place: &place, trusted: &trusted };
     let mut signals = Signals::new()?;
@@ -116,77 +116,48 @@ impl Job<'_> {
     /// Builds, runs and reports. Returns the exit code. A signal ends the build, and later the run. What was decided on the command line is on the record before anything of the agent is built or run.
     async fn once(&self, signals: &mut Signals, First { ready, mut to_record }: First) -> Result<u8, CliError> {
         let name = &self.args.agent;
-        agent::admit_early(name, self.agent)?;
-        let expected = acceptance::check_before_build(self.configured, self.place, name)?;
+        service::admit_early(name, self.agent)?;
+        let expected = service::check_before_build(self.configured, self.place, name)?;
         if let ComponentSource::Folder(_) = &self.agent.component
             && let Some(said) = to_record.take()
         {
-            record(self.place, said).await?;
+            trusting::record(self.place, said).await?;
         }
         let mut screen = Screen::new();
         let holding = HeldAgent { expected: expected.as_ref(), signals: Some(&mut *signals) };
         let obtained = match ready {
             Some(ready) => ready,
-            None => agent::obtain(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?,
+            None => building::obtain(self.place, (name, self.agent), self.trusted, &mut screen, holding).await?,
         };
         drop(screen);
         if let Some(means) = signals.pending() {
             return Err(CliError::EndedEarly { means });
         }
-        self.configured.hold(self.place, self.trusted, name, &obtained)?;
-        let orders = self.orders(&obtained)?;
+        // What still stands there, the host records with the run.
+        let runs = self.runs(&obtained, to_record.is_some())?;
         obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
         drop(obtained);
         let host = signals.or(HostHandle::find(self.place, &place::host_options())).await?;
-        if let Some(said) = to_record
-            && let Err(err) = signals.or(host.record_trust(said)).await
-        {
-            // If it can't be recorded, that error says more than the errors that follow from it.
-            let _ = leave::leave(host, signals).await;
-            return Err(err);
-        }
-        let beginnings = orders.into_iter().map(|order| Beginning::Start(Box::new(order))).collect();
+        let beginnings = runs.into_iter().map(|run| Beginning::Start(Box::new(run))).collect();
         attend::attend(host, beginnings, name, showing, signals).await
     }
 
-    /// One order, or one a shard.
-    fn orders(&self, obtained: &Obtained) -> Result<Vec<RunOrder>, CliError> {
-        let order = self.order(obtained)?;
-        let inputs = match self.args.shard {
-            1 => vec![order.input.clone()],
-            many => shard::inputs(&self.args.agent, &order, many)?,
-        };
-        let orders: Vec<RunOrder> = inputs.into_iter().map(|input| RunOrder { input, ..order.clone() }).collect();
-        orders.iter().try_for_each(RunOrder::check_input)?;
-        Ok(orders)
-    }
-
-    fn order(&self, obtained: &Obtained) -> Result<RunOrder, CliError> {
-        let Args { agent: name, args, .. } = self.args;
-        let mut effective = obtained.admit(name, self.agent)?;
-        let engagement = self.args.engagement.as_deref();
-        effective.grants.engagement = engagement.map(|name| self.configured.resolved.engagement(name).cloned()).transpose()?;
-        if obtained.is_agent() && !args.is_empty() {
-            return Err(CliError::ArgumentsForAgent { agent: name.clone() });
+    /// One run, or one for each shard.
+    fn runs(&self, obtained: &Obtained, is_to_be_recorded: bool) -> Result<Vec<Admitted>, CliError> {
+        let Args { agent: name, args, durable, engagement, .. } = self.args;
+        let input = input(self.args.input.as_deref(), obtained, self.agent.limits.input_bytes)?;
+        let call = Call { args: args.clone(), durable: *durable, engagement: engagement.clone(), input };
+        let mut run = service::admit(self.place, self.configured, self.trusted, (name, obtained), call)?;
+        if !is_to_be_recorded {
+            run = run.recorded();
         }
-        let network = if effective.grants.http.is_empty() && effective.grants.may.is_empty() {
-            NetworkOrder::default()
-        } else {
-            agent::network(&self.configured.resolved.network)
+        let runs: Vec<Admitted> = match self.args.shard {
+            1 => vec![run],
+            many => shard::inputs(name, &run, many)?.into_iter().map(|input| run.with_input(input)).collect(),
         };
-        Ok(RunOrder {
-            agent: obtained.reference(name),
-            args: args.clone(),
-            config: Some(self.trusted.digest()),
-            durable: self.args.durable || self.agent.durable,
-            grants: effective.grants,
-            input: input(self.args.input.as_deref(), obtained, self.agent.limits.input_bytes)?,
-            input_schema: obtained.component.manifest.as_ref().and_then(|manifest| manifest.input.clone()),
-            is_agent: obtained.is_agent(),
-            limits: self.agent.limits.clone(),
-            network,
-        })
+        runs.iter().try_for_each(Admitted::check_input)?;
+        Ok(runs)
     }
 
     fn showing(&self, is_agent: bool) -> Showing {
@@ -212,7 +183,7 @@ fn input(given: Option<&str>, obtained: &Obtained, max: u64) -> Result<String, C
             bytes
         }
         Some(given) => match given.strip_prefix('@') {
-            Some(file) => agent::read_some(Path::new(file), max.saturating_add(1))?,
+            Some(file) => files::read_some(Path::new(file), max.saturating_add(1))?,
             None => return Ok(given.to_owned()),
         },
     };

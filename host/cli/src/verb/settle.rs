@@ -2,11 +2,12 @@
 
 use std::str::FromStr;
 
-use ::run::{HostHandle, Settlement, Which};
+use ::run::{Settlement, Which};
 use vocabulary::{RunId, UnknownAct};
 
 use crate::err::CliError;
 use crate::{out, words};
+use service::HostHandle;
 
 /// A person's word on what nobody knows.
 #[derive(Debug, clap::Args)]

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use ::run::{HomePlace, HostHandle, RunError, Status};
+use ::run::{HomePlace, Status};
 use home::patience;
 use serde::Serialize;
 
 use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{exit, out, place, words};
+use service::{HostHandle, ServiceError};
 
 /// BOUND: how long the host may take to answer, where nobody has said anything else.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -51,10 +52,10 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 }
 
 /// A host that goes away before it has answered holds the home no more.
-async fn ask(place: &HomePlace) -> Result<Option<Status>, RunError> {
+async fn ask(place: &HomePlace) -> Result<Option<Status>, ServiceError> {
     let Some(host) = HostHandle::ask_within(place, patience().max_or(ANSWER_MAX)).await? else { return Ok(None) };
     match host.status().await {
-        Err(RunError::HolderGone(_)) => Ok(None),
+        Err(ServiceError::HostGone(_)) => Ok(None),
         status => status.map(Some),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::run::{HostHandle, RunError, own_principal};
+use ::run::{RunError, own_principal};
 use serde::Serialize;
 use vocabulary::{Principal, RunId, UnknownAct};
 
@@ -10,6 +10,7 @@ use super::settle::{WordArgs, settle};
 use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{exit, leave, log, out, place};
+use service::{HostHandle, ServiceError};
 
 /// How often it is looked whether the run has ended, and how many times.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -86,7 +87,9 @@ async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<U
             Err(err) => Err(err.into()),
         };
         match ended {
-            Err(CliError::Run(RunError::HolderGone(_) | RunError::Leaving)) => host.find_again(&place::host_options()).await?,
+            Err(CliError::Service(ServiceError::HostGone(_)) | CliError::Run(RunError::Leaving)) => {
+                host.find_again(&place::host_options()).await?
+            }
             ended => return ended.map(|()| settled),
         }
     }

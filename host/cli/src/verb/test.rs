@@ -7,11 +7,11 @@ use package::{ComponentSource, ResolvedAgent};
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::agent::{self, HeldAgent};
-use crate::configured::{Configured, TrustWord};
+use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::screen::Screen;
-use crate::{acceptance, exit, log, out, place, words};
+use crate::{exit, files, log, out, place, trusting, words};
+use service::{Configured, TrustWord};
 
 /// BOUND: bytes of a case; a durable run keeps 64 MiB, which base 64 makes a third more.
 const CASE_BYTES_MAX: u64 = 256 << 20;
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         Some(name) => vec![name.as_str()],
         None => configured.resolved.agents.keys().map(String::as_str).collect(),
     };
-    let trusted = configured.proof(&place, TrustWord::of_flag(args.trust), &names)?.recorded(&place).await?;
+    let trusted = trusting::recorded(trusting::proof(&configured, &place, TrustWord::of_flag(args.trust), &names)?, &place).await?;
     let (mut played, mut same) = (0_u64, true);
     for name in names {
         let agent = configured.agent(name)?;
@@ -74,13 +74,13 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         if cases.is_empty() {
             continue;
         }
-        let expected = acceptance::check_before_build(&configured, &place, name)?;
+        let expected = service::check_before_build(&configured, &place, name)?;
         let holding = HeldAgent { expected: expected.as_ref(), ..HeldAgent::default() };
-        let obtained = agent::obtain(&place, (name, agent), &trusted, &mut Screen::new(), holding).await?;
+        let obtained = building::obtain(&place, (name, agent), &trusted, &mut Screen::new(), holding).await?;
         configured.hold(&place, &trusted, name, &obtained)?;
         let component = obtained.keep(&place)?;
         for file in cases {
-            let case = Case::parse(&agent::read_bounded(&file, CASE_BYTES_MAX)?);
+            let case = Case::parse(&files::read_bounded(&file, CASE_BYTES_MAX)?);
             let case = case.map_err(|why| CliError::Case { file: file.clone(), why })?;
             let rebuilt = case.play(&place, &place::host_options(), component).await?;
             same &= rebuilt.divergence.is_none();

@@ -9,10 +9,9 @@ use serde::Serialize;
 use vocabulary::Digest;
 
 use super::ConfigArg;
-use crate::agent::Obtained;
-use crate::configured::{Configured, decide, held};
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{exit, out, place, trusting, words};
+use service::{Configured, Obtained, ServiceError, held, now_s};
 
 /// Say that a configuration may be used, and show everything that it may cause
 #[derive(Debug, clap::Args)]
@@ -97,9 +96,9 @@ async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
     let authority = whole.lines(&configured.spelling);
     let (digest, by) = (configured.authored.digest, own_principal());
     let change = TrustChange::Trusted { authority: configured.whole.digest()?, config: digest, once: false };
-    let (by_text, when_s) = (by.to_string(), place::now_s());
+    let (by_text, when_s) = (by.to_string(), now_s());
     // On the record first: what is not there is not trusted.
-    decide(place, configured.said(change), None, |witness| {
+    trusting::decide(place, configured.said(change), None, |witness| {
         let said = Said { when_s, by: &by_text };
         Ok(trust::trust(&place.home, &configured.authored, &configured.whole, components, said, witness)?)
     })
@@ -123,7 +122,8 @@ async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
 fn missing(place: &HomePlace, configured: &Configured, components: &BTreeMap<String, HeldComponent>) -> Vec<String> {
     let why = |(name, agent): (&String, &ResolvedAgent)| match &agent.component {
         ComponentSource::File(file) if !components.contains_key(name) => {
-            let why = Obtained::read(place, file).err().map_or_else(|| "it changes just now".to_owned(), |err| err.in_one_line());
+            let why =
+                Obtained::read(place, file).err().map_or_else(|| "it changes just now".to_owned(), |err| CliError::from(err).in_one_line());
             Some(format!("the component of agent {} is not trusted with it: {why}", words::safe(name)))
         }
         ComponentSource::File(_) | ComponentSource::Folder(_) => None,
@@ -152,7 +152,7 @@ impl Listed {
                 let names: Vec<&str> = now.resolved.agents.keys().map(String::as_str).collect();
                 if now.components(place, &names) == components { "same" } else { "changed" }
             }
-            Err(CliError::Config(config::ConfigError::File(err))) if err.is_absence() => "gone",
+            Err(ServiceError::Config(config::ConfigError::File(err))) if err.is_absence() => "gone",
             Ok(_) | Err(_) => "changed",
         };
         Self { path, digest, authority, by, when, now }
@@ -187,7 +187,7 @@ async fn rm(place: &HomePlace, which: &str, json: bool) -> Result<u8, CliError> 
         let change = TrustChange::Untrusted { config: entry.digest };
         // On the record first, as it was put there: where nothing can be recorded, nothing can run under it either.
         let said = TrustSaid { path: entry.path.clone(), change };
-        decide(place, said, None, |witness| Ok(trust::untrust(&place.home, entry, witness)?)).await?;
+        trusting::decide(place, said, None, |witness| Ok(trust::untrust(&place.home, entry, witness)?)).await?;
         if !json {
             out::words(&format!("no longer trusted: {}", words::safe(&entry.path)));
         }

@@ -7,6 +7,7 @@ use vocabulary::{Digest, SafeText};
 use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
+use service::now_s;
 
 /// Take the record as it is, though more of it, or another one, is known: after restoring a backup
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,7 @@ impl From<journal::Remembered> for Remembered {
 
 fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
     let record = RollbackAccepted {
-        at: place::now_s() * 1000,
+        at: now_s() * 1000,
         by: ::run::own_principal(),
         kind: RecordKind::RollbackAccepted,
         now_root: accepted.now.root,

@@ -8,6 +8,7 @@ use vocabulary::{Digest, Outcome, RunId, SafeText};
 use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{exit, log, out, place, words};
+use service::now_s;
 
 /// BOUND: bytes of the reason on the record.
 const REASON_BYTES_MAX: usize = 1024;
@@ -98,7 +99,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
 /// The record of it, and the end of each run whose own end is not among what is kept. Such a run can't be resumed, since its next act may
 /// have happened already.
 fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
-    let at = place::now_s() * 1000;
+    let at = now_s() * 1000;
     let record = Reanchored {
         aside: SafeText::new(&done.aside, 64),
         at,

@@ -8,6 +8,7 @@ use crate::err::CliError;
 use crate::gaps::GapLines;
 use crate::log::{self, Shown};
 use crate::{exit, line, out, place, words};
+use service::now_s;
 
 /// Show records in the order of the log
 #[derive(Debug, clap::Args)]
@@ -144,7 +145,7 @@ fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliErr
 
 /// A moment, in milliseconds since 1970.
 pub(super) fn since(text: &str) -> Result<u64, CliError> {
-    words::moment(text, place::now_s()).ok_or_else(|| CliError::NotAMoment(text.to_owned()))
+    words::moment(text, now_s()).ok_or_else(|| CliError::NotAMoment(text.to_owned()))
 }
 
 fn kind(text: &str) -> Result<&str, CliError> {

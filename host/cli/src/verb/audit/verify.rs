@@ -12,9 +12,9 @@ use vocabulary::{Digest, Principal, RunId, SafeText};
 
 use super::cut::CutRecord;
 use super::run_keys::Keys;
-use crate::agent::read_bounded;
 use crate::err::CliError;
 use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, PRUNED, STATE_LOST};
+use crate::files::read_bounded;
 use crate::screen::{Screen, SharedScreen};
 use crate::signals::Signals;
 use crate::{exit, out, place, words};

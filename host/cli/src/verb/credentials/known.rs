@@ -8,10 +8,10 @@ use vocabulary::RunId;
 use vocabulary::record::{CredentialChange, Record};
 
 use super::list;
-use crate::configured::Configured;
 use crate::err::CliError;
 use crate::log;
 use crate::verb::ConfigArg;
+use service::Configured;
 
 /// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;
@@ -25,7 +25,7 @@ pub(super) fn check(place: &HomePlace, vault: &Local, config: &ConfigArg, name: 
     match Configured::load(config.config.as_deref(), place) {
         Ok(configured) => names.extend(configured.resolved.credentials.into_keys()),
         // A configuration that was named must exist. A broken configuration that only happens to be here must not prevent a revocation.
-        Err(err) if config.config.is_some() => return Err(err),
+        Err(err) if config.config.is_some() => return Err(err.into()),
         Err(_) => {}
     }
     if names.contains(name) {

@@ -7,10 +7,10 @@ use serde::Serialize;
 use vault::{Listed, Local};
 use vocabulary::record::Record;
 
-use crate::configured::Configured;
 use crate::err::CliError;
 use crate::verb::ConfigArg;
 use crate::{log, out, words};
+use service::{Configured, ServiceError};
 
 #[derive(Serialize)]
 struct ListRow {
@@ -129,7 +129,7 @@ pub(super) fn one(place: &HomePlace, vault: &Local, config: &ConfigArg, name: &s
     let used = uses(place)?.remove(name).unwrap_or_default();
     let value = vault.list()?.into_iter().find(|it| it.name == name).map(|it| ListRow { met: used.met, ..ListRow::from(it) });
     let configured = match Configured::load(config.config.as_deref(), place) {
-        Err(CliError::Config(package::ConfigError::Absent(_))) => None,
+        Err(ServiceError::Config(package::ConfigError::Absent(_))) => None,
         configured => Some(configured?.resolved),
     };
     let binding = configured.as_ref().and_then(|resolved| resolved.credentials.get(name).cloned());

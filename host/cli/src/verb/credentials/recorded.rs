@@ -1,14 +1,14 @@
 //! What is changed about credentials is put on the record of the home; so the home is taken, and its record found whole, before anything is changed.
 
-use ::run::{CredentialWord, FileChange, HomePlace, HostHandle, Revoking, RunError, own_principal, sealed_record};
+use ::run::{CredentialWord, FileChange, HomePlace, Revoking, own_principal, sealed_record};
 use vault::{Changing, Listed, Local, Witnessed};
 use vocabulary::SafeText;
 use vocabulary::record::SealedUnder;
 
 use crate::err::CliError;
-use crate::recording::Recording;
 use crate::signals::Signals;
 use crate::{leave, place};
+use service::{HostHandle, Recording, ServiceError, now_ms};
 
 /// A home whose record takes what is about to be changed.
 pub(super) struct Home<'a> {
@@ -39,10 +39,10 @@ impl<'a> Home<'a> {
         let recording = Recording::new(self.place);
         let witness = |changing: &Changing<'_>| {
             let word = word(changing.listed);
-            let record = word.record(&own_principal(), crate::recording::now_ms());
+            let record = word.record(&own_principal(), now_ms());
             recording.made(&record, &[of_vault(changing)], self.host.record_credential(word))
         };
-        let ended = recording.ended(change(&vault.witnessed(&witness)));
+        let ended = recording.ended(change(&vault.witnessed(&witness))).map_err(CliError::from);
         self.left(ended).await
     }
 
@@ -55,17 +55,17 @@ impl<'a> Home<'a> {
     ) -> Result<(), CliError> {
         let recording = Recording::new(self.place);
         let witness = |changing: &Changing<'_>| {
-            let record = sealed_record(under, &own_principal(), crate::recording::now_ms());
+            let record = sealed_record(under, &own_principal(), now_ms());
             recording.made(&record, &[of_vault(changing)], self.host.record_sealed(under))
         };
-        let ended = recording.ended(change(&vault.witnessed(&witness)));
+        let ended = recording.ended(change(&vault.witnessed(&witness))).map_err(CliError::from);
         self.left(ended).await
     }
 
     /// Ends leases, and puts it on the record that a credential was revoked, where it was.
-    pub(super) async fn take_back(self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
+    pub(super) async fn take_back(self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, ServiceError> {
         let Self { host, mut signals, .. } = self;
-        let ended = host.take_back(revoking, word).await;
+        let ended = host.revoke(revoking, word).await;
         // That the home can't be left in order is said by the next one that opens it.
         let _ = leave::leave(host, &mut signals).await;
         ended

@@ -5,10 +5,10 @@ use package::review::{KnownCredential, ReviewFacts, ReviewFault, faults};
 use vault::Local;
 
 use super::list;
-use crate::configured::Configured;
 use crate::err::CliError;
 use crate::verb::ConfigArg;
-use crate::{out, place, words};
+use crate::{out, words};
+use service::{Configured, now_s};
 
 pub(super) fn review(place: &HomePlace, vault: &Local, config: &ConfigArg, json: bool) -> Result<(), CliError> {
     let configured = Configured::load(config.config.as_deref(), place)?;
@@ -22,7 +22,7 @@ pub(super) fn review(place: &HomePlace, vault: &Local, config: &ConfigArg, json:
         (known.last_used_s, known.met) = (used.last_ms.map(|ms| ms / 1000), used.met);
     }
     let alike = vault.alike()?;
-    let faults = faults(&configured.resolved, &ReviewFacts { alike, known, now_s: place::now_s() });
+    let faults = faults(&configured.resolved, &ReviewFacts { alike, known, now_s: now_s() });
     if json {
         return out::json(&faults);
     }

@@ -1,6 +1,6 @@
 //! `credentials revoke`: a credential, or leases of it.
 
-use ::run::{HomePlace, HostHandle, Revoking, own_principal};
+use ::run::{HomePlace, Revoking, own_principal};
 use vault::{Changing, Local};
 use vocabulary::SafeText;
 use vocabulary::record::CredentialChange;
@@ -8,9 +8,9 @@ use vocabulary::record::CredentialChange;
 use super::recorded::{Home, of_vault};
 use super::{Revoke, known, word};
 use crate::err::CliError;
-use crate::recording::Recording;
 use crate::signals::Signals;
 use crate::{log, out, words};
+use service::{HostHandle, Recording, now_ms};
 
 pub(super) async fn revoke(place: &HomePlace, vault: &Local, what: Revoke) -> Result<(), CliError> {
     let (mut credential, mut run) = (what.name, what.run);
@@ -41,7 +41,7 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
     let recording = Recording::new(place);
     // What can't be noted is revoked nevertheless.
     let witness = |changing: &Changing<'_>| {
-        let _ = recording.owed(&record.record(&own_principal(), crate::recording::now_ms()), &[of_vault(changing)]);
+        let _ = recording.owed(&record.record(&own_principal(), now_ms()), &[of_vault(changing)]);
         Ok(())
     };
     let kept = if was_revoked { Ok(()) } else { vault.witnessed(&witness).revoke(&name) };
@@ -57,7 +57,7 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
         Err(err) => Err(err),
     };
     // Once it is on the record, nothing is owed. Where it is not, the next opening puts it there.
-    let ended = if ended.is_ok() { recording.ended(ended) } else { ended };
+    let ended = if ended.is_ok() { recording.ended(ended).map_err(CliError::from) } else { ended };
     let ended = ended.map_err(|cause| CliError::NotRecorded { what: format!("`{shown}` is revoked"), cause: Box::new(cause) })?;
     if was_revoked && !is_new && ended.is_empty() {
         return Err(CliError::NothingRevoked { why: format!("`{shown}` was revoked before, and no run that goes on has a lease of it") });
@@ -72,7 +72,7 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
 async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
     let ended = match (signals.or(HostHandle::ask(place)).await?, revoking.run) {
-        (Some(host), _) => signals.or(host.take_back(revoking.clone(), None)).await?,
+        (Some(host), _) => signals.or(host.revoke(revoking.clone(), None)).await?,
         (None, Some(run)) => return Err(CliError::NotGoing(run)),
         (None, None) => Vec::new(),
     };

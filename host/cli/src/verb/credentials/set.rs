@@ -10,9 +10,9 @@ use vocabulary::{Destination, HttpGrant, SafeText, Source};
 
 use super::recorded::Home;
 use super::{Valued, enter, word};
-use crate::configured::{Configured, TrustWord};
 use crate::err::CliError;
-use crate::{out, place, words};
+use crate::{out, trusting, words};
+use service::{Configured, TrustWord, now_s};
 
 /// BOUND: how often a person is asked where a value may go.
 const ASKED_MAX: u32 = 3;
@@ -75,7 +75,7 @@ fn present(place: &HomePlace, vault: &Local, name: &str) -> Result<Vec<Destinati
 /// Gives the version of a value that was set; none where only its destinations were.
 fn put(vault: &Witnessed<'_>, name: &str, secret: Option<Secret>, destinations: &[Destination]) -> Result<Option<u64>, CliError> {
     match secret {
-        Some(secret) => Ok(Some(vault.set_for(name, secret, destinations, place::now_s())?)),
+        Some(secret) => Ok(Some(vault.set_for(name, secret, destinations, now_s())?)),
         None => {
             vault.send_to(name, destinations)?;
             Ok(None)
@@ -91,7 +91,7 @@ pub(super) async fn rotate(place: &HomePlace, vault: &Local, valued: Valued) -> 
     let name = valued.name;
     let of = |listed: &[Listed]| word(name.clone(), CredentialChange::Rotated, version_of(listed, &name));
     let home = Home::take(place).await?;
-    let version = home.change(vault, &of, |vault| Ok(vault.set(&name, secret, place::now_s())?)).await?;
+    let version = home.change(vault, &of, |vault| Ok(vault.set(&name, secret, now_s())?)).await?;
     out::words(&format!("{name} is set, version {version}"));
     Ok(())
 }
@@ -117,7 +117,7 @@ fn fit(vault: &Local, valued: &Valued, mut value: zeroize::Zeroizing<Vec<u8>>) -
         return Err(CliError::WeakValue { name: name(), bits });
     }
     // SECURITY: what was revoked was revoked for a reason, and is in the clipboard of whoever is in a hurry.
-    if !valued.again && vault.is_former(&valued.name, &secret, place::now_s())? {
+    if !valued.again && vault.is_former(&valued.name, &secret, now_s())? {
         return Err(CliError::FormerValue { name: name() });
     }
     Ok(Fit::New(secret))
@@ -131,7 +131,7 @@ fn parsed<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Destination>, 
 /// What the configuration at hand says, if a person has trusted it. Empty if there is none.
 fn proposed(place: &HomePlace, name: &str) -> Vec<Destination> {
     let Ok(configured) = Configured::load(None, place) else { return Vec::new() };
-    if configured.proof(place, TrustWord::SaidBefore, &[]).is_err() {
+    if trusting::proof(&configured, place, TrustWord::SaidBefore, &[]).is_err() {
         return Vec::new();
     }
     let Some(binding) = configured.resolved.credentials.get(name).filter(|binding| binding.source == Source::Local) else {

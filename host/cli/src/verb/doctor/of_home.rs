@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ::run::{HomePlace, HostHandle};
+use ::run::HomePlace;
 use home::{Exposed, Footing};
 use journal::Inspection;
 use rustix::fs::{Mode, OFlags};
@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::err::CliError;
 use crate::verb::ps;
 use crate::{exit, out, place, words};
+use service::HostHandle;
 
 /// Less free space than this is said; with less than the second, the record soon can't grow. A segment takes 16 MiB, and less where there is less.
 const FREE_FEW: u64 = 1 << 30;
@@ -162,7 +163,7 @@ async fn holder(place: &HomePlace) -> CheckRow {
         match HostHandle::ask_within(place, HOLDER_MAX).await {
             Ok(Some(host)) => host.going().await.map_or(Probed::Silent, |going| Probed::Answers(going.len())),
             Ok(None) => Probed::Nobody,
-            Err(err @ ::run::RunError::OtherVersion { .. }) => Probed::Other(err.into()),
+            Err(err @ service::ServiceError::OtherVersion { .. }) => Probed::Other(err.into()),
             Err(_) => Probed::Silent,
         }
     });

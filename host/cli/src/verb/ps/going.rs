@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::run::{HomePlace, HostHandle, RunError};
+use ::run::HomePlace;
 use vocabulary::{RunId, SafeText};
 
 use crate::err::CliError;
 use crate::words;
+use service::{HostHandle, ServiceError};
 
 /// BOUND: how many hosts are asked that go away before they have answered.
 const HOLDERS_MAX: u32 = 5;
@@ -27,7 +28,7 @@ impl GoingRun {
             match ask(place, max).await {
                 Ok(going) => return Self::These(going),
                 // Another one may have taken the home.
-                Err(RunError::HolderGone(_)) => {}
+                Err(ServiceError::HostGone(_)) => {}
                 Err(err) => return Self::Unknown(CliError::from(err).in_one_line()),
             }
         }
@@ -58,7 +59,7 @@ impl GoingRun {
     }
 }
 
-async fn ask(place: &HomePlace, max: Duration) -> Result<HashMap<RunId, SafeText>, RunError> {
+async fn ask(place: &HomePlace, max: Duration) -> Result<HashMap<RunId, SafeText>, ServiceError> {
     match HostHandle::ask_within(place, max).await? {
         Some(host) => Ok(host.going().await?.into_iter().collect()),
         None => Ok(HashMap::new()),

@@ -1,7 +1,7 @@
 //! `run --shard`: one input becomes several, each with its share of the work.
 
-use ::run::RunOrder;
 use serde_json::{Value, json};
+use service::Admitted;
 
 use crate::err::CliError;
 
@@ -12,9 +12,9 @@ const KEY: &str = "shard";
 ///
 /// # Errors
 /// An agent whose schema knows no such key, an input that has it already.
-pub(super) fn inputs(agent: &str, order: &RunOrder, many: u32) -> Result<Vec<String>, CliError> {
-    let schema = order.input_schema.as_ref().and_then(|schema| schema.get("properties")?.get(KEY));
-    let input: Value = serde_json::from_str(&order.input).unwrap_or_default();
+pub(super) fn inputs(agent: &str, run: &Admitted, many: u32) -> Result<Vec<String>, CliError> {
+    let schema = run.input_schema().and_then(|schema| schema.get("properties")?.get(KEY));
+    let input: Value = serde_json::from_str(run.input()).unwrap_or_default();
     match (schema, input) {
         (Some(_), Value::Object(input)) if !input.contains_key(KEY) => Ok((0..many)
             .map(|index| {
@@ -25,7 +25,7 @@ pub(super) fn inputs(agent: &str, order: &RunOrder, many: u32) -> Result<Vec<Str
             .collect()),
         (None, _) => Err(CliError::NoShards { agent: agent.to_owned() }),
         // What is not an object is told by the schema.
-        (Some(_), input) if !input.is_object() => Ok(vec![order.input.clone()]),
+        (Some(_), input) if !input.is_object() => Ok(vec![run.input().to_owned()]),
         _ => Err(CliError::ShardTwice),
     }
 }

@@ -8,10 +8,9 @@ use package::build::{self, State};
 use vocabulary::{Digest, Means};
 
 use super::{First, Job};
-use crate::agent;
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{exit, out, place, words};
+use crate::{exit, files, out, words};
 
 /// How long nobody looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -63,13 +62,13 @@ async fn changed(job: &Job<'_>, written: &[PathBuf], ran: Option<State>) {
 /// What its component depends on now, and when it was built. `None` if that can't be read now.
 fn seen(job: &Job<'_>, written: &[PathBuf]) -> Option<(State, Option<State>)> {
     match &job.agent.component {
-        ComponentSource::Folder(folder) => build::states(folder, &place::build_cache(job.place), written).ok(),
+        ComponentSource::Folder(folder) => build::states(folder, &service::build_cache(job.place), written).ok(),
         ComponentSource::File(file) => digest(file).map(|source| (State { source, others: None }, None)),
     }
 }
 
 fn digest(file: &Path) -> Option<Digest> {
-    agent::read_bounded(file, package::component::COMPONENT_BYTES_MAX).ok().map(|bytes| Digest::of(&bytes))
+    files::read_bounded(file, package::component::COMPONENT_BYTES_MAX).ok().map(|bytes| Digest::of(&bytes))
 }
 
 /// What this program writes itself, which is no change of the agent's source wherever it lies.

@@ -5,9 +5,9 @@ use package::lock::AcceptanceLock;
 use package::{Authority, ComponentSource, Difference, trust};
 use run::HomePlace;
 
+use crate::component::build_cache;
 use crate::configured::Configured;
-use crate::err::CliError;
-use crate::{place, words};
+use crate::err::ServiceError;
 
 /// BOUND: files that are named one by one.
 const FILES_MAX: usize = 20;
@@ -16,21 +16,21 @@ const FILES_MAX: usize = 20;
 ///
 /// SECURITY: the lock is in a folder where others may write. The home remembers what was accepted in it, so a missing or changed entry is
 /// noticed.
-pub(crate) fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authority) -> Result<(), CliError> {
+pub(crate) fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authority) -> Result<(), ServiceError> {
     let config = &configured.authored.file;
     let lock = AcceptanceLock::load(config)?;
     let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(config, agent));
     let Some(accepted) = lock.accepted(agent) else {
-        return if here.is_some() { Err(CliError::AcceptanceGone { agent: agent.to_owned() }) } else { Ok(()) };
+        return if here.is_some() { Err(ServiceError::AcceptanceGone { agent: agent.to_owned() }) } else { Ok(()) };
     };
     if let Some(difference) = Difference::between(&accepted.authority, now, &configured.spelling) {
         let files = files(configured, place, agent, &accepted.authority).unwrap_or_default();
         let (agent, by, when) = (agent.to_owned(), accepted.by.clone(), accepted.when);
-        return Err(CliError::NotAccepted { agent, by, when, difference: Box::new(difference), files });
+        return Err(ServiceError::NotAccepted { agent, by, when, difference: Box::new(difference), files });
     }
     let digest = accepted.digest()?;
     if here.is_some_and(|here| here.authority != digest) {
-        return Err(CliError::AcceptedElsewhere { agent: agent.to_owned() });
+        return Err(ServiceError::AcceptedElsewhere { agent: agent.to_owned() });
     }
     Ok(())
 }
@@ -38,7 +38,7 @@ pub(crate) fn check(configured: &Configured, place: &HomePlace, agent: &str, now
 /// Which files of a folder of source are other than those that were accepted, a line each: known where it was built here.
 fn files(configured: &Configured, place: &HomePlace, agent: &str, was: &Authority) -> Option<Vec<String>> {
     let ComponentSource::Folder(folder) = &configured.agent(agent).ok()?.component else { return None };
-    let changes = build::changes(folder, &place::build_cache(place), was.source()?).ok()?;
+    let changes = build::changes(folder, &build_cache(place), was.source()?).ok()?;
     let Some(changes) = changes else {
         return Some(vec!["which files are other is not known here: what was accepted was not built here last".to_owned()]);
     };
@@ -48,13 +48,13 @@ fn files(configured: &Configured, place: &HomePlace, agent: &str, was: &Authorit
         Change::Changed => format!("~ file {}, which has other bytes", it.path),
     };
     let more = changes.len().saturating_sub(FILES_MAX);
-    let more = (more > 0).then(|| format!("and {} more", words::many(more as u64, "file", "files")));
+    let more = (more > 0).then(|| format!("and {} more", if more == 1 { "1 file".to_owned() } else { format!("{more} files") }));
     Some(changes.iter().take(FILES_MAX).map(line).chain(more).collect())
 }
 
 /// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Returns the pin that the build
 /// must match: the copied source is compared with it once more.
-pub(crate) fn check_before_build(configured: &Configured, place: &HomePlace, agent: &str) -> Result<Option<SourcePin>, CliError> {
+pub fn check_before_build(configured: &Configured, place: &HomePlace, agent: &str) -> Result<Option<SourcePin>, ServiceError> {
     let ComponentSource::Folder(_) = &configured.agent(agent)?.component else { return Ok(None) };
     let config = &configured.authored.file;
     let is_pinned = AcceptanceLock::load(config)?.accepted(agent).is_some()
@@ -68,7 +68,7 @@ pub(crate) fn check_before_build(configured: &Configured, place: &HomePlace, age
 }
 
 /// Everything that an agent may cause. If it is a folder, its source is pinned.
-pub(crate) fn of_source(configured: &Configured, agent: &str) -> Result<(Authority, Option<SourcePin>), CliError> {
+pub fn of_source(configured: &Configured, agent: &str) -> Result<(Authority, Option<SourcePin>), ServiceError> {
     let authority = configured.authority(agent)?.clone();
     let ComponentSource::Folder(folder) = &configured.agent(agent)?.component else { return Ok((authority, None)) };
     let pin = build::pin(folder)?;

@@ -6,12 +6,13 @@ use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use home::{GaveUp, LockState, Other, TELL_AFTER, WAIT_MAX, Waiting, inspect_lock, patience};
+use run::now;
 use tokio::time::Instant;
 
-use crate::control;
+use crate::socket;
 
 /// What the one for whom is waited does.
-const HOLDS: &str = "holds the home";
+pub(crate) const HOLDS: &str = "holds the home";
 
 /// One wait, which may consist of several tries.
 #[derive(Debug)]
@@ -19,11 +20,6 @@ pub(crate) struct Wait {
     began: Instant,
     max: Duration,
     is_told: bool,
-}
-
-#[expect(clippy::disallowed_methods, reason = "door: how long it was waited")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }
 
 impl Wait {
@@ -88,7 +84,7 @@ pub(crate) fn holder(home: &Path) -> Option<Other> {
 
 /// A host makes its socket when it takes the home. That says more than when the process was started.
 pub(crate) fn since(home: &Path, other: Other) -> Other {
-    let made = std::fs::symlink_metadata(home.join(control::NAME)).and_then(|found| found.modified());
+    let made = std::fs::symlink_metadata(home.join(socket::NAME)).and_then(|found| found.modified());
     let made_s = made.ok().and_then(|made: SystemTime| made.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
     let since_s = match (other.since_s, made_s) {
         // A socket that is older than its process is left over from another one.

@@ -10,8 +10,9 @@ use vocabulary::{Means, RunId, Stopping};
 
 use super::client::SocketLine;
 use super::wire::{Request, Response, send};
-use crate::event::{EventSender, RunEvent};
-use crate::wait::{gave_up, now};
+use run::{EventSender, RunEvent, now};
+
+use crate::wait::gave_up;
 
 /// After how long without a word a person is told that the host does not answer. It usually speaks four times a second.
 const TELL_AFTER: Duration = Duration::from_secs(3);

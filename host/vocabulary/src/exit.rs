@@ -1,39 +1,39 @@
 //! With which number the program ends: one table for scripts, the same for every verb.
 
-use vocabulary::{Means, Outcome};
+use crate::{Means, Outcome};
 
 /// Done.
-pub(crate) const DONE: u8 = 0;
+pub const DONE: u8 = 0;
 /// The host failed.
-pub(crate) const HOST: u8 = 1;
+pub const HOST: u8 = 1;
 /// Usage, configuration, not trusted.
-pub(crate) const USAGE: u8 = 2;
+pub const USAGE: u8 = 2;
 /// The agent failed.
-pub(crate) const AGENT: u8 = 3;
+pub const AGENT: u8 = 3;
 /// Refused: not admitted, or it failed after a refusal.
-pub(crate) const REFUSED: u8 = 4;
+pub const REFUSED: u8 = 4;
 /// A limit was reached.
-pub(crate) const LIMIT: u8 = 5;
+pub const LIMIT: u8 = 5;
 /// The record is broken or can't be written.
-pub(crate) const RECORD: u8 = 6;
+pub const RECORD: u8 = 6;
 /// An outcome is unknown and must be settled.
-pub(crate) const UNSETTLED: u8 = 8;
+pub const UNSETTLED: u8 = 8;
 /// A replay did something else.
-pub(crate) const DIVERGED: u8 = 9;
+pub const DIVERGED: u8 = 9;
 /// Findings at or above `--fail-on`.
-pub(crate) const FINDINGS: u8 = 10;
+pub const FINDINGS: u8 = 10;
 /// `status`: nobody holds the home.
-pub(crate) const IDLE: u8 = 11;
+pub const IDLE: u8 = 11;
 /// SIGHUP.
-pub(crate) const HUNG_UP: u8 = 129;
+pub const HUNG_UP: u8 = 129;
 /// Ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 /// SIGTERM, and `stop`.
-pub(crate) const TERMINATED: u8 = 143;
+pub const TERMINATED: u8 = 143;
 
 /// Whether refusals that an agent survived count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Strictness {
+pub enum Strictness {
     /// They are in the report.
     Lenient,
     /// They are what the program ends with.
@@ -41,7 +41,7 @@ pub(crate) enum Strictness {
 }
 
 /// The number for how a run ended.
-pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) -> u8 {
+pub fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) -> u8 {
     match outcome {
         Outcome::Done if was_refused && strictness == Strictness::Strict => REFUSED,
         Outcome::Done => DONE,
@@ -56,7 +56,7 @@ pub(crate) fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Stric
 }
 
 /// The exit code for how a run, or what comes before a run, was ended.
-pub(crate) fn of_means(means: Means) -> u8 {
+pub fn of_means(means: Means) -> u8 {
     match means {
         Means::CtrlC => INTERRUPTED,
         Means::Sighup => HUNG_UP,
@@ -66,7 +66,7 @@ pub(crate) fn of_means(means: Means) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use vocabulary::{Principal, SafeText, Stopping};
+    use crate::{Principal, SafeText, Stopping};
 
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
             (failed.clone(), false, AGENT),
             (failed, true, REFUSED),
             (Outcome::Trapped { message: text("unreachable") }, false, AGENT),
-            (Outcome::Limit { limit: vocabulary::Limit::Memory }, true, LIMIT),
+            (Outcome::Limit { limit: crate::Limit::Memory }, true, LIMIT),
             (stopped(Means::CtrlC), false, INTERRUPTED),
             (stopped(Means::Sigterm), false, TERMINATED),
             (stopped(Means::Sighup), false, HUNG_UP),

@@ -13,15 +13,15 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use vocabulary::{Means, Principal, RunId, Stopping};
+use vocabulary::{Means, Principal, RunId, Stopping, exit};
 
 use super::wire::{Request, Response, WIRE_FORM, line, lines, send};
 use super::{BEAT, NAME, short_path};
-use crate::err::RunError;
-use crate::forms::{FORMS, spoken};
-use crate::local_host::LocalHost;
-use crate::principal::principal_of;
-use crate::run_task::Running;
+use run::{FORMS, LocalHost, RunError, Running, principal_of, spoken_forms};
+
+use crate::err::ServiceError;
+use crate::host::Host;
+use crate::session::Session;
 
 /// BOUND: clients spoken to at once, and how long one may take to say what it wants: silent ones must not keep others out.
 #[derive(Clone, Copy)]
@@ -101,14 +101,14 @@ async fn accept(mut listener: UnixListener, host: LocalHost, bounds: SocketBound
         let host = host.clone();
         tokio::spawn(async move {
             // A client that goes away in the middle is told nothing more.
-            let _ = speak(stream, &host, by, bounds.request_max).await;
+            let _ = speak(stream, &Session::new(host, by.clone()), by, bounds.request_max).await;
             drop((place, attending));
         });
     }
 }
 
 fn welcome() -> Response {
-    Response::Welcome { version: FORMS.program.to_owned(), forms: spoken(), wire: WIRE_FORM }
+    Response::Welcome { version: FORMS.program.to_owned(), forms: spoken_forms(), wire: WIRE_FORM }
 }
 
 /// The user behind a connection, as the kernel noted it when the connection was made (SO_PEERCRED, unix(7)). `None` if it is not the user
@@ -120,7 +120,7 @@ fn client(peer: u32, own: u32) -> Option<Principal> {
     (peer == own).then(|| principal_of(peer))
 }
 
-async fn speak(stream: UnixStream, host: &LocalHost, by: Principal, request_max: Duration) -> io::Result<()> {
+async fn speak(stream: UnixStream, session: &Session, by: Principal, request_max: Duration) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     send(&mut to, &welcome()).await?;
     let mut requests = lines(BufReader::new(from));
@@ -128,82 +128,54 @@ async fn speak(stream: UnixStream, host: &LocalHost, by: Principal, request_max:
         Ok(Some(Ok(request))) => request,
         Ok(None) | Err(_) => return Ok(()),
         Ok(Some(Err(err))) => {
-            return send(&mut to, &Response::Failed { exit: 2, message: format!("not understood: {err}"), help: None }).await;
+            return send(&mut to, &Response::Failed { exit: exit::USAGE, message: format!("not understood: {err}"), help: None }).await;
         }
     };
+    let host = session.local();
     let begun = match request {
-        Request::Run { order } => wanted(host.open_run(*order, by.clone()), &mut requests, (&mut to, host)).await,
-        Request::Resume { run, network } => wanted(host.open_again(run, by.clone(), &network), &mut requests, (&mut to, host)).await,
-        Request::TakeOver { run, order, network } => {
-            let order = order.map(|order| *order);
-            wanted(host.continue_here(run, order, by.clone(), &network), &mut requests, (&mut to, host)).await
-        }
+        Request::Run { request } => wanted(session.start_named(*request), &mut requests, (&mut to, host)).await,
+        Request::Resume { request } => wanted(session.resume(&request), &mut requests, (&mut to, host)).await,
+        Request::Continue { run, as_begun } => wanted(session.continue_run(run, &as_begun), &mut requests, (&mut to, host)).await,
         other => {
-            let answer = beating(answer(other, host, by), (&mut to, host)).await;
-            return send(&mut to, &answer).await;
+            let answer = beating(answer(other, session), (&mut to, host)).await;
+            return send(&mut to, &answer.unwrap_or_else(|err| failed(&err))).await;
         }
     };
     match begun {
         Some(Ok(running)) => attend(running, requests, (to, host), by).await,
         // The client looks for another host.
-        Some(Err(RunError::Leaving)) | None => Ok(()),
+        Some(Err(ServiceError::Run(RunError::Leaving))) | None => Ok(()),
         Some(Err(err)) => send(&mut to, &failed(&err)).await,
     }
 }
 
 /// Does what is done with one answer.
-async fn answer(request: Request, host: &LocalHost, by: Principal) -> Response {
-    match request {
-        Request::Settle { run, word } => match host.settle(run, &word, &by).await {
-            Ok(settling) => Response::Settled { settling },
-            Err(err) => failed(&err),
-        },
-        Request::Stop { run, means } => match host.end(run, Stopping { by, means }).await {
-            Ok(done) => Response::Done { done },
-            Err(err) => failed(&err),
-        },
-        Request::Going {} => Response::Going { going: host.going() },
-        Request::Status {} => Response::Status { status: Box::new(host.status()) },
-        Request::RecordCredential { word } => match host.record_credential(&word, &by).await {
-            Ok(()) => Response::Done { done: true },
-            Err(err) => failed(&err),
-        },
-        Request::RecordSealed { under } => match host.record_sealed(under, &by).await {
-            Ok(()) => Response::Done { done: true },
-            Err(err) => failed(&err),
-        },
-        Request::Release { run } => match host.release(run, &by).await {
-            Ok(()) => Response::Done { done: true },
-            Err(err) => failed(&err),
-        },
-        Request::Revoke { revoking, word } => match host.take_back(&revoking, word.as_ref(), &by).await {
-            Ok(leases) => Response::Ended { leases },
-            Err(err) => failed(&err),
-        },
-        Request::RecordHold { said } => match host.record_hold(&said, &by).await {
-            Ok(()) => Response::Done { done: true },
-            Err(err) => failed(&err),
-        },
-        Request::Prune { order } => match host.prune(*order, by, |_, _| ControlFlow::Continue(())).await {
-            Ok(done) => Response::Pruned { done },
-            Err(err) => failed(&err),
-        },
-        Request::RecordTrust { said } => match host.record_trust(&said, &by).await {
-            Ok(()) => Response::Done { done: true },
-            Err(err) => failed(&err),
-        },
-        Request::Run { .. } | Request::Resume { .. } | Request::TakeOver { .. } => {
-            Response::Failed { exit: 2, message: "not understood: that has more answers than one".to_owned(), help: None }
+async fn answer(request: Request, host: &dyn Host) -> Result<Response, ServiceError> {
+    let done = |()| Response::Done { done: true };
+    Ok(match request {
+        Request::Settle { run, word } => Response::Settled { settling: host.settle(run, word).await? },
+        Request::Stop { run, .. } => Response::Done { done: host.stop(run).await? },
+        Request::Going {} => Response::Going { going: host.going().await? },
+        Request::Status {} => Response::Status { status: Box::new(host.status().await?) },
+        Request::RecordCredential { word } => done(host.record_credential(word).await?),
+        Request::RecordSealed { under } => done(host.record_sealed(under).await?),
+        Request::Release { run } => done(host.release(run).await?),
+        Request::Revoke { revoking, word } => Response::Ended { leases: host.revoke(revoking, word).await? },
+        Request::RecordHold { said } => done(host.record_hold(said).await?),
+        Request::Prune { order } => Response::Pruned { done: host.prune(*order, Box::new(|_, _| ControlFlow::Continue(()))).await? },
+        Request::RecordTrust { said } => done(host.record_trust(said).await?),
+        Request::Run { .. } | Request::Resume { .. } | Request::Continue { .. } => {
+            Response::Failed { exit: exit::USAGE, message: "not understood: that has more answers than one".to_owned(), help: None }
         }
-    }
+    })
 }
 
 /// Begins a run as long as its client is there: one that goes away while a component is compiled wants no run.
 async fn wanted(
-    begun: impl Future<Output = Result<Running, RunError>>,
+    begun: impl Future<Output = Result<Running, ServiceError>>,
     requests: &mut Requests,
     client: (&mut OwnedWriteHalf, &LocalHost),
-) -> Option<Result<Running, RunError>> {
+) -> Option<Result<Running, ServiceError>> {
     tokio::select! {
         biased;
         running = beating(begun, client) => Some(running),
@@ -235,9 +207,9 @@ async fn beat(to: &mut OwnedWriteHalf, host: &LocalHost) -> io::Result<()> {
     }
 }
 
-fn failed(err: &RunError) -> Response {
+fn failed(err: &ServiceError) -> Response {
     match err {
-        RunError::Unsettled { run, acts } => Response::Unsettled { run: *run, acts: acts.clone() },
+        ServiceError::Run(RunError::Unsettled { run, acts }) => Response::Unsettled { run: *run, acts: acts.clone() },
         err => Response::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use home::{GaveUp, Other};
@@ -13,24 +13,22 @@ use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use vocabulary::record::SealedUnder;
 use vocabulary::{Means, RunId, SafeText};
 
 use super::relay::relay;
 use super::short_path;
 use super::wire::{Request, Response, WIRE_FORM, lines, send};
-use crate::err::RunError;
-use crate::event::{self, RunEvent};
-use crate::forms::{FORMS, spoken};
-use crate::local_host::{HomePlace, held};
-use crate::order::{NetworkOrder, RunOrder};
-use crate::prune::{HoldSaid, PruneDone, PruneOrder};
-use crate::revoke::{CredentialWord, Revoking};
-use crate::run_task::Running;
-use crate::say_trust::TrustSaid;
-use crate::settle::{SettleReport, Settlement};
-use crate::status::Status;
+use run::{
+    CredentialWord, FORMS, HoldSaid, HomePlace, PruneDone, PruneOrder, Revoking, RunEvent, Running, SettleReport, Settlement, Status,
+    TrustSaid, spoken_forms,
+};
+
+use crate::admission::Admitted;
+use crate::err::ServiceError;
+use crate::host::{Doing, Host, PruneProgress};
+use crate::request::{Continuation, ResumeRequest};
 use crate::wait::{Wait, gave_up, since};
 
 /// Speaks to the process that holds a home.
@@ -62,13 +60,17 @@ pub(crate) enum Unreached {
     /// It did not say that it listens.
     GaveUp(GaveUp),
     /// Another version of the program holds the home, and does not understand this one.
-    OtherVersion(RunError),
+    OtherVersion(ServiceError),
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Another version of the program holds the home. What it says of itself is shown to a person.
-fn other_version(version: &str) -> RunError {
+fn other_version(version: &str) -> ServiceError {
     let theirs = SafeText::new(if version.is_empty() { "of an older version" } else { version }, 32).to_string();
-    RunError::OtherVersion { theirs, own: FORMS.program }
+    ServiceError::OtherVersion { theirs, own: FORMS.program }
 }
 
 impl From<io::Error> for Unreached {
@@ -116,7 +118,7 @@ impl Client {
         let mut line = SocketLine { answers: lines(BufReader::new(from)), to, pid };
         let other = || since(&place.home, pid.map_or_else(unknown, Other::of));
         match wait.on(line.answers.recv(), other).await.map_err(Unreached::GaveUp)? {
-            Some(Ok(Response::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken() => Ok(line),
+            Some(Ok(Response::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken_forms() => Ok(line),
             Some(Ok(Response::Welcome { version, .. })) => Err(Unreached::OtherVersion(other_version(&version))),
             Some(Err(err)) => Err(err.into()),
             Some(Ok(_)) | None => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving").into()),
@@ -146,20 +148,20 @@ impl Client {
         }
     }
 
-    async fn line(&self) -> Result<SocketLine, RunError> {
+    async fn line(&self) -> Result<SocketLine, ServiceError> {
         if let Some(line) = self.take_first() {
             return Ok(line);
         }
         let mut wait = Wait::of(self.max);
         loop {
             let home = &self.place.home;
-            let unspoken = |other, cause| RunError::Unspoken { other, home: home.clone(), cause };
+            let unspoken = |other, cause| ServiceError::Unspoken { other, home: home.clone(), cause };
             match (Self::dial(&self.place, &mut wait).await, crate::wait::holder(home)) {
                 (Ok(line), _) => return Ok(line),
                 (Err(Unreached::GaveUp(gave_up)), _) => return Err(gave_up.into()),
                 (Err(Unreached::OtherVersion(err)), _) => return Err(err),
                 (Err(Unreached::Never(cause)), other) => return Err(unspoken(other.unwrap_or_default(), cause)),
-                (Err(Unreached::NotYet(_)), None) => return Err(RunError::HolderGone(Other::default())),
+                (Err(Unreached::NotYet(_)), None) => return Err(ServiceError::HostGone(Other::default())),
                 // Another one has just taken the home.
                 (Err(Unreached::NotYet(cause)), Some(other)) => {
                     wait.check(&|| other.clone()).map_err(|_| unspoken(other.clone(), cause))?;
@@ -169,11 +171,11 @@ impl Client {
         }
     }
 
-    async fn request(&self, request: &Request, work: Work) -> Result<(SocketLine, Response), RunError> {
+    async fn request(&self, request: &Request, work: Work) -> Result<(SocketLine, Response), ServiceError> {
         let mut line = self.line().await?;
         let (home, pid) = (&self.place.home, line.pid);
         let other = || since(home, pid.map_or_else(Other::default, Other::of));
-        let gone = || RunError::HolderGone(other());
+        let gone = || ServiceError::HostGone(other());
         // Nothing is read while a large request is written, so the time for that is bounded as a whole.
         if Wait::of(self.max).on(send(&mut line.to, request), other).await?.is_err() {
             return Err(gone());
@@ -191,98 +193,119 @@ impl Client {
                         wait = Wait::of(self.max);
                     }
                 }
-                Some(Ok(Response::Failed { exit, message, help })) => return Err(RunError::Refused { exit, message, help }),
-                Some(Ok(Response::Unsettled { run, acts })) => return Err(RunError::Unsettled { run, acts }),
+                Some(Ok(Response::Failed { exit, message, help })) => return Err(ServiceError::Refused { exit, message, help }),
+                Some(Ok(Response::Unsettled { run, acts })) => return Err(run::RunError::Unsettled { run, acts }.into()),
                 Some(Ok(answer)) => return Ok((line, answer)),
-                Some(Err(err)) if err.kind() == io::ErrorKind::InvalidData => return Err(RunError::Holder(err.to_string())),
+                Some(Err(err)) if err.kind() == io::ErrorKind::InvalidData => return Err(ServiceError::Unexpected(err.to_string())),
                 Some(Err(_)) | None => return Err(gone()),
             }
         }
     }
 
-    pub(crate) async fn start(&self, order: RunOrder) -> Result<Running, RunError> {
-        self.attended(&Request::Run { order: Box::new(order) }).await
-    }
-
-    pub(crate) async fn resume(&self, run: RunId, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Request::Resume { run, network }).await
-    }
-
-    pub(crate) async fn continue_here(&self, run: RunId, order: Option<RunOrder>, network: NetworkOrder) -> Result<Running, RunError> {
-        self.attended(&Request::TakeOver { run, order: order.map(Box::new), network }).await
-    }
-
-    pub(crate) async fn stop(&self, run: RunId) -> Result<bool, RunError> {
-        // It may have to read the record of a run that was cut off.
-        let (_, answer) = self.request(&Request::Stop { run, means: Means::Stop }, Work::Long).await?;
-        Ok(matches!(answer, Response::Done { done: true }))
-    }
-
-    pub(crate) async fn settle(&self, run: RunId, word: Settlement) -> Result<SettleReport, RunError> {
-        match self.request(&Request::Settle { run, word }, Work::Short).await?.1 {
-            Response::Settled { settling } => Ok(settling),
-            other => Err(RunError::Holder(format!("it said {other:?}"))),
+    /// Asks for what is answered by one word.
+    async fn done(&self, request: &Request, work: Work) -> Result<bool, ServiceError> {
+        match self.request(request, work).await?.1 {
+            Response::Done { done } => Ok(done),
+            other => Err(unexpected(&other)),
         }
     }
 
-    pub(crate) async fn going(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
-        match self.request(&Request::Going {}, Work::Short).await?.1 {
-            Response::Going { going } => Ok(going),
-            other => Err(RunError::Holder(format!("it said {other:?}"))),
-        }
-    }
-
-    pub(crate) async fn status(&self) -> Result<Status, RunError> {
-        match self.request(&Request::Status {}, Work::Short).await?.1 {
-            Response::Status { status } => Ok(*status),
-            other => Err(RunError::Holder(format!("it said {other:?}"))),
-        }
-    }
-
-    pub(crate) async fn record_trust(&self, said: TrustSaid) -> Result<(), RunError> {
-        self.request(&Request::RecordTrust { said }, Work::Short).await.map(drop)
-    }
-
-    pub(crate) async fn prune(&self, order: PruneOrder) -> Result<PruneDone, RunError> {
-        match self.request(&Request::Prune { order: Box::new(order) }, Work::Long).await?.1 {
-            Response::Pruned { done } => Ok(done),
-            other => Err(RunError::Holder(format!("it said {other:?}"))),
-        }
-    }
-
-    pub(crate) async fn record_hold(&self, said: HoldSaid) -> Result<(), RunError> {
-        // It waits while the beginning of the record is taken away.
-        self.request(&Request::RecordHold { said }, Work::Long).await.map(drop)
-    }
-
-    pub(crate) async fn record_credential(&self, word: CredentialWord) -> Result<(), RunError> {
-        self.request(&Request::RecordCredential { word }, Work::Short).await.map(drop)
-    }
-
-    pub(crate) async fn record_sealed(&self, under: SealedUnder) -> Result<(), RunError> {
-        self.request(&Request::RecordSealed { under }, Work::Short).await.map(drop)
-    }
-
-    pub(crate) async fn release(&self, run: RunId) -> Result<(), RunError> {
-        self.request(&Request::Release { run }, Work::Short).await.map(drop)
-    }
-
-    pub(crate) async fn take_back(&self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, RunError> {
-        match self.request(&Request::Revoke { revoking, word }, Work::Short).await?.1 {
-            Response::Ended { leases } => Ok(leases),
-            other => Err(RunError::Holder(format!("it said {other:?}"))),
-        }
-    }
-
-    async fn attended(&self, request: &Request) -> Result<Running, RunError> {
+    async fn attended(&self, request: &Request) -> Result<Running, ServiceError> {
         let (line, answer) = self.request(request, Work::Long).await?;
         let Response::Event { event: RunEvent::Opened { run } } = answer else {
-            return Err(RunError::Holder(format!("it said {answer:?}")));
+            return Err(unexpected(&answer));
         };
-        let (sender, events) = event::channel();
-        sender.tell(RunEvent::Opened { run });
-        let (stop, stopped) = watch::channel(None);
+        let (running, sender, stopped) = Running::elsewhere(run);
         tokio::spawn(relay(line, run, sender, stopped));
-        Ok(Running::new(run, events, stop))
+        Ok(running)
+    }
+}
+
+fn unexpected(answer: &Response) -> ServiceError {
+    ServiceError::Unexpected(format!("{answer:?}"))
+}
+
+impl Host for Client {
+    fn start<'a>(&'a self, run: &'a Admitted) -> Doing<'a, Running> {
+        Box::pin(async move { self.attended(&Request::Run { request: Box::new(run.request().clone()) }).await })
+    }
+
+    fn resume<'a>(&'a self, request: &'a ResumeRequest) -> Doing<'a, Running> {
+        Box::pin(async move { self.attended(&Request::Resume { request: request.clone() }).await })
+    }
+
+    fn continue_run<'a>(&'a self, run: RunId, as_begun: &'a Continuation) -> Doing<'a, Running> {
+        Box::pin(async move { self.attended(&Request::Continue { run, as_begun: as_begun.clone() }).await })
+    }
+
+    fn stop(&self, run: RunId) -> Doing<'_, bool> {
+        // It may have to read the record of a run that was cut off.
+        Box::pin(async move { self.done(&Request::Stop { run, means: Means::Stop }, Work::Long).await })
+    }
+
+    fn settle(&self, run: RunId, word: Settlement) -> Doing<'_, SettleReport> {
+        Box::pin(async move {
+            match self.request(&Request::Settle { run, word }, Work::Short).await?.1 {
+                Response::Settled { settling } => Ok(settling),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn release(&self, run: RunId) -> Doing<'_, ()> {
+        Box::pin(async move { self.done(&Request::Release { run }, Work::Short).await.map(drop) })
+    }
+
+    fn going(&self) -> Doing<'_, Vec<(RunId, SafeText)>> {
+        Box::pin(async move {
+            match self.request(&Request::Going {}, Work::Short).await?.1 {
+                Response::Going { going } => Ok(going),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn status(&self) -> Doing<'_, Status> {
+        Box::pin(async move {
+            match self.request(&Request::Status {}, Work::Short).await?.1 {
+                Response::Status { status } => Ok(*status),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn record_trust(&self, said: TrustSaid) -> Doing<'_, ()> {
+        Box::pin(async move { self.done(&Request::RecordTrust { said }, Work::Short).await.map(drop) })
+    }
+
+    fn record_hold(&self, said: HoldSaid) -> Doing<'_, ()> {
+        // It waits while the beginning of the record is taken away.
+        Box::pin(async move { self.done(&Request::RecordHold { said }, Work::Long).await.map(drop) })
+    }
+
+    fn record_credential(&self, word: CredentialWord) -> Doing<'_, ()> {
+        Box::pin(async move { self.done(&Request::RecordCredential { word }, Work::Short).await.map(drop) })
+    }
+
+    fn record_sealed(&self, under: SealedUnder) -> Doing<'_, ()> {
+        Box::pin(async move { self.done(&Request::RecordSealed { under }, Work::Short).await.map(drop) })
+    }
+
+    fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> Doing<'_, Vec<SafeText>> {
+        Box::pin(async move {
+            match self.request(&Request::Revoke { revoking, word }, Work::Short).await?.1 {
+                Response::Ended { leases } => Ok(leases),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn prune(&self, order: PruneOrder, _: PruneProgress) -> Doing<'_, PruneDone> {
+        Box::pin(async move {
+            match self.request(&Request::Prune { order: Box::new(order) }, Work::Long).await?.1 {
+                Response::Pruned { done } => Ok(done),
+                other => Err(unexpected(&other)),
+            }
+        })
     }
 }

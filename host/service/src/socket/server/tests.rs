@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 
 use super::*;
-use crate::local_host::{HomePlace, HostOptions};
+use run::{HomePlace, HostOptions};
 
 /// Only a wait without end takes this long.
 const WITHOUT_END: Duration = Duration::from_secs(120);

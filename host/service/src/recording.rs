@@ -2,23 +2,30 @@
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use run::{FileChange, First, HomePlace, Note, RunError};
+use run::{FileChange, First, HomePlace, Note};
 use vocabulary::record::Record;
 
-use crate::err::CliError;
+use crate::err::ServiceError;
 
 /// One change, while it is made.
-pub(crate) struct Recording<'a> {
+pub struct Recording<'a> {
     place: &'a HomePlace,
     note: Mutex<Option<Note>>,
     /// Why it was not recorded.
-    failed: Mutex<Option<RunError>>,
+    failed: Mutex<Option<ServiceError>>,
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
+pub fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Milliseconds since 1970, to the second.
-pub(crate) fn now_ms() -> u64 {
-    crate::place::now_s().saturating_mul(1000)
+pub fn now_ms() -> u64 {
+    now_s().saturating_mul(1000)
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -26,7 +33,8 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'a> Recording<'a> {
-    pub(crate) fn new(place: &'a HomePlace) -> Self {
+    /// A change in this home.
+    pub fn new(place: &'a HomePlace) -> Self {
         Self { place, note: Mutex::new(None), failed: Mutex::new(None) }
     }
 
@@ -34,12 +42,7 @@ impl<'a> Recording<'a> {
     ///
     /// # Errors
     /// Neither may be missing: then nothing may be changed. [`Recording::ended`] says why.
-    pub(crate) fn made(
-        &self,
-        record: &Record,
-        files: &[FileChange<'_>],
-        say: impl Future<Output = Result<(), RunError>>,
-    ) -> io::Result<()> {
+    pub fn made(&self, record: &Record, files: &[FileChange<'_>], say: impl Future<Output = Result<(), ServiceError>>) -> io::Result<()> {
         let note = self.noted(First::Record, record, files)?;
         // The rooms below call from a thread that may wait: their locks are the system's.
         let said = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(say));
@@ -60,7 +63,7 @@ impl<'a> Recording<'a> {
     ///
     /// # Errors
     /// It could not be noted.
-    pub(crate) fn owed(&self, record: &Record, files: &[FileChange<'_>]) -> io::Result<()> {
+    pub fn owed(&self, record: &Record, files: &[FileChange<'_>]) -> io::Result<()> {
         *held(&self.note) = Some(self.noted(First::Files, record, files)?);
         Ok(())
     }
@@ -69,24 +72,38 @@ impl<'a> Recording<'a> {
         Note::begin(self.place, first, record, files).map_err(|err| self.fails(err))
     }
 
-    fn fails(&self, err: RunError) -> io::Error {
-        *held(&self.failed) = Some(err);
+    fn fails(&self, err: impl Into<ServiceError>) -> io::Error {
+        *held(&self.failed) = Some(err.into());
         io::Error::other("it could not be put on the record")
     }
 
-    /// What came of it. Without its record it was not made. With its record and without the change, the next opening makes it.
-    pub(crate) fn ended<T>(&self, changed: Result<T, CliError>) -> Result<T, CliError> {
+    /// What came of it.
+    ///
+    /// # Errors
+    /// Without its record, the change was not made. With its record and without the change, the next opening of the home makes it.
+    pub fn ended<T, E>(&self, changed: Result<T, E>) -> Result<T, NotMade<E>> {
         if let Some(failed) = held(&self.failed).take() {
-            return Err(CliError::Run(failed));
+            return Err(NotMade::NotRecorded(failed));
         }
         match (changed, held(&self.note).take()) {
             (Ok(value), Some(note)) => {
-                // A note that stays is looked at by the next opening, which finds everything done.
+                // A note that stays is read by the next opening, which finds everything done.
                 let _ = note.done();
                 Ok(value)
             }
-            (Err(cause), Some(_)) => Err(CliError::NotInPlace { cause: Box::new(cause) }),
-            (changed, None) => changed,
+            (Err(cause), Some(_)) => Err(NotMade::NotInPlace(cause)),
+            (changed, None) => changed.map_err(NotMade::Failed),
         }
     }
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub enum NotMade<E> {
+    /// It could not be noted or recorded.
+    NotRecorded(ServiceError),
+    /// It is on the record, and its files are not written yet.
+    NotInPlace(E),
+    /// It failed before it was noted.
+    Failed(E),
 }

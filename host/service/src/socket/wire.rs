@@ -7,37 +7,31 @@ use tokio::sync::mpsc;
 use vocabulary::record::SealedUnder;
 use vocabulary::{Means, RunId, SafeText, UnknownAct};
 
-use crate::event::RunEvent;
-use crate::order::{NetworkOrder, RunOrder};
-use crate::prune::{HoldSaid, PruneDone, PruneOrder};
-use crate::revoke::{CredentialWord, Revoking};
-use crate::say_trust::TrustSaid;
-use crate::settle::{SettleReport, Settlement};
-use crate::status::Status;
+use run::{CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, TrustSaid};
+
+use crate::request::{Continuation, ResumeRequest, RunRequest};
 
 /// BOUND: longest line: an order with its largest input, escaped.
 const LINE_BYTES_MAX: u64 = 256 << 20;
 
 /// The form of what is said over the socket. Raised with every change that another version would not understand.
-pub(super) const WIRE_FORM: u32 = 1;
+pub(super) const WIRE_FORM: u32 = 2;
 
 /// What a client wants. There is one order for each connection, except that `Stop` may follow a run. Nothing in here says who the client
-/// is: the kernel says that.
+/// is: the kernel says that. Nothing grants anything either: the host reads by itself what was trusted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Request {
     Run {
-        order: Box<RunOrder>,
+        request: Box<RunRequest>,
     },
     Resume {
-        run: RunId,
-        network: NetworkOrder,
+        request: ResumeRequest,
     },
-    /// A run of the client whose host went away.
-    TakeOver {
+    /// A run of the client whose host is gone.
+    Continue {
         run: RunId,
-        order: Option<Box<RunOrder>>,
-        network: NetworkOrder,
+        as_begun: Continuation,
     },
     Settle {
         run: RunId,

@@ -1,0 +1,126 @@
+//! A configuration that was read, and the proof that it may be used.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use package::trust::HeldComponent;
+use package::{Authored, Authority, ComponentSource, Resolved, ResolvedAgent, Spelling, Trusted, Whole, config, trust};
+use run::{HomePlace, TrustChange, TrustSaid};
+
+use crate::component::Obtained;
+use crate::err::ServiceError;
+use crate::recording::now_s;
+use crate::request::ConfigRef;
+
+/// A configuration that was read. Whether it may be used is another question.
+pub struct Configured {
+    /// As it was written.
+    pub authored: Authored,
+    /// As it is understood.
+    pub resolved: Resolved,
+    /// Everything that it may cause.
+    pub whole: Whole,
+    /// How paths are written for people: from the folder of the file.
+    pub spelling: Spelling,
+}
+
+impl Configured {
+    /// The file that was named, or the nearest one.
+    pub fn load(named: Option<&Path>, place: &HomePlace) -> Result<Self, ServiceError> {
+        let file = match named {
+            Some(file) => file.to_owned(),
+            None => config::find(Path::new("."))?,
+        };
+        let authored = config::read(&file)?;
+        let resolved = authored.resolve(&place.home)?;
+        let whole = Whole::of(&resolved)?;
+        Ok(Self { spelling: Spelling::from_folder_of(&authored.file), authored, resolved, whole })
+    }
+
+    /// The proof that it may be used: it was trusted before, or is trusted now, with these components.
+    ///
+    /// # Errors
+    /// It is not trusted, or the list of what is trusted can't be used.
+    pub fn proof(&self, place: &HomePlace, word: TrustWord, components: BTreeMap<String, HeldComponent>) -> Result<Proof, ServiceError> {
+        match word {
+            TrustWord::SaidBefore => Ok(Proof { trusted: trust::check(&place.home, &self.authored, &self.whole)?, to_record: None }),
+            TrustWord::ThisOnce => {
+                let trusted = Trusted::for_this_run(&self.authored, &self.whole, components)?;
+                let change = TrustChange::Trusted { authority: trusted.authority(), config: trusted.digest(), once: true };
+                Ok(Proof { trusted, to_record: Some(self.said(change)) })
+            }
+        }
+    }
+
+    /// As a caller names it to a host in another process.
+    pub fn reference(&self) -> ConfigRef {
+        ConfigRef { digest: self.authored.digest, path: self.authored.file.clone() }
+    }
+
+    /// The record of a change in whether this configuration is trusted.
+    pub fn said(&self, change: TrustChange) -> TrustSaid {
+        TrustSaid { path: self.authored.file.to_string_lossy().into_owned(), change }
+    }
+
+    /// The components of these agents that are not built here. A component that can't be read is left out, and so is not trusted.
+    pub fn components(&self, place: &HomePlace, agents: &[&str]) -> BTreeMap<String, HeldComponent> {
+        let component = |name: &&str| match &self.resolved.agents.get(*name)?.component {
+            ComponentSource::File(file) => Some(((*name).to_owned(), HeldComponent::of(&Obtained::read(place, file).ok()?.component))),
+            ComponentSource::Folder(_) => None,
+        };
+        agents.iter().filter_map(component).collect()
+    }
+
+    /// An agent that may be started today.
+    pub fn agent(&self, name: &str) -> Result<&ResolvedAgent, ServiceError> {
+        Ok(self.resolved.agent(name, now_s())?)
+    }
+
+    /// Everything that an agent may cause. There is one for each agent of the file.
+    pub fn authority(&self, name: &str) -> Result<&Authority, ServiceError> {
+        let absent = || ServiceError::NotAnAgent { name: name.to_owned() };
+        self.whole.agents.get(name).ok_or_else(absent)
+    }
+
+    /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
+    /// source was compared with what was accepted before it was built.
+    pub fn hold(&self, place: &HomePlace, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), ServiceError> {
+        let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
+        let component = HeldComponent::of(&obtained.component);
+        crate::acceptance::check(self, place, name, &held(self.authority(name)?, Some(&component)))?;
+        trusted.holds(name, file, &obtained.component).map_err(package::TrustError::from)?;
+        Ok(())
+    }
+}
+
+/// The same authority, with this as its only component.
+pub fn held(authority: &Authority, component: Option<&HeldComponent>) -> Authority {
+    match component {
+        Some(held) => authority.clone().held_to_component(held.digest, held.imports.clone()),
+        None => authority.clone(),
+    }
+}
+
+/// Where the trust comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustWord {
+    /// `--trust`.
+    ThisOnce,
+    /// The list in the home.
+    SaidBefore,
+}
+
+impl TrustWord {
+    /// As the flag `--trust` says.
+    pub fn of_flag(trust: bool) -> Self {
+        if trust { Self::ThisOnce } else { Self::SaidBefore }
+    }
+}
+
+/// The proof that a configuration may be used, and what must still be put on the record about it.
+pub struct Proof {
+    /// The proof.
+    pub trusted: Trusted,
+    /// What must be on the record before anything is built or run.
+    pub to_record: Option<TrustSaid>,
+}

@@ -1,0 +1,144 @@
+//! A caller's session with the host in this process.
+
+use run::{
+    CredentialWord, HoldSaid, LocalHost, NetworkOrder, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status,
+    TakenOver, TrustChange, TrustSaid,
+};
+use vocabulary::record::SealedUnder;
+use vocabulary::{Means, Principal, RunId, SafeText, Stopping};
+
+use crate::admission::{self, Admitted};
+use crate::err::ServiceError;
+use crate::host::{Doing, Host, PruneProgress};
+use crate::request::{Continuation, ResumeRequest, RunRequest, Trust};
+
+/// What one caller can have done by the host in this process.
+///
+/// SECURITY: `by` comes from the process itself or from the kernel, never from what a caller wrote.
+#[derive(Clone)]
+pub struct Session {
+    host: LocalHost,
+    by: Principal,
+}
+
+impl Session {
+    /// For this caller.
+    pub fn new(host: LocalHost, by: Principal) -> Self {
+        Self { host, by }
+    }
+
+    /// The host.
+    pub fn local(&self) -> &LocalHost {
+        &self.host
+    }
+
+    /// Starts what a caller in another process named.
+    ///
+    /// # Errors
+    /// What it named is not trusted, not what it meant, or can't start.
+    pub(crate) async fn start_named(&self, request: RunRequest) -> Result<Running, ServiceError> {
+        let admitted = admission::resolve(self.host.place(), request).await?;
+        self.open(&admitted).await
+    }
+
+    async fn open(&self, admitted: &Admitted) -> Result<Running, ServiceError> {
+        if let Trust::Once { authority } = admitted.request().trust
+            && !admitted.is_recorded()
+        {
+            self.record_once(admitted.request(), authority).await?;
+        }
+        Ok(self.host.open_run(admitted.order().clone(), self.by.clone()).await?)
+    }
+
+    /// That a configuration is trusted for once stands on the record before anything runs under it. A client that had to build something has put it there
+    /// already.
+    async fn record_once(&self, request: &RunRequest, authority: vocabulary::Digest) -> Result<(), ServiceError> {
+        let config = &request.config;
+        if self.host.has_recorded_trust(config.digest, authority) {
+            return Ok(());
+        }
+        let change = TrustChange::Trusted { authority, config: config.digest, once: true };
+        let said = TrustSaid { path: config.path.to_string_lossy().into_owned(), change };
+        Ok(self.host.record_trust(&said, &self.by).await?)
+    }
+
+    async fn begin_again(&self, run: RunId, as_begun: &Continuation) -> Result<Running, ServiceError> {
+        let network = match admission::network_of(self.host.place(), run, as_begun.config()).await {
+            // A configuration that is gone or was changed since does not end a run that was begun under it. It goes on as one does that is resumed
+            // without any.
+            Err(ServiceError::Config(_) | ServiceError::ConfigChanged { .. }) => NetworkOrder::default(),
+            network => network?,
+        };
+        let is_on_record = match self.host.continue_here(run, self.by.clone(), &network).await? {
+            TakenOver::Running(running) => return Ok(running),
+            TakenOver::Anew { is_on_record } => is_on_record,
+        };
+        let Continuation::Started(request) = as_begun else { return Err(LocalHost::not_kept(run, is_on_record).into()) };
+        let admitted = admission::resolve(self.host.place(), (**request).clone()).await?;
+        if is_on_record {
+            self.host.end(run, Stopping { by: self.by.clone(), means: Means::HolderGone }).await?;
+        }
+        self.open(&admitted).await
+    }
+}
+
+impl Host for Session {
+    fn start<'a>(&'a self, run: &'a Admitted) -> Doing<'a, Running> {
+        Box::pin(self.open(run))
+    }
+
+    fn resume<'a>(&'a self, request: &'a ResumeRequest) -> Doing<'a, Running> {
+        Box::pin(async move {
+            let network = admission::network_of(self.host.place(), request.run, request.config.as_ref()).await?;
+            Ok(self.host.open_again(request.run, self.by.clone(), &network).await?)
+        })
+    }
+
+    fn continue_run<'a>(&'a self, run: RunId, as_begun: &'a Continuation) -> Doing<'a, Running> {
+        Box::pin(self.begin_again(run, as_begun))
+    }
+
+    fn stop(&self, run: RunId) -> Doing<'_, bool> {
+        Box::pin(async move { Ok(self.host.end(run, Stopping { by: self.by.clone(), means: Means::Stop }).await?) })
+    }
+
+    fn settle(&self, run: RunId, word: Settlement) -> Doing<'_, SettleReport> {
+        Box::pin(async move { Ok(self.host.settle(run, &word, &self.by).await?) })
+    }
+
+    fn release(&self, run: RunId) -> Doing<'_, ()> {
+        Box::pin(async move { Ok(self.host.release(run, &self.by).await?) })
+    }
+
+    fn going(&self) -> Doing<'_, Vec<(RunId, SafeText)>> {
+        Box::pin(async move { Ok(self.host.going()) })
+    }
+
+    fn status(&self) -> Doing<'_, Status> {
+        Box::pin(async move { Ok(self.host.status()) })
+    }
+
+    fn record_trust(&self, said: TrustSaid) -> Doing<'_, ()> {
+        Box::pin(async move { Ok(self.host.record_trust(&said, &self.by).await?) })
+    }
+
+    fn record_hold(&self, said: HoldSaid) -> Doing<'_, ()> {
+        Box::pin(async move { Ok(self.host.record_hold(&said, &self.by).await?) })
+    }
+
+    fn record_credential(&self, word: CredentialWord) -> Doing<'_, ()> {
+        Box::pin(async move { Ok(self.host.record_credential(&word, &self.by).await?) })
+    }
+
+    fn record_sealed(&self, under: SealedUnder) -> Doing<'_, ()> {
+        Box::pin(async move { Ok(self.host.record_sealed(under, &self.by).await?) })
+    }
+
+    fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> Doing<'_, Vec<SafeText>> {
+        Box::pin(async move { Ok(self.host.take_back(&revoking, word.as_ref(), &self.by).await?) })
+    }
+
+    fn prune(&self, order: PruneOrder, progress: PruneProgress) -> Doing<'_, PruneDone> {
+        Box::pin(async move { Ok(self.host.prune(order, self.by.clone(), progress).await?) })
+    }
+}

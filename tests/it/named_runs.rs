@@ -1,0 +1,241 @@
+//! A caller in another process names what it wants, and the host resolves that from what is trusted in its home: nothing that a caller sends grants
+//! anything.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use run::own_principal;
+use serde_json::{Value, json};
+use service::{Configured, Continuation, HostHandle, ServiceError};
+use tests::guests::guest;
+use tests::host::{loopback, options, place, report};
+use tests::named::{admitted, start, trust, written};
+use tests::server::{Server, Step, response};
+use vocabulary::record::Record;
+use vocabulary::{Digest, Grants};
+
+/// A home that is held here, a client of it, and a trusted configuration whose agent asks a server.
+struct Scene {
+    here: HostHandle,
+    there: HostHandle,
+    file: PathBuf,
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(folder.path());
+        let here = HostHandle::find(&place, &options()).await.unwrap();
+        let there = HostHandle::find(&place, &options()).await.unwrap();
+        let server = Server::answering(|_, _| vec![Step::Say(response(200, b"here"))]).await;
+        let file = written(&folder.path().join("trusted"), ("get", &guest("get")), &grants(&server), "");
+        trust(&place, &file);
+        Self { here, there, file, server, folder }
+    }
+
+    fn place(&self) -> run::HomePlace {
+        place(self.folder.path())
+    }
+
+    /// What a client sends to start the agent, as the program writes it.
+    fn request(&self) -> Value {
+        let run = admitted(&self.place(), &self.file, "get", &[&self.server.url("/")]);
+        json!({ "verb": "run", "request": run.request() })
+    }
+
+    /// What the host says to this line.
+    async fn said(&self, line: &Value) -> String {
+        let socket = self.place().home.join("host.sock");
+        let line = format!("{line}\n");
+        let told = tokio::task::spawn_blocking(move || {
+            let mut stream = UnixStream::connect(socket).unwrap();
+            stream.write_all(line.as_bytes()).unwrap();
+            let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+            assert!(lines.next().is_some_and(|line| line.starts_with("{\"welcome\":")));
+            // All of a run, to its end.
+            lines.filter(|line| !line.starts_with("{\"alive\"")).collect::<Vec<_>>().join("\n")
+        });
+        told.await.unwrap()
+    }
+
+    /// The host refuses this with these words, and nothing was begun.
+    async fn refuses(&self, line: &Value, words: &str) {
+        let before = self.runs();
+        let said = self.said(line).await;
+        assert!(said.contains("\"failed\"") && said.contains(words), "{line}: {said}");
+        assert_eq!((self.runs(), self.server.heard().len()), (before, 0), "{line}");
+    }
+
+    /// Runs that were begun.
+    fn runs(&self) -> usize {
+        self.records().iter().filter(|record| matches!(record, Record::RunOpened(_))).count()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let records = journal::Reader::open(&self.place().home).unwrap().records();
+        records.map(|record| Record::parse(&record.unwrap().body).unwrap()).collect()
+    }
+
+    async fn leave(self) {
+        drop(self.there);
+        self.here.leave().await.unwrap();
+    }
+}
+
+fn grants(server: &Server) -> Grants {
+    let mut grants = Grants::default();
+    loopback(&mut grants, server.port(), &["GET"], &["/**"]);
+    grants
+}
+
+/// The line with another value at this place.
+fn with(line: &Value, pointer: &str, value: Value) -> Value {
+    let mut line = line.clone();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    line.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(key.to_owned(), value);
+    line
+}
+
+/// The same request, as a client sends it whose host is gone.
+fn continued(line: &Value) -> Value {
+    json!({ "verb": "continue", "run": "01M83DA0REQ40DXRGC9AB0ZHM8", "as_begun": { "started": line["request"] } })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_can_not_send_grants_limits_name_servers_or_certificates() {
+    let scene = Scene::new().await;
+    let request = scene.request();
+    let grants = serde_json::to_value(grants(&scene.server)).unwrap();
+    let network = json!({ "resolvers": ["127.0.0.1:53"], "roots": [[1, 2, 3]] });
+    for forged in [request.clone(), continued(&request)] {
+        let inside = if forged["verb"] == "run" { "/request" } else { "/as_begun/started" };
+        for (key, value) in [
+            ("grants", grants.clone()),
+            ("limits", json!({ "http_requests": 1_000_000 })),
+            ("network", network.clone()),
+            ("order", json!({ "grants": grants })),
+            ("by", json!({ "uid": 0, "name": "root" })),
+        ] {
+            scene.refuses(&with(&forged, &format!("{inside}/{key}"), value.clone()), "not understood").await;
+            scene.refuses(&with(&forged, &format!("/{key}"), value.clone()), "not understood").await;
+            scene.refuses(&with(&forged, &format!("{inside}/call/{key}"), value), "not understood").await;
+        }
+    }
+    let resume = json!({ "verb": "resume", "request": { "run": "01M83DA0REQ40DXRGC9AB0ZHM8", "config": null } });
+    scene.refuses(&with(&resume, "/network", network.clone()), "not understood").await;
+    scene.refuses(&with(&resume, "/request/network", network.clone()), "not understood").await;
+    let resumed = json!({ "verb": "continue", "run": "01M83DA0REQ40DXRGC9AB0ZHM8", "as_begun": { "resumed": { "config": null } } });
+    scene.refuses(&with(&resumed, "/as_begun/resumed/network", network.clone()), "not understood").await;
+    scene.refuses(&with(&resumed, "/network", network), "not understood").await;
+    // The control: the request as it is, twice.
+    for line in [request.clone(), continued(&request)] {
+        let said = scene.said(&line).await;
+        assert!(said.contains("\"closed\"") && said.contains("here"), "{said}");
+    }
+    assert_eq!((scene.runs(), scene.server.heard().len()), (2, 2));
+    scene.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_names_must_be_trusted_and_what_it_means() {
+    let scene = Scene::new().await;
+    let request = scene.request();
+    let place = scene.place();
+    // A configuration that nobody trusts, with more grants for the same component.
+    let other = written(&scene.folder.path().join("untrusted"), ("get", &guest("get")), &grants(&scene.server), "# more\n");
+    let digest = |file: &Path| Digest::of(&std::fs::read(file).unwrap());
+    let untrusted = json!({ "path": other, "digest": digest(&other) });
+    // The digest of the trusted one with the path of the other one, and the other way round.
+    let mixed = [json!({ "path": other, "digest": digest(&scene.file) }), json!({ "path": scene.file, "digest": digest(&other) })];
+    let link = scene.folder.path().join("link.toml");
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    let linked = json!({ "path": link, "digest": digest(&other) });
+    let relative = json!({ "path": "bailiwick.toml", "digest": digest(&scene.file) });
+    // Another component than that of the agent: it is in the home, and other runs may use it.
+    let foreign = package::store::put(&place.home, &std::fs::read(guest("prints_a_report")).unwrap()).unwrap();
+    for of in [request.clone(), continued(&request)] {
+        let inside = if of["verb"] == "run" { "/request" } else { "/as_begun/started" };
+        let at = |key: &str| format!("{inside}/{key}");
+        scene.refuses(&with(&of, &at("config"), untrusted.clone()), "is not trusted").await;
+        scene.refuses(&with(&of, &at("config"), linked.clone()), "is not trusted").await;
+        for mixed in &mixed {
+            scene.refuses(&with(&of, &at("config"), mixed.clone()), "was changed since it was read").await;
+        }
+        scene.refuses(&with(&of, &at("config"), relative.clone()), "is not an absolute path").await;
+        scene.refuses(&with(&of, &at("component"), json!(foreign)), "and the request is for").await;
+        scene.refuses(&with(&of, &at("agent"), json!("other")), "has no agent").await;
+        scene.refuses(&with(&of, &at("call/engagement"), json!("none")), "has no engagement").await;
+    }
+    // The trusted file itself is changed: its old digest does not help, nor does the new one.
+    let text = std::fs::read_to_string(&scene.file).unwrap();
+    std::fs::write(&scene.file, text.replace("\"/**\"", "\"/**\", \"/more\"")).unwrap();
+    scene.refuses(&request, "was changed since it was read").await;
+    scene.refuses(&with(&request, "/request/config/digest", json!(digest(&scene.file))), "is not trusted").await;
+    // The control.
+    std::fs::write(&scene.file, text).unwrap();
+    assert!(scene.said(&request).await.contains("\"closed\""));
+    scene.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_was_exchanged_behind_a_trusted_configuration_is_refused() {
+    let scene = Scene::new().await;
+    let place = scene.place();
+    let component = scene.folder.path().join("agent.wasm");
+    std::fs::copy(guest("get"), &component).unwrap();
+    let file = written(&scene.folder.path().join("copied"), ("get", &component), &grants(&scene.server), "");
+    trust(&place, &file);
+    let run = admitted(&place, &file, "get", &[&scene.server.url("/")]);
+    let request = json!({ "verb": "run", "request": run.request() });
+    let exchanged = std::fs::read(guest("prints_a_report")).unwrap();
+    std::fs::write(&component, &exchanged).unwrap();
+    scene.refuses(&request, "and the request is for").await;
+    scene.refuses(&with(&request, "/request/component", json!(Digest::of(&exchanged))), "is not the one that was trusted").await;
+    std::fs::copy(guest("get"), &component).unwrap();
+    assert!(scene.said(&request).await.contains("\"closed\""), "the control");
+    scene.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_name() {
+    let scene = Scene::new().await;
+    let place = scene.place();
+    let file = written(&scene.folder.path().join("once"), ("get", &guest("get")), &grants(&scene.server), "");
+    let configured = Configured::load(Some(&file), &place).unwrap();
+    let authority = configured.whole.digest().unwrap();
+    let config = json!({ "path": file, "digest": configured.authored.digest });
+    let request = with(&scene.request(), "/request/config", config);
+    scene.refuses(&request, "is not trusted").await;
+    let once = |authority: Digest| with(&request, "/request/trust", json!({ "once": { "authority": authority } }));
+    scene.refuses(&once(Digest::of(b"something else")), "allows something else now").await;
+    let trusted = || scene.records().into_iter().filter_map(|it| if let Record::ConfigTrusted(it) = it { Some(it) } else { None });
+    assert_eq!(trusted().count(), 0, "a word that did not count is not on the record");
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""), "the control");
+    let found: Vec<_> = trusted().collect();
+    assert_eq!(found.len(), 1);
+    assert!(found.iter().all(|it| it.once && it.by == own_principal() && it.authority == authority), "{found:?}");
+    // A client that has put it on the record already, as one does that had to build something, is not recorded twice.
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""));
+    assert_eq!(trusted().count(), 1);
+    scene.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_began_before_goes_on_although_its_configuration_is_gone() {
+    let scene = Scene::new().await;
+    let run = admitted(&scene.place(), &scene.file, "get", &[&scene.server.url("/")]);
+    let report = report(start(&scene.there, &run).await).await;
+    let as_begun = Continuation::Started(Box::new(run.request().clone()));
+    std::fs::remove_file(&scene.file).unwrap();
+    // Its end is on the record, and is told from there.
+    let told = tests::host::report(scene.there.continue_run(report.run, &as_begun).await.unwrap().gone_ahead()).await;
+    assert_eq!((told.run, told.outcome), (report.run, report.outcome));
+    // One of which nothing is on the record would have to begin anew, and there is nothing any more that grants it something.
+    let unknown = "01M83DA0REQ40DXRGC9AB0ZHM8".parse().unwrap();
+    let refused = scene.there.continue_run(unknown, &as_begun).await;
+    assert!(matches!(refused, Err(ServiceError::Refused { exit: 2, .. })), "{:?}", refused.err());
+    scene.leave().await;
+}
