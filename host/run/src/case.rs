@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, RunId};
 
 use crate::err::RunError;
-use crate::local_host::{HomePlace, HostOptions};
+use crate::place::{HomePlace, HostOptions};
 use crate::rebuild::{Rebuilt, play, prepared};
 
 /// The form of a case.

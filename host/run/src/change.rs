@@ -27,7 +27,7 @@ use vocabulary::{Digest, RunId};
 use zeroize::Zeroizing;
 
 use crate::err::RunError;
-use crate::local_host::{HomePlace, LocalHost};
+use crate::place::HomePlace;
 
 /// The folder of the notes.
 const FOLDER: &str = "changes";
@@ -144,11 +144,9 @@ impl Note {
 /// What agents change in the vault of a home.
 struct OfAgents(HomePlace);
 
-impl LocalHost {
-    /// Where changes of the vault by agents are noted.
-    pub(crate) fn notes(&self) -> Arc<dyn Notes> {
-        Arc::new(OfAgents(self.inner.place.clone()))
-    }
+/// Where changes of the vault by agents are noted.
+pub(crate) fn notes(place: &HomePlace) -> Arc<dyn Notes> {
+    Arc::new(OfAgents(place.clone()))
 }
 
 impl Notes for OfAgents {

@@ -7,7 +7,7 @@ use crate::event::RunEvent;
 use crate::local_host::LocalHost;
 use crate::order::NetworkOrder;
 use crate::report::{RunReport, of_record};
-use crate::run_task::Running;
+use crate::running::Running;
 
 /// What became of a run whose host went away.
 pub enum TakenOver {

@@ -7,7 +7,8 @@ use gate::{OpenRun, RunHeader};
 use vocabulary::{Outcome, RunId, SafeText, Stopping};
 
 use crate::err::{RunError, chain};
-use crate::local_host::{LocalHost, held};
+use crate::local_host::LocalHost;
+use crate::place::held;
 
 /// That nobody else goes on with this run, settles or ends it, meanwhile.
 pub(crate) struct Taken {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use vocabulary::record::AskedFor;
 use vocabulary::{Claim, ClaimedProgress, Reason, RunId};
 
-use crate::local_host::held;
+use crate::place::held;
 use crate::report::RunReport;
 
 /// One thing told. Crosses the control socket tagged from outside: a tag within would make serde read maps with numbers for keys as text.

@@ -10,8 +10,9 @@ use sandbox::RunEnded;
 use vocabulary::{Outcome, RunId, SafeText, Stop};
 
 use crate::err::RunError;
-use crate::local_host::{LocalHost, held};
+use crate::local_host::LocalHost;
 use crate::now::now;
+use crate::place::held;
 
 /// BOUND: how long a host that leaves waits for answers under way.
 pub const ANSWERS_MAX: Duration = Duration::from_secs(5);

@@ -1,53 +1,25 @@
 //! What the process that holds a home has: the journal, the gate, engines, components, the network, and the runs that go on.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gate::{BookSnapshot, ClockMark, Gate, Ledger, LiveHandle, SystemClock};
-use home::{Access, AsideFile};
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
-use sandbox::{Cache, Engine, EngineOptions, Prepared};
 use tokio::sync::watch;
 use vocabulary::record::{Record, RecordKind, Recovered, VERSION};
-use vocabulary::{Clock as _, Digest, Limits, RunId, SafeText, Stopping};
+use vocabulary::{Clock as _, Digest, RunId, SafeText, Stopping};
 
 use crate::change::settle;
+use crate::component_cache::ComponentCache;
 use crate::err::{RunError, chain};
 use crate::forms::FORMS;
 use crate::order::NetworkOrder;
+use crate::place::{HomePlace, HostOptions, held, private};
 use crate::report::BrokenRecord;
-
-/// Where a home and its second state are.
-#[derive(Clone, Debug)]
-pub struct HomePlace {
-    /// Journal, components, keys.
-    pub home: PathBuf,
-    /// The folder of second state.
-    pub state: PathBuf,
-}
-
-impl HomePlace {
-    pub(crate) fn at(&self, name: &str) -> PathBuf {
-        self.home.join(name)
-    }
-}
-
-/// What a host is made with.
-#[derive(Clone, Debug)]
-pub struct HostOptions {
-    /// The program that is started to compile, and its arguments before the size.
-    pub compiler: (PathBuf, Vec<String>),
-    /// How the record is opened.
-    pub journal: journal::Options,
-    /// How many runs may be inside an engine at once.
-    pub slots: u32,
-    /// The file with the passphrase of the vault, should it be sealed under one.
-    pub passphrase_file: Option<PathBuf>,
-}
+use crate::running::order_end;
 
 /// The one that holds a home. Cheap to clone.
 #[derive(Clone)]
@@ -104,130 +76,8 @@ pub(crate) struct LiveRun {
     pub(crate) stop: watch::Sender<Option<Stopping>>,
 }
 
-/// Engines, compiled components, linked components. An auditor uses them too, without the home's lock. This is not [`vocabulary::ContainedBuild`],
-/// which says what a build tool may reach.
-pub(crate) struct ComponentCache {
-    home: PathBuf,
-    pub(crate) cache: Cache,
-    slots: u32,
-    engines: Mutex<HashMap<u64, Engine>>,
-    prepared: Mutex<HashMap<(Digest, u64), ComponentSlot>>,
-}
-
-/// BOUND: components and networks that are kept ready in a process that runs for long. What is not kept is made again.
-const PREPARED_MAX: usize = 16;
+/// BOUND: networks that are kept ready in a process that runs for long. What is not kept is made again.
 const NETWORKS_MAX: usize = 16;
-
-/// A component that is ready, or is being made ready. A second caller waits for the first, and compiles nothing.
-type ComponentSlot = Arc<Mutex<Option<Prepared>>>;
-
-pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl ComponentCache {
-    pub(crate) fn new(place: &HomePlace, options: &HostOptions) -> Result<Self, RunError> {
-        let key = cache_key(&place.at("cache.key"))?;
-        let (compiler, arguments) = options.compiler.clone();
-        Ok(Self {
-            home: place.home.clone(),
-            cache: Cache::new(place.at("cache"), key, compiler, arguments),
-            slots: options.slots,
-            engines: Mutex::new(HashMap::new()),
-            prepared: Mutex::new(HashMap::new()),
-        })
-    }
-
-    /// The stack is the engine's, not the run's: one engine for each size that is configured.
-    fn engine(&self, stack_bytes: u64) -> Result<Engine, RunError> {
-        let mut engines = held(&self.engines);
-        if let Some(engine) = engines.get(&stack_bytes) {
-            return Ok(engine.clone());
-        }
-        let engine = Engine::new(&EngineOptions { slots: self.slots, stack_bytes, ..EngineOptions::default() })?;
-        engines.insert(stack_bytes, engine.clone());
-        Ok(engine)
-    }
-
-    /// SECURITY: a host lives as long as anybody runs something in its home, and each component that is kept ready has its code in memory.
-    fn slot(&self, of: (Digest, u64)) -> ComponentSlot {
-        let mut prepared = held(&self.prepared);
-        if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&of) {
-            // Components that are being made ready stay. A run keeps the component that it uses.
-            prepared.retain(|_, slot| Arc::strong_count(slot) > 1);
-        }
-        Arc::clone(prepared.entry(of).or_default())
-    }
-
-    /// A component that was made ready before. Never blocks: one that is being made ready just now is not ready.
-    pub(crate) fn ready(&self, digest: Digest, stack_bytes: u64) -> Option<Prepared> {
-        let slot = held(&self.prepared).get(&(digest, stack_bytes)).cloned()?;
-        slot.try_lock().ok()?.clone()
-    }
-
-    /// A component of the home, compiled where it must be. Blocks while it compiles.
-    pub(crate) fn prepare(&self, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
-        let stack_bytes = limits.stack_bytes;
-        let slot = self.slot((digest, stack_bytes));
-        let mut slot = held(&slot);
-        if let Some(prepared) = &*slot {
-            return Ok(prepared.clone());
-        }
-        let engine = self.engine(stack_bytes)?;
-        let compiled = match self.cache.kept(&engine, digest) {
-            Some(kept) => kept,
-            None => {
-                let component = package::store::get(&self.home, digest)?;
-                self.cache.load_within(&engine, (digest, &component), limits.compile_memory_bytes)?
-            }
-        };
-        let prepared = Prepared::new(&engine, &compiled)?;
-        *slot = Some(prepared.clone());
-        Ok(prepared)
-    }
-}
-
-pub(crate) fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
-    let path = path.to_owned();
-    move |cause| RunError::Home { cause: home::told(&path, cause), path }
-}
-
-/// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays. One of
-/// another length is what a crash has left of the making of it, and is made anew: all it costs is compiling again.
-fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
-    if let Some(key) = read_cache_key(path)? {
-        return Ok(key);
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|_| RunError::Random)?;
-    let mut aside = AsideFile::begin(path, home::PRIVATE).map_err(home_err(path))?;
-    aside.write(&key).and_then(|()| aside.put_first()).map_err(home_err(path))?;
-    read_cache_key(path)?.ok_or(RunError::CacheKey(path.to_owned()))
-}
-
-/// SECURITY: a user who can read this key can make the host run any native code.
-#[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
-fn read_cache_key(path: &Path) -> Result<Option<[u8; 32]>, RunError> {
-    let file = match home::open(path, Access::Read) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(home_err(path))?,
-    };
-    let mut key = Vec::new();
-    file.take(33).read_to_end(&mut key).map_err(home_err(path))?;
-    match <[u8; 32]>::try_from(key) {
-        Ok(key) => Ok(Some(key)),
-        Err(_) => {
-            std::fs::remove_file(path).map_err(home_err(path))?;
-            Ok(None)
-        }
-    }
-}
-
-/// Makes a folder for this user alone, once the path to it is known to be safe, and checks everything in it.
-fn private(path: &Path) -> Result<(), RunError> {
-    let made = home::check(path).and_then(|()| home::make_folder(path)).and_then(|()| home::check(path));
-    made.map_err(home_err(path))
-}
 
 impl LocalHost {
     /// Takes the home, makes it where there is none, and folds what its snapshot lacks.
@@ -306,7 +156,7 @@ impl LocalHost {
     pub fn stop(&self, run: RunId, stopping: &Stopping) -> bool {
         match held(&self.inner.going).get(&run) {
             Some(going) => {
-                crate::run_task::order_end(&going.stop, stopping.clone());
+                order_end(&going.stop, stopping.clone());
                 true
             }
             None => false,

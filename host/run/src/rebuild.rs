@@ -7,9 +7,11 @@ use gate::{Live, Recorded, RunWorld, SystemClock};
 use sandbox::Prepared;
 use vocabulary::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
 
+use crate::component_cache::ComponentCache;
 use crate::err::RunError;
-use crate::local_host::{ComponentCache, HomePlace, HostOptions, LocalHost};
-use crate::run_task::{start_of, world_back};
+use crate::guest_start::{start_of, world_back};
+use crate::local_host::LocalHost;
+use crate::place::{HomePlace, HostOptions};
 
 /// What is to be rebuilt.
 #[derive(Clone, Debug)]

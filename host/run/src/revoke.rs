@@ -6,7 +6,8 @@ use vocabulary::record::{CredentialChange, CredentialChanged, Record, RecordKind
 use vocabulary::{Actor, Principal, RunId, SafeText};
 
 use crate::err::RunError;
-use crate::local_host::{LocalHost, held};
+use crate::local_host::LocalHost;
+use crate::place::held;
 
 /// Which leases are to be ended: those for which everything that is said here is true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

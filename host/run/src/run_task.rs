@@ -1,87 +1,25 @@
 //! One run, from its order to its end on the record.
 
-use std::any::Any;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Broker, BrokerParts, Mounts};
-use bytes::Bytes;
 use gate::{BookSnapshot, Closing, Live, LiveParts, Recorded, Resuming, RunGate, RunHeader, RunWorld, Sum};
-use sandbox::{CredentialInfo, EntryPoint, Prepared, RunEnded, Start};
+use sandbox::{EntryPoint, Prepared, RunEnded, Start};
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument as _;
-use vocabulary::record::EngineRef;
 use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop, Stopping};
 
+use crate::change::notes;
 use crate::err::RunError;
 use crate::event::{self, EventSender, Events, RunEvent};
-use crate::local_host::{Attending, LiveRun, LocalHost, held};
+use crate::guest_start::{engine_ref, start_of, world_back};
+use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::RunOrder;
+use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
-
-/// What runs here call themselves on the record.
-pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
-    EngineRef {
-        host: SafeText::new(env!("CARGO_PKG_VERSION"), 32),
-        profile: SafeText::new(prepared.profile(), 32),
-        wasmtime: SafeText::new(sandbox::WASMTIME, 32),
-    }
-}
-
-/// A run that was started: what it tells, and how to end it.
-pub struct Running {
-    /// Which.
-    pub run: RunId,
-    /// Its events. [`RunEvent::Closed`], [`RunEvent::Failed`], [`RunEvent::Left`] or [`RunEvent::Lost`] is the last.
-    pub events: Events,
-    stop: watch::Sender<Option<Stopping>>,
-    /// Lets the guest begin.
-    go: Option<oneshot::Sender<()>>,
-}
-
-impl Running {
-    pub(crate) fn new(run: RunId, events: Events, stop: watch::Sender<Option<Stopping>>) -> Self {
-        Self { run, events, stop, go: None }
-    }
-
-    /// A run that another process has. Returns the end to which its events are passed on, and what says that it is to end.
-    pub fn elsewhere(run: RunId) -> (Self, EventSender, watch::Receiver<Option<Stopping>>) {
-        let (sender, events) = event::channel();
-        sender.tell(RunEvent::Opened { run });
-        let (stop, stopped) = watch::channel(None);
-        (Self::new(run, events, stop), sender, stopped)
-    }
-
-    /// Lets the guest begin, if it has not.
-    pub fn go(&mut self) {
-        // A run that has ended before it began does not hear it.
-        if let Some(go) = self.go.take() {
-            let _ = go.send(());
-        }
-    }
-
-    /// The same, for a caller that hands it on.
-    #[must_use]
-    pub fn gone_ahead(mut self) -> Self {
-        self.go();
-        self
-    }
-
-    /// Tells it to end. The first order counts: whoever goes away after one has not ended the run by that.
-    pub fn stop(&self, stopping: Stopping) {
-        order_end(&self.stop, stopping);
-    }
-}
-
-/// Orders a run to end, unless it was ordered before.
-pub(crate) fn order_end(stop: &watch::Sender<Option<Stopping>>, stopping: Stopping) {
-    stop.send_if_modified(|order| {
-        let is_first = order.is_none();
-        order.get_or_insert(stopping);
-        is_first
-    });
-}
+use crate::running::Running;
 
 /// The run's place among those that go on. It is given up however the run's task ends.
 struct Launch {
@@ -231,7 +169,7 @@ impl LocalHost {
             vault: self.vault(),
             runtime: runtime.clone(),
         });
-        Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: self.notes(), runtime })
+        Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: notes(&self.inner.place), runtime })
     }
 
     pub(crate) async fn prepare(&self, digest: vocabulary::Digest, limits: &vocabulary::Limits) -> Result<Prepared, RunError> {
@@ -261,7 +199,7 @@ impl LocalHost {
         let task = RunTask { host: self.clone(), prepared, gate, world, sender, stopped, begun, gone };
         let span = task.gate.span().clone();
         tokio::spawn(task.live(entry).instrument(span));
-        Running { run, events, stop, go: Some(go) }
+        Running::new(run, events, stop).waiting(go)
     }
 
     /// A run's records, read where nobody waits for it.
@@ -282,47 +220,6 @@ fn new_run_id(unix_ns: u64) -> Result<RunId, RunError> {
 /// Whether anything is granted for which a connection may be needed.
 fn needs_network(grants: &vocabulary::Grants) -> bool {
     !grants.http.is_empty() || !grants.may.is_empty()
-}
-
-/// What a guest is started with, from what its run was opened with: the same for the first time and for every rebuild.
-pub(crate) fn start_of(header: &RunHeader) -> Start {
-    let spec = &header.spec;
-    let name = spec.agent.name.as_str().to_owned();
-    Start {
-        args: std::iter::once(name).chain(header.args.iter().cloned()).collect(),
-        credentials: spec.grants.credentials.iter().map(|binding| credential_info(&spec.grants, binding)).collect(),
-        env: env(header),
-        input: Bytes::from(header.input.clone()),
-        limits: spec.limits.clone(),
-        mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
-        spent: Duration::ZERO,
-    }
-}
-
-/// What was granted, and placeholders for credentials: the same whenever the run is rebuilt.
-fn env(header: &RunHeader) -> Vec<(String, String)> {
-    let grants = &header.spec.grants;
-    let placeholders = header.placeholders();
-    let text = |name: &String| placeholders.iter().find(|it| it.credential == *name).map(|it| it.text.clone()).unwrap_or_default();
-    let held = grants.placeholders.iter().map(|(variable, name)| (variable.clone(), text(name)));
-    let all: std::collections::BTreeMap<String, String> = grants.env.clone().into_iter().chain(held).collect();
-    all.into_iter().collect()
-}
-
-fn credential_info(grants: &vocabulary::Grants, binding: &vocabulary::Binding) -> CredentialInfo {
-    let is_sent = grants.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
-    let may = grants.may.get(&binding.name).into_iter().flatten().map(|may| may.as_str());
-    CredentialInfo {
-        hosts: binding.hosts.iter().map(ToString::to_string).collect(),
-        kind: binding.placement.kind(),
-        may: is_sent.then_some("send").into_iter().chain(may).collect(),
-        name: binding.name.clone(),
-    }
-}
-
-/// The world that went in, with its own type back.
-pub(crate) fn world_back(world: Box<dyn vocabulary::World>) -> Option<Box<RunWorld<Live>>> {
-    (world as Box<dyn Any>).downcast().ok()
 }
 
 impl RunTask {

@@ -6,7 +6,8 @@ use vocabulary::record::{AgentAccepted, AgentUnaccepted, ConfigTrusted, ConfigUn
 use vocabulary::{Digest, Principal, SafeText};
 
 use crate::err::RunError;
-use crate::local_host::{LocalHost, held};
+use crate::local_host::LocalHost;
+use crate::place::held;
 
 /// BOUND: bytes of a path on the record.
 const PATH_BYTES_MAX: usize = 1024;

@@ -14,7 +14,7 @@ use vocabulary::{
 };
 
 use crate::err::RunError;
-use crate::local_host::{HomePlace, HostOptions};
+use crate::place::{HomePlace, HostOptions};
 
 /// BOUND: an agent made with the SDK answers at once.
 const ACTIVE_MS_MAX: u64 = 20_000;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{Principal, RunId, SafeText};
 
 use crate::forms::{FORMS, spoken_forms};
-use crate::local_host::{LocalHost, held};
+use crate::local_host::LocalHost;
+use crate::place::held;
 
 /// The answer to `status`, and its form as JSON. A later version may add fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,6 @@ use package::{ConfigError, Difference, Refused, TrustError};
 use run::RunError;
 use vocabulary::{Digest, Means, exit, safe};
 
-use crate::wait::HOLDS;
-
 /// Anything that keeps a host from doing what a caller wants.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
@@ -155,7 +153,7 @@ pub enum ServiceError {
     #[error("the process that holds the home gave an answer that was not expected: {}", safe(.0))]
     Unexpected(String),
     /// The host can't be spoken to, and waiting would not help.
-    #[error("{other} {HOLDS} `{}`, and can't be spoken to", home.display())]
+    #[error("{other} holds the home `{}`, and can't be spoken to", home.display())]
     Unspoken {
         /// Who.
         other: home::Other,

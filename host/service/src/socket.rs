@@ -17,8 +17,7 @@ use std::time::Duration;
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 
-/// The socket's name in the home.
-pub(crate) const NAME: &str = "host.sock";
+use crate::wait::SOCKET;
 
 /// How long is waited before a host that is coming or going is tried again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
@@ -33,5 +32,5 @@ struct ShortPath {
 
 fn short_path(home: &Path) -> io::Result<ShortPath> {
     let folder = rustix::fs::open(home, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(ShortPath { path: format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd()).into(), _folder: folder })
+    Ok(ShortPath { path: format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()).into(), _folder: folder })
 }

@@ -9,10 +9,11 @@ use home::{GaveUp, LockState, Other, TELL_AFTER, WAIT_MAX, Waiting, inspect_lock
 use run::now;
 use tokio::time::Instant;
 
-use crate::socket;
+/// The name of the control socket in a home.
+pub(crate) const SOCKET: &str = "host.sock";
 
 /// What the one for whom is waited does.
-pub(crate) const HOLDS: &str = "holds the home";
+const HOLDS: &str = "holds the home";
 
 /// One wait, which may consist of several tries.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ pub(crate) fn holder(home: &Path) -> Option<Other> {
 
 /// A host makes its socket when it takes the home. That says more than when the process was started.
 pub(crate) fn since(home: &Path, other: Other) -> Other {
-    let made = std::fs::symlink_metadata(home.join(socket::NAME)).and_then(|found| found.modified());
+    let made = std::fs::symlink_metadata(home.join(SOCKET)).and_then(|found| found.modified());
     let made_s = made.ok().and_then(|made: SystemTime| made.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
     let since_s = match (other.since_s, made_s) {
         // A socket that is older than its process is left over from another one.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, canon};
 
 use crate::err::RunError;
-use crate::local_host::{HomePlace, home_err};
+use crate::place::{HomePlace, home_err};
 
 /// The file in a home.
 pub(crate) const MARK: &str = "restored";

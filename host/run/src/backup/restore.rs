@@ -24,7 +24,7 @@ use super::take::failed;
 use super::unpacking::{Unpacking, empty};
 use super::{CONTEXT, FORM, Filed};
 use crate::forms::FORMS;
-use crate::local_host::HomePlace;
+use crate::place::HomePlace;
 use crate::principal::own_principal;
 
 /// BOUND: bytes of the public keys in a backup.

@@ -21,7 +21,7 @@ use super::err::BackupError;
 use super::names::{has_keys, is_left_out, is_of_vault};
 use super::stream::Out;
 use super::{BackupManifest, CONTEXT, FORM};
-use crate::local_host::HomePlace;
+use crate::place::HomePlace;
 
 /// BOUND: folders within folders of a home.
 const DEPTH_MAX: usize = 4;

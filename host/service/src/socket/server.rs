@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 use vocabulary::{Means, Principal, RunId, Stopping, exit};
 
 use super::wire::{Request, Response, WIRE_FORM, line, lines, send};
-use super::{BEAT, NAME, short_path};
+use super::{BEAT, short_path};
+use crate::wait::SOCKET;
 use run::{FORMS, LocalHost, RunError, Running, principal_of, spoken_forms};
 
 use crate::err::ServiceError;
@@ -56,7 +57,7 @@ pub(crate) fn serve(host: &LocalHost) -> io::Result<Server> {
 #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
 fn serve_within(host: &LocalHost, bounds: SocketBounds) -> io::Result<Server> {
     let home = &host.place().home;
-    match std::fs::remove_file(home.join(NAME)) {
+    match std::fs::remove_file(home.join(SOCKET)) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
         _ => {}
     }
@@ -75,7 +76,7 @@ async fn next(listener: &mut UnixListener, home: &Path) -> io::Result<UnixStream
         tokio::select! {
             accepted = listener.accept() => return accepted.map(|(stream, _)| stream),
             () = tokio::time::sleep(LOOK_AGAIN) => {
-                let there = std::fs::symlink_metadata(home.join(NAME));
+                let there = std::fs::symlink_metadata(home.join(SOCKET));
                 if there.is_err_and(|err| err.kind() == io::ErrorKind::NotFound)
                     && let Ok(again) = bind(home)
                 {

@@ -23,7 +23,7 @@ fn host(folder: &Path) -> LocalHost {
 }
 
 async fn client(host: &LocalHost) -> BufReader<UnixStream> {
-    BufReader::new(UnixStream::connect(host.place().home.join(NAME)).await.unwrap())
+    BufReader::new(UnixStream::connect(host.place().home.join(SOCKET)).await.unwrap())
 }
 
 async fn welcomed(client: &mut BufReader<UnixStream>) {

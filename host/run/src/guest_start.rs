@@ -1,0 +1,60 @@
+//! What a guest is started with.
+
+use std::any::Any;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gate::{Live, RunHeader, RunWorld};
+use sandbox::{CredentialInfo, Prepared, Start};
+use vocabulary::SafeText;
+use vocabulary::record::EngineRef;
+
+/// What runs here call themselves on the record.
+pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
+    EngineRef {
+        host: SafeText::new(env!("CARGO_PKG_VERSION"), 32),
+        profile: SafeText::new(prepared.profile(), 32),
+        wasmtime: SafeText::new(sandbox::WASMTIME, 32),
+    }
+}
+
+/// What a guest is started with, from what its run was opened with: the same for the first time and for every rebuild.
+pub(crate) fn start_of(header: &RunHeader) -> Start {
+    let spec = &header.spec;
+    let name = spec.agent.name.as_str().to_owned();
+    Start {
+        args: std::iter::once(name).chain(header.args.iter().cloned()).collect(),
+        credentials: spec.grants.credentials.iter().map(|binding| credential_info(&spec.grants, binding)).collect(),
+        env: env(header),
+        input: Bytes::from(header.input.clone()),
+        limits: spec.limits.clone(),
+        mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+        spent: Duration::ZERO,
+    }
+}
+
+/// What was granted, and placeholders for credentials: the same whenever the run is rebuilt.
+fn env(header: &RunHeader) -> Vec<(String, String)> {
+    let grants = &header.spec.grants;
+    let placeholders = header.placeholders();
+    let text = |name: &String| placeholders.iter().find(|it| it.credential == *name).map(|it| it.text.clone()).unwrap_or_default();
+    let held = grants.placeholders.iter().map(|(variable, name)| (variable.clone(), text(name)));
+    let all: std::collections::BTreeMap<String, String> = grants.env.clone().into_iter().chain(held).collect();
+    all.into_iter().collect()
+}
+
+fn credential_info(grants: &vocabulary::Grants, binding: &vocabulary::Binding) -> CredentialInfo {
+    let is_sent = grants.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
+    let may = grants.may.get(&binding.name).into_iter().flatten().map(|may| may.as_str());
+    CredentialInfo {
+        hosts: binding.hosts.iter().map(ToString::to_string).collect(),
+        kind: binding.placement.kind(),
+        may: is_sent.then_some("send").into_iter().chain(may).collect(),
+        name: binding.name.clone(),
+    }
+}
+
+/// The world that went in, with its own type back.
+pub(crate) fn world_back(world: Box<dyn vocabulary::World>) -> Option<Box<RunWorld<Live>>> {
+    (world as Box<dyn Any>).downcast().ok()
+}

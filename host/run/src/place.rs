@@ -1,0 +1,49 @@
+//! Where a home is, and what a host of it is made with.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::err::RunError;
+
+/// Where a home and its second state are.
+#[derive(Clone, Debug)]
+pub struct HomePlace {
+    /// Journal, components, keys.
+    pub home: PathBuf,
+    /// The folder of second state.
+    pub state: PathBuf,
+}
+
+impl HomePlace {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+}
+
+/// What a host is made with.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// The program that is started to compile, and its arguments before the size.
+    pub compiler: (PathBuf, Vec<String>),
+    /// How the record is opened.
+    pub journal: journal::Options,
+    /// How many runs may be inside an engine at once.
+    pub slots: u32,
+    /// The file with the passphrase of the vault, should it be sealed under one.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn home_err(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_owned();
+    move |cause| RunError::Home { cause: home::told(&path, cause), path }
+}
+
+/// Makes a folder for this user alone, once the path to it is known to be safe, and checks everything in it.
+pub(crate) fn private(path: &Path) -> Result<(), RunError> {
+    let made = home::check(path).and_then(|()| home::make_folder(path)).and_then(|()| home::check(path));
+    made.map_err(home_err(path))
+}
