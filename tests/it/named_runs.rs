@@ -217,9 +217,30 @@ async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_nam
     let found: Vec<_> = trusted().collect();
     assert_eq!(found.len(), 1);
     assert!(found.iter().all(|it| it.once && it.by == own_principal() && it.authority == authority), "{found:?}");
-    // A client that has put it on the record already, as one does that had to build something, is not recorded twice.
+    // It was for that run. Another one needs a word of its own.
     assert!(scene.said(&once(authority)).await.contains("\"closed\""));
-    assert_eq!(trusted().count(), 1);
+    assert_eq!(trusted().count(), 2);
+    // A client that has to build something first puts it on the record before that. That is not recorded twice.
+    let change = run::TrustChange::Trusted { authority, config: configured.authored.digest, once: true };
+    let said = run::TrustSaid { path: configured.authored.file.to_string_lossy().into_owned(), change };
+    scene.there.record_trust(said.clone()).await.unwrap();
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""));
+    assert_eq!(trusted().count(), 3);
+    // A word that was taken back before it was used does not count, nor does one for the same bytes in another place.
+    scene.there.record_trust(said.clone()).await.unwrap();
+    let untrusted = run::TrustChange::Untrusted { config: configured.authored.digest };
+    scene.there.record_trust(run::TrustSaid { change: untrusted, ..said.clone() }).await.unwrap();
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""));
+    assert_eq!(trusted().count(), 5, "recorded again after it was taken back");
+    let elsewhere = scene.folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let copy = elsewhere.join("bailiwick.toml");
+    std::fs::copy(&file, &copy).unwrap();
+    scene.there.record_trust(said).await.unwrap();
+    let there = Configured::load(Some(&copy), &place).unwrap().whole.digest().unwrap();
+    let of_copy = with(&once(there), "/request/config", json!({ "path": copy, "digest": configured.authored.digest }));
+    assert!(scene.said(&of_copy).await.contains("\"closed\""));
+    assert_eq!(trusted().filter(|it| it.path.as_str() == copy.to_str().unwrap()).count(), 1, "its own place is on the record");
     scene.leave().await;
 }
 

@@ -48,8 +48,9 @@ pub(crate) struct Inner {
     pub(crate) began: tokio::time::Instant,
     /// The home is being left while runs go on ([`LocalHost::hand_over`]).
     pub(crate) leaving: AtomicBool,
-    /// Configurations whose trust this process has put on the record: digests of their bytes, and of what they allow.
-    pub(crate) trusted: Mutex<HashSet<(Digest, Digest)>>,
+    /// Decisions that a configuration is trusted once, which are on the record and were not used yet: its path, the digest of its bytes, and of what they
+    /// allow.
+    pub(crate) trusted_once: Mutex<HashSet<(String, Digest, Digest)>>,
 }
 
 /// Who is still here.
@@ -133,7 +134,7 @@ impl LocalHost {
             keeping: tokio::sync::Mutex::new(()),
             began: crate::now::now(),
             leaving: AtomicBool::new(false),
-            trusted: Mutex::new(HashSet::new()),
+            trusted_once: Mutex::new(HashSet::new()),
         };
         let host = Self { inner: Arc::new(inner) };
         host.note_restored()?;

@@ -12,8 +12,8 @@ use crate::place::held;
 /// BOUND: bytes of a path on the record.
 const PATH_BYTES_MAX: usize = 1024;
 
-/// BOUND: decisions that a process remembers.
-const TRUSTED_MAX: usize = 1024;
+/// BOUND: decisions for once that a process remembers until they are used. What is not remembered is recorded again.
+const ONCE_MAX: usize = 1024;
 
 /// A person's decision about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,20 +66,23 @@ impl LocalHost {
     /// The record can't be written.
     pub async fn record_trust(&self, said: &TrustSaid, by: &Principal) -> Result<(), RunError> {
         self.inner.gate.append_log(&said.record(by, self.inner.clock.unix_ms()))?.durable.await?;
-        if let TrustChange::Trusted { authority, config, .. } = &said.change {
-            let mut trusted = held(&self.inner.trusted);
-            if trusted.len() >= TRUSTED_MAX {
-                trusted.clear();
+        let mut once = held(&self.inner.trusted_once);
+        match &said.change {
+            TrustChange::Trusted { authority, config, once: true } if once.len() < ONCE_MAX => {
+                once.insert((said.path.clone(), *config, *authority));
             }
-            trusted.insert((*config, *authority));
+            TrustChange::Untrusted { config } => once.retain(|(_, trusted, _)| trusted != config),
+            TrustChange::Trusted { .. } | TrustChange::Accepted { .. } | TrustChange::Unaccepted { .. } => {}
         }
         Ok(())
     }
 
-    /// Whether this process has put on the record that a configuration with these bytes is trusted, with all that it allows. `false` where that is not known
-    /// any more: it is recorded once more then.
-    pub fn has_recorded_trust(&self, config: Digest, authority: Digest) -> bool {
-        held(&self.inner.trusted).contains(&(config, authority))
+    /// Uses up a decision of a person that a configuration is trusted once. Returns whether this process has put one on the record that was not used
+    /// before.
+    ///
+    /// SECURITY: it is for one run, of these bytes in this place and all that they allow, and is gone once the configuration is no longer trusted.
+    pub fn use_trust_once(&self, path: &str, config: Digest, authority: Digest) -> bool {
+        held(&self.inner.trusted_once).remove(&(path.to_owned(), config, authority))
     }
 }
 

@@ -50,16 +50,17 @@ impl Session {
         Ok(self.host.open_run(admitted.order().clone(), self.by.clone()).await?)
     }
 
-    /// That a configuration is trusted for once stands on the record before anything runs under it. A client that had to build something has put it there
-    /// already.
+    /// Before anything runs under a configuration that is trusted once, that stands on the record. A client that had to build something first has put it
+    /// there already, for one run.
     async fn record_once(&self, request: &RunRequest, authority: vocabulary::Digest) -> Result<(), ServiceError> {
-        let config = &request.config;
-        if self.host.has_recorded_trust(config.digest, authority) {
+        let (config, path) = (request.config.digest, request.config.path.to_string_lossy().into_owned());
+        if self.host.use_trust_once(&path, config, authority) {
             return Ok(());
         }
-        let change = TrustChange::Trusted { authority, config: config.digest, once: true };
-        let said = TrustSaid { path: config.path.to_string_lossy().into_owned(), change };
-        Ok(self.host.record_trust(&said, &self.by).await?)
+        let change = TrustChange::Trusted { authority, config, once: true };
+        self.host.record_trust(&TrustSaid { path: path.clone(), change }, &self.by).await?;
+        self.host.use_trust_once(&path, config, authority);
+        Ok(())
     }
 
     async fn begin_again(&self, run: RunId, as_begun: &Continuation) -> Result<Running, ServiceError> {
