@@ -4,6 +4,7 @@
 //! values, are opened only to make their digests. [`crate::trust`] decides whether the file may be used. Its digest is made of exactly the
 //! bytes that are parsed.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -183,7 +184,12 @@ pub(crate) struct ConfigPlace<'a> {
     folder: &'a Path,
     /// Nothing of it is ever mounted; without links in the way.
     home: PathBuf,
+    /// BOUND: bytes of programs that are still read for their digests.
+    program_bytes_left: Cell<u64>,
 }
+
+/// BOUND: bytes of all programs of one configuration that print values: of each, a digest is made whenever the file is understood.
+const PROGRAMS_BYTES_MAX: u64 = 1 << 30;
 
 impl Authored {
     /// Understands it. `home` is where the host keeps its record and keys; no mount may touch it.
@@ -191,7 +197,11 @@ impl Authored {
     /// # Errors
     /// The first thing that is wrong, with file, line and key.
     pub fn resolve(&self, home: &Path) -> Result<Resolved, ConfigError> {
-        let place = ConfigPlace { folder: self.file.parent().unwrap_or(Path::new("/")), home: real::real_or_future(home)? };
+        let place = ConfigPlace {
+            folder: self.file.parent().unwrap_or(Path::new("/")),
+            home: real::real_or_future(home)?,
+            program_bytes_left: Cell::new(PROGRAMS_BYTES_MAX),
+        };
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);

@@ -80,11 +80,11 @@ fn read_open(file: File, path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 }
 
 /// Of all of a regular file, unless it is longer than `max`.
-pub(crate) fn digest(path: &Path, max: u64) -> Result<Digest, FileError> {
+pub(crate) fn digest(path: &Path, max: u64) -> Result<(Digest, u64), FileError> {
     let (mut file, mut sum, mut piece, mut length) = (open_regular(path)?, Sha256::new(), vec![0; 256 << 10], 0_u64);
     loop {
         match file.read(&mut piece) {
-            Ok(0) => return Ok(Digest::from_bytes(sum.finalize().into())),
+            Ok(0) => return Ok((Digest::from_bytes(sum.finalize().into()), length)),
             Ok(read) => {
                 length += read as u64;
                 if length > max {

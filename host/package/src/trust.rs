@@ -206,6 +206,15 @@ pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, Tru
     Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority, before: Before::of(home, file)? }).into())
 }
 
+/// Whether these bytes in this place are in the list, whatever they allow now: then the file may be understood.
+///
+/// # Errors
+/// A list that can't be used.
+pub fn is_listed(home: &Path, file: &Authored) -> Result<bool, TrustError> {
+    let path = list::named(&file.file);
+    Ok(list(home)?.iter().any(|entry| entry.digest == file.digest && entry.path == path))
+}
+
 /// Whether these bytes in this place were trusted, and still allow the same. Components are not compared here: see [`Trusted::holds`].
 ///
 /// # Errors

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use package::trust::HeldComponent;
-use package::{ComponentSource, Trusted, trust};
+use package::{Authored, ComponentSource, Trusted, trust};
 use run::{HomePlace, NetworkOrder, RunOrder};
 use vocabulary::record::Record;
 use vocabulary::{Digest, RunId};
+
+use tokio::sync::Semaphore;
 
 use crate::acceptance;
 use crate::component::{Obtained, build_cache};
@@ -122,13 +124,29 @@ fn network(configured: &Configured) -> NetworkOrder {
 /// admitted.
 pub(crate) async fn resolve(place: &HomePlace, request: RunRequest) -> Result<Admitted, ServiceError> {
     let place = place.clone();
-    let resolved = tokio::task::spawn_blocking(move || resolve_here(&place, request)).await;
-    resolved.unwrap_or(Err(ServiceError::TaskLost("reads the configuration")))
+    reading(move || resolve_here(&place, request)).await
 }
+
+/// Reads configurations and components on a thread that may wait.
+///
+/// BOUND: so many at once. A caller that goes away does not end it, and the threads that may wait are also those of the vault, of builds and of the record.
+async fn reading<T: Send + 'static>(read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static) -> Result<T, ServiceError> {
+    static PLACES: Semaphore = Semaphore::const_new(READING_MAX);
+    let place = PLACES.acquire().await.map_err(|_| ServiceError::TaskLost("reads the configuration"))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let done = read();
+        drop(place);
+        done
+    });
+    done.await.unwrap_or(Err(ServiceError::TaskLost("reads the configuration")))
+}
+
+/// How many configurations of callers are read at once.
+const READING_MAX: usize = 8;
 
 fn resolve_here(place: &HomePlace, request: RunRequest) -> Result<Admitted, ServiceError> {
     let RunRequest { agent: name, call, component, config, trust } = request;
-    let configured = load(place, &config)?;
+    let configured = load(place, &config, trust)?;
     let trusted = trusted(place, &configured, &name, trust)?;
     let obtained = ready(place, &configured, &name)?;
     if obtained.component.digest != component {
@@ -139,17 +157,28 @@ fn resolve_here(place: &HomePlace, request: RunRequest) -> Result<Admitted, Serv
     Ok(admitted)
 }
 
-/// The configuration that a caller in another process means.
-fn load(place: &HomePlace, config: &ConfigRef) -> Result<Configured, ServiceError> {
+/// The configuration that a caller in another process means. Only its own bytes are read.
+fn named(config: &ConfigRef) -> Result<Authored, ServiceError> {
     if !config.path.is_absolute() {
         return Err(ServiceError::NotAbsolute(config.path.clone()));
     }
-    let configured = Configured::load(Some(&config.path), place)?;
-    let now = configured.authored.digest;
-    if now != config.digest {
-        return Err(ServiceError::ConfigChanged { path: config.path.clone(), asked: config.digest, now });
+    let authored = package::config::read(&config.path)?;
+    if authored.digest != config.digest {
+        return Err(ServiceError::ConfigChanged { path: config.path.clone(), asked: config.digest, now: authored.digest });
     }
-    Ok(configured)
+    Ok(authored)
+}
+
+/// The same, understood.
+///
+/// SECURITY: to understand a file means to read what it names, which may be much. So a file that was never trusted in its place is not understood, unless
+/// the caller says that it has just looked at it.
+fn load(place: &HomePlace, config: &ConfigRef, trust: Trust) -> Result<Configured, ServiceError> {
+    let authored = named(config)?;
+    if trust == Trust::Listed && !trust::is_listed(&place.home, &authored)? {
+        return Err(ServiceError::NotListed { path: authored.file, digest: authored.digest });
+    }
+    Configured::of(authored, place)
 }
 
 fn trusted(place: &HomePlace, configured: &Configured, name: &str, trust: Trust) -> Result<Trusted, ServiceError> {
@@ -183,12 +212,15 @@ fn ready(place: &HomePlace, configured: &Configured, name: &str) -> Result<Obtai
 pub(crate) async fn network_of(place: &HomePlace, run: RunId, config: Option<&ConfigRef>) -> Result<NetworkOrder, ServiceError> {
     let Some(config) = config.cloned() else { return Ok(NetworkOrder::default()) };
     let place = place.clone();
-    let found = tokio::task::spawn_blocking(move || network_here(&place, run, &config)).await;
-    found.unwrap_or(Err(ServiceError::TaskLost("reads the configuration")))
+    reading(move || network_here(&place, run, &config)).await
 }
 
 fn network_here(place: &HomePlace, run: RunId, config: &ConfigRef) -> Result<NetworkOrder, ServiceError> {
-    let configured = load(place, config)?;
+    let authored = named(config)?;
+    if config_of(place, run)? != Some(authored.digest) && !trust::is_listed(&place.home, &authored)? {
+        return Ok(NetworkOrder::default());
+    }
+    let configured = Configured::of(authored, place)?;
     if network(&configured) == NetworkOrder::default() {
         return Ok(NetworkOrder::default());
     }

@@ -31,7 +31,14 @@ impl Configured {
             Some(file) => file.to_owned(),
             None => config::find(Path::new("."))?,
         };
-        let authored = config::read(&file)?;
+        Self::of(config::read(&file)?, place)
+    }
+
+    /// A file that was read.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn of(authored: Authored, place: &HomePlace) -> Result<Self, ServiceError> {
         let resolved = authored.resolve(&place.home)?;
         let whole = Whole::of(&resolved)?;
         Ok(Self { spelling: Spelling::from_folder_of(&authored.file), authored, resolved, whole })

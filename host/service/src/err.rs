@@ -87,6 +87,14 @@ pub enum ServiceError {
     /// A caller in another process named a configuration by a path that means something else here.
     #[error("`{}` is not an absolute path", safe(&.0.to_string_lossy()))]
     NotAbsolute(PathBuf),
+    /// A caller in another process named a configuration that nobody has trusted.
+    #[error("`{}` ({digest}) is not trusted", safe(&path.to_string_lossy()))]
+    NotListed {
+        /// Which file.
+        path: PathBuf,
+        /// Of its bytes.
+        digest: Digest,
+    },
     /// The configuration was changed after the caller had read it.
     #[error("`{}` was changed since it was read: it is {now} now, and the request is for {asked}", safe(&path.to_string_lossy()))]
     ConfigChanged {
@@ -187,7 +195,7 @@ impl ServiceError {
     fn exit_by_kind(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) | Self::Lock(_) => exit::USAGE,
-            Self::NotAnAgent { .. } | Self::ArgumentsForAgent { .. } | Self::NotAbsolute(_) => exit::USAGE,
+            Self::NotAnAgent { .. } | Self::ArgumentsForAgent { .. } | Self::NotAbsolute(_) | Self::NotListed { .. } => exit::USAGE,
             Self::ConfigChanged { .. } | Self::AuthorityChanged { .. } | Self::NotBuilt { .. } => exit::USAGE,
             Self::Build(err) => build_exit(err),
             Self::Component { .. } | Self::NotAdmitted { .. } | Self::OtherComponent { .. } => exit::REFUSED,
@@ -211,7 +219,9 @@ impl ServiceError {
             Self::Config(ConfigError::Absent(_)) => {
                 "`bailiwick init` writes a first one; or go to a folder that has one, or say `--config FILE`"
             }
-            Self::Trust(TrustError::Untrusted(_)) => "read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once",
+            Self::NotListed { .. } | Self::Trust(TrustError::Untrusted(_)) => {
+                "read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once"
+            }
             Self::Trust(TrustError::OtherComponent(_)) => {
                 "`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`"
             }

@@ -4,6 +4,7 @@
 //! alone, and the peer's credentials are checked as well.
 
 pub(crate) mod client;
+pub(crate) mod lines;
 mod relay;
 pub(crate) mod server;
 mod wire;

@@ -69,17 +69,21 @@ fn secret_file(value: &ConfigValue<'_>, path: &str, place: &ConfigPlace<'_>) -> 
 pub(super) fn pinned(source: &Source, place: &ConfigPlace<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
     let Source::Exec(words) = source else { return Ok(Vec::new()) };
     let mut words = words.iter().map(Path::new);
-    let program = words.next().map(pin).transpose()?;
+    let program = words.next().map(|path| pin(path, place)).transpose()?;
     let of_checkout = |path: &PathBuf| path.starts_with(place.folder) && path.is_file();
     let arguments = words.filter(|word| word.is_absolute()).map(real::real_or_future).filter(|path| path.as_ref().is_ok_and(of_checkout));
-    let arguments = arguments.map(|path| pin(&path?));
+    let arguments = arguments.map(|path| pin(&path?, place));
     program.map(Ok).into_iter().chain(arguments).collect()
 }
 
-fn pin(path: &Path) -> Result<PinnedFile, file::FileError> {
+fn pin(path: &Path, place: &ConfigPlace<'_>) -> Result<PinnedFile, file::FileError> {
     let path = real::real_or_future(path)?;
-    match file::digest(&path, PROGRAM_BYTES_MAX) {
-        Ok(digest) => Ok(PinnedFile { digest: Some(digest), path }),
+    let left = place.program_bytes_left.get();
+    match file::digest(&path, PROGRAM_BYTES_MAX.min(left)) {
+        Ok((digest, read)) => {
+            place.program_bytes_left.set(left.saturating_sub(read));
+            Ok(PinnedFile { digest: Some(digest), path })
+        }
         Err(err) if err.is_absence() => Ok(PinnedFile { digest: None, path }),
         Err(err) => Err(err),
     }

@@ -13,13 +13,13 @@ use rustix::process::geteuid;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
-use tokio::sync::mpsc;
 use vocabulary::record::SealedUnder;
 use vocabulary::{Means, RunId, SafeText};
 
+use super::lines::Lines;
 use super::relay::relay;
 use super::short_path;
-use super::wire::{Request, Response, WIRE_FORM, lines, send};
+use super::wire::{Request, Response, WIRE_FORM, send};
 use run::{
     CredentialWord, FORMS, HoldSaid, HomePlace, PruneDone, PruneOrder, Revoking, RunEvent, Running, SettleReport, Settlement, Status,
     TrustSaid, spoken_forms,
@@ -44,7 +44,7 @@ pub(crate) struct Client {
 /// A connection to a host that has said that it listens.
 #[derive(Debug)]
 pub(crate) struct SocketLine {
-    pub(crate) answers: mpsc::Receiver<io::Result<Response>>,
+    pub(crate) answers: Lines<Response>,
     pub(crate) to: OwnedWriteHalf,
     /// The number of the host, from the kernel.
     pub(crate) pid: Option<u32>,
@@ -115,7 +115,7 @@ impl Client {
         }
         let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
         let (from, to) = stream.into_split();
-        let mut line = SocketLine { answers: lines(BufReader::new(from)), to, pid };
+        let mut line = SocketLine { answers: Lines::of(BufReader::new(from)), to, pid };
         let other = || since(&place.home, pid.map_or_else(unknown, Other::of));
         match wait.on(line.answers.recv(), other).await.map_err(Unreached::GaveUp)? {
             Some(Ok(Response::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken_forms() => Ok(line),
@@ -142,10 +142,7 @@ impl Client {
     /// The first line, unless the host has lost patience with it or has gone.
     fn take_first(&self) -> Option<SocketLine> {
         let mut line = held(&self.first).take()?;
-        match line.answers.try_recv() {
-            Err(mpsc::error::TryRecvError::Empty) => Some(line),
-            Ok(_) | Err(mpsc::error::TryRecvError::Disconnected) => None,
-        }
+        line.answers.is_quiet().then_some(line)
     }
 
     async fn line(&self) -> Result<SocketLine, ServiceError> {

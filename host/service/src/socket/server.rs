@@ -11,11 +11,12 @@ use rustix::process::geteuid;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use vocabulary::{Means, Principal, RunId, Stopping, exit};
 
-use super::wire::{Request, Response, WIRE_FORM, line, lines, send};
+use super::lines::Lines;
+use super::wire::{Request, Response, WIRE_FORM, line, send};
 use super::{BEAT, short_path};
 use crate::wait::SOCKET;
 use run::{FORMS, LocalHost, RunError, Running, principal_of, spoken_forms};
@@ -38,7 +39,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the socket is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-type Requests = mpsc::Receiver<io::Result<Request>>;
+type Requests = Lines<Request>;
 
 /// Serves until it is dropped.
 pub(crate) struct Server(JoinHandle<()>);
@@ -124,7 +125,7 @@ fn client(peer: u32, own: u32) -> Option<Principal> {
 async fn speak(stream: UnixStream, session: &Session, by: Principal, request_max: Duration) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     send(&mut to, &welcome()).await?;
-    let mut requests = lines(BufReader::new(from));
+    let mut requests = Lines::of(BufReader::new(from));
     let request = match tokio::time::timeout(request_max, requests.recv()).await {
         Ok(Some(Ok(request))) => request,
         Ok(None) | Err(_) => return Ok(()),

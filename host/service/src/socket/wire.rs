@@ -2,17 +2,13 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use vocabulary::record::SealedUnder;
 use vocabulary::{Means, RunId, SafeText, UnknownAct};
 
 use run::{CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, TrustSaid};
 
 use crate::request::{Continuation, ResumeRequest, RunRequest};
-
-/// BOUND: longest line: an order with its largest input, escaped.
-const LINE_BYTES_MAX: u64 = 256 << 20;
 
 /// The form of what is said over the socket. Raised with every change that another version would not understand.
 pub(super) const WIRE_FORM: u32 = 2;
@@ -122,40 +118,11 @@ pub(super) fn line<T: Serialize>(what: &T) -> std::io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// The next line; `None` when the other side has closed.
-pub(super) async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<T>> {
-    let mut line = Vec::new();
-    (&mut *from).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
-    if line.is_empty() {
-        return Ok(None);
-    }
-    if line.last() != Some(&b'\n') {
-        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "a line was cut short or is too long"));
-    }
-    Ok(Some(serde_json::from_slice(&line)?))
-}
-
 /// How a line is understood by a host, and by a client: each as it would write it. `None` where it is not one that may come. For the fuzzer.
 pub async fn understood(line: &[u8]) -> [Option<Vec<u8>>; 2] {
     async fn rewritten<T: Serialize + DeserializeOwned>(mut from: &[u8]) -> Option<Vec<u8>> {
-        let what: T = receive(&mut from).await.ok()??;
+        let what: T = super::lines::receive(&mut from).await.ok()??;
         self::line(&what).ok()
     }
     [rewritten::<Request>(line).await, rewritten::<Response>(line).await]
-}
-
-/// Reads lines in a task of its own, so that a caller that waits for a line may stop waiting without losing a part of it.
-pub(super) fn lines<T: DeserializeOwned + Send + 'static>(
-    mut from: impl AsyncBufRead + Send + Unpin + 'static,
-) -> mpsc::Receiver<std::io::Result<T>> {
-    let (to, lines) = mpsc::channel(1);
-    tokio::spawn(async move {
-        while let Some(line) = receive(&mut from).await.transpose() {
-            let failed = line.is_err();
-            if to.send(line).await.is_err() || failed {
-                return;
-            }
-        }
-    });
-    lines
 }

@@ -74,3 +74,24 @@ async fn no_more_clients_are_spoken_to_at_once_than_there_are_places() {
     clients.pop();
     welcomed(&mut third).await;
 }
+
+#[tokio::test]
+async fn a_client_that_has_its_answer_and_stays_connected_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path());
+    let _server = serve_within(&host, SocketBounds { clients_max: 1, ..BOUNDS }).unwrap();
+    let mut answered = client(&host).await;
+    welcomed(&mut answered).await;
+    answered.get_mut().write_all(b"{\"verb\":\"going\"}\n").await.unwrap();
+    let mut rest = String::new();
+    tokio::time::timeout(WITHOUT_END, answered.read_to_string(&mut rest)).await.unwrap().unwrap();
+    assert!(rest.lines().last().is_some_and(|line| line.starts_with("{\"going\"")), "{rest}");
+    // The host has closed both halves: what the client sends now reaches nobody, and the next client has the place.
+    let refused = async {
+        while answered.get_mut().write_all(b"{\"verb\":\"going\"}\n").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WITHOUT_END, refused).await.unwrap();
+    welcomed(&mut client(&host).await).await;
+}
