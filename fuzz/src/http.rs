@@ -34,7 +34,7 @@ fn place() -> &'static Place {
             pins: Vec::new(),
             rate: None,
             response_bytes: None,
-            rule: String::new(),
+            rule: vocabulary::Rule::Own,
             until_unix_s: None,
         };
         let second = Duration::from_secs(10);

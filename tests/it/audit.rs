@@ -13,7 +13,7 @@ use tests::host::{TestHost, loopback, mount, options, place, printed, records, r
 use tests::seen::asked;
 use tests::server::{Server, Step, response};
 use tokio::sync::Semaphore;
-use vocabulary::record::{AnswerClass, Answered, Record, RecordKind, VERSION};
+use vocabulary::record::{Answered, HttpOutcome, Record, RecordKind, Settled, VERSION};
 use vocabulary::{Outcome, RunId};
 
 use crate::child;
@@ -163,18 +163,12 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let run = body.run;
     let answered = Answered {
         at: 1,
-        credential_version: None,
         detail: vocabulary::SafeText::default(),
-        fault: None,
+        how: Settled::Http(HttpOutcome::Response.into()),
         kind: RecordKind::Answered,
         op: 1,
-        outcome: AnswerClass::Response,
-        peer: None,
         reason: None,
-        sent: None,
         spent_ms: 0,
-        status: Some(200),
-        tls: None,
         v: VERSION,
     };
     let (journal, _) = Journal::open(&place.home, Some(&place.state), Options::default()).unwrap();

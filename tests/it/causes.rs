@@ -19,7 +19,7 @@ async fn told(host: &TestHost, order: RunOrder) -> (Value, Option<HttpFault>, St
     let report = host.run(order).await;
     let records = host.records(report.run);
     let answered = answered(&records).next().expect("one was asked").clone();
-    (lines(&report)[0]["answer"].clone(), answered.fault, answered.detail.to_string())
+    (lines(&report)[0]["answer"].clone(), answered.how.http().and_then(|http| http.fault), answered.detail.to_string())
 }
 
 /// A port on which nobody listens.

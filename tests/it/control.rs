@@ -74,7 +74,7 @@ async fn stop_ends_a_run_that_waits_for_an_answer() {
     let running = start(&two.here, &two.run("prints_and_waits", &[&server.url("/")], &server)).await;
     server.until(|counts| counts.heard == 1).await;
     let records = two.stopped(running).await;
-    let ends: Vec<_> = answered(&records).map(|answered| answered.outcome).collect();
+    let ends: Vec<_> = answered(&records).map(|answered| answered.class()).collect();
     assert_eq!(ends, [AnswerClass::Abandoned]);
     two.leave().await;
 }

@@ -12,10 +12,14 @@ use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::program::{Program, config};
 use tests::seen::{answered, asked, ends};
 use tests::server::{Server, Step, response};
-use vocabulary::record::Record;
+use vocabulary::record::{Asked, Record};
 use vocabulary::{Outcome, RunId, UnknownAct};
 
 use crate::child;
+
+fn is_post(asked: &Asked) -> bool {
+    asked.ask.resource.http().is_some_and(|http| http.method.as_str() == "POST")
+}
 
 /// One guest, killed so many times.
 struct Case {
@@ -144,7 +148,7 @@ impl Lane {
         let cut = records(&self.place.home, run);
         let open: Vec<(u64, bool)> = asked(&cut)
             .filter(|asked| !answered(&cut).any(|answered| answered.op == asked.op))
-            .map(|asked| (asked.op, asked.ask.resource.as_str().starts_with("POST")))
+            .map(|asked| (asked.op, is_post(asked)))
             .collect();
         let report = match self.resume(house, run).await {
             Ok(report) => report,
@@ -159,7 +163,7 @@ impl Lane {
         self.tally.in_flight += u64::from(!open.is_empty());
         // What may not be asked again can't be heard to its end either.
         let begun = |op| answered(&cut).any(|answered| answered.op == op) && !ends(&cut).any(|ended| ended == op);
-        let broken_off = asked(&cut).any(|asked| asked.ask.resource.as_str().starts_with("POST") && begun(asked.op));
+        let broken_off = asked(&cut).any(|asked| is_post(asked) && begun(asked.op));
         self.tally.broken_off += u64::from(broken_off);
         let did = self.dice.roll(2) == 0;
         let (report, told_it_did) = match report.outcome {

@@ -68,7 +68,7 @@ pub(crate) fn refusals(host: &TestHost, report: &RunReport, function: &str) -> V
     let records = host.records(report.run).into_iter();
     let refused = records.filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None });
     let of_it = refused.filter(|refused| refused.ask.function.as_str().ends_with(function));
-    of_it.map(|refused| (refused.ask.resource.as_str().to_owned(), refused.reason.code())).collect()
+    of_it.map(|refused| (refused.ask.resource.to_string(), refused.reason.code())).collect()
 }
 
 /// What a command printed, a JSON value for each line.

@@ -231,7 +231,7 @@ async fn bytes_that_a_request_sent_are_on_the_record_and_none_where_nothing_was(
         loopback(&mut order.grants, port, &["POST"], &["/**"]);
         let report = done(&host, order).await;
         let records = host.records(report.run);
-        let sent = answered(&records).map(|answered| answered.sent).next().unwrap();
+        let sent = answered(&records).map(vocabulary::record::Answered::sent).next().unwrap();
         (sent, report.evidence.touched.http[0].sent_bytes)
     };
     let body = "x".repeat(70_000);
@@ -256,5 +256,5 @@ async fn a_request_that_was_dropped_tells_what_was_sent_of_it_and_to_whom() {
     let records = host.records(report.run);
     let ended = answered(&records).next().unwrap();
     let peer = format!("127.0.0.1:{}", server.port()).parse().ok();
-    assert_eq!((ended.outcome, ended.peer, ended.sent), (AnswerClass::Abandoned, peer, Some(heard_bytes(&server)[0])));
+    assert_eq!((ended.class(), ended.peer(), ended.sent()), (AnswerClass::Abandoned, peer, Some(heard_bytes(&server)[0])));
 }

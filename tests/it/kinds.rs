@@ -146,7 +146,7 @@ async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
     for line in ["GET /open/got?page&word 200 5", "POST /open/posted 201 8", "POST /open/large 200 6", "GET /open/stream 200 4000"] {
         assert!(told.iter().any(|told| told == line), "`{line}` is not among {told:?}");
     }
-    let unanswered: Vec<_> = answered(&records).filter(|answered| answered.outcome != AnswerClass::Response).collect();
+    let unanswered: Vec<_> = answered(&records).filter(|answered| answered.class() != AnswerClass::Response).collect();
     assert_eq!(unanswered.len(), 1, "the one that came too late: {unanswered:?}");
     // `all` would have had ten in flight. Those that found no room are refused on the record, and were sent again.
     assert_eq!(most_under_way(&records), 4);
@@ -264,7 +264,7 @@ async fn a_javascript_agent_fetches_what_is_granted_and_is_refused_the_rest() {
     assert_eq!(report.claims.findings.len(), 2);
     let touched = &report.evidence.touched;
     assert_eq!((touched.http.len(), touched.refused.len()), (2, 1), "{touched:?}");
-    assert!(touched.refused[0].resource.as_str().ends_with("/shut"));
+    assert!(touched.refused[0].resource.http().unwrap().path.as_str().ends_with("/shut"));
 
     order.input = json!({ "urls": [] }).to_string();
     let report = ended(&host, order).await;

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and says what it saw"
 )]
 
+mod absence;
 mod admission;
 mod at_once;
 mod audit;
@@ -96,6 +97,7 @@ mod trial;
 mod troubles;
 mod trust;
 mod turns;
+mod unloaded;
 mod unmounted;
 mod unopened;
 mod verbs;

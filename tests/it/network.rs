@@ -67,8 +67,10 @@ async fn the_log_of_nginx_and_the_record_agree_line_by_line() {
 
     // `touched` is the sum of the same lines.
     for line in &touched {
-        let (method, url) = line.resource.as_str().split_once(' ').unwrap();
-        let path = url.strip_prefix(&format!("http://127.0.0.1:{port}")).unwrap();
+        let http = line.resource.http().unwrap();
+        let (method, path, query) = (&http.method, &http.path, http.query.as_ref());
+        let path = query.map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
+        assert!(http.is_at(&format!("127.0.0.1:{port}")), "{http}");
         let seen: Vec<_> = log.iter().filter(|seen| seen.starts_with(&format!("{method} {path} "))).collect();
         let bytes: u64 = seen.iter().map(|seen| seen.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
         assert_eq!((line.asked, line.bytes, line.failed, line.unknown), (seen.len() as u64, bytes, 0, 0), "{line:?}");
@@ -313,7 +315,7 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
     }
     let (report, records) = done(&host, order).await;
     let outcomes: Vec<_> =
-        answered(&records).map(|answered| (answered.outcome, answered.reason.as_ref().map(vocabulary::Reason::code))).collect();
+        answered(&records).map(|answered| (answered.class(), answered.reason.as_ref().map(vocabulary::Reason::code))).collect();
     let bad = |code| (AnswerClass::RefusedAddress, Some(code));
     assert_eq!(outcomes, [bad("address-not-granted"), bad("address-not-granted"), bad("address-never"), (AnswerClass::Response, None)]);
     assert_eq!(codes(&records), ["host-not-granted"]);

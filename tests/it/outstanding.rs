@@ -276,7 +276,7 @@ async fn where_a_credential_has_all_of_its_share_no_signature_is_made_for_it_and
     assert_eq!(heard, ["/in/a", "/out/show"], "one that has no room is not made, and nothing is sent for it");
     let records = host.records(report.run);
     let why: Vec<_> = tests::seen::answered(&records).filter_map(|answered| answered.reason.as_ref()).collect();
-    assert!(why.len() == 1 && why[0].code() == "credential-unfit", "{why:?}");
+    assert!(why.len() == 1 && why[0].code() == "values-full", "{why:?}");
     for words in ["`key`", "until some have lapsed", "a lower rate leaves room"] {
         assert!(why[0].to_string().contains(words), "{why:?}");
     }

@@ -109,7 +109,7 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
         assert!(told.iter().any(|told| told == line), "`{line}` is not among {told:?}");
     }
     assert_eq!(asked(&records).count(), 18);
-    let unanswered: Vec<_> = answered(&records).filter(|answered| answered.outcome != AnswerClass::Response).collect();
+    let unanswered: Vec<_> = answered(&records).filter(|answered| answered.class() != AnswerClass::Response).collect();
     assert!(unanswered.len() <= 2, "only those that came too late: {unanswered:?}");
     // `gather` would have had eight in flight. Those that found no room are refused on the record, and were sent again.
     let (for_room, others): (Vec<_>, Vec<_>) = codes(&records).into_iter().partition(|code| *code == "over-limit");

@@ -124,7 +124,7 @@ async fn a_component_changed_by_one_constant_differs_at_the_first_ask_that_it_ch
         let records = host.records(report.run);
         let (from, to) = (String::from_utf8_lossy(from), String::from_utf8_lossy(to));
         let first =
-            records.iter().position(|record| matches!(record, Record::Asked(asked) if asked.ask.resource.as_str().contains(&*from)));
+            records.iter().position(|record| matches!(record, Record::Asked(asked) if asked.ask.resource.to_string().contains(&*from)));
         assert_eq!(divergence.seq, first.unwrap() as u64 + 1, "{guest}: {divergence}");
         assert!(divergence.recorded.contains(&*from) && divergence.rebuilt.contains(&*to), "{guest}: {divergence}");
         assert_eq!(server.heard().len(), heard, "{guest}: a rebuild asks nobody");

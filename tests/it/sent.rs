@@ -86,10 +86,10 @@ async fn outcome(host: &TestHost, order: run::RunOrder) -> (AnswerClass, Option<
     });
     let answered = answered.expect("there is one");
     let [http] = &report.evidence.touched.http[..] else { panic!("{:?}", report.evidence.touched) };
-    let counted = (u64::from(answered.outcome == AnswerClass::Failed), u64::from(answered.outcome == AnswerClass::Unknown));
+    let counted = (u64::from(answered.class() == AnswerClass::Failed), u64::from(answered.class() == AnswerClass::Unknown));
     assert_eq!((http.failed, http.unknown), counted, "the report says the same");
-    assert_eq!(http.sent > 0, answered.sent.is_some());
-    (answered.outcome, answered.fault, answered.sent.is_some())
+    assert_eq!(http.sent > 0, answered.sent().is_some());
+    (answered.class(), answered.how.http().and_then(|http| http.fault), answered.sent().is_some())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -39,10 +39,14 @@ async fn faulty(host: &TestHost, what: &str, steps: Vec<Step>, within_ms: Option
     let answer = &lines(&report)[0]["answer"];
     assert!(answer["err"].is_string() || answer["broken"].is_string(), "{what}: {answer}");
     let answered = answered(&records).next().unwrap().clone();
-    match answered.outcome {
+    match answered.class() {
         AnswerClass::Response => assert!(received(&records).all(|received| !received.whole), "{what}"),
         // The request was heard, so nobody can say that nothing was done.
-        outcome => assert_eq!((outcome, answered.fault), (AnswerClass::Unknown, faults(&records).first().copied()), "{what}"),
+        outcome => assert_eq!(
+            (outcome, answered.how.http().and_then(|http| http.fault)),
+            (AnswerClass::Unknown, faults(&records).first().copied()),
+            "{what}"
+        ),
     }
     assert_eq!(server.heard().len(), 1, "{what}: nothing is asked twice");
     match *faults(&records) {
@@ -109,7 +113,7 @@ async fn a_slow_server_can_hold_a_run_no_longer_than_its_active_time() {
     loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let report = host.run(order).await;
     assert_eq!(report.outcome, Outcome::Limit { limit: vocabulary::Limit::ActiveTimeout });
-    let outcomes: Vec<_> = answered(&host.records(report.run)).map(|answered| answered.outcome).collect();
+    let outcomes: Vec<_> = answered(&host.records(report.run)).map(|answered| answered.class()).collect();
     assert_eq!(outcomes, [AnswerClass::Abandoned]);
 }
 

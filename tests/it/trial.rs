@@ -54,7 +54,7 @@ async fn a_run_cut_off_after_any_step_goes_on_from_there() {
         assert_eq!(whole.outcome, Outcome::Done, "{guest}: {:?}", whole.stop);
         for cut in 0..steps.len() {
             let (ended, kept) = run(&prepared, arguments, 5, Vec::new(), cut).await;
-            assert_eq!(ended.stop, Some(vocabulary::Stop::Stopped), "{guest}, cut after {cut}");
+            assert_eq!(ended.stop, Some(vocabulary::Stop::RecordEnds), "{guest}, cut after {cut}");
             assert_eq!(kept, steps[..cut], "{guest}, cut after {cut}");
             let (resumed, all) = run(&prepared, arguments, 900 + cut as u64, kept, usize::MAX).await;
             assert_eq!(resumed.outcome, Outcome::Done, "{guest}, cut after {cut}: {:?}", resumed.stop);

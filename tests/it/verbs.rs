@@ -298,9 +298,8 @@ fn audit_touched_and_the_log_of_nginx_agree() {
     let touched = document(&program.run(&["audit", "touched", &run_id(&document(&ran)), "--json"]));
     let mut recorded: Vec<String> = Vec::new();
     for one in touched.get("http").and_then(Value::as_array).unwrap() {
-        let (resource, bytes) = (one["resource"].as_str().unwrap(), one["bytes"].as_u64().unwrap());
-        let (method, url) = resource.split_once(' ').unwrap();
-        let path = url.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap();
+        let (http, bytes) = (&one["resource"]["http"], one["bytes"].as_u64().unwrap());
+        let (method, path) = (http["method"].as_str().unwrap(), http["path"].as_str().unwrap());
         for (status, times) in one["statuses"].as_object().unwrap() {
             let times = times.as_u64().unwrap();
             recorded.extend((0..times).map(|_| format!("{method} {path} {status} {}", bytes / times)));

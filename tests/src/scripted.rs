@@ -87,7 +87,7 @@ impl Scripted {
     fn step(&mut self, step: Step) -> Result<(), Stop> {
         let mut steps = self.steps.lock().expect("no step panics");
         if steps.len() >= self.steps_max {
-            return Err(Stop::Stopped);
+            return Err(Stop::RecordEnds);
         }
         if let Some(recorded) = self.record.pop_front()
             && recorded != step

@@ -2,8 +2,8 @@
 
 use run::RunReport;
 use serde_json::Value;
-use vocabulary::HttpFault;
 use vocabulary::record::{AnswerClass, Answered, Asked, DeliveredEvent, DeliveredOne, HostAnswered, HostAsked, Received, Record, Refused};
+use vocabulary::{Fault, HttpFault};
 
 use crate::host::printed;
 
@@ -56,10 +56,19 @@ pub fn codes(records: &[Record]) -> Vec<&'static str> {
     refused(records).flat_map(|refused| std::iter::repeat_n(refused.reason.code(), usize::try_from(refused.alike).unwrap_or(0))).collect()
 }
 
+/// The line that names what an ask is about, in a record as `show --json` has it.
+#[must_use]
+pub fn resource(shown: &Value) -> Option<String> {
+    let resource = shown.pointer("/record/ask/resource")?.clone();
+    serde_json::from_value::<vocabulary::Resource>(resource).ok().map(|resource| resource.to_string())
+}
+
 /// What the guest was told to have gone wrong, in order: with the answer or within its body.
 #[must_use]
 pub fn faults(records: &[Record]) -> Vec<HttpFault> {
-    delivered(records).filter_map(|release| if let DeliveredEvent::Failed(fault) = release.event { Some(fault) } else { None }).collect()
+    delivered(records)
+        .filter_map(|release| if let DeliveredEvent::Failed(Fault::Http(fault)) = release.event { Some(fault) } else { None })
+        .collect()
 }
 
 /// How many requests were under way at most: intents less those that are over, in the order of the record.
@@ -70,7 +79,7 @@ pub fn most_under_way(records: &[Record]) -> usize {
         match record {
             Record::Asked(_) => under_way += 1,
             Record::Received(_) => under_way = under_way.saturating_sub(1),
-            Record::Answered(answered) if answered.outcome != AnswerClass::Response => under_way = under_way.saturating_sub(1),
+            Record::Answered(answered) if answered.class() != AnswerClass::Response => under_way = under_way.saturating_sub(1),
             _ => {}
         }
         most = most.max(under_way);
@@ -82,12 +91,11 @@ pub fn most_under_way(records: &[Record]) -> usize {
 #[must_use]
 pub fn log_lines(records: &[Record]) -> Vec<String> {
     let line = |asked: &Asked| {
-        let resource = asked.ask.resource.as_str();
-        let (method, url) = resource.split_once(' ').unwrap_or((resource, ""));
-        let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..))).unwrap_or_default();
-        let status = answered(records).find(|answered| answered.op == asked.op).and_then(|answered| answered.status);
+        let Some(http) = asked.ask.resource.http() else { return asked.ask.resource.to_string() };
+        let query = http.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+        let status = answered(records).find(|answered| answered.op == asked.op).and_then(Answered::status);
         let bytes = received(records).find(|received| received.op == asked.op).map(|received| received.bytes);
-        format!("{method} {path} {} {}", status.unwrap_or(0), bytes.unwrap_or(0))
+        format!("{} {}{query} {} {}", http.method, http.path, status.unwrap_or(0), bytes.unwrap_or(0))
     };
     asked(records).map(line).collect()
 }

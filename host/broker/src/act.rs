@@ -106,7 +106,8 @@ impl HttpEffect {
         // SECURITY: the run may have been stopped meanwhile. Then this is not polled again.
         self.steps.tell(EffectProgress::Ready).await;
         let sent = pool.send_noting(request, &|going| self.trail.note(going)).await;
-        let response = sent.map_err(|NetError { fault, reason, peer, detail }| Failure { fault, peer, refused: reason, detail })?;
+        let response =
+            sent.map_err(|NetError { fault, reason, peer, detail }| Failure { fault: fault.into(), peer, refused: reason, detail })?;
         Ok(SentRequest { host, response, redactor, version, token })
     }
 

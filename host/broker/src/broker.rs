@@ -9,7 +9,7 @@ use effects::{Effect, EffectProgress, Effects, HostWant, Observation, OpenFiles,
 use net::{Network, Pool};
 use tokio::runtime::Handle;
 use vault::Vault;
-use vocabulary::{Act as Asked, Claim, Clock, FileAsk, HttpFault, Outcome, RunSpec, SafeText, Stop};
+use vocabulary::{Act as Asked, Claim, Clock, Fault, FileAsk, Outcome, RunSpec, SafeText, Stop};
 
 use crate::act::HttpEffect;
 use crate::context::RunContext;
@@ -76,9 +76,8 @@ impl Broker {
 impl Effects for Broker {
     fn start(&self, permit: Permit<Asked>) -> Box<dyn Effect> {
         let Some(ActParts { run_credentials, pool, .. }) = &self.acts else {
-            return Box::new(Stepping::new(async |steps, _| {
-                steps.tell(EffectProgress::Failed(Box::new(HttpFault::Unreachable.into()))).await
-            }));
+            let denied = Fault::denied(permit.ask().kind());
+            return Box::new(Stepping::new(async move |steps, _| steps.tell(EffectProgress::Failed(Box::new(denied.into()))).await));
         };
         let (run_credentials, pool) = (Arc::clone(run_credentials), pool.clone());
         Box::new(Stepping::new(|steps, trail| HttpEffect { run_credentials, pool, steps, trail }.run(permit)))

@@ -8,7 +8,7 @@ use effects::{HostAsk, HostEnd, HostRequest, Permit, Trail};
 use ipnet::IpNet;
 use net::{NetError, Pool, ResponseLimits, Timeouts, WireRequest};
 use vocabulary::record::HostPurpose;
-use vocabulary::{Bounds, Header, HttpFault, HttpTarget, Method, OpId};
+use vocabulary::{Bounds, Header, HttpFault, HttpResource, HttpTarget, Method, OpId, Resource};
 
 use crate::wants::Wants;
 
@@ -51,7 +51,7 @@ pub(crate) struct OwnRequest {
     /// The whole of it takes no longer than all of them.
     pub(crate) timeouts: Timeouts,
     /// The URL for the record, as it was before a value was put into the path.
-    resource: String,
+    resource: HttpResource,
 }
 
 /// What came.
@@ -69,7 +69,7 @@ struct Exchanged {
 impl OwnRequest {
     /// A request that has only its method and target yet. They have no secret in them.
     pub(crate) fn new(method: Method, target: HttpTarget, addresses: Vec<IpNet>) -> Self {
-        let resource = format!("{method} {}", target.redacted());
+        let resource = HttpResource::new(&method, &target);
         Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses, timeouts: Timeouts::default(), resource }
     }
 
@@ -77,7 +77,12 @@ impl OwnRequest {
     /// how it ended is on the record when this returns. Returns `None` if no complete answer came.
     pub(crate) async fn send(self, line: &HostLine, why: For<'_>) -> Option<OwnAnswer> {
         let pool = line.pool.as_ref()?;
-        let ask = HostAsk { credential: why.credential.to_owned(), op: why.op, purpose: why.purpose, resource: self.resource.clone() };
+        let ask = HostAsk {
+            credential: why.credential.to_owned(),
+            op: why.op,
+            purpose: why.purpose,
+            resource: Resource::Http(self.resource.clone()),
+        };
         let permit = line.wants.request(ask).await?;
         let ending = RequestEnding { wants: line.wants.clone(), number: permit.ask().number, trail: Trail::default(), is_told: false };
         let purpose = why.purpose;

@@ -10,7 +10,7 @@ use effects::{ChangeNoted, EffectProgress, Failure, Permit, VaultChange};
 use vault::{Changing, Local, LocalError, Outgoing, Secret};
 use vocabulary::record::HostPurpose;
 use vocabulary::{
-    Act, Binding, Bounds, CredentialAnswer, CredentialStep, Header, HttpFault, Identified, May, NotDone, OpId, Placement, Reason,
+    Act, Binding, Bounds, CredentialAnswer, CredentialFault, CredentialStep, Header, Identified, May, NotDone, OpId, Placement, Reason,
 };
 
 use crate::context::RunContext;
@@ -60,7 +60,7 @@ impl Done {
 /// rotation would lock everybody out.
 pub(crate) async fn done(values: &Arc<Values>, permit: Permit<Act>, steps: &Steps) -> Result<(), Failure> {
     let context = values.context();
-    let denied = || Failure::from(HttpFault::Denied);
+    let denied = || Failure::from(CredentialFault::Denied);
     if permit.has_lapsed(context.clock.latest_s()) {
         return Err(Failure { refused: Some(Reason::GrantExpired), ..denied() });
     }

@@ -7,7 +7,7 @@ use effects::EffectProgress;
 use net::WireRequest;
 use vault::{Outgoing, Scrubber, Secret, Value};
 use vocabulary::record::MetIn;
-use vocabulary::{Binding, Claim, Header, HttpTarget, OpId, Outcome, Placement, Reason, SafeText};
+use vocabulary::{AboutCredential, Binding, Claim, Header, HttpTarget, OpId, Outcome, Placement, Reason, SafeText};
 
 use crate::context::{RunContext, reach};
 use crate::host_request::ValueFor;
@@ -247,7 +247,7 @@ impl Bound<'_> {
 }
 
 fn unfit(binding: &Binding, why: &vault::PlaceError) -> Reason {
-    Reason::CredentialUnfit(SafeText::new(&format!("`{}` does not fit: {why}", binding.name), 256))
+    Reason::CredentialUnfit(AboutCredential::new(&binding.name, &format!("does not fit: {why}"), 256))
 }
 
 /// Until when something that is made for one request could let somebody in. `None` if it is the value itself in another form: it is held as

@@ -47,10 +47,8 @@ pub(crate) enum Unsearched {
 impl Unsearched {
     /// Why a request under this credential, or under none, is not sent.
     pub(crate) fn reason(self, credential: Option<&str>) -> Reason {
-        const FULL: &str = "would be one value too many that could still let somebody in: no other is made until some have lapsed. What is made for each \
-                            request is kept for as long as it can be used, so a lower rate leaves room";
         match (self, credential) {
-            (Self::Full, Some(name)) => Reason::CredentialUnfit(SafeText::new(&format!("`{name}` {FULL}"), REASON_BYTES_MAX)),
+            (Self::Full, Some(name)) => Reason::ValuesFull(SafeText::new(name, 64)),
             (Self::Full, None) => {
                 Reason::ValuesUnknown(SafeText::new("more values could still let somebody in than are looked for", REASON_BYTES_MAX))
             }

@@ -1,7 +1,7 @@
 //! What would have allowed a refusal. It is made from the agent's words, so it is only ever shown quoted, and when asked for.
 
 use vocabulary::record::AskedFor;
-use vocabulary::{Bound, Capability, Reason};
+use vocabulary::{Bound, Capability, HttpResource, Reason};
 
 /// In lines of configuration where there are any, else in words.
 pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
@@ -13,7 +13,7 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         | Reason::SchemeNotGranted
         | Reason::PortNotGranted
         | Reason::MethodNotGranted
-        | Reason::PathNotGranted => http(ask.resource.as_str()).unwrap_or_else(|| words("a grant of this kind, where there is one")),
+        | Reason::PathNotGranted => ask.resource.http().map_or_else(|| words("a grant of this kind, where there is one"), http),
         Reason::GrantExpired => words("a later day in the `until` of the grant"),
         Reason::HeaderNotYours(name) => words(&format!("nothing: `{name}` is set by the host alone")),
         Reason::HeaderNotGranted(name) => words(&format!("`headers = [\"{name}\"]` in the grant, if the agent may say that")),
@@ -27,19 +27,17 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::CredentialExpired(name) => words(&format!("a later day in the `until` of `[credentials.{name}]`")),
         Reason::CredentialUnavailable(name) => words(&format!("a value: `bailiwick credentials set {name}`, or what its `source` names")),
         Reason::CredentialElsewhere(_) => words("nothing: a credential of one environment is not used in another"),
-        Reason::CredentialOutside(what) => {
-            let name = what.as_str().split('`').nth(1).unwrap_or("NAME");
+        Reason::CredentialOutside(about) => {
+            let name = &about.name;
             words(&format!("`bailiwick credentials set {name} --for URL < /dev/null`, if the value's owner wants it to go there"))
         }
         Reason::CredentialRevoked(name) => words(&format!("a run that is started anew, if `{name}` itself was not revoked")),
-        Reason::CredentialUnfit(what) if !what.as_str().contains("does not fit") => {
-            words("a vault that opens and has room: the reason says what is missing")
-        }
         Reason::CredentialUnfit(_) => words("another `kind` for the credential, or a request that has room for it"),
         Reason::CredentialUseNotGranted(name) => words(&format!("`[[agents.AGENT.credentials]]` with the name `{name}` and `may`")),
         Reason::CredentialNotGranted(name) => words(&format!("`credential = \"{name}\"` in a grant for this request")),
         Reason::PlaceholderMisplaced(_) => words("nothing: a placeholder stands where its credential goes, and nowhere else"),
         Reason::SecretInRequest => words("nothing: the agent has a value that it should not have; see where from, and rotate it"),
+        Reason::ValuesFull(_) => words("a later moment: values lapse, and a lower `rate` of the credential leaves room for others"),
         Reason::ValuesUnknown(_) => words(
             "the home's vault and its list of values (`vault`, `vault.live`), opened by their own key: put the key file back, or name the file of the \
              passphrase with `BAILIWICK_PASSPHRASE_FILE`; `bailiwick credentials ls` tries it. A vault whose key is lost is moved away with its list, once \
@@ -58,50 +56,44 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later moment")),
         Reason::OverLimit(Bound::Uses(credential)) => words(&format!("more `uses` of the credential `{credential}`")),
         Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have so many addresses"),
+        Reason::NobodyToAsk => words("nothing in this version: nobody can be asked"),
         Reason::NotServed => words("nothing in this version"),
     }
 }
 
-/// A grant for just this: `METHOD scheme://host:port/path`, with the query as it was redacted left out.
-fn http(resource: &str) -> Option<Vec<String>> {
-    let (method, url) = resource.split_once(' ')?;
-    let (scheme, rest) = url.split_once("://")?;
-    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    // A literal IPv6 address has colons of its own.
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (host, Some(port)),
-        _ => (authority, None),
-    };
+/// A grant for just this request, whatever its query.
+fn http(http: &HttpResource) -> Vec<String> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let mut lines = vec!["[[agents.AGENT.http]]".to_owned(), format!("host = {}", quoted(host)), format!("scheme = {}", quoted(scheme))];
-    lines.extend(port.map(|port| format!("port = {port}")));
-    lines.push(format!("methods = [{}]", quoted(method)));
-    lines.push(format!("paths = [{}]", quoted(path)));
-    Some(lines)
+    let host = format!("host = {}", quoted(http.host.as_str()));
+    let mut lines = vec!["[[agents.AGENT.http]]".to_owned(), host, format!("scheme = {}", quoted(http.scheme.as_str()))];
+    lines.extend(http.other_port().map(|port| format!("port = {port}")));
+    lines.push(format!("methods = [{}]", quoted(http.method.as_str())));
+    lines.push(format!("paths = [{}]", quoted(http.path.as_str())));
+    lines
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use vocabulary::SafeText;
+    use vocabulary::{Method, Resource, SafeText};
 
     use super::*;
 
-    fn ask(resource: &str) -> AskedFor {
-        let text = |text: &str| SafeText::new(text, 1024);
+    fn ask(method: &str, url: &str) -> AskedFor {
+        let target = url.parse().unwrap();
         AskedFor {
             capability: Capability::Http,
             function: vocabulary::Function::HttpHandle,
             headers: Vec::new(),
             placeholders: 0,
             resolved: None,
-            resource: text(resource),
+            resource: Resource::Http(HttpResource::new(&Method::new(method).unwrap(), &target)),
         }
     }
 
     #[test]
     fn a_grant_for_just_this_request_and_no_more() {
-        let lines = what_would_allow(&ask("POST http://127.0.0.1:8080/a/b?q=…"), &Reason::MethodNotGranted);
+        let lines = what_would_allow(&ask("POST", "http://127.0.0.1:8080/a/b?q=1"), &Reason::MethodNotGranted);
         let expected = [
             "[[agents.AGENT.http]]",
             "host = \"127.0.0.1\"",
@@ -111,13 +103,17 @@ mod tests {
             "paths = [\"/a/b\"]",
         ];
         assert_eq!(lines, expected);
-        let lines = what_would_allow(&ask("GET https://[::1]/"), &Reason::HostNotGranted);
+        let lines = what_would_allow(&ask("GET", "https://[::1]/"), &Reason::HostNotGranted);
         assert!(lines.contains(&"host = \"[::1]\"".to_owned()), "{lines:?}");
     }
 
     #[test]
     fn words_of_the_agent_can_not_break_out_of_their_quotes() {
-        let lines = what_would_allow(&ask("GET https://a\"\nb/"), &Reason::HostNotGranted);
+        let mut odd = ask("GET", "https://a.test/");
+        if let Resource::Http(http) = &mut odd.resource {
+            http.host = SafeText::new("a\"\nb", 9);
+        }
+        let lines = what_would_allow(&odd, &Reason::HostNotGranted);
         assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains("'a\"") || line.contains("\\\"")), "{lines:?}");
     }
@@ -125,7 +121,7 @@ mod tests {
     #[test]
     fn what_nothing_allows_says_so() {
         let class = SafeText::new("metadata", 32);
-        let lines = what_would_allow(&ask("GET http://169.254.169.254/"), &Reason::AddressNever(class));
+        let lines = what_would_allow(&ask("GET", "http://169.254.169.254/"), &Reason::AddressNever(class));
         assert!(lines.iter().all(|line| line.starts_with("nothing")), "{lines:?}");
     }
 }

@@ -313,10 +313,9 @@ impl CliError {
 
     /// Says it: what, why (each cause once), and what to do.
     pub(crate) fn print(&self) {
-        for line in self.lines() {
-            // A command that repairs something is not broken, so that it can be copied.
-            if line.starts_with("help: ") { out::command(&line) } else { out::words(&line) }
-        }
+        self.what_and_why().iter().for_each(|line| out::words(line));
+        // A command that repairs something is not broken, so that it can be copied.
+        self.help_line().iter().for_each(|line| out::command(line));
     }
 
     /// Each cause that says something new, a line each, safe to print.
@@ -348,12 +347,15 @@ impl CliError {
         std::iter::once(first).chain(self.details().into_iter().map(|line| format!("  {line}"))).collect()
     }
 
-    fn lines(&self) -> Vec<String> {
+    fn help_line(&self) -> Option<String> {
+        self.help().map(|help| format!("help: {help}"))
+    }
+
+    fn what_and_why(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {}", safe(&self.to_string()))];
         lines.extend(self.causes().iter().map(|cause| format!("  caused by: {cause}")));
         let details: Vec<String> = self.details().iter().map(|line| safe(line)).collect();
         lines.extend(wrapped(&details, "  "));
-        lines.extend(self.help().map(|help| format!("help: {help}")));
         lines
     }
 }
@@ -370,13 +372,17 @@ mod tests {
     use super::*;
     use crate::exit;
 
+    fn lines(err: &CliError) -> Vec<String> {
+        err.what_and_why().into_iter().chain(err.help_line()).collect()
+    }
+
     #[test]
     fn an_error_says_what_why_once_and_what_to_do() {
         let cause = io::Error::new(io::ErrorKind::NotFound, "no such \u{1b}[31mfile");
         let err = CliError::File { verb: "read", path: "a\nb".into(), cause };
-        assert_eq!(err.lines(), ["error: could not read `a\\u{a}b`", "  caused by: no such \\u{1b}[31mfile"]);
+        assert_eq!(lines(&err), ["error: could not read `a\\u{a}b`", "  caused by: no such \\u{1b}[31mfile"]);
         let err = CliError::NotGoing(RunId::from_bytes([0; 16]));
-        assert_eq!(err.lines().len(), 2);
+        assert_eq!(lines(&err).len(), 2);
     }
 
     #[test]
@@ -385,6 +391,6 @@ mod tests {
         let untrusted = Untrusted { file: "bailiwick.toml".into(), digest, authority: vec!["agent x".to_owned()], before: None };
         let err = CliError::from(TrustError::from(Box::new(untrusted)));
         assert_eq!(err.exit(), exit::USAGE);
-        assert!(err.lines().contains(&"    agent x".to_owned()), "{:?}", err.lines());
+        assert!(lines(&err).contains(&"    agent x".to_owned()), "{:?}", lines(&err));
     }
 }

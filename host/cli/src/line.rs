@@ -3,7 +3,7 @@
 use vocabulary::record::{
     AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch,
 };
-use vocabulary::{Claim, Outcome, SafeText};
+use vocabulary::{Claim, Fault, Outcome, Resource, SafeText};
 
 use crate::log::Shown;
 use crate::report::{outcome_word, outcome_words};
@@ -62,7 +62,7 @@ fn record(record: &Record) -> String {
         Record::Asked(asked) => {
             let again = if asked.again { " again" } else { "" };
             let with = asked.bounds.credential.as_ref().map_or_else(String::new, |name| format!(", with {}", safe(name)));
-            format!("op {}{again} {} ({}{with})", asked.op, asked.ask.resource, safe(&asked.bounds.rule))
+            format!("op {}{again} {} ({}{with})", asked.op, asked.ask.resource, safe(&asked.bounds.rule.to_string()))
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
@@ -74,11 +74,11 @@ fn record(record: &Record) -> String {
             )
         }
         Record::Answered(answered) => {
-            let status = answered.status.map_or_else(|| answer(answered.outcome).to_owned(), |status| status.to_string());
-            let peer = answered.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
+            let status = answered.status().map_or_else(|| answer(answered.class()).to_owned(), |status| status.to_string());
+            let peer = answered.peer().map_or_else(String::new, |peer| format!(" from {peer}"));
             let reason = answered.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
-            let sent = answered.sent.map_or_else(String::new, |sent| format!(", {} sent", bytes(sent.bytes())));
-            let fault = answered.fault.as_ref().map(|fault| format!(": {}", fault_word(fault))).unwrap_or_default();
+            let sent = answered.sent().map_or_else(String::new, |sent| format!(", {} sent", bytes(sent.bytes())));
+            let fault = answered.fault().map(|fault| format!(": {}", fault_word(fault))).unwrap_or_default();
             let detail = cause(&answered.detail);
             format!("op {} {status}{fault}{peer}{sent}{reason}{detail}", answered.op)
         }
@@ -186,7 +186,7 @@ fn sealed_under(under: SealedUnder) -> &'static str {
 
 /// How a request of the host's own ended.
 fn host_answered(ended: &HostAnswered) -> String {
-    let status = ended.status.map_or_else(|| answer(ended.outcome).to_owned(), |status| status.to_string());
+    let status = ended.status.map_or_else(|| answer(ended.outcome.into()).to_owned(), |status| status.to_string());
     let peer = ended.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
     let sent = ended.sent.map_or_else(|| "nothing sent".to_owned(), |sent| format!("{} sent", bytes(sent.bytes())));
     let reason = ended.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
@@ -196,7 +196,7 @@ fn host_answered(ended: &HostAnswered) -> String {
 
 /// What was refused: as it was asked, and where that leads. Of many names, the first, the last, and how many there are.
 fn refused_names(refused: &Refused) -> String {
-    let named = |resource: &SafeText, resolved: &Option<SafeText>| match resolved {
+    let named = |resource: &Resource, resolved: &Option<SafeText>| match resolved {
         Some(resolved) => format!("{resource} (that is {resolved})"),
         None => resource.to_string(),
     };
@@ -222,10 +222,12 @@ fn credential_change(change: CredentialChange) -> &'static str {
 }
 
 /// The stable name of what went wrong, as the record has it.
-fn fault_word(fault: &vocabulary::HttpFault) -> String {
-    let json = serde_json::to_value(fault).unwrap_or_default();
-    let of_object = || json.as_object().and_then(|object| object.keys().next().cloned());
-    safe(&json.as_str().map(str::to_owned).or_else(of_object).unwrap_or_default())
+fn fault_word(fault: Fault) -> String {
+    let word = match fault {
+        Fault::Credential(fault) => serde_json::to_value(fault),
+        Fault::Http(fault) => serde_json::to_value(fault),
+    };
+    word.ok().and_then(|word| word.as_str().map(safe)).unwrap_or_default()
 }
 
 /// Why it failed, in words that only the operator sees.

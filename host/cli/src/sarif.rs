@@ -62,7 +62,7 @@ fn not_searched(report: &RunReport) -> Vec<Value> {
     };
     let ended = outcome_words(&report.outcome).map(|words| notification("error", format!("run {} ended early: {words}", report.run)));
     let refused = report.evidence.touched.refused.iter().filter(|one| one.function.capability() == Capability::Files);
-    let refused = refused.map(|one| at(&one.resource, format!("not searched: {} (×{})", one.reason, one.alike)));
+    let refused = refused.map(|one| at(&one.resource.line(), format!("not searched: {} (×{})", one.reason, one.alike)));
     let untold = report.evidence.touched.files.iter().filter(|file| file.untold > 0);
     let untold = untold.map(|file| at(&file.path, format!("not searched: {} that are not UTF-8", many(file.untold, "name", "names"))));
     ended.into_iter().chain(refused).chain(untold).collect()

@@ -1,6 +1,6 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
-use vocabulary::{Digest, Function, SafeText};
+use vocabulary::{Digest, Function, Resource, SafeText};
 pub(crate) use vocabulary::{safe, utc};
 
 /// `1,204`.
@@ -80,8 +80,8 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 /// What was refused, without what stands in front of it already: words that could not be read as a request are named in its reason, too.
-pub(crate) fn reason(text: &str, resource: &SafeText) -> String {
-    let short = text.strip_suffix(resource.as_str()).and_then(|text| text.strip_suffix(": "));
+pub(crate) fn reason(text: &str, resource: &Resource) -> String {
+    let short = text.strip_suffix(resource.line().as_str()).and_then(|text| text.strip_suffix(": "));
     safe(short.unwrap_or(text))
 }
 
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_not_said_twice() {
-        let resource = SafeText::new("`/../x` is not a path", 512);
+        let resource = Resource::Words(SafeText::new("`/../x` is not a path", 512));
         assert_eq!(reason("not well formed: `/../x` is not a path", &resource), "not well formed");
         assert_eq!(reason("the host is not granted", &resource), "the host is not granted");
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use permit::Permit;
 use tokio::sync::oneshot;
 use vocabulary::record::{HostPurpose, Sent};
-use vocabulary::{HttpFault, OpId, Reason, SafeText};
+use vocabulary::{HttpFault, OpId, Reason, Resource, SafeText};
 
 /// What the host wants to ask on its own behalf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct HostAsk {
     pub op: OpId,
     /// What for.
     pub purpose: HostPurpose,
-    /// Method and URL, without what may be secret.
-    pub resource: String,
+    /// What is asked, without what may be secret.
+    pub resource: Resource,
 }
 
 /// The same, with the number that it has on the record.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use vocabulary::record::{MetIn, Tls};
-use vocabulary::{CredentialAnswer, Header, HttpFault, HttpHead, Reason, SafeText};
+use vocabulary::{CredentialAnswer, CredentialFault, Fault, Header, HttpFault, HttpHead, Reason, SafeText};
 
 /// One thing that happened. Each is told before anything follows from it: the effect goes on when it is polled again.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub struct HttpAnswered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What the guest is told.
-    pub fault: HttpFault,
+    pub fault: Fault,
     /// The address that was really spoken to, if any was.
     pub peer: Option<SocketAddr>,
     /// Where it was refused after all, for its address or its credential.
@@ -65,8 +65,20 @@ pub struct Failure {
     pub detail: SafeText,
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, peer: None, refused: None, detail: SafeText::default() }
+    }
+}
+
 impl From<HttpFault> for Failure {
     fn from(fault: HttpFault) -> Self {
-        Self { fault, peer: None, refused: None, detail: SafeText::default() }
+        Fault::from(fault).into()
+    }
+}
+
+impl From<CredentialFault> for Failure {
+    fn from(fault: CredentialFault) -> Self {
+        Fault::from(fault).into()
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use vocabulary::record::{AskedFor, Counted, CountedName};
-use vocabulary::{Ask, Function, Reason, SafeText};
+use vocabulary::{Ask, Function, Reason, Resource, SafeText};
 
 /// BOUND: so many refusals alike are written one by one; those after them are counted.
 pub const ALIKE_MAX: u64 = 100;
@@ -173,7 +173,7 @@ impl Alike {
 fn several(names: Vec<Name>) -> Option<Several> {
     let first = names.first()?;
     let (reason, since) = (first.reason.clone(), first.first_ms);
-    let ask = AskedFor { resolved: None, resource: AskedFor::several(), ..first.ask.clone() };
+    let ask = AskedFor { resolved: None, resource: Resource::Several, ..first.ask.clone() };
     let last = (0..).zip(&names).max_by_key(|(_, name)| name.last).map_or(0, |(place, _)| place);
     let alike = names.iter().map(|name| name.times).sum();
     let named = |name: Name| CountedName { resolved: name.ask.resolved, resource: name.ask.resource, times: name.times };
@@ -187,11 +187,11 @@ fn bounded(named: &AskedFor) -> AskedFor {
         0..=NAME_BYTES_MAX => text.clone(),
         _ => text.shortened(NAME_BYTES_MAX),
     };
-    AskedFor { resolved: named.resolved.as_ref().map(text), resource: text(&named.resource), ..named.clone() }
+    AskedFor { resolved: named.resolved.as_ref().map(text), resource: named.resource.map_texts(&text), ..named.clone() }
 }
 
 /// The longest form: what is written around a name, and each backslash and quote twice.
 fn json_bytes(ask: &AskedFor) -> usize {
     let of = |text: &SafeText| text.as_str().len() + text.as_str().bytes().filter(|byte| matches!(byte, b'\\' | b'"')).count();
-    48 + of(&ask.resource) + ask.resolved.as_ref().map_or(0, of)
+    128 + ask.resource.texts().chain(&ask.resolved).map(of).sum::<usize>()
 }

@@ -2,7 +2,7 @@
 
 use effects::Permit;
 use permit::PermitParts;
-use vocabulary::{Act, HttpFault, OpId, Stop};
+use vocabulary::{Act, ActKind, Fault, OpId, Stop};
 
 use crate::log::Durable;
 use crate::run::{Judged, RunGate};
@@ -18,7 +18,7 @@ pub(crate) enum Judgement {
         /// The operation it was given.
         op: OpId,
         /// In the guest's terms.
-        fault: HttpFault,
+        fault: Fault,
     },
 }
 
@@ -29,6 +29,7 @@ pub(crate) struct PendingIntent {
     gate: RunGate,
     terms: Option<PermitParts<Act>>,
     op: OpId,
+    kind: ActKind,
 }
 
 impl RunGate {
@@ -51,8 +52,8 @@ impl RunGate {
     fn asked(&self, judged: Judged) -> Judgement {
         match judged {
             Judged::Permitted { durable, terms } => {
-                let op = terms.op;
-                Judgement::Permitted(Box::new(PendingIntent { durable: Some(durable), gate: self.clone(), op, terms: Some(*terms) }))
+                let (op, kind) = (terms.op, terms.ask.kind());
+                Judgement::Permitted(Box::new(PendingIntent { durable: Some(durable), gate: self.clone(), op, kind, terms: Some(*terms) }))
             }
             Judged::Refused { op, fault } => Judgement::Refused { op, fault },
         }
@@ -63,6 +64,11 @@ impl PendingIntent {
     /// The operation.
     pub(crate) fn op(&self) -> OpId {
         self.op
+    }
+
+    /// Which kind of act it is.
+    pub(crate) fn kind(&self) -> ActKind {
+        self.kind
     }
 
     /// Waits until the intent is durable: the only way to a permit.
@@ -77,7 +83,7 @@ impl PendingIntent {
             return Err(broken.into());
         }
         self.gate.check_going()?;
-        self.terms.take().map(permit::issue).ok_or(Stop::Stopped)
+        self.terms.take().map(permit::issue).ok_or(Stop::Ended)
     }
 }
 
@@ -85,7 +91,7 @@ impl Drop for PendingIntent {
     fn drop(&mut self) {
         if self.terms.is_some() {
             // A record that is broken stays so.
-            let _ = self.gate.settle(self.op, Settling::abandoned());
+            let _ = self.gate.settle(self.op, Settling::Abandoned);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use vocabulary::record::Record;
-use vocabulary::{Clock, RunId};
+use vocabulary::{ActKind, Clock, RunId};
 
 use crate::clock::{CHANGE_MS, ClockMark};
 use crate::err::RecordBroken;
@@ -74,10 +74,15 @@ impl Book {
     }
 
     /// Acts of a run that have an intent on the record and no answer.
-    pub(crate) fn unanswered(&self, run: RunId) -> Vec<u64> {
+    pub(crate) fn unanswered(&self, run: RunId) -> Vec<(u64, ActKind)> {
         let ledger = self.ledger();
         let pending = ledger.open_run(run).into_iter().flat_map(|open| &open.pending);
-        pending.filter(|(_, pending)| pending.stage == Stage::Asked).map(|(op, _)| *op).collect()
+        pending.filter(|(_, pending)| pending.stage == Stage::Asked).map(|(op, pending)| (*op, pending.kind)).collect()
+    }
+
+    /// Whether a run has acts on the record that are not over.
+    pub(crate) fn has_acts_under_way(&self, run: RunId) -> bool {
+        self.ledger().open_run(run).is_some_and(|open| !open.pending.is_empty())
     }
 
     /// The host's own requests for a run that have an intent on the record and no answer.

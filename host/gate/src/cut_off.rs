@@ -3,8 +3,8 @@
 //! Both need nothing but the fold of the log. So they work, and are quick, also where the run itself can't be read or rebuilt any more. The
 //! caller sees to it that nobody goes on with the run meanwhile.
 
-use vocabulary::record::{ActSettled, AnswerClass, Answered, HostAnswered, Record, RecordKind, RunClosed, VERSION};
-use vocabulary::{Outcome, Principal, RunId, SafeText};
+use vocabulary::record::{ActSettled, Answered, HostAnswered, HttpOutcome, Record, RecordKind, RunClosed, Settled, VERSION};
+use vocabulary::{ActKind, Outcome, Principal, RunId, SafeText};
 
 use crate::err::RecordBroken;
 use crate::gate::Gate;
@@ -48,7 +48,7 @@ impl Gate {
     fn unknown(&self, run: RunId, is_meant: impl Fn(u64) -> bool, at: u64) -> Vec<Record> {
         let pending = |open: &OpenRun| {
             let asked = open.pending.iter().filter(|(op, pending)| pending.stage == Stage::Asked && is_meant(**op));
-            asked.map(|(op, _)| unknown(*op, at, open.spent.ms())).collect()
+            asked.map(|(op, pending)| unknown((*op, pending.kind), at, open.spent.ms())).collect()
         };
         self.with_ledger(|ledger| ledger.open_run(run).map(pending).unwrap_or_default())
     }
@@ -61,24 +61,9 @@ impl Gate {
     }
 }
 
-fn unknown(op: u64, at: u64, spent_ms: u64) -> Record {
-    Answered {
-        at,
-        credential_version: None,
-        detail: SafeText::default(),
-        fault: None,
-        kind: RecordKind::Answered,
-        op,
-        outcome: AnswerClass::Unknown,
-        peer: None,
-        reason: None,
-        sent: None,
-        spent_ms,
-        status: None,
-        tls: None,
-        v: VERSION,
-    }
-    .into()
+fn unknown((op, kind): (u64, ActKind), at: u64, spent_ms: u64) -> Record {
+    let (detail, how) = (SafeText::default(), Settled::unknown(kind));
+    Answered { at, detail, how, kind: RecordKind::Answered, op, reason: None, spent_ms, v: VERSION }.into()
 }
 
 fn host_unknown(number: u64, at: u64) -> Record {
@@ -89,7 +74,7 @@ fn host_unknown(number: u64, at: u64) -> Record {
         fault: None,
         kind: RecordKind::HostAnswered,
         number,
-        outcome: AnswerClass::Unknown,
+        outcome: HttpOutcome::Unknown,
         peer: None,
         reason: None,
         sent: None,

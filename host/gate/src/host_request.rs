@@ -6,14 +6,11 @@
 
 use effects::{HostAsk, HostEnd, HostRequest, Permit};
 use permit::PermitParts;
-use vocabulary::record::{AnswerClass, HostAsked, HostPurpose, RecordKind, VERSION};
-use vocabulary::{Bounds, SafeText, Stop};
+use vocabulary::record::{HostAsked, HostPurpose, HttpOutcome, RecordKind, VERSION};
+use vocabulary::{Bounds, Rule, SafeText, Stop};
 
 use crate::log::Durable;
 use crate::run::RunGate;
-
-/// BOUND: of method and URL on the record.
-const RESOURCE_BYTES_MAX: usize = 8192;
 
 /// An intent of the host's own that may not be durable yet.
 #[must_use = "nothing may be sent before it is durable"]
@@ -40,7 +37,7 @@ impl HostPending {
             return Err(broken.into());
         }
         // Its connection is used for the same credential only.
-        let bounds = Bounds { credential: Some(request.ask.credential.clone()), rule: "own".to_owned(), ..Bounds::default() };
+        let bounds = Bounds { credential: Some(request.ask.credential.clone()), rule: Rule::Own, ..Bounds::default() };
         Ok(permit::issue(PermitParts { op: request.ask.op, run: gate.header().run, ask: request, bounds }))
     }
 }
@@ -66,7 +63,7 @@ impl RunGate {
             number,
             op: ask.op.0,
             purpose: ask.purpose,
-            resource: SafeText::new(&ask.resource, RESOURCE_BYTES_MAX),
+            resource: ask.resource.clone(),
             v: VERSION,
         };
         let appended = held.append_one(record)?;
@@ -81,10 +78,10 @@ impl RunGate {
     /// The record broke.
     pub(crate) fn host_ended(&self, number: u64, end: HostEnd) -> Result<(), Stop> {
         let outcome = match &end {
-            HostEnd { abandoned: true, .. } => AnswerClass::Abandoned,
-            HostEnd { reason: Some(_), .. } => AnswerClass::RefusedAddress,
-            HostEnd { fault: Some(_), .. } => AnswerClass::Failed,
-            _ => AnswerClass::Response,
+            HostEnd { abandoned: true, .. } => HttpOutcome::Abandoned,
+            HostEnd { reason: Some(_), .. } => HttpOutcome::RefusedAddress,
+            HostEnd { fault: Some(_), .. } => HttpOutcome::Failed,
+            _ => HttpOutcome::Response,
         };
         self.lock().host_answered(number, outcome, end)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use vocabulary::record::{LeaseIssued, LeaseRevoked, RecordKind, VERSION};
-use vocabulary::{Binding, Bound, Grants, Principal, Rate, Reason, SafeText, canon};
+use vocabulary::{Binding, Bound, Grants, Principal, Rate, RateOf, Reason, SafeText, canon};
 
 /// One run's use of one credential. A run has one lease of each credential that it uses, from the first use to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,28 +52,28 @@ const IDENTIFY: Rate = Rate { times: 60, seconds: 60 };
 /// How fast things went, over all runs of a home: by what is bounded, the moment at which it would be at rest again (the generic cell rate
 /// algorithm of ITU-T I.371).
 #[derive(Debug, Default)]
-pub(crate) struct Rates(HashMap<String, u64>);
+pub(crate) struct Rates(HashMap<RateOf, u64>);
 
 /// BOUND: things whose rates are remembered; those at rest are forgotten first.
 const RATES_MAX: usize = 10_000;
 
 impl Rates {
     /// Takes one for each of these, or none where one of them has none left; gives its name then.
-    pub(crate) fn take(&mut self, wanted: &[(String, Rate)], now_ns: u64) -> Result<(), String> {
+    pub(crate) fn take(&mut self, wanted: &[(RateOf, Rate)], now_ns: u64) -> Result<(), RateOf> {
         if self.0.len() + wanted.len() > RATES_MAX {
             self.0.retain(|_, rest_ns| *rest_ns > now_ns);
         }
         // SECURITY: if a rate can't be remembered, nobody enforces it.
         if self.0.len() + wanted.len() > RATES_MAX {
-            return Err(format!("one of more than {RATES_MAX} things at once"));
+            return Err(RateOf::Others);
         }
         let step = |rate: &Rate| u64::from(rate.seconds) * 1_000_000_000 / u64::from(rate.times);
-        let rest = |of: &str| self.0.get(of).copied().unwrap_or(0).max(now_ns);
+        let rest = |of: &RateOf| self.0.get(of).copied().unwrap_or(0).max(now_ns);
         let full = wanted.iter().find(|(of, rate)| rest(of) - now_ns > step(rate) * u64::from(rate.times - 1));
         if let Some((of, _)) = full {
             return Err(of.clone());
         }
-        let after: Vec<(String, u64)> = wanted.iter().map(|(of, rate)| (of.clone(), rest(of) + step(rate))).collect();
+        let after: Vec<(RateOf, u64)> = wanted.iter().map(|(of, rate)| (of.clone(), rest(of) + step(rate))).collect();
         self.0.extend(after);
         Ok(())
     }
@@ -94,11 +94,11 @@ pub(crate) fn check_standing(grants: &Grants, leases: &Leases, (credential, is_a
 }
 
 /// The rates that one more use counts against.
-pub(crate) fn rates(grants: &Grants, (agent, is_identify): (&str, bool), credential: Option<&str>) -> Vec<(String, Rate)> {
-    let engagement = grants.engagement.iter().filter_map(|it| Some((format!("engagement {}", it.name), it.rate?)));
+pub(crate) fn rates(grants: &Grants, (agent, is_identify): (&str, bool), credential: Option<&str>) -> Vec<(RateOf, Rate)> {
+    let engagement = grants.engagement.iter().filter_map(|it| Some((RateOf::Engagement(it.name.clone()), it.rate?)));
     let binding = credential.and_then(|name| grants.credentials.iter().find(|binding| binding.name == name));
-    let credential = binding.and_then(|binding| Some((format!("credential {}", binding.name), binding.rate?)));
-    let identify = is_identify.then(|| (format!("identify by {agent}"), IDENTIFY));
+    let credential = binding.and_then(|binding| Some((RateOf::Credential(binding.name.clone()), binding.rate?)));
+    let identify = is_identify.then(|| (RateOf::Identify { agent: agent.to_owned() }, IDENTIFY));
     engagement.chain(credential).chain(identify).collect()
 }
 
@@ -109,10 +109,14 @@ pub(crate) type Leases = BTreeMap<String, Lease>;
 mod tests {
     use super::*;
 
+    fn of(name: &str) -> RateOf {
+        RateOf::Credential(name.to_owned())
+    }
+
     #[test]
     fn a_rate_lets_so_many_through_at_once_and_then_as_many_as_time_brings() {
         let mut rates = Rates::default();
-        let wanted = [("a".to_owned(), Rate { times: 3, seconds: 60 })];
+        let wanted = [(of("a"), Rate { times: 3, seconds: 60 })];
         let second = 1_000_000_000;
         let mut at = |seconds: u64| rates.take(&wanted, 1 + seconds * second).is_ok();
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
@@ -123,12 +127,12 @@ mod tests {
     #[test]
     fn more_rates_than_are_remembered_are_refused_and_those_at_rest_are_forgotten() {
         let mut rates = Rates::default();
-        let one = |n: usize| [(format!("name {n}"), Rate { times: 1, seconds: 60 })];
+        let one = |n: usize| [(of(&format!("name {n}")), Rate { times: 1, seconds: 60 })];
         let minute = 60 * 1_000_000_000;
         for n in 0..RATES_MAX {
             assert!(rates.take(&one(n), 1).is_ok());
         }
-        assert!(rates.take(&one(RATES_MAX), 1).is_err_and(|of| of.contains("10000 things")));
+        assert!(rates.take(&one(RATES_MAX), 1).is_err_and(|of| of == RateOf::Others));
         assert!(rates.take(&one(0), 1).is_err(), "none of the others was forgotten for it");
         assert!(rates.take(&one(RATES_MAX), 2 * minute).is_ok());
         assert_eq!(rates.0.len(), 1, "those at rest went");
@@ -137,9 +141,9 @@ mod tests {
     #[test]
     fn where_one_of_two_rates_is_used_up_nothing_is_taken_of_the_other() {
         let mut rates = Rates::default();
-        let (one, ten) = (("a".to_owned(), Rate { times: 1, seconds: 3600 }), ("b".to_owned(), Rate { times: 2, seconds: 3600 }));
+        let (one, ten) = ((of("a"), Rate { times: 1, seconds: 3600 }), (of("b"), Rate { times: 2, seconds: 3600 }));
         assert!(rates.take(&[ten.clone(), one.clone()], 1).is_ok());
-        assert_eq!(rates.take(&[ten.clone(), one], 1), Err("a".to_owned()));
+        assert_eq!(rates.take(&[ten.clone(), one], 1), Err(of("a")));
         assert!(rates.take(std::slice::from_ref(&ten), 1).is_ok());
         assert!(rates.take(&[ten], 1).is_err());
     }

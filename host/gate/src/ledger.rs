@@ -281,7 +281,7 @@ impl OpenRun {
     /// The acts of a run that does not go on, of which a person must say whether they happened.
     pub fn unsettled(&self) -> Vec<UnknownAct> {
         let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
-        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.clone() }).collect()
+        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
     }
 }
 
@@ -294,6 +294,8 @@ impl OpenRun {
     fn step(&mut self, record: &Record, totals: &mut Totals) -> Result<Goes, OrderFaultKind> {
         match record {
             Record::Asked(asked) => {
+                // What is no act has no intent.
+                let kind = asked.ask.capability.act().ok_or(OrderFaultKind::Malformed)?;
                 totals.asked += 1;
                 self.asked += 1;
                 if !asked.again && asked.op <= self.last_op {
@@ -306,7 +308,7 @@ impl OpenRun {
                 self.end(asked.op);
                 self.pending.insert(
                     asked.op,
-                    OpenAct { ask: asked.ask.clone(), repeat: asked.repeat, sent: false, stage: Stage::Asked, word: None },
+                    OpenAct { ask: asked.ask.clone(), kind, repeat: asked.repeat, sent: false, stage: Stage::Asked, word: None },
                 );
             }
             Record::Refused(refused) => {
@@ -317,7 +319,7 @@ impl OpenRun {
                 self.last_op = self.last_op.max(refused.op);
             }
             Record::Answered(answered) => {
-                self.answered += u64::from(answered.outcome.has_answer());
+                self.answered += u64::from(answered.class().has_answer());
                 self.refused_later += u64::from(answered.was_refused());
                 self.answer(answered)?;
             }
@@ -396,7 +398,7 @@ impl OpenRun {
             return Err(OrderFaultKind::NoIntent);
         };
         pending.sent = answered.was_sent();
-        match answered.outcome {
+        match answered.class() {
             class if class.has_answer() => pending.stage = Stage::Answered,
             // With a fault, the guest was told, and decides itself what it does about it.
             _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,

@@ -70,7 +70,7 @@ pub use sum::Sum;
 pub use times::Times;
 pub use touched::{
     More, Only, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedLines, TouchedOwn, TouchedProbe,
-    TouchedRefusal, TouchedTotals, hosts_of, lies_in, normal,
+    TouchedRefusal, TouchedTotals, lies_in, normal,
 };
 pub use watch::{Nobody, Watcher};
 pub use world::RunWorld;

@@ -144,7 +144,8 @@ impl Live {
     }
 
     fn acts(&mut self) -> Result<&mut RunningActs, Stop> {
-        self.acts.as_mut().ok_or(Stop::Stopped)
+        // An audit goes no further than its record.
+        self.acts.as_mut().ok_or(Stop::RecordEnds)
     }
 
     fn real_ns(&self) -> u64 {

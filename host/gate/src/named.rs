@@ -1,7 +1,7 @@
 //! How asks and the sources of answers are named on the record.
 
 use vocabulary::record::AskedFor;
-use vocabulary::{Act, Ask, Function, SafeText};
+use vocabulary::{Act, Ask, Function, Resource, SafeText};
 
 /// Where an answer comes from.
 pub(crate) fn source_of(act: &Act) -> SafeText {
@@ -17,6 +17,6 @@ pub(crate) fn asked_for(ask: &Ask) -> AskedFor {
 }
 
 /// A function and what it is asked for, with nothing else that the record can say of an ask.
-pub(crate) fn asked_of(function: Function, resource: SafeText) -> AskedFor {
+pub(crate) fn asked_of(function: Function, resource: Resource) -> AskedFor {
     AskedFor { capability: function.capability(), function, headers: Vec::new(), placeholders: 0, resolved: None, resource }
 }

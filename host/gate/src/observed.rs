@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 use vocabulary::record::{AskedFor, Object, Touch};
-use vocabulary::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, SafeText};
+use vocabulary::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, Resource, SafeText};
 
 use crate::named::asked_for;
 
@@ -121,12 +121,12 @@ impl Aggregate {
         let Ask::File(file) = ask else { return named };
         let whole = SafeText::new(&self.path_of(file), PATH_BYTES_MAX);
         match said(file) {
-            None => AskedFor { resource: whole, ..named },
+            None => AskedFor { resource: Resource::Path(whole), ..named },
             Some(said) => {
                 let resource = SafeText::new(&bounded(said.to_owned()), PATH_BYTES_MAX);
                 // SECURITY: an absolute path leads nowhere in a mount, and is not shown as if it did.
                 let resolved = (!said.starts_with('/')).then_some(whole).filter(|whole| *whole != resource);
-                AskedFor { resolved, resource, ..named }
+                AskedFor { resolved, resource: Resource::Path(resource), ..named }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use effects::Observation;
 use vocabulary::record::{AnswerClass, AskedFor, Delivered, Object, Observed, Record, Refused, RunClosed};
-use vocabulary::{Claim, Digest, HttpFault, Outcome, Reason, Release, Repeat, RunId};
+use vocabulary::{Claim, Digest, Outcome, Reason, Release, Repeat, RunId};
 
 use crate::err::LoadError;
 use crate::keyed::Keyed;
@@ -14,6 +14,7 @@ use crate::lease::Lease;
 use crate::payload_codec::{Cursor, take_event, take_observation};
 use crate::resume_point::RecordedEnd;
 use crate::run_header::RunHeader;
+use crate::settling::told;
 use crate::spent::Spent;
 
 /// One record of a run with its payloads, as a log gives them.
@@ -246,7 +247,7 @@ impl Recorded {
             }
             Record::Refused(refused) => self.refused(seq, refused),
             Record::Answered(answered) => {
-                self.known.insert(answered.op, RecordedEnd::Answered(answered.outcome, answered.fault));
+                self.known.insert(answered.op, RecordedEnd::Answered(answered.class(), answered.fault()));
             }
             Record::Observed(observed) => self.observed(seq, observed, payloads.concat())?,
             Record::Delivered(delivered) => self.delivered(seq, delivered, payloads.concat())?,
@@ -303,12 +304,8 @@ impl Recorded {
             self.counted += refused.alike;
             return;
         }
-        let fault = match &refused.reason {
-            Reason::OverLimit(_) => HttpFault::TooMany,
-            _ => HttpFault::Denied,
-        };
-        if refused.op > 0 {
-            self.known.insert(refused.op, RecordedEnd::Refused(fault));
+        if let (Some(kind), true) = (refused.ask.capability.act(), refused.op > 0) {
+            self.known.insert(refused.op, RecordedEnd::Refused(told(kind, &refused.reason)));
         }
         if refused.op == 0 || refused.op > self.last_op {
             let Refused { ask, op, params, reason, .. } = refused;

@@ -157,7 +157,7 @@ impl ReplayCursor {
         }
         match self.mode {
             Mode::Resume => Ok(CursorStep::End),
-            Mode::Audit => Err(Stop::Stopped),
+            Mode::Audit => Err(Stop::RecordEnds),
         }
     }
 
@@ -169,7 +169,7 @@ impl ReplayCursor {
                 match self.recorded.objects.get(self.at.object) {
                     Some((_, recorded)) if *recorded == object => self.at.object += 1,
                     None if self.mode == Mode::Resume && self.next_ask().is_none() => owed.push(object),
-                    None if self.mode == Mode::Audit && !self.recorded.came_to_its_end() => return Err(Stop::Stopped),
+                    None if self.mode == Mode::Audit && !self.recorded.came_to_its_end() => return Err(Stop::RecordEnds),
                     Some((seq, recorded)) => {
                         let (seq, recorded) = (*seq, looked_at(recorded));
                         return Err(Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: looked_at(&object) })));
@@ -276,7 +276,7 @@ impl ReplayCursor {
         let grants = &self.recorded.header().spec.grants;
         let reason = match policy::decide(grants, &policy::Facts::default(), &ask) {
             vocabulary::Decision::Refuse(reason) => reason,
-            vocabulary::Decision::Permit(_) => Reason::NotServed,
+            vocabulary::Decision::Permit(_) | vocabulary::Decision::Hold(_) => Reason::NotServed,
         };
         self.refusal(&ask, reason).map(CursorStep::Served)
     }
@@ -304,7 +304,7 @@ impl ReplayCursor {
         match self.mode {
             Mode::Resume => Ok(CursorStep::End),
             Mode::Audit if self.recorded.came_to_its_end() => Err(self.diverged(format!("`{}`", ask.resource()))),
-            Mode::Audit => Err(Stop::Stopped),
+            Mode::Audit => Err(Stop::RecordEnds),
         }
     }
 }

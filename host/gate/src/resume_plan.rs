@@ -1,7 +1,7 @@
 //! Going on with a run that was cut off: what is owed to the record, and what becomes of each act that was under way.
 
 use vocabulary::record::AnswerClass;
-use vocabulary::{HttpFault, OpId, Repeat, Stop};
+use vocabulary::{Fault, OpId, Repeat, Stop};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::ledger::Stage;
@@ -14,7 +14,7 @@ use crate::settling::Settling;
 #[derive(Debug)]
 pub(crate) enum ResumePlan {
     /// The guest is told this.
-    Tell(OpId, HttpFault),
+    Tell(OpId, Fault),
     /// It is sent again; the new answer must begin with what the guest has seen.
     Again(Box<PendingIntent>, Box<SeenAnswer>),
 }
@@ -25,7 +25,7 @@ enum ResumeChoice {
     Over(Option<Settling>),
     /// The same, of a body that will not come to its end.
     BrokenOff,
-    Tell(HttpFault),
+    Tell(Fault),
     Again,
     /// A person must say; and whether the record has that already.
     Unsettled {
@@ -80,7 +80,7 @@ impl RunGate {
         for (act, choice) in choices {
             if let ResumeChoice::Unsettled { said: false } = choice {
                 self.resumed(act, Stage::Asked);
-                self.settle(act.op, Settling::unknown())?;
+                self.settle(act.op, Settling::Unknown(None))?;
                 self.lock().inner.ops.remove(&act.op.0);
             }
         }
@@ -109,16 +109,18 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let state = OpState { answered, responded: answered, seen: act.seen.clone(), source: source_of(&act.ask), ..OpState::default() };
+        let (seen, source) = (act.seen.clone(), source_of(&act.ask));
+        let state = OpState { answered, responded: answered, seen, source, ..OpState::new(act.ask.kind()) };
         self.lock().inner.ops.insert(act.op.0, state);
     }
 
     fn again(&self, act: InFlight) -> Result<ResumePlan, Stop> {
         let InFlight { op, ask, seen, .. } = act;
+        let lost = Fault::lost(ask.kind());
         match self.ask_again(op, ask)? {
             Judgement::Permitted(pending) => Ok(ResumePlan::Again(pending, Box::new(seen))),
             // A grant has ended meanwhile.
-            Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, HttpFault::Incomplete)),
+            Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, lost)),
             Judgement::Refused { op, fault } => Ok(ResumePlan::Tell(op, fault)),
         }
     }
@@ -133,11 +135,12 @@ impl RunGate {
 
 fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice {
     let over = act.abandoned || ended;
+    let lost = Fault::lost(act.ask.kind());
     match (act.known, did) {
         (RecordedEnd::Answered(class, _), _) if over && class.has_answer() => ResumeChoice::BrokenOff,
         (RecordedEnd::Refused(_) | RecordedEnd::Received | RecordedEnd::Answered(..), _) if over => ResumeChoice::Over(None),
-        (RecordedEnd::Asked, _) if act.abandoned => ResumeChoice::Over(Some(Settling::abandoned())),
-        (RecordedEnd::Asked, _) if over => ResumeChoice::Over(Some(Settling::unknown())),
+        (RecordedEnd::Asked, _) if act.abandoned => ResumeChoice::Over(Some(Settling::Abandoned)),
+        (RecordedEnd::Asked, _) if over => ResumeChoice::Over(Some(Settling::Unknown(None))),
         (RecordedEnd::Refused(fault), _) => ResumeChoice::Tell(fault),
         (
             RecordedEnd::Answered(
@@ -145,17 +148,17 @@ fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice
                 fault,
             ),
             _,
-        ) => ResumeChoice::Tell(fault.unwrap_or(HttpFault::Incomplete)),
+        ) => ResumeChoice::Tell(fault.unwrap_or(lost)),
         // It was to be told that no answer came, and goes on from there as it did before.
         (RecordedEnd::Answered(AnswerClass::Unknown, Some(fault)), _) => ResumeChoice::Tell(fault),
-        (_, Some(true)) => ResumeChoice::Tell(HttpFault::Incomplete),
+        (_, Some(true)) => ResumeChoice::Tell(lost),
         (_, _) if act.ask.repeat() == Repeat::Safe => ResumeChoice::Again,
         (RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, _), Some(false)) => ResumeChoice::Again,
         (
             RecordedEnd::Received
             | RecordedEnd::Answered(AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone | AnswerClass::Abandoned, _),
             _,
-        ) => ResumeChoice::Tell(HttpFault::Incomplete),
+        ) => ResumeChoice::Tell(lost),
         (RecordedEnd::Asked, None) => ResumeChoice::Unsettled { said: false },
         (RecordedEnd::Answered(AnswerClass::Unknown, _), None) => ResumeChoice::Unsettled { said: true },
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use effects::Observation;
 use sha2::Sha256;
 use vocabulary::record::{AnswerClass, Object};
-use vocabulary::{Act, Ask, Door, FileAsk, FileId, FileOpen, HttpFault, OpId, Reason, Stop, Timeline};
+use vocabulary::{Act, Ask, Door, Fault, FileAsk, FileId, FileOpen, OpId, Reason, Stop, Timeline};
 
 use crate::alike::{Alike, Several};
 use crate::observed::Aggregate;
@@ -91,13 +91,13 @@ pub struct InFlight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedEnd {
     /// It was refused; the guest is to be told this.
-    Refused(HttpFault),
+    Refused(Fault),
     /// An intent and no answer.
     Asked,
     /// A response, and what the guest was given of its body.
     Received,
     /// An answer.
-    Answered(AnswerClass, Option<HttpFault>),
+    Answered(AnswerClass, Option<Fault>),
 }
 
 /// What the guest has seen of an answer.

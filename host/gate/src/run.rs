@@ -5,6 +5,7 @@ mod held;
 mod host_request;
 mod judge;
 mod leases;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,7 +14,9 @@ use std::task::{Context, Poll};
 use effects::{Observation, Trail};
 use tokio::sync::watch;
 use vocabulary::record::Record;
-use vocabulary::{Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
+use vocabulary::{
+    Act, ActKind, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct,
+};
 
 use crate::alike::Alike;
 use crate::book::Book;
@@ -24,7 +27,7 @@ use crate::log::{Durable, LogEntry};
 use crate::observed::Aggregate;
 use crate::resume_point::SeenAnswer;
 use crate::run_header::RunHeader;
-use crate::settling::Settling;
+use crate::settling::{Settles, Settling};
 use crate::spent::Spent;
 use crate::sum::Sum;
 use crate::trace::{ProgressSlot, Trace};
@@ -32,6 +35,8 @@ use crate::watch::Watcher;
 
 pub(crate) use flush::Moment;
 pub(crate) use judge::Judged;
+use state::Behind;
+pub(crate) use state::OpState;
 
 use held::Attempt;
 
@@ -62,8 +67,8 @@ pub(crate) struct RunShared {
 }
 
 pub(crate) struct Inner {
-    /// Nothing is asked any more.
-    closed: bool,
+    /// Nothing is asked any more, for this reason.
+    closed: Option<Stop>,
     /// The same, but what has an intent on the record is still sent.
     asks_no_more: bool,
     /// `run-closed` is written.
@@ -93,49 +98,6 @@ pub(crate) struct Inner {
     pub(crate) own_last: u64,
     pub(crate) tally: Tally,
     pub(crate) sum: Sum,
-}
-
-/// BOUND: bytes that one run may have written without their being durable. Beyond that it waits for the disk.
-const BEHIND_BYTES_MAX: usize = 256 << 10;
-
-/// How far the disk is behind what a run writes.
-#[derive(Default)]
-struct Behind {
-    bytes: usize,
-    /// Resolves when all of it is durable.
-    last: Option<Durable>,
-}
-
-impl Behind {
-    fn note(&mut self, bytes: usize, durable: Durable) {
-        self.bytes += bytes;
-        self.last = Some(durable);
-    }
-
-    /// What to wait for, if the disk is too far behind.
-    fn take_if_far(&mut self) -> Option<Durable> {
-        if self.bytes <= BEHIND_BYTES_MAX {
-            return None;
-        }
-        self.bytes = 0;
-        self.last.take()
-    }
-}
-
-/// An act that was permitted and whose end the guest has not seen.
-#[derive(Default)]
-pub(crate) struct OpState {
-    pub(crate) answered: bool,
-    /// The credential that is sent with it.
-    pub(crate) credential: Option<String>,
-    /// What of it was handed to a connection, once it was begun.
-    pub(crate) trail: Option<Arc<Trail>>,
-    /// A response came: what the guest is given of it is put on the record at its end.
-    pub(crate) responded: bool,
-    /// Secrets that were taken out of it.
-    pub(crate) redactions: u64,
-    pub(crate) seen: SeenAnswer,
-    pub(crate) source: SafeText,
 }
 
 /// What a run did, in numbers.
@@ -195,7 +157,7 @@ impl RunGate {
         let mut held = self.lock();
         held.check_open()?;
         if held.inner.asks_no_more {
-            return Err(Stop::Stopped);
+            return Err(Stop::Leaving);
         }
         let op = held.mint();
         held.judge(op, act, Attempt::First)
@@ -253,7 +215,7 @@ impl RunGate {
         match policy::decide(&self.0.header.spec.grants, &facts, &ask) {
             Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
             // SECURITY: a decision must not be able to open what is closed.
-            Decision::Permit(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
+            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
         }
         drop(held);
         self.catch_up()
@@ -336,7 +298,7 @@ impl RunGate {
     /// Only what ends the run.
     pub(crate) fn abandon(&self, op: OpId) -> Result<(), Stop> {
         let mut held = self.lock();
-        held.settle(op, Settling::abandoned())?;
+        held.settle(op, Settling::Abandoned)?;
         held.end_op(op, false)
     }
 
@@ -353,14 +315,28 @@ impl RunGate {
         self.lock().check_open()
     }
 
-    /// No intent is written after this.
+    /// Somebody ordered the end of the run: no intent is written after this.
     pub(crate) fn stop(&self) {
-        self.lock().inner.closed = true;
+        self.lock().inner.closed.get_or_insert(Stop::Ordered);
+    }
+
+    /// The guest has ended: no intent is written after this.
+    pub(crate) fn guest_ended(&self) {
+        self.lock().inner.closed.get_or_insert(Stop::Ended);
     }
 
     /// No intent is written after this. What has one is still sent, and its answer goes onto the record.
     pub(crate) fn ask_no_more(&self) {
         self.lock().inner.asks_no_more = true;
+    }
+
+    /// The same, if nothing is under way; whether that was so.
+    pub(crate) fn ask_no_more_if_idle(&self) -> bool {
+        let mut held = self.lock();
+        // What was under way in another process is only on the record until the rebuild has come to its end.
+        let is_idle = held.inner.ops.is_empty() && !self.0.book.has_acts_under_way(self.0.header.run);
+        held.inner.asks_no_more |= is_idle;
+        is_idle
     }
 
     /// Whether anything was asked whose end the guest has not seen.
@@ -382,7 +358,7 @@ impl RunGate {
         self.lock().inner.broken = true;
     }
 
-    pub(crate) fn settle(&self, op: OpId, how: Settling) -> Result<(), Stop> {
+    pub(crate) fn settle(&self, op: OpId, how: Settling) -> Result<Settles, Stop> {
         self.lock().settle(op, how)
     }
 
@@ -419,7 +395,7 @@ pub(crate) struct LockedRun<'a> {
 impl Inner {
     pub(crate) fn new(header: &RunHeader) -> Self {
         Self {
-            closed: false,
+            closed: None,
             asks_no_more: false,
             sealed: false,
             broken: false,

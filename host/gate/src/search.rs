@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use journal::{ReadError, Reader, log_run};
 use serde::{Deserialize, Serialize};
-use vocabulary::{Capability, FilesGrant, Grants, RunId, SafeText};
+use vocabulary::{Capability, FilesGrant, Grants, HttpTarget, Resource, RunId, SafeText, Scheme};
 
 use crate::index::{OpenedIndex, Part, Visitor, visit};
 use crate::run_header::RunHeader;
 use crate::times::Times;
-use crate::touched::{Only, Touched, TouchedLine, hosts_of, lies_in, normal};
+use crate::touched::{Only, Touched, TouchedLine, lies_in, normal};
 
 /// BOUND: names of one kind that are remembered, to suggest the one that was meant.
 const NAMES_MAX: usize = 10_000;
@@ -302,26 +302,26 @@ impl Names {
             TouchedLine::File(_) => self.file_is_met |= only.files.is_some() && only.takes(line),
             TouchedLine::Http(act) => {
                 act.credential.iter().for_each(|name| remember(&mut self.credentials, name));
-                self.note_host(act.resource.as_str(), only);
+                self.note_host(&act.resource, only);
             }
             TouchedLine::Act(act) => act.credential.iter().for_each(|name| remember(&mut self.credentials, name)),
             TouchedLine::Own(own) => {
                 remember(&mut self.credentials, own.credential.as_str());
-                self.note_host(own.resource.as_str(), only);
+                self.note_host(&own.resource, only);
             }
             TouchedLine::Lease(lease) => remember(&mut self.credentials, lease.credential.as_str()),
             TouchedLine::Refused(refused) => {
                 refused.credential.iter().for_each(|name| remember(&mut self.credentials, name));
                 self.file_is_met |= only.files.is_some() && refused.function.capability() == Capability::Files && only.takes(line);
-                self.note_host(refused.resource.as_str(), only);
+                self.note_host(&refused.resource, only);
             }
         }
     }
 
-    fn note_host(&mut self, resource: &str, only: &Only) {
-        if let Some((host, with_port)) = hosts_of(resource) {
-            remember(&mut self.hosts, host);
-            self.host_is_met |= only.host.as_ref().is_some_and(|only| only == host || only == with_port);
+    fn note_host(&mut self, resource: &Resource, only: &Only) {
+        if let Some(http) = resource.http() {
+            remember(&mut self.hosts, http.host.as_str());
+            self.host_is_met |= only.host.as_ref().is_some_and(|only| http.is_at(only));
         }
     }
 
@@ -356,9 +356,8 @@ impl Names {
 
 impl Granted {
     fn covers(&self, host: &str) -> bool {
-        let url = format!("- -://{host}/");
-        let plain = hosts_of(&url).map_or(host, |(plain, _)| plain);
-        plain.parse().is_ok_and(|host: vocabulary::HostName| self.hosts.iter().any(|pattern| pattern.matches(&host)))
+        let target = HttpTarget::parse(Scheme::Https, host, "/");
+        target.is_ok_and(|target| self.hosts.iter().any(|pattern| pattern.matches(&target.host)))
     }
 
     /// Whether one of these paths lies in a mount, or has one beneath it.

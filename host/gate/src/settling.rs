@@ -3,85 +3,110 @@
 use std::net::SocketAddr;
 
 use effects::{Failure, HttpAnswered};
-use vocabulary::record::{AnswerClass, Sent, Tls};
-use vocabulary::{HttpFault, Reason, SafeText};
+use vocabulary::record::{CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Sent, Settled};
+use vocabulary::{ActKind, CredentialFault, Fault, Reason, SafeText};
+
+/// What a guest is told of a refusal.
+pub(crate) fn told(kind: ActKind, reason: &Reason) -> Fault {
+    if matches!(reason, Reason::OverLimit(_)) { Fault::over_limit(kind) } else { Fault::denied(kind) }
+}
 
 /// How an operation is settled.
-pub(crate) struct Settling {
-    pub(crate) class: AnswerClass,
-    pub(crate) credential_version: Option<u64>,
+pub(crate) enum Settling {
+    /// The guest lost interest, or the run ended.
+    Abandoned,
+    /// The response to a request has begun.
+    Answered(HttpAnswered),
+    /// No answer came, or nothing was sent.
+    Failed(Failure),
+    /// A step with a credential was done, or could not be.
+    Stepped { outcome: CredentialOutcome, version: Option<u64> },
+    /// Nobody knows whether it happened, and whether the guest was told so.
+    Unknown(Option<CredentialFault>),
+}
+
+/// Whether a settling took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settles {
+    /// It is on the record now.
+    Now,
+    /// The operation was settled before, or nobody wants its answer any more: nothing was recorded, and nothing is to be told.
+    Before,
+}
+
+/// What of it goes onto the record.
+pub(crate) struct SettledAct {
     pub(crate) detail: SafeText,
-    pub(crate) fault: Option<HttpFault>,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) how: Settled,
     pub(crate) reason: Option<Reason>,
-    pub(crate) status: Option<u16>,
-    pub(crate) tls: Option<Tls>,
+}
+
+impl From<Settled> for SettledAct {
+    fn from(how: Settled) -> Self {
+        Self { detail: SafeText::default(), how, reason: None }
+    }
 }
 
 impl Settling {
-    fn bare(class: AnswerClass) -> Self {
-        Self {
-            class,
-            credential_version: None,
-            detail: SafeText::default(),
-            fault: None,
-            peer: None,
-            reason: None,
-            status: None,
-            tls: None,
-        }
-    }
-
-    pub(crate) fn abandoned() -> Self {
-        Self::bare(AnswerClass::Abandoned)
-    }
-
-    /// A response came.
-    pub(crate) fn answered(head: HttpAnswered) -> Self {
-        let HttpAnswered { credential_version, peer, status, tls } = head;
-        Self { credential_version, peer, status: Some(status), tls, ..Self::bare(AnswerClass::Response) }
-    }
-
-    /// An act that is not HTTP was done, or could not be.
-    pub(crate) fn acted(class: AnswerClass, credential_version: Option<u64>) -> Self {
-        Self { credential_version, ..Self::bare(class) }
-    }
-
-    /// No answer came, or nothing was sent. If something of it was sent, nobody knows whether it happened, whatever ended the waiting.
-    pub(crate) fn unanswered(why: Failure) -> Self {
-        let class = match &why.refused {
-            Some(
-                Reason::CredentialUnavailable(_)
-                | Reason::CredentialOutside(_)
-                | Reason::CredentialRevoked(_)
-                | Reason::CredentialUnfit(_)
-                | Reason::SecretInRequest
-                | Reason::ValuesUnknown(_),
-            ) => AnswerClass::RefusedCredential,
-            Some(Reason::GrantExpired) => AnswerClass::RefusedLapsed,
-            Some(_) => AnswerClass::RefusedAddress,
-            None => AnswerClass::Failed,
+    /// In the terms of its kind; of a request, so much was handed to a connection.
+    pub(crate) fn of(self, kind: ActKind, going: Option<(SocketAddr, Sent)>) -> SettledAct {
+        let mut settled = match self {
+            Self::Abandoned => Settled::abandoned(kind).into(),
+            Self::Answered(head) => Settled::Http(answered(head)).into(),
+            Self::Failed(why) => failed(why),
+            Self::Stepped { outcome, version } => Settled::Credential(CredentialSettled { version, ..outcome.into() }).into(),
+            Self::Unknown(Some(fault)) => {
+                Settled::Credential(CredentialSettled { fault: Some(fault), ..CredentialOutcome::Unknown.into() }).into()
+            }
+            Self::Unknown(None) => Settled::unknown(kind).into(),
         };
-        Self {
-            detail: detail_beside(why.refused.as_ref(), why.detail),
-            fault: Some(why.fault),
-            peer: why.peer,
-            reason: why.refused,
-            ..Self::bare(class)
+        if let (Settled::Http(http), Some((peer, sent))) = (&mut settled.how, going) {
+            http.peer = http.peer.or(Some(peer));
+            http.sent = Some(sent);
+            // `failed` and `refused` say that it certainly did not happen. If something of it was sent, nobody knows that.
+            if !matches!(http.outcome, HttpOutcome::Response | HttpOutcome::Abandoned) {
+                http.outcome = HttpOutcome::Unknown;
+            }
         }
+        settled
     }
+}
 
-    pub(crate) fn unknown() -> Self {
-        Self { class: AnswerClass::Unknown, ..Self::abandoned() }
-    }
+/// A response came.
+fn answered(head: HttpAnswered) -> HttpSettled {
+    let HttpAnswered { credential_version, peer, status, tls } = head;
+    HttpSettled { credential_version, peer, status: Some(status), tls, ..HttpOutcome::Response.into() }
+}
 
-    /// What it comes to after so much was handed to a connection. `failed` and `refused` say that it certainly did not happen.
-    pub(crate) fn after(self, sent: Option<Sent>) -> Self {
-        let class = match self.class {
-            class if sent.is_some() && (class.is_refusal() || class == AnswerClass::Failed) => AnswerClass::Unknown,
-            class => class,
-        };
-        Self { class, ..self }
+/// No answer came, or nothing was sent.
+fn failed(why: Failure) -> SettledAct {
+    let Failure { fault, peer, refused, detail } = why;
+    let how = match fault {
+        Fault::Http(fault) => Settled::Http(HttpSettled { fault: Some(fault), peer, ..unanswered(refused.as_ref()).into() }),
+        Fault::Credential(fault) => {
+            let has_lapsed = matches!(refused, Some(Reason::GrantExpired));
+            let outcome = if has_lapsed { CredentialOutcome::RefusedLapsed } else { CredentialOutcome::Failed };
+            Settled::Credential(CredentialSettled { fault: Some(fault), ..outcome.into() })
+        }
+    };
+    SettledAct { detail: detail_beside(refused.as_ref(), detail), how, reason: refused }
+}
+
+/// How a request ended that has no answer, and of which nothing was sent.
+fn unanswered(refused: Option<&Reason>) -> HttpOutcome {
+    match refused {
+        Some(
+            Reason::CredentialUnavailable(_)
+            | Reason::CredentialOutside(_)
+            | Reason::CredentialRevoked(_)
+            | Reason::CredentialUnfit(_)
+            | Reason::SecretInRequest
+            | Reason::ValuesFull(_)
+            | Reason::ValuesUnknown(_),
+        ) => HttpOutcome::RefusedCredential,
+        Some(Reason::GrantExpired) => HttpOutcome::RefusedLapsed,
+        Some(_) => HttpOutcome::RefusedAddress,
+        None => HttpOutcome::Failed,
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
             capability: vocabulary::Capability::Http,
             function: vocabulary::Function::HttpHandle,
             resolved: None,
-            resource: SafeText::new(what, 512),
+            resource: vocabulary::Resource::path(what, 512),
         };
         let params = Digest::of(b"");
         Refused {
@@ -123,7 +123,7 @@ mod tests {
     /// Bytes that the rows hold, text alone.
     fn held(touched: &Touched) -> usize {
         let files: usize = touched.files.iter().map(|file| file.path.as_str().len()).sum();
-        files + touched.refused.iter().map(|one| one.resource.as_str().len()).sum::<usize>()
+        files + touched.refused.iter().flat_map(|one| one.resource.texts()).map(|text| text.as_str().len()).sum::<usize>()
     }
 
     #[test]

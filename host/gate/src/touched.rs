@@ -16,7 +16,7 @@ mod row;
 
 pub use host_request::{TouchedAct, TouchedOwn};
 pub use line::{TouchedLine, TouchedLines};
-pub use only::{Only, hosts_of, lies_in, normal};
+pub use only::{Only, lies_in, normal};
 pub use row::{More, TouchedFile, TouchedHttp, TouchedLease, TouchedProbe, TouchedRefusal, TouchedTotals};
 
 /// BOUND: objects of mounts that have a row.

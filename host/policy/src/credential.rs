@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use vocabulary::{
-    Binding, Bounds, CredentialAsk, CredentialStep, Grants, Header, HttpAsk, HttpGrant, HttpTarget, May, Placement, Reason, SafeText,
+    AboutCredential, Binding, Bounds, CredentialAsk, CredentialStep, Grants, Header, HttpAsk, HttpGrant, HttpTarget, May, Placement,
+    Reason, Rule, SafeText,
 };
 
 use crate::decide::Facts;
@@ -216,7 +217,7 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
     let shown = || SafeText::new(&ask.name, 64);
     if let CredentialStep::Identify(_) = ask.step {
         let may = grants.may.values().any(|may| may.contains(&May::Identify));
-        let bounds = Bounds { rule: "credentials".to_owned(), ..Bounds::default() };
+        let bounds = Bounds { rule: Rule::Credentials, ..Bounds::default() };
         return may.then_some(bounds).ok_or_else(|| Reason::CredentialUseNotGranted(shown()));
     }
     let may = grants.may.get(&ask.name).is_some_and(|may| may.contains(&May::Rotate));
@@ -225,7 +226,7 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
     if binding.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
         return Err(Reason::CredentialExpired(shown()));
     }
-    let (credential, rule) = (Some(ask.name.clone()), format!("credentials.{}", ask.name));
+    let (credential, rule) = (Some(ask.name.clone()), Rule::Credential(ask.name.clone()));
     let mut bounds = Bounds { until_unix_s: scope::end(grants, None, Some(&ask.name)), credential, rule, ..Bounds::default() };
     for (method, target) in binding.requests(&ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
         scope::within(grants.engagement.as_ref(), facts, (&target.host, &method))?;
@@ -244,8 +245,8 @@ fn in_its_environment(grants: &Grants, binding: &Binding, target: &HttpTarget) -
     match &binding.environment {
         Some(environment) if !scope::is_environment(environment, &grants.environments, target) => {
             let there = scope::environment_words(&grants.environments, target);
-            let words = format!("`{}` is for {environment}, and this is {there}", binding.name);
-            Err(Reason::CredentialElsewhere(SafeText::new(&words, 256)))
+            let what = format!("is for {environment}, and this is {there}");
+            Err(Reason::CredentialElsewhere(AboutCredential::new(&binding.name, &what, 256)))
         }
         _ => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use vocabulary::{
     Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, HostName, HttpAsk, HttpBounds, HttpGrant,
-    HttpTarget, Method, Reason, SafeText,
+    HttpTarget, Method, Reason, Rule, SafeText,
 };
 
 use crate::credential::Choice;
@@ -74,9 +74,9 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
                 meaning::check(ask, credential.is_some())?;
                 let HttpBounds { pins, rate, request_bytes, response_bytes } = grant.within.clone();
                 if request_bytes.is_some_and(|most| ask.body.len() as u64 > most) {
-                    return Err(Reason::OverLimit(Bound::RequestBytes(SafeText::new(&format!("http[{n}]"), 64))));
+                    return Err(Reason::OverLimit(Bound::RequestBytes(Rule::Http(n))));
                 }
-                let (addresses, rule) = (grant.addresses.clone(), format!("http[{n}]"));
+                let (addresses, rule) = (grant.addresses.clone(), Rule::Http(n));
                 let until_unix_s = scope::end(grants, grant.until, credential.as_deref());
                 return Ok(Bounds { addresses, credential, pins, rate, response_bytes, rule, until_unix_s });
             }
@@ -149,10 +149,10 @@ pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, (method, target): (&Metho
 
 /// Whether the rule that permitted a request would also permit it with another method or target.
 pub fn still_covers(grants: &Grants, bounds: &Bounds, method: &Method, target: &HttpTarget) -> bool {
-    let rule =
-        |(n, grant): (usize, &HttpGrant)| format!("http[{n}]") == bounds.rule && grant.paths.iter().any(|path| path.matches(&target.path));
+    let Rule::Http(n) = bounds.rule else { return false };
+    let covers = |grant: &HttpGrant| grant.paths.iter().any(|path| path.matches(&target.path));
     let is_bound = |name: &String| grants.credentials.iter().any(|binding| binding.covers(name, method, target));
-    grants.http.iter().enumerate().any(rule) && bounds.credential.as_ref().is_none_or(is_bound)
+    grants.http.get(n).is_some_and(covers) && bounds.credential.as_ref().is_none_or(is_bound)
 }
 
 fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, Reason> {
@@ -160,8 +160,8 @@ fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, 
         return Err(Reason::NothingGranted);
     }
     let (mode, rule) = match facts.mount {
-        None => (FilesMode::Read, "files".to_owned()),
-        Some(n) => (grants.files.get(n).ok_or(Reason::NothingGranted)?.mode, format!("files[{n}]")),
+        None => (FilesMode::Read, Rule::Files(None)),
+        Some(n) => (grants.files.get(n).ok_or(Reason::NothingGranted)?.mode, Rule::Files(Some(n))),
     };
     match (mode, ask) {
         (FilesMode::Read, FileAsk::Change { .. }) => Err(Reason::WriteNotGranted),

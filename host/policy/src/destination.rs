@@ -1,6 +1,6 @@
 //! Where the value of a credential may be sent: its owner says so with the value, and a configuration can only narrow that.
 
-use vocabulary::{Binding, CredentialStep, Destination, HttpGrant, HttpTarget, Reason, SafeText};
+use vocabulary::{AboutCredential, Binding, CredentialStep, Destination, HttpGrant, HttpTarget, Reason};
 
 /// A configuration that would send a value where its owner does not allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,11 +55,11 @@ impl OutsideError {
 pub fn may_go<'a>(name: &str, destinations: &[Destination], mut targets: impl Iterator<Item = &'a HttpTarget>) -> Result<(), Reason> {
     let Some(outside) = targets.find(|target| !destinations.iter().any(|destination| destination.covers(target))) else { return Ok(()) };
     let there = format!("{}://{}", outside.scheme.as_str(), outside.authority());
-    let words = match destinations {
-        [] => format!("`{name}` has no destinations: nobody has said that it may go to {there}"),
-        some => format!("`{name}` may go to {}, and not to {there}{}", list(some), outside.path),
+    let what = match destinations {
+        [] => format!("has no destinations: nobody has said that it may go to {there}"),
+        some => format!("may go to {}, and not to {there}{}", list(some), outside.path),
     };
-    Err(Reason::CredentialOutside(SafeText::new(&words, 512)))
+    Err(Reason::CredentialOutside(AboutCredential::new(name, &what, 512)))
 }
 
 /// Whether a binding can send the value to any place that its owner allows. This is checked before anything runs.

@@ -24,7 +24,7 @@
 //!
 //! // What is permitted comes with its bounds, and says which grant it was.
 //! let Decision::Permit(bounds) = decided("GET", "https://api.example.com/v1/users")? else { return Err("it was refused".into()) };
-//! assert_eq!(bounds.rule, "http[0]");
+//! assert_eq!(bounds.rule.to_string(), "http[0]");
 //!
 //! // What is refused says how far the nearest grant reached.
 //! let reason = |decided| if let Decision::Refuse(reason) = decided { reason.code() } else { "permitted" };

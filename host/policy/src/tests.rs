@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use vocabulary::{
     Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpBounds,
-    HttpGrant, HttpTarget, HttpTimeouts, Method, Reason, SafeText, Scheme,
+    HttpGrant, HttpTarget, HttpTimeouts, Method, Reason, Rule, SafeText, Scheme,
 };
 
 use crate::address::{AskedBy, OwnListeners, verdict};
@@ -90,6 +90,7 @@ fn judged(grants: &Grants, ask: &Ask) -> String {
     word(match decide(grants, &NOW, ask) {
         Decision::Permit(_) => Ok(()),
         Decision::Refuse(reason) => Err(reason),
+        Decision::Hold(hold) => panic!("no rule says so: {hold:?}"),
     })
 }
 
@@ -272,7 +273,7 @@ fn the_first_grant_that_covers_gives_its_bounds_and_its_name() {
     never.addresses = vec!["192.168.0.0/16".parse().unwrap()];
     let grants = Grants { http: vec![grant(Scheme::Https, "good.com", None), wide.clone(), never], ..Grants::default() };
     let decided = decide(&grants, &NOW, &ask(Scheme::Https, "a.example.com", "/"));
-    assert_eq!(decided, Decision::Permit(Bounds { addresses: wide.addresses, rule: "http[1]".to_owned(), ..Bounds::default() }));
+    assert_eq!(decided, Decision::Permit(Bounds { addresses: wide.addresses, rule: Rule::Http(1), ..Bounds::default() }));
 }
 
 #[test]
@@ -293,9 +294,9 @@ fn mounts_can_be_read_and_not_changed() {
     let read = Ask::File(FileAsk::Read { file: FileId(2), offset: 0, len: 1 });
     assert_eq!(judged(&grants, &change), "write-not-granted");
     let at = |mount| decide(&grants, &Facts { mount, ..NOW }, &read);
-    let rule = |rule: &str| Decision::Permit(Bounds { rule: rule.to_owned(), ..Bounds::default() });
-    assert_eq!(at(None), rule("files"));
-    assert_eq!(at(Some(0)), rule("files[0]"));
+    let rule = |place| Decision::Permit(Bounds { rule: Rule::Files(place), ..Bounds::default() });
+    assert_eq!(at(None), rule(None));
+    assert_eq!(at(Some(0)), rule(Some(0)));
     assert_eq!(at(Some(1)), Decision::Refuse(Reason::NothingGranted));
 }
 
@@ -383,8 +384,8 @@ fn a_body_beyond_what_its_grant_takes_is_refused_and_what_else_bounds_it_goes_al
     narrow.within = HttpBounds { pins: pins.clone(), rate: Some("5/s".parse().unwrap()), request_bytes: Some(4), response_bytes: Some(9) };
     let grants = Grants { http: vec![narrow], ..Grants::default() };
     let with = |body: &'static [u8]| decide(&grants, &NOW, &Ask::Http(HttpAsk { body: body.into(), ..http_post("good.com", "/") }));
-    let rule = "http[0]".to_owned();
+    let rule = Rule::Http(0);
     let bounds = Bounds { pins, rate: Some("5/s".parse().unwrap()), response_bytes: Some(9), rule, ..Bounds::default() };
     assert_eq!(with(b"four"), Decision::Permit(bounds));
-    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(vocabulary::Bound::RequestBytes(SafeText::new("http[0]", 64)))));
+    assert_eq!(with(b"fiver"), Decision::Refuse(Reason::OverLimit(vocabulary::Bound::RequestBytes(Rule::Http(0)))));
 }

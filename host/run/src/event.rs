@@ -52,7 +52,8 @@ pub enum RunEvent {
         /// What to do next, where that is plain.
         help: Option<String>,
     },
-    /// The process that ran it went away, and the run has not ended. Another one can go on with it ([`crate::Holder::continue_here`]).
+    /// The process that ran it went away, or has taken it out of memory, and the run has not ended. It can be continued
+    /// ([`crate::Holder::continue_here`]).
     Left {},
     /// The process that runs it does not answer any more. The run may go on when it does.
     Lost {
@@ -193,7 +194,7 @@ impl RunEvent {
         let text = match self {
             Self::Said { claim: Claim::Stderr(text) | Claim::Stdout(text) } => text.as_str().len(),
             Self::Said { claim: Claim::Finding(finding) } => vocabulary::canon::to_vec(finding).len(),
-            Self::Refused { ask, .. } => ask.resource.as_str().len(),
+            Self::Refused { ask, .. } => ask.resource.texts().map(|text| text.as_str().len()).sum(),
             Self::Said { claim: Claim::Progress(_) }
             | Self::Opened { .. }
             | Self::Progress { .. }
@@ -266,7 +267,7 @@ mod tests {
             capability: vocabulary::Capability::Http,
             function: vocabulary::Function::HttpHandle,
             resolved: None,
-            resource: SafeText::new("r", 8),
+            resource: vocabulary::Resource::Words(SafeText::new("r", 8)),
         };
         (0..1000).for_each(|_| sender.on_refused(&asked, &Reason::NotServed));
         let room = poll_fn(|ctx| sender.poll_room(ctx));

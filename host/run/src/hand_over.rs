@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sandbox::RunEnded;
-use vocabulary::{Outcome, RunId, SafeText, Stop};
+use vocabulary::{RunId, SafeText, Stop};
 
 use crate::err::RunError;
 use crate::local_host::LocalHost;
@@ -21,12 +21,43 @@ const DISK_MAX: Duration = Duration::from_secs(5);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Whether a guest has ended only because this process asks nothing more for it. Its run has not ended then.
-pub(crate) fn is_cut_off(ended: &RunEnded) -> bool {
-    !matches!(ended.outcome, Outcome::Stopped(_)) && matches!(ended.stop, Some(Stop::Stopped | Stop::RecordBroken))
+/// What becomes of a run whose guest has ended although the run has not.
+pub(crate) enum Left {
+    /// This process asks nothing more for any run: another one continues it.
+    ByThisProcess,
+    /// It was taken out of memory.
+    Unloaded,
+}
+
+/// `None` if the run ends with its guest.
+pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
+    match &ended.stop {
+        Some(Stop::Leaving) if !is_leaving => Some(Left::Unloaded),
+        // The record is closed before the process ends.
+        Some(Stop::Leaving | Stop::RecordBroken) if is_leaving => Some(Left::ByThisProcess),
+        Some(
+            Stop::Limit(_)
+            | Stop::RecordBroken
+            | Stop::Ordered
+            | Stop::Leaving
+            | Stop::Ended
+            | Stop::RecordEnds
+            | Stop::Diverged(_)
+            | Stop::Unsettled(_)
+            | Stop::Stuck,
+        )
+        | None => None,
+    }
 }
 
 impl LocalHost {
+    /// Takes a run out of memory that waits for nothing but time: no slot of the engine, no thread and no memory is held for it, the run's clock
+    /// and its `active-timeout` stand still, and the last of its events is [`crate::RunEvent::Left`]. It continues with [`LocalHost::resume`],
+    /// rebuilt from its record. Whether it could be: a run that is not durable, or has something under way, stays.
+    pub fn unload(&self, run: RunId) -> bool {
+        held(&self.inner.going).get(&run).is_some_and(|going| going.is_durable && going.live.unload())
+    }
+
     /// Whether the home is being left while runs go on.
     pub(crate) fn is_leaving(&self) -> bool {
         self.inner.leaving.load(Ordering::Acquire)

@@ -15,6 +15,7 @@ use crate::change::notes;
 use crate::err::RunError;
 use crate::event::{self, EventSender, Events, RunEvent};
 use crate::guest_start::{engine_ref, start_of, world_back};
+use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::RunOrder;
 use crate::place::held;
@@ -187,8 +188,8 @@ impl LocalHost {
         let Parts { prepared, gate, world, begun } = parts;
         let run = gate.header().run;
         let (stop, stopped) = watch::channel(None);
-        let agent = gate.header().spec.agent.name.clone();
-        held(&self.inner.going).insert(run, LiveRun { agent, live: world.live().handle(), stop: stop.clone() });
+        let (agent, is_durable) = (gate.header().spec.agent.name.clone(), gate.header().spec.durable);
+        held(&self.inner.going).insert(run, LiveRun { agent, is_durable, live: world.live().handle(), stop: stop.clone() });
         // It was being prepared when the home began to be left.
         if self.is_leaving() {
             world.live().handle().ask_no_more();
@@ -226,7 +227,8 @@ impl RunTask {
     async fn live(self, entry: Launch) {
         let (host, sender) = (self.host.clone(), Arc::clone(&self.sender));
         let told = match self.until_closed().await {
-            Ok(report) => RunEvent::Closed { report: Box::new(report) },
+            Ok(Some(report)) => RunEvent::Closed { report: Box::new(report) },
+            Ok(None) => RunEvent::Left {},
             // It has not ended: another process goes on with it, which the end of this one tells its client.
             Err(_) if host.is_leaving() => return entry.kept_to_the_end().await,
             Err(err) => RunEvent::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
@@ -243,7 +245,8 @@ impl RunTask {
         }
     }
 
-    async fn until_closed(mut self) -> Result<RunReport, RunError> {
+    /// `None` if the run was taken out of memory before it ended.
+    async fn until_closed(mut self) -> Result<Option<RunReport>, RunError> {
         // Nobody to say so means nobody who waits for it. Then the run is about to be stopped.
         let _ = (&mut self.gone).await;
         let header = self.gate.header().clone();
@@ -260,18 +263,14 @@ impl RunTask {
                 Ok(None) | Err(_) => pending().await,
             }
         };
-        let spent = match self.begun {
-            Begun::Here => Duration::ZERO,
-            Begun::Before(spent) => spent,
-        };
+        let spent = if let Begun::Before(spent) = self.begun { spent } else { Duration::ZERO };
         let start = Start { spent, ..start_of(&header) };
         let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
-        if let Ok(ended) = &ended
-            && self.host.is_leaving()
-            && crate::hand_over::is_cut_off(ended)
-        {
+        match ended.as_ref().ok().and_then(|ended| left(ended, self.host.is_leaving())) {
             // What is under way goes on as long as this process is there, with the world that `ended` holds.
-            pending::<()>().await;
+            Some(Left::ByThisProcess) => pending::<()>().await,
+            Some(Left::Unloaded) => return self.gate.flush().map(|()| None).map_err(|_| self.host.record_broken(Some(header.run))),
+            None => {}
         }
         finishing.finished().await;
         let ended = ended?;
@@ -285,7 +284,7 @@ impl RunTask {
             // What this process has written of it is not all of it, or is not all on the record.
             Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
         };
-        Ok(report(&self.host, &self.gate, closing, entry, sum))
+        Ok(Some(report(&self.host, &self.gate, closing, entry, sum)))
     }
 
     /// Puts the end on the record, unless the run can't have one yet.

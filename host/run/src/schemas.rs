@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use sandbox::{Cache, Engine, EngineOptions, EntryPoint, Prepared, Start};
 use vocabulary::{
-    Act, Claim, ClosedAsk, Door, FileAnswer, FileAsk, FileFault, GuestEvent, HttpFault, Limits, OpId, Outcome, Release, Stop, Stopping,
+    Act, Claim, ClosedAsk, Door, Fault, FileAnswer, FileAsk, FileFault, GuestEvent, Limits, OpId, Outcome, Release, Stop, Stopping,
     Timeline,
 };
 
@@ -85,9 +85,9 @@ impl NoWorld {
 }
 
 impl Door for NoWorld {
-    fn submit(&mut self, _: Act) -> Result<OpId, Stop> {
+    fn submit(&mut self, act: Act) -> Result<OpId, Stop> {
         let op = self.op()?;
-        self.due.push_back(Release { op, event: GuestEvent::Failed(HttpFault::Denied), mono_ns: self.mono_ns });
+        self.due.push_back(Release { op, event: GuestEvent::Failed(Fault::denied(act.kind())), mono_ns: self.mono_ns });
         Ok(op)
     }
 

@@ -76,7 +76,7 @@ impl LocalHost {
 
     /// An act that a person names, if a word on it can be kept or is there already.
     fn named(&self, run: RunId, open: &OpenRun, op: u64, did: bool) -> Result<UnknownAct, RunError> {
-        let act = |pending: &OpenAct| UnknownAct { op, what: pending.ask.resource.clone() };
+        let act = |pending: &OpenAct| UnknownAct { op, what: pending.ask.resource.line() };
         match open.pending.get(&op) {
             Some(pending) if pending.is_unsettled() => Ok(act(pending)),
             Some(OpenAct { word: Some(Said { did: said, .. }), .. }) if *said == did => {
@@ -103,7 +103,7 @@ impl LocalHost {
         let mut why = "it was no act, but a timer".to_owned();
         for record in reader.of_run(run) {
             match Record::parse(&record?.body) {
-                Ok(Record::Answered(answered)) if answered.op == op => why = answered_words(answered.outcome, answered.status),
+                Ok(Record::Answered(answered)) if answered.op == op => why = answered_words(answered.class(), answered.status()),
                 Ok(Record::Refused(refused)) if refused.op == op => {
                     why = format!("it was refused: {} never left the host", refused.ask.resource)
                 }

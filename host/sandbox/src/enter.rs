@@ -13,6 +13,7 @@ use wasmtime::component::{ComponentType, Lift};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::admit::{EntryPoint, Prepared, YIELD_TICKS};
+use crate::engine_words::limit_met;
 use crate::err::SandboxError;
 use crate::guest::Guest;
 use crate::guest_threads::guest_threads;
@@ -159,7 +160,7 @@ fn finish(
     let said = guest.say_open_lines();
     let (outcome, stop, output) = match (cut, called) {
         (Some(CutShort::ActiveTime), _) => (limit(Limit::ActiveTimeout), Some(Stop::Limit(Limit::ActiveTimeout)), Bytes::new()),
-        (Some(CutShort::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Stopped), Bytes::new()),
+        (Some(CutShort::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Ordered), Bytes::new()),
         (None, Some(Ok(returned))) => judge(returned, &mut guest),
         (None, Some(Err(err))) => explain(&err, &mut guest, call_limit),
         (None, None) => return Err(SandboxError::Lost),
@@ -172,7 +173,7 @@ fn finish(
 }
 
 fn never_entered(world: Box<dyn World>, stopping: Stopping) -> RunEnded {
-    let (outcome, stop) = (Outcome::Stopped(stopping), Some(Stop::Stopped));
+    let (outcome, stop) = (Outcome::Stopped(stopping), Some(Stop::Ordered));
     RunEnded { outcome, stop, output: Bytes::new(), peak_memory: 0, active: Duration::ZERO, world }
 }
 
@@ -241,18 +242,16 @@ fn outcome_of(stop: &Stop) -> Outcome {
     match stop {
         Stop::Limit(name) => limit(*name),
         Stop::RecordBroken => Outcome::RecordBroken,
-        // Code that stops the world first makes `stop` resolve, with a name.
-        Stop::Stopped => Outcome::HostFailed { message: SafeText::new("the run was stopped without an order", 64) },
+        // None of these is how a run ends: an order comes with a name, and what has not ended, or is only compared, is not closed.
+        Stop::Ordered | Stop::Leaving | Stop::Ended | Stop::RecordEnds => {
+            Outcome::HostFailed { message: SafeText::new(&stop.to_string(), 64) }
+        }
         // Which, only the gate knows.
         Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
         Stop::Diverged(divergence) => Outcome::HostFailed { message: SafeText::new(&divergence.to_string(), 4096) },
         Stop::Stuck => Outcome::Trapped { message: SafeText::new(&stop.to_string(), 256) },
     }
 }
-
-/// wasmtime's own limits end a call with errors of private types; their words are pinned by tests.
-const WORDS_OF_LIMITS: &[(&str, Limit)] = &[("store handle limit exceeded", Limit::Handles), ("resource limit exceeded", Limit::Instances)];
-const WORDS_OF_CALL_BYTES: &str = "too much data is being copied between the host and the guest";
 
 fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: Limit) -> Judged {
     if let Some(stop) = err.downcast_ref::<Stop>() {
@@ -265,16 +264,7 @@ fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: Limit) -> Judge
             _ => (failed("exit", &format!("exit with status {status}")), None, output),
         };
     }
-    if matches!(err.downcast_ref::<Trap>(), Some(Trap::StackOverflow)) {
-        return (limit(Limit::Stack), Some(Stop::Limit(Limit::Stack)), Bytes::new());
-    }
-    let words = format!("{err:#}");
-    let name = if words.contains(WORDS_OF_CALL_BYTES) {
-        Some(call_limit)
-    } else {
-        WORDS_OF_LIMITS.iter().find(|(sign, _)| words.contains(sign)).map(|(_, name)| *name)
-    };
-    if let Some(name) = name {
+    if let Some(name) = limit_met(err, call_limit) {
         return (limit(name), Some(Stop::Limit(name)), Bytes::new());
     }
     (trapped(err, guest), None, Bytes::new())

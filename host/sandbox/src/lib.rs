@@ -13,6 +13,7 @@ mod clock;
 mod compile;
 mod contained_build;
 mod engine;
+mod engine_words;
 mod enter;
 mod err;
 mod guest;

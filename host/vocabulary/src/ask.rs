@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::file::FileAsk;
 use crate::function::{Capability, Function};
+use crate::resource::Resource;
+use crate::step::{CredentialAsk, CredentialStep};
 use crate::target::HttpTarget;
 use crate::text::SafeText;
 
-/// BOUND: of method and URL on the record: all of a path that may be asked for, so that two paths are never the same there.
-const HTTP_RESOURCE_BYTES_MAX: usize = 8192;
+/// BOUND: of an ask of a file on the record, where its path is not known.
+const FILE_BYTES_MAX: usize = 1024;
 
 /// Acts leave the host and are durable before they begin; observations stay inside and are durable before the next act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +59,13 @@ impl Ask {
         }
     }
 
-    /// The resource in one line, bounded and escaped, without what may be secret: for the record and for people.
-    pub fn resource(&self) -> SafeText {
+    /// What it is about, without what may be secret: for the record and for people.
+    pub fn resource(&self) -> Resource {
         match self {
-            Self::Http(http) => http.resource(),
-            Self::Credential(credential) => credential.resource(),
-            Self::File(file) => SafeText::new(&file.resource(), 1024),
-            Self::Closed(closed) => closed.what.clone(),
+            Self::Http(http) => http.into(),
+            Self::Credential(credential) => credential.into(),
+            Self::File(file) => Resource::path(&file.resource(), FILE_BYTES_MAX),
+            Self::Closed(closed) => Resource::Words(closed.what.clone()),
         }
     }
 
@@ -98,7 +100,25 @@ fn canonical_front(function: Function) -> Vec<u8> {
     to
 }
 
+/// The capabilities of acts: each has an answer, a fault and a settled record of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActKind {
+    /// A step with a credential.
+    Credential,
+    /// A request.
+    Http,
+}
+
 impl Act {
+    /// Which kind of act it is.
+    pub fn kind(&self) -> ActKind {
+        match self {
+            Self::Http(_) => ActKind::Http,
+            Self::Credential(_) => ActKind::Credential,
+        }
+    }
+
     /// As [`Ask::function`].
     pub fn function(&self) -> Function {
         match self {
@@ -108,10 +128,10 @@ impl Act {
     }
 
     /// As [`Ask::resource`].
-    pub fn resource(&self) -> SafeText {
+    pub fn resource(&self) -> Resource {
         match self {
-            Self::Http(http) => http.resource(),
-            Self::Credential(credential) => credential.resource(),
+            Self::Http(http) => http.into(),
+            Self::Credential(credential) => credential.into(),
         }
     }
 
@@ -154,74 +174,7 @@ pub enum Repeat {
     OnWord,
 }
 
-/// Something that a guest wants done with a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialAsk {
-    /// Which; `*` for [`CredentialStep::Identify`]: the value is held against all for which that is granted.
-    pub name: String,
-    /// What is to be done.
-    pub step: CredentialStep,
-}
-
-/// What can be done with a credential besides sending it.
-#[derive(Clone, PartialEq, Eq)]
-pub enum CredentialStep {
-    /// Say whether this value, which the guest has found, is the credential's.
-    Identify(Bytes),
-    /// Make a new value, which nobody uses yet.
-    Create,
-    /// Set the new value at its target.
-    Set,
-    /// Try the new value at its target.
-    Test,
-    /// Use the new value from now on, and see that the old one is refused.
-    Finish,
-}
-
-impl CredentialStep {
-    fn function(&self) -> Function {
-        match self {
-            Self::Identify(_) => Function::CredentialIdentify,
-            Self::Create => Function::RotationCreate,
-            Self::Set => Function::RotationSet,
-            Self::Test => Function::RotationTest,
-            Self::Finish => Function::RotationFinish,
-        }
-    }
-
-    /// In one word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Identify(_) => "identify",
-            Self::Create => "create",
-            Self::Set => "set",
-            Self::Test => "test",
-            Self::Finish => "finish",
-        }
-    }
-}
-
-/// A value that a guest found may be somebody's.
-impl std::fmt::Debug for CredentialStep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl CredentialAsk {
-    fn resource(&self) -> SafeText {
-        SafeText::new(&format!("{} {}", self.step.word(), self.name), 1024)
-    }
-
-    fn canonical_into(&self, to: &mut Vec<u8>) {
-        put(to, self.name.as_bytes());
-        if let CredentialStep::Identify(value) = &self.step {
-            put(to, value);
-        }
-    }
-}
-
-fn put(to: &mut Vec<u8>, field: &[u8]) {
+pub(crate) fn put(to: &mut Vec<u8>, field: &[u8]) {
     to.extend_from_slice(&(field.len() as u64).to_be_bytes());
     to.extend_from_slice(field);
 }
@@ -311,10 +264,6 @@ pub struct HttpTimeouts {
 }
 
 impl HttpAsk {
-    fn resource(&self) -> SafeText {
-        SafeText::new(&format!("{} {}", self.method, self.target.redacted()), HTTP_RESOURCE_BYTES_MAX)
-    }
-
     fn canonical_into(&self, to: &mut Vec<u8>) {
         put(to, self.method.as_str().as_bytes());
         put(to, self.target.scheme.as_str().as_bytes());

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::{CredentialStep, Method};
+use crate::ask::Method;
 use crate::grant::https;
 use crate::ids::Digest;
 use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::Rate;
 use crate::signer::{Hmac, Jwt, Oauth2, Sigv4};
+use crate::step::CredentialStep;
 use crate::target::{HttpTarget, Scheme};
 use crate::until::Until;
 

@@ -5,16 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Digest;
 use crate::limits::Limit;
+use crate::rule::{RateOf, Rule};
 use crate::scope::Rate;
 use crate::text::SafeText;
 
-/// Yes with its bounds, or no with its reason.
+/// Yes with its bounds, no with its reason, or only after a person has said yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The effect may happen, within these bounds.
     Permit(Bounds),
     /// It may not.
     Refuse(Reason),
+    /// It may happen once a person has said yes. No rule of this version says so, and nobody can be asked: it is refused as
+    /// [`Reason::NobodyToAsk`].
+    Hold(Hold),
+}
+
+/// What may happen once a person has said yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Within which bounds it may happen then.
+    pub bounds: Bounds,
 }
 
 /// Which rule allowed it, and what the effect must still keep to.
@@ -34,8 +45,8 @@ pub struct Bounds {
     /// Bytes of a body that comes back, where the rule says less than the run's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<u64>,
-    /// The rule, for people: `http[0]`, `files[1]`.
-    pub rule: String,
+    /// The rule.
+    pub rule: Rule,
     /// Until when it must have been begun, in seconds since 1970: the first end of what was granted. `None` where nothing of it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_unix_s: Option<u64>,
@@ -72,15 +83,15 @@ pub enum Reason {
     /// The credential's last day is over; its name.
     CredentialExpired(SafeText),
     /// The credential is for another environment than the one the request would go to; which.
-    CredentialElsewhere(SafeText),
+    CredentialElsewhere(AboutCredential),
     /// The owner of its value allows it only at other places, or has not set any; its name, and the place of the request.
-    CredentialOutside(SafeText),
+    CredentialOutside(AboutCredential),
     /// The lease under which the run had it was ended; its name.
     CredentialRevoked(SafeText),
     /// There is no value for it: it was revoked, never set, or its source does not answer; its name.
     CredentialUnavailable(SafeText),
     /// It can't be put into this request; its name, and why.
-    CredentialUnfit(SafeText),
+    CredentialUnfit(AboutCredential),
     /// Nothing lets the agent do this with the credential; its name.
     CredentialUseNotGranted(SafeText),
     /// The guest chose a credential that no grant for this request names; its name.
@@ -89,6 +100,8 @@ pub enum Reason {
     PlaceholderMisplaced(SafeText),
     /// The request itself held a value of a credential; its name is not known.
     SecretInRequest,
+    /// A value for this credential would be one more than are looked for in answers; its name.
+    ValuesFull(SafeText),
     /// Nobody knows which values an answer could hold, because the vault or its list can't be read or written. Which file, and why.
     ValuesUnknown(SafeText),
     /// The engagement does not reach there, does not go that far, or has not begun or has ended; which of them.
@@ -109,8 +122,32 @@ pub enum Reason {
     WriteNotGranted,
     /// A bound would be passed; which.
     OverLimit(Bound),
+    /// A person must say yes to it, and there is nobody to ask.
+    NobodyToAsk,
     /// Nothing in this version grants it.
     NotServed,
+}
+
+/// A credential, and what is wrong about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutCredential {
+    /// Its name.
+    pub name: SafeText,
+    /// In words that follow the name.
+    pub what: SafeText,
+}
+
+impl AboutCredential {
+    /// `what` follows the name, at most so many bytes of it.
+    pub fn new(name: &str, what: &str, bytes_max: usize) -> Self {
+        Self { name: SafeText::new(name, 64), what: SafeText::new(what, bytes_max) }
+    }
+}
+
+impl std::fmt::Display for AboutCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` {}", self.name, self.what)
+    }
 }
 
 /// What bounds what is asked.
@@ -120,9 +157,9 @@ pub enum Bound {
     /// A limit of the run.
     Limit(Limit),
     /// The bytes of a request that a rule allows; which rule.
-    RequestBytes(SafeText),
+    RequestBytes(Rule),
     /// How often something may be done; of what.
-    Rate(SafeText),
+    Rate(RateOf),
     /// How often a run may use a credential; its name.
     Uses(SafeText),
     /// How many addresses of a name are looked at.
@@ -167,6 +204,7 @@ impl Reason {
             Self::CredentialNotGranted(_) => "credential-not-granted",
             Self::PlaceholderMisplaced(_) => "placeholder-misplaced",
             Self::SecretInRequest => "secret-in-request",
+            Self::ValuesFull(_) => "values-full",
             Self::ValuesUnknown(_) => "values-unknown",
             Self::OutsideEngagement(_) => "outside-engagement",
             Self::Malformed(_) => "malformed",
@@ -177,6 +215,7 @@ impl Reason {
             Self::NotRegular => "not-regular",
             Self::WriteNotGranted => "write-not-granted",
             Self::OverLimit(_) => "over-limit",
+            Self::NobodyToAsk => "nobody-to-ask",
             Self::NotServed => "not-served",
         }
     }
@@ -208,6 +247,11 @@ impl std::fmt::Display for Reason {
             Self::CredentialNotGranted(name) => write!(f, "no grant for this request names a credential `{name}`"),
             Self::PlaceholderMisplaced(name) => write!(f, "the placeholder of `{name}` stands where its credential may not go"),
             Self::SecretInRequest => f.write_str("the request held the value of a credential"),
+            Self::ValuesFull(name) => write!(
+                f,
+                "the credential `{name}` would be one value too many that could still let somebody in: no other is made until some have lapsed. What \
+                 is made for each request is kept for as long as it can be used, so a lower rate leaves room"
+            ),
             Self::ValuesUnknown(why) => {
                 write!(f, "nobody knows which values of this home the answer could hold, so nothing is sent by any of its runs: {why}")
             }
@@ -220,6 +264,7 @@ impl std::fmt::Display for Reason {
             Self::NotRegular => f.write_str("neither a regular file nor a directory"),
             Self::WriteNotGranted => f.write_str("the mount may only be read"),
             Self::OverLimit(limit) => write!(f, "over the limit `{limit}`"),
+            Self::NobodyToAsk => f.write_str("a person must say yes to it, and there is nobody to ask"),
             Self::NotServed => f.write_str("not served by this host"),
         }
     }

@@ -4,11 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ask::CredentialStep;
 use crate::credential::Binding;
 use crate::err::ParseError;
 use crate::grant::HttpGrant;
 use crate::pattern::{HostPattern, PathPattern, written_as_text};
+use crate::step::CredentialStep;
 use crate::target::{HttpTarget, Scheme};
 
 /// BOUND: destinations of one value.

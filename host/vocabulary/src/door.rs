@@ -105,9 +105,18 @@ pub enum Stop {
     /// The record can't be written: nothing further happens.
     #[error("the record can't be written")]
     RecordBroken,
-    /// Somebody asked for the end of the run.
-    #[error("stopped")]
-    Stopped,
+    /// Somebody ordered the end of the run.
+    #[error("the run was ordered to end")]
+    Ordered,
+    /// This process leaves the home: it asks nothing more for the run, which has not ended. Another process goes on with it.
+    #[error("this process asks nothing more for the run")]
+    Leaving,
+    /// The run has ended: nothing more is asked for it, or recorded of it.
+    #[error("the run has ended")]
+    Ended,
+    /// An audit has come to the end of a record that was cut off: there is nothing more to compare with.
+    #[error("the record ends here")]
+    RecordEnds,
     /// This rebuild does not do what the recorded run did.
     #[error("the rebuild diverged: {0}")]
     Diverged(Box<Divergence>),

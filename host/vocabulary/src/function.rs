@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::ActKind;
 use crate::err::ParseError;
 
 /// What a function gives access to.
@@ -26,6 +27,15 @@ pub enum Capability {
 impl Capability {
     /// Those that an agent can declare and an operator can grant, in the order in which they are shown.
     pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials];
+
+    /// Which kind of act it gives access to; `None` where what is asked under it is no act.
+    pub const fn act(self) -> Option<ActKind> {
+        match self {
+            Self::Credentials => Some(ActKind::Credential),
+            Self::Http => Some(ActKind::Http),
+            Self::Files | Self::Names | Self::Sockets => None,
+        }
+    }
 
     /// As written.
     pub const fn as_str(self) -> &'static str {

@@ -33,7 +33,7 @@
 //!     timeouts: HttpTimeouts::default(),
 //! });
 //! assert_eq!(ask.class(), Class::Act);
-//! assert_eq!(ask.resource().as_str(), "GET https://api.example.com/users/7?token");
+//! assert_eq!(ask.resource().to_string(), "GET https://api.example.com/users/7?token");
 //!
 //! // What is hashed has one form: sorted, without blanks, whole numbers only.
 //! assert_eq!(vocabulary::canon::to_vec(&serde_json::json!({ "b": 1, "a": [] })), br#"{"a":[],"b":1}"#);
@@ -53,6 +53,7 @@ mod destination;
 mod door;
 mod err;
 pub mod exit;
+mod fault;
 mod file;
 mod function;
 mod grant;
@@ -64,25 +65,29 @@ mod pattern;
 mod principal;
 pub mod record;
 mod release;
+mod resource;
+mod rule;
 mod run_spec;
 mod scope;
 mod signer;
+mod step;
 mod target;
 mod text;
 mod until;
 
 pub use answer::{CredentialAnswer, Identified, NotDone};
-pub use ask::{Act, Ask, AskClass, ClosedAsk, CredentialAsk, CredentialStep, Header, HttpAsk, HttpTimeouts, Method, Repeat};
+pub use ask::{Act, ActKind, Ask, AskClass, ClosedAsk, Header, HttpAsk, HttpTimeouts, Method, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;
 pub use contained_build::{BuildLimits, ContainedBuild};
 pub use credential::{
     AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
 };
-pub use decision::{Bound, Bounds, Decision, Reason};
+pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason};
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
+pub use fault::{CredentialFault, Fault, HttpFault};
 pub use file::{AskedPath, ChangeKind, DirEntry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
 pub use function::{Capability, Function};
 pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
@@ -92,10 +97,13 @@ pub use outcome::{Outcome, UnknownAct};
 pub use path::PATH_BYTES_MAX;
 pub use pattern::{HostPattern, PathPattern};
 pub use principal::{Actor, Means, Principal, Stopping};
-pub use release::{GuestEvent, HttpFault, HttpHead, Release};
+pub use release::{GuestEvent, HttpHead, Release};
+pub use resource::{CredentialResource, HttpResource, Resource};
+pub use rule::{RateOf, Rule};
 pub use run_spec::RunSpec;
 pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};
 pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
+pub use step::{CredentialAsk, CredentialStep, StepKind};
 pub use target::{HostName, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading, safe};
 pub use until::{Until, date_of_day, utc};

@@ -65,6 +65,13 @@ macro_rules! limits {
         }
 
         impl Limits {
+            /// The value of one: bytes, milliseconds or a count.
+            pub const fn get(&self, limit: Limit) -> u64 {
+                match limit {
+                    $(Limit::$limit => self.$field,)+
+                }
+            }
+
             fn slot(&mut self, name: &str) -> Option<(&mut u64, &'static LimitRow)> {
                 let row = LIMITS.iter().find(|row| row.name == name)?;
                 match name {

@@ -10,25 +10,28 @@ use crate::ParseError;
 use crate::ask::Repeat;
 use crate::claim::Claim;
 use crate::decision::{Bounds, Reason};
+use crate::fault::HttpFault;
 use crate::ids::{Digest, RunId};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
-use crate::release::HttpFault;
+use crate::resource::Resource;
 use crate::text::SafeText;
 
 #[macro_use]
 mod form;
 mod parts;
+mod settled;
 #[macro_use]
 mod by_person;
 
 use form::guessed;
 pub use form::newer_form;
 pub use parts::{
-    AgentRef, AnswerClass, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef,
-    HostPurpose, MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION,
+    AgentRef, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose,
+    MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION,
 };
+pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Settled};
 
 with_words! {
     /// An act may begin: durable before it does.
@@ -59,7 +62,7 @@ with_words! {
     Refused {
         /// How many similar refusals this record stands for: 1, except in records that count the refusals after the first hundred.
         alike: u64,
-        /// What was asked. If the record counts several, its resource is [`AskedFor::several`].
+        /// What was asked. If the record counts several, its resource is [`Resource::Several`].
         ask: AskedFor,
         /// When, in milliseconds since 1970. If the record counts several, when the last one was asked.
         at: u64,
@@ -80,38 +83,25 @@ with_words! {
         /// Form of this body.
         v: u32,
     }
-    /// How an act ended, as far as its head tells.
+    /// How an act ended, as far as the beginning of its answer tells.
     Answered {
         /// When, milliseconds since 1970.
         at: u64,
-        /// Which version of the credential went along, where its source counts them.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        credential_version: Option<u64>,
         /// What happened, for the operator: which step failed, and why. Absent where the rest says it. The guest is never told.
         #[serde(default, skip_serializing_if = "SafeText::is_empty")]
         detail: SafeText,
-        /// What went wrong, where something did.
-        fault: Option<HttpFault>,
+        /// How it ended, in the terms of its capability.
+        how: Settled,
         /// `answered`.
         kind: RecordKind,
         /// Which operation.
         op: u64,
-        /// In one word.
-        outcome: AnswerClass,
-        /// The address that was really spoken to.
-        peer: Option<SocketAddr>,
         /// Why, where it was refused after the intent (an address).
-        reason: Option<Reason>,
-        /// Bytes of the request that were handed to a connection; absent where none were.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        sent: Option<Sent>,
+        reason: Option<Reason>,
         /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
         #[serde(default)]
         spent_ms: u64,
-        /// Of the response; absent for an act that is not HTTP.
-        status: Option<u16>,
-        /// Of the connection.
-        tls: Option<Tls>,
         /// Form of this body.
         v: u32,
     }
@@ -274,8 +264,8 @@ with_words! {
         op: u64,
         /// What for.
         purpose: HostPurpose,
-        /// Method and URL, without the values in its query.
-        resource: SafeText,
+        /// What is asked, without the values in its query.
+        resource: Resource,
         /// Form of this body.
         v: u32,
     }
@@ -296,7 +286,7 @@ with_words! {
         /// Which request.
         number: u64,
         /// In one word.
-        outcome: AnswerClass,
+        outcome: HttpOutcome,
         /// The address that was really spoken to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<SocketAddr>,

@@ -1,11 +1,10 @@
 //! What comes back to a guest, piece by piece: the only things that change what it can observe.
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
 use crate::answer::CredentialAnswer;
 use crate::ask::Header;
+use crate::fault::Fault;
 use crate::ids::OpId;
+use bytes::Bytes;
 
 /// One event that was let go of, in the order in which the run saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub enum GuestEvent {
     /// A step with a credential was done, or could not be; nothing more comes.
     Credential(CredentialAnswer),
     /// It was refused, or went wrong; nothing more comes.
-    Failed(HttpFault),
+    Failed(Fault),
     /// A timer ran out.
     Timer {
         /// The moment it was set to, on the run's monotonic clock.
@@ -62,29 +61,4 @@ pub struct HttpHead {
     pub headers: Vec<Header>,
     /// 200 to 599: informational responses are never shown.
     pub status: u16,
-}
-
-/// Why a request has no (more) response, as far as a guest may know: whether a name exists or which address it has is
-/// never among it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HttpFault {
-    /// Refused; the operator's record says why.
-    Denied,
-    /// It could not be reached: no name, no route, no listener, no TLS, for one plain word.
-    Unreachable,
-    /// It took longer than it may.
-    TimedOut,
-    /// The other side closed before the response was whole.
-    Incomplete,
-    /// What came was not HTTP.
-    Protocol,
-    /// More header bytes than may come.
-    HeadersTooLarge,
-    /// More body bytes than may come.
-    BodyTooLarge,
-    /// The run has as many requests under way as it may.
-    TooMany,
-    /// The guest waits for a response whose request it has not finished.
-    Unfinished,
 }

@@ -151,14 +151,15 @@ impl HttpTarget {
     /// For the record: everything but the values in the query, of which only the names are kept (a query often carries
     /// what should not be kept).
     pub fn redacted(&self) -> String {
-        let mut text = format!("{}://{}{}", self.scheme.as_str(), self.authority(), self.path);
-        if let Some(query) = &self.query {
-            for (n, pair) in query.split('&').take(32).enumerate() {
-                text.push(if n == 0 { '?' } else { '&' });
-                text.push_str(pair.split('=').next().unwrap_or(""));
-            }
-        }
-        text
+        let query = self.query_names().map_or_else(String::new, |names| format!("?{names}"));
+        format!("{}://{}{}{query}", self.scheme.as_str(), self.authority(), self.path)
+    }
+
+    /// The names in the query, 32 at most, with `&` between them; `None` where there is no query.
+    pub fn query_names(&self) -> Option<String> {
+        let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+        let names = |query: &String| query.split('&').take(32).map(name).collect::<Vec<_>>().join("&");
+        self.query.as_ref().map(names)
     }
 }
 

@@ -30,6 +30,11 @@ impl SafeText {
         Self(escape(text.get(..end).unwrap_or(""), text.len() - end))
     }
 
+    /// Texts that were made safe before, joined with what needs no escaping.
+    pub(crate) fn of_safe(text: String) -> Self {
+        Self(text)
+    }
+
     /// Whether there is nothing of it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

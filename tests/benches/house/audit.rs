@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use journal::{Entry, Journal};
 use tests::host::{bailiwick, place};
 use vocabulary::record::{
-    AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Received, Record, RecordKind, RunClosed, RunOpened, Sent, VERSION,
+    AgentRef, Answered, Asked, AskedFor, EngineRef, HttpOutcome, HttpSettled, Received, Record, RecordKind, RunClosed, RunOpened, Sent,
+    Settled, VERSION,
 };
 use vocabulary::{Bounds, Digest, Limits, Outcome, RunId, SafeText};
 
@@ -46,7 +47,14 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
 }
 
 fn exchange(op: u64, at: u64) -> [Record; 3] {
-    let resource = text(&format!("GET https://api-{}.example.com/v1/items/{}?page", op % 7, op % 50));
+    let resource = vocabulary::Resource::Http(vocabulary::HttpResource {
+        host: text(&format!("api-{}.example.com", op % 7)),
+        method: text("GET"),
+        path: text(&format!("/v1/items/{}", op % 50)),
+        port: 443,
+        query: Some(text("page")),
+        scheme: vocabulary::Scheme::Https,
+    });
     let ask = AskedFor {
         headers: Vec::new(),
         placeholders: 0,
@@ -55,24 +63,18 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
         resolved: None,
         resource,
     };
-    let bounds = Bounds { credential: Some("key".to_owned()), rule: "http[0]".to_owned(), ..Bounds::default() };
+    let bounds = Bounds { credential: Some("key".to_owned()), rule: vocabulary::Rule::Http(0), ..Bounds::default() };
     let params = Digest::from_bytes([1; 32]);
-    let answered = Answered {
-        detail: SafeText::default(),
-        at,
+    let how = Settled::Http(HttpSettled {
         credential_version: Some(1),
         fault: None,
-        kind: RecordKind::Answered,
-        op,
-        outcome: AnswerClass::Response,
+        outcome: HttpOutcome::Response,
         peer: Some(([127, 0, 0, 1], 443).into()),
-        reason: None,
         sent: Some(Sent { body: 0, head: 300 }),
-        spent_ms: 0,
         status: Some(200),
         tls: None,
-        v: VERSION,
-    };
+    });
+    let answered = Answered { at, detail: SafeText::default(), how, kind: RecordKind::Answered, op, reason: None, spent_ms: 0, v: VERSION };
     let source = text("https://api.example.com:443");
     let received = Received { bytes: 1000, digest: params, kind: RecordKind::Received, op, redactions: 0, source, v: VERSION, whole: true };
     [

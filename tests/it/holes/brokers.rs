@@ -66,7 +66,7 @@ async fn of_ten_thousand_asks_at_once_each_is_on_the_record() {
             assert_eq!((codes(&records).len(), asked(&records).count(), server.counts().accepted), (ASKS, 0, 0));
             continue;
         }
-        let resources: BTreeSet<_> = asked(&records).map(|asked| asked.ask.resource.as_str().to_owned()).collect();
+        let resources: BTreeSet<_> = asked(&records).map(|asked| asked.ask.resource.to_string()).collect();
         let heard: BTreeSet<_> = server.heard().into_iter().map(|heard| format!("GET {}", server.url(&heard.path))).collect();
         assert_eq!((asked(&records).count(), answered(&records).count(), received(&records).count()), (ASKS, ASKS, ASKS));
         assert!(resources.len() == ASKS && resources == heard, "{} and {}", resources.len(), heard.len());
@@ -88,7 +88,7 @@ async fn the_record_has_method_path_the_names_of_a_query_and_a_digest_of_all() {
     loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/**"]);
     let records = host.records(done(&host, order).await.run);
     let asked: Vec<&Asked> = asked(&records).collect();
-    let resources: Vec<_> = asked.iter().map(|asked| asked.ask.resource.as_str().to_owned()).collect();
+    let resources: Vec<_> = asked.iter().map(|asked| asked.ask.resource.to_string()).collect();
     let line = |method: &str, path: &str| format!("{method} {}", server.url(path));
     let query = line("GET", "/a?page&token");
     assert_eq!(resources, [query.clone(), query, line("GET", "/b"), line("POST", "/b"), line("POST", "/b")]);

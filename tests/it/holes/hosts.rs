@@ -84,7 +84,7 @@ async fn agents_that_contend_for_the_head_of_the_log_lose_nothing() {
         assert_eq!(report.outcome, Outcome::Done, "{name}");
         let records = host.records(report.run);
         let own = format!("GET {}", server.url(&format!("/{name}/")));
-        assert!(asked(&records).all(|asked| asked.ask.resource.as_str().starts_with(&own)), "{name}");
+        assert!(asked(&records).all(|asked| asked.ask.resource.to_string().starts_with(&own)), "{name}");
         assert_eq!((asked(&records).count(), answered(&records).count(), received(&records).count()), (ASKS, ASKS, ASKS), "{name}");
     }
     host.house.close().unwrap();

@@ -60,7 +60,7 @@ async fn a_token_is_obtained_once_and_comes_back_as_stars() {
         on_record.iter().map(|(asked, answered)| (asked.credential.as_str(), answered.unwrap().status)).collect::<Vec<_>>(),
         [("key", Some(200))]
     );
-    assert_eq!(on_record[0].0.resource.as_str(), format!("POST {}", endpoint.url()));
+    assert_eq!(on_record[0].0.resource.to_string(), format!("POST {}", endpoint.url()));
     assert_eq!(endpoint.stop(), ["200 client_credentials read write"]);
 }
 

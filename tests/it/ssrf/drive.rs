@@ -21,8 +21,8 @@ const KINDS: [u16; 2] = [1, 28];
 /// What came of one ask, by the record alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Came {
-    /// Method and URL, or what stood in their place.
-    pub(crate) resource: String,
+    /// The host of a permitted request.
+    pub(crate) host: Option<String>,
     /// The reason's code with its detail, the fault, or `permit` where an answer came.
     pub(crate) word: String,
     /// Whether the ask was permitted: there is an intent, and what is still to be judged is where a name leads.
@@ -108,7 +108,7 @@ impl Witnesses {
     /// What is true of every run: nobody came to the proxy, and nobody was asked about but whom the operator granted, as they stand.
     fn hold(&self, came: &[Came]) {
         assert_eq!(self.proxy.counts().accepted, 0, "the environment names a proxy, and nobody may use it");
-        let intended: BTreeSet<_> = came.iter().filter(|came| came.intended).filter_map(|came| host_of(&came.resource)).collect();
+        let intended: BTreeSet<_> = came.iter().filter(|came| came.intended).filter_map(|came| came.host.as_deref()).collect();
         for (name, kind) in self.names.questions() {
             assert!(KINDS.contains(&kind), "{name} was asked for by type {kind}");
             // What an alias leads to is the name server's word, and judged.
@@ -116,11 +116,6 @@ impl Witnesses {
             assert!(by_alias || intended.contains(name.as_str()), "{name} was asked for, and nobody may ask for it");
         }
     }
-}
-
-/// The host of `METHOD SCHEME://HOST…`.
-fn host_of(resource: &str) -> Option<&str> {
-    resource.split_once("://")?.1.split(['/', ':']).next()
 }
 
 /// What `show` has of the only run.
@@ -144,8 +139,7 @@ fn came(records: &[Record]) -> Vec<Came> {
     let one = |record: &Record| match record {
         Record::Refused(refused) => {
             assert_eq!(refused.alike, 1, "each row has a record of its own");
-            let resource = refused.ask.resource.as_str().to_owned();
-            Some(Came { resource, word: reason(&refused.reason), intended: false, refused: true, peer: None })
+            Some(Came { host: None, word: reason(&refused.reason), intended: false, refused: true, peer: None })
         }
         Record::Asked(asked) => Some(intended(records, asked)),
         _ => None,
@@ -157,13 +151,14 @@ fn intended(records: &[Record], asked: &Asked) -> Came {
     let answers: Vec<&Answered> = answered(records).filter(|answered| answered.op == asked.op).collect();
     assert_eq!(answers.len(), 1, "{asked:?}: {answers:?}");
     let answer = answers[0];
-    let word = match (answer.outcome, &answer.reason) {
+    let word = match (answer.class(), &answer.reason) {
         (AnswerClass::RefusedAddress, Some(why)) => reason(why),
         (AnswerClass::Response, None) => "permit".to_owned(),
-        (AnswerClass::Failed, None) => serde_json::to_value(answer.fault).unwrap().as_str().unwrap().to_owned(),
+        (AnswerClass::Failed, None) => serde_json::to_value(answer.how.http().unwrap().fault).unwrap().as_str().unwrap().to_owned(),
         _ => panic!("{answer:?}"),
     };
-    Came { resource: asked.ask.resource.as_str().to_owned(), word, intended: true, refused: answer.reason.is_some(), peer: answer.peer }
+    let host = asked.ask.resource.http().map(|http| http.host.to_string());
+    Came { host, word, intended: true, refused: answer.reason.is_some(), peer: answer.peer() }
 }
 
 /// The code of a reason, with its detail but for the wording of what is malformed.

@@ -422,8 +422,8 @@ impl<'a> Round<'a> {
 fn by_resource(records: &[Value], wanted: &str) -> BTreeMap<String, Vec<(String, u64)>> {
     let mut found: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     for record in records.iter().filter(|record| kind(record) == wanted) {
-        if let (Some(resource), Some(op)) = (record.pointer("/record/ask/resource").and_then(Value::as_str), op(record)) {
-            found.entry(resource.to_owned()).or_default().push(op);
+        if let (Some(resource), Some(op)) = (crate::seen::resource(record), op(record)) {
+            found.entry(resource).or_default().push(op);
         }
     }
     found

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use gate::{Nobody, Resuming, RunWorld};
 use net::{Network, NetworkConfig};
 use vocabulary::{
-    Act, AskedPath, Claim, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileOpen, GuestEvent, HttpAsk, HttpFault, HttpTarget,
+    Act, AskedPath, Claim, Door as _, Fault, FileAnswer, FileAsk, FileFault, FileId, FileOpen, GuestEvent, HttpAsk, HttpFault, HttpTarget,
     HttpTimeouts, Limits, Method, OpId, SafeText, Scheme, Stop, Timeline as _,
 };
 
@@ -82,7 +82,8 @@ async fn read(world: &mut dyn vocabulary::World, op: OpId) -> Result<(u16, Vec<u
                 world.read_on(op);
             }
             GuestEvent::End(_) => return Ok((status, body)),
-            GuestEvent::Failed(fault) => return Err(fault),
+            GuestEvent::Failed(Fault::Http(fault)) => return Err(fault),
+            GuestEvent::Failed(Fault::Credential(fault)) => panic!("not of a request: {fault:?}"),
             GuestEvent::Credential(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => panic!("not of a request"),
         }
     }
@@ -208,9 +209,9 @@ async fn a_stop_ends_a_wait_and_every_intent() {
     world.timer(u64::MAX / 2).unwrap();
     let handle = world.handle();
     let stopper = tokio::spawn(async move { handle.stop() });
-    assert_eq!(next(&mut world).await, Err(Stop::Stopped));
+    assert_eq!(next(&mut world).await, Err(Stop::Ordered));
     stopper.await.unwrap();
-    assert_eq!(world.submit(ask("GET", server.port, "/x")), Err(Stop::Stopped));
+    assert_eq!(world.submit(ask("GET", server.port, "/x")), Err(Stop::Ordered));
     world.say(Claim::Stderr(SafeText::new("last words", 100))).unwrap();
     gate.close(done()).await.unwrap();
     assert_eq!(server.met(), 0);

@@ -35,7 +35,7 @@ fn report() -> RunReport {
         intended: false,
         reason: "leaves its mount".to_owned(),
         resolved: Some(text("/src/../etc/passwd")),
-        resource: text("../etc/passwd"),
+        resource: vocabulary::Resource::Path(text("../etc/passwd")),
         run,
         seq: 17,
     };
@@ -77,7 +77,7 @@ fn http() -> TouchedLine {
         failed: 1,
         peers: Vec::new(),
         refused: 1,
-        resource: text("GET https://a.example/"),
+        resource: vocabulary::Resource::Words(text("GET https://a.example/")),
         said: 0,
         sent: 2,
         sent_bytes: 0,

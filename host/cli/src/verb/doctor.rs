@@ -125,15 +125,16 @@ fn disk(place: &HomePlace) -> Diagnosis {
     for (whose, path) in [("home", &place.home), ("state", &place.state)] {
         let Ok(ground) = home::ground(path) else {
             ok = false;
-            said.push(format!("{whose}: it could not be found out"));
+            said.push((whose, "it could not be found out".to_owned()));
             continue;
         };
         let is_refused = ground.footing == Footing::Shared && !accepted.iter().any(|name| name == ground.name);
         ok &= ground.footing == Footing::Firm;
         needed |= is_refused;
-        said.push(format!("{whose}: {}{}", ground.name, footing(ground.footing, is_refused)));
+        said.push((whose, format!("{}{}", ground.name, footing(ground.footing, is_refused))));
     }
-    said.dedup_by(|second, first| second.split_once(": ").map(|(_, rest)| rest) == first.split_once(": ").map(|(_, rest)| rest));
+    said.dedup_by(|(_, second), (_, first)| second == first);
+    let said: Vec<String> = said.into_iter().map(|(whose, what)| format!("{whose}: {what}")).collect();
     Diagnosis { what: DISK, ok, needed, words: said.join("; ") }
 }
 

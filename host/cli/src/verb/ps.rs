@@ -200,8 +200,10 @@ fn print(rows: &[PsRow]) -> Result<(), CliError> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use vocabulary::record::{AgentRef, AnswerClass, Answered, Asked, AskedFor, EngineRef, Record, RecordKind, RunOpened, Uptime, VERSION};
-    use vocabulary::{Bounds, Digest, Limits};
+    use vocabulary::record::{
+        AgentRef, Answered, Asked, AskedFor, EngineRef, HttpOutcome, Record, RecordKind, RunOpened, Settled, Uptime, VERSION,
+    };
+    use vocabulary::{Bounds, Digest, HttpResource, Limits, Method, Resource};
 
     use super::*;
 
@@ -234,7 +236,7 @@ mod tests {
         opened.into()
     }
 
-    fn state(resource: &str, answer: Option<AnswerClass>, goes_on: Option<bool>) -> RunState {
+    fn state(method: &str, answer: Option<HttpOutcome>, goes_on: Option<bool>) -> RunState {
         let run = RunId::from_parts(1, [0; 10]);
         let ask = AskedFor {
             capability: vocabulary::Capability::Http,
@@ -242,7 +244,7 @@ mod tests {
             headers: Vec::new(),
             placeholders: 0,
             resolved: None,
-            resource: text(resource),
+            resource: Resource::Http(HttpResource::new(&Method::new(method).unwrap(), &"http://a/".parse().unwrap())),
         };
         let params = Digest::from_bytes([0; 32]);
         let asked = Asked {
@@ -253,24 +255,18 @@ mod tests {
             kind: RecordKind::Asked,
             op: 7,
             params,
-            repeat: if resource.starts_with("GET") { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
+            repeat: if method == "GET" { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
             spent_ms: 0,
             v: VERSION,
         };
         let answered = answer.map(|outcome| Answered {
             at: 3,
-            credential_version: None,
             detail: SafeText::default(),
-            fault: None,
+            how: Settled::Http(outcome.into()),
             kind: RecordKind::Answered,
             op: 7,
-            outcome,
-            peer: None,
             reason: None,
-            sent: None,
             spent_ms: 0,
-            status: None,
-            tls: None,
             v: VERSION,
         });
         let mut ledger = Ledger::new();
@@ -283,11 +279,11 @@ mod tests {
 
     #[test]
     fn what_may_be_asked_again_needs_no_word_and_the_rest_does() {
-        assert_eq!(state("GET http://a/", None, Some(false)), RunState::CutOff);
-        assert_eq!(state("POST http://a/", None, Some(false)), RunState::NeedsSettling);
-        assert_eq!(state("POST http://a/", Some(AnswerClass::Response), Some(false)), RunState::CutOff);
-        assert_eq!(state("POST http://a/", Some(AnswerClass::Unknown), Some(false)), RunState::NeedsSettling);
-        assert_eq!(state("POST http://a/", None, Some(true)), RunState::Running);
-        assert_eq!(state("POST http://a/", None, None), RunState::Unknown);
+        assert_eq!(state("GET", None, Some(false)), RunState::CutOff);
+        assert_eq!(state("POST", None, Some(false)), RunState::NeedsSettling);
+        assert_eq!(state("POST", Some(HttpOutcome::Response), Some(false)), RunState::CutOff);
+        assert_eq!(state("POST", Some(HttpOutcome::Unknown), Some(false)), RunState::NeedsSettling);
+        assert_eq!(state("POST", None, Some(true)), RunState::Running);
+        assert_eq!(state("POST", None, None), RunState::Unknown);
     }
 }

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::AskedFor;
-use vocabulary::{Principal, Repeat};
+use vocabulary::{ActKind, Principal, Repeat};
 
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAct {
     /// What was asked.
     pub ask: AskedFor,
+    /// Which kind of act it is.
+    pub kind: ActKind,
     /// Whether it may be made again without a person's word.
     pub repeat: Repeat,
     /// Whether something of it is known to have left the host.

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use effects::{Effect, EffectProgress, Effects, Failure, Permit};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use vocabulary::record::AnswerClass;
-use vocabulary::{Act, CredentialAnswer, GuestEvent, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
+use vocabulary::record::CredentialOutcome;
+use vocabulary::{Act, ActKind, CredentialAnswer, CredentialFault, Fault, GuestEvent, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
 
 use super::inbox::{Inbox, OpEnding};
 use super::skipping::{Skipped, Skipping};
 use crate::ask::PendingIntent;
 use crate::resume_point::SeenAnswer;
 use crate::run::RunGate;
-use crate::settling::Settling;
+use crate::settling::{Settles, Settling};
 
 /// Everything that an act needs besides its permit.
 pub(super) struct Acting {
@@ -27,13 +27,27 @@ pub(super) struct Acting {
     pub(super) seen: Option<SeenAnswer>,
 }
 
+/// Why an act comes to no event that the guest could be told.
+enum NoEvent {
+    /// The run ends.
+    Ends(Stop),
+    /// Nobody wants its answer any more.
+    Unwanted,
+}
+
+impl From<Stop> for NoEvent {
+    fn from(stop: Stop) -> Self {
+        Self::Ends(stop)
+    }
+}
+
 /// Settles an operation as abandoned, unless it was settled before.
 struct Unsettled<'a>(&'a RunGate, OpId);
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         // Settled operations are no longer waited for, so this does nothing for them. A record that is broken stays so.
-        let _ = self.0.settle(self.1, Settling::abandoned());
+        let _ = self.0.settle(self.1, Settling::Abandoned);
     }
 }
 
@@ -52,24 +66,33 @@ impl Acting {
     /// Waits until the intent is durable, starts the effect, and hands on what comes of it.
     pub(super) async fn run(self, pending: PendingIntent) {
         let op = pending.op();
-        let ending = OpEnding::new(self.inbox.clone(), op);
+        let ending = OpEnding::new(self.inbox.clone(), op, Fault::lost(pending.kind()));
         let permit = match pending.durable().await {
             Ok(permit) => permit,
             Err(Stop::RecordBroken) => return self.inbox.end(Stop::RecordBroken),
-            // Stopped before anything was sent.
+            // Ended before anything was sent.
             Err(_) => return,
         };
         match self.follow(permit).await {
             Ok(event) => ending.end(event),
-            Err(stop @ (Stop::RecordBroken | Stop::Limit(_))) => self.inbox.end(stop),
-            // Nobody wants the answer any more.
-            Err(_) => {}
+            Err(NoEvent::Ends(stop @ (Stop::RecordBroken | Stop::Limit(_)))) => self.inbox.end(stop),
+            Err(NoEvent::Ends(
+                Stop::Ordered | Stop::Leaving | Stop::Ended | Stop::RecordEnds | Stop::Diverged(_) | Stop::Unsettled(_) | Stop::Stuck,
+            )) => {}
+            Err(NoEvent::Unwanted) => {}
+        }
+    }
+
+    fn settle(&self, op: OpId, how: Settling) -> Result<(), NoEvent> {
+        match self.gate.settle(op, how)? {
+            Settles::Now => Ok(()),
+            Settles::Before => Err(NoEvent::Unwanted),
         }
     }
 
     /// INVARIANT: what an effect tells is on the record before the effect is polled again, and before any of it is shown.
-    async fn follow(&self, permit: Permit<Act>) -> Result<GuestEvent, Stop> {
-        let (op, is_http, credential) = (permit.op(), matches!(permit.ask(), Act::Http(_)), permit.credential().map(str::to_owned));
+    async fn follow(&self, permit: Permit<Act>) -> Result<GuestEvent, NoEvent> {
+        let (op, kind, credential) = (permit.op(), permit.ask().kind(), permit.credential().map(str::to_owned));
         let _unsettled = Unsettled(&self.gate, op);
         let mut effect = self.effects.start(permit);
         self.gate.started(op, effect.trail());
@@ -80,7 +103,7 @@ impl Acting {
             // SECURITY: also while nobody reads. What was not handed on stays with the effect, which is dropped, and its connection with it.
             let progress = tokio::select! {
                 biased;
-                () = &mut revoked => return self.cut(op, (stage, is_http), credential.as_deref()),
+                () = &mut revoked => return self.cut(op, (stage, kind), credential.as_deref()),
                 progress = showing.next(&mut *effect, stage) => progress?,
             };
             if stage == ActStage::New {
@@ -90,61 +113,62 @@ impl Acting {
                 Some(EffectProgress::Ready) => self.gate.goes(op, credential.as_deref())?,
                 Some(EffectProgress::Met { credential, place }) => self.gate.value_met(op, &credential, place)?,
                 Some(EffectProgress::Answered(head)) => {
-                    self.gate.settle(op, Settling::answered(*head))?;
+                    self.settle(op, Settling::Answered(*head))?;
                     stage = ActStage::Answered;
                 }
                 Some(EffectProgress::Redacted(times)) => self.gate.redacted(op, times),
                 Some(EffectProgress::Head(head)) => {
                     if let Err(fault) = showing.head(head) {
-                        return Ok(GuestEvent::Failed(fault));
+                        return Ok(GuestEvent::Failed(fault.into()));
                     }
                 }
                 Some(EffectProgress::Chunk(piece)) => {
                     if let Err(fault) = showing.chunk(piece) {
-                        return Ok(GuestEvent::Failed(fault));
+                        return Ok(GuestEvent::Failed(fault.into()));
                     }
                 }
                 Some(EffectProgress::End(trailers)) => {
-                    return Ok(if showing.is_whole() { GuestEvent::End(trailers) } else { GuestEvent::Failed(HttpFault::Incomplete) });
+                    return Ok(if showing.is_whole() { GuestEvent::End(trailers) } else { GuestEvent::Failed(Fault::lost(kind)) });
                 }
                 Some(EffectProgress::Failed(failure)) => return self.failed(op, stage, *failure),
                 Some(EffectProgress::Credential { answer, version }) => return self.done(op, answer, version),
-                None => return Ok(GuestEvent::Failed(HttpFault::Incomplete)),
+                None => return Ok(GuestEvent::Failed(Fault::lost(kind))),
             }
         }
     }
 
-    fn done(&self, op: OpId, answer: CredentialAnswer, version: Option<u64>) -> Result<GuestEvent, Stop> {
-        let class = if matches!(answer, CredentialAnswer::NotDone(_)) { AnswerClass::NotDone } else { AnswerClass::Done };
-        self.gate.settle(op, Settling::acted(class, version))?;
+    fn done(&self, op: OpId, answer: CredentialAnswer, version: Option<u64>) -> Result<GuestEvent, NoEvent> {
+        let is_done = !matches!(answer, CredentialAnswer::NotDone(_));
+        let outcome = if is_done { CredentialOutcome::Done } else { CredentialOutcome::NotDone };
+        self.settle(op, Settling::Stepped { outcome, version })?;
         Ok(GuestEvent::Credential(answer))
     }
 
-    fn failed(&self, op: OpId, stage: ActStage, failure: Failure) -> Result<GuestEvent, Stop> {
+    fn failed(&self, op: OpId, stage: ActStage, failure: Failure) -> Result<GuestEvent, NoEvent> {
         let fault = failure.fault;
         if stage == ActStage::Answered {
             return Ok(GuestEvent::Failed(fault));
         }
-        self.gate.settle(op, Settling::unanswered(failure))?;
+        self.settle(op, Settling::Failed(failure))?;
         Ok(GuestEvent::Failed(self.told(fault)))
     }
 
     /// The guest may have seen the beginning of an earlier answer, which then does not go on.
-    fn told(&self, fault: HttpFault) -> HttpFault {
+    fn told(&self, fault: Fault) -> Fault {
         let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
-        if begun { HttpFault::Incomplete } else { fault }
+        if begun { HttpFault::Incomplete.into() } else { fault }
     }
 
     /// The lease was ended.
-    fn cut(&self, op: OpId, (stage, is_http): (ActStage, bool), credential: Option<&str>) -> Result<GuestEvent, Stop> {
-        let refused = is_http.then(|| Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64)));
-        let denied = Failure { refused, ..HttpFault::Denied.into() };
+    fn cut(&self, op: OpId, (stage, kind): (ActStage, ActKind), credential: Option<&str>) -> Result<GuestEvent, NoEvent> {
+        let revoked = || Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64));
+        let denied = Failure { refused: (kind == ActKind::Http).then(revoked), ..Fault::denied(kind).into() };
         match stage {
-            ActStage::Answered => Ok(GuestEvent::Failed(HttpFault::Incomplete)),
+            ActStage::Answered => Ok(GuestEvent::Failed(Fault::lost(kind))),
             // A step with a credential that has begun goes on by itself.
-            ActStage::Begun if !is_http => {
-                self.gate.settle(op, Settling { fault: Some(HttpFault::Denied), ..Settling::unknown() })?;
-                Ok(GuestEvent::Failed(HttpFault::Denied))
+            ActStage::Begun if kind == ActKind::Credential => {
+                self.settle(op, Settling::Unknown(Some(CredentialFault::Denied)))?;
+                Ok(GuestEvent::Failed(CredentialFault::Denied.into()))
             }
             ActStage::New | ActStage::Begun => self.failed(op, stage, denied),
         }
@@ -165,9 +189,9 @@ struct Showing<'a> {
 
 impl Showing<'_> {
     /// The next thing that the effect tells.
-    async fn next(&mut self, effect: &mut dyn Effect, stage: ActStage) -> Result<Option<EffectProgress>, Stop> {
+    async fn next(&mut self, effect: &mut dyn Effect, stage: ActStage) -> Result<Option<EffectProgress>, NoEvent> {
         if stage == ActStage::Answered && self.credit.is_none() {
-            self.credit = Some(self.acting.credit.acquire().await.map_err(|_| Stop::Stopped)?);
+            self.credit = Some(self.acting.credit.acquire().await.map_err(|_| NoEvent::Unwanted)?);
         }
         Ok(poll_fn(|ctx| effect.poll_progress(ctx)).await)
     }

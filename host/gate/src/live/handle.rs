@@ -16,19 +16,30 @@ pub struct LiveHandle {
 }
 
 impl LiveHandle {
-    /// No intent is written after this, and every wait ends with [`Stop::Stopped`].
+    /// No intent is written after this, and every wait ends with [`Stop::Ordered`].
     pub fn stop(&self) {
         if let Some((gate, _)) = &self.acts {
             gate.stop();
         }
-        self.inbox.end(Stop::Stopped);
+        self.inbox.end(Stop::Ordered);
     }
 
-    /// No intent is written after this. What is under way goes on, and a guest that asks for more ends with [`Stop::Stopped`].
+    /// No intent is written after this. What is under way goes on, and a guest that asks for more ends with [`Stop::Leaving`].
     pub fn ask_no_more(&self) {
         if let Some((gate, _)) = &self.acts {
             gate.ask_no_more();
         }
+    }
+
+    /// Lets the run be taken out of memory, if nothing is under way in it: its guest ends with [`Stop::Leaving`] as soon as it waits, looks or
+    /// asks, and its run does not end. Whether that was so; a run that waits for an answer goes on as it did.
+    pub fn unload(&self) -> bool {
+        let Some((gate, effects)) = &self.acts else { return false };
+        let may_go = !effects.is_under_way() && gate.ask_no_more_if_idle();
+        if may_go {
+            self.inbox.end(Stop::Leaving);
+        }
+        may_go
     }
 
     /// Whether anything was asked whose end the guest has not seen, or the host itself is talking to a server for the run.
@@ -40,8 +51,8 @@ impl LiveHandle {
     /// before the end of the run is.
     pub async fn finished(&self) {
         if let Some((gate, effects)) = &self.acts {
-            // The guest has ended, so none of its own requests are sent any more.
-            gate.stop();
+            // None of its own requests are sent any more.
+            gate.guest_ended();
             effects.finished().await;
         }
     }

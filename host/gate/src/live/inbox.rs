@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use tokio::sync::Semaphore;
-use vocabulary::{GuestEvent, HttpFault, OpId, Stop};
+use vocabulary::{Fault, GuestEvent, OpId, Stop};
 
 /// BOUND: pieces of a body, 64 KiB each at most, that wait for one operation.
 pub const CREDIT: usize = 4;
@@ -115,12 +115,14 @@ impl Inner {
 pub(crate) struct OpEnding {
     inbox: Inbox,
     op: OpId,
+    /// What the guest is told then.
+    lost: Fault,
     over: bool,
 }
 
 impl OpEnding {
-    pub(crate) fn new(inbox: Inbox, op: OpId) -> Self {
-        Self { inbox, op, over: false }
+    pub(crate) fn new(inbox: Inbox, op: OpId, lost: Fault) -> Self {
+        Self { inbox, op, lost, over: false }
     }
 
     /// The last event.
@@ -133,7 +135,7 @@ impl OpEnding {
 impl Drop for OpEnding {
     fn drop(&mut self) {
         if !self.over {
-            self.inbox.put(self.op, GuestEvent::Failed(HttpFault::Incomplete));
+            self.inbox.put(self.op, GuestEvent::Failed(self.lost));
         }
     }
 }

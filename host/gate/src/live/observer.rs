@@ -52,6 +52,8 @@ impl Observer {
             // A look changes nothing, so it needs no record that is durable: it is noted before the guest is told of it.
             Decision::Permit(bounds) => Ok(permit::issue(permit::PermitParts { ask: ask.clone(), bounds, op: OpId(0), run: self.run })),
             Decision::Refuse(reason) => Err(reason),
+            // A look is answered at once, so it can't wait for a person.
+            Decision::Hold(_) => Err(Reason::NobodyToAsk),
         }
     }
 

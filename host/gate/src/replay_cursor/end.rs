@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vocabulary::{Divergence, FileId, FileOpen, HttpFault, OpId, Outcome, Stop};
+use vocabulary::{Divergence, Fault, FileId, FileOpen, OpId, Outcome, Stop};
 
 use super::{ReplayCursor, stars};
 use crate::resume_point::{GateState, InFlight, RecordedEnd, ResumePoint};
@@ -37,7 +37,7 @@ impl ReplayCursor {
         let known = &self.recorded.known;
         let in_flight = std::mem::take(&mut self.ops).into_iter().map(|(op, state)| {
             // What has no record of its own was refused.
-            let known = known.get(&op).copied().unwrap_or(RecordedEnd::Refused(HttpFault::Denied));
+            let known = known.get(&op).copied().unwrap_or(RecordedEnd::Refused(Fault::denied(state.ask.kind())));
             InFlight { op: OpId(op), ask: state.ask, known, seen: state.seen, abandoned: state.abandoned }
         });
         let in_flight = in_flight.collect();

@@ -67,7 +67,7 @@ impl ReplayCursor {
         let Some(now) = progress.offer(claim.clone(), self.mono_ns) else {
             let written_at_the_end = self.at.said < self.recorded.said.len();
             if written_at_the_end && self.drained() && self.mode == Mode::Audit && !self.recorded.came_to_its_end() {
-                return Err(Stop::Stopped);
+                return Err(Stop::RecordEnds);
             }
             self.progress = progress;
             return Ok(CursorStep::Served(()));

@@ -111,9 +111,9 @@ impl LockedRun<'_> {
     /// What is only written because the run ends, is written together with its end: a run that was cut off is never found with a part
     /// of it.
     pub(super) fn close(&mut self, closing: Closing) -> Result<LoggedBatch, Stop> {
-        self.inner.closed = true;
+        self.inner.closed.get_or_insert(Stop::Ended);
         if self.inner.sealed {
-            return Err(Stop::Stopped);
+            return Err(Stop::Ended);
         }
         self.flush(Moment::Host)?;
         self.inner.together = Some(Vec::new());
@@ -126,14 +126,14 @@ impl LockedRun<'_> {
     fn last_words(&mut self, closing: Closing) -> Result<(), Stop> {
         let ops: Vec<u64> = self.inner.ops.keys().copied().collect();
         // A run that ends before it was taken over from its record leaves acts behind that nobody knows the end of.
-        let left = self.shared().book.unanswered(self.run()).into_iter().filter(|op| !ops.contains(op)).collect::<Vec<_>>();
-        for op in left {
-            self.inner.ops.insert(op, OpState::default());
-            self.settle(OpId(op), Settling::unknown())?;
+        let left = self.shared().book.unanswered(self.run()).into_iter().filter(|(op, _)| !ops.contains(op)).collect::<Vec<_>>();
+        for (op, kind) in left {
+            self.inner.ops.insert(op, OpState::new(kind));
+            self.settle(OpId(op), Settling::Unknown(None))?;
             self.inner.ops.remove(&op);
         }
         for op in ops {
-            self.settle(OpId(op), Settling::abandoned())?;
+            self.settle(OpId(op), Settling::Abandoned)?;
             self.end_op(OpId(op), false)?;
         }
         self.end_host_asks()?;

@@ -3,13 +3,13 @@
 use policy::Facts;
 use sha2::Digest as _;
 use vocabulary::record::{AnswerClass, Answered, AskedFor, Received, Record, RecordKind, Refused, VERSION};
-use vocabulary::{Ask, Function, HttpAsk, OpId, Reason, RunId, SafeText, Stop};
+use vocabulary::{Ask, Function, HttpAsk, OpId, Reason, Resource, RunId, SafeText, Stop};
 
 use super::{LockedRun, Moment, OpState, RunShared, Tally};
 use crate::alike::{Several, Write};
 use crate::log::{LogEntry, LoggedBatch};
 use crate::named::asked_of;
-use crate::settling::Settling;
+use crate::settling::{SettledAct, Settles, Settling};
 
 /// What a record costs in the log besides its body and what is kept with it, roughly.
 const FRAME_BYTES: usize = 128;
@@ -41,19 +41,13 @@ impl LockedRun<'_> {
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Stop> {
-        if self.inner.broken {
-            Err(Stop::RecordBroken)
-        } else if self.inner.closed {
-            Err(Stop::Stopped)
-        } else {
-            Ok(())
-        }
+        if self.inner.broken { Err(Stop::RecordBroken) } else { self.inner.closed.clone().map_or(Ok(()), Err) }
     }
 
     pub(crate) fn check_unbroken(&self) -> Result<(), Stop> {
         match (self.inner.broken, self.inner.sealed) {
             (true, _) => Err(Stop::RecordBroken),
-            (false, true) => Err(Stop::Stopped),
+            (false, true) => Err(Stop::Ended),
             (false, false) => Ok(()),
         }
     }
@@ -139,7 +133,7 @@ impl LockedRun<'_> {
                 RecordKind::Answered | RecordKind::Received | RecordKind::HostAnswered | RecordKind::RunResumed | RecordKind::RunClosed
             )
         };
-        if over && !self.inner.closed && !records.iter().any(|(record, _)| owed(record.kind())) {
+        if over && self.inner.closed.is_none() && !records.iter().any(|(record, _)| owed(record.kind())) {
             Err(Stop::Limit(vocabulary::Limit::RecordBytes))
         } else {
             Ok(())
@@ -173,11 +167,11 @@ impl LockedRun<'_> {
     /// secrets.
     pub(super) fn told(&self, asked: AskedFor, http: Option<&HttpAsk>) -> AskedFor {
         let shared = self.shared();
-        let starred = |text: SafeText| shared.stars.get().map_or_else(|| text.clone(), |star| star(&text));
-        let resource = starred(asked.resource);
+        let starred = |text: &SafeText| shared.stars.get().map_or_else(|| text.clone(), |star| star(text));
+        let resource = asked.resource.starred(&starred);
         let Some(http) = http else { return AskedFor { resource, ..asked } };
         AskedFor {
-            headers: policy::told_headers(&http.headers).into_iter().map(starred).collect(),
+            headers: policy::told_headers(&http.headers).iter().map(starred).collect(),
             placeholders: policy::quoted(&shared.placeholders, &http.body),
             resource,
             ..asked
@@ -201,50 +195,39 @@ impl LockedRun<'_> {
         Ok(())
     }
 
-    pub(crate) fn settle(&mut self, op: OpId, how: Settling) -> Result<(), Stop> {
-        let abandoned = how.class == AnswerClass::Abandoned;
-        match self.inner.ops.get_mut(&op.0) {
-            Some(state) if !state.answered => {
-                state.answered = true;
-                state.responded = how.class.has_answer();
-            }
+    pub(crate) fn settle(&mut self, op: OpId, how: Settling) -> Result<Settles, Stop> {
+        let state = match self.inner.ops.get_mut(&op.0) {
+            Some(state) if !state.answered => state,
             // Somebody else settled it, or nobody wants it any more.
-            _ if abandoned => return Ok(()),
-            _ => return Err(Stop::Stopped),
-        }
-        if let Some(reason) = &how.reason {
+            _ => return Ok(Settles::Before),
+        };
+        let SettledAct { detail, how, reason } = how.of(state.kind, state.trail.as_ref().and_then(|trail| trail.get()));
+        state.answered = true;
+        state.responded = how.class().has_answer();
+        let (credential, source) = (state.credential.clone(), state.source.clone());
+        if let Some(reason) = &reason {
             self.inner.tally.refused += 1;
-            let what = self.inner.ops.get(&op.0).map_or_else(|| SafeText::new("", 0), |state| state.source.clone());
-            let function = if how.class == AnswerClass::RefusedCredential { Function::VaultPlace } else { Function::NetDial };
-            let ask = asked_of(function, what);
+            let function = if how.class() == AnswerClass::RefusedCredential { Function::VaultPlace } else { Function::NetDial };
+            let ask = asked_of(function, Resource::Words(source));
             self.shared().watcher.on_refused(&ask, reason);
         }
-        let (peer, sent) = self.inner.ops.get(&op.0).and_then(|state| state.trail.as_ref()?.get()).unzip();
-        let how = how.after(sent);
-        let credential = self.inner.ops.get(&op.0).and_then(|state| state.credential.clone());
         let record = Answered {
             at: self.now_ms(),
-            credential_version: how.credential_version,
-            detail: how.detail,
-            fault: how.fault,
+            detail,
+            how,
             kind: RecordKind::Answered,
             op: op.0,
-            outcome: how.class,
-            peer: how.peer.or(peer),
-            reason: how.reason,
-            sent,
+            reason,
             spent_ms: self.spent_ms(),
-            status: how.status,
-            tls: how.tls,
             v: VERSION,
         };
         let span = self.gate.span();
-        let (outcome, fault) = (record.outcome, record.fault);
-        tracing::info!(parent: span, op = op.0, ?outcome, status = record.status, ?fault, detail = %record.detail, "settled");
+        let (outcome, fault) = (record.class(), record.fault());
+        tracing::info!(parent: span, op = op.0, ?outcome, status = record.status(), ?fault, detail = %record.detail, "settled");
         if let Some(name) = credential.filter(|_| record.was_sent()) {
             self.lease_begins(&name)?;
         }
-        self.put(record, Vec::new())
+        self.put(record, Vec::new()).map(|()| Settles::Now)
     }
 
     /// The guest has seen the last of an operation, or never will.

@@ -2,19 +2,19 @@
 
 use effects::HostEnd;
 use vocabulary::Stop;
-use vocabulary::record::{AnswerClass, HostAnswered, RecordKind, VERSION};
+use vocabulary::record::{HostAnswered, HttpOutcome, RecordKind, VERSION};
 
 use super::LockedRun;
 use crate::settling::detail_beside;
 
 impl LockedRun<'_> {
-    pub(crate) fn host_answered(&mut self, number: u64, outcome: AnswerClass, end: HostEnd) -> Result<(), Stop> {
+    pub(crate) fn host_answered(&mut self, number: u64, outcome: HttpOutcome, end: HostEnd) -> Result<(), Stop> {
         if !self.inner.own.remove(&number) {
             return Ok(());
         }
         let (peer, sent) = end.going.unzip();
         // As for an act of the run: what was sent and not answered may have happened.
-        let outcome = if outcome == AnswerClass::Failed && sent.is_some() { AnswerClass::Unknown } else { outcome };
+        let outcome = if outcome == HttpOutcome::Failed && sent.is_some() { HttpOutcome::Unknown } else { outcome };
         let record = HostAnswered {
             at: self.now_ms(),
             bytes: end.bytes,
@@ -36,7 +36,7 @@ impl LockedRun<'_> {
     pub(crate) fn end_host_asks(&mut self) -> Result<(), Stop> {
         let left = self.shared().book.host_unanswered(self.run());
         for number in left {
-            let outcome = if self.inner.own.insert(number) { AnswerClass::Unknown } else { AnswerClass::Abandoned };
+            let outcome = if self.inner.own.insert(number) { HttpOutcome::Unknown } else { HttpOutcome::Abandoned };
             self.host_answered(number, outcome, HostEnd::default())?;
         }
         Ok(())

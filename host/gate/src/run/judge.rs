@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use permit::PermitParts;
 use policy::{Chosen, Facts};
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
-use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, HttpAsk, HttpFault, Limit, OpId, Reason, SafeText, Stop};
+use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, Fault, HttpAsk, Limit, OpId, RateOf, Reason, Stop};
 
 use super::flush::PAYLOAD_RECORD_BYTES;
 use super::held::{Attempt, with_payloads};
@@ -14,6 +14,7 @@ use crate::lease;
 use crate::log::Durable;
 use crate::named::{asked_of, source_of};
 use crate::payload_codec::in_pieces;
+use crate::settling::told;
 
 /// What was decided about an act.
 pub(crate) enum Judged {
@@ -24,7 +25,7 @@ pub(crate) enum Judged {
         terms: Box<PermitParts<Act>>,
     },
     /// It may not. The refusal is on the record, and the guest is told this.
-    Refused { op: OpId, fault: HttpFault },
+    Refused { op: OpId, fault: Fault },
 }
 
 /// An act that may happen.
@@ -39,7 +40,7 @@ impl LockedRun<'_> {
         let Allowed { bounds, bare } = match self.decided(&act, attempt) {
             Ok(allowed) => allowed,
             Err(reason) => {
-                let fault = if matches!(reason, Reason::OverLimit(_)) { HttpFault::TooMany } else { HttpFault::Denied };
+                let fault = told(act.kind(), &reason);
                 self.refused(op, &Ask::from(act), reason, attempt.moment())?;
                 return Ok(Judged::Refused { op, fault });
             }
@@ -75,7 +76,7 @@ impl LockedRun<'_> {
         let appended = self.append(vec![with_payloads(asked.into(), request)])?;
         self.inner.tally.asked += 1;
         let source = source_of(&act);
-        self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::default() });
+        self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::new(act.kind()) });
         let terms = PermitParts { ask: bare.map_or(act, Act::Http), bounds, op, run: self.run() };
         Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
     }
@@ -111,10 +112,7 @@ impl LockedRun<'_> {
             (Some(http), _) | (None, Act::Http(http)) => policy::decide_http(&spec.grants, &facts, http),
             (None, Act::Credential(credential)) => policy::decide_credential(&spec.grants, &facts, credential),
         };
-        let bounds = match decision {
-            Decision::Permit(bounds) => bounds,
-            Decision::Refuse(reason) => return Err(reason),
-        };
+        let bounds = bounds_of(decision)?;
         if attempt == Attempt::First && self.inner.ops.len() as u64 >= spec.limits.concurrent {
             return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));
         }
@@ -134,12 +132,37 @@ impl LockedRun<'_> {
         }
         let agent = spec.agent.name.as_str();
         let mut wanted = lease::rates(&spec.grants, (agent, is_identify), credential);
-        wanted.extend(bounds.rate.map(|rate| (format!("{} of {agent}", bounds.rule), rate)));
+        wanted.extend(bounds.rate.map(|rate| (RateOf::Rule { agent: agent.to_owned(), rule: bounds.rule.clone() }, rate)));
         if wanted.is_empty() {
             return Ok(());
         }
         let now_ns = shared.clock.mono_ns();
         let taken = shared.book.rates.lock().unwrap_or_else(PoisonError::into_inner).take(&wanted, now_ns);
-        taken.map_err(|of| Reason::OverLimit(Bound::Rate(SafeText::new(&of, 120))))
+        taken.map_err(|of| Reason::OverLimit(Bound::Rate(of)))
+    }
+}
+
+/// Within which bounds an act may happen now.
+///
+/// SECURITY: what waits for a person is refused while there is nobody to ask. It never happens without a yes, and it never waits for ever.
+fn bounds_of(decision: Decision) -> Result<Bounds, Reason> {
+    match decision {
+        Decision::Permit(bounds) => Ok(bounds),
+        Decision::Refuse(reason) => Err(reason),
+        Decision::Hold(_) => Err(Reason::NobodyToAsk),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vocabulary::{Bounds, Decision, Hold, Reason};
+
+    use super::bounds_of;
+
+    #[test]
+    fn what_a_person_must_say_yes_to_is_refused_while_nobody_can_be_asked() {
+        let hold = Decision::Hold(Hold { bounds: Bounds::default() });
+        assert_eq!(bounds_of(hold), Err(Reason::NobodyToAsk));
+        assert_eq!(bounds_of(Decision::Permit(Bounds::default())), Ok(Bounds::default()), "the control");
     }
 }

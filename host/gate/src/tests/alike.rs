@@ -35,7 +35,7 @@ fn names(log: &MemoryLog) -> BTreeMap<String, u64> {
         match one.counted {
             None => *names.entry(one.ask.resource.to_string()).or_default() += 1,
             Some(counted) => {
-                assert_eq!(one.ask.resource.as_str(), "*", "a record that counts names nothing as if it were all");
+                assert_eq!(one.ask.resource, vocabulary::Resource::Several, "a record that counts names nothing as if it were all");
                 assert_eq!(counted.names.iter().map(|name| name.times).sum::<u64>(), one.alike);
                 assert!(counted.last < counted.names.len() as u64, "{counted:?}");
                 counted.names.iter().for_each(|name| *names.entry(name.resource.to_string()).or_default() += name.times);
@@ -63,8 +63,8 @@ fn after_a_hundred_refusals_alike_every_further_name_is_still_on_the_record() {
     let all = refused(&log);
     assert_eq!(all.len() as u64, ALIKE_MAX + 1);
     let counted = all.last().unwrap().counted.clone().unwrap();
-    let told: Vec<_> = counted.names.iter().map(|name| (name.resource.as_str(), name.times)).collect();
-    assert_eq!(told, [("../../../home/me/.ssh/id_ed25519", 1), ("../b", 2)]);
+    let told: Vec<_> = counted.names.iter().map(|name| (name.resource.to_string(), name.times)).collect();
+    assert_eq!(told, [("../../../home/me/.ssh/id_ed25519".to_owned(), 1), ("../b".to_owned(), 2)]);
     assert_eq!(counted.last, 1);
     assert!(counted.since < all.last().unwrap().at);
     assert_eq!(counted.names[0].resolved.as_ref().unwrap().as_str(), "/src/../../../home/me/.ssh/id_ed25519");

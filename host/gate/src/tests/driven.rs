@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use vocabulary::record::{HostPurpose, MetIn, Record};
 use vocabulary::{
-    Act, AskedPath, Claim, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Grants, GuestEvent, HttpFault, Limits,
-    OpId, Outcome, Principal, Reason, RunId, SafeText, Stop, Timeline as _,
+    Act, AskedPath, Claim, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Grants, GuestEvent, HttpFault,
+    HttpResource, Limits, Method, OpId, Outcome, Principal, Reason, Resource, Rule, RunId, SafeText, Stop, Timeline as _,
 };
 
 use super::kit::{MemoryLog, ask, gate_on, grants, header};
@@ -61,7 +61,7 @@ impl Effects for Scripted {
 
     fn observe(&self, permit: Permit<FileAsk>) -> Result<Observation, Stop> {
         let (ask, bounds) = permit.into_ask();
-        assert_eq!(bounds.rule, "files[0]");
+        assert_eq!(bounds.rule, Rule::Files(Some(0)));
         let number = self.observed.lock().unwrap().len() as u64 + 2;
         let answer = match &ask {
             FileAsk::Open(_) => FileAnswer::Opened { file: FileId(number), kind: FileKind::File, real: None },
@@ -195,7 +195,7 @@ async fn an_effect_that_ends_without_a_word_leaves_nobody_waiting_and_is_settled
     let mut run =
         driven(grants(), Limits::default(), [vec![EffectProgress::Ready, EffectProgress::Failed(Box::new(HttpFault::Unreachable.into()))]]);
     run.get();
-    assert_eq!(run.next().await, Ok(GuestEvent::Failed(HttpFault::Unreachable)));
+    assert_eq!(run.next().await, Ok(GuestEvent::Failed(HttpFault::Unreachable.into())));
     assert!(run.log.bodies().iter().any(|body| body.contains(r#""outcome":"failed""#)));
 }
 
@@ -253,7 +253,7 @@ async fn nothing_is_looked_at_without_a_permit_of_its_own() {
     assert_eq!(run.live.observe(read.clone()), Ok(FileAnswer::Fault(FileFault::Invalid)), "it was closed");
     assert_eq!(run.effects.observed.lock().unwrap().len(), 3);
     run.gate.stop();
-    assert_eq!(run.live.observe(open), Err(Stop::Stopped));
+    assert_eq!(run.live.observe(open), Err(Stop::Ordered));
     assert_eq!(run.effects.observed.lock().unwrap().len(), 3, "nothing was looked at after the stop");
 }
 
@@ -272,7 +272,7 @@ async fn a_lease_that_ends_cuts_what_is_under_it_at_every_stage() {
             tokio::task::yield_now().await;
         }
         assert_eq!(run.live.handle().revoke(Some("key"), &by).unwrap(), ["key"]);
-        assert_eq!(run.next().await, Ok(GuestEvent::Failed(fault)), "{outcome}");
+        assert_eq!(run.next().await, Ok(GuestEvent::Failed(fault.into())), "{outcome}");
         assert_eq!(*run.effects.revoked.lock().unwrap(), ["key"]);
         assert!(run.log.bodies().iter().any(|body| body.contains(&format!(r#""outcome":"{outcome}""#))), "{:?}", run.log.bodies());
     }
@@ -283,12 +283,12 @@ async fn a_refusal_after_the_permit_is_told_to_the_operator_and_not_to_the_guest
     let refused = Failure { refused: Some(Reason::GrantExpired), ..HttpFault::Denied.into() };
     let mut run = driven(grants(), Limits::default(), [vec![EffectProgress::Failed(Box::new(refused))]]);
     run.get();
-    assert_eq!(run.next().await, Ok(GuestEvent::Failed(HttpFault::Denied)));
+    assert_eq!(run.next().await, Ok(GuestEvent::Failed(HttpFault::Denied.into())));
     assert!(run.log.bodies().iter().any(|body| body.contains(r#""outcome":"refused-lapsed""#)), "{:?}", run.log.bodies());
 }
 
 fn want(op: u64, reply: oneshot::Sender<Permit<effects::HostRequest>>) -> HostWant {
-    let resource = "POST https://issuer.test/token".to_owned();
+    let resource = Resource::Http(HttpResource::new(&Method::new("POST").unwrap(), &"https://issuer.test/token".parse().unwrap()));
     HostWant::Request(HostAsk { credential: "key".to_owned(), op: OpId(op), purpose: HostPurpose::Token, resource }, reply)
 }
 

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use vocabulary::record::AskedFor;
 use vocabulary::{
-    AskedPath, Claim, ClaimedProgress, ClosedAsk, FileAsk, FileFault, FileId, GuestEvent, HttpFault, HttpHead, Limits, Means, OpId,
+    AskedPath, Claim, ClaimedProgress, ClosedAsk, Fault, FileAsk, FileFault, FileId, GuestEvent, HttpFault, HttpHead, Limits, Means, OpId,
     Outcome, Principal, Reason, Release, SafeText, Stop, Stopping,
 };
 
 use super::kit::{MemoryLog, answered, ask, few, fold, gate_on, grants, header, now, open_on, recorded};
 use super::world::World;
 use crate::ask::{Judgement, PendingIntent};
+use crate::settling::Settles;
 use crate::{ALIKE_MAX, Closing, LoadError, Nobody, RunGate, RunHeader, RunWorld, Watcher};
 
 fn permitted(gate: &RunGate) -> PendingIntent {
@@ -64,7 +65,7 @@ fn a_refused_ask_gives_no_permit_and_is_on_the_record_with_its_reason() {
         (ask("DELETE", "a.test", "/x"), "method-not-granted"),
         (ask("GET", "a.test:81", "/x"), "port-not-granted"),
     ] {
-        assert!(matches!(gate.ask(what).unwrap(), Judgement::Refused { fault: HttpFault::Denied, .. }));
+        assert!(matches!(gate.ask(what).unwrap(), Judgement::Refused { fault: Fault::Http(HttpFault::Denied), .. }));
         assert!(log.bodies().last().unwrap().contains(reason));
     }
     assert_eq!(count(&log, r#""kind":"asked""#), 0);
@@ -76,7 +77,7 @@ fn more_at_once_than_may_be_is_refused() {
     let gate = open_on(&log, few());
     let all: Vec<PendingIntent> = (0..4).map(|_| permitted(&gate)).collect();
     let fifth = gate.ask(ask("GET", "a.test", "/x")).unwrap();
-    assert!(matches!(fifth, Judgement::Refused { fault: HttpFault::TooMany, .. }));
+    assert!(matches!(fifth, Judgement::Refused { fault: Fault::Http(HttpFault::TooMany), .. }));
     assert!(log.bodies().last().unwrap().contains("over-limit"));
     gate.abandon(OpId(1)).unwrap();
     drop(permitted(&gate));
@@ -116,7 +117,7 @@ fn after_a_stop_there_is_no_intent_but_the_end_is_recorded() {
     let gate = open_on(&log, few());
     let under_way = permitted(&gate);
     gate.stop();
-    assert!(matches!(gate.ask(ask("GET", "a.test", "/x")), Err(Stop::Stopped)));
+    assert!(matches!(gate.ask(ask("GET", "a.test", "/x")), Err(Stop::Ordered)));
     assert_eq!(count(&log, r#""kind":"asked""#), 1);
     now(gate.close(ended())).unwrap();
     drop(under_way);
@@ -130,7 +131,7 @@ fn an_intent_that_was_waiting_when_the_run_was_stopped_gives_no_permit() {
     let gate = open_on(&log, few());
     let pending = permitted(&gate);
     gate.stop();
-    assert!(matches!(now(pending.durable()), Err(Stop::Stopped)));
+    assert!(matches!(now(pending.durable()), Err(Stop::Ordered)));
     assert_eq!(count(&log, r#""outcome":"abandoned""#), 1);
 }
 
@@ -139,7 +140,7 @@ fn what_is_not_granted_is_refused_as_such_although_too_much_is_under_way() {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
     let all: Vec<PendingIntent> = (0..4).map(|_| permitted(&gate)).collect();
-    assert!(matches!(gate.ask(ask("GET", "b.test", "/x")).unwrap(), Judgement::Refused { fault: HttpFault::Denied, .. }));
+    assert!(matches!(gate.ask(ask("GET", "b.test", "/x")).unwrap(), Judgement::Refused { fault: Fault::Http(HttpFault::Denied), .. }));
     assert!(log.bodies().last().unwrap().contains("host-not-granted"));
     drop(all);
 }
@@ -185,7 +186,7 @@ fn an_answer_that_nobody_wants_any_more_is_not_handed_on() {
     let gate = open_on(&log, few());
     let permit = now(permitted(&gate).durable()).unwrap();
     gate.abandon(OpId(1)).unwrap();
-    assert_eq!(answered(&gate, permit.op(), 200), Err(Stop::Stopped));
+    assert_eq!(answered(&gate, permit.op(), 200), Ok(Settles::Before));
     assert_eq!(count(&log, r#""kind":"answered""#), 1);
     assert_eq!(count(&log, r#""outcome":"abandoned""#), 1);
 }

@@ -14,7 +14,7 @@ use vocabulary::{
 
 use effects::{Failure, HttpAnswered};
 
-use crate::settling::Settling;
+use crate::settling::{Settles, Settling};
 use crate::{Durable, Gate, Leaf, Ledger, Log, LogEntry, LoggedBatch, Nobody, RecordBroken, Recorded, RunGate, RunHeader};
 
 /// The run that all tests are about.
@@ -220,11 +220,11 @@ pub(super) fn settle(log: &MemoryLog, op: u64, did: bool) {
 }
 
 /// A response has come, with this status.
-pub(super) fn answered(gate: &RunGate, op: OpId, status: u16) -> Result<(), Stop> {
-    gate.settle(op, Settling::answered(HttpAnswered { status, ..HttpAnswered::default() }))
+pub(super) fn answered(gate: &RunGate, op: OpId, status: u16) -> Result<Settles, Stop> {
+    gate.settle(op, Settling::Answered(HttpAnswered { status, ..HttpAnswered::default() }))
 }
 
 /// No answer has come.
-pub(super) fn unanswered(gate: &RunGate, op: OpId, why: Failure) -> Result<(), Stop> {
-    gate.settle(op, Settling::unanswered(why))
+pub(super) fn unanswered(gate: &RunGate, op: OpId, why: Failure) -> Result<Settles, Stop> {
+    gate.settle(op, Settling::Failed(why))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use vocabulary::record::Record;
 use vocabulary::{
-    Act, Binding, CredentialAsk, CredentialStep, Engagement, Grants, Header, HttpFault, Limits, May, Placement, Reason, SafeText, Scheme,
-    Source, Tier,
+    Act, Binding, CredentialAsk, CredentialFault, CredentialStep, Engagement, Fault, Grants, Header, HttpFault, Limits, May, Placement,
+    Reason, SafeText, Scheme, Source, Tier,
 };
 
 use effects::Failure;
@@ -28,7 +28,10 @@ fn open(gate: &Gate, grants: Grants) -> RunGate {
     gate.open_run(header(grants, Limits::default()), Arc::new(Nobody)).unwrap()
 }
 
-fn fault(gate: &RunGate, act: Act) -> Option<HttpFault> {
+const TOO_MANY: Fault = Fault::Http(HttpFault::TooMany);
+const DENIED: Fault = Fault::Http(HttpFault::Denied);
+
+fn fault(gate: &RunGate, act: Act) -> Option<Fault> {
     match gate.ask(act).unwrap() {
         Judgement::Permitted(pending) => {
             let op = pending.op();
@@ -42,7 +45,7 @@ fn fault(gate: &RunGate, act: Act) -> Option<HttpFault> {
     }
 }
 
-fn use_it(gate: &RunGate) -> Option<HttpFault> {
+fn use_it(gate: &RunGate) -> Option<Fault> {
     fault(gate, ask("GET", "a.test", "/x"))
 }
 
@@ -93,15 +96,12 @@ fn no_lease_begins_where_there_is_no_value() {
 fn uses_and_rates_are_bounds_and_rates_hold_for_all_runs_of_a_home() {
     let log = MemoryLog::default();
     let gate = open(&gate_on(&log), with_key(|key| key.uses = Some(2)));
-    assert_eq!([use_it(&gate), use_it(&gate), use_it(&gate)], [None, None, Some(HttpFault::TooMany)]);
+    assert_eq!([use_it(&gate), use_it(&gate), use_it(&gate)], [None, None, Some(TOO_MANY)]);
     assert!(of_kind(&log, "refused")[0].contains(r#""detail":{"uses":"key"}"#));
     let home = gate_on(&MemoryLog::default());
     let slow = || with_key(|key| key.rate = Some("2/h".parse().unwrap()));
     let (one, other) = (open(&home, slow()), open(&home, slow()));
-    assert_eq!(
-        [use_it(&one), use_it(&other), use_it(&other), use_it(&one)],
-        [None, None, Some(HttpFault::TooMany), Some(HttpFault::TooMany)]
-    );
+    assert_eq!([use_it(&one), use_it(&other), use_it(&other), use_it(&one)], [None, None, Some(TOO_MANY), Some(TOO_MANY)]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn the_rate_of_an_engagement_bounds_every_ask_under_it() {
     let home = gate_on(&MemoryLog::default());
     let under = || Grants { engagement: Some(engagement.clone()), ..grants() };
     let (one, other) = (open(&home, under()), open(&home, under()));
-    assert_eq!([use_it(&one), use_it(&other), use_it(&one), use_it(&other)], [None, None, None, Some(HttpFault::TooMany)]);
+    assert_eq!([use_it(&one), use_it(&other), use_it(&one), use_it(&other)], [None, None, None, Some(TOO_MANY)]);
     assert_eq!(use_it(&open(&home, grants())), None, "what is not under it is not bounded by it");
 }
 
@@ -130,13 +130,13 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     assert!(gate.revoke(Some("other"), &by).unwrap().is_empty());
     assert_eq!(gate.revoke(Some("key"), &by).unwrap(), ["key"]);
     assert!(gate.revoke(None, &by).unwrap().is_empty(), "once");
-    assert_eq!(use_it(&gate), Some(HttpFault::Denied));
+    assert_eq!(use_it(&gate), Some(DENIED));
     assert_eq!((of_kind(&log, "lease-revoked").len(), of_kind(&log, "refused").len()), (1, 1));
     assert!(of_kind(&log, "refused")[0].contains("credential-revoked"));
     let record = recorded(&log.leaves());
     let resuming = Resuming { by, leases: record.leases().clone(), recorded_bytes: 0, spent: Default::default() };
     let gate = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
-    assert_eq!(use_it(&gate), Some(HttpFault::Denied));
+    assert_eq!(use_it(&gate), Some(DENIED));
     fold(&log.leaves());
 }
 
@@ -156,7 +156,7 @@ fn uses_are_counted_over_a_crash() {
     let again = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken; what is asked now is another operation.
-    assert_eq!([use_it(&again), use_it(&again)], [None, Some(HttpFault::TooMany)]);
+    assert_eq!([use_it(&again), use_it(&again)], [None, Some(TOO_MANY)]);
     assert_eq!(of_kind(&log, "lease-issued").len(), 1);
 }
 
@@ -169,7 +169,7 @@ fn asking_whose_a_value_is_is_slow() {
     let ask = || Act::Credential(CredentialAsk { name: "key".to_owned(), step: CredentialStep::Identify("found-value".into()) });
     let faults: Vec<_> = (0..61).map(|_| fault(&gate, ask())).collect();
     assert_eq!(faults.iter().filter(|fault| fault.is_none()).count(), 60);
-    assert_eq!(faults[60], Some(HttpFault::TooMany));
+    assert_eq!(faults[60], Some(Fault::Credential(CredentialFault::OverLimit)), "in the words of its own capability");
     assert!(!log.bodies().iter().any(|body| body.contains("found-value")), "what was found may be somebody's");
 }
 
@@ -194,7 +194,7 @@ fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
     let permit = now(pending.durable()).unwrap();
     assert!(matches!(permit.ask(), Act::Http(sent) if sent.headers.is_empty()));
     assert_eq!(permit.bounds().credential.as_deref(), Some("key"));
-    assert!(matches!(with("x-other", text.clone()), Judgement::Refused { fault: HttpFault::Denied, .. }));
+    assert!(matches!(with("x-other", text.clone()), Judgement::Refused { fault: Fault::Http(HttpFault::Denied), .. }));
     assert!(of_kind(&log, "refused")[0].contains("placeholder-misplaced"));
 }
 
@@ -221,11 +221,11 @@ fn bearing(host: &str, text: &str) -> Act {
 fn a_placeholder_for_another_destination_is_refused_and_never_sent() {
     let log = MemoryLog::default();
     let (gate, text) = with_placeholder(&log);
-    assert_eq!(fault(&gate, bearing("b.test", &text)), Some(HttpFault::Denied));
+    assert_eq!(fault(&gate, bearing("b.test", &text)), Some(DENIED));
     assert!(of_kind(&log, "refused")[0].contains("\"code\":\"placeholder-misplaced\""), "{:?}", of_kind(&log, "refused"));
     // Of a run that was not given it, one of another run is no stand-in, and no header that a guest may set.
     let other = open(&gate_on(&log), with_key(|_| ()));
-    assert_eq!(fault(&other, bearing("a.test", &text)), Some(HttpFault::Denied));
+    assert_eq!(fault(&other, bearing("a.test", &text)), Some(DENIED));
     assert!(of_kind(&log, "refused")[1].contains("\"code\":\"header-not-yours\""), "{:?}", of_kind(&log, "refused"));
     assert!(of_kind(&log, "asked").is_empty());
     assert_eq!(fault(&gate, bearing("a.test", &text)), None);
@@ -265,5 +265,5 @@ fn the_rate_of_a_grant_holds_for_all_runs_of_its_agent() {
         grants
     };
     let (one, other) = (open(&home, slow()), open(&home, slow()));
-    assert_eq!([use_it(&one), use_it(&other), use_it(&one)], [None, None, Some(HttpFault::TooMany)]);
+    assert_eq!([use_it(&one), use_it(&other), use_it(&one)], [None, None, Some(TOO_MANY)]);
 }

@@ -1,30 +1,15 @@
 //! The ledger: which records can't stand where they stand, and what a snapshot keeps.
 
-use vocabulary::record::{AnswerClass, Answered, Received, Record, RecordKind, VERSION};
+use vocabulary::record::{Answered, HttpOutcome, Received, Record, RecordKind, Settled, VERSION};
 use vocabulary::{Digest, Outcome, SafeText};
 
 use super::kit::{self, MemoryLog, ask, few, fold, now, open_on, run_id};
 use crate::ask::Judgement;
 use crate::{Closing, Ledger, OrderFaultKind, Stage};
 
-fn answered(op: u64, outcome: AnswerClass) -> Record {
-    Answered {
-        at: 0,
-        credential_version: None,
-        detail: SafeText::default(),
-        fault: None,
-        kind: RecordKind::Answered,
-        op,
-        outcome,
-        peer: None,
-        reason: None,
-        sent: None,
-        spent_ms: 0,
-        status: None,
-        tls: None,
-        v: VERSION,
-    }
-    .into()
+fn answered(op: u64, outcome: HttpOutcome) -> Record {
+    let (detail, how) = (SafeText::default(), Settled::Http(outcome.into()));
+    Answered { at: 0, detail, how, kind: RecordKind::Answered, op, reason: None, spent_ms: 0, v: VERSION }.into()
 }
 
 fn received(op: u64) -> Record {
@@ -54,8 +39,8 @@ fn records_that_can_not_stand_where_they_stand_are_faults() {
     let (log, ledger) = begun();
     let leaves = log.leaves();
     let [opened, asked] = [0, 1].map(|n: usize| Record::parse(&leaves[n].body).unwrap());
-    fault(&ledger, &answered(7, AnswerClass::Response), OrderFaultKind::NoIntent);
-    fault(&ledger, &answered(1, AnswerClass::Response), OrderFaultKind::NoIntent);
+    fault(&ledger, &answered(7, HttpOutcome::Response), OrderFaultKind::NoIntent);
+    fault(&ledger, &answered(1, HttpOutcome::Response), OrderFaultKind::NoIntent);
     fault(&ledger, &received(2), OrderFaultKind::NoIntent);
     fault(&ledger, &opened, OrderFaultKind::OpenedTwice);
     fault(&ledger, &asked, OrderFaultKind::AskedTwice);

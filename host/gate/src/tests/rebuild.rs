@@ -133,7 +133,7 @@ fn a_run_that_was_stopped_is_identical_as_far_as_it_goes() {
         now(gate.close(Closing { active_ms: 1, outcome: outcome.clone(), output: None, peak_memory: 2 })).unwrap();
         let mut replay = RunWorld::audit(recorded(&log.leaves()), World::new(None, 999)).unwrap();
         let stop = Guest::new(seed).run(&mut replay, STEPS * 100).unwrap_err();
-        assert_eq!(stop, Stop::Stopped, "seed {seed}");
+        assert_eq!(stop, Stop::RecordEnds, "seed {seed}");
         assert_eq!(replay.verdict(&outcome, None), Ok(()), "seed {seed}");
     }
 }

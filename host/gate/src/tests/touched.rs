@@ -1,9 +1,10 @@
 //! Filters apply before anything is summed up, and asked, refused, sent and answered are four numbers.
 
 use vocabulary::record::{
-    AnswerClass, Answered, Asked, AskedFor, Object, Observed, Received, Record, RecordKind, Refused, Sent, Touch, VERSION,
+    Answered, Asked, AskedFor, HttpOutcome, HttpSettled, Object, Observed, Received, Record, RecordKind, Refused, Sent, Settled, Touch,
+    VERSION,
 };
-use vocabulary::{Bounds, Digest, HttpFault, Reason, Repeat, RunId, SafeText};
+use vocabulary::{Bounds, Digest, HttpFault, HttpResource, Method, Reason, Repeat, Resource, RunId, SafeText};
 
 use crate::{Only, Touched};
 
@@ -15,6 +16,12 @@ fn run(n: u8) -> RunId {
     RunId::from_parts(1, [n; 10])
 }
 
+/// The request that such a line names.
+fn http(line: &str) -> Resource {
+    let (method, url) = line.split_once(' ').unwrap();
+    Resource::Http(HttpResource::new(&Method::new(method).unwrap(), &url.parse().unwrap()))
+}
+
 fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
     let ask = AskedFor {
         headers: Vec::new(),
@@ -22,7 +29,7 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         capability: vocabulary::Capability::Http,
         function: vocabulary::Function::HttpHandle,
         resolved: None,
-        resource: text(resource),
+        resource: http(resource),
     };
     let bounds = Bounds { credential: credential.map(str::to_owned), ..Bounds::default() };
     Asked {
@@ -40,25 +47,19 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
     .into()
 }
 
-fn answered(op: u64, outcome: AnswerClass) -> Record {
-    let (is_response, refused) = (outcome == AnswerClass::Response, outcome == AnswerClass::RefusedCredential);
-    Answered {
-        at: 1,
+fn answered(op: u64, outcome: HttpOutcome) -> Record {
+    let (is_response, refused) = (outcome == HttpOutcome::Response, outcome == HttpOutcome::RefusedCredential);
+    let how = Settled::Http(HttpSettled {
         credential_version: None,
-        detail: SafeText::default(),
         fault: (!is_response).then_some(HttpFault::Unreachable),
-        kind: RecordKind::Answered,
-        op,
         outcome,
         peer: is_response.then(|| "127.0.0.1:80".parse().unwrap()),
-        reason: refused.then(|| Reason::CredentialUnavailable(text("alpha"))),
         sent: is_response.then_some(Sent { body: 2, head: 3 }),
-        spent_ms: 0,
         status: is_response.then_some(200),
         tls: None,
-        v: VERSION,
-    }
-    .into()
+    });
+    let reason = refused.then(|| Reason::CredentialUnavailable(text("alpha")));
+    Answered { at: 1, detail: SafeText::default(), how, kind: RecordKind::Answered, op, reason, spent_ms: 0, v: VERSION }.into()
 }
 
 fn received(op: u64, bytes: u64) -> Record {
@@ -73,7 +74,7 @@ fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str
         capability: function.capability(),
         function,
         resolved: resolved.map(text),
-        resource: text(resource),
+        resource: if function.is_request() { http(resource) } else { Resource::Path(text(resource)) },
     };
     Refused {
         alike: 1,
@@ -108,15 +109,15 @@ fn files(paths: &[&str]) -> Record {
 /// Two runs: one under `alpha`, which has no value the second time, one under `beta`, both at the same resource.
 fn sum(only: Only) -> Touched {
     const R: &str = "GET http://a.test/x";
-    let one = [asked(1, R, Some("alpha")), answered(1, AnswerClass::Response), received(1, 7)];
+    let one = [asked(1, R, Some("alpha")), answered(1, HttpOutcome::Response), received(1, 7)];
     let two = [
         asked(1, R, Some("beta")),
-        answered(1, AnswerClass::Response),
+        answered(1, HttpOutcome::Response),
         received(1, 100),
         asked(2, R, Some("alpha")),
-        answered(2, AnswerClass::RefusedCredential),
+        answered(2, HttpOutcome::RefusedCredential),
         asked(3, "GET http://b.test/", None),
-        answered(3, AnswerClass::Failed),
+        answered(3, HttpOutcome::Failed),
         refused(vocabulary::Function::HttpHandle, "GET http://c.test/", None, Reason::HostNotGranted),
         refused(vocabulary::Function::FileOpenAt, "/etc/passwd", None, Reason::LeavesMount),
         refused(vocabulary::Function::FileOpenAt, "../b", Some("/src/../b"), Reason::LeavesMount),
@@ -138,7 +139,7 @@ fn a_credential_is_not_shown_with_what_another_one_did_at_the_same_place() {
     assert_eq!((touched.http[0].asked, touched.http[0].bytes, touched.refused.len()), (1, 100, 0));
     // Without a filter both are there, each in its row.
     let touched = sum(Only::default());
-    assert_eq!(touched.http.iter().filter(|row| row.resource.as_str().contains("a.test")).count(), 2);
+    assert_eq!(touched.http.iter().filter(|row| row.resource.http().unwrap().is_at("a.test")).count(), 2);
     assert_eq!(touched.credentials, ["alpha", "beta"]);
 }
 
@@ -211,8 +212,8 @@ fn settled(op: u64, did: bool) -> Record {
 
 /// An answer that a host gave in place of one that was lost.
 fn nobody_knows(op: u64) -> Record {
-    let Record::Answered(answered) = answered(op, AnswerClass::Unknown) else { unreachable!() };
-    Answered { fault: None, ..answered }.into()
+    let Record::Answered(answered) = answered(op, HttpOutcome::Unknown) else { unreachable!() };
+    Answered { how: Settled::unknown(vocabulary::ActKind::Http), ..answered }.into()
 }
 
 /// Sent, answered, failed, unknown and said, after these records.
@@ -235,7 +236,7 @@ fn an_intent_without_an_end_counts_as_sent_and_unknown_until_it_is_settled() {
         let Record::Asked(asked) = intent() else { unreachable!() };
         Asked { again: true, ..asked }.into()
     };
-    let response = || answered(1, AnswerClass::Response);
+    let response = || answered(1, HttpOutcome::Response);
     assert_eq!(counted(&[intent()]), [1, 0, 0, 1, 0]);
     assert_eq!(counted(&[intent(), nobody_knows(1)]), [1, 0, 0, 1, 0]);
     assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, true)]), [1, 0, 0, 0, 1]);
@@ -246,8 +247,8 @@ fn an_intent_without_an_end_counts_as_sent_and_unknown_until_it_is_settled() {
     assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, false), again(), response()]), [1, 1, 1, 0, 0]);
     // The controls: what has an end is counted once, by that.
     assert_eq!(counted(&[intent(), response()]), [1, 1, 0, 0, 0]);
-    assert_eq!(counted(&[intent(), answered(1, AnswerClass::Failed)]), [0, 0, 1, 0, 0]);
-    assert_eq!(counted(&[intent(), answered(1, AnswerClass::Unknown)]), [1, 0, 0, 1, 0], "the agent was told so");
+    assert_eq!(counted(&[intent(), answered(1, HttpOutcome::Failed)]), [0, 0, 1, 0, 0]);
+    assert_eq!(counted(&[intent(), answered(1, HttpOutcome::Unknown)]), [1, 0, 0, 1, 0], "the agent was told so");
 }
 
 #[test]
@@ -268,8 +269,8 @@ fn a_run_that_ends_with_an_act_under_way_keeps_it_and_forgets_nothing_of_other_r
     }
     touched.take(run(2), 2, &closed.into());
     assert_eq!((touched.totals.sent, touched.totals.unknown), (1, 1));
-    touched.take(run(1), 2, &answered(1, AnswerClass::Response));
-    touched.take(run(3), 2, &answered(1, AnswerClass::Failed));
+    touched.take(run(1), 2, &answered(1, HttpOutcome::Response));
+    touched.take(run(3), 2, &answered(1, HttpOutcome::Failed));
     let totals = touched.ended().totals;
     assert_eq!((totals.asked, totals.sent, totals.answered, totals.failed, totals.unknown), (3, 2, 1, 1, 1));
 }

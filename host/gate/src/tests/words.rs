@@ -55,7 +55,7 @@ fn an_unsafe_act_is_not_asked_again_unasked_and_its_outcome_is_said_to_be_unknow
     }
     let unsettled = recorded(&log.leaves()).unsettled();
     assert_eq!(unsettled.len(), 1);
-    assert_eq!(unsettled[0].1.resource.as_str(), "POST http://a.test/x");
+    assert_eq!(unsettled[0].1.resource.to_string(), "POST http://a.test/x");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_a_person_says_happened_is_not_asked_again() {
     let log = cut_off("POST");
     settle(&log, 1, true);
     let seen = resume(&log, "POST");
-    assert_eq!(seen, Ok(GuestEvent::Failed(HttpFault::Incomplete)));
+    assert_eq!(seen, Ok(GuestEvent::Failed(HttpFault::Incomplete.into())));
     assert_eq!(asked(&log), [false]);
     assert!(recorded(&log.leaves()).unsettled().is_empty());
 }

@@ -53,7 +53,7 @@ impl World {
     }
 
     fn gate(&self) -> Result<&RunGate, Stop> {
-        self.gate.as_ref().ok_or(Stop::Stopped)
+        self.gate.as_ref().ok_or(Stop::RecordEnds)
     }
 
     fn start(&mut self, pending: PendingIntent, seen: &SeenAnswer) -> Result<(), Stop> {
@@ -62,7 +62,11 @@ impl World {
         let mut events = VecDeque::new();
         if self.chance.below(6) == 0 {
             unanswered(self.gate()?, op, HttpFault::TimedOut.into())?;
-            events.push_back(GuestEvent::Failed(if seen.status.is_some() { HttpFault::Incomplete } else { HttpFault::TimedOut }));
+            events.push_back(GuestEvent::Failed(if seen.status.is_some() {
+                HttpFault::Incomplete.into()
+            } else {
+                HttpFault::TimedOut.into()
+            }));
         } else {
             let (head, body) = answer(permit.ask());
             answered(self.gate()?, op, head.status)?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vocabulary::SafeText;
-use vocabulary::record::{AnswerClass, Answered, HostAnswered, HostAsked, HostPurpose, Sent};
+use vocabulary::record::{AnswerClass, Answered, HostAnswered, HostAsked, HostPurpose, HttpOutcome, Sent};
+use vocabulary::{Resource, SafeText};
 
 use super::row::add_peers;
 
@@ -21,8 +21,8 @@ pub struct TouchedAct {
     pub failed: u64,
     /// How often it was not done: it came at the wrong step, the target did not accept it, or a person has said so.
     pub not_done: u64,
-    /// The step, and the credential.
-    pub resource: SafeText,
+    /// The step and the credential.
+    pub resource: Resource,
     /// How often nobody knows whether it was done.
     pub unknown: u64,
 }
@@ -42,8 +42,8 @@ pub struct TouchedOwn {
     pub purpose: HostPurpose,
     /// Bytes of bodies that arrived.
     pub received: u64,
-    /// Method and URL, without the values in its query.
-    pub resource: SafeText,
+    /// What was asked, without the values in its query.
+    pub resource: Resource,
     /// Bytes that were sent: request lines, header fields and bodies.
     pub sent: u64,
     /// How often each status came.
@@ -53,12 +53,12 @@ pub struct TouchedOwn {
 }
 
 impl TouchedAct {
-    pub(super) fn new(resource: SafeText, credential: Option<String>) -> Self {
+    pub(super) fn new(resource: Resource, credential: Option<String>) -> Self {
         Self { asked: 0, credential, done: 0, failed: 0, not_done: 0, resource, unknown: 0 }
     }
 
     pub(super) fn answered(&mut self, answered: &Answered) {
-        match answered.outcome {
+        match answered.class() {
             AnswerClass::Done | AnswerClass::Response => self.done += 1,
             AnswerClass::NotDone => self.not_done += 1,
             // Nobody waited for what became of it.
@@ -100,9 +100,9 @@ impl TouchedOwn {
         self.sent += answered.sent.map_or(0, Sent::bytes);
         self.peers.extend(answered.peer.map(|peer| peer.to_string()));
         self.statuses.extend(answered.status.map(|status| (status, 1)));
-        let may_have_happened = answered.outcome == AnswerClass::Unknown || self.sent > 0;
+        let may_have_happened = answered.outcome == HttpOutcome::Unknown || self.sent > 0;
         match answered.outcome {
-            AnswerClass::Response => {}
+            HttpOutcome::Response => {}
             _ if may_have_happened => self.unknown += 1,
             _ => self.failed += 1,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
-use vocabulary::{Capability, Function, Reason, RunId, SafeText};
+use vocabulary::{ActKind, Function, Reason, Resource, RunId, SafeText};
 
 use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
 use crate::lease::lease_id;
@@ -34,17 +34,21 @@ impl TouchedLine {
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
             Self::File(file) => file.path.as_str().len() + file.real.as_ref().map_or(0, |real| real.as_str().len()),
-            Self::Http(act) => act.resource.as_str().len(),
-            Self::Act(act) => act.resource.as_str().len(),
-            Self::Own(own) => own.resource.as_str().len(),
+            Self::Http(act) => text_bytes(&act.resource),
+            Self::Act(act) => text_bytes(&act.resource),
+            Self::Own(own) => text_bytes(&own.resource),
             Self::Lease(lease) => lease.lease.as_str().len() + lease.credential.as_str().len(),
             Self::Refused(refused) => {
                 let resolved = refused.resolved.as_ref().map_or(0, |resolved| resolved.as_str().len());
-                refused.resource.as_str().len() + resolved + refused.reason.len() + refused.function.as_str().len()
+                text_bytes(&refused.resource) + resolved + refused.reason.len() + refused.function.as_str().len()
             }
         };
         text + ROW_BYTES
     }
+}
+
+fn text_bytes(resource: &Resource) -> usize {
+    resource.texts().map(|text| text.as_str().len()).sum()
 }
 
 /// An act whose end is not on the record yet.
@@ -52,7 +56,7 @@ impl TouchedLine {
 struct Open {
     credential: Option<String>,
     is_http: bool,
-    resource: SafeText,
+    resource: Resource,
     stage: LineStage,
 }
 
@@ -150,7 +154,7 @@ impl TouchedLines {
     }
 
     fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(TouchedLine)) {
-        let is_http = asked.ask.capability == Capability::Http;
+        let is_http = asked.ask.capability.act() == Some(ActKind::Http);
         let (credential, resource) = (asked.bounds.credential.clone(), asked.ask.resource.clone());
         let open = Open { credential, is_http, resource, stage: LineStage::Asked };
         match is_http {
@@ -181,7 +185,7 @@ impl TouchedLines {
             self.open.insert(key, open);
             return;
         }
-        if answered.outcome.has_answer() {
+        if answered.class().has_answer() {
             self.open.insert(key, Open { stage: LineStage::Answered, ..open.clone() });
         }
         match open.is_http {
@@ -234,18 +238,18 @@ impl TouchedLines {
 
 /// How much was sent, and to whom.
 fn sent_to(act: &mut TouchedHttp, answered: &Answered) {
-    act.sent_bytes = answered.sent.map_or(0, Sent::bytes);
-    act.peers.extend(answered.peer.map(|peer| peer.to_string()));
+    act.sent_bytes = answered.sent().map_or(0, Sent::bytes);
+    act.peers.extend(answered.peer().map(|peer| peer.to_string()));
 }
 
 /// What an answer says of its request.
 fn http(act: &mut TouchedHttp, answered: &Answered) {
     act.sent = u64::from(answered.may_have_been_sent());
     sent_to(act, answered);
-    match answered.outcome {
+    match answered.class() {
         AnswerClass::Response | AnswerClass::Done | AnswerClass::NotDone => {
             act.answered = 1;
-            act.statuses.extend(answered.status.map(|status| (status, 1)));
+            act.statuses.extend(answered.status().map(|status| (status, 1)));
         }
         AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed => act.refused = 1,
         // What was given up after it was sent may have happened.
@@ -318,7 +322,7 @@ impl Open {
 
 /// A refusal, or each of those that a record counts, under its own name.
 fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(TouchedLine)) {
-    let one = |alike: u64, resolved: &Option<SafeText>, resource: &SafeText| {
+    let one = |alike: u64, resolved: &Option<SafeText>, resource: &Resource| {
         TouchedLine::Refused(TouchedRefusal {
             alike,
             code: refused.reason.code().to_owned(),
@@ -347,10 +351,10 @@ fn credential_of(reason: &Reason) -> Option<String> {
         | Reason::CredentialUnavailable(name)
         | Reason::CredentialUseNotGranted(name)
         | Reason::CredentialNotGranted(name)
-        | Reason::PlaceholderMisplaced(name) => Some(name.to_string()),
-        // These reasons have the name within a sentence.
-        Reason::CredentialElsewhere(text) | Reason::CredentialOutside(text) | Reason::CredentialUnfit(text) => {
-            text.as_str().split('`').nth(1).map(str::to_owned)
+        | Reason::PlaceholderMisplaced(name)
+        | Reason::ValuesFull(name) => Some(name.to_string()),
+        Reason::CredentialElsewhere(about) | Reason::CredentialOutside(about) | Reason::CredentialUnfit(about) => {
+            Some(about.name.to_string())
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Filters what is summed up. The filter applies before anything is added, so that no sum contains a part of another one.
 
 use super::{TouchedLine, TouchedRefusal};
-use vocabulary::Capability;
+use vocabulary::{Capability, CredentialResource, Resource};
 
 /// A filter. A question about a host does not show files, and a question about files does not show hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,11 +23,11 @@ impl Only {
                 self.takes_files() && names.into_iter().flatten().any(|path| self.takes_path(path.as_str()))
             }
             TouchedLine::Http(act) => {
-                self.takes_acts() && self.takes_host(act.resource.as_str()) && self.takes_credential(act.credential.as_deref())
+                self.takes_acts() && self.takes_host(&act.resource) && self.takes_credential(act.credential.as_deref())
             }
-            TouchedLine::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_act(act.resource.as_str()),
+            TouchedLine::Act(act) => self.takes_acts() && self.host.is_none() && self.takes_act(&act.resource),
             TouchedLine::Own(own) => {
-                self.takes_acts() && self.takes_host(own.resource.as_str()) && self.takes_credential(Some(own.credential.as_str()))
+                self.takes_acts() && self.takes_host(&own.resource) && self.takes_credential(Some(own.credential.as_str()))
             }
             TouchedLine::Lease(lease) => self.takes_acts() && self.takes_lease(lease.credential.as_str()),
             TouchedLine::Refused(refused) => self.takes_refusal(refused),
@@ -48,18 +48,21 @@ impl Only {
         files.iter().any(|file| lies_in(&path, file))
     }
 
-    fn takes_host(&self, resource: &str) -> bool {
-        self.host.as_ref().is_none_or(|host| hosts_of(resource).is_some_and(|(plain, port)| plain == host || port == host))
+    fn takes_host(&self, resource: &Resource) -> bool {
+        self.host.as_ref().is_none_or(|host| resource.http().is_some_and(|http| http.is_at(host)))
     }
 
     fn takes_credential(&self, name: Option<&str>) -> bool {
         self.credential.as_deref().is_none_or(|only| name == Some(only))
     }
 
-    /// `STEP NAME` is about a credential; `*` stands for all.
-    fn takes_act(&self, resource: &str) -> bool {
-        let name = resource.split_once(' ').map(|(_, name)| name);
-        name == Some("*") || self.takes_credential(name)
+    /// An act that is about no single credential is about all.
+    fn takes_act(&self, resource: &Resource) -> bool {
+        match resource {
+            Resource::Credential(CredentialResource { name: Some(name), .. }) => self.takes_credential(Some(name.as_str())),
+            Resource::Credential(CredentialResource { name: None, .. }) => true,
+            Resource::Http(_) | Resource::Path(_) | Resource::Several | Resource::Words(_) => self.takes_credential(None),
+        }
     }
 
     /// A lease belongs to no host, so it is left out if only a host is asked for.
@@ -69,23 +72,16 @@ impl Only {
 
     fn takes_refusal(&self, refused: &TouchedRefusal) -> bool {
         if refused.function.capability() == Capability::Files {
-            let said = [Some(&refused.resource), refused.resolved.as_ref()];
-            return self.takes_files() && said.into_iter().flatten().any(|path| self.takes_path(path.as_str()));
+            let said = match &refused.resource {
+                Resource::Path(path) => Some(path),
+                Resource::Credential(_) | Resource::Http(_) | Resource::Several | Resource::Words(_) => None,
+            };
+            return self.takes_files() && said.into_iter().chain(&refused.resolved).any(|path| self.takes_path(path.as_str()));
         }
         let is_http = refused.function.is_request();
         self.takes_acts()
             && self.takes_credential(refused.credential.as_deref())
-            && (self.host.is_none() || (is_http && self.takes_host(refused.resource.as_str())))
-    }
-}
-
-/// The host in `METHOD scheme://host:port/path`: alone, and with its port.
-pub fn hosts_of(resource: &str) -> Option<(&str, &str)> {
-    let (_, rest) = resource.split_once("://")?;
-    let authority = rest.split(['/', '?']).next()?;
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some((host, authority)),
-        _ => Some((authority, authority)),
+            && (self.host.is_none() || (is_http && self.takes_host(&refused.resource)))
     }
 }
 
@@ -113,15 +109,7 @@ pub fn lies_in(path: &str, folder: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{hosts_of, lies_in, normal};
-
-    #[test]
-    fn the_host_of_a_request_is_found_beside_a_port_and_in_brackets() {
-        assert_eq!(hosts_of("GET https://a.example/x?y"), Some(("a.example", "a.example")));
-        assert_eq!(hosts_of("GET http://127.0.0.1:8080/"), Some(("127.0.0.1", "127.0.0.1:8080")));
-        assert_eq!(hosts_of("GET http://[::1]/"), Some(("[::1]", "[::1]")));
-        assert_eq!(hosts_of("/src/a"), None);
-    }
+    use super::{lies_in, normal};
 
     #[test]
     fn all_spellings_of_a_path_are_one() {

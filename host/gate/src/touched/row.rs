@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Object, Touch};
-use vocabulary::{Function, RunId, SafeText};
+use vocabulary::{Function, Resource, RunId, SafeText};
 
 /// BOUND: addresses named for one resource.
 const PEERS_MAX: usize = 16;
@@ -87,8 +87,8 @@ pub struct TouchedHttp {
     pub peers: Vec<String>,
     /// Asks that were refused after their intent, because of their address or their credential.
     pub refused: u64,
-    /// Method and URL, without the values in its query.
-    pub resource: SafeText,
+    /// What was asked, without the values in its query.
+    pub resource: Resource,
     /// How often nobody knew whether it happened, and a person has said that it did.
     pub said: u64,
     /// How often something left the host, or may have: an intent without an end counts.
@@ -149,7 +149,7 @@ pub struct TouchedRefusal {
     /// Where a path leads, if that is not what was asked for.
     pub resolved: Option<SafeText>,
     /// What was asked for, in the guest's words.
-    pub resource: SafeText,
+    pub resource: Resource,
     /// Which run.
     pub run: RunId,
     /// The number in the run of the first that it stands for.
@@ -173,7 +173,7 @@ impl TouchedFile {
 }
 
 impl TouchedHttp {
-    pub(super) fn new(resource: SafeText, credential: Option<String>) -> Self {
+    pub(super) fn new(resource: Resource, credential: Option<String>) -> Self {
         let (peers, statuses) = (Vec::new(), BTreeMap::new());
         Self {
             answered: 0,

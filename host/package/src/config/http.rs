@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vocabulary::{Binding, Digest, HostName, HostPattern, HttpBounds, HttpGrant, Limits, Method, ParseError, Scheme};
+use vocabulary::{Binding, Digest, HostName, HostPattern, HttpBounds, HttpGrant, Limit, Limits, Method, ParseError, Scheme};
 
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 
@@ -64,22 +64,22 @@ fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
     Ok(HttpBounds {
         pins: pins.iter().map(pin).collect::<Result<_, _>>()?,
         rate: table.get("rate").map(|value| value.parse()).transpose()?,
-        request_bytes: table.get("request-bytes").map(|value| bytes(&value, "request-bytes")).transpose()?,
-        response_bytes: table.get("response-bytes").map(|value| bytes(&value, "response-bytes")).transpose()?,
+        request_bytes: table.get("request-bytes").map(|value| bytes(&value, Limit::RequestBytes)).transpose()?,
+        response_bytes: table.get("response-bytes").map(|value| bytes(&value, Limit::ResponseBytes)).transpose()?,
     })
 }
 
 fn pin(value: &ConfigValue<'_>) -> Result<Digest, WrongError> {
     let text = value.text(128)?;
-    let form = "`sha256:` and 64 hexadecimal digits, of the subject public key info, as `answered.tls.key` on the record";
+    let form = "`sha256:` and 64 hexadecimal digits, of the subject public key info, as `tls.key` of `answered` on the record";
     text.parse().map_err(|_| value.wrong(ParseError::new("a pin", text, form).into()))
 }
 
 /// As the run's own limit of that name is written.
-fn bytes(value: &ConfigValue<'_>, limit: &str) -> Result<u64, WrongError> {
+fn bytes(value: &ConfigValue<'_>, limit: Limit) -> Result<u64, WrongError> {
     let mut limits = Limits::default();
-    limits.set(limit, &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
-    Ok(if limit == "request-bytes" { limits.request_bytes } else { limits.response_bytes })
+    limits.set(limit.as_str(), &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
+    Ok(limits.get(limit))
 }
 
 pub(super) fn credential(value: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Result<String, WrongError> {

@@ -2,7 +2,7 @@
 
 use vocabulary::{
     Ask, Binding, CredentialAsk, CredentialStep, Decision, Encoding, Engagement, Environment, EnvironmentPlace, Grants, Hash, Header, Hmac,
-    HttpAsk, HttpGrant, May, Method, Placement, Rotation, RotationSet, Scheme, Source, Tier,
+    HttpAsk, HttpGrant, May, Method, Placement, Rotation, RotationSet, Rule, Scheme, Source, Tier,
 };
 
 use super::{NOW, ask, grant, http, judged};
@@ -130,6 +130,7 @@ fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
         match decide(&grants, &Facts { now_unix_s, ..NOW }, &Ask::Http(ask)) {
             Decision::Permit(_) => "permit".to_owned(),
             Decision::Refuse(reason) => reason.to_string(),
+            Decision::Hold(hold) => panic!("no rule says so: {hold:?}"),
         }
     };
     let (begin, end) = (1_800_000_000, 1_800_000_010);
@@ -169,6 +170,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
         match decide(&grants, &Facts { chosen, ..NOW }, &Ask::Http(ask)) {
             Decision::Permit(bounds) => bounds.credential.unwrap_or_default(),
             Decision::Refuse(reason) => reason.to_string(),
+            Decision::Hold(hold) => panic!("no rule says so: {hold:?}"),
         }
     };
     assert_eq!(judge(&[]), "key");
@@ -301,6 +303,7 @@ fn ends(grants: &Grants) -> Option<u64> {
     match decide(grants, &NOW, &ask) {
         Decision::Permit(bounds) => bounds.until_unix_s,
         Decision::Refuse(reason) => panic!("{reason}"),
+        Decision::Hold(hold) => panic!("no rule says so: {hold:?}"),
     }
 }
 
@@ -339,8 +342,8 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
     let mut grants = with_key(|_| ());
     grants.http.iter_mut().for_each(|http| http.paths = vec!["/a/**".parse().unwrap()]);
     grants.http.push(HttpGrant { paths: vec!["/b/**".parse().unwrap()], ..grant(Scheme::Https, "*.example.com", None) });
-    let bounds = |rule: &str, credential: Option<&str>| vocabulary::Bounds {
-        rule: rule.to_owned(),
+    let bounds = |rule: Rule, credential: Option<&str>| vocabulary::Bounds {
+        rule,
         credential: credential.map(str::to_owned),
         ..vocabulary::Bounds::default()
     };
@@ -349,11 +352,13 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
         let Ask::Http(ask) = ask(Scheme::Https, authority, path) else { panic!("no request") };
         crate::still_covers(&grants, bounds, &get, &ask.target)
     };
-    let (first, second) = (bounds("http[0]", Some("key")), bounds("http[1]", None));
+    let (first, second) = (bounds(Rule::Http(0), Some("key")), bounds(Rule::Http(1), None));
     assert!(covers(&first, "api.example.com", "/a/x") && covers(&second, "api.example.com", "/b/x"));
     assert!(!covers(&first, "api.example.com", "/b/x") && !covers(&second, "api.example.com", "/a/x"));
     assert!(!covers(&first, "elsewhere.test", "/a/x"), "the credential may not go there");
-    assert!(!covers(&bounds("http[9]", None), "api.example.com", "/a/x"));
+    for other in [Rule::Http(9), Rule::Files(Some(0)), Rule::Own] {
+        assert!(!covers(&bounds(other, None), "api.example.com", "/a/x"), "no such rule of requests");
+    }
 }
 
 #[test]
@@ -367,6 +372,6 @@ fn a_look_at_a_mount_is_decided_like_any_ask() {
         let facts = Facts { mount: Some(mount), ..facts.clone() };
         let decided = crate::decide_file(&grants, &facts, ask);
         assert_eq!(decided, decide(&grants, &facts, &Ask::File(ask.clone())));
-        assert_eq!(matches!(decided, Decision::Permit(bounds) if bounds.rule == "files[0]"), permitted, "{ask:?}");
+        assert_eq!(matches!(decided, Decision::Permit(bounds) if bounds.rule == Rule::Files(Some(0))), permitted, "{ask:?}");
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Answered;
+use crate::fault::Fault;
 use crate::function::{Capability, Function};
 use crate::ids::Digest;
-use crate::release::HttpFault;
+use crate::resource::Resource;
 use crate::text::SafeText;
 
 impl super::Record {
@@ -20,28 +20,6 @@ pub const BODY_BYTES_MAX: usize = 65_535;
 
 /// The form that this version writes.
 pub const VERSION: u32 = 1;
-
-impl Answered {
-    /// Whether anything of the request left the host. Of what is unknown nobody can say.
-    pub fn was_sent(&self) -> bool {
-        self.outcome == AnswerClass::Response || self.sent.is_some_and(|sent| sent.bytes() > 0)
-    }
-
-    /// Whether something was sent, or may have been: nobody knows of what has no answer.
-    pub fn may_have_been_sent(&self) -> bool {
-        self.was_sent() || self.outcome == AnswerClass::Unknown
-    }
-
-    /// Whether nobody knows if it happened, and the agent was not told so: a person may say it.
-    pub fn waits_for_a_word(&self) -> bool {
-        self.outcome == AnswerClass::Unknown && self.fault.is_none()
-    }
-
-    /// Whether it was refused after its intent. Then nothing was sent.
-    pub fn was_refused(&self) -> bool {
-        !self.was_sent() && self.outcome.is_refusal()
-    }
-}
 
 /// What was asked, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,20 +37,8 @@ pub struct AskedFor {
     /// Where a path of a mount leads, as the guest sees it from its root. Absent if it leads nowhere, or if it was asked for in this form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<SafeText>,
-    /// In one line, in the guest's own words, without what may be secret.
-    pub resource: SafeText,
-}
-
-impl AskedFor {
-    /// What it is about: the path that it leads to, or else what was asked.
-    pub fn object(&self) -> &SafeText {
-        self.resolved.as_ref().unwrap_or(&self.resource)
-    }
-
-    /// The resource of a record that counts several asks. The record names each of them separately.
-    pub fn several() -> SafeText {
-        SafeText::new("*", 1)
-    }
+    /// What it is about, in the guest's own words, without what may be secret.
+    pub resource: Resource,
 }
 
 /// What a record that stands for several refusals counts.
@@ -93,49 +59,9 @@ pub struct CountedName {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<SafeText>,
     /// As in [`AskedFor::resource`].
-    pub resource: SafeText,
+    pub resource: Resource,
     /// How often.
     pub times: u64,
-}
-
-/// How an act ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AnswerClass {
-    /// A response came; its status tells the rest.
-    Response,
-    /// An act on a credential was done.
-    Done,
-    /// An act on a credential was not done: it came at the wrong step, or its target did not accept it.
-    NotDone,
-    /// Every, or any, address behind the name is one it may not have, or the server's key is none that was pinned: nothing was sent.
-    RefusedAddress,
-    /// The credential that should be sent has no value, so nothing was sent.
-    RefusedCredential,
-    /// What permitted it had ended before it could be sent, so nothing was sent.
-    RefusedLapsed,
-    /// Nothing of it was sent; `fault` says why. It certainly did not happen.
-    Failed,
-    /// Nobody knows whether it happened. With a `fault`, something of it was sent, no answer came, and the guest is told so. Without one, the
-    /// host died in between, and a person is asked.
-    Unknown,
-    /// The guest lost interest, or the run ended.
-    Abandoned,
-}
-
-impl AnswerClass {
-    /// Whether it was refused after its intent.
-    pub fn is_refusal(self) -> bool {
-        matches!(self, Self::RefusedAddress | Self::RefusedCredential | Self::RefusedLapsed)
-    }
-
-    /// Whether an answer came whose body is handed to the guest.
-    pub fn has_answer(self) -> bool {
-        match self {
-            Self::Response | Self::Done | Self::NotDone => true,
-            Self::RefusedAddress | Self::RefusedCredential | Self::RefusedLapsed | Self::Failed | Self::Unknown | Self::Abandoned => false,
-        }
-    }
 }
 
 /// Bytes of one request as they are put on the wire.
@@ -320,7 +246,7 @@ pub enum DeliveredEvent {
     /// What became of a step with a credential.
     Credential,
     /// Nothing more comes, for this reason.
-    Failed(HttpFault),
+    Failed(Fault),
     /// A timer set to this moment, nanoseconds.
     Timer(u64),
     /// The clock jumped.

@@ -2,10 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::canon;
+use crate::{CredentialFault, canon};
 
 fn text(text: &str) -> SafeText {
     SafeText::new(text, 100)
+}
+
+fn http(method: &str) -> Resource {
+    Resource::Http(crate::HttpResource::new(&crate::Method::new(method).unwrap(), &"https://a.test/".parse().unwrap()))
 }
 
 fn digest() -> Digest {
@@ -23,7 +27,7 @@ fn ask() -> AskedFor {
         headers: Vec::new(),
         placeholders: 0,
         resolved: Some(text("r")),
-        resource: text("GET https://a.test/"),
+        resource: http("GET"),
     }
 }
 
@@ -58,7 +62,7 @@ fn one_of_each() -> Vec<Record> {
         })),
     ];
     let one = |event| DeliveredOne { bytes: 1, empty: 2, event, mono_ns: 3, op: 4 };
-    let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied))];
+    let releases = vec![one(DeliveredEvent::Head), one(DeliveredEvent::Timer(7)), one(DeliveredEvent::Failed(HttpFault::Denied.into()))];
     let object = Object {
         amount: 1,
         digest: Some(digest()),
@@ -70,7 +74,7 @@ fn one_of_each() -> Vec<Record> {
         whole: true,
     };
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
-    let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: "http[0]".to_owned(), ..Bounds::default() };
+    let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: crate::Rule::Http(0), ..Bounds::default() };
     vec![
         Asked {
             again: false,
@@ -89,7 +93,11 @@ fn one_of_each() -> Vec<Record> {
             alike: 1,
             ask: ask(),
             at: 1,
-            counted: Some(Counted { last: 0, names: vec![CountedName { resolved: None, resource: text("n"), times: 2 }], since: 1 }),
+            counted: Some(Counted {
+                last: 0,
+                names: vec![CountedName { resolved: None, resource: Resource::Path(text("n")), times: 2 }],
+                since: 1,
+            }),
             kind: RecordKind::Refused,
             op: 1,
             params: digest(),
@@ -99,19 +107,36 @@ fn one_of_each() -> Vec<Record> {
         }
         .into(),
         Answered {
-            detail: text("why"),
             at: 1,
-            credential_version: Some(2),
-            fault: None,
+            detail: text("why"),
+            how: Settled::Http(HttpSettled {
+                credential_version: Some(2),
+                fault: None,
+                outcome: HttpOutcome::Response,
+                peer: Some("[::1]:80".parse().unwrap()),
+                sent: Some(Sent { body: 1, head: 2 }),
+                status: Some(200),
+                tls,
+            }),
             kind: RecordKind::Answered,
             op: 1,
-            outcome: AnswerClass::Response,
-            peer: Some("[::1]:80".parse().unwrap()),
             reason: None,
-            sent: Some(Sent { body: 1, head: 2 }),
             spent_ms: 5,
-            status: Some(200),
-            tls,
+            v,
+        }
+        .into(),
+        Answered {
+            at: 1,
+            detail: text(""),
+            how: Settled::Credential(CredentialSettled {
+                fault: Some(CredentialFault::OverLimit),
+                outcome: CredentialOutcome::Failed,
+                version: Some(3),
+            }),
+            kind: RecordKind::Answered,
+            op: 2,
+            reason: Some(Reason::GrantExpired),
+            spent_ms: 5,
             v,
         }
         .into(),
@@ -123,7 +148,7 @@ fn one_of_each() -> Vec<Record> {
             number: 1,
             op: 2,
             purpose: HostPurpose::VaultLogin,
-            resource: text("POST https://a.test/"),
+            resource: http("POST"),
             v,
         }
         .into(),
@@ -134,7 +159,7 @@ fn one_of_each() -> Vec<Record> {
             fault: Some(HttpFault::TimedOut),
             kind: RecordKind::HostAnswered,
             number: 1,
-            outcome: AnswerClass::Failed,
+            outcome: HttpOutcome::Failed,
             peer: Some("[::1]:80".parse().unwrap()),
             reason: Some(Reason::KeyNotPinned),
             sent: Some(Sent { body: 1, head: 2 }),
