@@ -18,6 +18,7 @@ mod building;
 mod causes;
 mod changed;
 mod child;
+mod circles;
 mod claims;
 mod clocks;
 mod control;

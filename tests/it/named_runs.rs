@@ -204,3 +204,84 @@ async fn a_configuration_that_nobody_trusts_is_not_understood() {
     scene.refuses(&listed, "root.pem").await;
     scene.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_that_was_exchanged_behind_a_trusted_configuration_is_refused() {
+    let scene = Scene::new().await;
+    let place = scene.place();
+    let component = scene.folder.path().join("agent.wasm");
+    std::fs::copy(guest("get"), &component).unwrap();
+    let file = written(&scene.folder.path().join("copied"), ("get", &component), &grants(&scene.server), "");
+    trust(&place, &file);
+    let run = admitted(&place, &file, "get", &[&scene.server.url("/")]);
+    let request = json!({ "verb": "run", "request": run.request() });
+    let exchanged = std::fs::read(guest("prints_a_report")).unwrap();
+    std::fs::write(&component, &exchanged).unwrap();
+    scene.refuses(&request, "and the request is for").await;
+    scene.refuses(&with(&request, "/request/component", json!(Digest::of(&exchanged))), "is not the one that was trusted").await;
+    std::fs::copy(guest("get"), &component).unwrap();
+    assert!(scene.said(&request).await.contains("\"closed\""), "the control");
+    scene.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_name() {
+    let scene = Scene::new().await;
+    let place = scene.place();
+    let file = written(&scene.folder.path().join("once"), ("get", &guest("get")), &grants(&scene.server), "");
+    let configured = Configured::load(Some(&file), &place).unwrap();
+    let authority = configured.whole.digest().unwrap();
+    let config = json!({ "path": file, "digest": configured.authored.digest });
+    let request = with(&scene.request(), "/request/config", config);
+    scene.refuses(&request, "is not trusted").await;
+    let once = |authority: Digest| with(&request, "/request/trust", json!({ "once": { "authority": authority } }));
+    scene.refuses(&once(Digest::of(b"something else")), "allows something else now").await;
+    let trusted = || scene.records().into_iter().filter_map(|it| if let Record::ConfigTrusted(it) = it { Some(it) } else { None });
+    assert_eq!(trusted().count(), 0, "a word that did not count is not on the record");
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""), "the control");
+    let found: Vec<_> = trusted().collect();
+    assert_eq!(found.len(), 1);
+    assert!(found.iter().all(|it| it.once && it.by == own_principal() && it.authority == authority), "{found:?}");
+    // It was for that run. Another one needs a word of its own.
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""));
+    assert_eq!(trusted().count(), 2);
+    // A client that has to build something first puts it on the record before that. That is not recorded twice.
+    let change = run::TrustChange::Trusted { authority, config: configured.authored.digest, once: true };
+    let said = run::TrustSaid { path: configured.authored.file.to_string_lossy().into_owned(), change };
+    scene.there.record_trust(said.clone()).await.unwrap();
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""));
+    assert_eq!(trusted().count(), 3);
+    // A word that was taken back before it was used does not count, nor does one for the same bytes in another place.
+    scene.there.record_trust(said.clone()).await.unwrap();
+    let untrusted = run::TrustChange::Untrusted { config: configured.authored.digest };
+    scene.there.record_trust(run::TrustSaid { change: untrusted, ..said.clone() }).await.unwrap();
+    assert!(scene.said(&once(authority)).await.contains("\"closed\""));
+    assert_eq!(trusted().count(), 5, "recorded again after it was taken back");
+    let elsewhere = scene.folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let copy = elsewhere.join("bailiwick.toml");
+    std::fs::copy(&file, &copy).unwrap();
+    scene.there.record_trust(said).await.unwrap();
+    let there = Configured::load(Some(&copy), &place).unwrap().whole.digest().unwrap();
+    let of_copy = with(&once(there), "/request/config", json!({ "path": copy, "digest": configured.authored.digest }));
+    assert!(scene.said(&of_copy).await.contains("\"closed\""));
+    assert_eq!(trusted().filter(|it| it.path.as_str() == copy.to_str().unwrap()).count(), 1, "its own place is on the record");
+    scene.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_began_before_goes_on_although_its_configuration_is_gone() {
+    let scene = Scene::new().await;
+    let run = admitted(&scene.place(), &scene.file, "get", &[&scene.server.url("/")]);
+    let report = report(start(&scene.there, &run).await).await;
+    let as_begun = Continuation::Started(Box::new(run.request().clone()));
+    std::fs::remove_file(&scene.file).unwrap();
+    // Its end is on the record, and is told from there.
+    let told = tests::host::report(scene.there.continue_run(report.run, &as_begun).await.unwrap().gone_ahead()).await;
+    assert_eq!((told.run, told.outcome), (report.run, report.outcome));
+    // One of which nothing is on the record would have to begin anew, and there is nothing any more that grants it something.
+    let unknown = "01M83DA0REQ40DXRGC9AB0ZHM8".parse().unwrap();
+    let refused = scene.there.continue_run(unknown, &as_begun).await;
+    assert!(matches!(refused, Err(ServiceError::Refused { exit: 2, .. })), "{:?}", refused.err());
+    scene.leave().await;
+}

@@ -93,7 +93,7 @@ async fn a_run_that_waits_for_an_answer_is_not_unloaded_and_neither_is_one_that_
     let server = Server::answering(move |_, _| vec![Step::Until(Arc::clone(&own)), Step::Say(response(200, b"done"))]).await;
     let mut order = host.order("get", &[&server.url("/x")]);
     order.durable = true;
-    loopback(&mut order, server.port(), &["GET"], &["/**"]);
+    loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let asks = host.start(order).await;
     server.until(|_| server.heard().len() == 1).await;
     assert!(!host.house.unload(asks.run));

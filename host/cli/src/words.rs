@@ -62,21 +62,11 @@ pub(crate) fn moment(text: &str, now_s: u64) -> Option<u64> {
     let mut clock = time.trim_end_matches('Z').split(':');
     let mut part = || clock.next().map_or(Some(0), |text| text.parse::<u64>().ok());
     let (hour, minute, second) = (part()?, part()?, part()?);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days(year, month, day).filter(|days| vocabulary::date_of_day(*days) == (year, month, day))?;
+    let days = vocabulary::Date::new(year, month, day)?.days();
     Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
-}
-
-/// The way back: `days_from_civil`.
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    let year = year - u64::from(month <= 2);
-    let (era, year_of_era) = (year / 400, year % 400);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    (era * 146_097 + day_of_era).checked_sub(719_468)
 }
 
 /// What was refused, without what stands in front of it already: words that could not be read as a request are named in its reason, too.

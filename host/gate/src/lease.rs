@@ -80,7 +80,7 @@ impl Rates {
 }
 
 /// Whether one more use is left of a lease, and it was not ended.
-pub(crate) fn check_standing(grants: &Grants, leases: &Leases, (credential, is_again): (Option<&str>, bool)) -> Result<(), Reason> {
+pub(crate) fn check_standing(grants: &Grants, leases: &Leases, credential: Option<&str>, is_again: bool) -> Result<(), Reason> {
     let Some(name) = credential else { return Ok(()) };
     let lease = leases.get(name).copied().unwrap_or_default();
     if lease.revoked {
@@ -94,7 +94,7 @@ pub(crate) fn check_standing(grants: &Grants, leases: &Leases, (credential, is_a
 }
 
 /// The rates that one more use counts against.
-pub(crate) fn rates(grants: &Grants, (agent, is_identify): (&str, bool), credential: Option<&str>) -> Vec<(RateOf, Rate)> {
+pub(crate) fn rates(grants: &Grants, agent: &str, credential: Option<&str>, is_identify: bool) -> Vec<(RateOf, Rate)> {
     let engagement = grants.engagement.iter().filter_map(|it| Some((RateOf::Engagement(it.name.clone()), it.rate?)));
     let binding = credential.and_then(|name| grants.credentials.iter().find(|binding| binding.name == name));
     let credential = binding.and_then(|binding| Some((RateOf::Credential(binding.name.clone()), binding.rate?)));

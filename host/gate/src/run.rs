@@ -1,5 +1,6 @@
 //! One run at the gate: everything that it asks, sees and says goes past here and onto the record.
 
+mod behind;
 mod flush;
 mod held;
 mod host_request;
@@ -14,9 +15,7 @@ use std::task::{Context, Poll};
 use effects::{Observation, Trail};
 use tokio::sync::watch;
 use vocabulary::record::Record;
-use vocabulary::{
-    Act, ActKind, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct,
-};
+use vocabulary::{Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
 
 use crate::alike::Alike;
 use crate::book::Book;
@@ -25,7 +24,6 @@ use crate::lease::Leases;
 use crate::ledger::OpenRun;
 use crate::log::{Durable, LogEntry};
 use crate::observed::Aggregate;
-use crate::resume_point::SeenAnswer;
 use crate::run_header::RunHeader;
 use crate::settling::{Settles, Settling};
 use crate::spent::Spent;
@@ -35,9 +33,9 @@ use crate::watch::Watcher;
 
 pub(crate) use flush::Moment;
 pub(crate) use judge::Judged;
-use state::Behind;
 pub(crate) use state::OpState;
 
+use behind::Behind;
 use held::Attempt;
 
 /// One run's gate. Cheap to clone; all clones are the same run.

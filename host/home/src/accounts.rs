@@ -24,6 +24,11 @@ pub(crate) fn user(uid: u32) -> String {
     name_of(uid).map_or_else(|| uid.to_string(), |name| format!("{} ({uid})", name.escape_debug()))
 }
 
+/// The user that this process acts as.
+pub(crate) fn own() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// The first name with this id, as in getpwuid(3).
 #[expect(clippy::disallowed_methods, reason = "door: the list of accounts")]
 fn name_in(accounts: &Path, uid: u32) -> Option<String> {

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
-use crate::open::{flags, own, sync_name};
+use crate::accounts::own;
+use crate::open::{flags, sync_name};
 use crate::trouble::{told, told_of};
 
 /// The mode of a file for its owner alone.

@@ -12,6 +12,7 @@
 
 mod accounts;
 mod aside;
+mod causes;
 mod exposed;
 mod form;
 mod ground;

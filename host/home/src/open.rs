@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
 
+use crate::accounts::own;
 use crate::exposed::{Exposed, PathKind};
 use crate::trouble::told;
 
@@ -25,11 +26,6 @@ pub enum Access {
     Write,
     /// To be read and changed; an empty file is made if there is none.
     Make,
-}
-
-/// The user that this process acts as.
-pub(crate) fn own() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 /// A file of the home.

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use crate::accounts::own;
 use crate::exposed::{Exposed, PathKind};
-use crate::open::{judge, list, own};
+use crate::open::{judge, list};
 use crate::trouble::told;
 
 /// Write rights of other users.

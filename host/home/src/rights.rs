@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use rustix::io::Errno;
 
-use crate::accounts::user;
+use crate::accounts::{own, user};
 use crate::exposed::quoted;
-use crate::open::own;
 
 /// Why a file may not be used.
 pub(crate) struct Barred {

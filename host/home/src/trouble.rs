@@ -7,13 +7,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::accounts::user;
-use crate::open::own;
+use crate::accounts::{own, user};
+use crate::causes::within;
 use crate::rights::barred;
 
 /// What kind of trouble it is.
@@ -65,21 +64,6 @@ fn in_words(path: &Path, cause: io::Error, bytes: Option<u64>) -> io::Error {
         Some(trouble) => io::Error::new(cause.kind(), trouble),
         None => cause,
     }
-}
-
-/// An error of this type: the error itself, one of its causes, or what an [`io::Error`] among them was made of.
-pub(crate) fn within<'e, E: Error + 'static>(err: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    let mut next = Some(err);
-    while let Some(err) = next {
-        // A cause that several errors share is no `io::Error` itself.
-        let io = err.downcast_ref::<io::Error>().or_else(|| err.downcast_ref::<Arc<io::Error>>().map(AsRef::as_ref));
-        let inner = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref());
-        if let Some(found) = inner.or_else(|| err.downcast_ref()) {
-            return Some(found);
-        }
-        next = err.source();
-    }
-    None
 }
 
 impl Trouble {
@@ -199,6 +183,7 @@ fn mounted_at(path: &Path) -> PathBuf {
 #[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and makes files")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
 
     use super::*;
     use crate::Exposed;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use vocabulary::{Digest, RunId};
 
 use crate::disk::{Disk, Replace, read_handed, replace};
-use crate::ids::LogId;
+use crate::err::{FaultKind, LogFault, OpenError};
+use crate::ids::{LogId, Position};
 use crate::note::{NoteSigner, PublicKey};
 use crate::unread::Unread;
 use crate::wire::{hex, unhex};
@@ -101,6 +102,20 @@ impl Base {
     pub(crate) fn first(base: Option<&Self>) -> u32 {
         base.map_or(1, |base| base.segment)
     }
+}
+
+/// Where the log of this key begins.
+pub(crate) fn base_of(home: &Path, key: &PublicKey) -> Result<Option<Base>, OpenError> {
+    Base::read(home, key).map_err(|err| OpenError::Fault(base_fault(err)))
+}
+
+/// A base that can't be used: then nobody knows where the log begins.
+pub(crate) fn base_fault(err: BaseError) -> LogFault {
+    let what = match err {
+        BaseError::Unreadable(unread) => FaultKind::Unreadable(unread),
+        BaseError::Forged => FaultKind::BaseForged,
+    };
+    LogFault { at: Position { offset: 0, ..Position::start() }, what }
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use vocabulary::{Digest, RunId};
 
+use crate::entry::{Appended, Entry};
 use crate::err::AppendError;
 use crate::frame::{LeafHead, put_leaf};
 use crate::ids::log_run;
-use crate::journal::{Appended, Entry};
 use crate::keys::{HomeKey, KeyFile, Nonces, RunKey};
 use crate::payload::{self, PayloadPlace};
 use crate::queue::{Meta, Queue};

@@ -9,11 +9,13 @@ use crate::disk::Disk;
 use crate::err::OpenError;
 use crate::hold::io_at;
 use crate::ids::LogId;
+use crate::key_paths;
 use crate::keys::{self, HomeKey, KeyFile};
 use crate::memory::check_home;
 use crate::note::NoteSigner;
 use crate::seat::check_seat;
 use crate::segment;
+use crate::settle_rotation;
 
 /// BOUND: how many run keys are tried before the home's key is called a wrong one.
 const TRIED_MAX: usize = 16;
@@ -40,7 +42,7 @@ pub(crate) fn take(
     (state, numbers): (Option<&Path>, &[u32]),
     missing: Missing,
 ) -> Result<Custody, OpenError> {
-    crate::rotate::settle(disk, home)?;
+    settle_rotation::settle(disk, home)?;
     let needed = needs_keys(home, numbers)?;
     check(home, state, numbers, needed, missing)?;
     if !needed {
@@ -68,17 +70,17 @@ pub(crate) fn inspect_checked(home: &Path, state: Option<&Path>, numbers: &[u32]
 fn needs_keys(home: &Path, numbers: &[u32]) -> Result<bool, OpenError> {
     let index = std::fs::exists(crate::index::path(home)).map_err(io_at(home))?;
     // The public half is made last. Without a key beside it, the key is lost.
-    let public = std::fs::exists(keys::public_path(home)).map_err(io_at(home))?;
+    let public = std::fs::exists(key_paths::public_path(home)).map_err(io_at(home))?;
     Ok(!numbers.is_empty() || index || public || has_run_keys(home)?)
 }
 
 pub(crate) fn has_run_keys(home: &Path) -> Result<bool, OpenError> {
-    std::fs::exists(keys::run_keys_path(home)).map_err(io_at(home))
+    std::fs::exists(key_paths::run_keys_path(home)).map_err(io_at(home))
 }
 
 /// Whether the file of run keys has slots: then there were runs.
 pub(crate) fn knows_runs(home: &Path) -> Result<bool, OpenError> {
-    let path = keys::run_keys_path(home);
+    let path = key_paths::run_keys_path(home);
     let slots = KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(io_at(&path))?;
     Ok(slots > 0)
 }
@@ -122,12 +124,12 @@ fn check_signer(home: &Path, numbers: &[u32], log: LogId) -> Result<(), OpenErro
         (None, Some(written)) if written != log => written,
         _ => return Ok(()),
     };
-    Err(OpenError::KeyOfOtherLog { path: keys::sign_path(home), log, of })
+    Err(OpenError::KeyOfOtherLog { path: key_paths::sign_path(home), log, of })
 }
 
 /// The home's key opens the keys of runs. Those that were forgotten say nothing.
 fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
-    let path = keys::run_keys_path(home);
+    let path = key_paths::run_keys_path(home);
     let io = |cause: io::Error| io_at(&path)(cause);
     let Some(file) = KeyFile::open(home).map_err(io)? else { return Ok(()) };
     let slots = file.slots().map_err(io)?;
@@ -153,5 +155,5 @@ fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
         file.owners_between(slots.saturating_sub(keys::SLOTS_AT_ONCE), slots, &mut |slot, run| owners.push((slot, run))).map_err(io)?;
         opened = owners.into_iter().any(|(slot, run)| file.key(&waiting, run, slot).is_some());
     }
-    if tried > 0 && !opened { Err(OpenError::KeyOpensNothing { path: keys::home_key_path(home), keys: path }) } else { Ok(()) }
+    if tried > 0 && !opened { Err(OpenError::KeyOpensNothing { path: key_paths::home_key_path(home), keys: path }) } else { Ok(()) }
 }

@@ -177,3 +177,17 @@ pub(crate) fn hash_file(mut file: &File, hasher: &mut Sha256) -> io::Result<u64>
         bytes += wide(read.len());
     }
 }
+
+/// Reads until the buffer is full or the file ends.
+pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at + wide(done)) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(done)
+}

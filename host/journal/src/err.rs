@@ -1,5 +1,7 @@
 //! What can go wrong, one type for each thing a caller may be doing.
 
+mod read;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +12,8 @@ use crate::ids::{LogId, Position};
 use crate::note::NoteError;
 use crate::unread::Unread;
 
+pub use self::read::ReadError;
 pub use crate::broken::{Broken, FailedStep};
-pub use crate::read_error::ReadError;
 
 /// Why a record was not taken. Nothing of it is on the log.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -3,9 +3,11 @@
 //! A reader compares this with what is there before it gives out anything, so a part is never taken for all.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use vocabulary::Digest;
 
+use crate::base::base_fault;
 use crate::derived::known_by_derived;
 use crate::err::{FaultKind, LogFault, ReadError};
 use crate::ids::{LogId, Position};
@@ -13,8 +15,8 @@ use crate::index::Index;
 use crate::keys::{HomeKey, KeyFile, load_public};
 use crate::memory::{log_of_home, what_was};
 use crate::note::Checkpoint;
-use crate::read::Reader;
-use crate::salvage::{Damage, next_batch};
+use crate::read::{Reader, Sight};
+use crate::salvage::{Damage, Salvage, next_batch};
 use crate::scan::Scanned;
 use crate::segment;
 use crate::state::Remembered;
@@ -140,4 +142,58 @@ fn ends_at(reader: &Reader, number: u32, from: Option<u64>) -> Option<(Position,
         }
     }
     Some((Position { segment: number, offset: scanner.at(), index: size }, root))
+}
+
+impl Reader {
+    /// A reader that passes over damage and proves what else it gives out, but for records behind damage in the same segment: up to the next
+    /// segment, which begins with what was signed, only their checksums are known to be right. [`Reader::damage`] says what it passed over, and what
+    /// is known to have been there and is missing: by second state (`state` is its folder), by the index, by derived files and by the
+    /// segments that are there. The records of one run are returned up to the first one that does not follow the one before.
+    ///
+    /// # Errors
+    /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
+    pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
+        let (reader, missing) = Self::inspected(home, state)?;
+        if missing.is_empty() {
+            return Ok(reader);
+        }
+        // Whoever writes, or takes segments away, may have done so between two looks.
+        let (reader, missing) = Self::inspected(home, state)?;
+        if let Some(salvage) = &reader.salvage {
+            missing.into_iter().for_each(|damage| salvage.note(home, damage));
+        }
+        Ok(reader)
+    }
+
+    /// A reader, and what is missing of the log.
+    fn inspected(home: &Path, state: Option<&Path>) -> Result<(Self, Vec<Damage>), ReadError> {
+        // What is remembered is read first: whoever writes meanwhile only adds to what is there.
+        let remembered = Memory::of(home, state);
+        let folder = segment::folder(home);
+        let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
+        let Some(first) = numbers.first().copied() else {
+            return Err(remembered.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
+        };
+        let header = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok());
+        let log = match header {
+            Some((_, header)) => header.log,
+            None => return Err(ReadError::Fault(segment::open(&folder, first, None).err().unwrap_or_else(|| no_header(first)))),
+        };
+        let (sight, forged) = match Sight::of(home, log) {
+            Ok(sight) => (sight, None),
+            Err(err) => (Sight::default(), Some(Damage { fault: base_fault(err), until: None })),
+        };
+        let sight = Arc::new(sight.with_index(home, log));
+        let reader = Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::default()), sight, proves: true };
+        // Listed again, since the index that was read meanwhile may know more.
+        let mut numbers = segment::list(&reader.folder).map_err(|cause| reader.io(cause))?;
+        numbers.retain(|number| *number >= reader.sight.first());
+        let mut missing = remembered.missing(&reader, &numbers);
+        missing.extend(forged);
+        Ok((reader, missing))
+    }
+}
+
+fn no_header(segment: u32) -> LogFault {
+    LogFault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::HeaderBroken }
 }

@@ -19,7 +19,7 @@
 
 use vocabulary::{Digest, RunId};
 
-use crate::ids::LogId;
+use crate::ids::{HEADER_BYTES, LogId};
 use crate::tree::Tree;
 use crate::wire::{Fields, wide};
 
@@ -154,8 +154,6 @@ pub(crate) fn leaf(content: &[u8]) -> Option<LeafView<'_>> {
     (body.len() <= BODY_BYTES_MAX).then_some(LeafView { head, digests, body })
 }
 
-/// Size of the header of a segment.
-pub(crate) const HEADER_BYTES: usize = 64;
 /// Where a segment without a base begins.
 pub(crate) const HEADER_END: u32 = 64;
 const MAGIC: [u8; 8] = *b"BWLOG\0\0\x01";

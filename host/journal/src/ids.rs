@@ -6,8 +6,10 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 use vocabulary::RunId;
 
-use crate::frame::HEADER_BYTES;
 use crate::wire::{hex, unhex, wide};
+
+/// Size of the header of a segment.
+pub(crate) const HEADER_BYTES: usize = 64;
 
 /// A log's name: the beginning of the hash of the key that first signed it, so that a log that was made anew under the same key is
 /// still known to whoever remembers the old one.

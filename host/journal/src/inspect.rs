@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use crate::base::Base;
+use crate::base::base_of;
 use crate::custody::{self, Custody};
 use crate::err::{FaultKind, LogFault, OpenError};
 use crate::hold::{inspect_locks, io_at};
 use crate::ids::Position;
 use crate::index;
+use crate::key_paths;
 use crate::keys::{self, KeyFile};
 use crate::memory::{check_home, known_by_state};
-use crate::open::{Lies, base_of, recover, whole};
+use crate::open::{Lies, recover, whole};
 use crate::segment;
 
 /// What is known of a log without taking its home.
@@ -60,7 +62,7 @@ pub fn inspect(home: &Path, state: Option<&Path>) -> Result<Inspection, OpenErro
     }
     let keys = KeyFile::open(home).map_err(io_at(home))?;
     if keys.is_none() && found.key_slots > 0 {
-        return Err(OpenError::KeysGone { path: keys::run_keys_path(home), known: found.key_slots });
+        return Err(OpenError::KeysGone { path: key_paths::run_keys_path(home), known: found.key_slots });
     }
     let slots = keys.map_or(Ok(0), |keys| keys.slots()).map_err(io_at(home))?;
     Ok(Inspection::Opens { size: found.tree.size(), keys_lacking: found.key_slots.saturating_sub(slots) })

@@ -1,136 +1,28 @@
 //! The journal in hand: appending, run keys, waiting, closing.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use vocabulary::{Digest, RunId};
 
-use crate::chain::{Chain, Chains, Sealer};
-use crate::err::{AppendError, Broken, OpenError, ReadError};
-use crate::frame::{BODY_BYTES_MAX, ENTRIES_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
-use crate::hold::Locked;
+use crate::chain::Chain;
+use crate::entry::{Appended, Entry};
+use crate::err::{AppendError, Broken, ReadError};
+use crate::frame::ENTRIES_BYTES_MAX;
 use crate::ids::{LogId, Position, log_run};
-use crate::keys::{HomeKey, KeyFile, Nonces, new_run_key};
-use crate::open::{OpenedLog, open_on};
+use crate::key_paths;
+use crate::keys::new_run_key;
+use crate::locked::Locked;
 use crate::payload::Payload;
-use crate::pulse::{DiskTimes, Pulse};
-use crate::queue::{Queue, Queued};
+use crate::pulse::DiskTimes;
+use crate::queue::Queued;
 use crate::read::Reader;
+use crate::shared::JournalShared;
 use crate::ticket::{Ticket, lock};
-
-/// How a journal behaves. The defaults:
-///
-/// - `segment_bytes`: 16 MiB, reserved at once; at most 128 MiB. A reader that proves one run begins where the run's segment begins, so a
-///   large one makes it slow
-/// - `batch_bytes`: 4 MiB, after which a batch takes nothing more
-/// - `queue_bytes`: 64 MiB not yet durable, after which appending waits
-/// - `file_systems`: none
-/// - `index_bytes`: 4 MiB and `index_batches`: 1,000 of log, after which a snapshot is due
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The size of a segment.
-    pub segment_bytes: u64,
-    /// The size at which a batch is closed.
-    pub batch_bytes: usize,
-    /// How much may be queued.
-    pub queue_bytes: usize,
-    /// How much log may follow the index.
-    pub index_bytes: u64,
-    /// How many batches may follow the index.
-    pub index_batches: u64,
-    /// Kinds of file systems that other machines share, on which the operator wants a home nevertheless: `nfs`, `fuse`.
-    pub file_systems: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 16 << 20,
-            batch_bytes: 4 << 20,
-            queue_bytes: 64 << 20,
-            index_bytes: 4 << 20,
-            index_batches: 1000,
-            file_systems: Vec::new(),
-        }
-    }
-}
-
-/// One record to be appended.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Whose it is. The run must be open.
-    pub run: RunId,
-    /// Opaque here; at most [`BODY_BYTES_MAX`].
-    pub body: Vec<u8>,
-    /// Kept sealed beside the record; the run must have a key.
-    pub payloads: Vec<Payload>,
-    /// The run ends with this record, and takes no more until it is opened again.
-    pub ends: bool,
-}
-
-impl Entry {
-    /// A record without payloads that does not end its run.
-    pub fn new(run: RunId, body: Vec<u8>) -> Self {
-        Self { run, body, payloads: Vec::new(), ends: false }
-    }
-
-    fn check(&self) -> Result<usize, AppendError> {
-        let fits = self.body.len() <= BODY_BYTES_MAX
-            && self.payloads.len() <= PAYLOADS_MAX
-            && self.payloads.iter().all(|payload| payload.0.len() <= PAYLOAD_BYTES_MAX);
-        let bytes = self.payloads.iter().fold(self.body.len(), |sum, payload| sum.saturating_add(payload.0.len()));
-        if fits { Ok(bytes) } else { Err(AppendError::TooLarge { run: self.run }) }
-    }
-}
-
-/// A record that was taken. It is not durable before the ticket says so.
-#[derive(Debug)]
-pub struct Appended {
-    /// Its number in the run, from 1.
-    pub seq_in_run: u64,
-    /// Its index in the log, from 0.
-    pub index: u64,
-    /// Its leaf hash.
-    pub leaf: Digest,
-    /// Resolves when it is durable.
-    pub ticket: Ticket,
-}
-
-/// What is durable.
-#[derive(Clone, Debug)]
-pub(crate) struct Committed {
-    pub(crate) size: u64,
-    pub(crate) root: Digest,
-    pub(crate) note: Option<String>,
-}
-
-/// What appending threads and the writer share.
-pub(crate) struct JournalShared {
-    pub(crate) log: LogId,
-    pub(crate) home_path: PathBuf,
-    pub(crate) home: HomeKey,
-    pub(crate) keys: KeyFile,
-    pub(crate) nonces: Nonces,
-    pub(crate) queue: Queue,
-    pub(crate) chains: Chains,
-    pub(crate) committed: Mutex<Committed>,
-    pub(crate) snapshot_due: AtomicBool,
-    pub(crate) pulse: Pulse,
-}
-
-impl JournalShared {
-    fn sealer(&self) -> Sealer<'_> {
-        Sealer { home: &self.home, keys: &self.keys, nonces: &self.nonces }
-    }
-
-    pub(crate) fn set_snapshot_due(&self) {
-        self.snapshot_due.store(true, Ordering::Relaxed);
-    }
-}
 
 /// Ends the writer and gives the lock back when the last one who holds the journal lets go.
 struct WriteLock {
@@ -164,15 +56,6 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the log of a home, or makes it when there is none, and takes the home's lock. With a state folder, the log is compared
-    /// with what is remembered there, and remembered there from now on.
-    ///
-    /// The torn end of a batch that was never acknowledged is cut; [`OpenedLog::recovered_bytes`] says how much, for the caller to
-    /// record.
-    pub fn open(home: &Path, state: Option<&Path>, options: Options) -> Result<(Self, OpenedLog), OpenError> {
-        open_on(Arc::new(crate::disk::RealDisk), home, state, options)
-    }
-
     pub(crate) fn new(shared: Arc<JournalShared>, writer: JoinHandle<()>, lock: Locked) -> Self {
         let held = WriteLock { shared, writer: Mutex::new(Some(writer)), lock: Mutex::new(Some(lock)) };
         Self { held: Arc::new(held) }
@@ -271,7 +154,7 @@ impl Journal {
             Err(_) => None,
         };
         let io = |cause| {
-            let path = crate::keys::run_keys_path(&shared.home_path);
+            let path = key_paths::run_keys_path(&shared.home_path);
             AppendError::History { run, cause: Arc::new(ReadError::Io { path, cause }) }
         };
         let slot = match known {
@@ -295,7 +178,7 @@ impl Journal {
             }
         });
         found.map_err(|cause| {
-            let path = crate::keys::run_keys_path(&shared.home_path);
+            let path = key_paths::run_keys_path(&shared.home_path);
             AppendError::History { run: log_run(), cause: Arc::new(ReadError::Io { path, cause }) }
         })?;
         let mut outcome = shared.queue.last();

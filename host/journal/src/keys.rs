@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
@@ -22,10 +22,13 @@ use zeroize::Zeroizing;
 use crate::disk::{Disk, Replace, read_handed, read_own, replace};
 use crate::err::OpenError;
 use crate::hold::io_at;
+use crate::key_paths::{home_key_path, next, public_path, run_keys_path, sign_path};
 use crate::mac::{Mac, derive};
 use crate::note::{NoteSigner, PublicKey};
-use crate::secret::read_secret;
-use crate::wire::{Fields, hex, unhex};
+use crate::random::random;
+use crate::rotations;
+use crate::secret::{name_of_home_key, read_secret};
+use crate::wire::{Fields, unhex};
 
 /// Size of a slot in the file of run keys.
 pub(crate) const SLOT_BYTES: usize = 128;
@@ -36,22 +39,6 @@ const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 pub const KEYS_FORM: u32 = 1;
 /// How many slots are read at once.
 pub(crate) const SLOTS_AT_ONCE: u64 = 4096;
-
-pub(crate) fn sign_path(home: &Path) -> PathBuf {
-    home.join("journal.key")
-}
-
-pub(crate) fn public_path(home: &Path) -> PathBuf {
-    home.join("journal.pub")
-}
-
-pub(crate) fn home_key_path(home: &Path) -> PathBuf {
-    home.join("home.key")
-}
-
-pub(crate) fn run_keys_path(home: &Path) -> PathBuf {
-    home.join("keys")
-}
 
 /// What the home's own key is used for: wrapping run keys, and authenticating the index.
 #[derive(Clone)]
@@ -253,20 +240,9 @@ impl Nonces {
     }
 }
 
-pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes)
-}
-
 /// The home's key as it is.
 pub(crate) fn home_secret(home: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     Ok(read_secret(&home_key_path(home))?.key)
-}
-
-/// What the home's key is called on the record: a part of a hash of it, of which nobody can make the key.
-pub(crate) fn name_of_home_key(key: &[u8; 32]) -> String {
-    hex(derive(key, "bailiwick home key name 1").first_chunk::<8>().unwrap_or(&[0; 8]))
 }
 
 /// Makes a secret unless it is there.
@@ -328,14 +304,9 @@ fn waits(path: &Path) -> bool {
     std::fs::exists(next(path)).unwrap_or(false)
 }
 
-/// The name under which a new key waits.
-pub(crate) fn next(path: &Path) -> PathBuf {
-    path.with_added_extension("next")
-}
-
 /// The keys of a log as its record names them.
 pub(crate) fn chain_on_record(folder: &Path) -> Option<PublicKey> {
-    let rotations = crate::rotate::rotations(folder);
+    let rotations = rotations::rotations(folder);
     let mut of_log = rotations.iter().filter(|rotation| rotation.key == RotatedKey::Journal).peekable();
     let first: PublicKey = of_log.peek()?.was.parse().ok()?;
     of_log.try_fold(first, |chain, rotation| chain.followed_by(rotation.from, &rotation.now, unhex(rotation.link.as_deref()?)?))

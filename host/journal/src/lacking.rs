@@ -8,7 +8,8 @@ use std::path::Path;
 
 use vocabulary::RunId;
 
-use crate::keys::{HomeKey, KeyFile, run_keys_path, waiting_home_key};
+use crate::key_paths::run_keys_path;
+use crate::keys::{HomeKey, KeyFile, waiting_home_key};
 
 /// What a folder has of the keys that its log needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

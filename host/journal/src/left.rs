@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::segment::read_up_to;
+use crate::disk::read_up_to;
 use crate::wire::{narrow, wide};
 
 /// How much of the end of what was written last is compared: at least a whole trailer.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::disk::{Disk, Replace, read_handed, replace};
 use crate::err::{KnownFrom, OpenError};
 use crate::hold::io_at;
+use crate::home_path::canonical;
 use crate::ids::LogId;
 use crate::keys::load_public;
 use crate::seat::take_seat;
@@ -30,12 +31,6 @@ pub(crate) fn home_memory_path(state: &Path, home: &Path) -> PathBuf {
     let digest: [u8; 32] = Sha256::digest(path.as_os_str().as_encoded_bytes()).into();
     let (short, _) = digest.split_at(16);
     state.join(format!("home-{}", hex(short)))
-}
-
-/// The one path of a home, also of one that is not there.
-pub(crate) fn canonical(home: &Path) -> PathBuf {
-    let above = || Some(home.parent()?.canonicalize().ok()?.join(home.file_name()?));
-    home.canonicalize().ok().or_else(above).or_else(|| std::path::absolute(home).ok()).unwrap_or_else(|| home.to_owned())
 }
 
 fn line(log: LogId) -> String {

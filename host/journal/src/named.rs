@@ -6,7 +6,8 @@ use vocabulary::record::{Record, RotatedKey};
 
 use crate::err::{FaultKind, LogFault, OpenError};
 use crate::ids::{Position, log_run};
-use crate::keys::{self, HomeKey};
+use crate::key_paths;
+use crate::keys::HomeKey;
 use crate::note::PublicKey;
 use crate::walk::Leaf;
 
@@ -42,7 +43,7 @@ impl Named {
     /// Whether this is the home's key that the record names.
     pub(crate) fn check_home_key(&self, home: &Path, key: &HomeKey) -> Result<(), OpenError> {
         match &self.home {
-            Some(name) if *name != key.name => Err(OpenError::OtherHomeKey { path: keys::home_key_path(home) }),
+            Some(name) if *name != key.name => Err(OpenError::OtherHomeKey { path: key_paths::home_key_path(home) }),
             _ => Ok(()),
         }
     }

@@ -10,34 +10,38 @@ use std::sync::{Arc, Mutex};
 use home::Access;
 use vocabulary::{Digest, RunId};
 
-use crate::base::Base;
+use crate::base::{Base, base_of};
 use crate::chain::{Chain, Chains};
 use crate::custody::{self, Custody, Missing};
-use crate::disk::{Disk, write_whole};
+use crate::disk;
+use crate::disk::{Disk, RealDisk, write_whole};
 use crate::err::{FaultKind, KnownFrom, LogFault, OpenError};
 use crate::frame::{FrameHeader, HEADER_END};
-use crate::hold::{Hold, Locked, hold, io_at, io_needing, lock_path};
+use crate::hold::{Hold, hold, io_at, io_needing, lock_path};
 use crate::ids::{LogId, Position};
 use crate::index::{Index, IndexSnapshot};
-use crate::journal::{Committed, Journal, JournalShared, Options};
-use crate::keys::{self, HomeKey, KeyFile, Nonces, SLOT_BYTES};
+use crate::journal::Journal;
+use crate::key_paths;
+use crate::keys::{HomeKey, KeyFile, Nonces, SLOT_BYTES};
 use crate::lacking;
 use crate::left::Watched;
+use crate::locked::Locked;
 use crate::mac::Mac;
 use crate::memory::{self, known_by_state};
 use crate::named::Named;
 use crate::note::{Checkpoint, NoteSigner, PublicKey};
-use crate::prune;
+use crate::options::Options;
 use crate::pulse::Pulse;
 use crate::queue::Queue;
-use crate::read::base_fault;
+use crate::rely::{Depth, rely_on};
 use crate::salvage;
 use crate::segment::{self, Room, SEGMENT_BYTES_MAX, is_full};
-use crate::stamp::{Patrol, is_as_indexed, is_whole_up_to, stamps};
+use crate::shared::{Committed, JournalShared};
+use crate::stamp::Patrol;
 use crate::state::Remembered;
 use crate::ticket::Notifier;
 use crate::tree::Tree;
-use crate::walk::{Before, KnownLeaves, Leaf, Signatures, WalkEnd, WalkHead, Walker, end_of_checkpoint, root_signed_at, walk};
+use crate::walk::{Before, KnownLeaves, Leaf, Signatures, WalkEnd, WalkHead, Walker, root_signed_at, walk};
 use crate::wire::{narrow, wide};
 use crate::writer::{Tail, Writer};
 
@@ -76,11 +80,6 @@ pub(crate) fn whole(numbers: &[u32], base: Option<&Base>) -> Result<(), OpenErro
     missing.map_or(Ok(()), |segment| Err(fault(segment)))
 }
 
-/// Where the log of this key begins.
-pub(crate) fn base_of(home: &Path, key: &PublicKey) -> Result<Option<Base>, OpenError> {
-    Base::read(home, key).map_err(|err| OpenError::Fault(base_fault(err)))
-}
-
 /// What the log is, as far as it was read.
 pub(crate) struct Recovered {
     pub(crate) tree: Tree,
@@ -114,6 +113,17 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, op
     OpenPlan { disk, home, state, options, missing: Missing::MadeForANewLog }.open()
 }
 
+impl Journal {
+    /// Opens the log of a home, or makes it when there is none, and takes the home's lock. With a state folder, the log is compared
+    /// with what is remembered there, and remembered there from now on.
+    ///
+    /// The torn end of a batch that was never acknowledged is cut; [`OpenedLog::recovered_bytes`] says how much, for the caller to
+    /// record.
+    pub fn open(home: &Path, state: Option<&Path>, options: Options) -> Result<(Self, OpenedLog), OpenError> {
+        open_on(Arc::new(RealDisk), home, state, options)
+    }
+}
+
 impl OpenPlan<'_> {
     pub(crate) fn open(self) -> Result<(Journal, OpenedLog), OpenError> {
         let Self { disk, home, state, options, missing } = self;
@@ -126,7 +136,7 @@ impl OpenPlan<'_> {
         let Custody { signer, home_key } = custody::take(&*disk, home, (state, &numbers), missing)?;
         let base = base_of(home, signer.public())?;
         if let Some(base) = &base
-            && prune::sweep(&*disk, &folder, base.segment).map_err(io_at(&folder))? > 0
+            && segment::sweep(&*disk, &folder, base.segment).map_err(io_at(&folder))? > 0
         {
             // Taking them away was cut off.
             numbers.retain(|number| *number >= base.segment);
@@ -142,7 +152,7 @@ impl OpenPlan<'_> {
             return Err(OpenError::Fault(LogFault { at: Position::start(), what: FaultKind::SegmentMissing }));
         }
         if found.key_slots > 0 && missing != Missing::Accepted && !custody::has_run_keys(home)? {
-            return Err(OpenError::KeysGone { path: keys::run_keys_path(home), known: found.key_slots });
+            return Err(OpenError::KeysGone { path: key_paths::run_keys_path(home), known: found.key_slots });
         }
         if found.is_all_read {
             // And it is whole.
@@ -159,7 +169,7 @@ impl OpenPlan<'_> {
             rebuilt: found.rebuilt,
             frames_scanned: found.frames,
             lacking: lacking::inspect(home, found.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?))))
-                .map_err(io_at(&keys::run_keys_path(home)))?,
+                .map_err(io_at(&key_paths::run_keys_path(home)))?,
         };
         let start = LogStart { disk, home: home.to_owned(), options, signer, home_key, lock };
         Ok((start.begin(found, tail, state)?, opened))
@@ -169,7 +179,8 @@ impl OpenPlan<'_> {
 /// Takes away what was left of replacing the log's own files in the home. A part of a key may be among it.
 fn remove_unfinished(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     // `journal.key`, `journal.pub` and `journal.index` are all written under the first name.
-    for aside in [crate::index::path(home), keys::home_key_path(home), crate::used::path(home)].map(|path| path.with_extension("new")) {
+    for aside in [crate::index::path(home), key_paths::home_key_path(home), crate::used::path(home)].map(|path| path.with_extension("new"))
+    {
         match disk.remove(&aside) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(io_at(&aside)(cause)),
             _ => {}
@@ -264,47 +275,6 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
     })
 }
 
-/// How the last segment is looked at, if its file was written to since the index was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// By its checksums: for what is a help and no evidence.
-    Checksums,
-    /// By its records, which must give the tree of the index. A checksum does not show what was changed on purpose.
-    Records,
-}
-
-impl Depth {
-    fn is_as_indexed(self, folder: &Path, key: &PublicKey, index: &Index) -> bool {
-        match self {
-            Self::Checksums => is_whole_up_to(folder, key.log(), index),
-            Self::Records => is_as_indexed(folder, key, index),
-        }
-    }
-}
-
-/// Whether the part that an index covers may be left unread: no reader has found damage, the index's checkpoint is there, and no segment
-/// before it was written to since. Returns how far the older part has been read again.
-pub(crate) fn rely_on(
-    home: &Path,
-    folder: &Path,
-    (key, base): (&PublicKey, Option<&Base>),
-    (index, how): (&Index, Depth),
-) -> Option<Patrol> {
-    let first = Base::first(base);
-    let end = Patrol { segment: index.checkpoint.segment, offset: index.next };
-    if salvage::is_marked(home) || end_of_checkpoint(folder, key, &index.checkpoint) != Some(index.next) {
-        return None;
-    }
-    let now = stamps(folder, first, end.segment).ok()?;
-    // Since the index was written, earlier segments may have been taken away.
-    let were = index.stamps.get(narrow(u64::from(first.checked_sub(index.first)?))..)?;
-    let (last, before) = now.split_last()?;
-    let (last_was, before_were) = were.get(..now.len())?.split_last()?;
-    // The last segment is still written to after the index was, and a crash leaves the index behind it. So its records are checked then.
-    let whole = before == before_were && (last == last_was || how.is_as_indexed(folder, key, index));
-    if whole { index.patrol.go_on(folder, key.log(), first, end) } else { None }
-}
-
 /// Opens the segment that grows: cuts its torn end, gives it its space back, and makes sure that its last batch is on the disk.
 fn take_tail(
     disk: &dyn Disk,
@@ -334,7 +304,7 @@ fn take_tail(
             // A sync that failed may have left this batch in memory only, where it reads well until the power goes. Writing it again
             // makes the sync below speak of it.
             let mut bytes = vec![0; narrow(end - start)];
-            segment::read_up_to(&file, &mut bytes, start)?;
+            disk::read_up_to(&file, &mut bytes, start)?;
             write_whole(disk, &file, &bytes, start)?;
         }
         if found.end.last_batch.is_some() || found.end.torn_bytes > 0 {
@@ -361,7 +331,7 @@ impl LogStart {
         let log = self.signer.public().log();
         let (size, root) = (found.tree.size(), found.tree.root());
         let (keys, slots) = self.run_keys(&mut found)?;
-        let keys_path = keys::run_keys_path(&self.home);
+        let keys_path = key_paths::run_keys_path(&self.home);
         let watched_keys = Watched::new(keys_path.clone(), &keys).map_err(io_at(&keys_path))?;
         let watched_lock = Watched::new(lock_path(&self.home), &self.lock).map_err(io_at(&self.home))?;
         let now = Remembered { log, size, root };
@@ -407,7 +377,7 @@ impl LogStart {
     /// Opens the file of run keys, and finds the slots of open runs that were opened after the index. A copy that was made while runs
     /// went on may lack the last slots. A slot is never used again, so empty ones are put in their place.
     fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64), OpenError> {
-        let path = keys::run_keys_path(&self.home);
+        let path = key_paths::run_keys_path(&self.home);
         let mut open = || -> io::Result<(File, u64)> {
             let is_new = !std::fs::exists(&path)?;
             let file = home::open(&path, Access::Make)?;

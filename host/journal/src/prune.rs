@@ -15,14 +15,15 @@ use home::Access;
 use sha2::{Digest as _, Sha256};
 use vocabulary::{Digest, RunId};
 
+use crate::base::base_of;
 use crate::base::{self, Base};
 use crate::disk::{Disk, RealDisk, Replace, hash_file, read_own, replace};
 use crate::err::{AppendError, Broken, FaultKind, LogFault, OpenError};
 use crate::ids::{Position, log_run};
 use crate::journal::Journal;
+use crate::key_paths;
 use crate::keys;
 use crate::note::PublicKey;
-use crate::open::base_of;
 use crate::scan::Scanned;
 use crate::segment;
 use crate::walk::{Signatures, WalkHead, Walker, walk};
@@ -165,7 +166,7 @@ impl Journal {
         // What was derived speaks of records that are about to go.
         remove(disk, &home.join("journal.touched"))?;
         base.write(disk, home, &signer).map_err(io_at(&base::path(home)))?;
-        sweep(disk, &cut.folder, base.segment).map_err(io_at(&cut.folder))?;
+        segment::sweep(disk, &cut.folder, base.segment).map_err(io_at(&cut.folder))?;
         Ok(Pruned { recorded: Some(written.index), ..pruned })
     }
 }
@@ -175,18 +176,6 @@ fn remove(disk: &dyn Disk, path: &Path) -> Result<(), PruneError> {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(io_at(path)(cause)),
         _ => Ok(()),
     }
-}
-
-/// Removes the segments before the first one, as far as they are still there. Says how many there were.
-pub(crate) fn sweep(disk: &dyn Disk, folder: &Path, first: u32) -> io::Result<usize> {
-    let before: Vec<u32> = segment::list(folder)?.into_iter().filter(|number| *number < first).collect();
-    for number in &before {
-        disk.remove(&segment::path(folder, *number))?;
-    }
-    if !before.is_empty() {
-        disk.sync_folder(folder)?;
-    }
-    Ok(before.len())
 }
 
 /// Where a log is to be cut.
@@ -265,9 +254,9 @@ fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &PruneCut, progress: &m
     home::make_folder(&folder).map_err(io_at(&folder))?;
     apart(home, to, &folder)?;
     // Whose archive it is comes first: nothing of this log is put into another's.
-    let public = keys::public_path(to);
+    let public = key_paths::public_path(to);
     let read = |path: &Path| read_own(path, base::FILE_BYTES_MAX).map_err(io_at(path));
-    let own = read(&keys::public_path(home))?.unwrap_or_default();
+    let own = read(&key_paths::public_path(home))?.unwrap_or_default();
     match read(&public)? {
         Some(there) if there == own => {}
         // The key may have been rotated since the archive was begun.

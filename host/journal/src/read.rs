@@ -10,17 +10,15 @@ use std::sync::{Arc, OnceLock};
 
 use vocabulary::{Digest, RunId};
 
-use crate::base::{Base, BaseError};
+use crate::base::{Base, BaseError, base_fault};
 use crate::derived::Derived;
 use crate::err::{FaultKind, LogFault, ReadError};
-use crate::extent::Memory;
 use crate::frame::{CONTENT_BYTES_MAX, HEAD_BYTES, LeafView, Parsed, frame_bytes, leaf, parse};
 use crate::ids::{LogId, Position};
 use crate::index::Index;
 use crate::keys::{self, HomeKey, KeyFile, load_public};
 use crate::note::PublicKey;
-use crate::open::{Depth, rely_on};
-use crate::records::Records;
+use crate::rely::{Depth, rely_on};
 use crate::salvage::{Damage, Salvage};
 use crate::segment;
 use crate::tree::leaf_hash;
@@ -105,7 +103,7 @@ impl Sight {
         Ok(Self { key, base, index: None, is_relied_on: OnceLock::new() })
     }
 
-    fn with_index(mut self, home: &Path, log: LogId) -> Self {
+    pub(crate) fn with_index(mut self, home: &Path, log: LogId) -> Self {
         let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index));
         self.index = index.filter(|index| index.checkpoint.log == log);
         self
@@ -146,54 +144,6 @@ impl Reader {
     #[must_use]
     pub fn believing(self) -> Self {
         Self { proves: false, ..self }
-    }
-
-    /// A reader that passes over damage and proves what else it gives out, but for records behind damage in the same segment: up to the next
-    /// segment, which begins with what was signed, only their checksums are known to be right. [`Reader::damage`] says what it passed over, and what
-    /// is known to have been there and is missing: by second state (`state` is its folder), by the index, by derived files and by the
-    /// segments that are there. The records of one run are returned up to the first one that does not follow the one before.
-    ///
-    /// # Errors
-    /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
-    pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
-        let (reader, missing) = Self::inspected(home, state)?;
-        if missing.is_empty() {
-            return Ok(reader);
-        }
-        // Whoever writes, or takes segments away, may have done so between two looks.
-        let (reader, missing) = Self::inspected(home, state)?;
-        if let Some(salvage) = &reader.salvage {
-            missing.into_iter().for_each(|damage| salvage.note(home, damage));
-        }
-        Ok(reader)
-    }
-
-    /// A reader, and what is missing of the log.
-    fn inspected(home: &Path, state: Option<&Path>) -> Result<(Self, Vec<Damage>), ReadError> {
-        // What is remembered is read first: whoever writes meanwhile only adds to what is there.
-        let remembered = Memory::of(home, state);
-        let folder = segment::folder(home);
-        let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
-        let Some(first) = numbers.first().copied() else {
-            return Err(remembered.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
-        };
-        let header = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok());
-        let log = match header {
-            Some((_, header)) => header.log,
-            None => return Err(ReadError::Fault(segment::open(&folder, first, None).err().unwrap_or_else(|| no_header(first)))),
-        };
-        let (sight, forged) = match Sight::of(home, log) {
-            Ok(sight) => (sight, None),
-            Err(err) => (Sight::default(), Some(Damage { fault: base_fault(err), until: None })),
-        };
-        let sight = Arc::new(sight.with_index(home, log));
-        let reader = Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::default()), sight, proves: true };
-        // Listed again, since the index that was read meanwhile may know more.
-        let mut numbers = segment::list(&reader.folder).map_err(|cause| reader.io(cause))?;
-        numbers.retain(|number| *number >= reader.sight.first());
-        let mut missing = remembered.missing(&reader, &numbers);
-        missing.extend(forged);
-        Ok((reader, missing))
     }
 
     /// A file that was derived from this log. `None` if the home's key is not here.
@@ -267,42 +217,6 @@ impl Reader {
         self.log
     }
 
-    /// All records.
-    pub fn records(&self) -> Records {
-        self.records_from(Position::start())
-    }
-
-    /// The records from a place on, which must be one that the journal gave.
-    pub fn records_from(&self, from: Position) -> Records {
-        Records::new(self.clone(), from)
-    }
-
-    /// The records from this index on. Reads the rest of one segment to find it.
-    pub fn records_from_index(&self, index: u64) -> Result<Records, ReadError> {
-        let numbers = segment::list(&self.folder).map_err(|cause| self.io(cause))?;
-        let mut from = Position::start();
-        for number in numbers.iter().rev().copied() {
-            let (_, header) = segment::open(&self.folder, number, Some(self.log)).map_err(ReadError::Fault)?;
-            if header.first <= index {
-                from = Position { segment: number, index: header.first, ..from };
-                break;
-            }
-        }
-        let mut records = self.records_from(from);
-        records.skip_to(index)?;
-        Ok(records)
-    }
-
-    /// The records of one run. Reads the whole log.
-    pub fn of_run(&self, run: RunId) -> Records {
-        self.of_run_from(run, Position::start())
-    }
-
-    /// The records of one run from a place on.
-    pub fn of_run_from(&self, run: RunId, from: Position) -> Records {
-        self.records_from(from).of(run)
-    }
-
     /// The record at a place that an earlier reading gave.
     pub fn fetch(&self, at: Position) -> Result<Record, ReadError> {
         let content = self.frame(at)?;
@@ -356,17 +270,4 @@ impl Reader {
             err => err,
         }
     }
-}
-
-/// A base that can't be used: then nobody knows where the log begins.
-pub(crate) fn base_fault(err: BaseError) -> LogFault {
-    let what = match err {
-        BaseError::Unreadable(unread) => FaultKind::Unreadable(unread),
-        BaseError::Forged => FaultKind::BaseForged,
-    };
-    LogFault { at: Position { offset: 0, ..Position::start() }, what }
-}
-
-fn no_header(segment: u32) -> LogFault {
-    LogFault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::HeaderBroken }
 }

@@ -327,3 +327,41 @@ fn is_passed_over(fault: &LogFault) -> bool {
         _ => true,
     }
 }
+
+impl Reader {
+    /// All records.
+    pub fn records(&self) -> Records {
+        self.records_from(Position::start())
+    }
+
+    /// The records from a place on, which must be one that the journal gave.
+    pub fn records_from(&self, from: Position) -> Records {
+        Records::new(self.clone(), from)
+    }
+
+    /// The records from this index on. Reads the rest of one segment to find it.
+    pub fn records_from_index(&self, index: u64) -> Result<Records, ReadError> {
+        let numbers = segment::list(&self.folder).map_err(|cause| self.io(cause))?;
+        let mut from = Position::start();
+        for number in numbers.iter().rev().copied() {
+            let (_, header) = segment::open(&self.folder, number, Some(self.log)).map_err(ReadError::Fault)?;
+            if header.first <= index {
+                from = Position { segment: number, index: header.first, ..from };
+                break;
+            }
+        }
+        let mut records = self.records_from(from);
+        records.skip_to(index)?;
+        Ok(records)
+    }
+
+    /// The records of one run. Reads the whole log.
+    pub fn of_run(&self, run: RunId) -> Records {
+        self.of_run_from(run, Position::start())
+    }
+
+    /// The records of one run from a place on.
+    pub fn of_run_from(&self, run: RunId, from: Position) -> Records {
+        self.records_from(from).of(run)
+    }
+}

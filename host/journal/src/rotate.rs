@@ -8,41 +8,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use key::Under;
-use vocabulary::record::{Record, RotatedKey, SealedUnder};
+use vocabulary::record::{RotatedKey, SealedUnder};
 use zeroize::Zeroizing;
 
 use crate::disk::{Disk, RealDisk, Replace, replace, write_whole};
 use crate::err::OpenError;
 use crate::hold::{hold, io_at};
 use crate::ids::log_run;
-use crate::journal::Options;
-use crate::keys::{self, HomeKey, Nonces, SLOT_BYTES, next, random};
+use crate::keep::{Keep, under_of};
+use crate::key_paths::{self, next};
+use crate::keys::{self, HomeKey, Nonces, SLOT_BYTES};
 use crate::note::PublicKey;
 use crate::open::open_on;
-use crate::scan::Scanned;
-use crate::secret::{Keep, LogSecret, SecretFile, under_of};
-use crate::segment;
+use crate::options::Options;
+use crate::random::random;
+use crate::rotations::KeyRotation;
+use crate::secret;
+use crate::secret::LogSecret;
+use crate::settle_rotation::settle;
 use crate::wire::hex;
 
 /// BOUND: bytes of the file of run keys: eight million runs.
 const KEYS_BYTES_MAX: u64 = 1 << 30;
-
-/// What is rotated, for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyRotation {
-    /// Which key.
-    pub key: RotatedKey,
-    /// The old one: a public key, or the name of the home's key.
-    pub was: String,
-    /// The new one.
-    pub now: String,
-    /// How many records the log has when the new key takes over.
-    pub from: u64,
-    /// The old key's signature over that, in hexadecimal. A home's key signs nothing.
-    pub link: Option<String>,
-    /// Under what the new key is sealed, as far as it is known here: the record names the kind.
-    pub under: Option<SealedUnder>,
-}
 
 /// Why a rotation did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -104,22 +91,6 @@ pub(crate) fn rotate_on(
     Ok(rotation)
 }
 
-/// Completes or takes back a rotation that was cut off, if nobody holds the home: who holds it has done so. For those who copy a home.
-///
-/// # Errors
-/// A key or the record can't be read or written.
-pub fn settle_rotation(home: &Path) -> Result<(), OpenError> {
-    let waits = [keys::sign_path(home), keys::home_key_path(home), keys::run_keys_path(home)].map(|path| next(&path));
-    if !waits.iter().any(|path| path.exists()) {
-        return Ok(());
-    }
-    match hold(home) {
-        Ok(_held) => settle(&RealDisk, home),
-        Err(OpenError::Held { .. }) => Ok(()),
-        Err(err) => Err(err),
-    }
-}
-
 fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<KeyRotation, OpenError> {
     let old = keys::signer(home)?;
     let log = old.public().log();
@@ -133,8 +104,8 @@ fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Resul
 /// Puts a new key beside the present one. Gives what it is sealed under.
 fn put_next(disk: &dyn Disk, home: &Path, (which, new): (RotatedKey, &LogSecret), keep: &Keep) -> Result<Option<SealedUnder>, OpenError> {
     let path = match which {
-        RotatedKey::Journal => keys::sign_path(home),
-        RotatedKey::Home => keys::home_key_path(home),
+        RotatedKey::Journal => key_paths::sign_path(home),
+        RotatedKey::Home => key_paths::home_key_path(home),
     };
     let under = under_of(disk, home, &path, keep)?;
     let bytes = match &under {
@@ -160,8 +131,8 @@ fn kind_of(under: &Under) -> SealedUnder {
 fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<KeyRotation, OpenError> {
     let old = keys::home_secret(home)?;
     let new = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
-    let (was, now) = (keys::name_of_home_key(&old), keys::name_of_home_key(&new));
-    let path = keys::run_keys_path(home);
+    let (was, now) = (secret::name_of_home_key(&old), secret::name_of_home_key(&new));
+    let path = key_paths::run_keys_path(home);
     if std::fs::exists(&path).map_err(io_at(&path))? {
         let file = home::open(&path, home::Access::Read).map_err(io_at(&path))?;
         let mut slots = Vec::new();
@@ -185,86 +156,4 @@ fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Res
     }
     let under = put_next(disk, home, (RotatedKey::Home, &LogSecret { key: new, log: None }), keep)?;
     Ok(KeyRotation { key: RotatedKey::Home, was, now, from, link: None, under })
-}
-
-/// Completes a rotation that is on the record, and takes one back that is not. The home is held.
-pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
-    let (sign, home_key, run_keys) = (keys::sign_path(home), keys::home_key_path(home), keys::run_keys_path(home));
-    let waits = |path: &Path| std::fs::exists(next(path)).map_err(io_at(path));
-    let [signer_waits, home_key_waits, run_keys_wait] = [waits(&sign)?, waits(&home_key)?, waits(&run_keys)?];
-    if !(signer_waits || home_key_waits || run_keys_wait) {
-        return Ok(());
-    }
-    let recorded = rotations(home);
-    let take = |path: &Path| disk.rename(&next(path), path).map_err(io_at(path));
-    let give_up = |path: &Path| disk.remove(&next(path)).map_err(io_at(path));
-    if signer_waits {
-        // Neither key is opened: the new one may be sealed under a passphrase that only the rotation was told.
-        let now = SecretFile::read(&next(&sign))?.name(RotatedKey::Journal);
-        match recorded.iter().find(|rotation| rotation.now == now) {
-            Some(rotation) => {
-                // If the public keys have it already, only the last step is missing.
-                let after = |old: PublicKey| if old.newest() == now { Ok(old) } else { linked(&old, rotation, &sign) };
-                let chain = match keys::load_public(home).map(after) {
-                    Some(Ok(chain)) => chain,
-                    _ => after(keys::signer(home)?.public().clone())?,
-                };
-                keys::put_chain(disk, home, &chain)?;
-                take(&sign)?;
-            }
-            None => give_up(&sign)?,
-        }
-    }
-    if home_key_waits {
-        let now = SecretFile::read(&next(&home_key))?.name(RotatedKey::Home);
-        if recorded.iter().any(|rotation| rotation.now == now) {
-            // The keys of runs first: while the home's new key waits, it is known that they belong to it.
-            if run_keys_wait {
-                take(&run_keys)?;
-            }
-            disk.sync_folder(home).map_err(io_at(home))?;
-            take(&home_key)?;
-        } else {
-            give_up(&home_key)?;
-            if run_keys_wait {
-                give_up(&run_keys)?;
-            }
-        }
-    } else if run_keys_wait {
-        give_up(&run_keys)?;
-    }
-    disk.sync_folder(home).map_err(io_at(home))
-}
-
-fn linked(old: &PublicKey, rotation: &KeyRotation, path: &Path) -> Result<PublicKey, OpenError> {
-    let link = rotation.link.as_deref().and_then(crate::wire::unhex);
-    link.and_then(|link| old.followed_by(rotation.from, &rotation.now, link)).ok_or_else(|| OpenError::Key { path: path.to_owned() })
-}
-
-/// The rotations that the record names, in order. What can't be read names none. No key is needed, since it is asked which one signs: checksums
-/// are believed, and what a rotation says is believed for its signature.
-pub(crate) fn rotations(home: &Path) -> Vec<KeyRotation> {
-    let inner = segment::folder(home);
-    let folder = if inner.is_dir() { inner } else { home.to_owned() };
-    let mut found = Vec::new();
-    for number in segment::list(&folder).unwrap_or_default() {
-        let Ok((file, header)) = segment::open(&folder, number, None) else { continue };
-        let mut scanner = segment::scanner(file, &header, 0);
-        while matches!(scanner.advance(), Ok(Scanned::Batch)) {
-            let batch = scanner.batch();
-            let leaves = batch.frames.iter().filter(|span| span.is_leaf()).filter_map(|span| batch.leaf(span));
-            found.extend(leaves.filter(|leaf| leaf.head.run == log_run()).filter_map(|leaf| rotation(leaf.body)));
-        }
-    }
-    found
-}
-
-fn rotation(body: &[u8]) -> Option<KeyRotation> {
-    match Record::parse(body) {
-        Ok(Record::KeyRotated(it)) => {
-            let link = it.link.as_ref().map(ToString::to_string);
-            Some(KeyRotation { key: it.key, was: it.was.to_string(), now: it.now.to_string(), from: it.from, link, under: it.under })
-        }
-        _ => None,
-    }
 }

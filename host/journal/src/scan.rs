@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
+use crate::disk::read_up_to;
 use crate::frame::{BASE, BATCH_BYTES_MAX, HEAD_BYTES, LeafView, PAYLOAD, Parsed, TRAILER, leaf, parse};
-use crate::segment::read_up_to;
 use crate::wire::{narrow, wide};
 
 /// The first read is small, since most of a young segment is empty space; each further one is twice as large, up to a bound.

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Disk, Replace, read_own, replace};
 use crate::err::OpenError;
 use crate::hold::io_at;
+use crate::home_path::canonical;
 use crate::ids::LogId;
 use crate::left::Node;
-use crate::memory::canonical;
 use crate::segment;
 
 const TITLE: &str = "bailiwick.seat/1";

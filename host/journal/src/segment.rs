@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::SeekFrom;
 
-use crate::disk::{Disk, write_whole};
+use crate::disk::{Disk, read_up_to, write_whole};
 use crate::err::{FaultKind, LogFault};
-use crate::frame::{self, FrameHeader, HEADER_BYTES, HEADER_END, Parsed, TRAILER, frame_bytes, parse};
-use crate::hold::Locked;
+use crate::frame::{self, FrameHeader, HEADER_END, Parsed, TRAILER, frame_bytes, parse};
+use crate::ids::HEADER_BYTES;
 use crate::ids::{LogId, Position};
+use crate::locked::Locked;
 use crate::note::{Checkpoint, PublicKey};
 use crate::scan::Scanner;
 use crate::tree::Tree;
@@ -237,20 +238,6 @@ fn last_written(piece: &[u8]) -> Option<usize> {
     })
 }
 
-/// Reads until the buffer is full or the file ends.
-pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    let mut done = 0;
-    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, at + wide(done)) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    Ok(done)
-}
-
 /// Whether a batch that begins after `start` was completed: then what is at `start` was complete once too, and is damaged. Without
 /// one, what is at `start` may be the torn end of a write that was never acknowledged.
 ///
@@ -288,4 +275,16 @@ pub(crate) fn next_checkpoint(rest: &[u8], start: u64, segment: u32, log: LogId,
         }
     }
     None
+}
+
+/// Removes the segments before the first one, as far as they are still there. Says how many there were.
+pub(crate) fn sweep(disk: &dyn Disk, folder: &Path, first: u32) -> io::Result<usize> {
+    let before: Vec<u32> = list(folder)?.into_iter().filter(|number| *number < first).collect();
+    for number in &before {
+        disk.remove(&path(folder, *number))?;
+    }
+    if !before.is_empty() {
+        disk.sync_folder(folder)?;
+    }
+    Ok(before.len())
 }

@@ -9,13 +9,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::frame::HEADER_BYTES;
+use crate::ids::HEADER_BYTES;
 use crate::ids::LogId;
-use crate::index::Index;
-use crate::note::PublicKey;
 use crate::scan::Scanned;
 use crate::segment;
-use crate::tree::leaf_hash;
 use crate::wire::{Fields, wide};
 
 /// BOUND: how much one opening reads of the part that it could rely on without reading.
@@ -85,36 +82,14 @@ impl Patrol {
     }
 }
 
-enum Reached {
+pub(crate) enum Reached {
     /// This many bytes were read.
     Bound(u64),
     /// There is nothing further in the segment, or nothing up to where it was to be read.
     End,
 }
 
-/// Whether the last segment that an index knows is whole up to where the index ends, by its checksums.
-pub(crate) fn is_whole_up_to(folder: &Path, log: LogId, index: &Index) -> bool {
-    let from = Patrol { segment: index.checkpoint.segment, ..Patrol::start() };
-    matches!(read_batches(folder, log, from, Some(index.next), u64::MAX), Some(Reached::End))
-}
-
-/// Whether the last segment that an index knows is still what it was, up to where the index ends: its records give the tree that the index
-/// has. A checksum would not show what was changed on purpose.
-pub(crate) fn is_as_indexed(folder: &Path, key: &PublicKey, index: &Index) -> bool {
-    let same = || {
-        let (file, header) = segment::open(folder, index.checkpoint.segment, Some(key.log())).ok()?;
-        let mut tree = segment::base(&file, &header, key).ok()??;
-        let mut scanner = segment::scanner(file, &header, 0);
-        while scanner.at() < index.next && scanner.advance().ok()? == Scanned::Batch {
-            let batch = scanner.batch();
-            batch.frames.iter().filter(|span| span.is_leaf()).for_each(|span| tree.push(leaf_hash(batch.content(span))));
-        }
-        Some(scanner.at() == index.next && tree == index.tree)
-    };
-    same().unwrap_or(false)
-}
-
-fn read_batches(folder: &Path, log: LogId, from: Patrol, until: Option<u64>, bytes_max: u64) -> Option<Reached> {
+pub(crate) fn read_batches(folder: &Path, log: LogId, from: Patrol, until: Option<u64>, bytes_max: u64) -> Option<Reached> {
     let (file, header) = segment::open(folder, from.segment, Some(log)).ok()?;
     let mut scanner = segment::scanner(file, &header, from.offset);
     loop {

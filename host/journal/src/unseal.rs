@@ -9,7 +9,8 @@ use vocabulary::RunId;
 use crate::err::{FaultKind, LogFault, OpenError, ReadError};
 use crate::frame::frame_bytes;
 use crate::ids::Position;
-use crate::keys::{HomeKey, KeyFile, RunKey, run_keys_path, waiting_home_key};
+use crate::key_paths::run_keys_path;
+use crate::keys::{HomeKey, KeyFile, RunKey, waiting_home_key};
 use crate::payload::{self, PayloadPlace};
 use crate::read::{Reader, Record};
 

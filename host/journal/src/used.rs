@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Disk, Replace, read_handed, replace};
+use crate::home_path::canonical;
 use crate::ids::LogId;
-use crate::memory::canonical;
 use crate::wire::hex;
 
 /// The file in the home. No backup has it.

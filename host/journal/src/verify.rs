@@ -10,21 +10,23 @@ use vocabulary::{Digest, RunId};
 
 use crate::ahead::Ahead;
 use crate::base::Base;
+use crate::base::base_fault;
+use crate::causes::trouble_of;
 use crate::custody;
 use crate::err::{FaultKind, KnownFrom, LogFault, OpenError, ReadError};
 use crate::extent::Memory;
 use crate::ids::{LogId, Position};
 use crate::index::Index;
+use crate::key_paths;
 use crate::keys::{self, HomeKey, KeyFile, load_public};
 use crate::lacking::{self, RunKeys};
 use crate::memory::check_home;
 use crate::named::Named;
 use crate::note::PublicKey;
-use crate::read::base_fault;
 use crate::secret::SecretFile;
 use crate::segment;
 use crate::state::{remembered, state_path};
-use crate::unread::{Unread, trouble_of};
+use crate::unread::Unread;
 use crate::walk::{KnownLeaves, Leaf, Signatures, Walker, walk_in};
 
 /// Where the key came from that the signatures were checked with.
@@ -109,7 +111,7 @@ pub fn verify_with(
     let found = if key.is_some() { Ok(None) } else { keys::read_public(folder) };
     let (own, unread) = match found {
         Ok(own) => (own, None),
-        Err(cause) => (None, Some(Unread::new(&keys::public_path(folder), cause))),
+        Err(cause) => (None, Some(Unread::new(&key_paths::public_path(folder), cause))),
     };
     let key = key.map(|key| with_later(key, folder));
     let key = key.as_ref();
@@ -200,16 +202,16 @@ fn keys_fault(home: &Path, numbers: &[u32], report: &VerifyReport) -> Result<Opt
         return match (trouble_of(&err), &err) {
             (Some(trouble), _) => Err(Unread::of(&err, trouble)),
             // What is not at hand is not damaged.
-            (None, OpenError::KeySealed { cause, .. }) => Err(Unread::sealed(&err, cause)),
+            (None, OpenError::KeySealed { cause, .. }) => Err(Unread::sealed(&err, cause.as_ref())),
             (None, _) => Ok(Some(err.to_string())),
         };
     }
-    let path = keys::home_key_path(home);
+    let path = key_paths::home_key_path(home);
     let is_named = |path: &Path| SecretFile::read(path).is_ok_and(|file| Some(file.name(RotatedKey::Home)) == report.home_key_name);
-    if report.home_key_name.is_some() && !is_named(&path) && !is_named(&keys::next(&path)) {
+    if report.home_key_name.is_some() && !is_named(&path) && !is_named(&key_paths::next(&path)) {
         return Ok(Some(OpenError::OtherHomeKey { path }.to_string()));
     }
-    let path = keys::run_keys_path(home);
+    let path = key_paths::run_keys_path(home);
     KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(|cause| Unread::new(&path, cause))?;
     // Without the file, all of them are lacking.
     let RunKeys { lacking, damaged, .. } = report.run_keys.unwrap_or(RunKeys { lacking: report.key_slots, ..RunKeys::default() });

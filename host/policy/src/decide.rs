@@ -1,27 +1,15 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
 use vocabulary::{
-    Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, HostName, HttpAsk, HttpBounds, HttpGrant,
-    HttpTarget, Method, Reason, Rule, SafeText,
+    Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
+    Reason, Rule,
 };
 
-use crate::credential::Choice;
+use crate::choice::Choice;
+use crate::coverage::{Miss, covers, never_host};
+use crate::facts::Facts;
 use crate::resource::RequestView;
-use crate::{address, credential, headers, meaning, scope};
-
-/// What is true at the moment of asking, apart from the ask itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// For a request: the credential that the guest chose, by [`crate::choose`].
-    pub chosen: Option<Choice>,
-    /// Seconds since 1970, where that may be an earlier moment than `now_unix_s`: somebody has set the clock, and what is good from a moment on
-    /// must have begun by both.
-    pub earliest_unix_s: Option<u64>,
-    /// Seconds since 1970: a grant is good before its end.
-    pub now_unix_s: u64,
-    /// For an ask of a file: the mount it is in, counted as in [`Grants::files`], where the broker knows it.
-    pub mount: Option<usize>,
-}
+use crate::{credential, headers, meaning, scope};
 
 /// Judges one ask.
 ///
@@ -87,64 +75,6 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
         (Miss::Credential, Some(chosen)) => Err(chosen.not_granted()),
         (nearest, _) => Err(nearest.reason()),
     }
-}
-
-/// SECURITY: no grant opens these, so they are refused before any is looked at, and before any name is resolved.
-pub(crate) fn never_host(host: &HostName) -> Result<(), Reason> {
-    let never = match host {
-        HostName::Name(name) => address::is_metadata_name(name),
-        HostName::V4(literal) => address::is_metadata((*literal).into()),
-        HostName::V6(literal) => address::is_metadata((*literal).into()),
-    };
-    if never { Err(Reason::AddressNever(SafeText::new(address::METADATA, 64))) } else { Ok(()) }
-}
-
-/// How far a grant that does not cover an ask reached; the later, the nearer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Miss {
-    Host,
-    Scheme,
-    Port,
-    Method,
-    Path,
-    Ended,
-    /// It covers the request, with another credential than the chosen one, or none.
-    Credential,
-}
-
-impl Miss {
-    fn reason(self) -> Reason {
-        match self {
-            Self::Host => Reason::HostNotGranted,
-            Self::Scheme => Reason::SchemeNotGranted,
-            Self::Port => Reason::PortNotGranted,
-            Self::Method => Reason::MethodNotGranted,
-            Self::Path => Reason::PathNotGranted,
-            Self::Ended | Self::Credential => Reason::GrantExpired,
-        }
-    }
-}
-
-pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, (method, target): (&Method, &HttpTarget)) -> Result<(), Miss> {
-    if !grant.host.matches(&target.host) {
-        return Err(Miss::Host);
-    }
-    if grant.scheme != target.scheme {
-        return Err(Miss::Scheme);
-    }
-    if grant.port() != target.port {
-        return Err(Miss::Port);
-    }
-    if !grant.methods.contains(method) {
-        return Err(Miss::Method);
-    }
-    if !grant.paths.iter().any(|path| path.matches(&target.path)) {
-        return Err(Miss::Path);
-    }
-    if grant.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
-        return Err(Miss::Ended);
-    }
-    Ok(())
 }
 
 /// Whether the rule that permitted a request would also permit it with another method or target.

@@ -5,12 +5,9 @@
 //! those that its grant names. A header that names another resource needs a grant that names the header, and is judged as a request for
 //! that resource.
 
-mod names;
-
 use vocabulary::{Header, HttpAsk, HttpGrant, Reason, SafeText};
 
-pub(crate) use self::names::NameForm;
-use self::names::NameKind;
+use crate::header_names::{self as names, NameKind};
 use crate::resource::{self, RequestView};
 
 /// BOUND: longest name that is quoted in a reason.

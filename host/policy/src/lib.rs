@@ -43,18 +43,23 @@
 //! A name that was permitted is resolved later, and each of its addresses is judged by [`address`] when it is dialled.
 
 pub mod address;
+mod choice;
+mod coverage;
 mod credential;
 mod decide;
 pub mod destination;
+mod facts;
 pub mod grants;
+mod header_names;
 mod headers;
 mod meaning;
 mod resource;
 mod scope;
 mod text;
 
-pub use credential::{Choice, Chosen, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
-pub use decide::{Facts, decide, decide_credential, decide_file, decide_http, still_covers};
+pub use choice::{Choice, Chosen, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
+pub use decide::{decide, decide_credential, decide_file, decide_http, still_covers};
+pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
 
 #[cfg(test)]

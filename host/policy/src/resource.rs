@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use vocabulary::{Grants, Header, HostName, HttpAsk, HttpTarget, Method, Reason, SafeText};
 
-use crate::decide::{Facts, covers};
-use crate::headers::NameForm;
+use crate::coverage::covers;
+use crate::facts::Facts;
+use crate::header_names::NameForm;
 
 /// Under which grants, facts and credential something is asked.
 pub(crate) struct RequestView<'a> {

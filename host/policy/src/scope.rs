@@ -2,7 +2,7 @@
 
 use vocabulary::{Engagement, Environment, Grants, HostName, HttpTarget, Method, PRODUCTION, Reason, SafeText, Until};
 
-use crate::decide::Facts;
+use crate::facts::Facts;
 
 /// Whether an engagement, where there is one, reaches the request.
 pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, method): (&HostName, &Method)) -> Result<(), Reason> {

@@ -6,16 +6,8 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use crate::engine::Engine;
 use crate::err::SandboxError;
 use crate::guest::Guest;
+use crate::start::EntryPoint;
 use crate::wasi;
-
-/// Which of the two ways in a component has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryPoint {
-    /// `bailiwick:agent/agent#run`: JSON in, JSON out.
-    Agent,
-    /// `wasi:cli/run#run`: arguments and standard input in, standard output out.
-    Command,
-}
 
 /// A component that is ready to be run any number of times. Cheap to clone.
 #[derive(Clone)]

@@ -11,7 +11,8 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use vocabulary::{Digest, SafeText};
 use wasmtime::component::Component;
 
-use crate::compile::{CompileError, compile};
+use crate::compile::compile;
+use crate::compile_error::CompileError;
 use crate::engine::Engine;
 use crate::err::SandboxError;
 

@@ -12,44 +12,13 @@ use vocabulary::{Limit, Limits, Outcome, SafeText, Stop, Stopping, World};
 use wasmtime::component::{ComponentType, Lift};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use crate::admit::{EntryPoint, Prepared, YIELD_TICKS};
+use crate::admit::{Prepared, YIELD_TICKS};
 use crate::engine_words::limit_met;
 use crate::err::SandboxError;
+use crate::exit::Exit;
 use crate::guest::Guest;
 use crate::guest_threads::guest_threads;
-use crate::wasi::cli::Exit;
-
-/// What a guest is started with; all of it was decided elsewhere.
-#[derive(Clone, Debug, Default)]
-pub struct Start {
-    /// Arguments, the first of which is the program's name by custom.
-    pub args: Vec<String>,
-    /// What may be done with which credentials.
-    pub credentials: Vec<CredentialInfo>,
-    /// Granted variables.
-    pub env: Vec<(String, String)>,
-    /// JSON for an agent, standard input for a command.
-    pub input: Bytes,
-    /// Resolved.
-    pub limits: Limits,
-    /// Guest paths of the mounts; the first is file 1, and so on.
-    pub mounts: Vec<String>,
-    /// How long the run was inside before, in another process: it counts against `active-timeout`.
-    pub spent: Duration,
-}
-
-/// A credential that a guest may do something with; never a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialInfo {
-    /// Host patterns.
-    pub hosts: Vec<String>,
-    /// In one word.
-    pub kind: &'static str,
-    /// `send`, `identify`, `rotate`.
-    pub may: Vec<&'static str>,
-    /// As configured.
-    pub name: String,
-}
+use crate::start::{EntryPoint, Start};
 
 /// How it ended, with the world that was handed in.
 pub struct RunEnded {

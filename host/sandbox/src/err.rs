@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::compile::CompileError;
+use crate::compile_error::CompileError;
 
 /// What goes wrong between a component's bytes and its first instruction.
 #[derive(Debug, thiserror::Error)]

@@ -8,14 +8,13 @@ use rand_chacha::rand_core::SeedableRng as _;
 use vocabulary::{Claim, ClosedAsk, FileId, Function, GuestEvent, Limits, OpId, Release, SafeText, Stop, World};
 use wasmtime::component::{Resource, ResourceTable};
 
-use crate::admit::EntryPoint;
 use crate::clock::GuestClock;
-use crate::enter::{CredentialInfo, Start};
+use crate::drafts::Drafts;
 use crate::holding::Account;
 use crate::limiter::Limiter;
 use crate::ops::Ops;
 use crate::printed::PrintedLines;
-use crate::wasi::drafts::Drafts;
+use crate::start::{CredentialInfo, EntryPoint, Start};
 
 /// BOUND: how much of what a guest last wrote to standard error is kept to explain a trap.
 const LAST_WORDS_BYTES: usize = 2048;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use vocabulary::Stop;
+use vocabulary::{Header, Stop};
 
 /// One run's account. Cheap to clone; all clones are the same account.
 #[derive(Clone)]
@@ -77,6 +77,11 @@ impl Drop for BytesGuard {
     fn drop(&mut self) {
         self.shrink(usize::MAX);
     }
+}
+
+/// What fields count for: their text, and what each costs besides.
+pub(crate) fn size(entries: &[Header]) -> usize {
+    entries.iter().map(|header| header.name.len() + header.value.len() + size_of::<Header>()).sum()
 }
 
 #[cfg(test)]

@@ -11,11 +11,14 @@ mod admit;
 mod cache;
 mod clock;
 mod compile;
+mod compile_error;
 mod contained_build;
+mod drafts;
 mod engine;
 mod engine_words;
 mod enter;
 mod err;
+mod exit;
 mod guest;
 mod guest_threads;
 mod holding;
@@ -23,6 +26,7 @@ mod limiter;
 mod machine;
 mod ops;
 mod printed;
+mod start;
 mod wasi;
 
 mod bindings {
@@ -40,14 +44,16 @@ mod bindings {
     include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 }
 
-pub use admit::{EntryPoint, Prepared};
+pub use admit::Prepared;
 pub use cache::Cache;
-pub use compile::{CompileError, MemoryBound, compile_child};
+pub use compile::compile_child;
+pub use compile_error::{CompileError, MemoryBound};
 pub use contained_build::{ContainedBuildError, keep_contained_build, landlock, work};
 pub use engine::{Engine, EngineOptions, Footprint, profile};
-pub use enter::{CredentialInfo, RunEnded, Start, enter};
+pub use enter::{RunEnded, enter};
 pub use err::SandboxError;
 pub use guest_threads::answer_promptly;
+pub use start::{CredentialInfo, EntryPoint, Start};
 
 /// The version of the engine, as the record names it.
 pub const WASMTIME: &str = "48.0.8";

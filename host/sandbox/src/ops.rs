@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use vocabulary::{CredentialAnswer, CredentialFault, Fault, GuestEvent, Header, HttpFault, HttpHead, OpId, Stop};
 
-use crate::holding::{Account, BytesGuard};
-use crate::wasi::fields::size;
+use crate::holding::{Account, BytesGuard, size};
 
 /// One operation as far as the guest can see it.
 pub(crate) struct Op {

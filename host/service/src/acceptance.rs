@@ -2,21 +2,34 @@
 
 use package::build::{self, Change, ListingChange, SourcePin};
 use package::lock::AcceptanceLock;
-use package::{Authority, ComponentSource, Difference, trust};
+use package::trust::HeldComponent;
+use package::{Authority, ComponentSource, Difference, Trusted, trust};
 use run::HomePlace;
 
-use crate::component::build_cache;
-use crate::configured::Configured;
+use crate::component::{Obtained, build_cache};
+use crate::configured::{Configured, held};
 use crate::err::ServiceError;
 
 /// BOUND: files that are named one by one.
 const FILES_MAX: usize = 20;
 
+impl Configured {
+    /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
+    /// source was compared with what was accepted before it was built.
+    pub fn hold(&self, place: &HomePlace, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), ServiceError> {
+        let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
+        let component = HeldComponent::of(&obtained.component);
+        check(self, place, name, &held(self.authority(name)?, Some(&component)))?;
+        trusted.holds(name, file, &obtained.component).map_err(package::TrustError::from)?;
+        Ok(())
+    }
+}
+
 /// Compares everything that an agent may cause with what was accepted of it, if anything was.
 ///
 /// SECURITY: the lock is in a folder where others may write. The home remembers what was accepted in it, so a missing or changed entry is
 /// noticed.
-pub(crate) fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authority) -> Result<(), ServiceError> {
+fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authority) -> Result<(), ServiceError> {
     let config = &configured.authored.file;
     let lock = AcceptanceLock::load(config)?;
     let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(config, agent));

@@ -88,16 +88,6 @@ impl Configured {
         let absent = || ServiceError::NotAnAgent { name: name.to_owned() };
         self.whole.agents.get(name).ok_or_else(absent)
     }
-
-    /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
-    /// source was compared with what was accepted before it was built.
-    pub fn hold(&self, place: &HomePlace, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), ServiceError> {
-        let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
-        let component = HeldComponent::of(&obtained.component);
-        crate::acceptance::check(self, place, name, &held(self.authority(name)?, Some(&component)))?;
-        trusted.holds(name, file, &obtained.component).map_err(package::TrustError::from)?;
-        Ok(())
-    }
 }
 
 /// The same authority, with this as its only component.

@@ -11,6 +11,7 @@ mod exec;
 mod harden;
 mod local;
 pub mod oauth;
+mod outstanding;
 mod place;
 #[cfg(test)]
 mod put;
@@ -25,8 +26,9 @@ pub use exec::ExecError;
 pub use harden::{Unhardened, harden};
 pub use key::{KeyringError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN};
 pub use local::{Changing, KeySource, Listed, Local, LocalError, StoredSecret, VAULT_FORM, VaultWitness, Witnessed};
+pub use outstanding::Outstanding;
 pub use place::{Outgoing, PlaceError, Placed, bearer, place};
-pub use register::{Outstanding, Register, Registered};
+pub use register::{Register, Registered};
 pub use scrub::{Hits, PackedError, Scrubber, Scrubbing, TooManyForms};
 pub use secret::{Secret, UnfitError, VALUE_BYTES_MAX, VALUE_BYTES_MIN};
 pub use source::{SourceError, Value, Vault, login_secret};

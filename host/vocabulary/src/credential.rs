@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::Method;
-use crate::grant::https;
 use crate::ids::Digest;
 use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::Rate;
 use crate::signer::{Hmac, Jwt, Oauth2, Sigv4};
 use crate::step::CredentialStep;
-use crate::target::{HttpTarget, Scheme};
+use crate::target::{HttpTarget, Scheme, https};
 use crate::until::Until;
 
 /// A credential as its operator bound it: where it may go and how, wherever it is granted. A grant and this must both cover a request.

@@ -11,7 +11,7 @@ use crate::credential::{Binding, May};
 use crate::ids::Digest;
 use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::{Engagement, Environment, Rate};
-use crate::target::Scheme;
+use crate::target::{Scheme, https};
 use crate::until::Until;
 
 /// Everything an operator granted to one agent. Empty is the default, and grants nothing.
@@ -119,10 +119,6 @@ impl HttpBounds {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-pub(crate) fn https() -> Scheme {
-    Scheme::Https
 }
 
 impl HttpGrant {

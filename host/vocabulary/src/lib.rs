@@ -48,6 +48,7 @@ mod claim;
 mod clock;
 mod contained_build;
 mod credential;
+mod date;
 mod decision;
 mod destination;
 mod door;
@@ -83,6 +84,7 @@ pub use contained_build::{BuildLimits, ContainedBuild};
 pub use credential::{
     AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
 };
+pub use date::Date;
 pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason};
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
@@ -106,4 +108,4 @@ pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Si
 pub use step::{CredentialAsk, CredentialStep, StepKind};
 pub use target::{HostName, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading, safe};
-pub use until::{Until, date_of_day, utc};
+pub use until::{Until, utc};

@@ -211,6 +211,11 @@ fn check_query(query: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
+/// What is meant where a configuration names no scheme.
+pub(crate) fn https() -> Scheme {
+    Scheme::Https
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::date::Date;
 use crate::err::ParseError;
 
 /// The last day on which a grant or an agent is good, written `2026-12-31`; it ends with that day, in UTC.
@@ -10,27 +11,14 @@ use crate::err::ParseError;
 pub struct Until {
     /// Seconds since 1970 of the midnight after the day.
     pub unix_s: u64,
-    day: (u16, u8, u8),
-}
-
-/// The date of a day, counted in days since 1970-01-01: year, month, day. By Howard Hinnant's `civil_from_days`.
-pub fn date_of_day(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+    day: Date,
 }
 
 /// Milliseconds since 1970 as `2026-10-02 14:07:31`, in UTC.
 pub fn utc(unix_ms: u64) -> String {
     let s = unix_ms / 1000;
-    let (year, month, day) = date_of_day(s / 86_400);
-    let rest = s % 86_400;
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
+    let (date, rest) = (Date::of_day(s / 86_400), s % 86_400);
+    format!("{date} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
 }
 
 impl FromStr for Until {
@@ -41,36 +29,17 @@ impl FromStr for Until {
         let mut parts = text.splitn(3, '-');
         let mut number = |width: usize| {
             let part = parts.next().filter(|part| part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit()));
-            part.and_then(|part| part.parse::<u16>().ok()).ok_or_else(bad)
+            part.and_then(|part| part.parse::<u64>().ok()).ok_or_else(bad)
         };
         let (year, month, day) = (number(4)?, number(2)?, number(2)?);
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let longest = match month {
-            2 => 28 + u16::from(leap),
-            4 | 6 | 9 | 11 => 30,
-            1..=12 => 31,
-            _ => return Err(bad()),
-        };
-        if year < 1970 || day == 0 || day > longest {
-            return Err(bad());
-        }
-        let narrow = |number: u16| u8::try_from(number).map_err(|_| bad());
-        Ok(Self { unix_s: (days_since_1970(year, month, day) + 1) * 86_400, day: (year, narrow(month)?, narrow(day)?) })
+        let day = Date::new(year, month, day).ok_or_else(bad)?;
+        Ok(Self { unix_s: (day.days() + 1) * 86_400, day })
     }
-}
-
-/// Days from 1970-01-01, by the usual count of years that begin in March.
-fn days_since_1970(year: u16, month: u16, day: u16) -> u64 {
-    let (year, month, day) = (u64::from(year), u64::from(month), u64::from(day));
-    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = years / 4 - years / 100 + years / 400;
-    (years * 365 + leap_days + (153 * months + 2) / 5 + day - 1).saturating_sub(719_468)
 }
 
 impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.day;
-        write!(f, "{year:04}-{month:02}-{day:02}")
+        self.day.fmt(f)
     }
 }
 

@@ -24,11 +24,15 @@ pub(super) struct Home {
 
 impl Home {
     pub(super) fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock::new()))
+    }
+
+    pub(super) fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Only the owner may use a home, whatever the umask is.
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let (journal, _) = Journal::open(folder.path(), None, Options { segment_bytes: 1 << 20, ..Options::default() }).unwrap();
-        let gate = Gate::new(Arc::new(journal.clone()), Arc::new(SystemClock::new()), Ledger::new());
+        let gate = Gate::new(Arc::new(journal.clone()), clock, Ledger::new());
         Self { _folder: folder, journal, gate }
     }
 

@@ -103,7 +103,7 @@ impl Acting {
             // SECURITY: also while nobody reads. What was not handed on stays with the effect, which is dropped, and its connection with it.
             let progress = tokio::select! {
                 biased;
-                () = &mut revoked => return self.cut(op, (stage, kind), credential.as_deref()),
+                () = &mut revoked => return self.cut(op, stage, kind, credential.as_deref()),
                 progress = showing.next(&mut *effect, stage) => progress?,
             };
             if stage == ActStage::New {
@@ -160,7 +160,7 @@ impl Acting {
     }
 
     /// The lease was ended.
-    fn cut(&self, op: OpId, (stage, kind): (ActStage, ActKind), credential: Option<&str>) -> Result<GuestEvent, NoEvent> {
+    fn cut(&self, op: OpId, stage: ActStage, kind: ActKind, credential: Option<&str>) -> Result<GuestEvent, NoEvent> {
         let revoked = || Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64));
         let denied = Failure { refused: (kind == ActKind::Http).then(revoked), ..Fault::denied(kind).into() };
         match stage {

@@ -126,12 +126,12 @@ impl LockedRun<'_> {
         let shared = self.shared();
         let spec = &shared.header.spec;
         let credential = bounds.credential.as_deref();
-        lease::check_standing(&spec.grants, &self.inner.leases, (credential, attempt == Attempt::Again))?;
+        lease::check_standing(&spec.grants, &self.inner.leases, credential, attempt == Attempt::Again)?;
         if attempt == Attempt::Again {
             return Ok(());
         }
         let agent = spec.agent.name.as_str();
-        let mut wanted = lease::rates(&spec.grants, (agent, is_identify), credential);
+        let mut wanted = lease::rates(&spec.grants, agent, credential, is_identify);
         wanted.extend(bounds.rate.map(|rate| (RateOf::Rule { agent: agent.to_owned(), rule: bounds.rule.clone() }, rate)));
         if wanted.is_empty() {
             return Ok(());

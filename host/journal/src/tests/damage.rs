@@ -1,7 +1,7 @@
 //! Flipped bits: every one of a small log, found and placed.
 
 use super::kit::{check, flip, frames, sample, segment};
-use crate::frame::HEADER_BYTES;
+use crate::ids::HEADER_BYTES;
 use crate::{FaultKind, Position, state_path};
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use vocabulary::{Digest, RunId};
 
 use crate::disk::{Disk, RealDisk};
-use crate::frame::HEADER_BYTES;
+use crate::ids::HEADER_BYTES;
 use crate::open::open_on;
 use crate::scan::{Scanned, Scanner};
 use crate::{Entry, Journal, OpenError, OpenedLog, Options, Payload, Reader, VerifyReport, verify};

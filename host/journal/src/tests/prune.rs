@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::kit::{Failing, Failure, bodies, check, copy, open, open_with, put, run, segment, small};
 use crate::open::open_on;
-use crate::prune::sweep;
+use crate::segment::sweep;
 use crate::{FaultKind, Journal, OpenError, PruneError, Pruning, Reader, log_run, verify_with};
 
 /// A log of several segments, with a run that ended in the first, one that goes over the first two, and one that is open since the fourth.

@@ -8,9 +8,11 @@ use vocabulary::{Principal, RunId, SafeText};
 
 use super::kit::{Failing, Failure, Hasty};
 use crate::disk::Disk;
-use crate::keys::{load_public, public_path};
+use crate::key_paths::public_path;
+use crate::keys::load_public;
 use crate::open::open_on;
-use crate::rotate::{KeyRotation, rotate_on};
+use crate::rotate::rotate_on;
+use crate::rotations::{self, KeyRotation};
 use crate::{Keep, LogId, OpenError, Options, Payload, PublicKey, Reader, kept, verify};
 
 fn record(rotation: &KeyRotation) -> Vec<u8> {
@@ -107,7 +109,7 @@ fn copied_without_its_new_key(home: &Path, key: RotatedKey, what: &str) {
     for name in ["journal.key.next", "home.key.next", "keys.next", "journal.index"] {
         let _ = std::fs::remove_file(copy.join(name));
     }
-    let is_recorded = !crate::rotate::rotations(&copy).is_empty();
+    let is_recorded = !rotations::rotations(&copy).is_empty();
     let opened = open_on(hasty(), &copy, None, options()).map(|(journal, _)| journal.close().unwrap());
     match opened {
         Ok(()) => assert!(!is_recorded || !is_next, "{what}: a key that was rotated out goes on"),

@@ -129,8 +129,8 @@ fn engagement(engagement: &Engagement) -> String {
 
 /// Seconds since 1970, as configurations write them.
 fn moment(unix_s: u64) -> String {
-    let ((year, month, day), rest) = (vocabulary::date_of_day(unix_s / 86_400), unix_s % 86_400);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
+    let (date, rest) = (vocabulary::Date::of_day(unix_s / 86_400), unix_s % 86_400);
+    format!("{date}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)
 }
 
 fn path(path: &Path) -> SafeText {

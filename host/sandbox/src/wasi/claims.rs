@@ -2,6 +2,7 @@
 
 use vocabulary::{Claim, ClaimedProgress, Finding, Location, SafeText, Severity, Stop};
 
+use super::Reply;
 use crate::bindings::bailiwick::agent::findings::{self, Refusal};
 use crate::bindings::bailiwick::agent::types::RefusalCode;
 use crate::bindings::bailiwick::agent::{progress, types};
@@ -60,7 +61,7 @@ fn claimed(finding: findings::Finding) -> Finding {
 }
 
 impl findings::Host for Guest {
-    async fn report(&mut self, finding: findings::Finding) -> wasmtime::Result<Result<(), Refusal>> {
+    async fn report(&mut self, finding: findings::Finding) -> Reply<(), Refusal> {
         let Some(bytes) = size_of(&finding) else {
             return Ok(Err(refusal(RefusalCode::Malformed, "a field is longer than 4,096 bytes, or a list longer than 64")));
         };

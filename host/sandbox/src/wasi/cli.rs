@@ -7,15 +7,11 @@ use super::output::OutputStream;
 use crate::bindings::wasi::cli::{
     environment, exit, stderr, stdin, stdout, terminal_input, terminal_output, terminal_stderr, terminal_stdin, terminal_stdout,
 };
+use crate::exit::Exit;
 use crate::guest::Guest;
 
 /// A terminal: none is ever made.
 pub(crate) enum Terminal {}
-
-/// The guest ended itself.
-#[derive(Debug, thiserror::Error)]
-#[error("exit with status {0}")]
-pub(crate) struct Exit(pub(crate) u8);
 
 impl environment::Host for Guest {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {

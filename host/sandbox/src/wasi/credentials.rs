@@ -2,6 +2,7 @@
 
 use vocabulary::{Act, CredentialAnswer, CredentialAsk, CredentialFault, CredentialStep, NotDone, Stop};
 
+use super::Reply;
 use crate::bindings::bailiwick::agent::credentials::{self, Credential, Identified, Rotated, Tried};
 use crate::bindings::bailiwick::agent::types::{Refusal, RefusalCode};
 use crate::guest::Guest;
@@ -15,7 +16,7 @@ fn refusal(code: RefusalCode, hint: &str) -> Refusal {
     Refusal { code, hint: hint.to_owned() }
 }
 
-type Refusable<T> = wasmtime::Result<Result<T, Refusal>>;
+type Refusable<T> = Reply<T, Refusal>;
 
 impl Guest {
     /// Asks, and waits for the answer as for any other event.
@@ -66,7 +67,7 @@ fn tried(answer: CredentialAnswer) -> Option<Tried> {
 
 impl credentials::Host for Guest {
     fn granted(&mut self) -> wasmtime::Result<Vec<Credential>> {
-        let shown = |info: &crate::enter::CredentialInfo| Credential {
+        let shown = |info: &crate::start::CredentialInfo| Credential {
             name: info.name.clone(),
             kind: info.kind.to_owned(),
             hosts: info.hosts.clone(),

@@ -4,9 +4,10 @@
 use vocabulary::{Header, Stop};
 use wasmtime::component::Resource;
 
+use super::Reply;
 use crate::bindings::wasi::http::types::{HeaderError, HostFields};
 use crate::guest::Guest;
-use crate::holding::BytesGuard;
+use crate::holding::{BytesGuard, size};
 
 /// BOUND: fields in one set; hyper's own table stops at 32,768 (CVE-2026-27572).
 const FIELDS_MAX: usize = 1024;
@@ -16,11 +17,6 @@ pub(crate) struct Fields {
     pub(crate) entries: Vec<Header>,
     frozen: bool,
     held: BytesGuard,
-}
-
-/// What fields count for: their text, and what each costs besides.
-pub(crate) fn size(entries: &[Header]) -> usize {
-    entries.iter().map(|header| header.name.len() + header.value.len() + size_of::<Header>()).sum()
 }
 
 /// RFC 9110 section 5.6.2: a token, here in lower case.
@@ -54,7 +50,7 @@ impl Guest {
         &mut self,
         fields: &Resource<Fields>,
         change: impl FnOnce(&mut Vec<Header>) -> Result<(), HeaderError>,
-    ) -> wasmtime::Result<Result<(), HeaderError>> {
+    ) -> Reply<(), HeaderError> {
         let bytes_max = self.limits.header_bytes;
         let fields = self.table.get_mut(fields)?;
         if fields.frozen {
@@ -82,7 +78,7 @@ impl HostFields for Guest {
         Ok(self.push_fields(Vec::new(), false)?)
     }
 
-    fn from_list(&mut self, entries: Vec<(String, Vec<u8>)>) -> wasmtime::Result<Result<Resource<Fields>, HeaderError>> {
+    fn from_list(&mut self, entries: Vec<(String, Vec<u8>)>) -> Reply<Resource<Fields>, HeaderError> {
         let entries = entries.into_iter().map(|(name, value)| header(&name, value)).collect::<Result<Vec<_>, _>>();
         let entries = match entries {
             Ok(entries) => entries,
@@ -103,7 +99,7 @@ impl HostFields for Guest {
         Ok(self.table.get(&fields)?.entries.iter().any(|header| header.name == name))
     }
 
-    fn set(&mut self, fields: Resource<Fields>, name: String, values: Vec<Vec<u8>>) -> wasmtime::Result<Result<(), HeaderError>> {
+    fn set(&mut self, fields: Resource<Fields>, name: String, values: Vec<Vec<u8>>) -> Reply<(), HeaderError> {
         self.edit(&fields, |entries| {
             let new = values.into_iter().map(|value| header(&name, value)).collect::<Result<Vec<_>, _>>()?;
             let name = field_name(&name).ok_or(HeaderError::InvalidSyntax)?;
@@ -113,7 +109,7 @@ impl HostFields for Guest {
         })
     }
 
-    fn delete(&mut self, fields: Resource<Fields>, name: String) -> wasmtime::Result<Result<(), HeaderError>> {
+    fn delete(&mut self, fields: Resource<Fields>, name: String) -> Reply<(), HeaderError> {
         self.edit(&fields, |entries| {
             let name = field_name(&name).ok_or(HeaderError::InvalidSyntax)?;
             entries.retain(|header| header.name != name);
@@ -121,7 +117,7 @@ impl HostFields for Guest {
         })
     }
 
-    fn append(&mut self, fields: Resource<Fields>, name: String, value: Vec<u8>) -> wasmtime::Result<Result<(), HeaderError>> {
+    fn append(&mut self, fields: Resource<Fields>, name: String, value: Vec<u8>) -> Reply<(), HeaderError> {
         self.edit(&fields, |entries| {
             entries.push(header(&name, value)?);
             Ok(())

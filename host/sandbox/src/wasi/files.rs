@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use vocabulary::{AskedPath, DirEntry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, Stop};
 use wasmtime::component::Resource;
 
+use super::Reply;
 use super::input::{InputStream, READ_BYTES_MAX};
 use super::io::IoError;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
@@ -101,7 +102,7 @@ impl Guest {
         }
     }
 
-    fn stat_of(&mut self, ask: FileAsk) -> wasmtime::Result<Result<FileStat, ErrorCode>> {
+    fn stat_of(&mut self, ask: FileAsk) -> Reply<FileStat, ErrorCode> {
         Ok(match self.world.observe(ask)? {
             FileAnswer::Stat(stat) => Ok(stat),
             FileAnswer::Fault(fault) => Err(code(fault)),
@@ -109,14 +110,14 @@ impl Guest {
         })
     }
 
-    fn stat_at_of(&mut self, dir: FileId, flags: PathFlags, path: &str) -> wasmtime::Result<Result<FileStat, ErrorCode>> {
+    fn stat_at_of(&mut self, dir: FileId, flags: PathFlags, path: &str) -> Reply<FileStat, ErrorCode> {
         match asked_path(path) {
             Ok(path) => self.stat_of(FileAsk::StatAt { dir, path, follow: flags.contains(PathFlags::SYMLINK_FOLLOW) }),
             Err(why_not) => Ok(Err(why_not)),
         }
     }
 
-    fn opened(&mut self, ask: FileAsk) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
+    fn opened(&mut self, ask: FileAsk) -> Reply<Resource<Descriptor>, ErrorCode> {
         Ok(match self.world.observe(ask)? {
             FileAnswer::Opened { file, kind, .. } => {
                 self.hold_file(file);
@@ -134,7 +135,7 @@ impl Guest {
         &mut self,
         descriptor: &Resource<Descriptor>,
         offset: u64,
-    ) -> wasmtime::Result<Result<Resource<InputStream>, ErrorCode>> {
+    ) -> Reply<Resource<InputStream>, ErrorCode> {
         let Descriptor { file, kind } = *self.table.get(descriptor)?;
         if kind == FileKind::Directory {
             return Ok(Err(ErrorCode::IsDirectory));
@@ -143,12 +144,12 @@ impl Guest {
         Ok(Ok(self.push(InputStream::File(file, offset))?))
     }
 
-    pub(crate) fn observe_flags(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorFlags, ErrorCode>> {
+    pub(crate) fn observe_flags(&mut self, descriptor: &Resource<Descriptor>) -> Reply<DescriptorFlags, ErrorCode> {
         self.table.get(descriptor)?;
         Ok(Ok(DescriptorFlags::READ))
     }
 
-    pub(crate) fn observe_type(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorType, ErrorCode>> {
+    pub(crate) fn observe_type(&mut self, descriptor: &Resource<Descriptor>) -> Reply<DescriptorType, ErrorCode> {
         Ok(Ok(kind(self.table.get(descriptor)?.kind)))
     }
 
@@ -157,7 +158,7 @@ impl Guest {
         descriptor: &Resource<Descriptor>,
         length: u64,
         offset: u64,
-    ) -> wasmtime::Result<Result<(Vec<u8>, bool), ErrorCode>> {
+    ) -> Reply<(Vec<u8>, bool), ErrorCode> {
         let file = self.file_of(descriptor)?;
         let len = u32::try_from(length.min(READ_BYTES_MAX))?;
         Ok(match self.world.observe(FileAsk::Read { file, offset, len })? {
@@ -170,7 +171,7 @@ impl Guest {
         })
     }
 
-    pub(crate) fn observe_list(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<Resource<DirStream>, ErrorCode>> {
+    pub(crate) fn observe_list(&mut self, descriptor: &Resource<Descriptor>) -> Reply<Resource<DirStream>, ErrorCode> {
         let dir = self.file_of(descriptor)?;
         Ok(match self.world.observe(FileAsk::List { dir })? {
             FileAnswer::List { entries, .. } => {
@@ -183,7 +184,7 @@ impl Guest {
         })
     }
 
-    pub(crate) fn observe_stat(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<DescriptorStat, ErrorCode>> {
+    pub(crate) fn observe_stat(&mut self, descriptor: &Resource<Descriptor>) -> Reply<DescriptorStat, ErrorCode> {
         let file = self.file_of(descriptor)?;
         Ok(self.stat_of(FileAsk::Stat { file })?.map(stat))
     }
@@ -193,7 +194,7 @@ impl Guest {
         descriptor: &Resource<Descriptor>,
         flags: PathFlags,
         path: &str,
-    ) -> wasmtime::Result<Result<DescriptorStat, ErrorCode>> {
+    ) -> Reply<DescriptorStat, ErrorCode> {
         let dir = self.file_of(descriptor)?;
         Ok(self.stat_at_of(dir, flags, path)?.map(stat))
     }
@@ -204,7 +205,7 @@ impl Guest {
         follow: PathFlags,
         path: &str,
         open: OpenFlags,
-    ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
+    ) -> Reply<Resource<Descriptor>, ErrorCode> {
         let dir = self.file_of(descriptor)?;
         match asked_path(path) {
             Ok(path) => self.opened(FileAsk::Open(FileOpen {
@@ -217,7 +218,7 @@ impl Guest {
         }
     }
 
-    pub(crate) fn observe_link(&mut self, descriptor: &Resource<Descriptor>, path: &str) -> wasmtime::Result<Result<String, ErrorCode>> {
+    pub(crate) fn observe_link(&mut self, descriptor: &Resource<Descriptor>, path: &str) -> Reply<String, ErrorCode> {
         let dir = self.file_of(descriptor)?;
         let path = match asked_path(path) {
             Ok(path) => path,
@@ -237,7 +238,7 @@ impl Guest {
         Ok(matches!((one, other), (Ok(one), Ok(other)) if one.identity == other.identity))
     }
 
-    pub(crate) fn observe_hash(&mut self, descriptor: &Resource<Descriptor>) -> wasmtime::Result<Result<MetadataHashValue, ErrorCode>> {
+    pub(crate) fn observe_hash(&mut self, descriptor: &Resource<Descriptor>) -> Reply<MetadataHashValue, ErrorCode> {
         let file = self.file_of(descriptor)?;
         Ok(self.stat_of(FileAsk::Stat { file })?.map(hash))
     }
@@ -247,7 +248,7 @@ impl Guest {
         descriptor: &Resource<Descriptor>,
         flags: PathFlags,
         path: &str,
-    ) -> wasmtime::Result<Result<MetadataHashValue, ErrorCode>> {
+    ) -> Reply<MetadataHashValue, ErrorCode> {
         let dir = self.file_of(descriptor)?;
         Ok(self.stat_at_of(dir, flags, path)?.map(hash))
     }
@@ -264,7 +265,7 @@ fn hash(stat: FileStat) -> MetadataHashValue {
 }
 
 impl types::HostDirectoryEntryStream for Guest {
-    fn read_directory_entry(&mut self, entries: Resource<DirStream>) -> wasmtime::Result<Result<Option<DirectoryEntry>, ErrorCode>> {
+    fn read_directory_entry(&mut self, entries: Resource<DirStream>) -> Reply<Option<DirectoryEntry>, ErrorCode> {
         let next = self.table.get_mut(&entries)?.0.pop_front();
         Ok(Ok(next.map(|entry| DirectoryEntry { type_: kind(entry.kind), name: entry.name })))
     }

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use vocabulary::{Act, Function, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
 use wasmtime::component::Resource;
 
-use super::drafts::DraftId;
-use super::fields::{Fields, size};
+use super::Reply;
+use super::fields::Fields;
 use super::http_types::{FutureResponse, OutgoingBody, OutgoingRequest, RequestOptions};
 use super::output::OutputStream;
 use crate::bindings::wasi::http::outgoing_handler;
 use crate::bindings::wasi::http::types::{ErrorCode, HostOutgoingBody, HostOutgoingRequest, Method, Scheme};
+use crate::drafts::DraftId;
 use crate::guest::Guest;
+use crate::holding::size;
 
 /// BOUND: what a guest may set as authority or path before it is parsed.
 const PART_BYTES_MAX: usize = 16 * 1024;
@@ -81,7 +83,7 @@ impl Guest {
     }
 
     /// Sets one part of a request, unless it is too long to be any.
-    fn set_part(&mut self, request: &Request, bytes: usize, set: impl FnOnce(&mut OutgoingRequest)) -> wasmtime::Result<Result<(), ()>> {
+    fn set_part(&mut self, request: &Request, bytes: usize, set: impl FnOnce(&mut OutgoingRequest)) -> Reply<(), ()> {
         if bytes > PART_BYTES_MAX {
             return Ok(Err(()));
         }
@@ -97,7 +99,7 @@ impl outgoing_handler::Host for Guest {
         &mut self,
         request: Resource<OutgoingRequest>,
         options: Option<Resource<RequestOptions>>,
-    ) -> wasmtime::Result<Result<Resource<FutureResponse>, ErrorCode>> {
+    ) -> Reply<Resource<FutureResponse>, ErrorCode> {
         let request = self.table.delete(request)?;
         let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
         let draft = request.draft;
@@ -136,7 +138,7 @@ impl HostOutgoingRequest for Guest {
         Ok(self.push(request)?)
     }
 
-    fn body(&mut self, request: Request) -> wasmtime::Result<Result<Resource<OutgoingBody>, ()>> {
+    fn body(&mut self, request: Request) -> Reply<Resource<OutgoingBody>, ()> {
         let request = self.table.get_mut(&request)?;
         if std::mem::replace(&mut request.body_taken, true) {
             return Ok(Err(()));
@@ -150,7 +152,7 @@ impl HostOutgoingRequest for Guest {
         Ok(self.table.get(&request)?.method.clone())
     }
 
-    fn set_method(&mut self, request: Request, method: Method) -> wasmtime::Result<Result<(), ()>> {
+    fn set_method(&mut self, request: Request, method: Method) -> Reply<(), ()> {
         self.set_part(&request, method_text(&method).len(), |request| request.method = method)
     }
 
@@ -158,7 +160,7 @@ impl HostOutgoingRequest for Guest {
         Ok(self.table.get(&request)?.path_with_query.clone())
     }
 
-    fn set_path_with_query(&mut self, request: Request, path: Option<String>) -> wasmtime::Result<Result<(), ()>> {
+    fn set_path_with_query(&mut self, request: Request, path: Option<String>) -> Reply<(), ()> {
         self.set_part(&request, length(path.as_ref()), |request| request.path_with_query = path)
     }
 
@@ -166,7 +168,7 @@ impl HostOutgoingRequest for Guest {
         Ok(self.table.get(&request)?.scheme.clone())
     }
 
-    fn set_scheme(&mut self, request: Request, scheme: Option<Scheme>) -> wasmtime::Result<Result<(), ()>> {
+    fn set_scheme(&mut self, request: Request, scheme: Option<Scheme>) -> Reply<(), ()> {
         self.set_part(&request, scheme_length(scheme.as_ref()), |request| request.scheme = scheme)
     }
 
@@ -174,7 +176,7 @@ impl HostOutgoingRequest for Guest {
         Ok(self.table.get(&request)?.authority.clone())
     }
 
-    fn set_authority(&mut self, request: Request, authority: Option<String>) -> wasmtime::Result<Result<(), ()>> {
+    fn set_authority(&mut self, request: Request, authority: Option<String>) -> Reply<(), ()> {
         self.set_part(&request, length(authority.as_ref()), |request| request.authority = authority)
     }
 
@@ -191,7 +193,7 @@ impl HostOutgoingRequest for Guest {
 }
 
 impl HostOutgoingBody for Guest {
-    fn write(&mut self, body: Resource<OutgoingBody>) -> wasmtime::Result<Result<Resource<OutputStream>, ()>> {
+    fn write(&mut self, body: Resource<OutgoingBody>) -> Reply<Resource<OutputStream>, ()> {
         let body = self.table.get_mut(&body)?;
         if std::mem::replace(&mut body.stream_taken, true) {
             return Ok(Err(()));
@@ -200,7 +202,7 @@ impl HostOutgoingBody for Guest {
         Ok(Ok(self.push(OutputStream::Body(draft))?))
     }
 
-    fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<Resource<Fields>>) -> wasmtime::Result<Result<(), ErrorCode>> {
+    fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<Resource<Fields>>) -> Reply<(), ErrorCode> {
         let draft = self.table.delete(body)?.draft;
         let trailers = trailers.map(|trailers| self.table.delete(trailers)).transpose()?;
         if trailers.is_some_and(|trailers| !trailers.entries.is_empty()) {

@@ -3,7 +3,8 @@
 use vocabulary::{HttpFault, OpId};
 use wasmtime::component::Resource;
 
-use super::fields::{Fields, size};
+use super::Reply;
+use super::fields::Fields;
 use super::http_types::{FutureResponse, FutureTrailers, IncomingBody, IncomingResponse, code};
 use super::input::InputStream;
 use super::poll::Pollable;
@@ -11,6 +12,7 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, HostFutureIncomingResponse, HostFutureTrailers, HostIncomingBody, HostIncomingResponse,
 };
 use crate::guest::Guest;
+use crate::holding::size;
 
 type MaybeResponse = Option<Result<Result<Resource<IncomingResponse>, ErrorCode>, ()>>;
 
@@ -88,7 +90,7 @@ impl HostIncomingResponse for Guest {
         Ok(self.push_frozen(entries)?)
     }
 
-    fn consume(&mut self, response: Resource<IncomingResponse>) -> wasmtime::Result<Result<Resource<IncomingBody>, ()>> {
+    fn consume(&mut self, response: Resource<IncomingResponse>) -> Reply<Resource<IncomingBody>, ()> {
         let response = self.table.get_mut(&response)?;
         if std::mem::replace(&mut response.consumed, true) {
             return Ok(Err(()));
@@ -107,7 +109,7 @@ impl HostIncomingResponse for Guest {
 }
 
 impl HostIncomingBody for Guest {
-    fn stream(&mut self, body: Resource<IncomingBody>) -> wasmtime::Result<Result<Resource<InputStream>, ()>> {
+    fn stream(&mut self, body: Resource<IncomingBody>) -> Reply<Resource<InputStream>, ()> {
         let body = self.table.get_mut(&body)?;
         if std::mem::replace(&mut body.stream_taken, true) {
             return Ok(Err(()));

@@ -3,12 +3,13 @@
 use vocabulary::{HttpFault, HttpHead, HttpTimeouts, OpId};
 use wasmtime::component::Resource;
 
-use super::drafts::DraftId;
+use super::Reply;
 use super::fields::Fields;
 use super::io::IoError;
 use crate::bindings::wasi::http::types::{
     self, ErrorCode, HostIncomingRequest, HostOutgoingResponse, HostRequestOptions, HostResponseOutparam, Method, Scheme,
 };
+use crate::drafts::DraftId;
 use crate::guest::Guest;
 use crate::holding::BytesGuard;
 
@@ -110,7 +111,7 @@ impl HostRequestOptions for Guest {
         Ok(self.table.get(&options)?.connect_ns)
     }
 
-    fn set_connect_timeout(&mut self, options: Options, duration: Option<u64>) -> wasmtime::Result<Result<(), ()>> {
+    fn set_connect_timeout(&mut self, options: Options, duration: Option<u64>) -> Reply<(), ()> {
         self.table.get_mut(&options)?.connect_ns = duration;
         Ok(Ok(()))
     }
@@ -119,7 +120,7 @@ impl HostRequestOptions for Guest {
         Ok(self.table.get(&options)?.first_byte_ns)
     }
 
-    fn set_first_byte_timeout(&mut self, options: Options, duration: Option<u64>) -> wasmtime::Result<Result<(), ()>> {
+    fn set_first_byte_timeout(&mut self, options: Options, duration: Option<u64>) -> Reply<(), ()> {
         self.table.get_mut(&options)?.first_byte_ns = duration;
         Ok(Ok(()))
     }
@@ -128,7 +129,7 @@ impl HostRequestOptions for Guest {
         Ok(self.table.get(&options)?.between_bytes_ns)
     }
 
-    fn set_between_bytes_timeout(&mut self, options: Options, duration: Option<u64>) -> wasmtime::Result<Result<(), ()>> {
+    fn set_between_bytes_timeout(&mut self, options: Options, duration: Option<u64>) -> Reply<(), ()> {
         self.table.get_mut(&options)?.between_bytes_ns = duration;
         Ok(Ok(()))
     }
@@ -165,7 +166,7 @@ impl HostIncomingRequest for Guest {
         forged(self, &request)
     }
 
-    fn consume(&mut self, request: Resource<Never>) -> wasmtime::Result<Result<Resource<IncomingBody>, ()>> {
+    fn consume(&mut self, request: Resource<Never>) -> Reply<Resource<IncomingBody>, ()> {
         forged(self, &request)
     }
 
@@ -193,7 +194,7 @@ impl HostOutgoingResponse for Guest {
         forged(self, &response)
     }
 
-    fn set_status_code(&mut self, response: Resource<Never>, _status: u16) -> wasmtime::Result<Result<(), ()>> {
+    fn set_status_code(&mut self, response: Resource<Never>, _status: u16) -> Reply<(), ()> {
         forged(self, &response)
     }
 
@@ -201,7 +202,7 @@ impl HostOutgoingResponse for Guest {
         forged(self, &response)
     }
 
-    fn body(&mut self, response: Resource<Never>) -> wasmtime::Result<Result<Resource<OutgoingBody>, ()>> {
+    fn body(&mut self, response: Resource<Never>) -> Reply<Resource<OutgoingBody>, ()> {
         forged(self, &response)
     }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use vocabulary::{FileAnswer, FileAsk, FileFault, FileId, OpId};
 use wasmtime::component::Resource;
 
+use super::Reply;
 use super::io::IoError;
 use super::poll::Pollable;
 use crate::bindings::wasi::io::streams::{self, StreamError};
@@ -80,7 +81,7 @@ impl Guest {
         })
     }
 
-    fn told(&mut self, found: ReadState) -> wasmtime::Result<Result<Bytes, StreamError>> {
+    fn told(&mut self, found: ReadState) -> Reply<Bytes, StreamError> {
         Ok(match found {
             ReadState::Bytes(bytes) => Ok(bytes),
             ReadState::NothingYet => Ok(Bytes::new()),
@@ -96,7 +97,7 @@ impl Guest {
         })
     }
 
-    pub(crate) fn read_now(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Bytes, StreamError>> {
+    pub(crate) fn read_now(&mut self, stream: &Resource<InputStream>, len: u64) -> Reply<Bytes, StreamError> {
         let mut found = self.read_once(stream, len)?;
         if matches!(found, ReadState::NothingYet) {
             self.poll_world()?;
@@ -105,7 +106,7 @@ impl Guest {
         self.told(found)
     }
 
-    pub(crate) async fn read_waiting(&mut self, stream: &Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Bytes, StreamError>> {
+    pub(crate) async fn read_waiting(&mut self, stream: &Resource<InputStream>, len: u64) -> Reply<Bytes, StreamError> {
         let pollable = self.waits_for(stream)?;
         self.wait_for_any(&[pollable]).await?;
         let found = self.read_once(stream, len)?;
@@ -114,19 +115,19 @@ impl Guest {
 }
 
 impl streams::HostInputStream for Guest {
-    fn read(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Vec<u8>, StreamError>> {
+    fn read(&mut self, stream: Resource<InputStream>, len: u64) -> Reply<Vec<u8>, StreamError> {
         Ok(self.read_now(&stream, len)?.map(Vec::from))
     }
 
-    async fn blocking_read(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<Vec<u8>, StreamError>> {
+    async fn blocking_read(&mut self, stream: Resource<InputStream>, len: u64) -> Reply<Vec<u8>, StreamError> {
         Ok(self.read_waiting(&stream, len).await?.map(Vec::from))
     }
 
-    fn skip(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<u64, StreamError>> {
+    fn skip(&mut self, stream: Resource<InputStream>, len: u64) -> Reply<u64, StreamError> {
         Ok(self.read_now(&stream, len)?.map(|bytes| bytes.len() as u64))
     }
 
-    async fn blocking_skip(&mut self, stream: Resource<InputStream>, len: u64) -> wasmtime::Result<Result<u64, StreamError>> {
+    async fn blocking_skip(&mut self, stream: Resource<InputStream>, len: u64) -> Reply<u64, StreamError> {
         Ok(self.read_waiting(&stream, len).await?.map(|bytes| bytes.len() as u64))
     }
 

@@ -6,7 +6,6 @@ pub(crate) mod claims;
 pub(crate) mod cli;
 pub(crate) mod clocks;
 pub(crate) mod credentials;
-pub(crate) mod drafts;
 pub(crate) mod fields;
 pub(crate) mod file_changes;
 pub(crate) mod files;
@@ -24,6 +23,9 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::Served;
 use crate::guest::Guest;
+
+/// What a host call gives back. The inner error is one of the interface: the guest is told it, and goes on. The outer one ends the run.
+pub(crate) type Reply<T, E> = wasmtime::Result<Result<T, E>>;
 
 /// Links everything that every component may import. Nothing here carries authority.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {

@@ -3,11 +3,12 @@
 use vocabulary::{ChangeKind, FileAsk, FileFault, FileId};
 use wasmtime::component::Resource;
 
-use super::drafts::DraftId;
+use super::Reply;
 use super::input::InputStream;
 use super::io::IoError;
 use super::poll::Pollable;
 use crate::bindings::wasi::io::streams::{self, StreamError};
+use crate::drafts::DraftId;
 use crate::guest::Guest;
 
 /// BOUND: most that one write takes, as `check-write` says.
@@ -25,7 +26,7 @@ pub(crate) enum OutputStream {
 }
 
 impl Guest {
-    async fn write_now(&mut self, stream: &Resource<OutputStream>, contents: &[u8]) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write_now(&mut self, stream: &Resource<OutputStream>, contents: &[u8]) -> Reply<(), StreamError> {
         match *self.table.get(stream)? {
             OutputStream::Stdout => {
                 self.print_out(contents)?;
@@ -49,18 +50,14 @@ impl Guest {
         Ok(Ok(()))
     }
 
-    async fn write_zeroes_now(&mut self, stream: &Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write_zeroes_now(&mut self, stream: &Resource<OutputStream>, len: u64) -> Reply<(), StreamError> {
         if len > WRITE_BYTES_MAX {
             return Err(wasmtime::Error::msg("more was written than `check-write` allows"));
         }
         self.write_now(stream, &vec![0; usize::try_from(len)?]).await
     }
 
-    async fn spliced(
-        &mut self,
-        to: &Resource<OutputStream>,
-        bytes: Result<bytes::Bytes, StreamError>,
-    ) -> wasmtime::Result<Result<u64, StreamError>> {
+    async fn spliced(&mut self, to: &Resource<OutputStream>, bytes: Result<bytes::Bytes, StreamError>) -> Reply<u64, StreamError> {
         match bytes {
             Ok(bytes) => Ok(self.write_now(to, &bytes).await?.map(|()| bytes.len() as u64)),
             Err(error) => Ok(Err(error)),
@@ -69,32 +66,28 @@ impl Guest {
 }
 
 impl streams::HostOutputStream for Guest {
-    fn check_write(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<Result<u64, StreamError>> {
+    fn check_write(&mut self, stream: Resource<OutputStream>) -> Reply<u64, StreamError> {
         self.table.get(&stream)?;
         Ok(Ok(WRITE_BYTES_MAX))
     }
 
-    async fn write(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> Reply<(), StreamError> {
         if contents.len() as u64 > WRITE_BYTES_MAX {
             return Err(wasmtime::Error::msg("more was written than `check-write` allows"));
         }
         self.write_now(&stream, &contents).await
     }
 
-    async fn blocking_write_and_flush(
-        &mut self,
-        stream: Resource<OutputStream>,
-        contents: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn blocking_write_and_flush(&mut self, stream: Resource<OutputStream>, contents: Vec<u8>) -> Reply<(), StreamError> {
         self.write_now(&stream, &contents).await
     }
 
-    fn flush(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<Result<(), StreamError>> {
+    fn flush(&mut self, stream: Resource<OutputStream>) -> Reply<(), StreamError> {
         self.table.get(&stream)?;
         Ok(Ok(()))
     }
 
-    fn blocking_flush(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<Result<(), StreamError>> {
+    fn blocking_flush(&mut self, stream: Resource<OutputStream>) -> Reply<(), StreamError> {
         self.flush(stream)
     }
 
@@ -103,34 +96,20 @@ impl streams::HostOutputStream for Guest {
         Ok(self.push(Pollable::Ready)?)
     }
 
-    async fn write_zeroes(&mut self, stream: Resource<OutputStream>, len: u64) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn write_zeroes(&mut self, stream: Resource<OutputStream>, len: u64) -> Reply<(), StreamError> {
         self.write_zeroes_now(&stream, len).await
     }
 
-    async fn blocking_write_zeroes_and_flush(
-        &mut self,
-        stream: Resource<OutputStream>,
-        len: u64,
-    ) -> wasmtime::Result<Result<(), StreamError>> {
+    async fn blocking_write_zeroes_and_flush(&mut self, stream: Resource<OutputStream>, len: u64) -> Reply<(), StreamError> {
         self.write_zeroes_now(&stream, len).await
     }
 
-    async fn splice(
-        &mut self,
-        to: Resource<OutputStream>,
-        from: Resource<InputStream>,
-        len: u64,
-    ) -> wasmtime::Result<Result<u64, StreamError>> {
+    async fn splice(&mut self, to: Resource<OutputStream>, from: Resource<InputStream>, len: u64) -> Reply<u64, StreamError> {
         let bytes = self.read_now(&from, len)?;
         self.spliced(&to, bytes).await
     }
 
-    async fn blocking_splice(
-        &mut self,
-        to: Resource<OutputStream>,
-        from: Resource<InputStream>,
-        len: u64,
-    ) -> wasmtime::Result<Result<u64, StreamError>> {
+    async fn blocking_splice(&mut self, to: Resource<OutputStream>, from: Resource<InputStream>, len: u64) -> Reply<u64, StreamError> {
         let bytes = self.read_waiting(&from, len).await?;
         self.spliced(&to, bytes).await
     }

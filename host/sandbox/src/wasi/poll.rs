@@ -3,8 +3,8 @@
 use vocabulary::{Function, HttpFault, OpId};
 use wasmtime::component::Resource;
 
-use super::drafts::DraftId;
 use crate::bindings::wasi::io::poll;
+use crate::drafts::DraftId;
 use crate::guest::Guest;
 
 /// What a guest can wait for.

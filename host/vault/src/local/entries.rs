@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::StoredSecret;
 use super::err::LocalError;
-use crate::register::Outstanding;
+use crate::outstanding::Outstanding;
 use crate::secret::Secret;
 use crate::strength::STRONG_BITS;
 

@@ -13,7 +13,7 @@ use super::entries::{VaultEntries, number, put, take};
 use super::seal;
 use super::witness::nobody;
 use super::{FORMER_S, Local, LocalError};
-use crate::register::Outstanding;
+use crate::outstanding::Outstanding;
 use crate::secret::Secret;
 
 /// How the file begins. The file's key follows, sealed twice: under the vault's key, and also under the new one while the vault's key is

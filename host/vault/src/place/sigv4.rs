@@ -124,7 +124,6 @@ fn mac(key: &[u8], of: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// `20150830T123600Z`.
 pub(super) fn amz_time(unix_s: u64) -> String {
-    let (days, seconds) = (unix_s / 86_400, unix_s % 86_400);
-    let (year, month, day) = vocabulary::date_of_day(days);
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let (date, seconds) = (vocabulary::Date::of_day(unix_s / 86_400), unix_s % 86_400);
+    format!("{}T{:02}{:02}{:02}Z", date.digits(), seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::*;
 use crate::local::KeySource;
+use crate::secret::Secret;
 
 fn secret(text: &str) -> Secret {
     Secret::new(text.as_bytes().to_vec()).unwrap()

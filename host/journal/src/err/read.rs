@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vocabulary::RunId;
 
-use crate::err::{LogFault, Newer, OpenError, of_fault};
+use super::{LogFault, Newer, OpenError, of_fault};
 use crate::ids::LogId;
 
 /// Why a record or payload can't be read back.

@@ -5,7 +5,7 @@
 
 /// What a header says, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NameKind {
+pub(crate) enum NameKind {
     /// Only the host or a proxy may set it, or the host could not judge it. No grant allows it.
     Closed,
     /// It names another resource, in a form that can be judged as one.
@@ -345,13 +345,13 @@ const TOLD: &[&str] =
     &["content-type", "range", "soapaction", "x-amz-acl", "x-amz-target", "x-amz-website-redirect-location", "content-location", "slug"];
 
 /// In the one spelling in which names are looked up.
-pub(super) fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
     name.chars().map(letter).collect::<String>().trim_matches('-').to_owned()
 }
 
 /// What a header of this name says.
-pub(super) fn kind(name: &str) -> NameKind {
+pub(crate) fn kind(name: &str) -> NameKind {
     // Only its own spelling counts: a name that only folds to it is another header for most servers.
     if ORDINARY.contains(&name.to_ascii_lowercase().as_str()) && !name.eq_ignore_ascii_case("content-length") {
         return NameKind::Ordinary;
@@ -373,12 +373,12 @@ pub(super) fn kind(name: &str) -> NameKind {
 }
 
 /// Whether a second line of this header says no more than the first one could.
-pub(super) fn is_list(name: &str) -> bool {
+pub(crate) fn is_list(name: &str) -> bool {
     LISTS.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// Whether the record has the value too.
-pub(super) fn is_told(name: &str) -> bool {
+pub(crate) fn is_told(name: &str) -> bool {
     TOLD.contains(&folded(name).as_str()) || matches!(kind(name), NameKind::Resource(_) | NameKind::OnBehalf)
 }
 

@@ -1,0 +1,8 @@
+//! The system's randomness.
+
+/// So many random bytes; `None` where the system gives none.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
