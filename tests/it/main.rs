@@ -61,6 +61,7 @@ mod limits;
 mod limits_table;
 mod meaning;
 mod mounts;
+mod moved;
 mod named_runs;
 mod network;
 mod noted;

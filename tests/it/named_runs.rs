@@ -230,12 +230,14 @@ async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_nam
     let place = scene.place();
     let file = written(&scene.folder.path().join("once"), ("get", &guest("get")), &grants(&scene.server), "");
     let configured = Configured::load(Some(&file), &place).unwrap();
-    let authority = configured.whole.digest().unwrap();
+    let authority = configured.whole.clone().held_to(&configured.components(&place, &["get"])).digest().unwrap();
     let config = json!({ "path": file, "digest": configured.authored.digest });
     let request = with(&scene.request(), "/request/config", config);
     scene.refuses(&request, "is not trusted").await;
     let once = |authority: Digest| with(&request, "/request/trust", json!({ "once": { "authority": authority } }));
     scene.refuses(&once(Digest::of(b"something else")), "allows something else now").await;
+    let without_component = configured.whole.digest().unwrap();
+    scene.refuses(&once(without_component), "allows something else now").await;
     let trusted = || scene.records().into_iter().filter_map(|it| if let Record::ConfigTrusted(it) = it { Some(it) } else { None });
     assert_eq!(trusted().count(), 0, "a word that did not count is not on the record");
     assert!(scene.said(&once(authority)).await.contains("\"closed\""), "the control");
@@ -262,7 +264,8 @@ async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_nam
     let copy = elsewhere.join("bailiwick.toml");
     std::fs::copy(&file, &copy).unwrap();
     scene.there.record_trust(said).await.unwrap();
-    let there = Configured::load(Some(&copy), &place).unwrap().whole.digest().unwrap();
+    let there = Configured::load(Some(&copy), &place).unwrap();
+    let there = there.whole.clone().held_to(&there.components(&place, &["get"])).digest().unwrap();
     let of_copy = with(&once(there), "/request/config", json!({ "path": copy, "digest": configured.authored.digest }));
     assert!(scene.said(&of_copy).await.contains("\"closed\""));
     assert_eq!(trusted().filter(|it| it.path.as_str() == copy.to_str().unwrap()).count(), 1, "its own place is on the record");

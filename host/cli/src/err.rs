@@ -286,7 +286,7 @@ impl CliError {
         match (self, self.untrusted()) {
             (_, Some(untrusted)) => crate::was_trusted::told(untrusted),
             (Self::Service(ServiceError::NotAccepted { difference, files, .. }), _) => {
-                crate::verb::accept::told(difference).into_iter().chain(files.iter().cloned()).collect()
+                difference.lines().into_iter().chain(files.iter().cloned()).collect()
             }
             (Self::WouldBeRefused(all), _) => all.iter().flat_map(|(agent, err)| err.told_of(agent)).collect(),
             (Self::Service(ServiceError::Trust(TrustError::OtherComponent(other))), _) => other.lines(),

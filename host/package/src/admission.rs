@@ -82,9 +82,9 @@ pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grant
         refused.push(Refused::ImportNotGranted(Capability::Credentials));
     }
     for declared in manifest.iter().flat_map(|manifest| &manifest.declares) {
-        if lines(declared.capability, grants).is_empty() {
+        if !is_granted(declared.capability, grants) {
             refused.push(Refused::NotGranted { capability: declared.capability, why: declared.why.clone() });
-        } else if lines(declared.capability, &narrowed).is_empty() {
+        } else if !is_granted(declared.capability, &narrowed) {
             refused.push(Refused::NothingLeft(declared.capability));
         }
     }
@@ -145,6 +145,17 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
     narrowed.credentials.retain(|binding| is_sent(&http, &binding.name) || may.contains_key(&binding.name));
     narrowed.placeholders.retain(|_, name| is_sent(&http, name));
     narrowed
+}
+
+/// Whether anything is granted of a capability. What it says for people decides nothing.
+fn is_granted(capability: Capability, grants: &Grants) -> bool {
+    match capability {
+        Capability::Files => !grants.files.is_empty(),
+        Capability::Credentials => !grants.may.is_empty(),
+        Capability::Http => !grants.http.is_empty(),
+        // Nothing grants these.
+        Capability::Names | Capability::Sockets => false,
+    }
 }
 
 /// What is granted of a capability, in lines for people, safe to print.

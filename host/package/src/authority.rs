@@ -1,22 +1,26 @@
 //! What a configuration may cause, as one value: its canonical bytes are what is trusted, accepted, locked and compared. Lines for people are
 //! made from it, and are never compared.
 //!
-//! Paths are relative to the folder of the configuration, so that every checkout has the same value.
+//! A path is relative to the folder of the configuration if the configuration has it so: a project that is moved or cloned has the same value.
+//! A place that the configuration names as a place of this machine is absolute. `spelling.rs` says which is which.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vocabulary::{Binding, Digest, Engagement, Environment, Grants, LIMITS, Limits, Until, canon};
+use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limit, Until};
 
-use crate::config::{ComponentSource, ConfigError, NetworkConfig, Resolved, ResolvedAgent};
+use crate::config::{ComponentSource, ConfigError, NetworkConfig, Resolved, ResolvedAgent, Root};
 
+mod canonical;
 mod difference;
 mod line;
 mod spelling;
 
+pub use canonical::FORM;
 pub use difference::Difference;
+use spelling::Shortening;
 pub use spelling::Spelling;
 
 /// Everything that one agent of a configuration may cause.
@@ -37,7 +41,7 @@ pub struct Authority {
     pub grants: Grants,
     /// The limits that are not the default, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, u64>,
+    pub limits: BTreeMap<Limit, u64>,
     /// How names are resolved and whom TLS believes.
     #[serde(default, skip_serializing_if = "Reach::is_empty")]
     pub network: Reach,
@@ -96,20 +100,32 @@ pub struct RootFile {
     pub path: PathBuf,
 }
 
+impl Code {
+    /// The digest of the component or of the source that it is held to.
+    pub fn held_to(&self) -> Option<Digest> {
+        match self {
+            Self::File { digest, .. } => *digest,
+            Self::Folder { source, .. } => *source,
+        }
+    }
+}
+
 impl Reach {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    fn of(network: &NetworkConfig) -> Self {
-        let roots = network.roots.iter().map(|root| RootFile { digest: root.digest, path: root.path.clone() });
-        Self { resolvers: network.resolvers.clone(), roots: roots.collect() }
+    fn of(network: &NetworkConfig, short: &Shortening<'_>) -> Result<Self, ConfigError> {
+        let NetworkConfig { resolvers, roots } = network;
+        // The digest stands for the bytes.
+        let root = |Root { bytes: _, digest, path }: &Root| Ok(RootFile { digest: *digest, path: short.path(path)? });
+        Ok(Self { resolvers: resolvers.clone(), roots: roots.iter().map(root).collect::<Result<_, ConfigError>>()? })
     }
 }
 
 /// Everything that a configuration may cause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Whole {
     /// By name.
     pub agents: BTreeMap<String, Authority>,
@@ -129,48 +145,48 @@ impl Whole {
     /// # Errors
     /// A path that is not text.
     pub fn of(resolved: &Resolved) -> Result<Self, ConfigError> {
-        let spelling = Spelling::from_folder_of(&resolved.file);
-        let agents = resolved.agents.iter().map(|(name, agent)| Ok((name.clone(), Authority::of(resolved, agent, &spelling)?)));
+        // Each part is named, so that nobody adds one without placing it here. `file` and `digest` say which file it is, and not what it allows.
+        let Resolved { file, digest: _, agents, credentials, engagements, environments, network, machine_paths } = resolved;
+        let short = Shortening::new(file, machine_paths);
+        let engagements: Vec<Engagement> = engagements.values().cloned().collect();
+        let network = Reach::of(network, &short)?;
+        let shared = Shared { engagements: &engagements, network: &network, short: &short };
+        let agents = agents.iter().map(|(name, agent)| Ok((name.clone(), Authority::of(agent, &shared)?)));
         let agents: BTreeMap<String, Authority> = agents.collect::<Result<_, ConfigError>>()?;
         let is_granted = |name: &str| agents.values().any(|agent| agent.grants.credentials.iter().any(|binding| binding.name == name));
-        let others = resolved.credentials.values().filter(|binding| !is_granted(&binding.name)).cloned().collect();
+        let others = credentials.values().filter(|binding| !is_granted(&binding.name)).cloned().collect();
         let mut rest = Grants { credentials: others, ..Grants::default() };
-        spelling.shorten(&mut rest)?;
-        Ok(Self {
-            credentials: rest.credentials,
-            engagements: resolved.engagements.values().cloned().collect(),
-            environments: resolved.environments.clone(),
-            network: spelling.short_reach(Reach::of(&resolved.network))?,
-            agents,
-        })
-    }
-
-    /// Of its canonical bytes.
-    ///
-    /// # Errors
-    /// A number that not every reader holds exactly.
-    pub fn digest(&self) -> Result<Digest, ConfigError> {
-        digest(self)
+        short.grants(&mut rest)?;
+        Ok(Self { credentials: rest.credentials, engagements, environments: environments.clone(), network, agents })
     }
 }
 
+/// What all agents of a configuration have.
+struct Shared<'a> {
+    engagements: &'a [Engagement],
+    network: &'a Reach,
+    short: &'a Shortening<'a>,
+}
+
 impl Authority {
-    fn of(resolved: &Resolved, agent: &ResolvedAgent, spelling: &Spelling) -> Result<Self, ConfigError> {
-        let mut grants = agent.grants.clone();
-        spelling.shorten(&mut grants)?;
-        let component = match &agent.component {
-            ComponentSource::File(path) => Code::File { digest: None, imports: Vec::new(), path: spelling.short(path)? },
-            ComponentSource::Folder(path) => Code::Folder { path: spelling.short(path)?, source: None, tools: None },
+    fn of(agent: &ResolvedAgent, shared: &Shared<'_>) -> Result<Self, ConfigError> {
+        // Who answers for an agent, and what it is for, allows nothing: only people read it.
+        let ResolvedAgent { component, grants, limits, owner: _, purpose: _, expires, uses, durable } = agent;
+        let mut grants = grants.clone();
+        shared.short.grants(&mut grants)?;
+        let component = match component {
+            ComponentSource::File(path) => Code::File { digest: None, imports: Vec::new(), path: shared.short.path(path)? },
+            ComponentSource::Folder(path) => Code::Folder { path: shared.short.path(path)?, source: None, tools: None },
         };
         Ok(Self {
             component,
-            durable: agent.durable,
-            engagements: resolved.engagements.values().cloned().collect(),
-            expires: agent.expires,
+            durable: *durable,
+            engagements: shared.engagements.to_vec(),
+            expires: *expires,
             grants,
-            limits: changed(&agent.limits),
-            network: spelling.short_reach(Reach::of(&resolved.network))?,
-            uses: agent.uses.clone(),
+            limits: limits.changed(),
+            network: shared.network.clone(),
+            uses: uses.clone(),
         })
     }
 
@@ -199,28 +215,6 @@ impl Authority {
             Code::File { .. } => None,
         }
     }
-
-    /// Of its canonical bytes.
-    ///
-    /// # Errors
-    /// A number that not every reader holds exactly.
-    pub fn digest(&self) -> Result<Digest, ConfigError> {
-        digest(self)
-    }
-}
-
-fn digest<T: Serialize>(value: &T) -> Result<Digest, ConfigError> {
-    let json = serde_json::to_value(value).map_err(|_| ConfigError::Inexact)?;
-    canon::of_json(&json).map(|bytes| Digest::of(&bytes)).ok_or(ConfigError::Inexact)
-}
-
-/// The limits that are not the default. The table and the struct are in the same order, both alphabetical.
-fn changed(limits: &Limits) -> BTreeMap<String, u64> {
-    let words = |limits: &Limits| serde_json::to_value(limits).unwrap_or_default();
-    let (mine, default) = (words(limits), words(&Limits::default()));
-    let (Some(mine), Some(default)) = (mine.as_object(), default.as_object()) else { return BTreeMap::new() };
-    let pairs = LIMITS.iter().zip(mine.values()).zip(default.values());
-    pairs.filter(|((_, mine), default)| mine != default).map(|((row, mine), _)| (row.name.to_owned(), mine.as_u64().unwrap_or(0))).collect()
 }
 
 #[cfg(test)]

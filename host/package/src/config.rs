@@ -4,8 +4,8 @@
 //! values, are opened only to make their digests. [`crate::trust`] decides whether the file may be used. Its digest is made of exactly the
 //! bytes that are parsed.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ mod network;
 mod placement;
 mod real;
 mod scope;
+mod set;
 mod source;
 
 pub use network::Root;
@@ -66,6 +67,8 @@ pub struct Resolved {
     pub environments: Vec<Environment>,
     /// How names are resolved and whom TLS believes.
     pub network: NetworkConfig,
+    /// The places that this file names as places of this machine: they stay where they are if the file is moved. See [`crate::authority`].
+    pub machine_paths: BTreeSet<PathBuf>,
 }
 
 /// One agent, as its operator wants it run.
@@ -186,6 +189,22 @@ pub(crate) struct ConfigPlace<'a> {
     home: PathBuf,
     /// BOUND: bytes of programs that are still read for their digests.
     program_bytes_left: Cell<u64>,
+    /// What [`Resolved::machine_paths`] will hold.
+    machine_paths: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl ConfigPlace<'_> {
+    /// Notes what kind of place a path of the file leads to. `written` is the path as it is in the file, and `real` is where it leads.
+    ///
+    /// A place belongs to this machine if its path is absolute, or if a link on the way leads out of the folder of the file. Every other place
+    /// moves with the folder.
+    fn note(&self, written: &Path, real: &Path) {
+        let moves_along =
+            !written.is_absolute() && (real.starts_with(self.folder) || real == real::without_dots(&self.folder.join(written)));
+        if !moves_along {
+            self.machine_paths.borrow_mut().insert(real.to_owned());
+        }
+    }
 }
 
 /// BOUND: bytes of all programs of one configuration that print values: of each, a digest is made whenever the file is understood.
@@ -201,6 +220,7 @@ impl Authored {
             folder: self.file.parent().unwrap_or(Path::new("/")),
             home: real::real_or_future(home)?,
             program_bytes_left: Cell::new(PROGRAMS_BYTES_MAX),
+            machine_paths: RefCell::default(),
         };
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
@@ -218,7 +238,17 @@ impl Authored {
             }
         }
         let network = root.get("network").map_or(Ok(NetworkConfig::default()), |value| network::resolve(&value, &place))?;
-        Ok(Resolved { file: self.file.clone(), digest: self.digest, agents, credentials, engagements, environments, network })
+        let machine_paths = place.machine_paths.into_inner();
+        Ok(Resolved {
+            file: self.file.clone(),
+            digest: self.digest,
+            agents,
+            credentials,
+            engagements,
+            environments,
+            network,
+            machine_paths,
+        })
     }
 }
 

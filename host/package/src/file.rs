@@ -43,6 +43,11 @@ impl FileError {
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
     }
+
+    /// Whether the file is a link, where none is followed.
+    pub(crate) fn is_link(&self) -> bool {
+        matches!(self, Self::Io { cause, .. } if cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()))
+    }
 }
 
 pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {

@@ -1,8 +1,10 @@
 //! `bailiwick.lock`, beside the configuration: what was accepted of which agent, and by whom. It is a list, not a file lock. An agent that
 //! has no entry is not pinned.
 //!
-//! It is in the checkout so that others see it and review it. It narrows what trust allows and never widens it. Nothing in it depends on
-//! where the checkout is: see [`crate::authority`].
+//! It is in the checkout so that others see it and review it. It narrows what trust allows and never widens it. Its paths are relative to its
+//! folder, so it still holds if the project is moved or cloned: see [`crate::authority`].
+//!
+//! INVARIANT: the digest of an entry is that of its authority's canonical bytes. An entry that was edited by hand is refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,17 @@ pub enum LockError {
         #[source]
         cause: Box<toml::de::Error>,
     },
+    /// It is a link. Its paths would be relative to two folders.
+    #[error("`{}` is a link; put the file itself there, or remove the link and accept again", .0.display())]
+    Link(PathBuf),
+    /// An entry was changed by hand, or written by a version that has another form of canonical bytes.
+    #[error("the entry of agent `{agent}` in `{}` was changed: it has another digest than it names; put the file back as it was, or remove it and accept what it pinned again", file.display())]
+    Altered {
+        /// Which file.
+        file: PathBuf,
+        /// Whose entry, safe to print.
+        agent: SafeText,
+    },
     /// It is not UTF-8.
     #[error("`{}` is not UTF-8; remove it, and accept what it pinned again", .0.display())]
     NotText(PathBuf),
@@ -51,6 +64,8 @@ pub enum LockError {
 pub struct Accepted {
     /// Who accepted it.
     pub by: String,
+    /// Of the canonical bytes of `authority`.
+    pub digest: Digest,
     /// Seconds since 1970.
     pub when: u64,
     /// Everything that it may cause, with the component or the source that it must have.
@@ -76,12 +91,20 @@ impl AcceptanceLock {
         if let (Some(folder), Some(name)) = (file.parent(), file.file_name()) {
             home::sweep(folder, |left| name == left);
         }
-        let bytes = match file::read(&file, LOCK_BYTES_MAX) {
+        let bytes = match file::read_here(&file, LOCK_BYTES_MAX) {
             Err(err) if err.is_absence() => return Ok(Self::default()),
+            // SECURITY: a link may lead to the lock of another project, which has other folders behind the same paths.
+            Err(err) if err.is_link() => return Err(LockError::Link(file)),
             bytes => bytes?,
         };
         let text = String::from_utf8(bytes).map_err(|_| LockError::NotText(file.clone()))?;
-        toml::from_str(&text).map_err(|cause| LockError::Broken { file, cause: Box::new(cause) })
+        let lock: Self = toml::from_str(&text).map_err(|cause| LockError::Broken { file: file.clone(), cause: Box::new(cause) })?;
+        for (agent, accepted) in &lock.agents {
+            if accepted.authority.digest()? != accepted.digest {
+                return Err(LockError::Altered { file, agent: SafeText::new(agent, 64) });
+            }
+        }
+        Ok(lock)
     }
 
     /// What was accepted of an agent.
@@ -105,8 +128,7 @@ impl AcceptanceLock {
 
     /// The same, which [`AcceptanceLock::write`] then puts on disk.
     pub fn put(&mut self, agent: &str, accepted: Accepted) {
-        let by = SafeText::new(&accepted.by, 256).to_string();
-        self.agents.insert(agent.to_owned(), Accepted { by, ..accepted });
+        self.agents.insert(agent.to_owned(), accepted);
     }
 
     /// Takes an agent out, which [`AcceptanceLock::write`] then puts on disk. Returns whether it was pinned.
@@ -145,12 +167,12 @@ impl AcceptanceLock {
 }
 
 impl Accepted {
-    /// Of everything that was accepted.
+    /// Accepted by this person, at `when` seconds since 1970.
     ///
     /// # Errors
-    /// A number that not every reader holds exactly.
-    pub fn digest(&self) -> Result<Digest, LockError> {
-        Ok(self.authority.digest()?)
+    /// A number of 2^53 or more.
+    pub fn new(authority: Authority, by: &str, when: u64) -> Result<Self, ConfigError> {
+        Ok(Self { by: SafeText::new(by, 256).to_string(), digest: authority.digest()?, when, authority })
     }
 }
 

@@ -1,16 +1,16 @@
 //! Which configurations an operator has said may be used, and which agents of them were accepted here: digests, kept in the home.
 //!
-//! Trust is for these bytes in this place, and for everything that they allowed at that time: see [`crate::authority`]. The same bytes in
-//! another checkout name other folders; a folder that became a link to another is another folder; a component that was exchanged is another
-//! component. A folder of source is trusted as a place: its contents may change, and are built contained.
+//! Trust is for these bytes in this place, and for everything that they allowed at that time: see [`crate::authority`]. What is compared is the
+//! digest of that value, in which each agent is held to the component that it had. The same bytes in another checkout name other folders; a
+//! folder that became a link to another is another folder; a component that was exchanged is another component. A folder of source is trusted as a place: its contents may change, and are built contained.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vocabulary::{Digest, SafeText};
+use vocabulary::Digest;
 
-use crate::authority::{Spelling, Whole};
+use crate::authority::{Authority, Code, Difference, Spelling, Whole};
 use crate::component::Component;
 use crate::config::{Authored, ConfigError};
 use crate::file::FileError;
@@ -22,8 +22,10 @@ pub use list::{Acceptance, Trust, TrustWitness, accept, acceptance, list, trust,
 /// The proof that a configuration may be used. Code that builds or runs something because of a file takes this as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted {
+    /// What was trusted, with its components.
+    whole: Whole,
+    /// Of `whole`.
     authority: Digest,
-    components: BTreeMap<String, HeldComponent>,
     digest: Digest,
     for_this_run: bool,
 }
@@ -46,13 +48,27 @@ impl HeldComponent {
     }
 }
 
+impl Whole {
+    /// The same, in which each of these agents is held to a component.
+    #[must_use]
+    pub fn held_to(mut self, components: &BTreeMap<String, HeldComponent>) -> Self {
+        for (name, authority) in &mut self.agents {
+            if let Some(held) = components.get(name) {
+                *authority = authority.clone().held_to_component(held.digest, held.imports.clone());
+            }
+        }
+        self
+    }
+}
+
 impl Trusted {
     /// The operator trusted this file on the command line, for one command: `run --trust`.
     ///
     /// # Errors
     /// A number in it that can't be compared.
-    pub fn for_this_run(file: &Authored, whole: &Whole, components: BTreeMap<String, HeldComponent>) -> Result<Self, ConfigError> {
-        Ok(Self { authority: whole.digest()?, components, digest: file.digest, for_this_run: true })
+    pub fn for_this_run(file: &Authored, whole: &Whole, components: &BTreeMap<String, HeldComponent>) -> Result<Self, ConfigError> {
+        let whole = whole.clone().held_to(components);
+        Ok(Self { authority: whole.digest()?, whole, digest: file.digest, for_this_run: true })
     }
 
     /// The digest of the file's bytes.
@@ -60,7 +76,7 @@ impl Trusted {
         self.digest
     }
 
-    /// Of everything that it may cause.
+    /// Of everything that it may cause, with its components.
     pub fn authority(&self) -> Digest {
         self.authority
     }
@@ -70,45 +86,40 @@ impl Trusted {
         self.for_this_run
     }
 
-    /// Compares an agent's component, whose bytes are then run, with the component that was trusted.
+    /// Compares what an agent may cause with what was trusted. `now` is held to the component whose bytes are then run.
     ///
     /// # Errors
-    /// It is another component, or there was none when the configuration was trusted.
-    pub fn holds(&self, agent: &str, file: &Path, component: &Component) -> Result<(), Box<OtherComponent>> {
-        let (was, now) = (self.components.get(agent), HeldComponent::of(component));
-        match was {
-            Some(was) if was.digest == now.digest => Ok(()),
-            was => Err(Box::new(OtherComponent { agent: agent.to_owned(), file: file.to_owned(), was: was.cloned(), now })),
+    /// It is not the same: another component, or there was none when the configuration was trusted.
+    pub fn holds(&self, agent: &str, now: &Authority, spelling: &Spelling) -> Result<(), TrustError> {
+        let had_component = |was: &&Authority| !matches!(was.component, Code::File { digest: None, .. });
+        let was = self.whole.agents.get(agent).filter(had_component);
+        if let Some(was) = was
+            && was.digest()? == now.digest()?
+        {
+            return Ok(());
         }
+        let difference = was.map(|was| Difference::between(was, now, spelling));
+        Err(Box::new(OtherComponent { agent: agent.to_owned(), difference, now: now.component.held_to() }).into())
     }
 }
 
 /// A component that is not the one that was trusted.
 #[derive(Debug, thiserror::Error)]
-#[error("the component of agent `{agent}` is not the one that was trusted: it is {} now", now.digest)]
+#[error("the component of agent `{agent}` is not the one that was trusted{}", now.map_or_else(String::new, |now| format!(": it is {now} now")))]
 pub struct OtherComponent {
     /// Whose.
     pub agent: String,
-    /// Where it is.
-    pub file: PathBuf,
-    /// What was trusted. `None` if there was no component then.
-    pub was: Option<HeldComponent>,
-    /// What is there.
-    pub now: HeldComponent,
+    /// What is other now. `None` if there was no component when it was trusted.
+    pub difference: Option<Difference>,
+    /// The component that is there.
+    pub now: Option<Digest>,
 }
 
 impl OtherComponent {
     /// The differences, one line each, safe to print.
     pub fn lines(&self) -> Vec<String> {
-        let Some(was) = &self.was else { return vec!["when it was trusted, there was no component that could be looked at".to_owned()] };
-        let without = |sign: &str, these: &[String], those: &[String]| -> Vec<String> {
-            let rest = these.iter().filter(|name| !those.contains(name));
-            rest.map(|name| format!("{sign} imports {}", SafeText::new(name, 1024))).collect()
-        };
-        let mut lines = vec![format!("- held to the component {}", was.digest), format!("+ held to the component {}", self.now.digest)];
-        lines.extend(without("-", &was.imports, &self.now.imports));
-        lines.extend(without("+", &self.now.imports, &was.imports));
-        lines
+        let unknown = || vec!["when it was trusted, there was no component that could be looked at".to_owned()];
+        self.difference.as_ref().map_or_else(unknown, Difference::lines)
     }
 }
 
@@ -135,15 +146,21 @@ pub struct Before {
     pub is_here: bool,
     /// Whether its file is gone from its place.
     pub is_gone: bool,
+    /// What differs from it, a line each, safe to print. `None` if it is of another place, or if what was trusted was too large to be kept.
+    pub difference: Option<Vec<String>>,
 }
 
 impl Before {
-    fn of(home: &Path, file: &Authored) -> Result<Option<Self>, TrustError> {
+    fn of(home: &Path, file: &Authored, now: &Whole) -> Result<Option<Self>, TrustError> {
         let path = list::named(&file.file);
         let (here, elsewhere): (Vec<Trust>, Vec<Trust>) = list(home)?.into_iter().partition(|entry| entry.path == path);
         let same = elsewhere.into_iter().rev().filter(|entry| entry.digest == file.digest);
         let nearest = here.into_iter().next().map(|trust| (trust, true)).or_else(|| same.map(|trust| (trust, false)).next());
-        Ok(nearest.map(|(trust, is_here)| Self { is_gone: !Path::new(&trust.path).exists(), trust, is_here }))
+        Ok(nearest.map(|(trust, is_here)| {
+            let was = trust.whole().filter(|_| is_here);
+            let difference = was.map(|was| now.difference_from(was, &Spelling::from_folder_of(&file.file)));
+            Self { is_gone: !Path::new(&trust.path).exists(), difference, is_here, trust }
+        }))
     }
 }
 
@@ -203,7 +220,7 @@ pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, Tru
         return Ok(trusted);
     }
     let authority = whole.lines(&Spelling::from_folder_of(&file.file));
-    Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority, before: Before::of(home, file)? }).into())
+    Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority, before: Before::of(home, file, whole)? }).into())
 }
 
 /// Whether these bytes in this place are in the list, whatever they allow now: then the file may be understood.
@@ -220,10 +237,14 @@ pub fn is_listed(home: &Path, file: &Authored) -> Result<bool, TrustError> {
 /// # Errors
 /// A list that can't be used.
 pub fn find(home: &Path, file: &Authored, whole: &Whole) -> Result<Option<Trusted>, TrustError> {
-    let (path, authority) = (list::named(&file.file), whole.digest()?);
-    let same = |entry: &Trust| entry.digest == file.digest && entry.path == path && entry.authority == authority;
-    let found = list(home)?.into_iter().find(same);
-    Ok(found.map(|entry| Trusted { authority, components: entry.components, digest: file.digest, for_this_run: false }))
+    let path = list::named(&file.file);
+    for entry in list(home)?.into_iter().filter(|entry| entry.digest == file.digest && entry.path == path) {
+        let whole = whole.clone().held_to(&entry.components);
+        if whole.digest()? == entry.authority {
+            return Ok(Some(Trusted { authority: entry.authority, whole, digest: file.digest, for_this_run: false }));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

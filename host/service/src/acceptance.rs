@@ -1,4 +1,4 @@
-//! Compares an agent with what was accepted of it.
+//! Compares an agent with what was accepted of it: the digests of the two authorities.
 
 use package::build::{self, Change, ListingChange, SourcePin};
 use package::lock::AcceptanceLock;
@@ -17,11 +17,10 @@ impl Configured {
     /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
     /// source was compared with what was accepted before it was built.
     pub fn hold(&self, place: &HomePlace, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), ServiceError> {
-        let ComponentSource::File(file) = &self.agent(name)?.component else { return Ok(()) };
-        let component = HeldComponent::of(&obtained.component);
-        check(self, place, name, &held(self.authority(name)?, Some(&component)))?;
-        trusted.holds(name, file, &obtained.component).map_err(package::TrustError::from)?;
-        Ok(())
+        let ComponentSource::File(_) = &self.agent(name)?.component else { return Ok(()) };
+        let now = held(self.authority(name)?, Some(&HeldComponent::of(&obtained.component)));
+        check(self, place, name, &now)?;
+        Ok(trusted.holds(name, &now, &self.spelling)?)
     }
 }
 
@@ -36,13 +35,13 @@ fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authorit
     let Some(accepted) = lock.accepted(agent) else {
         return if here.is_some() { Err(ServiceError::AcceptanceGone { agent: agent.to_owned() }) } else { Ok(()) };
     };
-    if let Some(difference) = Difference::between(&accepted.authority, now, &configured.spelling) {
+    if now.digest()? != accepted.digest {
+        let difference = Difference::between(&accepted.authority, now, &configured.spelling);
         let files = files(configured, place, agent, &accepted.authority).unwrap_or_default();
         let (agent, by, when) = (agent.to_owned(), accepted.by.clone(), accepted.when);
         return Err(ServiceError::NotAccepted { agent, by, when, difference: Box::new(difference), files });
     }
-    let digest = accepted.digest()?;
-    if here.is_some_and(|here| here.authority != digest) {
+    if here.is_some_and(|here| here.authority != accepted.digest) {
         return Err(ServiceError::AcceptedElsewhere { agent: agent.to_owned() });
     }
     Ok(())

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use package::trust::HeldComponent;
 use package::{Authored, ComponentSource, Trusted, trust};
 use run::{HomePlace, NetworkOrder, RunOrder};
-use vocabulary::record::Record;
-use vocabulary::{Digest, RunId};
+use vocabulary::RunId;
+use vocabulary::record::{Record, RunOpened};
 
 use tokio::sync::Semaphore;
 
@@ -217,7 +217,8 @@ pub(crate) async fn network_of(place: &HomePlace, run: RunId, config: Option<&Co
 
 fn network_here(place: &HomePlace, run: RunId, config: &ConfigRef) -> Result<NetworkOrder, ServiceError> {
     let authored = named(config)?;
-    if config_of(place, run)? != Some(authored.digest) && !trust::is_listed(&place.home, &authored)? {
+    let opened = opened(place, run)?.filter(|opened| opened.config == Some(authored.digest));
+    if opened.is_none() && !trust::is_listed(&place.home, &authored)? {
         return Ok(NetworkOrder::default());
     }
     let configured = Configured::of(authored, place)?;
@@ -225,24 +226,29 @@ fn network_here(place: &HomePlace, run: RunId, config: &ConfigRef) -> Result<Net
         return Ok(NetworkOrder::default());
     }
     let is_listed = trust::find(&place.home, &configured.authored, &configured.whole)?.is_some();
-    if is_listed || (config_of(place, run)? == Some(config.digest) && was_trusted(place, &configured)?) {
-        return Ok(network(&configured));
-    }
-    Ok(NetworkOrder::default())
+    let was_trusted = || opened.map_or(Ok(false), |opened| was_trusted(place, &configured, &opened));
+    Ok(if is_listed || was_trusted()? { network(&configured) } else { NetworkOrder::default() })
 }
 
-/// The configuration that a run was opened with, according to the record.
-fn config_of(place: &HomePlace, run: RunId) -> Result<Option<Digest>, ServiceError> {
+/// What a run was opened with, according to the record.
+fn opened(place: &HomePlace, run: RunId) -> Result<Option<RunOpened>, ServiceError> {
     let Some(first) = journal::Reader::open(&place.home)?.of_run(run).next() else { return Ok(None) };
     match Record::parse(&first?.body) {
-        Ok(Record::RunOpened(opened)) => Ok(opened.config),
+        Ok(Record::RunOpened(opened)) => Ok(Some(opened)),
         Ok(_) | Err(_) => Ok(None),
     }
 }
 
-/// Whether this configuration, with what it allows now, was trusted according to the record, even if only for one command.
-fn was_trusted(place: &HomePlace, configured: &Configured) -> Result<bool, ServiceError> {
-    let (config, authority) = (configured.authored.digest, configured.whole.digest()?);
+/// Whether this configuration, with what it allows now and with the component of the run, was trusted for one command according to the record.
+fn was_trusted(place: &HomePlace, configured: &Configured, opened: &RunOpened) -> Result<bool, ServiceError> {
+    let agent = opened.agent.name.as_str();
+    let mut components = BTreeMap::new();
+    if let Some(ComponentSource::File(_)) = configured.resolved.agents.get(agent).map(|agent| &agent.component) {
+        let bytes = package::store::get(&place.home, opened.agent.digest)?;
+        let component = package::inspect(&bytes).map_err(|cause| ServiceError::Component { what: agent.to_owned(), cause })?;
+        components.insert(agent.to_owned(), HeldComponent::of(&component));
+    }
+    let (config, authority) = (configured.authored.digest, configured.whole.clone().held_to(&components).digest()?);
     for record in journal::Reader::open(&place.home)?.of_run(journal::log_run()) {
         if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
             && (trusted.config, trusted.authority) == (config, authority)

@@ -52,7 +52,7 @@ impl Configured {
         match word {
             TrustWord::SaidBefore => Ok(Proof { trusted: trust::check(&place.home, &self.authored, &self.whole)?, to_record: None }),
             TrustWord::ThisOnce => {
-                let trusted = Trusted::for_this_run(&self.authored, &self.whole, components)?;
+                let trusted = Trusted::for_this_run(&self.authored, &self.whole, &components)?;
                 let change = TrustChange::Trusted { authority: trusted.authority(), config: trusted.digest(), once: true };
                 Ok(Proof { trusted, to_record: Some(self.said(change)) })
             }

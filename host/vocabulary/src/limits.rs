@@ -1,5 +1,6 @@
 //! Every limit of a run: name, default, reason, in the one table from which configuration and documentation are made.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,13 @@ macro_rules! limits {
                 match limit {
                     $(Limit::$limit => self.$field,)+
                 }
+            }
+
+            /// The limits that are not the default: bytes, milliseconds or a count.
+            pub fn changed(&self) -> BTreeMap<Limit, u64> {
+                let usual = Self::default();
+                let all = [$((Limit::$limit, self.$field, usual.$field),)+];
+                all.into_iter().filter(|(_, mine, usual)| mine != usual).map(|(limit, mine, _)| (limit, mine)).collect()
             }
 
             fn slot(&mut self, name: &str) -> Option<(&mut u64, &'static LimitRow)> {

@@ -115,15 +115,17 @@ async fn accept(place: &HomePlace, name: &str, args: &Args) -> Result<u8, CliErr
     let config = &configured.authored.file;
     let mut lock = AcceptanceLock::load(config)?;
     let spelling = &configured.spelling;
-    let difference = lock.accepted(name).map(|was| Difference::between(&was.authority, &authority, spelling).unwrap_or_default());
+    let difference = lock.accepted(name).map(|was| Difference::between(&was.authority, &authority, spelling));
     let pinned = Pinned { agent: name.to_owned(), digest: obtained.component.digest, authority: authority.lines(spelling), difference };
-    let (by, when, digest) = (own_principal().to_string(), now_s(), authority.digest()?);
-    lock.put(name, Accepted { authority, by: by.clone(), when });
+    let (by, when) = (own_principal().to_string(), now_s());
+    let accepted = Accepted::new(authority, &by, when)?;
+    let digest = accepted.digest;
+    lock.put(name, accepted);
     let (lock_path, text) = (lock::path(config), lock.text()?);
     let here = Acceptance { agent: name.to_owned(), authority: digest, by, path: String::new(), when };
     let said = configured.said(TrustChange::Accepted { agent: name.to_owned(), authority: digest });
     trusting::decide(place, said, Some((&lock_path, &text)), |witness| {
-        trust::accept(&place.home, &configured.authored, here, component, witness)?;
+        trust::accept(&place.home, (&configured.authored, &configured.whole), here, component, witness)?;
         Ok(lock.write(config)?)
     })
     .await?;
@@ -138,18 +140,11 @@ fn show(pinned: &Pinned, config: &Path, json: bool) -> Result<(), CliError> {
     out::line(&format!("{}  {}", pinned.agent, pinned.digest))?;
     let told = match &pinned.difference {
         None => pinned.authority.iter().map(|line| format!("+ {line}")).collect(),
-        Some(difference) => told(difference),
+        Some(difference) => difference.lines(),
     };
     words::wrapped(&told, "  ").iter().try_for_each(|line| out::line(line))?;
     out::words(&format!("pinned in {}", words::safe(&lock::path(config).to_string_lossy())));
     Ok(())
-}
-
-/// What is other than what was accepted, a line each.
-pub(crate) fn told(difference: &Difference) -> Vec<String> {
-    let less = difference.less.iter().map(|line| format!("- {line}"));
-    let more = difference.more.iter().map(|line| format!("+ {line}"));
-    less.chain(more).collect()
 }
 
 /// One acceptance.
@@ -192,7 +187,7 @@ fn ls(place: &HomePlace, config: &ConfigArg, json: bool) -> Result<u8, CliError>
     for (agent, accepted) in lock.agents() {
         let config = file.as_deref().unwrap_or(Path::new(""));
         let known = here.iter().any(|it| it.is_of(config, agent));
-        let (by, when, authority) = (accepted.by.clone(), accepted.when, accepted.digest()?);
+        let (by, when, authority) = (accepted.by.clone(), accepted.when, accepted.digest);
         let config = config.to_string_lossy().into_owned();
         listed.push(Listed { agent: agent.to_owned(), config, authority, by, when, in_lock: Some(true), here: known, gone: false });
     }
@@ -245,7 +240,7 @@ async fn rm(place: &HomePlace, agent: &str, config: &ConfigArg, json: bool) -> R
     let file = config_file(config)?;
     let mut lock = AcceptanceLock::load(&file)?;
     let here = trust::acceptance(&place.home)?.into_iter().find(|accepted| accepted.is_of(&file, agent));
-    let in_lock = lock.accepted(agent).map(Accepted::digest).transpose()?;
+    let in_lock = lock.accepted(agent).map(|accepted| accepted.digest);
     let Some(authority) = here.map(|here| here.authority).or(in_lock) else {
         return Err(CliError::NeverAccepted { agent: agent.to_owned(), config: file });
     };

@@ -1,5 +1,6 @@
 //! `check`: validates a configuration and shows what it would allow, without building or running anything.
 
+use package::trust::HeldComponent;
 use package::{AdmissionRow, AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Trusted, admission};
 use run::{HomePlace, OutsideError};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use vocabulary::{Digest, SafeText};
 use super::ConfigArg;
 use crate::err::CliError;
 use crate::{exit, out, place, words};
-use service::{Configured, Obtained};
+use service::{Configured, Obtained, held};
 
 /// Validate a configuration and show who may do what
 #[derive(Debug, clap::Args)]
@@ -41,8 +42,9 @@ struct Matrix {
 #[derive(Serialize)]
 struct Agent {
     name: String,
-    /// The digest of everything that it may cause, which is what is trusted and accepted.
-    authority: Digest,
+    /// The digest of everything that it may cause, with its component or its source: what `accept` pins. Absent if that could not be read, or if
+    /// it is a folder of source in a configuration that is not trusted.
+    authority: Option<Digest>,
     component: String,
     owner: Option<String>,
     purpose: Option<String>,
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let (mut agents, mut refused) = (Vec::new(), Vec::new());
     for (name, agent) in &configured.resolved.agents {
         let seen = inspect(&place, (name, agent), &configured, proof.as_ref());
-        agents.push(told(&configured, (name, agent), &seen)?);
+        agents.push(told((name, agent), &seen));
         refused.extend(seen.problem.map(|problem| (name.clone(), problem)));
     }
     let file = configured.authored.file.to_string_lossy().into_owned();
@@ -112,12 +114,13 @@ fn check_destinations(place: &HomePlace, configured: &Configured) -> Result<(), 
 struct CheckedAgent {
     /// Nothing, where it could not be looked at.
     rows: Option<Vec<AdmissionRow>>,
+    authority: Option<Digest>,
     problem: Option<CliError>,
 }
 
 impl CheckedAgent {
-    fn of(rows: Vec<AdmissionRow>, holds: Result<(), CliError>) -> Self {
-        Self { rows: Some(rows), problem: holds.err() }
+    fn of(rows: Vec<AdmissionRow>, authority: Option<Digest>, holds: Result<(), CliError>) -> Self {
+        Self { rows: Some(rows), authority, problem: holds.err() }
     }
 }
 
@@ -126,14 +129,18 @@ fn inspect(place: &HomePlace, (name, agent): (&str, &ResolvedAgent), configured:
         ComponentSource::Folder(folder) => AuthoredManifest::load(folder).map_err(CliError::from).map(|authored| {
             let holds =
                 service::admit_early(name, agent).map_err(CliError::from).and_then(|()| hold_source(place, name, configured, trusted));
-            CheckedAgent::of(rows(Some(&authored.manifest), &[], agent), holds)
+            // SECURITY: the digest of a source asks the operator's tools, which is for configurations that are trusted.
+            let authority = trusted.and_then(|_| service::of_source(configured, name).ok()?.0.digest().ok());
+            CheckedAgent::of(rows(Some(&authored.manifest), &[], agent), authority, holds)
         }),
         ComponentSource::File(file) => Obtained::read(place, file).map_err(CliError::from).map(|it| {
             let holds = it.admit(name, agent).map_err(CliError::from).and_then(|_| hold_component(place, name, configured, trusted, &it));
-            CheckedAgent::of(rows(it.component.manifest.as_ref(), &it.component.imports, agent), holds)
+            let component = HeldComponent::of(&it.component);
+            let authority = configured.authority(name).ok().and_then(|authority| held(authority, Some(&component)).digest().ok());
+            CheckedAgent::of(rows(it.component.manifest.as_ref(), &it.component.imports, agent), authority, holds)
         }),
     };
-    held.unwrap_or_else(|problem| CheckedAgent { rows: None, problem: Some(problem) })
+    held.unwrap_or_else(|problem| CheckedAgent { rows: None, authority: None, problem: Some(problem) })
 }
 
 /// Holds a folder of source to what was accepted of it. SECURITY: whoever compares it asks the operator's tools about it, which is for configurations
@@ -157,10 +164,10 @@ fn hold_component(
     Ok(trusted.map_or(Ok(()), |trusted| configured.hold(place, trusted, name, obtained))?)
 }
 
-fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &CheckedAgent) -> Result<Agent, CliError> {
+fn told((name, agent): (&str, &ResolvedAgent), seen: &CheckedAgent) -> Agent {
     let (ComponentSource::File(source) | ComponentSource::Folder(source)) = &agent.component;
-    Ok(Agent {
-        authority: configured.authority(name)?.digest()?,
+    Agent {
+        authority: seen.authority,
         name: name.to_owned(),
         component: SafeText::new(&source.to_string_lossy(), 4096).to_string(),
         owner: agent.owner.clone(),
@@ -169,7 +176,7 @@ fn told(configured: &Configured, (name, agent): (&str, &ResolvedAgent), seen: &C
         seen: seen.rows.is_some(),
         capabilities: seen.rows.clone().unwrap_or_else(|| rows(None, &[], agent)),
         problem: seen.problem.as_ref().map(|err| words::safe(&err.to_string())),
-    })
+    }
 }
 
 fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &ResolvedAgent) -> Vec<AdmissionRow> {

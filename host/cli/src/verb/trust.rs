@@ -11,7 +11,7 @@ use vocabulary::Digest;
 use super::ConfigArg;
 use crate::err::CliError;
 use crate::{exit, out, place, trusting, words};
-use service::{Configured, Obtained, ServiceError, held, now_s};
+use service::{Configured, Obtained, ServiceError, now_s};
 
 /// Say that a configuration may be used, and show everything that it may cause
 #[derive(Debug, clap::Args)]
@@ -89,13 +89,10 @@ async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
     let names: Vec<&str> = configured.resolved.agents.keys().map(String::as_str).collect();
     let components = configured.components(place, &names);
     let missing = missing(place, &configured, &components);
-    let mut whole = configured.whole.clone();
-    for (name, authority) in &mut whole.agents {
-        *authority = held(authority, components.get(name));
-    }
+    let whole = configured.whole.clone().held_to(&components);
     let authority = whole.lines(&configured.spelling);
     let (digest, by) = (configured.authored.digest, own_principal());
-    let change = TrustChange::Trusted { authority: configured.whole.digest()?, config: digest, once: false };
+    let change = TrustChange::Trusted { authority: whole.digest()?, config: digest, once: false };
     let (by_text, when_s) = (by.to_string(), now_s());
     // On the record first: what is not there is not trusted.
     trusting::decide(place, configured.said(change), None, |witness| {
@@ -145,12 +142,13 @@ struct Listed {
 
 impl Listed {
     fn new(place: &HomePlace, entry: Trust) -> Self {
-        let Trust { authority, by, digest, path, when, components, .. } = entry;
+        let Trust { authority, by, digest, path, when, .. } = entry;
         let now = match Configured::load(Some(path.as_ref()), place) {
-            Ok(now) if now.authored.digest == digest && now.whole.digest().is_ok_and(|now| now == authority) => {
-                // All of them: one that appeared is no more what was trusted than one that was exchanged.
+            Ok(now) if now.authored.digest == digest => {
+                // With all components: one that appeared is no more what was trusted than one that was exchanged.
                 let names: Vec<&str> = now.resolved.agents.keys().map(String::as_str).collect();
-                if now.components(place, &names) == components { "same" } else { "changed" }
+                let whole = now.whole.clone().held_to(&now.components(place, &names));
+                if whole.digest().is_ok_and(|now| now == authority) { "same" } else { "changed" }
             }
             Err(ServiceError::Config(config::ConfigError::File(err))) if err.is_absence() => "gone",
             Ok(_) | Err(_) => "changed",

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use vocabulary::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, SafeText, Tier};
+use vocabulary::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, Limit, SafeText, Tier};
 
 use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
@@ -12,25 +12,41 @@ use vocabulary::Capability;
 /// BOUND: bytes of a variable's value that are shown. Of a longer value the digest is shown.
 const VALUE_BYTES_MAX: usize = 200;
 
+/// Lines of one agent, or of what no agent has alone.
+pub(super) struct Part<'a> {
+    /// The agent's name.
+    pub(super) agent: Option<&'a str>,
+    pub(super) lines: Vec<String>,
+}
+
 impl Whole {
     /// Everything that the configuration would cause, a line each.
     pub fn lines(&self, spelling: &Spelling) -> Vec<String> {
         let mut said = Vec::new();
-        for (name, agent) in &self.agents {
-            said.push(format!("agent {name}"));
-            said.extend(agent.own_lines(spelling).into_iter().map(|line| format!("  {line}")));
+        for Part { agent, lines } in self.parts(spelling) {
+            said.extend(agent.map(|name| format!("agent {name}")));
+            let indent = if agent.is_some() { "  " } else { "" };
+            said.extend(lines.into_iter().map(|line| format!("{indent}{line}")));
         }
-        said.extend(shared(&self.engagements, &spelling.long_reach(&self.network)));
-        if !self.agents.is_empty() && self.agents.values().all(|agent| agent.grants.environments.is_empty()) {
-            said.extend(self.environments.iter().map(environment));
-        }
-        let mut rest = Grants { credentials: self.credentials.clone(), ..Grants::default() };
-        spelling.lengthen_grants(&mut rest);
-        said.extend(lines(Capability::Credentials, &rest).into_iter().map(|line| format!("granted to no agent: {line}")));
         if said.is_empty() {
             said.push("nothing".to_owned());
         }
         said
+    }
+
+    /// The same, apart by agents.
+    pub(super) fn parts<'a>(&'a self, spelling: &Spelling) -> Vec<Part<'a>> {
+        let part = |(name, agent): (&'a String, &'a Authority)| Part { agent: Some(name.as_str()), lines: agent.own_lines(spelling) };
+        let mut parts: Vec<Part<'a>> = self.agents.iter().map(part).collect();
+        let mut rest = shared(&self.engagements, &spelling.long_reach(&self.network));
+        if !self.agents.is_empty() && self.agents.values().all(|agent| agent.grants.environments.is_empty()) {
+            rest.extend(self.environments.iter().map(environment));
+        }
+        let mut others = Grants { credentials: self.credentials.clone(), ..Grants::default() };
+        spelling.lengthen_grants(&mut others);
+        rest.extend(lines(Capability::Credentials, &others).into_iter().map(|line| format!("granted to no agent: {line}")));
+        parts.push(Part { agent: None, lines: rest });
+        parts
     }
 }
 
@@ -54,7 +70,7 @@ impl Authority {
         said.extend(whole.grants.env.iter().map(|(name, value)| variable(name, value)));
         said.extend(whole.uses.iter().map(|name| format!("uses {}", SafeText::new(name, 256))));
         if !self.limits.is_empty() {
-            let shown: Vec<String> = self.limits.iter().map(|(name, value)| limit(name, *value)).collect();
+            let shown: Vec<String> = self.limits.iter().map(|(of, value)| limit(*of, *value)).collect();
             said.push(format!("limits {}", shown.join(", ")));
         }
         if said.len() == code_lines {
@@ -101,9 +117,9 @@ fn variable(name: &str, value: &str) -> String {
     format!("environment {}={}{more}", SafeText::new(name, 256), SafeText::new(value, VALUE_BYTES_MAX))
 }
 
-fn limit(name: &str, value: u64) -> String {
-    let row = LIMITS.iter().find(|row| row.name == name);
-    row.map_or_else(|| format!("{} = {value}", SafeText::new(name, 64)), |row| format!("{} = {}", row.name, row.show(value)))
+fn limit(of: Limit, value: u64) -> String {
+    let row = LIMITS.iter().find(|row| row.name == of.as_str());
+    format!("{of} = {}", row.map_or_else(|| value.to_string(), |row| row.show(value)))
 }
 
 fn environment(environment: &Environment) -> String {

@@ -1,14 +1,59 @@
-//! How paths are written in an authority: relative to the folder of the configuration, so that a checkout in another place has the same
-//! paths.
+//! How paths are written in an authority.
+//!
+//! A place that belongs to the project is relative to the folder of the configuration: `src`, `../shared`, `.`. A project that is moved or cloned
+//! has the same paths, and its lock still holds. A place that belongs to the machine is absolute, wherever the configuration is: it was written as
+//! an absolute path, or a link leads to it out of the folder ([`Resolved::machine_paths`]).
+//!
+//! SECURITY: the real place is what is written, without links and without `..` in the middle. In one folder, two places never have the same path.
+//! An absolute path that was accepted never comes to stand for a relative one, nor a relative one for the place that it led to somewhere else.
+//!
+//! [`Resolved::machine_paths`]: crate::config::Resolved::machine_paths
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use vocabulary::{Grants, Source, VaultLogin};
+use vocabulary::{FilesGrant, Grants, Source, VaultLogin};
 
 use super::{Authority, Code, Reach};
 use crate::config::ConfigError;
 
-/// The folder that paths are relative to.
+/// Writes the paths of a configuration as an authority has them.
+pub(super) struct Shortening<'a> {
+    folder: &'a Path,
+    machine_paths: &'a BTreeSet<PathBuf>,
+}
+
+impl<'a> Shortening<'a> {
+    /// For the configuration in this file, whose path has no links.
+    pub(super) fn new(config: &'a Path, machine_paths: &'a BTreeSet<PathBuf>) -> Self {
+        Self { folder: folder_of(config), machine_paths }
+    }
+
+    /// `path` is absolute, without links.
+    pub(super) fn path(&self, path: &Path) -> Result<PathBuf, ConfigError> {
+        if path.to_str().is_none() {
+            return Err(ConfigError::NotText(path.to_owned()));
+        }
+        if self.machine_paths.contains(path) {
+            return Ok(path.to_owned());
+        }
+        let common = path.components().zip(self.folder.components()).take_while(|(one, other)| one == other).count();
+        let up = self.folder.components().skip(common).map(|_| Component::ParentDir);
+        let short: PathBuf = up.chain(path.components().skip(common)).collect();
+        Ok(if short.as_os_str().is_empty() { PathBuf::from(".") } else { short })
+    }
+
+    /// Each path of these grants. The words of a command stay as they are: its program has an absolute path, and what an argument means only
+    /// the program knows.
+    pub(super) fn grants(&self, grants: &mut Grants) -> Result<(), ConfigError> {
+        each_path(grants, &mut |path| {
+            *path = self.path(path)?;
+            Ok(())
+        })
+    }
+}
+
+/// The folder that paths are relative to, to show people the whole of them.
 #[derive(Clone, Debug)]
 pub struct Spelling {
     folder: PathBuf,
@@ -17,25 +62,10 @@ pub struct Spelling {
 impl Spelling {
     /// Relative to the folder of this configuration, whose path has no links.
     pub fn from_folder_of(config: &Path) -> Self {
-        Self { folder: config.parent().unwrap_or(Path::new("/")).to_owned() }
+        Self { folder: folder_of(config).to_owned() }
     }
 
-    /// The path relative to the folder: `src`, `../shared`, `.`. A path that does not share even its first folder with it, such as
-    /// `/usr/bin/pass`, belongs to the system and is the same for every checkout. It stays as it is.
-    pub(super) fn short(&self, path: &Path) -> Result<PathBuf, ConfigError> {
-        if path.to_str().is_none() {
-            return Err(ConfigError::NotText(path.to_owned()));
-        }
-        let common = path.components().zip(self.folder.components()).take_while(|(one, other)| one == other).count();
-        if common < 2 && self.folder != Path::new("/") {
-            return Ok(path.to_owned());
-        }
-        let up = self.folder.components().skip(common).map(|_| Component::ParentDir);
-        let spelled: PathBuf = up.chain(path.components().skip(common)).collect();
-        Ok(if spelled.as_os_str().is_empty() { PathBuf::from(".") } else { spelled })
-    }
-
-    /// The path that [`Spelling::short`] was made from.
+    /// The path that [`Shortening::path`] was made from.
     fn long(&self, path: &Path) -> PathBuf {
         let mut long = if path.is_absolute() { PathBuf::new() } else { self.folder.clone() };
         for part in path.components() {
@@ -46,29 +76,6 @@ impl Spelling {
             }
         }
         long
-    }
-
-    /// Makes each path of these grants relative to the folder.
-    pub(super) fn shorten(&self, grants: &mut Grants) -> Result<(), ConfigError> {
-        each_path(grants, &mut |path| {
-            *path = self.short(path)?;
-            Ok(())
-        })?;
-        for words in programs(grants) {
-            for (at, word) in words.iter_mut().enumerate() {
-                if at == 0 || Path::new(word).starts_with(&self.folder) {
-                    *word = self.short(Path::new(word))?.to_string_lossy().into_owned();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn short_reach(&self, mut reach: Reach) -> Result<Reach, ConfigError> {
-        for root in &mut reach.roots {
-            root.path = self.short(&root.path)?;
-        }
-        Ok(reach)
     }
 
     /// The same authority with absolute paths, for people.
@@ -87,9 +94,6 @@ impl Spelling {
             *path = self.long(path);
             Ok(())
         });
-        for program in programs(grants).filter_map(|words| words.first_mut()) {
-            *program = self.long(Path::new(program)).to_string_lossy().into_owned();
-        }
     }
 
     pub(super) fn long_reach(&self, reach: &Reach) -> Reach {
@@ -102,10 +106,12 @@ impl Spelling {
 }
 
 fn each_path(grants: &mut Grants, change: &mut dyn FnMut(&mut PathBuf) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
-    for mount in &mut grants.files {
-        change(&mut mount.host)?;
+    // Each part is named, so that nobody adds a path without placing it here.
+    let Grants { credentials, engagement: _, env: _, environments: _, files, http: _, may: _, placeholders: _ } = grants;
+    for FilesGrant { guest: _, host, mode: _ } in files {
+        change(host)?;
     }
-    for binding in &mut grants.credentials {
+    for binding in credentials {
         match &mut binding.source {
             Source::File(path) => change(path)?,
             Source::Vault(vault) => match &mut vault.server.login {
@@ -120,11 +126,9 @@ fn each_path(grants: &mut Grants, change: &mut dyn FnMut(&mut PathBuf) -> Result
     Ok(())
 }
 
-fn programs(grants: &mut Grants) -> impl Iterator<Item = &mut Vec<String>> {
-    grants.credentials.iter_mut().filter_map(|binding| match &mut binding.source {
-        Source::Exec(words) => Some(words),
-        Source::Local | Source::Env(_) | Source::File(_) | Source::Keyring(_) | Source::Vault(_) => None,
-    })
+/// The folder of a configuration.
+fn folder_of(config: &Path) -> &Path {
+    config.parent().unwrap_or(Path::new("/"))
 }
 
 #[cfg(test)]
@@ -133,20 +137,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_spelled_from_the_folder_and_comes_back_whole() {
-        let spelling = Spelling::from_folder_of(Path::new("/srv/alice/repo/bailiwick.toml"));
-        for (whole, spelled) in [
-            ("/srv/alice/repo", "."),
-            ("/srv/alice/repo/src", "src"),
-            ("/srv/alice/secret", "../secret"),
-            ("/srv/alice", ".."),
-            ("/srv", "../.."),
-            ("/srv/bob/x", "../../bob/x"),
-            ("/usr/bin/pass", "/usr/bin/pass"),
-            ("/", "/"),
+    fn a_path_is_written_from_the_folder_and_comes_back_whole() {
+        for (config, paths) in [
+            (
+                "/srv/alice/repo/bailiwick.toml",
+                &[
+                    ("/srv/alice/repo", "."),
+                    ("/srv/alice/repo/src", "src"),
+                    ("/srv/alice/secret", "../secret"),
+                    ("/srv/alice", ".."),
+                    ("/srv", "../.."),
+                    ("/srv/bob/x", "../../bob/x"),
+                    ("/run/x", "../../../run/x"),
+                    ("/", "../../.."),
+                    ("/usr/bin/pass", "/usr/bin/pass"),
+                ][..],
+            ),
+            ("/bailiwick.toml", &[("/", "."), ("/src", "src"), ("/usr/bin/pass", "/usr/bin/pass")]),
         ] {
-            assert_eq!(spelling.short(Path::new(whole)).unwrap(), Path::new(spelled), "{whole}");
-            assert_eq!(spelling.long(Path::new(spelled)), Path::new(whole), "{spelled}");
+            let machine_paths = BTreeSet::from([PathBuf::from("/usr/bin/pass")]);
+            let (short, spelling) = (Shortening::new(Path::new(config), &machine_paths), Spelling::from_folder_of(Path::new(config)));
+            for (whole, written) in paths {
+                assert_eq!(short.path(Path::new(whole)).unwrap(), Path::new(written), "{whole}");
+                assert_eq!(spelling.long(Path::new(written)), Path::new(whole), "{written}");
+            }
         }
     }
 }

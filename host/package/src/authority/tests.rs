@@ -4,15 +4,19 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use vocabulary::Source;
 
 use super::{Authority, Difference, Spelling, Whole};
 use crate::config;
+
+mod canonical;
+mod paths;
+mod placed;
 
 /// Each key of a configuration that has an effect, at least once.
 pub(crate) const EVERYTHING: &str = r#"
 [agents.probe]
 component = "probe.wasm"
-durable = true
 expires = "2100-01-01"
 limits = { memory = "32MiB", concurrent = 8 }
 env = { CHOSEN = "one", KEY = { placeholder = "token" } }
@@ -35,6 +39,11 @@ response-bytes = 2000
 pins = ["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]
 [[agents.probe.http]]
 host = "api.example.com"
+methods = ["HEAD"]
+paths = ["/v1/more"]
+credential = "token"
+[[agents.probe.http]]
+host = "api.example.com"
 methods = ["GET"]
 paths = ["/signed"]
 credential = "signed"
@@ -51,8 +60,24 @@ credential = "kept"
 [[agents.probe.credentials]]
 name = "turned"
 may = ["rotate", "identify"]
+[[agents.probe.credentials]]
+name = "asked"
+may = ["identify"]
+[[agents.probe.credentials]]
+name = "pathed"
+may = ["identify"]
+[[agents.probe.credentials]]
+name = "formed"
+may = ["identify"]
+[[agents.probe.credentials]]
+name = "hashed"
+may = ["identify"]
+[[agents.probe.credentials]]
+name = "claimed"
+may = ["identify"]
 [agents.built]
 component = "built"
+durable = true
 
 [credentials.token]
 kind = "bearer"
@@ -61,7 +86,7 @@ source = "file:secrets/token"
 port = 8443
 methods = ["GET"]
 paths = ["/v1/**"]
-agents = ["probe"]
+agents = ["probe", "built"]
 environment = "staging"
 until = "2098-01-01"
 uses = 3
@@ -95,6 +120,36 @@ kind = "basic"
 user = "svc"
 hosts = ["api.example.com"]
 rotate = { set = { method = "PUT", path = "/users/svc", body = '{"a":"b"}', field = "password" }, test = "/whoami" }
+[credentials.asked]
+kind = "query"
+query = "key"
+hosts = ["api.example.com"]
+[credentials.pathed]
+kind = "path"
+segment = 2
+template = "k{}"
+hosts = ["api.example.com"]
+[credentials.formed]
+kind = "form"
+field = "key"
+hosts = ["api.example.com"]
+scheme = "http"
+[credentials.hashed]
+kind = "hmac"
+header = "x-signature"
+template = "v1={}"
+hash = "sha512"
+encoding = "base64"
+over = "{timestamp}.{body}"
+timestamp-header = "x-time"
+hosts = ["api.example.com"]
+[credentials.claimed]
+kind = "jwt"
+algorithm = "EdDSA"
+claims = { iss = "me", aud = "them" }
+key-id = "k1"
+lifetime = "60s"
+hosts = ["api.example.com"]
 [credentials.spare]
 kind = "bearer"
 hosts = ["spare.example.com"]
@@ -167,6 +222,8 @@ fn others(value: &Value) -> Vec<Value> {
         "identify",
         "rotate",
         "sha1",
+        "hex",
+        "ES256",
         "live",
         "token",
         "https://other.example.com/",
@@ -203,18 +260,17 @@ fn every_value_that_is_other_is_in_the_lines() {
                     continue;
                 }
                 changed += 1;
-                let Some(difference) = Difference::between(authority, &now, &spelling) else { panic!("{place}: {other}") };
-                let told = difference.more.iter().chain(&difference.less);
-                assert!(told.into_iter().all(|line| !line.contains("in another order")), "{place}: {other} is in no line");
+                let told = Difference::between(authority, &now, &spelling).lines();
+                assert!(!told.is_empty() && told.iter().all(|line| !line.contains("the same lines")), "{place}: {other} is in no line");
             }
             // The rest can't have another value: the one kind of a mount, the names of forms.
-            let fixed = ["/kind", "/from", "/by", "/mode", "/algorithm"].iter().any(|end| place.ends_with(end));
+            let fixed = ["/kind", "/from", "/by", "/mode"].iter().any(|end| place.ends_with(end));
             assert!(changed > 0 || fixed, "{place} was not tried");
             tried += changed;
         }
     }
     assert!(tried > 100, "{tried}");
-    assert_eq!(Difference::between(&whole.agents["probe"], &whole.agents["probe"], &spelling), None);
+    assert_eq!(Difference::between(&whole.agents["probe"], &whole.agents["probe"], &spelling), Difference::default());
 }
 
 #[test]
@@ -237,6 +293,44 @@ fn another_variable_limit_or_certificate_and_what_no_agent_has_are_other_values(
     std::fs::write(config.with_file_name("roots.pem"), "another root").unwrap();
     let resolved = config::read(&config).unwrap().resolve(&folder.path().join("home")).unwrap();
     assert_ne!(before.digest().unwrap(), Whole::of(&resolved).unwrap().digest().unwrap());
+}
+
+/// One agent may not hide behind the other.
+#[test]
+fn a_line_that_another_agent_has_already_is_new_for_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = |of: &str| format!("[[agents.{of}.files]]\nguest = \"/s\"\nhost = \"secrets\"\nmode = \"read\"\n");
+    let text = |more: &str| format!("[agents.a]\ncomponent = \"a\"\n{more}[agents.b]\ncomponent = \"b\"\n{}", mount("b"));
+    let (config, was) = whole(folder.path(), &text(""));
+    let (_, now) = whole(folder.path(), &text(&mount("a")));
+    let spelling = Spelling::from_folder_of(&config);
+    let told = now.difference_from(&was, &spelling);
+    let secrets = config.with_file_name("secrets").display().to_string();
+    assert_eq!(told, ["- may do nothing else (agent a)".to_owned(), format!("+ read {secrets} as /s (agent a)")]);
+    assert!(was.difference_from(&was, &spelling).is_empty(), "the control");
+    let (_, more) = whole(folder.path(), &(text("") + "[agents.c]\ncomponent = \"a\"\n[network]\nresolvers = [\"127.0.0.1:53\"]\n"));
+    let told = more.difference_from(&was, &spelling);
+    assert!(told.contains(&"+ agent c".to_owned()) && told.contains(&"+ names are resolved by 127.0.0.1:53".to_owned()), "{told:?}");
+}
+
+/// Where no line differs, the part is named: here two arguments that read like one.
+#[test]
+fn a_difference_that_no_line_shows_is_named_by_its_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, whole) = whole(folder.path(), EVERYTHING);
+    let was = &whole.agents["probe"];
+    let mut now = was.clone();
+    let source = now.grants.credentials.iter_mut().find_map(|binding| match &mut binding.source {
+        Source::Exec(words) => Some(words),
+        _ => None,
+    });
+    *source.unwrap() = vec!["/bin/sh".into(), "-c".into(), "echo".into(), "value-of-it".into()];
+    let told = Difference::between(was, &now, &Spelling::from_folder_of(&config)).lines();
+    assert!(
+        matches!(told.as_slice(), [line] if line.contains("the same lines, but grants.credentials[") && line.contains("].source.at is written")),
+        "{told:?}"
+    );
+    assert_ne!(was.digest().unwrap(), now.digest().unwrap());
 }
 
 /// An attacker may have written its words.

@@ -1,10 +1,11 @@
 //! `[agents.NAME]`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use vocabulary::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, Source, Until, VaultLogin, is_name};
 
+use super::set::set;
 use super::{ComponentSource, ConfigPlace, ResolvedAgent, http, mount, real};
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 use crate::later::LATER;
@@ -77,7 +78,7 @@ fn may(list: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Resul
         let name_value = table.required("name")?;
         let name = http::credential(&name_value, credentials)?;
         let words = table.required("may")?.some_items(8)?;
-        let may: Vec<May> = words.iter().map(may_word).collect::<Result<_, _>>()?;
+        let may: Vec<May> = words.iter().map(may_word).collect::<Result<_, _>>().map(set)?;
         let rotation = credentials.get(&name).and_then(|binding| binding.rotation.as_ref());
         if may.contains(&May::Rotate) && rotation.is_none() {
             return Err(
@@ -120,8 +121,9 @@ fn component(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<Compone
         return Err(value.wrong(ConfigFault::Impossible("must be a folder with `agent.toml` or a `.wasm` file")));
     }
     // The real one, so that what is printed, trusted and built is the same one; what is not there yet is found missing later.
-    let path = place.folder.join(&text);
-    let path = path.canonicalize().unwrap_or(path);
+    let written = place.folder.join(&text);
+    let path = real::of_any(&written).unwrap_or(written);
+    place.note(Path::new(&text), &path);
     Ok(if path.extension().is_some_and(|extension| extension == "wasm") {
         ComponentSource::File(path)
     } else {

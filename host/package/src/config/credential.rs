@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use vocabulary::{AgentPin, Binding, HostPattern, ParseError, PathPattern, Rate, Rotation, RotationSet, Scheme, Source, is_name};
 
+use super::set::set;
 use super::{ConfigPlace, placement, scope, source};
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
 use crate::file::FileError;
@@ -61,12 +62,12 @@ fn binding(
     let pinned = source::pinned(&source, place).map_err(|err| unpinnable(&table, &err))?;
     let binding = Binding {
         name: name.to_owned(),
-        agents: list("agents")?.iter().map(agent).collect::<Result<_, _>>()?,
+        agents: list("agents")?.iter().map(agent).collect::<Result<_, _>>().map(set)?,
         environment: table.get("environment").map(|value| known.environment(&value)).transpose()?,
-        hosts: table.required("hosts")?.some_items(LIST_MAX)?.iter().map(ConfigValue::parse).collect::<Result<_, _>>()?,
-        methods: list("methods")?.iter().map(super::http::method).collect::<Result<_, _>>()?,
+        hosts: table.required("hosts")?.some_items(LIST_MAX)?.iter().map(ConfigValue::parse).collect::<Result<_, _>>().map(set)?,
+        methods: list("methods")?.iter().map(super::http::method).collect::<Result<_, _>>().map(set)?,
         owner: table.get("owner").map(|owner| owner.line(LINE_BYTES_MAX)).transpose()?,
-        paths: list("paths")?.iter().map(ConfigValue::parse::<PathPattern>).collect::<Result<_, _>>()?,
+        paths: list("paths")?.iter().map(ConfigValue::parse::<PathPattern>).collect::<Result<_, _>>().map(set)?,
         pinned,
         placement: placement::resolve(&kind, &table)?,
         port: table.get("port").map(|value| super::http::port(&value)).transpose()?,

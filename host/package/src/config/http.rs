@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vocabulary::{Binding, Digest, HostName, HostPattern, HttpBounds, HttpGrant, Limit, Limits, Method, ParseError, Scheme};
 
+use super::set::set;
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 
 const KEYS: &[&str] = &[
@@ -37,14 +38,16 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
     table.only(KEYS, &[])?;
     let host: HostPattern = table.required("host")?.parse()?;
     let each = |key: &str| table.required(key)?.some_items(LIST_MAX);
+    let scheme = table.get("scheme").map_or(Ok(Scheme::Https), |value| scheme(&value))?;
     let grant = HttpGrant {
         addresses: addresses(table, &host)?,
         credential: table.get("credential").map(|value| credential(&value, credentials)).transpose()?,
-        headers: table.get("headers").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX)?.iter().map(header).collect())?,
-        methods: each("methods")?.iter().map(method).collect::<Result<_, _>>()?,
-        paths: each("paths")?.iter().map(ConfigValue::parse).collect::<Result<_, _>>()?,
-        port: table.get("port").map(|value| port(&value)).transpose()?,
-        scheme: table.get("scheme").map_or(Ok(Scheme::Https), |value| scheme(&value))?,
+        headers: table.get("headers").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX)?.iter().map(header).collect()).map(set)?,
+        methods: each("methods")?.iter().map(method).collect::<Result<_, _>>().map(set)?,
+        paths: each("paths")?.iter().map(ConfigValue::parse).collect::<Result<_, _>>().map(set)?,
+        // The scheme's own port means the same as none.
+        port: table.get("port").map(|value| port(&value)).transpose()?.filter(|port| *port != scheme.default_port()),
+        scheme,
         until: table.get("until").map(|value| value.parse()).transpose()?,
         within: within(table)?,
         host,
@@ -62,7 +65,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
 fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
     let pins = table.get("pins").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX))?;
     Ok(HttpBounds {
-        pins: pins.iter().map(pin).collect::<Result<_, _>>()?,
+        pins: pins.iter().map(pin).collect::<Result<_, _>>().map(set)?,
         rate: table.get("rate").map(|value| value.parse()).transpose()?,
         request_bytes: table.get("request-bytes").map(|value| bytes(&value, Limit::RequestBytes)).transpose()?,
         response_bytes: table.get("response-bytes").map(|value| bytes(&value, Limit::ResponseBytes)).transpose()?,
@@ -123,7 +126,7 @@ fn addresses(table: &Table<'_>, host: &HostPattern) -> Result<Vec<IpNet>, WrongE
 
 /// Private addresses that a name may have.
 pub(super) fn networks(list: &ConfigValue<'_>) -> Result<Vec<IpNet>, WrongError> {
-    list.some_items(LIST_MAX)?.iter().map(address).collect()
+    list.some_items(LIST_MAX)?.iter().map(address).collect::<Result<_, _>>().map(set)
 }
 
 /// The form people use, without bits after the prefix: a net that reads as one address should not be many.

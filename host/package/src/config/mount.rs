@@ -58,7 +58,8 @@ fn guest(value: &ConfigValue<'_>, earlier: &[FilesGrant]) -> Result<String, Wron
 
 /// The real folder, so that what is printed, trusted and opened is the same one.
 fn host(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
-    let written = place.folder.join(value.text(PATH_BYTES_MAX)?);
+    let text = Path::new(value.text(PATH_BYTES_MAX)?);
+    let written = place.folder.join(text);
     let fault = |why| value.wrong(path_fault(written.display(), why));
     let real = written.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;
     if !real.is_dir() {
@@ -71,5 +72,6 @@ fn host(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<PathBuf, Wro
     if place.home.starts_with(&real) {
         return Err(fault("contains the host's own home; mount a folder that does not"));
     }
+    place.note(text, &real);
     Ok(real)
 }

@@ -1,7 +1,7 @@
 //! `[network]`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use vocabulary::{Digest, ParseError};
 
@@ -29,10 +29,11 @@ pub(super) fn resolve(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Resul
     let table = value.table(8)?;
     table.only(&["resolvers", "roots"], &[])?;
     let some = |key: &str| table.get(key).map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX));
-    Ok(NetworkConfig {
-        resolvers: some("resolvers")?.iter().map(resolver).collect::<Result<_, _>>()?,
-        roots: some("roots")?.iter().map(|item| root(item, place)).collect::<Result<_, _>>()?,
-    })
+    // In any order, and each of them once: whom TLS believes is a set.
+    let mut roots: Vec<Root> = some("roots")?.iter().map(|item| root(item, place)).collect::<Result<_, _>>()?;
+    roots.sort_by(|one, other| one.path.cmp(&other.path));
+    roots.dedup_by(|one, other| one.path == other.path);
+    Ok(NetworkConfig { resolvers: some("resolvers")?.iter().map(resolver).collect::<Result<_, _>>()?, roots })
 }
 
 fn resolver(item: &ConfigValue<'_>) -> Result<SocketAddr, WrongError> {
@@ -42,7 +43,8 @@ fn resolver(item: &ConfigValue<'_>) -> Result<SocketAddr, WrongError> {
 }
 
 fn root(item: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<Root, WrongError> {
-    let written = place.folder.join(item.text(4096)?);
+    let text = Path::new(item.text(4096)?);
+    let written = place.folder.join(text);
     let fault = |why| item.wrong(path_fault(written.display(), why));
     let path = written.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;
     let bytes = file::read(&path, ROOTS_BYTES_MAX).map_err(|err| match err {
@@ -50,5 +52,6 @@ fn root(item: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<Root, WrongEr
         FileError::TooLarge { .. } => fault("has more than 4 MiB, which no file of certificates has"),
         FileError::Io { .. } => fault("can't be read"),
     })?;
+    place.note(text, &path);
     Ok(Root { digest: Digest::of(&bytes), bytes, path })
 }

@@ -37,6 +37,29 @@ pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
 ///
 /// SECURITY: that link is kept as it is, and may only lead to a folder beside it. What is trusted is the folder in which it lies.
 pub(super) fn of_secret(path: &Path) -> Result<PathBuf, FileError> {
+    resolved(path, |word, target| word == DATA && is_beside(target))
+}
+
+/// Where a path leads, without any link, whether or not anything is there.
+pub(super) fn of_any(path: &Path) -> Result<PathBuf, FileError> {
+    resolved(path, |_, _| false)
+}
+
+/// The path without `.` and `..`, as it is written: nothing is looked up. `path` is absolute.
+pub(super) fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for word in words(path) {
+        if word == ".." {
+            plain.pop();
+        } else {
+            plain.push(word);
+        }
+    }
+    plain
+}
+
+/// Follows all links but those that stay.
+fn resolved(path: &Path, stays: impl Fn(&OsStr, &Path) -> bool) -> Result<PathBuf, FileError> {
     let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
     let mut rest: VecDeque<OsString> = words(&absolute);
     let (mut real, mut links) = (PathBuf::from("/"), 0);
@@ -50,7 +73,7 @@ pub(super) fn of_secret(path: &Path) -> Result<PathBuf, FileError> {
             real = here;
             continue;
         };
-        if word == DATA && is_beside(&target) {
+        if stays(&word, &target) {
             real = here;
             continue;
         }

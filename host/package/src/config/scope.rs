@@ -7,6 +7,7 @@ use vocabulary::{
     is_name,
 };
 
+use super::set::set;
 use crate::authored::{ConfigFault, ConfigValue, WrongError};
 
 /// BOUND: environments or engagements in one file.
@@ -54,10 +55,10 @@ fn environment(name: &str, value: &ConfigValue<'_>) -> Result<Environment, Wrong
         let paths = table.get("paths").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX))?;
         Ok(EnvironmentPlace {
             host: table.required("host")?.parse()?,
-            paths: paths.iter().map(ConfigValue::parse::<PathPattern>).collect::<Result<_, _>>()?,
+            paths: paths.iter().map(ConfigValue::parse::<PathPattern>).collect::<Result<_, _>>().map(set)?,
         })
     };
-    let places = table.required("match")?.some_items(LIST_MAX)?.iter().map(place).collect::<Result<_, _>>()?;
+    let places = table.required("match")?.some_items(LIST_MAX)?.iter().map(place).collect::<Result<_, _>>().map(set)?;
     Ok(Environment { name: name.to_owned(), places })
 }
 
@@ -82,7 +83,7 @@ fn engagement(name: &str, value: &ConfigValue<'_>) -> Result<Engagement, WrongEr
         from_s,
         until_s,
         rate: table.get("rate").map(|value| value.parse::<Rate>()).transpose()?,
-        targets: targets.iter().map(ConfigValue::parse::<EngagementTarget>).collect::<Result<_, _>>()?,
+        targets: targets.iter().map(ConfigValue::parse::<EngagementTarget>).collect::<Result<_, _>>().map(set)?,
         tier: tier(&table.required("tier")?)?,
     })
 }

@@ -58,7 +58,9 @@ fn exec(value: &ConfigValue<'_>, items: &[ConfigValue<'_>]) -> Result<Source, Wr
 /// Where the file with a value is now. That place is shown and trusted, and it is opened without following links.
 fn secret_file(value: &ConfigValue<'_>, path: &str, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
     let written = place.folder.join(path);
-    real::of_secret(&written).map_err(|_| value.wrong(path_fault(written.display(), "can't be reached")))
+    let real = real::of_secret(&written).map_err(|_| value.wrong(path_fault(written.display(), "can't be reached")))?;
+    place.note(Path::new(path), &real);
+    Ok(real)
 }
 
 /// The files that a program which prints a value consists of: the program, and those of its arguments that are files beside the
@@ -69,10 +71,15 @@ fn secret_file(value: &ConfigValue<'_>, path: &str, place: &ConfigPlace<'_>) -> 
 pub(super) fn pinned(source: &Source, place: &ConfigPlace<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
     let Source::Exec(words) = source else { return Ok(Vec::new()) };
     let mut words = words.iter().map(Path::new);
-    let program = words.next().map(|path| pin(path, place)).transpose()?;
+    let pin = |path: &Path| {
+        let pinned = pin(path, place)?;
+        place.note(path, &pinned.path);
+        Ok(pinned)
+    };
+    let program = words.next().map(pin).transpose()?;
     let of_checkout = |path: &PathBuf| path.starts_with(place.folder) && path.is_file();
     let arguments = words.filter(|word| word.is_absolute()).map(real::real_or_future).filter(|path| path.as_ref().is_ok_and(of_checkout));
-    let arguments = arguments.map(|path| pin(&path?, place));
+    let arguments = arguments.map(|path| pin(&path?));
     program.map(Ok).into_iter().chain(arguments).collect()
 }
 

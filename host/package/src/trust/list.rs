@@ -7,15 +7,14 @@ use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, SafeText};
 
 use super::{HeldComponent, Said, TrustError, Trusted};
-use crate::authority::{Spelling, Whole};
+use crate::authority::Whole;
 use crate::config::Authored;
 use crate::file;
 
-/// BOUND: bytes of the list; an entry has some 300, what was shown of it, and some 2,000 more for each agent that is a component.
+/// BOUND: bytes of the list; an entry has some 300, the value that was trusted, and some 2,000 more for each agent that is a component.
 const LIST_BYTES_MAX: u64 = 4 << 20;
-/// BOUND: lines that are kept of what was shown, and their bytes together.
-const SHOWN_LINES_MAX: usize = 200;
-const SHOWN_BYTES_MAX: usize = 16 << 10;
+/// BOUND: bytes of a value that was trusted, as JSON; of a larger one only the digest is kept.
+const WHOLE_BYTES_MAX: usize = 64 << 10;
 /// The least number of hexadecimal digits that a person must type of a digest.
 const HEX_DIGITS_MIN: usize = 8;
 
@@ -23,7 +22,7 @@ const HEX_DIGITS_MIN: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
-    /// Of everything that it may cause.
+    /// Of everything that it may cause, with `components`.
     pub authority: Digest,
     /// Who said it.
     pub by: String,
@@ -33,9 +32,9 @@ pub struct Trust {
     pub path: String,
     /// Seconds since 1970.
     pub when: u64,
-    /// What it came to, a line each, as it was shown; for people, and nothing is compared with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shown: Vec<String>,
+    /// Everything that it may cause, without `components`: to tell people what differs. What is compared is `authority`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole: Option<Whole>,
     /// Components that are not built here, by the agent's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, HeldComponent>,
@@ -81,18 +80,19 @@ pub fn trust(
     said: Said<'_>,
     witness: &TrustWitness<'_>,
 ) -> Result<Trusted, TrustError> {
-    let (path, authority) = (named(&file.file), whole.digest()?);
+    let path = named(&file.file);
+    let kept = (whole.canonical_bytes()?.len() <= WHOLE_BYTES_MAX).then(|| whole.clone());
+    let whole = whole.clone().held_to(&components);
+    let authority = whole.digest()?;
     let by = SafeText::new(said.by, 256).to_string();
-    let lines = whole.lines(&Spelling::from_folder_of(&file.file));
-    let is_long = lines.len() > SHOWN_LINES_MAX || lines.iter().map(String::len).sum::<usize>() > SHOWN_BYTES_MAX;
-    let shown = if is_long { Vec::new() } else { lines };
-    let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components: components.clone(), shown };
+    let entry = Trust { authority, by, digest: file.digest, path, when: said.when_s, components, whole: kept };
     let put = |list: &mut List| {
         list.trusted.retain(|other| other.path != entry.path);
         list.trusted.push(entry);
+        Ok(())
     };
     change(home, put, witness)?;
-    Ok(Trusted { authority, components, digest: file.digest, for_this_run: false })
+    Ok(Trusted { authority, whole, digest: file.digest, for_this_run: false })
 }
 
 /// Everything that is trusted.
@@ -108,7 +108,11 @@ pub fn list(home: &Path) -> Result<Vec<Trust>, TrustError> {
 /// # Errors
 /// A list that can't be read or written.
 pub fn untrust(home: &Path, entry: &Trust, witness: &TrustWitness<'_>) -> Result<(), TrustError> {
-    change(home, |list| list.trusted.retain(|other| other != entry), witness)
+    let take = |list: &mut List| {
+        list.trusted.retain(|other| other != entry);
+        Ok(())
+    };
+    change(home, take, witness)
 }
 
 /// What was accepted in this home, of all configurations.
@@ -126,7 +130,7 @@ pub fn acceptance(home: &Path) -> Result<Vec<Acceptance>, TrustError> {
 /// A list that can't be read or written.
 pub fn accept(
     home: &Path,
-    file: &Authored,
+    (file, whole): (&Authored, &Whole),
     accepted: Acceptance,
     component: Option<HeldComponent>,
     witness: &TrustWitness<'_>,
@@ -136,9 +140,10 @@ pub fn accept(
     let put = |list: &mut List| {
         list.accepted.retain(|other| (&other.path, &other.agent) != (&accepted.path, &accepted.agent));
         for entry in list.trusted.iter_mut().filter(|entry| entry.path == path && entry.digest == file.digest) {
-            entry.components.extend(component.clone().map(|held| (accepted.agent.clone(), held)));
+            entry.accept(whole, &accepted.agent, component.as_ref())?;
         }
         list.accepted.push(accepted);
+        Ok(())
     };
     change(home, put, witness)
 }
@@ -149,10 +154,31 @@ pub fn accept(
 /// A list that can't be read or written.
 pub fn unaccept(home: &Path, file: &Path, agent: &str, witness: &TrustWitness<'_>) -> Result<(), TrustError> {
     let path = named(file);
-    change(home, |list| list.accepted.retain(|other| (other.path.as_str(), other.agent.as_str()) != (path.as_str(), agent)), witness)
+    let take = |list: &mut List| {
+        list.accepted.retain(|other| (other.path.as_str(), other.agent.as_str()) != (path.as_str(), agent));
+        Ok(())
+    };
+    change(home, take, witness)
 }
 
 impl Trust {
+    /// Everything that it might cause when it was trusted, without its components. `None` where it was too large to be kept, or is not what the
+    /// digest says.
+    pub fn whole(&self) -> Option<&Whole> {
+        let is_it = |whole: &&Whole| (*whole).clone().held_to(&self.components).digest().is_ok_and(|digest| digest == self.authority);
+        self.whole.as_ref().filter(is_it)
+    }
+
+    /// Takes an accepted component in the place of the trusted one, if the entry is for what the configuration allows now.
+    fn accept(&mut self, whole: &Whole, agent: &str, component: Option<&HeldComponent>) -> Result<(), TrustError> {
+        let Some(held) = component else { return Ok(()) };
+        if whole.clone().held_to(&self.components).digest()? == self.authority {
+            self.components.insert(agent.to_owned(), held.clone());
+            self.authority = whole.clone().held_to(&self.components).digest()?;
+        }
+        Ok(())
+    }
+
     /// Whether a person means this one: by its path, or by at least the first eight digits of its digest.
     pub fn is_called(&self, word: &str) -> bool {
         let path = Path::new(word);
@@ -179,11 +205,11 @@ pub(super) fn named(path: &Path) -> String {
 }
 
 /// The lock is held until the end, so that of two changes at the same time none is lost.
-fn change(home: &Path, change: impl FnOnce(&mut List), witness: &TrustWitness<'_>) -> Result<(), TrustError> {
+fn change(home: &Path, change: impl FnOnce(&mut List) -> Result<(), TrustError>, witness: &TrustWitness<'_>) -> Result<(), TrustError> {
     file::folder(home)?;
     let _lock = file::lock_own(&home.join("trust.lock"), "has locked the list of what is trusted", home::WAIT_MAX)?;
     let mut list = load(home)?;
-    change(&mut list);
+    change(&mut list)?;
     let text = toml::to_string(&list).map_err(TrustError::Unwritable)?;
     if text.len() as u64 > LIST_BYTES_MAX {
         return Err(TrustError::Full(list_path(home)));

@@ -9,7 +9,7 @@ use vocabulary::Digest;
 use std::collections::BTreeMap;
 
 use super::{HeldComponent, Said, TrustError, Trusted, check};
-use crate::authority::Whole;
+use crate::authority::{Spelling, Whole};
 use crate::config::{self, Authored};
 
 const SAID: Said<'_> = Said { when_s: 1_800_000_000, by: "alice" };
@@ -178,20 +178,92 @@ fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_tr
     let components = BTreeMap::from([("a".to_owned(), HeldComponent::of(&was))]);
     super::trust(&home, &file, &whole(&home, &file), components, SAID, &nobody).unwrap();
     let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
-    assert!(trusted.holds("a", "a.wasm".as_ref(), &was).is_ok());
-    let other = trusted.holds("a", "a.wasm".as_ref(), &now).unwrap_err();
+    let holds = |trusted: &Trusted, agent: &str, component: &crate::Component| {
+        let held = BTreeMap::from([(agent.to_owned(), HeldComponent::of(component))]);
+        let of = whole(&home, &file).held_to(&held).agents["a"].clone();
+        trusted.holds(agent, &of, &Spelling::from_folder_of(&file.file))
+    };
+    assert!(holds(&trusted, "a", &was).is_ok());
+    let Err(TrustError::OtherComponent(other)) = holds(&trusted, "a", &now) else { unreachable!() };
     let lines = other.lines().join("\n");
     assert!(lines.contains(&was.digest.to_string()) && lines.contains(&now.digest.to_string()), "{lines}");
     assert!(lines.contains("+ imports wasi:cli/stdout@0.2.0") && !lines.contains("poll"), "{lines}");
-    assert!(trusted.holds("b", "b.wasm".as_ref(), &was).is_err(), "one that was not there is not trusted");
+    assert!(holds(&trusted, "b", &was).is_err(), "an agent that was not there is not trusted");
 
     let said = super::Acceptance { agent: "a".into(), authority: Digest::of(b""), by: "alice".into(), path: String::new(), when: 1 };
-    super::accept(&home, &file, said, Some(HeldComponent::of(&now)), &nobody).unwrap();
+    super::accept(&home, (&file, &whole(&home, &file)), said, Some(HeldComponent::of(&now)), &nobody).unwrap();
     let trusted = check(&home, &file, &whole(&home, &file)).unwrap();
-    assert!(trusted.holds("a", "a.wasm".as_ref(), &now).is_ok() && trusted.holds("a", "a.wasm".as_ref(), &was).is_err());
+    assert!(holds(&trusted, "a", &now).is_ok() && holds(&trusted, "a", &was).is_err());
     assert!(super::acceptance(&home).unwrap()[0].is_of(&file.file, "a"));
     super::unaccept(&home, &file.file, "a", &nobody).unwrap();
     assert!(super::acceptance(&home).unwrap().is_empty());
+}
+
+/// The components of an entry are part of the digest that was trusted: they are no second list beside it.
+#[test]
+fn an_entry_in_which_only_the_component_was_changed_is_not_trusted() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    let file = written(place.path(), &TEXT.replace("component = \"a\"", "component = \"a.wasm\""));
+    let held = |bytes: &[u8]| HeldComponent { digest: Digest::of(bytes), imports: Vec::new() };
+    let components = BTreeMap::from([("a".to_owned(), held(b"one"))]);
+    let trusted = super::trust(&home, &file, &whole(&home, &file), components.clone(), SAID, &nobody).unwrap();
+    assert_eq!(trusted.authority(), whole(&home, &file).held_to(&components).digest().unwrap());
+    assert_ne!(trusted.authority(), whole(&home, &file).digest().unwrap());
+    assert!(is_trusted(&home, &file).unwrap());
+
+    let list = home.join("trust.toml");
+    let good = std::fs::read_to_string(&list).unwrap();
+    let (one, two) = (Digest::of(b"one").to_string(), Digest::of(b"two").to_string());
+    assert_eq!(good.matches(&one).count(), 1);
+    std::fs::write(&list, good.replace(&one, &two)).unwrap();
+    assert!(!is_trusted(&home, &file).unwrap());
+    std::fs::write(&list, good).unwrap();
+    assert!(is_trusted(&home, &file).unwrap());
+}
+
+/// It is made from the value that was trusted, which is kept beside its digest.
+#[test]
+fn what_differs_from_what_was_trusted_is_told_as_long_as_the_kept_value_is_what_the_digest_says() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    trust(&home, &written(place.path(), TEXT), SAID).unwrap();
+    let now = written(place.path(), &TEXT.replace("GET", "PUT"));
+    let told = || {
+        let Err(TrustError::Untrusted(untrusted)) = check(&home, &now, &whole(&home, &now)) else { unreachable!() };
+        untrusted.before.unwrap().difference
+    };
+    let lines = ["- GET https://a.test:443 /** (agent a)", "+ PUT https://a.test:443 /** (agent a)"].map(str::to_owned);
+    assert_eq!(told(), Some(lines.to_vec()));
+    let list = home.join("trust.toml");
+    let good = std::fs::read_to_string(&list).unwrap();
+    assert_eq!(good.matches("\"GET\"").count(), 1, "{good}");
+    std::fs::write(&list, good.replace("\"GET\"", "\"PUT\"")).unwrap();
+    assert_eq!(told(), None, "what was not trusted is not told as if it had been");
+}
+
+/// An acceptance is a newer decision on the component only. It does not bring back trust that no longer holds.
+#[test]
+fn an_acceptance_puts_its_component_into_an_entry_that_still_holds_and_into_no_other() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, docs) = (place.path().join("home"), place.path().join("docs"));
+    for folder in [&docs, &place.path().join("other")] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let text = "[agents.a]\ncomponent = \"a.wasm\"\n[[agents.a.files]]\nguest = \"/d\"\nhost = \"docs\"\nmode = \"read\"\n";
+    let file = written(place.path(), text);
+    let held = |bytes: &[u8]| HeldComponent { digest: Digest::of(bytes), imports: Vec::new() };
+    super::trust(&home, &file, &whole(&home, &file), BTreeMap::from([("a".to_owned(), held(b"one"))]), SAID, &nobody).unwrap();
+    let accept = |bytes: &[u8]| {
+        let said = super::Acceptance { agent: "a".into(), authority: Digest::of(b""), by: "alice".into(), path: String::new(), when: 1 };
+        super::accept(&home, (&file, &whole(&home, &file)), said, Some(held(bytes)), &nobody).unwrap();
+    };
+    accept(b"two");
+    assert!(is_trusted(&home, &file).unwrap(), "the control");
+    std::fs::rename(&docs, place.path().join("aside")).unwrap();
+    std::os::unix::fs::symlink("other", &docs).unwrap();
+    accept(b"three");
+    assert!(!is_trusted(&home, &file).unwrap(), "the mount leads to another folder");
 }
 
 #[test]
