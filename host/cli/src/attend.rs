@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use run::{RunError, RunEvent, RunReport, Running, own_principal};
+use vocabulary::exit::{self, Strictness};
 use vocabulary::{Means, RunId, Severity, Stopping};
 
 use service::{Admitted, Continuation, HostHandle, ResumeRequest, ServiceError};
 
 use crate::err::CliError;
-use crate::exit::{self, Strictness};
 use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::{leave, out, place, report, sarif, words};
@@ -324,7 +324,7 @@ fn number(report: &RunReport, showing: &Showing) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::worst;
-    use crate::exit::{AGENT, DONE, FINDINGS, INTERRUPTED, LIMIT};
+    use vocabulary::exit::{AGENT, DONE, FINDINGS, INTERRUPTED, LIMIT};
 
     #[test]
     fn findings_do_not_hide_a_shard_that_failed() {

@@ -1,9 +1,9 @@
 //! The command line as a whole; each verb's own part is in its file.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 use crate::logging::{Level, LogForm};
-use crate::verb;
+use crate::verb::Verb;
 
 /// Runs agents that may do what they were granted and nothing else, and keeps a record of what they did.
 #[derive(Debug, Parser)]
@@ -41,39 +41,6 @@ so that going back is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick)
 Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
 is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 11 `status`: nobody holds the home; ended from outside: 129 by SIGHUP, 130 by Ctrl-C, \
 143 by SIGTERM or `stop`.";
-
-/// What can be done.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
-    Run(verb::run::Args),
-    Trust(verb::trust::Args),
-    Check(verb::check::Args),
-    Inspect(verb::inspect::Args),
-    Build(verb::build::Args),
-    Ps(verb::ps::Args),
-    Status(verb::status::Args),
-    Show(verb::show::Args),
-    Logs(verb::logs::Args),
-    Stop(verb::stop::Args),
-    Resume(verb::resume::Args),
-    Replay(verb::replay::Args),
-    Audit(verb::audit::Args),
-    Test(verb::test::Args),
-    Init(verb::init::Args),
-    New(verb::new::Args),
-    Accept(verb::accept::Args),
-    Credentials(verb::credentials::Args),
-    Keys(verb::keys::Args),
-    Backup(verb::backup::Args),
-    Restore(verb::restore::Args),
-    Prune(verb::prune::Args),
-    Hold(verb::hold::Args),
-    Release(verb::hold::ReleaseArgs),
-    Home(verb::home::Args),
-    Doctor(verb::doctor::Args),
-    Completions(verb::completions::Args),
-    Man(verb::completions::ManArgs),
-}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,8 @@ use package::{ConfigError, TrustError};
 use service::{NotMade, ServiceError};
 use vocabulary::RunId;
 
-use crate::out;
+use crate::out::{self, OutError};
+use crate::signals::{SignalError, WaitError};
 use crate::words::{safe, wrapped};
 
 pub(crate) mod advice;
@@ -222,6 +223,35 @@ impl From<ServiceError> for CliError {
     }
 }
 
+impl From<OutError> for CliError {
+    fn from(err: OutError) -> Self {
+        match err {
+            OutError::Write(err) => Self::Write(err),
+            OutError::NotAFile(path) => Self::NotAFile(path),
+            OutError::File { path, cause } => Self::file("write", &path)(cause),
+        }
+    }
+}
+
+impl From<SignalError> for CliError {
+    fn from(err: SignalError) -> Self {
+        match err {
+            SignalError::Listen(err) | SignalError::Thread(err) => Self::Runtime(err),
+            SignalError::Ended { means } => Self::EndedWaiting { means },
+            SignalError::Undone { means } => Self::Undone { means },
+        }
+    }
+}
+
+impl<E: Into<Self>> From<WaitError<E>> for CliError {
+    fn from(err: WaitError<E>) -> Self {
+        match err {
+            WaitError::Ended { means } => Self::EndedWaiting { means },
+            WaitError::Failed(err) => err.into(),
+        }
+    }
+}
+
 /// What goes wrong in a room that a host uses, and that this program uses by itself, too.
 macro_rules! of_service {
     ($($err:ty),+ $(,)?) => {
@@ -370,7 +400,7 @@ fn told_destinations(name: &str, proposed: &[vocabulary::Destination]) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit;
+    use vocabulary::exit;
 
     fn lines(err: &CliError) -> Vec<String> {
         err.what_and_why().into_iter().chain(err.help_line()).collect()

@@ -1,5 +1,5 @@
 //! Says of a view that the record is not all there was: what was set aside, taken away or lost by a person's order. What is damaged or missing
-//! without one is another matter (`log::judged`), and ends with another number.
+//! without one is another matter (`incomplete::judged`), and ends with another number.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use serde::Serialize;
 use vocabulary::RunId;
 
 use crate::err::CliError;
+use crate::out::OutError;
 use crate::words::{count, safe, utc};
 use crate::{log, out};
 
@@ -78,7 +79,7 @@ impl GapLines {
     }
 
     /// Says them at the end of a view: to people, and to programs as a last document.
-    pub(crate) fn end(&self, json: bool) -> Result<(), CliError> {
+    pub(crate) fn end(&self, json: bool) -> Result<(), OutError> {
         self.say();
         if json && !self.all.is_empty() { out::json_line(&Last { gaps: self.documents() }) } else { Ok(()) }
     }

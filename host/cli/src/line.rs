@@ -1,14 +1,11 @@
 //! One record in one line.
 
-use vocabulary::record::{
-    AnswerClass, ClockChanged, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch,
-};
+use vocabulary::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch};
 use vocabulary::{Claim, Fault, Outcome, Resource, SafeText};
 
 use crate::log::Shown;
-use crate::report::{outcome_word, outcome_words};
-use crate::screen::severity;
-use crate::words::{bytes, count, digest, function, many, reason, safe, seconds, utc};
+use crate::outcome;
+use crate::words::{bytes, clock_changed, count, digest, function, many, reason, safe, seconds, severity, utc};
 
 /// BOUND: characters of what an agent said in one line.
 const SAID_CHARS_MAX: usize = 200;
@@ -51,13 +48,13 @@ fn record(record: &Record) -> String {
         Record::ActSettled(word) => format!("op {} {}, says {}", word.op, did(word.did), word.by),
         Record::RunClosed(closed) => {
             let obstacle = closed.obstacle.as_ref().map_or_else(String::new, |obstacle| format!("; it could not go on: {obstacle}"));
-            let words = outcome_words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
+            let words = outcome::words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
             let words = format!("{words}{obstacle}");
             if closed.outcome == Outcome::SetAside {
                 // How long it took and what it needed is not known either.
-                return format!("{}{words}", outcome_word(&closed.outcome));
+                return format!("{}{words}", outcome::word(&closed.outcome));
             }
-            format!("{}{words}, {}, {} of memory", outcome_word(&closed.outcome), seconds(closed.active_ms), bytes(closed.peak_memory))
+            format!("{}{words}, {}, {} of memory", outcome::word(&closed.outcome), seconds(closed.active_ms), bytes(closed.peak_memory))
         }
         Record::Asked(asked) => {
             let again = if asked.again { " again" } else { "" };
@@ -163,16 +160,6 @@ fn record(record: &Record) -> String {
         Record::HoldSet(it) => format!("run {} is on hold, by {}: {}", it.held, it.by, it.reason),
         Record::HoldLifted(it) => format!("run {} is no longer on hold, by {}", it.held, it.by),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
-    }
-}
-
-/// How somebody set the clock, or a clock was found.
-pub(crate) fn clock_changed(change: &ClockChanged) -> String {
-    let (way, by) = (if change.by_ms < 0 { "back" } else { "forward" }, seconds(change.by_ms.unsigned_abs()));
-    let (was, now) = (utc(change.was), utc(change.at));
-    match change.restarted {
-        false => format!("the machine's clock was set {way} by {by}: from {was} to {now}"),
-        true => format!("the machine was restarted, and its clock is at least {by} {way}: it has shown {was}, and shows {now}"),
     }
 }
 

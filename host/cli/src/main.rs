@@ -6,17 +6,20 @@
 mod allow;
 mod attend;
 mod building;
+mod children;
 mod cli;
 mod err;
 mod files;
 mod fold;
 mod gaps;
+mod incomplete;
 mod later;
 mod leave;
 mod line;
 mod log;
 mod logging;
 mod out;
+mod outcome;
 mod place;
 mod report;
 mod sarif;
@@ -32,7 +35,7 @@ mod words;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use vocabulary::exit;
 
@@ -41,7 +44,7 @@ use crate::err::CliError;
 
 fn main() -> ExitCode {
     signals::note_ignored();
-    if let Some(code) = compile_child().or_else(build_child) {
+    if let Some(code) = children::compile().or_else(children::build) {
         return code;
     }
     // SECURITY: what guests and servers send, and values of credentials, go through this process's memory; it is neither dumped nor read by other
@@ -102,7 +105,7 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         .build()
         .map_err(CliError::Runtime)?;
     survive_long_files(&runtime).map_err(CliError::Runtime)?;
-    let code = runtime.block_on(verb::run(cli.verb));
+    let code = runtime.block_on(verb::run(cli.verb, Cli::command));
     // No task that is left over may make the shell wait.
     runtime.shutdown_background();
     code
@@ -115,41 +118,6 @@ fn survive_long_files(runtime: &tokio::runtime::Runtime) -> std::io::Result<()> 
     let _runtime = runtime.enter();
     // The handler stays when this is dropped.
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
-}
-
-/// The compiler's child process, started by `sandbox`: it does nothing else, and is set up by what it calls.
-fn compile_child() -> Option<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != verb::COMPILE_COMPONENT {
-        return None;
-    }
-    let mut number = || arguments.next().and_then(|number| number.to_str()?.parse().ok()).unwrap_or(0);
-    let (component_bytes, memory_bytes) = (number(), number());
-    Some(match sandbox::compile_child(component_bytes, memory_bytes) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(err) => {
-            out::words(&err.to_string());
-            ExitCode::from(1)
-        }
-    })
-}
-
-/// The processes between this program and a build tool. `package` starts them.
-fn build_child() -> Option<ExitCode> {
-    let arguments: Vec<String> = std::env::args_os().skip(1).map_while(|word| word.into_string().ok()).collect();
-    let ended = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [verb::BUILD_KEEPER, worker, order] => sandbox::keep_contained_build(worker, order),
-        [verb::BUILD_TOOL, order] => Err(sandbox::work(order)),
-        _ => return None,
-    };
-    Some(ended.map_or_else(
-        |err| {
-            let cause = std::error::Error::source(&err).map_or_else(String::new, |cause| format!(": {cause}"));
-            out::words(&words::safe(&format!("{err}{cause}")));
-            ExitCode::from(exit::HOST)
-        },
-        ExitCode::from,
-    ))
 }
 
 /// The usual soft limit on descriptors is what a program may have that uses `select`; this one does not. Runs, connections and the journal

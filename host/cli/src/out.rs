@@ -4,35 +4,53 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat, fstat};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
-use crate::err::CliError;
 use crate::fold::{self, folded};
+use crate::words::safe;
 
 /// The indent of a continued line.
 const INDENT: &str = "    ";
 
-fn wrote(result: io::Result<()>) -> Result<(), CliError> {
+/// Why something could not be put out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutError {
+    /// Standard output can't be written to.
+    #[error("could not write to standard output")]
+    Write(#[source] io::Error),
+    /// In the place of the file that the operator named, there is something else.
+    #[error("`{}` is not a regular file", safe(&.0.to_string_lossy()))]
+    NotAFile(PathBuf),
+    /// That file could not be written.
+    #[error("could not write `{}`", safe(&path.to_string_lossy()))]
+    File {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+fn wrote(result: io::Result<()>) -> Result<(), OutError> {
     match result {
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(err) => Err(CliError::Write(err)),
+        Err(err) => Err(OutError::Write(err)),
         Ok(()) => Ok(()),
     }
 }
 
 /// One JSON document, for `--json`.
-pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value).map_err(|err| CliError::Write(err.into()))?;
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), OutError> {
+    let text = serde_json::to_string_pretty(value).map_err(|err| OutError::Write(err.into()))?;
     bytes((inert(&text) + "\n").as_bytes())
 }
 
 /// One JSON document a line, for streams.
-pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
-    let text = serde_json::to_string(value).map_err(|err| CliError::Write(err.into()))?;
+pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), OutError> {
+    let text = serde_json::to_string(value).map_err(|err| OutError::Write(err.into()))?;
     bytes((inert(&text) + "\n").as_bytes())
 }
 
@@ -56,39 +74,39 @@ fn inert(json: &str) -> String {
 ///
 /// SECURITY: the folder may be a stranger's checkout. If a FIFO, a link or a device is in the file's place, the program neither waits for
 /// it nor follows it.
-pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value).map_err(|err| CliError::Write(err.into()))?;
+pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), OutError> {
+    let text = serde_json::to_string_pretty(value).map_err(|err| OutError::Write(err.into()))?;
     if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
-        return Err(CliError::NotAFile(file.to_owned()));
+        return Err(OutError::NotAFile(file.to_owned()));
     }
     if let Some(name) = file.file_name() {
         // What a process that was killed has left of it. The name is the whole of what may be swept here: this is the user's own folder.
         home::sweep(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")), |left| name == left);
     }
-    home::replace(file, (inert(&text) + "\n").as_bytes(), home::SHARED).map_err(CliError::file("write", file))
+    home::replace(file, (inert(&text) + "\n").as_bytes(), home::SHARED).map_err(|cause| OutError::File { path: file.to_owned(), cause })
 }
 
 /// Rows of data, the first of them their heads, as they fit where a person sees them.
-pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), CliError> {
+pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), OutError> {
     crate::words::table_in(rows, width(io::stdout())).iter().try_for_each(|text| line(text))
 }
 
 /// A line of data. If a person sees it, a long line is continued with an indent.
 ///
 /// SECURITY: a terminal breaks a line at its edge by itself. The end of a guest's words would then look like a line of the host's.
-pub(crate) fn line(text: &str) -> Result<(), CliError> {
+pub(crate) fn line(text: &str) -> Result<(), OutError> {
     let lines = folded(text, "", INDENT, width(io::stdout()));
     wrote(writeln!(io::stdout().lock(), "{}", lines.join("\n")))
 }
 
 /// What a guest printed. If a person may see it beside what the host says, each line, and each piece of a long line, begins with the
 /// guest's name. For another program it is not changed.
-pub(crate) fn guest(name: &str, text: &str) -> Result<(), CliError> {
+pub(crate) fn guest(name: &str, text: &str) -> Result<(), OutError> {
     if !is_terminal() && !is_one_stream() {
         return bytes(text.as_bytes());
     }
     let (mark, width) = (mark(name), width(io::stdout()));
-    let lines = text.lines().flat_map(|line| folded(&crate::words::safe(line), &mark, &mark, width));
+    let lines = text.lines().flat_map(|line| folded(&safe(line), &mark, &mark, width));
     wrote(lines.into_iter().try_for_each(|line| writeln!(io::stdout().lock(), "{line}")))
 }
 
@@ -130,7 +148,7 @@ fn width(stream: impl AsFd) -> Option<usize> {
 }
 
 /// Data as it is.
-pub(crate) fn bytes(bytes: &[u8]) -> Result<(), CliError> {
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), OutError> {
     let mut stdout = io::stdout().lock();
     wrote(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use package::build::Helper;
 use run::{HomePlace, HostOptions};
 
+use crate::children::{BUILD_KEEPER, BUILD_TOOL, COMPILE_COMPONENT};
 use crate::err::CliError;
-use crate::verb::{BUILD_KEEPER, BUILD_TOOL, COMPILE_COMPONENT};
 
 /// How many runs may be inside at once.
 const SLOTS: u32 = 64;

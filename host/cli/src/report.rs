@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use vocabulary::record::Touch;
 use vocabulary::{Finding, Outcome, SafeText};
 
-use crate::line::clock_changed;
-use crate::out;
-use crate::screen::severity;
-use crate::words::{bytes, count, digest, function, many, safe, seconds, short_hex};
+use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
+use crate::{out, outcome};
 
 /// BOUND: findings that are named one by one.
 const FINDINGS_MAX: usize = 50;
@@ -25,13 +23,13 @@ pub(crate) fn lines(reports: &[RunReport], shows_output: bool) -> Vec<String> {
     let mut lines: Vec<String> = reports.first().map(|first| begins(first.agent.name.as_str())).into_iter().collect();
     for report in reports {
         lines.push(head(report));
-        lines.extend(outcome_words(&report.outcome).map(|words| format!("  {words}")));
+        lines.extend(outcome::words(&report.outcome).map(|words| format!("  {words}")));
         if let Some(broken) = &report.broken {
             lines.push(format!("  {}", safe(&broken.why)));
             lines.push(format!("  help: {}", safe(&broken.help)));
         }
         if let Outcome::Unsettled { acts } = &report.outcome {
-            lines.push(format!("  {}", crate::verb::settle::advice(report.run, acts)));
+            lines.push(format!("  {}", outcome::settle_advice(report.run, acts)));
         }
     }
     let mut findings: Vec<&Finding> = reports.iter().flat_map(|report| &report.claims.findings).collect();
@@ -103,45 +101,10 @@ fn head(report: &RunReport) -> String {
         digest(&agent.digest),
         report.run,
         report.by,
-        outcome_word(&report.outcome),
+        outcome::word(&report.outcome),
         seconds(report.active_ms),
         seconds(report.waited_ms),
     )
-}
-
-/// In one word.
-pub(crate) fn outcome_word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "DONE",
-        Outcome::Failed { .. } => "FAILED",
-        Outcome::Trapped { .. } => "TRAPPED",
-        Outcome::Limit { .. } => "LIMIT REACHED",
-        Outcome::Stopped(_) => "STOPPED",
-        Outcome::Unsettled { .. } => "UNSETTLED",
-        Outcome::RecordBroken => "RECORD BROKEN",
-        Outcome::SetAside => "SET ASIDE",
-        Outcome::HostFailed { .. } => "HOST FAILED",
-    }
-}
-
-/// In as many as it takes; none where it is done.
-pub(crate) fn outcome_words(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Done => None,
-        Outcome::Failed { code, message } => Some(format!("the agent says: {code}: {message}")),
-        Outcome::Trapped { message } => Some(format!("trap: {message}")),
-        Outcome::Limit { limit } => Some(format!("the limit `{limit}` was reached")),
-        Outcome::Stopped(stopping) => Some(format!("stopped by {stopping}")),
-        Outcome::Unsettled { acts } => {
-            let acts: Vec<String> = acts.iter().map(ToString::to_string).collect();
-            Some(format!("nobody knows whether this happened: {}", acts.join(", ")))
-        }
-        Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
-        Outcome::SetAside => Some(
-            "what it did after this, and how it ended, is in the part of the record that was set aside, and is not known here".to_owned(),
-        ),
-        Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
-    }
 }
 
 fn findings_sum(findings: &[&Finding]) -> String {

@@ -8,7 +8,8 @@ use run::RunReport;
 use serde_json::{Value, json};
 use vocabulary::{Capability, Finding, Location, Outcome, SafeText, Severity};
 
-use crate::report::{outcome_words, owner};
+use crate::outcome;
+use crate::report::owner;
 use crate::words::many;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -60,7 +61,7 @@ fn not_searched(report: &RunReport) -> Vec<Value> {
         let location = Location { column: 0, line: 0, uri: uri.clone() };
         json!({ "level": "warning", "message": { "text": text }, "locations": [{ "physicalLocation": physical(&location, mounts) }] })
     };
-    let ended = outcome_words(&report.outcome).map(|words| notification("error", format!("run {} ended early: {words}", report.run)));
+    let ended = outcome::words(&report.outcome).map(|words| notification("error", format!("run {} ended early: {words}", report.run)));
     let refused = report.evidence.touched.refused.iter().filter(|one| one.function.capability() == Capability::Files);
     let refused = refused.map(|one| at(&one.resource.line(), format!("not searched: {} (×{})", one.reason, one.alike)));
     let untold = report.evidence.touched.files.iter().filter(|file| file.untold > 0);

@@ -156,18 +156,6 @@ impl Drop for Screen {
     }
 }
 
-/// As it is written in the contract.
-pub(crate) fn severity(severity: vocabulary::Severity) -> &'static str {
-    use vocabulary::Severity;
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
-}
-
 /// The templates are ours, so they parse; were one not to, the plain bar is as good.
 fn spinner() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())

@@ -3,6 +3,7 @@
 //! A signal that this process was started with as ignored stays ignored: that is how `nohup` and a shell's `&` ask for it.
 
 use std::future::{Future, pending};
+use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures_util::FutureExt as _;
@@ -11,7 +12,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, spawn_blocking};
 use vocabulary::Means;
 
-use crate::err::CliError;
 use crate::out;
 
 /// From when this is made, the three signals are words and no longer an end.
@@ -74,12 +74,40 @@ async fn comes(signal: &mut Option<Signal>) {
     }
 }
 
-fn joined<T>(done: Result<Result<T, CliError>, JoinError>) -> Result<T, CliError> {
-    done.map_err(|lost| CliError::Runtime(lost.into()))?
+/// Why something was not done though nothing was wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignalError {
+    /// The system does not let this process listen to a signal.
+    #[error("could not listen to signals")]
+    Listen(#[source] io::Error),
+    /// The thread that did it is gone.
+    #[error("a thread was lost")]
+    Thread(#[source] io::Error),
+    /// A signal came before it was done.
+    #[error("ended by {means} before it was done")]
+    Ended { means: Means },
+    /// A signal came before it was done, and what it had made was removed again.
+    #[error("ended by {means} before it was done; what it had made is removed again")]
+    Undone { means: Means },
+}
+
+/// Why a wait has ended without what it waited for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WaitError<E> {
+    /// A signal came first.
+    #[error("ended by {means} before it was done")]
+    Ended { means: Means },
+    /// What was waited for has failed.
+    #[error(transparent)]
+    Failed(E),
+}
+
+fn joined<T, E: From<SignalError>>(done: Result<Result<T, E>, JoinError>) -> Result<T, E> {
+    done.map_err(|lost| SignalError::Thread(lost.into()))?
 }
 
 impl Signals {
-    pub(crate) fn new() -> Result<Self, CliError> {
+    pub(crate) fn new() -> Result<Self, SignalError> {
         let signals = Self::listen()?;
         if WAITS.get().is_none() {
             // Another thread can't have been quicker: verbs begin on one.
@@ -88,9 +116,9 @@ impl Signals {
         Ok(signals)
     }
 
-    fn listen() -> Result<Self, CliError> {
+    fn listen() -> Result<Self, SignalError> {
         note_ignored();
-        let listen = |kind| if is_ignored(kind) { Ok(None) } else { signal(kind).map(Some).map_err(CliError::Runtime) };
+        let listen = |kind| if is_ignored(kind) { Ok(None) } else { signal(kind).map(Some).map_err(SignalError::Listen) };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -115,41 +143,51 @@ impl Signals {
     /// Does what only reads on a thread of its own, but no longer than until a signal comes.
     ///
     /// # Errors
-    /// Its own, or [`CliError::EndedWaiting`].
-    pub(crate) async fn reading<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
-    ) -> Result<T, CliError> {
+    /// Its own, or [`SignalError::Ended`].
+    pub(crate) async fn reading<T, E>(&mut self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SignalError> + Send + 'static,
+    {
         let work = spawn_blocking(work);
-        self.or(async { joined(work.await) }).await
+        tokio::select! {
+            biased;
+            done = work => joined(done),
+            means = self.next() => Err(SignalError::Ended { means }.into()),
+        }
     }
 
     /// Does what is not to be cut in two, and is short, on a thread of its own. The first signal is answered with a word, the second ends it.
     ///
     /// # Errors
-    /// Its own, or [`CliError::EndedWaiting`].
-    pub(crate) async fn finishing<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
-    ) -> Result<T, CliError> {
+    /// Its own, or [`SignalError::Ended`].
+    pub(crate) async fn finishing<T, E>(&mut self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SignalError> + Send + 'static,
+    {
         let mut work = spawn_blocking(work);
         tokio::select! {
             biased;
             done = &mut work => return joined(done),
             means = self.next() => out::words(&format!("{means}: this is finished first, so that nothing is half done; once more ends it at once")),
         }
-        self.or(async { joined(work.await) }).await
+        tokio::select! {
+            biased;
+            done = work => joined(done),
+            means = self.next() => Err(SignalError::Ended { means }.into()),
+        }
     }
 
     /// Does what makes files on a thread of its own. With the first signal it is undone, and with the second one it is left as it is.
     ///
     /// # Errors
-    /// Its own, [`CliError::Undone`], or [`CliError::EndedWaiting`].
-    pub(crate) async fn undoing<T: Send + 'static>(
-        &mut self,
-        ending: &CleanUp,
-        work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
-    ) -> Result<T, CliError> {
+    /// Its own, [`SignalError::Undone`], or [`SignalError::Ended`].
+    pub(crate) async fn undoing<T, E>(&mut self, ending: &CleanUp, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<SignalError> + Send + 'static,
+    {
         let mut work = spawn_blocking(work);
         let means = tokio::select! {
             biased;
@@ -161,21 +199,21 @@ impl Signals {
                 biased;
                 // It may just have been done.
                 done = &mut work => if let Ok(value) = joined(done) { return Ok(value) },
-                means = self.next() => return Err(CliError::EndedWaiting { means }),
+                means = self.next() => return Err(SignalError::Ended { means }.into()),
             }
         }
-        Err(CliError::Undone { means })
+        Err(SignalError::Undone { means }.into())
     }
 
     /// Waits for this, but no longer than until a signal comes.
     ///
     /// # Errors
-    /// Its own, or [`CliError::EndedWaiting`].
-    pub(crate) async fn or<T, E: Into<CliError>>(&mut self, done: impl Future<Output = Result<T, E>>) -> Result<T, CliError> {
+    /// Its own as [`WaitError::Failed`], or [`WaitError::Ended`].
+    pub(crate) async fn or<T, E>(&mut self, done: impl Future<Output = Result<T, E>>) -> Result<T, WaitError<E>> {
         tokio::select! {
             biased;
-            done = done => done.map_err(Into::into),
-            means = self.next() => Err(CliError::EndedWaiting { means }),
+            done = done => done.map_err(WaitError::Failed),
+            means = self.next() => Err(WaitError::Ended { means }),
         }
     }
 }

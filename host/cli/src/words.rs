@@ -1,6 +1,7 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
-use vocabulary::{Digest, Function, Resource, SafeText};
+use vocabulary::record::ClockChanged;
+use vocabulary::{Digest, Function, Resource, SafeText, Severity};
 pub(crate) use vocabulary::{safe, utc};
 
 /// `1,204`.
@@ -45,6 +46,27 @@ pub(crate) fn digest(digest: &Digest) -> String {
 pub(crate) fn short_hex(digest: &Digest) -> String {
     let hex = digest.hex();
     format!("{}…", hex.get(..12).unwrap_or(&hex))
+}
+
+/// A severity as the contract spells it.
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+/// How somebody set the clock, or a clock was found.
+pub(crate) fn clock_changed(change: &ClockChanged) -> String {
+    let (way, by) = (if change.by_ms < 0 { "back" } else { "forward" }, seconds(change.by_ms.unsigned_abs()));
+    let (was, now) = (utc(change.was), utc(change.at));
+    match change.restarted {
+        false => format!("the machine's clock was set {way} by {by}: from {was} to {now}"),
+        true => format!("the machine was restarted, and its clock is at least {by} {way}: it has shown {was}, and shows {now}"),
+    }
 }
 
 /// A moment as people write it: `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or so long ago: `90s`, `15m`, `2h`, `3d`. Milliseconds since 1970.

@@ -75,7 +75,7 @@ impl CliError {
         match self {
             Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
             Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
-            Self::Run(run::RunError::Unsettled { run, acts }) => Some(crate::verb::settle::advice(*run, acts)),
+            Self::Run(run::RunError::Unsettled { run, acts }) => Some(crate::outcome::settle_advice(*run, acts)),
             Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
             Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
             Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),

@@ -1,9 +1,9 @@
 //! With which number the program ends because of an error.
 
 use home::Exposed;
+use vocabulary::exit;
 
 use super::CliError;
-use crate::exit;
 
 impl CliError {
     /// The number that the program ends with. What the user wrote is not at fault where a disk, a quota or rights are.

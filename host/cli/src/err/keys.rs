@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use vocabulary::exit;
+
 use super::CliError;
 use super::advice::of_opening;
-use crate::exit;
 
 /// Why keys were not rotated.
 #[derive(Debug, thiserror::Error)]

@@ -7,13 +7,14 @@ use package::lock::{self, AcceptanceLock, Accepted};
 use package::trust::{Acceptance, HeldComponent};
 use package::{ComponentSource, Difference, config, trust};
 use serde::Serialize;
-use vocabulary::Digest;
+use vocabulary::{Digest, exit};
 
 use super::ConfigArg;
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
+use crate::out::OutError;
 use crate::screen::Screen;
-use crate::{exit, out, place, trusting, words};
+use crate::{out, place, trusting, words};
 use service::{Configured, TrustWord, held, now_s};
 
 /// Pin an agent and everything that it may cause, and show what is other than before
@@ -133,7 +134,7 @@ async fn accept(place: &HomePlace, name: &str, args: &Args) -> Result<u8, CliErr
     Ok(exit::DONE)
 }
 
-fn show(pinned: &Pinned, config: &Path, json: bool) -> Result<(), CliError> {
+fn show(pinned: &Pinned, config: &Path, json: bool) -> Result<(), OutError> {
     if json {
         return out::json(pinned);
     }

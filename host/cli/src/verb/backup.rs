@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use ::run::{BackupStep, CleanUp, Content};
 use serde::Serialize;
+use vocabulary::exit;
 
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 
 /// Make a backup of the home, while runs go on
 #[derive(Debug, clap::Args)]
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
             BackupStep::Copied(bytes, of) => shown.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
         })?)
     };
-    let taken = signals.undoing(&ending, work).await;
+    let taken: Result<_, CliError> = signals.undoing(&ending, work).await;
     screen.clear();
     let taken = taken?;
     if args.json {

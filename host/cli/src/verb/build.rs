@@ -3,14 +3,14 @@
 use package::ComponentSource;
 use package::build::SourcePin;
 use serde::Serialize;
-use vocabulary::Digest;
+use vocabulary::{Digest, exit};
 
 use super::ConfigArg;
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{exit, out, place, trusting, words};
+use crate::{out, place, trusting, words};
 use service::{Configured, TrustWord};
 
 /// Build an agent's folder, or all of them, into components with their manifests

@@ -4,11 +4,12 @@ use package::trust::HeldComponent;
 use package::{AdmissionRow, AuthoredManifest, ComponentSource, Manifest, ResolvedAgent, Trusted, admission};
 use run::{HomePlace, OutsideError};
 use serde::Serialize;
-use vocabulary::{Digest, SafeText};
+use vocabulary::{Digest, SafeText, exit};
 
 use super::ConfigArg;
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::out::OutError;
+use crate::{out, place, words};
 use service::{Configured, Obtained, held};
 
 /// Validate a configuration and show who may do what
@@ -183,7 +184,7 @@ fn rows(manifest: Option<&Manifest>, imports: &[package::Import], agent: &Resolv
     admission::table(manifest, imports, &agent.grants)
 }
 
-fn print(matrix: &Matrix) -> Result<(), CliError> {
+fn print(matrix: &Matrix) -> Result<(), OutError> {
     if matrix.agents.is_empty() {
         out::words("the configuration names no agent");
         return Ok(());

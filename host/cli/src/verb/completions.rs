@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_complete::Shell;
+use vocabulary::exit;
 
-use crate::cli::Cli;
 use crate::err::CliError;
-use crate::{exit, out};
+use crate::out;
 
 /// Print what a shell needs to complete words
 #[derive(Debug, clap::Args)]
@@ -36,16 +36,16 @@ Examples:
   bailiwick man ~/.local/share/man/man1
   man bailiwick-run";
 
-pub(crate) fn completions(args: &Args) -> Result<u8, CliError> {
+pub(crate) fn completions(args: &Args, command: &mut Command) -> Result<u8, CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "bailiwick", &mut script);
+    clap_complete::generate(args.shell, command, "bailiwick", &mut script);
     out::bytes(&script)?;
     Ok(exit::DONE)
 }
 
 #[expect(clippy::disallowed_methods, reason = "door: a folder that the operator named")]
-pub(crate) fn man(args: &ManArgs) -> Result<u8, CliError> {
+pub(crate) fn man(args: &ManArgs, command: Command) -> Result<u8, CliError> {
     std::fs::create_dir_all(&args.folder).map_err(CliError::file("make", &args.folder))?;
-    clap_mangen::generate_to(Cli::command(), &args.folder).map_err(CliError::file("write", &args.folder))?;
+    clap_mangen::generate_to(command, &args.folder).map_err(CliError::file("write", &args.folder))?;
     Ok(exit::DONE)
 }

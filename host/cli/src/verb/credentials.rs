@@ -10,12 +10,13 @@ mod set;
 
 use ::run::{CredentialWord, HomePlace};
 use vault::{KeySource, Local, LocalError};
+use vocabulary::exit;
 use vocabulary::record::{CredentialChange, SealedUnder};
 
 use self::recorded::Home;
 use super::ConfigArg;
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 
 /// Keep, list, review and revoke the values of credentials
 #[derive(Debug, clap::Args)]

@@ -9,9 +9,10 @@ use journal::Inspection;
 use package::tools::Tools;
 use run::HomePlace;
 use serde::Serialize;
+use vocabulary::exit;
 
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 
 /// Show what is missing on this machine
 #[derive(Debug, clap::Args)]

@@ -2,10 +2,10 @@
 
 use ::run::HoldSaid;
 use serde::Serialize;
-use vocabulary::RunId;
+use vocabulary::{RunId, exit};
 
 use crate::err::CliError;
-use crate::{exit, log, out, place, words};
+use crate::{log, out, place, words};
 use service::HostHandle;
 
 /// Keep what a run has recorded, whatever the rules of `prune` say

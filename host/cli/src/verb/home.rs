@@ -6,9 +6,10 @@ use std::path::Path;
 
 use clap::Subcommand;
 use serde::Serialize;
+use vocabulary::exit;
 
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 
 /// BOUND: folders in folders that are looked into. Nothing of a home lies that deep.
 const DEPTH_MAX: usize = 64;

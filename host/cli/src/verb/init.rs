@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use package::config;
+use vocabulary::exit;
 
 use crate::err::CliError;
-use crate::{exit, out};
+use crate::out::{self, OutError};
 
 /// Write a first `bailiwick.toml` that explains itself
 #[derive(Debug, clap::Args)]
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-fn say(file: &Path, json: bool) -> Result<(), CliError> {
+fn say(file: &Path, json: bool) -> Result<(), OutError> {
     let shown = file.to_string_lossy().into_owned();
     if json {
         return out::json(&serde_json::json!({ "file": shown }));

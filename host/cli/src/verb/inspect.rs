@@ -4,11 +4,12 @@ use std::path::Path;
 
 use package::{AdmissionRow, AuthoredManifest, ComponentKind, ComponentSource, Manifest, ResolvedAgent, admission};
 use serde::Serialize;
-use vocabulary::{Digest, Grants, SafeText};
+use vocabulary::{Digest, Grants, SafeText, exit};
 
 use super::ConfigArg;
 use crate::err::CliError;
-use crate::{exit, out, place, words};
+use crate::out::OutError;
+use crate::{out, place, words};
 use service::{Configured, Obtained};
 
 /// Show what a component is, imports, declares and could do; run nothing
@@ -115,7 +116,7 @@ fn of_component(name: Option<&str>, obtained: &Obtained, grants: &Grants) -> Ins
     }
 }
 
-fn print(inspected: &Inspected) -> Result<(), CliError> {
+fn print(inspected: &Inspected) -> Result<(), OutError> {
     let mut facts: Vec<(&str, String)> = Vec::new();
     facts.extend(inspected.name.clone().map(|name| ("agent", name)));
     if let Some(manifest) = &inspected.manifest {
@@ -143,7 +144,7 @@ fn print(inspected: &Inspected) -> Result<(), CliError> {
     inspected.refused.iter().try_for_each(|reason| out::line(&format!("  {}", words::safe(reason))))
 }
 
-fn print_row(row: &AdmissionRow, is_built: bool) -> Result<(), CliError> {
+fn print_row(row: &AdmissionRow, is_built: bool) -> Result<(), OutError> {
     out::line(row.capability.as_str())?;
     let list = |lines: &[String]| if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
     let imported = match (is_built, row.imported) {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use journal::{Keep, KeyRotation};
-use vocabulary::SafeText;
 use vocabulary::record::{KeyRotated, Record, RecordKind, RotatedKey, VERSION};
+use vocabulary::{SafeText, exit};
 
 use crate::err::{CliError, KeysError};
 use crate::signals::Signals;
-use crate::{exit, out, place};
+use crate::{out, place};
 use service::now_s;
 
 /// BOUND: bytes of a public key on the record, and of a signature.
@@ -91,7 +91,8 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     for which in &rotate.keys {
         let (key, of) = which.called();
         let (asked, keep) = (place.clone(), keep.clone());
-        let work = move || Ok(journal::rotate(&asked.home, Some(&asked.state), (key, &keep), place::journal_options(), record));
+        let work =
+            move || Ok::<_, CliError>(journal::rotate(&asked.home, Some(&asked.state), (key, &keep), place::journal_options(), record));
         let rotated =
             signals.finishing(work).await?.map_err(|cause| KeysError::Failed { of, done: done.clone(), cause: Box::new(cause) })?;
         out::words(&format!("was  {}", rotated.was));

@@ -5,11 +5,12 @@ use std::time::Duration;
 use ::run::HomePlace;
 use serde::Serialize;
 use vocabulary::record::Record;
-use vocabulary::{Claim, RunId};
+use vocabulary::{Claim, RunId, exit};
 
 use crate::err::CliError;
 use crate::gaps::GapLines;
-use crate::{exit, line, log, out, place};
+use crate::out::OutError;
+use crate::{line, log, out, place};
 use service::HostHandle;
 
 /// How often a log is looked at again.
@@ -94,6 +95,6 @@ async fn goes_on(place: &HomePlace, run: RunId) -> bool {
     }
 }
 
-fn print(agent: &str, seq: u64, claim: &Claim, json: bool) -> Result<(), CliError> {
+fn print(agent: &str, seq: u64, claim: &Claim, json: bool) -> Result<(), OutError> {
     if json { out::json_line(&LogLine { seq, claim }) } else { out::guest(agent, &format!("{}\n", line::claim(claim))) }
 }

@@ -30,15 +30,8 @@ pub(crate) mod trust;
 
 use std::path::PathBuf;
 
-use crate::cli::Verb;
 use crate::err::CliError;
-use crate::log;
-
-/// The hidden verb: the compiler's child process.
-pub(crate) const COMPILE_COMPONENT: &str = "compile-component";
-/// Two more: what ends a build that nobody waits for, and what contains itself and becomes a tool.
-pub(crate) const BUILD_KEEPER: &str = "keep-build";
-pub(crate) const BUILD_TOOL: &str = "build-tool";
+use crate::incomplete;
 
 /// Which configuration.
 #[derive(Debug, clap::Args)]
@@ -54,12 +47,45 @@ pub(crate) fn said(text: &str) -> Result<String, String> {
     says.then(|| text.to_owned()).ok_or_else(|| "say why, as far as it is known: it can't be added later".to_owned())
 }
 
-/// Does what was asked for. The number is the program's.
-pub(crate) async fn run(verb: Verb) -> Result<u8, CliError> {
-    log::judged(done(verb).await)
+/// What can be done.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    Run(run::Args),
+    Trust(trust::Args),
+    Check(check::Args),
+    Inspect(inspect::Args),
+    Build(build::Args),
+    Ps(ps::Args),
+    Status(status::Args),
+    Show(show::Args),
+    Logs(logs::Args),
+    Stop(stop::Args),
+    Resume(resume::Args),
+    Replay(replay::Args),
+    Audit(audit::Args),
+    Test(test::Args),
+    Init(init::Args),
+    New(new::Args),
+    Accept(accept::Args),
+    Credentials(credentials::Args),
+    Keys(keys::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Prune(prune::Args),
+    Hold(hold::Args),
+    Release(hold::ReleaseArgs),
+    Home(home::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(completions::ManArgs),
 }
 
-async fn done(verb: Verb) -> Result<u8, CliError> {
+/// Does what was asked for. The number is the program's. `command` is the whole command line, of which shells and the manual are told.
+pub(crate) async fn run(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError> {
+    incomplete::judged(done(verb, command).await)
+}
+
+async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError> {
     match verb {
         Verb::Run(args) => run::run(args).await,
         Verb::Trust(args) => trust::run(args).await,
@@ -87,7 +113,7 @@ async fn done(verb: Verb) -> Result<u8, CliError> {
         Verb::Hold(args) => hold::run(&args).await,
         Verb::Release(args) => hold::release(&args).await,
         Verb::Home(args) => home::run(&args),
-        Verb::Completions(args) => completions::completions(&args),
-        Verb::Man(args) => completions::man(&args),
+        Verb::Completions(args) => completions::completions(&args, &mut command()),
+        Verb::Man(args) => completions::man(&args, command()),
     }
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use package::project::{self, Language};
+use vocabulary::exit;
 
 use crate::err::CliError;
-use crate::{exit, out, words};
+use crate::{out, words};
 
 /// Make a project of an agent that builds, runs and passes its own test at once
 #[derive(Debug, clap::Args)]

@@ -11,11 +11,12 @@ use gate::{Course, Keeper, PruneVerdict, Rules};
 use journal::PruneError;
 use package::settings::{Settings, Size, Span};
 use serde::Serialize;
+use vocabulary::exit;
 
 use crate::err::CliError;
 use crate::screen::{Screen, SharedScreen};
 use crate::signals::Signals;
-use crate::{exit, leave, log, out, place, words};
+use crate::{leave, log, out, place, words};
 use service::{HostHandle, now_s};
 
 /// Take the beginning of the record away, by age and size
@@ -200,7 +201,7 @@ async fn take(place: &HomePlace, order: PruneOrder, screen: &SharedScreen, signa
                 }
                 HostHandle::Here(..) => {
                     is_ended.store(true, Ordering::Relaxed);
-                    match signals.or(done).await {
+                    match signals.or(done).await.map_err(CliError::from) {
                         Err(CliError::Run(RunError::Prune(err))) if matches!(*err, PruneError::Ended) => Err(CliError::NotPruned { means }),
                         done => done,
                     }

@@ -9,14 +9,15 @@ use ::run::HomePlace;
 use gate::{Ledger, OpenRun};
 use home::patience;
 use serde::Serialize;
-use vocabulary::{Principal, RunId, SafeText, UnknownAct};
+use vocabulary::{Principal, RunId, SafeText, UnknownAct, exit};
 
 use going::GoingRun;
 
 use crate::err::CliError;
 use crate::gaps::GapLines;
+use crate::out::OutError;
 use crate::signals::Signals;
-use crate::{exit, log, out, place, words};
+use crate::{log, out, place, words};
 
 /// Show runs that have not ended
 #[derive(Debug, clap::Args)]
@@ -167,7 +168,7 @@ fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> PsRow {
     PsRow { run, agent, by, opened_ms, state, asked, refused, sent: open.sent(), answered: open.answered, unsettled }
 }
 
-fn print(rows: &[PsRow]) -> Result<(), CliError> {
+fn print(rows: &[PsRow]) -> Result<(), OutError> {
     if rows.is_empty() {
         out::words("no run is open");
         return Ok(());

@@ -6,15 +6,16 @@ use ::run::{HomePlace, Rebuilding, rebuild};
 use journal::Reader;
 use serde::Serialize;
 use vocabulary::record::{Object, Record};
-use vocabulary::{Digest, RunId};
+use vocabulary::{Digest, RunId, exit};
 
 use super::ConfigArg;
 use super::inspect::looks_like_file;
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::gaps::{self, GapLines};
+use crate::out::OutError;
 use crate::screen::Screen;
-use crate::{exit, log, out, place, trusting, words};
+use crate::{log, out, place, trusting, words};
 use service::{Configured, Obtained, Proof, TrustWord};
 
 /// Run a recorded run again without any effect, and say whether it is what happened
@@ -167,7 +168,7 @@ impl Compared {
     }
 }
 
-fn print(verdict: &ReplayVerdict) -> Result<(), CliError> {
+fn print(verdict: &ReplayVerdict) -> Result<(), OutError> {
     match &verdict.differs {
         None => {
             let Compared { asked, refused, let_go_of, objects, said } = verdict.compared;

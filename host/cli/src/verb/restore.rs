@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use ::run::{CleanUp, Restored, Signer};
 use serde::Serialize;
+use vocabulary::exit;
 
 use super::audit::public_key;
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 
 /// Put a backup back, into an empty home
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let asked = place.clone();
     let work = move || {
         let passphrase = passphrase.as_ref().map(|bytes| bytes.as_slice());
-        Ok(::run::restore(&asked, &file, key.as_ref(), passphrase, &ended)?)
+        ::run::restore(&asked, &file, key.as_ref(), passphrase, &ended).map_err(CliError::from)
     };
     let done = signals.undoing(&ending, work).await?;
     if args.json {

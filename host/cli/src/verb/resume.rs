@@ -3,13 +3,13 @@
 use ::run::HomePlace;
 use journal::Reader;
 use vocabulary::RunId;
+use vocabulary::exit::Strictness;
 use vocabulary::record::{Record, RunOpened};
 
 use super::ConfigArg;
 use super::settle::{WordArgs, settle};
 use crate::attend::{self, Beginning, Showing};
 use crate::err::CliError;
-use crate::exit::Strictness;
 use crate::signals::Signals;
 use crate::{leave, log, place};
 use service::{ConfigRef, Configured, HostHandle, ResumeRequest, ServiceError};
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     let host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
     // Each word is kept, whether or not the run can go on then.
-    let ready = match signals.or(said(&host, run, &args)).await {
+    let ready = match signals.or(said(&host, run, &args)).await.map_err(CliError::from) {
         Ok(()) => Ready::of(&args, &place, &reader, run),
         Err(err) => Err(err),
     };

@@ -7,12 +7,12 @@ use ::run::{HomePlace, TrustSaid};
 use package::trust::HeldComponent;
 use package::{ComponentSource, ResolvedAgent, Trusted};
 use vocabulary::Severity;
+use vocabulary::exit::Strictness;
 
 use super::ConfigArg;
 use crate::attend::{self, Beginning, Showing};
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
-use crate::exit::Strictness;
 use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::{files, place, trusting};

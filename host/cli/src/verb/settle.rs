@@ -82,13 +82,6 @@ pub(super) async fn settle(host: &HostHandle, run: RunId, args: &WordArgs) -> Re
     Ok(settling.settled)
 }
 
-/// What to do about acts of which nobody knows.
-pub(crate) fn advice(run: RunId, acts: &[UnknownAct]) -> String {
-    let ops: Vec<String> = acts.iter().map(|act| act.op.to_string()).collect();
-    let word = format!("{run} --settle did --op {}", ops.join(","));
-    format!("find out, then `bailiwick resume {word}` (or `--settle did-not`) goes on, and `bailiwick stop {word}` closes it")
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use journal::{Position, Reader};
 use serde::Serialize;
-use vocabulary::Reason;
 use vocabulary::record::{AskedFor, Record};
+use vocabulary::{Reason, exit};
 
 use crate::allow::what_would_allow;
 use crate::err::CliError;
 use crate::gaps::GapLines;
 use crate::log::{self, Shown};
+use crate::out::OutError;
 use crate::sealed::Stars;
-use crate::{exit, line, out, place, words};
+use crate::{line, out, place, words};
 
 mod beside;
 
@@ -176,7 +177,7 @@ fn clock_changes(reader: &Reader, wanted: &Wanted<'_>) -> Result<Vec<Shown>, Cli
     Ok(changes)
 }
 
-fn show_change(change: &Shown, json: bool) -> Result<(), CliError> {
+fn show_change(change: &Shown, json: bool) -> Result<(), OutError> {
     if json { out::json_line(change) } else { out::line(&line::of(change, line::Column::Seq)) }
 }
 

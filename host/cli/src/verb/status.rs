@@ -5,10 +5,12 @@ use std::time::Duration;
 use ::run::{HomePlace, Status};
 use home::patience;
 use serde::Serialize;
+use vocabulary::exit;
 
 use crate::err::CliError;
+use crate::out::OutError;
 use crate::signals::Signals;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 use service::{HostHandle, ServiceError};
 
 /// BOUND: how long the host may take to answer, where nobody has said anything else.
@@ -69,7 +71,7 @@ fn code(status: Option<&Status>) -> u8 {
     }
 }
 
-fn print(status: Option<&Status>) -> Result<(), CliError> {
+fn print(status: Option<&Status>) -> Result<(), OutError> {
     let Some(status) = status else {
         out::words("nobody holds the home: nothing goes on");
         return Ok(());

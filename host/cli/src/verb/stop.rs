@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use ::run::{RunError, own_principal};
 use serde::Serialize;
-use vocabulary::{Principal, RunId, UnknownAct};
+use vocabulary::{Principal, RunId, UnknownAct, exit};
 
 use super::settle::{WordArgs, settle};
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{exit, leave, log, out, place};
+use crate::{leave, log, out, place};
 use service::{HostHandle, ServiceError};
 
 /// How often it is looked whether the run has ended, and how many times.

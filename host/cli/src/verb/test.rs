@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use ::run::{Case, HomePlace, Rebuilt};
 use package::{ComponentSource, ResolvedAgent};
 use serde::Serialize;
+use vocabulary::exit;
 
 use super::ConfigArg;
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
+use crate::out::OutError;
 use crate::screen::Screen;
-use crate::{exit, files, log, out, place, trusting, words};
+use crate::{files, log, out, place, trusting, words};
 use service::{Configured, TrustWord};
 
 /// BOUND: bytes of a case; a durable run keeps 64 MiB, which base 64 makes a third more.
@@ -94,7 +96,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     Ok(if same { exit::DONE } else { exit::DIVERGED })
 }
 
-fn tell(agent: &str, file: &Path, rebuilt: &Rebuilt, json: bool) -> Result<(), CliError> {
+fn tell(agent: &str, file: &Path, rebuilt: &Rebuilt, json: bool) -> Result<(), OutError> {
     let case = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let differs = rebuilt.divergence.as_ref().map(ToString::to_string);
     if json {

@@ -6,11 +6,11 @@ use ::run::{HomePlace, TrustChange, TrustSaid, own_principal};
 use package::trust::{self, HeldComponent, Said, Trust};
 use package::{ComponentSource, ResolvedAgent, config};
 use serde::Serialize;
-use vocabulary::Digest;
+use vocabulary::{Digest, exit};
 
 use super::ConfigArg;
 use crate::err::CliError;
-use crate::{exit, out, place, trusting, words};
+use crate::{out, place, trusting, words};
 use service::{Configured, Obtained, ServiceError, now_s};
 
 /// Say that a configuration may be used, and show everything that it may cause

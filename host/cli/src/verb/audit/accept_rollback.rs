@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use vocabulary::record::{Record, RecordKind, RollbackAccepted, VERSION};
-use vocabulary::{Digest, SafeText};
+use vocabulary::{Digest, SafeText, exit};
 
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{exit, log, out, place, words};
+use crate::{log, out, place, words};
 use service::now_s;
 
 /// Take the record as it is, though more of it, or another one, is known: after restoring a backup

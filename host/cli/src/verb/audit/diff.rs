@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use gate::{Missing, RunHeader, Touched, TouchedHttp};
 use journal::{Position, Reader};
 use serde::Serialize;
-use vocabulary::RunId;
 use vocabulary::record::Record;
+use vocabulary::{RunId, exit};
 
 use crate::err::CliError;
 use crate::gaps::{self, GapLines};
-use crate::report::outcome_word;
 use crate::words::{bytes, count, function, safe};
-use crate::{exit, line, log, out, place};
+use crate::{line, log, out, outcome, place};
 
 /// Show what two runs touched differently
 #[derive(Debug, clap::Args)]
@@ -125,7 +124,7 @@ impl Side {
                     side.json("limit", &opened.limits);
                     side.header(reader, &record);
                 }
-                Record::RunClosed(closed) => side.fact("outcome", "", outcome_word(&closed.outcome).to_owned()),
+                Record::RunClosed(closed) => side.fact("outcome", "", outcome::word(&closed.outcome).to_owned()),
                 _ => {}
             }
             touched.take(run, record.seq, &body);

@@ -3,11 +3,11 @@
 use journal::{Entry, log_run};
 use serde::Serialize;
 use vocabulary::record::{Reanchored, Record, RecordKind, RunClosed, VERSION};
-use vocabulary::{Digest, Outcome, RunId, SafeText};
+use vocabulary::{Digest, Outcome, RunId, SafeText, exit};
 
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{exit, log, out, place, words};
+use crate::{log, out, place, words};
 use service::now_s;
 
 /// BOUND: bytes of the reason on the record.

@@ -2,12 +2,13 @@
 
 use gate::Times;
 use journal::{Position, Reader, Records};
+use vocabulary::exit;
 use vocabulary::record::RecordKind;
 
 use crate::err::CliError;
 use crate::gaps::GapLines;
 use crate::log::{self, Shown};
-use crate::{exit, line, out, place, words};
+use crate::{line, out, place, words};
 use service::now_s;
 
 /// Show records in the order of the log

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use gate::{FileName, Question, SearchResult, Searched, Times, Touched, Unknown, search};
 use serde::Serialize;
+use vocabulary::exit;
 
 use super::show::since;
 use crate::err::CliError;
 use crate::gaps::GapLines;
-use crate::{exit, gaps, log, out, place};
+use crate::{gaps, incomplete, log, out, place};
 
 mod print;
 
@@ -92,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     let gaps = run.map_or_else(|| GapLines::of(&reader), |run| GapLines::of_run(&reader, run))?.since(question.since_ms);
     gaps.say();
     if args.json {
-        let incomplete = log::damage().iter().map(log::damage_words).collect();
+        let incomplete = log::damage().iter().map(incomplete::damage_words).collect();
         out::json(&Document { touched: &touched, searched, incomplete, gaps: gaps.documents() })?;
         return Ok(exit::DONE);
     }

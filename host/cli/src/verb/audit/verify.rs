@@ -8,7 +8,7 @@ use gate::{Ledger, OrderFault};
 use journal::{FaultKind, Leaf, Position, PublicKey, SignerEvidence, log_run};
 use serde::Serialize;
 use vocabulary::record::Record;
-use vocabulary::{Digest, Principal, RunId, SafeText};
+use vocabulary::{Digest, Principal, RunId, SafeText, exit};
 
 use super::cut::CutRecord;
 use super::run_keys::Keys;
@@ -17,7 +17,7 @@ use crate::err::advice::{DAMAGED_RECORD, KEYS_LOST, OTHER_LOG, OTHER_RECORD, PRU
 use crate::files::read_bounded;
 use crate::screen::{Screen, SharedScreen};
 use crate::signals::Signals;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 
 /// After so many records a person is told how far it is.
 const TOLD_EACH: u64 = 65_536;

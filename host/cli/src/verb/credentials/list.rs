@@ -8,6 +8,7 @@ use vault::{Listed, Local};
 use vocabulary::record::Record;
 
 use crate::err::CliError;
+use crate::out::OutError;
 use crate::verb::ConfigArg;
 use crate::{log, out, words};
 use service::{Configured, ServiceError};
@@ -47,11 +48,12 @@ pub(super) fn all(place: &HomePlace, vault: &Local, json: bool) -> Result<(), Cl
     let mut rows: Vec<ListRow> = vault.list()?.into_iter().map(ListRow::from).collect();
     rows.iter_mut().for_each(|row| row.met = uses.get(&row.name).map_or(0, |used| used.met));
     if json {
-        return out::json(&rows);
+        return Ok(out::json(&rows)?);
     }
     let head = ["NAME", "VERSION", "SET", "MET", "STATE", "MAY GO TO"].map(str::to_owned).to_vec();
     let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().flat_map(cells)).collect();
-    words::table(&table).iter().try_for_each(|line| out::line(line))
+    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    Ok(())
 }
 
 /// A line for each destination. Everything else is on the first line.
@@ -140,10 +142,15 @@ pub(super) fn one(place: &HomePlace, vault: &Local, config: &ConfigArg, name: &s
     let agents = configured.iter().flat_map(|resolved| &resolved.agents).filter(|(_, agent)| has(agent));
     let granted_to = agents.map(|(agent, _)| agent.clone()).collect();
     let shown = Shown { name: name.to_owned(), value, binding, granted_to, used };
-    if json { out::json(&shown) } else { print(&shown) }
+    if json {
+        out::json(&shown)?
+    } else {
+        print(&shown)?
+    }
+    Ok(())
 }
 
-fn print(shown: &Shown) -> Result<(), CliError> {
+fn print(shown: &Shown) -> Result<(), OutError> {
     let line = |key: &str, value: &str| out::line(&format!("{key:<12} {}", words::safe(value)));
     line("name", &shown.name)?;
     match &shown.value {

@@ -24,7 +24,7 @@ pub(super) fn review(place: &HomePlace, vault: &Local, config: &ConfigArg, json:
     let alike = vault.alike()?;
     let faults = faults(&configured.resolved, &ReviewFacts { alike, known, now_s: now_s() });
     if json {
-        return out::json(&faults);
+        return Ok(out::json(&faults)?);
     }
     let head = ["RISK", "FAULT", "CREDENTIAL", "WHY"].map(str::to_owned).to_vec();
     let row = |fault: &ReviewFault| {
@@ -36,5 +36,6 @@ pub(super) fn review(place: &HomePlace, vault: &Local, config: &ConfigArg, json:
         out::words("nothing is wrong that could be seen");
         return Ok(());
     }
-    words::table(&table).iter().try_for_each(|line| out::line(line))
+    words::table(&table).iter().try_for_each(|line| out::line(line))?;
+    Ok(())
 }

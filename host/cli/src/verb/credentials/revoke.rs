@@ -8,6 +8,7 @@ use vocabulary::record::CredentialChange;
 use super::recorded::{Home, of_vault};
 use super::{Revoke, known, word};
 use crate::err::CliError;
+use crate::out::OutError;
 use crate::signals::Signals;
 use crate::{log, out, words};
 use service::{HostHandle, Recording, now_ms};
@@ -79,7 +80,8 @@ async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     if ended.is_empty() {
         return Err(CliError::NothingRevoked { why: none(&revoking) });
     }
-    told(&ended)
+    told(&ended)?;
+    Ok(())
 }
 
 /// That there was nothing of the kind.
@@ -95,6 +97,6 @@ fn none(revoking: &Revoking) -> String {
     format!("{whose} {has}{of}{left}")
 }
 
-fn told(ended: &[SafeText]) -> Result<(), CliError> {
+fn told(ended: &[SafeText]) -> Result<(), OutError> {
     ended.iter().try_for_each(|lease| out::line(&format!("ended {lease}")))
 }

@@ -9,10 +9,11 @@ use home::{Exposed, Footing};
 use journal::Inspection;
 use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
+use vocabulary::exit;
 
 use crate::err::CliError;
 use crate::verb::ps;
-use crate::{exit, out, place, words};
+use crate::{out, place, words};
 use service::HostHandle;
 
 /// Less free space than this is said; with less than the second, the record soon can't grow. A segment takes 16 MiB, and less where there is less.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use package::ComponentSource;
 use package::build::{self, State};
-use vocabulary::{Digest, Means};
+use vocabulary::{Digest, Means, exit};
 
 use super::{First, Job};
 use crate::err::CliError;
 use crate::signals::Signals;
-use crate::{exit, files, out, words};
+use crate::{files, out, words};
 
 /// How long nobody looks.
 const PAUSE: Duration = Duration::from_millis(200);

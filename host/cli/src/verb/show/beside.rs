@@ -6,12 +6,12 @@ use gate::{Given, Missing, RunHeader, request, sealed};
 use journal::{Position, Reader};
 use serde_json::{Value, json};
 use vocabulary::record::Record;
-use vocabulary::{Capability, HttpAsk, RunId};
+use vocabulary::{Capability, HttpAsk, RunId, exit};
 
 use crate::err::CliError;
 use crate::log::Shown;
 use crate::sealed::{Stars, document, lines};
-use crate::{exit, out, words};
+use crate::{out, words};
 
 /// A run, and the values that are replaced by stars in what is shown.
 pub(super) struct Beside<'a> {

@@ -1,0 +1,45 @@
+//! How a run ended, in words, and what a person can do about acts of which nobody knows.
+
+use vocabulary::{Outcome, RunId, UnknownAct};
+
+/// How it ended, in one word.
+pub(crate) fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "DONE",
+        Outcome::Failed { .. } => "FAILED",
+        Outcome::Trapped { .. } => "TRAPPED",
+        Outcome::Limit { .. } => "LIMIT REACHED",
+        Outcome::Stopped(_) => "STOPPED",
+        Outcome::Unsettled { .. } => "UNSETTLED",
+        Outcome::RecordBroken => "RECORD BROKEN",
+        Outcome::SetAside => "SET ASIDE",
+        Outcome::HostFailed { .. } => "HOST FAILED",
+    }
+}
+
+/// Why it ended, where that takes more than one word: nothing for a run that is done.
+pub(crate) fn words(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Done => None,
+        Outcome::Failed { code, message } => Some(format!("the agent says: {code}: {message}")),
+        Outcome::Trapped { message } => Some(format!("trap: {message}")),
+        Outcome::Limit { limit } => Some(format!("the limit `{limit}` was reached")),
+        Outcome::Stopped(stopping) => Some(format!("stopped by {stopping}")),
+        Outcome::Unsettled { acts } => {
+            let acts: Vec<String> = acts.iter().map(ToString::to_string).collect();
+            Some(format!("nobody knows whether this happened: {}", acts.join(", ")))
+        }
+        Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
+        Outcome::SetAside => Some(
+            "what it did after this, and how it ended, is in the part of the record that was set aside, and is not known here".to_owned(),
+        ),
+        Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
+    }
+}
+
+/// What to do about acts of which nobody knows.
+pub(crate) fn settle_advice(run: RunId, acts: &[UnknownAct]) -> String {
+    let ops: Vec<String> = acts.iter().map(|act| act.op.to_string()).collect();
+    let word = format!("{run} --settle did --op {}", ops.join(","));
+    format!("find out, then `bailiwick resume {word}` (or `--settle did-not`) goes on, and `bailiwick stop {word}` closes it")
+}
