@@ -34,6 +34,7 @@ mod ended;
 mod ending;
 mod entered;
 mod evidence;
+mod examples;
 mod exchanged;
 mod exchanges;
 mod exposure;

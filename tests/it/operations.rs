@@ -95,7 +95,7 @@ fn what_the_page_says_one_sees_is_what_the_program_says_and_each_link_leads_some
     let seen: Vec<&str> = rows.iter().filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     assert!(seen.len() > 12, "{seen:?}");
     let mut all = String::new();
-    for room in ["home", "key", "journal", "vault", "gate", "run", "cli", "vocabulary", "package", "sandbox"] {
+    for room in ["home", "key", "journal", "vault", "gate", "run", "service", "cli", "vocabulary", "package", "sandbox"] {
         sources(&root().join("host").join(room).join("src"), &mut all);
     }
     for words in seen {

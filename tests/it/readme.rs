@@ -47,8 +47,7 @@ fn the_first_command_of_the_readme_does_the_main_job() {
     let (home, mut command) = (tests::host::place(folder.path()).home, Command::new(bailiwick()));
     // What was built before is found there; what this run records is this test's own.
     assert!(tests::program::agent("leak-scan").is_file());
-    let copied = Command::new("cp").arg("-al").arg(tests::program::agents_home().join("build")).arg(home.join("build")).status();
-    assert!(copied.unwrap().success());
+    tests::program::share_built(&home);
     command.args(&first).current_dir(tools::root()).env("BAILIWICK_HOME", &home).env("BAILIWICK_STATE", folder.path().join("state"));
     let output = command.output().unwrap();
     let report = String::from_utf8_lossy(&output.stderr);

@@ -23,8 +23,11 @@ pub fn bailiwick() -> PathBuf {
             // As this kit was built: benchmarks measure what users have.
             let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
             // With the tests of the workspace, features of dependencies are the same as for those: otherwise all would be built a second time.
-            let what: &[&str] =
-                if cfg!(debug_assertions) { &["--workspace", "--bin", "bailiwick", "--tests"] } else { &["-p", "bailiwick"] };
+            let what: &[&str] = if cfg!(debug_assertions) {
+                &["--workspace", "--bin", "bailiwick", "--bin", "verify-record", "--tests"]
+            } else {
+                &["-p", "bailiwick"]
+            };
             let mut cargo = tools::cargo();
             let status = cargo.args(["build", "--quiet", "--profile", profile]).args(what).current_dir(tools::root()).status();
             assert!(status.expect("cargo starts").success(), "bailiwick is built");

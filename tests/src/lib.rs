@@ -6,6 +6,7 @@ pub mod asks;
 pub mod bombs;
 pub mod certs;
 pub mod clock;
+pub mod console;
 pub mod dice;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod fault;

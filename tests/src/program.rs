@@ -109,24 +109,45 @@ pub fn agents_home() -> PathBuf {
 /// When it can't be built, with what was said.
 #[must_use]
 pub fn agent(name: &str) -> PathBuf {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    built.entry(name.to_owned()).or_insert_with(|| build(name)).clone()
+    built_from(name, &format!("agents/{name}"), None)
 }
 
-fn build(name: &str) -> PathBuf {
+/// The component of an agent in a folder of this repository, as [`agent`]. `programs` is a folder of programs that its build needs, besides
+/// those of the machine.
+///
+/// # Panics
+/// When it can't be built, with what was said.
+#[must_use]
+pub fn built_from(name: &str, folder: &str, programs: Option<&Path>) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built.entry(folder.to_owned()).or_insert_with(|| build(name, &tools::root().join(folder), programs)).clone()
+}
+
+/// Puts everything that was built in [`agents_home`] into a home, so that it is not built there a second time.
+///
+/// # Panics
+/// When it can't be linked.
+pub fn share_built(home: &Path) {
+    let copied = Command::new("cp").arg("-al").arg(agents_home().join("build")).arg(home.join("build")).status();
+    assert!(copied.is_ok_and(|status| status.success()), "what was built can be linked");
+}
+
+fn build(name: &str, source: &Path, programs: Option<&Path>) -> PathBuf {
     let folder = tools::target().join("tests-built");
     std::fs::create_dir_all(folder.join("config")).expect("a folder");
     // What an earlier version has left there may be open to others.
     if home::check(&agents_home()).and_then(|()| home::check(&folder.join("state"))).is_err() {
         [agents_home(), folder.join("state")].iter().for_each(|home| drop(std::fs::remove_dir_all(home)));
     }
-    let source = tools::root().join("agents").join(name);
     let config = format!("[agents.{name}]\ncomponent = {:?}\n", source.display().to_string());
     let file = folder.join("config").join(format!("{name}.toml"));
     std::fs::write(&file, config).expect("a configuration");
     let mut command = Command::new(host::bailiwick());
     command.args(["build", name, "--trust", "--json", "--config"]).arg(&file);
+    let of_machine = std::env::var_os("PATH").unwrap_or_default();
+    let path = programs.map(Path::to_owned).into_iter().chain(std::env::split_paths(&of_machine));
+    command.env("PATH", std::env::join_paths(path).expect("a path"));
     let output = command.env("BAILIWICK_HOME", agents_home()).env("BAILIWICK_STATE", folder.join("state")).output();
     let output = output.expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -12,31 +12,34 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
     /// How long to wait for another process that holds the home and does not answer [default: 30; $BAILIWICK_WAIT]
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=crate::place::WAIT_S_MAX))]
+    #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=crate::place::WAIT_S_MAX))]
     pub(crate) wait: Option<u64>,
-    /// What the host does is logged on standard error, from this level on [default: off; $BAILIWICK_LOG]
-    #[arg(long, global = true, value_name = "LEVEL", value_enum)]
+    /// Log what the host does, on standard error: off, error, warn, info, debug or trace [default: off; $BAILIWICK_LOG]
+    #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "LEVEL", value_enum, hide_possible_values = true)]
     pub(crate) log: Option<Level>,
-    /// As lines of text or of JSON [default: text; $BAILIWICK_LOG_FORMAT]
-    #[arg(long, global = true, value_name = "FORM", value_enum)]
+    /// The form of the log: text, or json [default: text; $BAILIWICK_LOG_FORMAT]
+    #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "FORM", value_enum, hide_possible_values = true)]
     pub(crate) log_format: Option<LogForm>,
 }
+
+/// Above these options in the help of each verb, so that the verb's own come first.
+const EVERY_VERB: &str = "Options of every verb";
 
 const EXAMPLES: &str = "\
 Examples:
   bailiwick init                         write a first bailiwick.toml
-  bailiwick new count-lines              or a whole project of an agent, to go on from
+  bailiwick new count-lines              or a whole project of an agent, to start from
   bailiwick check                        what the bailiwick.toml of this folder would allow
   bailiwick trust                        allow it
   bailiwick run leak-scan                run an agent that it names, and see the report
-  bailiwick ps                           what goes on, was cut off, or waits to be settled
+  bailiwick ps                           which runs are under way, were cut off, or wait to be settled
   bailiwick status                       how the process that has the home is doing
   bailiwick show 01K8/17                 why something was refused
   bailiwick audit touched                every file and host that was touched, by all runs
   bailiwick audit verify                 prove that the record is whole
 
 The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick); what is remembered of the record outside of it, \
-so that going back is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
+so that an older copy is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
 
 Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
 is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 11 `status`: nobody holds the home; ended from outside: 129 by SIGHUP, 130 by Ctrl-C, \

@@ -4,7 +4,7 @@ use package::trust::{Before, Untrusted};
 
 use crate::words::{safe, utc};
 
-/// What is nearest to it among what was trusted, what is other now, and what it asks for, a line each.
+/// What is nearest to it among what was trusted, what has changed, and what it asks for, a line each.
 pub(crate) fn told(untrusted: &Untrusted) -> Vec<String> {
     let mut lines = untrusted.before.as_ref().map_or_else(Vec::new, |before| said(untrusted, before));
     lines.push("it asks for:".to_owned());
@@ -20,11 +20,11 @@ fn said(untrusted: &Untrusted, Before { trust, is_here, is_gone, difference }: &
         return vec![place, "trust is for a place: the same bytes in another one name other folders".to_owned()];
     }
     let is_same = trust.digest == untrusted.digest;
-    let what = if is_same { "and what it names is other now though the file is the same" } else { "and was changed since" };
+    let what = if is_same { "and what it names has changed since, although the file has not" } else { "and was changed since" };
     let mut told = vec![format!("it was trusted by {by} on {when} UTC, {what}:")];
     match difference.as_deref() {
-        None => told.push("  which part is other is not kept; all that it asks for now is below".to_owned()),
-        Some([]) => told.push("  what it asks for is the same: only its text is other".to_owned()),
+        None => told.push("  which part has changed is not kept; all that it asks for now is below".to_owned()),
+        Some([]) => told.push("  what it asks for is the same: only its text has changed".to_owned()),
         Some(lines) => told.extend(lines.iter().map(|line| format!("  {line}"))),
     }
     told

@@ -126,7 +126,9 @@ impl CliError {
             Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
             Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
             Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
-            Self::NoSuchRun(_) | Self::NotARun(_) => Some("`bailiwick ps` and `bailiwick audit show --kind run-opened` name runs"),
+            Self::NoSuchRun(_) | Self::NotARun(_) => Some(
+                "`bailiwick ps` names the open runs, `bailiwick audit show --kind run-opened` names all; `latest` is there after the first `bailiwick run`",
+            ),
             Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
             Self::NotOnRecord { .. } => {
                 Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
@@ -139,7 +141,7 @@ impl CliError {
                 Some("one body or input: `bailiwick show RUN/SEQ --body --raw > body.bin`, `bailiwick show RUN --input --raw > input`")
             }
             Self::WouldBeRefused(_) => Some(
-                "`bailiwick inspect AGENT` looks at it; what is meant to be so is allowed with `bailiwick trust` or `bailiwick accept AGENT`",
+                "put in place what is missing; look at what changed with `bailiwick inspect AGENT`, and if it is intended, say `bailiwick trust` or `bailiwick accept AGENT`",
             ),
             Self::Read(ReadError::Newer(_)) | Self::Run(RunError::Read(ReadError::Newer(_))) => Some(NEWER),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),

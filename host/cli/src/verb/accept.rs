@@ -17,7 +17,7 @@ use crate::screen::Screen;
 use crate::{out, place, trusting, words};
 use service::{Configured, TrustWord, held, now_s};
 
-/// Pin an agent and everything that it may cause, and show what is other than before
+/// Pin an agent and everything that it may cause, and show what has changed
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     agent: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration for this once, though nobody has said `bailiwick trust`
+    /// Use this configuration this once, although nobody has said `bailiwick trust`
     #[arg(long)]
     trust: bool,
     /// Print the difference as JSON
@@ -67,7 +67,7 @@ Examples:
   bailiwick accept ls
   bailiwick accept rm leak-scan
 
-From then on anything else is refused until it is accepted again: another component or source, other grants, variables, limits, certificates. \
+From then on, any change is refused until it is accepted: another component or source, other grants, variables, limits, certificates. \
 An agent that was never accepted is not pinned. It is recorded.";
 const LS: &str = "\
 Example:

@@ -36,7 +36,7 @@ Examples:
   bailiwick restore /backup/monday                into an empty home
 
 The record is proved first, and is in the backup up to there. It is signed with the key of the record. Not in it: caches, built and compiled code, and \
-components that no open run needs. A backup has the keys of the home as they lie there: whoever has the file can read what is sealed in the home, \
+components that no open run needs. A backup has the keys of the home as they lie there: a person who has the file can read what is sealed in the home, \
 unless it is sealed under a passphrase of its own, or made without keys.";
 
 #[derive(Serialize)]

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     agent: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration for this build, though nobody has said `bailiwick trust`
+    /// Use this configuration for this build, although nobody has said `bailiwick trust`
     #[arg(long)]
     trust: bool,
     /// Print what was built as JSON

@@ -37,7 +37,7 @@ enum What {
         #[arg(long = "for", value_name = "URL")]
         destinations: Vec<String>,
     },
-    /// Which there are; never a value
+    /// List the credentials, without their values
     #[command(after_help = LS)]
     Ls {
         /// Print them as JSON
@@ -55,16 +55,16 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Set a new value in place of one that is there; runs that go on use it with their next request
+    /// Set a new value in place of the present one; runs under way use it with their next request
     #[command(after_help = ROTATE)]
     Rotate(Valued),
-    /// Take a credential back, or end leases of runs that go on: at once, streams and connections too
+    /// Revoke a credential, or end leases of runs under way: at once, with their streams and connections
     #[command(after_help = REVOKE)]
     Revoke(Revoke),
     /// Let a credential be used again that was revoked and has its value elsewhere than in the vault
     #[command(after_help = RESTORE)]
     Restore(Named),
-    /// Forget a credential: its value, where it may go, and how many values it had
+    /// Delete a credential: its value, where it may go, and how many values it had
     #[command(after_help = RM)]
     Rm(Named),
     /// Seal the vault under another key: of a file in the home, of a passphrase, or of the kernel's key ring
@@ -115,12 +115,12 @@ struct Valued {
 
 #[derive(Debug, clap::Args)]
 struct Revoke {
-    /// Of this credential; without anything else, it may not be used any more at all
+    /// The credential. Without another option, nobody may use it any more
     name: Option<String>,
-    /// Of runs of this agent that go on
+    /// Only for runs of this agent that are under way
     #[arg(long)]
     agent: Option<String>,
-    /// Of this run, which goes on
+    /// Only for this run, which is under way
     #[arg(long)]
     run: Option<String>,
     /// This lease: `RUN/NAME`
@@ -164,8 +164,8 @@ This only changes the value here. An agent that may `rotate` has the host set a 
 const REVOKE: &str = "\
 Examples:
   bailiwick credentials revoke inventory                   it may not be used any more, by anybody
-  bailiwick credentials revoke inventory --agent probe     runs of this agent that go on lose it
-  bailiwick credentials revoke --run 01K8M3                a run that goes on loses all it has
+  bailiwick credentials revoke inventory --agent probe     runs of this agent lose it
+  bailiwick credentials revoke --run 01K8M3                this run loses all that it has
   bailiwick credentials revoke --lease 01K8M3…/inventory   one of one
 
 A run that lost a lease does not get it back; one that is started later gets its own, unless the credential itself was revoked.";

@@ -8,7 +8,7 @@ use crate::err::CliError;
 use crate::{log, out, place, words};
 use service::HostHandle;
 
-/// Keep what a run has recorded, whatever the rules of `prune` say
+/// Keep the records of a run, whatever the rules of `prune` say
 #[derive(Debug, clap::Args)]
 #[command(after_help = HOLD)]
 pub(crate) struct Args {

@@ -24,7 +24,7 @@ const NOBODY_MAX: u32 = 10;
 pub(crate) struct Args {
     /// A run; the first or last letters of its id are enough, or `latest`
     run: String,
-    /// Go on until the run has ended
+    /// Continue until the run has ended
     #[arg(short, long)]
     follow: bool,
     /// Print a JSON document a line

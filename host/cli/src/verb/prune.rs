@@ -38,10 +38,10 @@ pub(crate) struct Args {
     /// Drop it
     #[arg(long)]
     drop: bool,
-    /// Also what an agent was accepted by that is still accepted
+    /// Also remove the records by which an agent is still accepted
     #[arg(long)]
     drop_accepted: bool,
-    /// Do it; without this it is only said what would go
+    /// Do it. Without this, the command only says what it would remove
     #[arg(long)]
     yes: bool,
     /// Print it as one JSON document

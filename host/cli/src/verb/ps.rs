@@ -33,7 +33,7 @@ Examples:
   bailiwick ps
   bailiwick ps --json
 
-A run goes on; or it was cut off (`bailiwick resume` goes on with it); or it was cut off while something was under way of which nobody \
+A run is under way; or it was cut off (`bailiwick resume` continues it); or it was cut off while something was under way of which nobody \
 knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did --op N`, or `did-not`). What was said is \
 kept, and is not listed any more. If the process that holds the home does not answer, it is not known which runs go on, and `ps` says so.";
 

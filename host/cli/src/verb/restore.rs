@@ -12,7 +12,7 @@ use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{out, place, words};
 
-/// Put a backup back, into an empty home
+/// Restore a backup into an empty home
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

@@ -14,7 +14,7 @@ use crate::signals::Signals;
 use crate::{leave, log, place};
 use service::{ConfigRef, Configured, HostHandle, ResumeRequest, ServiceError};
 
-/// Go on with a run that was cut off
+/// Continue a run that was cut off
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -22,12 +22,12 @@ pub(crate) struct Args {
     run: String,
     #[command(flatten)]
     word: WordArgs,
-    /// Go on though the run was open in a copy of the home that was put back: what it did since may be done again
+    /// Continue although the run was open in a copy of the home that was put back: what it did since may be done again
     #[arg(long)]
     restored: bool,
     #[command(flatten)]
     config: ConfigArg,
-    /// End with 4 when anything was refused, though the agent went on
+    /// End with 4 if anything was refused, even if the agent continued
     #[arg(long)]
     strict: bool,
     /// Print the report as one JSON document

@@ -32,13 +32,13 @@ pub(crate) struct Args {
     input: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration for this run, though nobody has said `bailiwick trust`
+    /// Use this configuration for this run, although nobody has said `bailiwick trust`
     #[arg(long)]
     trust: bool,
-    /// End with 4 when anything was refused, though the agent went on
+    /// End with 4 if anything was refused, even if the agent continued
     #[arg(long)]
     strict: bool,
-    /// Keep what it sees, so that it can be resumed though it only looks
+    /// Keep what it sees, so that it can be resumed even if it only reads
     #[arg(long)]
     durable: bool,
     /// Under this engagement of the configuration, which bounds everything that is asked

@@ -12,13 +12,13 @@ use service::HostHandle;
 /// A person's word on what nobody knows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WordArgs {
-    /// Where nobody knows whether something happened: your word on it
+    /// If nobody knows whether an act happened: what you found out
     #[arg(long, value_enum)]
     settle: Option<Settle>,
-    /// On which operations, where there are several: `6`, `6,8`, `6-9` (`bailiwick ps` names them)
+    /// Which operations, if there are several: `6`, `6,8`, `6-9` (`bailiwick ps` names them)
     #[arg(long, value_name = "N", requires = "settle")]
     op: Option<Ops>,
-    /// On all that wait for a word
+    /// All operations that wait to be settled
     #[arg(long, requires = "settle", conflicts_with = "op")]
     all: bool,
 }

@@ -73,7 +73,7 @@ fn code(status: Option<&Status>) -> u8 {
 
 fn print(status: Option<&Status>) -> Result<(), OutError> {
     let Some(status) = status else {
-        out::words("nobody holds the home: nothing goes on");
+        out::words("nobody holds the home: no run is under way");
         return Ok(());
     };
     lines(status).iter().try_for_each(|line| out::line(line))?;

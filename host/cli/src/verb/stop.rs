@@ -38,7 +38,7 @@ Examples:
   bailiwick stop 01K8M3 --settle did-not          closes one that was cut off
   bailiwick stop 01K8M3 --settle did --op 6,8     where `ps` names several
 
-Returns when the run has ended: nothing was asked after that, and the end is on the record with who wanted it. A run that was cut off \
+Returns when the run has ended. The run asks for nothing after that, and the record says who wanted it. A run that was cut off \
 is closed, whatever keeps it from going on; the record says what that is. If something was under way of which nobody knows whether it happened, \
 your word on it is needed (`--settle`). Each word is kept as you say it, and the run is closed with the last one.";
 

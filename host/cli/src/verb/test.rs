@@ -24,7 +24,7 @@ const CASE_BYTES_MAX: u64 = 256 << 20;
 pub(crate) struct Args {
     /// Its name in `bailiwick.toml`; without one, every agent that has cases
     agent: Option<String>,
-    /// Keep this run as a case, in place of replaying
+    /// Keep this run as a case, and replay nothing
     #[arg(long, value_name = "RUN", requires = "agent")]
     keep: Option<String>,
     /// What the case is called
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     name: String,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration for this once, though nobody has said `bailiwick trust`
+    /// Use this configuration this once, although nobody has said `bailiwick trust`
     #[arg(long)]
     trust: bool,
     /// Print a JSON document a case
@@ -47,7 +47,7 @@ Examples:
   bailiwick test my-agent                after a change: the same asks, the same end?
   bailiwick test --trust --json          in CI
 
-A case lies in the agent's folder, under `cases`, and holds in plain what the run was let see: inputs, answers, files. Ends with 9 where \
+A case lies in the agent's folder, under `cases`, and has, unencrypted, everything that the run was shown: inputs, answers, files. Ends with 9 where \
 something differs.";
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use crate::signals::Signals;
 use crate::{log, out, place, words};
 use service::now_s;
 
-/// Take the record as it is, though more of it, or another one, is known: after restoring a backup
+/// Accept the record as it is, although more of it, or another one, is known: after restoring a backup
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick audit verify                 what is there is whole, but is behind what is remembered
-  bailiwick audit accept-rollback        and that is meant to be so
+  bailiwick audit accept-rollback        and a person has put a copy back
 
 What was recorded after the copy was made is gone, and what agents did then can't be shown any more. If nobody put a copy back, somebody \
 has taken records away: do not accept that.

@@ -13,7 +13,7 @@ use service::now_s;
 /// BOUND: bytes of the reason on the record.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// Set the damaged part of the record aside, and go on from what is whole before it
+/// Set the damaged part of the record aside, and continue from what is whole before it
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -28,11 +28,11 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick audit verify                        names the first place that is wrong
-  bailiwick audit reanchor --reason 'bad disk'  and that is to be lived with
+  bailiwick audit reanchor --reason 'bad disk'  and nobody has a whole copy
 
 Nothing is deleted: the damaged part, and everything after it, is kept in a folder of the home that the record names with its digest. A run \
 whose end is not among what is kept is closed on the record as SET ASIDE: what it did after that, and how it ended, is in the part that was \
-set aside, and is not known here. None is gone on with, since its next act may have happened already. If a copy of the home is whole, put that back instead.";
+set aside, and is not known here. No such run is continued, since its next act may have happened already. If a copy of the home is whole, put that back instead.";
 
 #[derive(Serialize)]
 struct Done {

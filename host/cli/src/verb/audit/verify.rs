@@ -378,7 +378,7 @@ fn print(result: &Verified) -> Result<(), CliError> {
 fn remembered(result: &Verified, size: u64) -> String {
     let known = words::many(size, "record", "records");
     match result.fault.as_ref().map(|fault| &fault.kind) {
-        None => format!("{known} elsewhere, which are there"),
+        None => format!("{known} elsewhere, which {} there", if size == 1 { "is" } else { "are" }),
         Some(FaultKind::Behind { .. }) => format!("{known} elsewhere, of which no more than {} can be there", words::count(result.size)),
         Some(FaultKind::OtherHistory { .. }) => {
             format!("{known} elsewhere, and they are NOT the first {} that are there", words::count(size))

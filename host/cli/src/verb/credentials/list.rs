@@ -50,6 +50,10 @@ pub(super) fn all(place: &HomePlace, vault: &Local, json: bool) -> Result<(), Cl
     if json {
         return Ok(out::json(&rows)?);
     }
+    if rows.is_empty() {
+        out::words("the vault has no values; `bailiwick credentials set NAME` sets one");
+        return Ok(());
+    }
     let head = ["NAME", "VERSION", "SET", "MET", "STATE", "MAY GO TO"].map(str::to_owned).to_vec();
     let table: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().flat_map(cells)).collect();
     words::table(&table).iter().try_for_each(|line| out::line(line))?;

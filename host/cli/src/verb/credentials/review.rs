@@ -33,7 +33,7 @@ pub(super) fn review(place: &HomePlace, vault: &Local, config: &ConfigArg, json:
     };
     let table: Vec<Vec<String>> = std::iter::once(head).chain(faults.iter().map(row)).collect();
     if faults.is_empty() {
-        out::words("nothing is wrong that could be seen");
+        out::words("no fault was found in the credentials");
         return Ok(());
     }
     words::table(&table).iter().try_for_each(|line| out::line(line))?;
