@@ -25,7 +25,7 @@ pub(crate) struct Proof {
     unchecked: Vec<(Position, String)>,
 }
 
-/// BOUND: batches that are given out before a signature over them is checked. Each check costs about as much as reading a hundred records.
+/// BOUND: batches that are held back until a signature over them is checked. Each check costs about as much as reading a hundred records.
 const UNCHECKED_MAX: usize = 64;
 
 impl Proof {
@@ -55,10 +55,12 @@ impl Proof {
             return Err(LogFault { at, what: FaultKind::RootDiffers });
         }
         self.unchecked.push((at, note.to_owned()));
-        if self.unchecked.len() >= UNCHECKED_MAX {
-            self.check()?;
-        }
         Ok(hashes)
+    }
+
+    /// Whether a signature is to be checked now: so many batches were taken in since the last one, or none that has one.
+    pub(crate) fn is_due(&self) -> bool {
+        self.unchecked.is_empty() || self.unchecked.len() >= UNCHECKED_MAX
     }
 
     /// What is read next does not follow what was read last.
@@ -69,8 +71,7 @@ impl Proof {
     /// Checks the last signature, which covers everything that was taken in.
     ///
     /// # Errors
-    /// It is not by the log's key. The fault lies where the first batch begins that no good signature covers: records behind that place may have been
-    /// given out.
+    /// It is not by the log's key. The fault lies where the first batch begins that no good signature covers.
     pub(crate) fn check(&mut self) -> Result<(), LogFault> {
         let unchecked = std::mem::take(&mut self.unchecked);
         let Some((last, before)) = unchecked.split_last() else { return Ok(()) };

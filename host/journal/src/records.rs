@@ -6,7 +6,7 @@ use vocabulary::{Digest, RunId};
 
 use crate::derived::Mark;
 use crate::err::{FaultKind, LogFault, Newer, ReadError};
-use crate::frame::HEADER_END;
+use crate::frame::{HEADER_END, LeafView};
 use crate::ids::Position;
 use crate::note::Checkpoint;
 use crate::proof::{Proof, begins_run};
@@ -25,6 +25,8 @@ pub struct Records {
     pub(crate) at: Position,
     scanner: Option<Scanner>,
     pub(crate) ready: VecDeque<Record>,
+    /// Read, and not yet covered by a signature that was checked: nothing of it is given out before.
+    held: VecDeque<Record>,
     pub(crate) only: Option<RunId>,
     /// The place from which on records are given out.
     began: Position,
@@ -41,7 +43,18 @@ impl Records {
         // A log whose earlier segments were taken away begins later.
         let first = reader.sight.base.as_ref().map(|base| Position { segment: base.segment, index: base.size, ..Position::start() });
         let from = first.map_or(from, |first| from.max(first));
-        Self { reader, at: from, scanner: None, ready: VecDeque::new(), only: None, began: from, last: None, mark: None, proof: None }
+        Self {
+            reader,
+            at: from,
+            scanner: None,
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            only: None,
+            began: from,
+            last: None,
+            mark: None,
+            proof: None,
+        }
     }
 
     /// Only those of one run.
@@ -52,27 +65,34 @@ impl Records {
     /// The end of a batch, when all records up to it have been given out.
     pub fn mark(&self) -> Option<Mark> {
         // What was read past damage says nothing about the whole log.
-        self.mark.filter(|_| self.ready.is_empty() && self.reader.damage().is_empty())
+        self.mark.filter(|_| self.ready.is_empty() && self.held.is_empty() && self.reader.damage().is_empty())
     }
 
-    /// Checks the signature over everything that was given out so far. That is done at the end of the log and, for the records of one run,
-    /// with each batch. Who stops in between has to ask for it.
+    /// Checks the signature over everything that was read so far, and lets it be given out. That is done every few batches, at the end of the log and, for the
+    /// records of one run, with each batch.
     ///
     /// # Errors
     /// It is not signed by the log's key.
-    pub fn prove(&mut self) -> Result<(), ReadError> {
-        self.proof.as_mut().map_or(Ok(()), Proof::check).map_err(ReadError::Fault)
+    fn prove(&mut self) -> Result<(), ReadError> {
+        let checked = self.proof.as_mut().map_or(Ok(()), Proof::check).map_err(ReadError::Fault);
+        match &checked {
+            Ok(()) => self.ready.append(&mut self.held),
+            Err(_) => self.held.clear(),
+        }
+        checked
     }
 
     /// Passes over the records before this index.
     pub(crate) fn skip_to(&mut self, index: u64) -> Result<(), ReadError> {
         while self.at.index <= index {
             self.ready.clear();
+            self.held.clear();
             if !self.more()? {
                 break;
             }
         }
         self.ready.retain(|record| record.at.index >= index);
+        self.held.retain(|record| record.at.index >= index);
         Ok(())
     }
 
@@ -116,11 +136,13 @@ impl Records {
             }
         }
         let Some(salvage) = self.reader.salvage.clone() else {
-            let more = self.step().map_err(|err| self.reader.of_now(err))?;
-            if !more {
-                self.prove()?;
-            }
-            return Ok(more);
+            return match self.step().map_err(|err| self.reader.of_now(err)) {
+                Ok(true) => Ok(true),
+                Ok(false) => self.prove().map(|()| !self.ready.is_empty()),
+                // What lies before it is given out first, if it is proved. The next step finds the same again.
+                Err(_) if !self.held.is_empty() && self.prove().is_ok() => Ok(true),
+                Err(err) => Err(err),
+            };
         };
         loop {
             let fault = match self.step() {
@@ -129,6 +151,7 @@ impl Records {
                 Ok(false) => match self.prove() {
                     Err(ReadError::Fault(fault)) => fault,
                     Err(other) => return Err(other),
+                    Ok(()) if !self.ready.is_empty() => return Ok(true),
                     Ok(()) => match self.missing_end(&salvage)? {
                         Some(fault) => fault,
                         None => return Ok(false),
@@ -141,13 +164,19 @@ impl Records {
                 return Err(self.reader.of_now(ReadError::Fault(fault)));
             }
             let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
+            // What lies before the damage is given out if it is proved. Otherwise the damage begins earlier.
+            if let Err(ReadError::Fault(unsigned)) = self.prove() {
+                salvage.note(&self.reader.home, Damage { fault: unsigned, until });
+            }
             salvage.note(&self.reader.home, Damage { fault, until });
-            self.ready.clear();
-            let Some(until) = until else { return Ok(false) };
+            let Some(until) = until else { return Ok(!self.ready.is_empty()) };
             self.scanner = None;
             self.at = until;
             if let Some(proof) = &mut self.proof {
                 proof.lose();
+            }
+            if !self.ready.is_empty() {
+                return Ok(true);
             }
         }
     }
@@ -201,13 +230,13 @@ impl Records {
         let (file, header) = segment::open(&self.reader.folder, self.at.segment, Some(self.reader.log)).map_err(ReadError::Fault)?;
         let begins_here = self.at.offset <= u64::from(HEADER_END);
         let scanner = segment::scanner(file.try_clone().map_err(|cause| self.reader.io(cause))?, &header, self.at.offset);
+        if begins_here && self.proof.is_some() {
+            // What was signed last is in the segment before.
+            self.prove()?;
+        }
         if begins_here && let Some(proof) = &mut self.proof {
             let at = Position { offset: u64::from(HEADER_END), index: header.first, ..self.at };
-            // What was signed last is in the segment before.
-            proof
-                .check()
-                .and_then(|()| proof.begin_segment(&file, &header).map_err(|what| LogFault { at, what }))
-                .map_err(ReadError::Fault)?;
+            proof.begin_segment(&file, &header).map_err(|what| ReadError::Fault(LogFault { at, what }))?;
         }
         self.at.offset = scanner.at();
         Ok(scanner)
@@ -260,7 +289,7 @@ impl Records {
             None => None,
         };
         let mut hashes = hashes.into_iter().flatten();
-        let (mut at, before) = (self.at, self.ready.len());
+        let (mut at, mut fresh) = (self.at, VecDeque::new());
         for span in batch.frames.iter().filter(|span| span.is_leaf()) {
             at.offset = batch.start + wide(span.start());
             let malformed = || ReadError::Fault(LogFault { at, what: FaultKind::LeafMalformed });
@@ -272,11 +301,14 @@ impl Records {
                 }
                 let content = batch.content(span);
                 let leaf = Digest::from_bytes(hash.unwrap_or_else(|| leaf_hash(content)));
-                self.give(Record::new(at, content, &view, leaf))?;
+                self.follows(&view, at, leaf)?;
+                fresh.push_back(Record::new(at, content, &view, leaf));
             }
             at.index += 1;
         }
-        if self.only.is_some() && self.ready.len() > before {
+        let is_asked_for = self.only.is_some() && !fresh.is_empty();
+        self.held.append(&mut fresh);
+        if is_asked_for || self.proof.as_ref().is_none_or(Proof::is_due) {
             self.prove()?;
         }
         self.at = Position { offset: batch.end(), ..at };
@@ -287,19 +319,18 @@ impl Records {
 
 impl Records {
     /// A record of a run must follow the one before it.
-    fn give(&mut self, record: Record) -> Result<(), ReadError> {
-        let base = self.reader.sight.base.as_ref();
+    fn follows(&mut self, view: &LeafView<'_>, at: Position, leaf: Digest) -> Result<(), ReadError> {
+        let (base, head) = (self.reader.sight.base.as_ref(), &view.head);
         // Behind damage, the beginning of a run may be missing, which was said.
         let must_begin = self.reader.salvage.is_some() && (self.reader.damage().is_empty() || self.began == Position::start());
         let follows = match self.last {
-            Some(last) => last == record.prev,
-            None => !must_begin || begins_run(base, record.run, record.seq, record.prev),
+            Some(last) => last == head.prev,
+            None => !must_begin || begins_run(base, head.run, head.seq, head.prev),
         };
         if self.only.is_some() && !follows {
-            return Err(ReadError::Fault(LogFault { at: record.at, what: FaultKind::ChainBroken { run: record.run } }));
+            return Err(ReadError::Fault(LogFault { at, what: FaultKind::ChainBroken { run: head.run } }));
         }
-        self.last = Some(record.leaf);
-        self.ready.push_back(record);
+        self.last = Some(leaf);
         Ok(())
     }
 }

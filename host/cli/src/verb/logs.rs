@@ -48,8 +48,7 @@ struct LogLine<'a> {
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
-    // What an agent says is no evidence, proved or not: so it is read from where the run begins, and not from where the tree is known.
-    let reader = log::reader(&place)?.believing();
+    let reader = log::reader(&place)?;
     let (run, from) = log::run(&reader, &args.run)?;
     let mut records = reader.of_run_from(run, from);
     let (mut seen, mut agent) = (false, String::new());
