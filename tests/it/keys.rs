@@ -143,7 +143,10 @@ fn known(text: &str) -> String {
     let file = folder.path().join("bailiwick.toml");
     std::fs::write(&file, text).unwrap();
     match package::config::read(&file).and_then(|authored| authored.resolve(&folder.path().join("home"))) {
-        Err(ConfigError::Wrong(WrongError { key, fault: ConfigFault::UnknownKey { known }, .. })) if key.ends_with("zzz") => known,
+        Err(ConfigError::Wrong(WrongError { key, fault, .. })) if key.ends_with("zzz") => match *fault {
+            ConfigFault::UnknownKey { known } => known,
+            other => panic!("{other}"),
+        },
         other => panic!("{text}\ncame to {other:?}"),
     }
 }

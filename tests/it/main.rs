@@ -100,7 +100,6 @@ mod trial;
 mod troubles;
 mod trust;
 mod turns;
-mod unloaded;
 mod unmounted;
 mod unopened;
 mod verbs;

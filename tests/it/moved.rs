@@ -86,10 +86,13 @@ fn a_clone_in_another_home_keeps_what_was_accepted_and_no_more() {
 }
 
 /// Each of these makes the same lines of the lock lead somewhere else. The person trusts the configuration each time, so only the lock refuses.
+/// What is done, the word that the refusal says, and how it is done.
+type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Path));
+
 #[test]
 fn a_lock_never_stands_for_another_folder_than_the_one_that_was_accepted() {
     let project = Project::new();
-    let cases: [(&str, &str, &dyn Fn(&Path)); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("a-link", "+ read ", &|here| {
             std::fs::create_dir(here.join("../elsewhere")).unwrap();
             std::fs::remove_dir(here.join("src")).unwrap();

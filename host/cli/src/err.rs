@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use package::trust::Untrusted;
 use package::{ConfigError, TrustError};
 use service::{NotMade, ServiceError};
 use vocabulary::RunId;
@@ -72,7 +71,7 @@ pub(crate) enum CliError {
     NothingToBuild { agent: String },
     /// What a host does not do, or what is wrong with what it was asked to do.
     #[error(transparent)]
-    Service(ServiceError),
+    Service(Box<ServiceError>),
     #[error(transparent)]
     Run(#[from] run::RunError),
     #[error("the run could not go on: {}", safe(message))]
@@ -218,7 +217,7 @@ impl From<ServiceError> for CliError {
             ServiceError::Run(err) => Self::Run(err),
             ServiceError::Read(err) => Self::Read(err),
             ServiceError::EndedEarly { means } => Self::EndedEarly { means },
-            other => Self::Service(other),
+            other => Self::Service(Box::new(other)),
         }
     }
 }
@@ -257,7 +256,7 @@ macro_rules! of_service {
     ($($err:ty),+ $(,)?) => {
         $(impl From<$err> for CliError {
             fn from(err: $err) -> Self {
-                Self::Service(err.into())
+                Self::Service(Box::new(err.into()))
             }
         })+
     };
@@ -276,7 +275,7 @@ of_service!(
 impl From<NotMade<Self>> for CliError {
     fn from(not_made: NotMade<Self>) -> Self {
         match not_made {
-            NotMade::NotRecorded(err) => err.into(),
+            NotMade::NotRecorded(err) => (*err).into(),
             NotMade::NotInPlace(cause) => Self::NotInPlace { cause: Box::new(cause) },
             NotMade::Failed(err) => err,
         }
@@ -290,17 +289,18 @@ impl CliError {
         move |cause| Self::File { verb, cause: home::told(&path, cause), path }
     }
 
-    fn untrusted(&self) -> Option<&Untrusted> {
+    /// What a host did not do, if that is what it is.
+    pub(crate) fn service(&self) -> Option<&ServiceError> {
         match self {
-            Self::Service(ServiceError::Trust(TrustError::Untrusted(untrusted))) => Some(untrusted),
+            Self::Service(err) => Some(err),
             _ => None,
         }
     }
 
     /// Why a wait for another process has ended, if that is what it is.
     fn gave_up(&self) -> Option<&home::GaveUp> {
-        match self {
-            Self::Service(ServiceError::GaveUp(gave_up)) => Some(gave_up),
+        match self.service() {
+            Some(ServiceError::GaveUp(gave_up)) => Some(gave_up),
             _ => home::GaveUp::of(self),
         }
     }
@@ -313,19 +313,19 @@ impl CliError {
 
     /// What belongs to the error and is more than a line.
     fn details(&self) -> Vec<String> {
-        match (self, self.untrusted()) {
-            (_, Some(untrusted)) => crate::was_trusted::told(untrusted),
-            (Self::Service(ServiceError::NotAccepted { difference, files, .. }), _) => {
+        match (self, self.service()) {
+            (_, Some(ServiceError::Trust(TrustError::Untrusted(untrusted)))) => crate::was_trusted::told(untrusted),
+            (_, Some(ServiceError::NotAccepted { difference, files, .. })) => {
                 difference.lines().into_iter().chain(files.iter().cloned()).collect()
             }
             (Self::WouldBeRefused(all), _) => all.iter().flat_map(|(agent, err)| err.told_of(agent)).collect(),
-            (Self::Service(ServiceError::Trust(TrustError::OtherComponent(other))), _) => other.lines(),
+            (_, Some(ServiceError::Trust(TrustError::OtherComponent(other)))) => other.lines(),
             (Self::NotOnRecord { near, .. }, _) => near.iter().map(|name| format!("did you mean `{}`?", safe(name))).collect(),
             (Self::NoDestination { name, proposed }, _) => told_destinations(name, proposed),
             (Self::Outside(all), _) => all.iter().map(ToString::to_string).collect(),
             (Self::NoCredential { near, .. }, _) => near.iter().map(|name| format!("did you mean `{name}`?")).collect(),
             (Self::InUse { leases, .. }, _) => leases.clone(),
-            (Self::Service(ServiceError::NotAdmitted { reasons, .. }), _) => reasons.iter().map(ToString::to_string).collect(),
+            (_, Some(ServiceError::NotAdmitted { reasons, .. })) => reasons.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
     }
@@ -399,6 +399,8 @@ fn told_destinations(name: &str, proposed: &[vocabulary::Destination]) -> Vec<St
 
 #[cfg(test)]
 mod tests {
+    use package::trust::Untrusted;
+
     use super::*;
     use vocabulary::exit;
 

@@ -1,7 +1,7 @@
 //! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
 
 use vocabulary::record::ClockChanged;
-use vocabulary::{Digest, Function, Resource, SafeText, Severity};
+use vocabulary::{Digest, Function, Resource, Severity};
 pub(crate) use vocabulary::{safe, utc};
 
 /// `1,204`.
@@ -237,6 +237,8 @@ fn wrap(line: &str, before: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use vocabulary::SafeText;
+
     use super::*;
 
     #[test]

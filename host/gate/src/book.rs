@@ -80,11 +80,6 @@ impl Book {
         pending.filter(|(_, pending)| pending.stage == Stage::Asked).map(|(op, pending)| (*op, pending.kind)).collect()
     }
 
-    /// Whether a run has acts on the record that are not over.
-    pub(crate) fn has_acts_under_way(&self, run: RunId) -> bool {
-        self.ledger().open_run(run).is_some_and(|open| !open.pending.is_empty())
-    }
-
     /// The host's own requests for a run that have an intent on the record and no answer.
     pub(crate) fn host_unanswered(&self, run: RunId) -> Vec<u64> {
         self.ledger().open_run(run).into_iter().flat_map(|open| &open.own).copied().collect()

@@ -328,15 +328,6 @@ impl RunGate {
         self.lock().inner.asks_no_more = true;
     }
 
-    /// The same, if nothing is under way; whether that was so.
-    pub(crate) fn ask_no_more_if_idle(&self) -> bool {
-        let mut held = self.lock();
-        // What was under way in another process is only on the record until the rebuild has come to its end.
-        let is_idle = held.inner.ops.is_empty() && !self.0.book.has_acts_under_way(self.0.header.run);
-        held.inner.asks_no_more |= is_idle;
-        is_idle
-    }
-
     /// Whether anything was asked whose end the guest has not seen.
     pub(crate) fn is_under_way(&self) -> bool {
         !self.lock().inner.ops.is_empty()

@@ -24,8 +24,8 @@ pub struct WrongError {
     pub line: usize,
     /// The whole key, `agents.x.http[0].host`; empty where none was reached.
     pub key: String,
-    /// What is wrong.
-    pub fault: ConfigFault,
+    /// What is wrong. In a box, so that no error of a room is large because of it.
+    pub fault: Box<ConfigFault>,
 }
 
 fn key_and_colon(key: &str) -> String {
@@ -115,7 +115,7 @@ impl<'t> Text<'t> {
     fn wrong(self, key: &str, span: &Range<usize>, fault: ConfigFault) -> WrongError {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        WrongError { file: self.file.to_owned(), line, key: key.to_owned(), fault }
+        WrongError { file: self.file.to_owned(), line, key: key.to_owned(), fault: Box::new(fault) }
     }
 }
 

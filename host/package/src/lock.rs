@@ -45,7 +45,7 @@ pub enum LockError {
         /// Which file.
         file: PathBuf,
         /// Whose entry, safe to print.
-        agent: SafeText,
+        agent: Box<SafeText>,
     },
     /// It is not UTF-8.
     #[error("`{}` is not UTF-8; remove it, and accept what it pinned again", .0.display())]
@@ -101,7 +101,7 @@ impl AcceptanceLock {
         let lock: Self = toml::from_str(&text).map_err(|cause| LockError::Broken { file: file.clone(), cause: Box::new(cause) })?;
         for (agent, accepted) in &lock.agents {
             if accepted.authority.digest()? != accepted.digest {
-                return Err(LockError::Altered { file, agent: SafeText::new(agent, 64) });
+                return Err(LockError::Altered { file, agent: Box::new(SafeText::new(agent, 64)) });
             }
         }
         Ok(lock)

@@ -51,13 +51,6 @@ pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
 }
 
 impl LocalHost {
-    /// Takes a run out of memory that waits for nothing but time: no slot of the engine, no thread and no memory is held for it, the run's clock
-    /// and its `active-timeout` stand still, and the last of its events is [`crate::RunEvent::Left`]. It continues with [`LocalHost::resume`],
-    /// rebuilt from its record. Whether it could be: a run that is not durable, or has something under way, stays.
-    pub fn unload(&self, run: RunId) -> bool {
-        held(&self.inner.going).get(&run).is_some_and(|going| going.is_durable && going.live.unload())
-    }
-
     /// Whether the home is being left while runs go on.
     pub(crate) fn is_leaving(&self) -> bool {
         self.inner.leaving.load(Ordering::Acquire)

@@ -73,7 +73,6 @@ impl Drop for Attending {
 /// A run that goes on.
 pub(crate) struct LiveRun {
     pub(crate) agent: SafeText,
-    pub(crate) is_durable: bool,
     pub(crate) live: LiveHandle,
     pub(crate) stop: watch::Sender<Option<Stopping>>,
 }

@@ -188,8 +188,8 @@ impl LocalHost {
         let Parts { prepared, gate, world, begun } = parts;
         let run = gate.header().run;
         let (stop, stopped) = watch::channel(None);
-        let (agent, is_durable) = (gate.header().spec.agent.name.clone(), gate.header().spec.durable);
-        held(&self.inner.going).insert(run, LiveRun { agent, is_durable, live: world.live().handle(), stop: stop.clone() });
+        let agent = gate.header().spec.agent.name.clone();
+        held(&self.inner.going).insert(run, LiveRun { agent, live: world.live().handle(), stop: stop.clone() });
         // It was being prepared when the home began to be left.
         if self.is_leaving() {
             world.live().handle().ask_no_more();

@@ -83,7 +83,7 @@ impl<'a> Recording<'a> {
     /// Without its record, the change was not made. With its record and without the change, the next opening of the home makes it.
     pub fn ended<T, E>(&self, changed: Result<T, E>) -> Result<T, NotMade<E>> {
         if let Some(failed) = held(&self.failed).take() {
-            return Err(NotMade::NotRecorded(failed));
+            return Err(NotMade::NotRecorded(Box::new(failed)));
         }
         match (changed, held(&self.note).take()) {
             (Ok(value), Some(note)) => {
@@ -101,7 +101,7 @@ impl<'a> Recording<'a> {
 #[derive(Debug)]
 pub enum NotMade<E> {
     /// It could not be noted or recorded.
-    NotRecorded(ServiceError),
+    NotRecorded(Box<ServiceError>),
     /// It is on the record, and its files are not written yet.
     NotInPlace(E),
     /// It failed before it was noted.

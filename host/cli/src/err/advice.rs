@@ -94,7 +94,10 @@ impl CliError {
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
             Self::Accept(journal::OpenError::Held { other, .. }) => Some(held(other)),
             Self::Keys(err) => err.holder().map(held),
-            Self::Service(ServiceError::Unspoken { other, .. }) => Some(unanswered(other)),
+            Self::Service(err) => match &**err {
+                ServiceError::Unspoken { other, .. } => Some(unanswered(other)),
+                _ => None,
+            },
             Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),
             Self::Lost { run, .. } => Some(format!(
                 "`bailiwick ps` shows whether it goes on; once nobody has it any more, `bailiwick resume {run}` goes on with it"

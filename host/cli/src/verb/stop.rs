@@ -87,13 +87,16 @@ async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<U
             Err(err) => Err(err.into()),
         };
         match ended {
-            Err(CliError::Service(ServiceError::HostGone(_)) | CliError::Run(RunError::Leaving)) => {
-                host.find_again(&place::host_options()).await?
-            }
+            Err(err) if is_gone(&err) => host.find_again(&place::host_options()).await?,
             ended => return ended.map(|()| settled),
         }
     }
     Err(CliError::NotEnding(run))
+}
+
+/// Whether the host went away meanwhile. Another one may have the home then.
+fn is_gone(err: &CliError) -> bool {
+    matches!(err, CliError::Run(RunError::Leaving)) || matches!(err.service(), Some(ServiceError::HostGone(_)))
 }
 
 async fn wait(host: &HostHandle, run: RunId) -> Result<(), CliError> {

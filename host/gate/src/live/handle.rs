@@ -31,17 +31,6 @@ impl LiveHandle {
         }
     }
 
-    /// Lets the run be taken out of memory, if nothing is under way in it: its guest ends with [`Stop::Leaving`] as soon as it waits, looks or
-    /// asks, and its run does not end. Whether that was so; a run that waits for an answer goes on as it did.
-    pub fn unload(&self) -> bool {
-        let Some((gate, effects)) = &self.acts else { return false };
-        let may_go = !effects.is_under_way() && gate.ask_no_more_if_idle();
-        if may_go {
-            self.inbox.end(Stop::Leaving);
-        }
-        may_go
-    }
-
     /// Whether anything was asked whose end the guest has not seen, or the host itself is talking to a server for the run.
     pub fn is_under_way(&self) -> bool {
         self.acts.as_ref().is_some_and(|(gate, effects)| gate.is_under_way() || effects.is_under_way())

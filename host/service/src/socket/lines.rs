@@ -80,6 +80,7 @@ pub(super) async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncBufRead +
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod tests {
     use tokio::io::{AsyncWriteExt as _, BufReader, duplex};
 

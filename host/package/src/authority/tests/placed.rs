@@ -207,7 +207,8 @@ fn every_key_that_a_configuration_takes_is_tried() {
             inner.insert("zzz".to_owned(), 1.into());
             let unknown = project.resolve(changed.as_table().unwrap());
             // A table of names that people choose says nothing of keys.
-            let Err(ConfigError::Wrong(WrongError { fault: ConfigFault::UnknownKey { known }, .. })) = unknown else { continue };
+            let Err(ConfigError::Wrong(WrongError { fault, .. })) = unknown else { continue };
+            let ConfigFault::UnknownKey { known } = *fault else { continue };
             let table = key(&at);
             taken.extend(known.split(", ").map(|word| if table.is_empty() { word.to_owned() } else { format!("{table}.{word}") }));
         }
