@@ -170,7 +170,7 @@ fn a_project_that_can_not_be_made_is_told_and_nothing_is_left() {
         ("fn", "keyword"),
         ("class", "keyword"),
         ("--", "required"),
-        ("a b", "not a name"),
+        ("a b", "no name"),
     ] {
         let output = newcomer.command(here, r#"bailiwick new "$NAME""#).env("NAME", name).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

@@ -47,7 +47,7 @@ fn a_value_that_is_given_as_a_place_is_repeated_by_no_error() {
     let (code, shown) = tty.ends();
     assert_eq!((code, shown.matches(NEW).count(), shown.matches(OLD).count()), (Some(0), 1, 0), "{shown}");
     let (code, said) = set(&program, &["--for", NEW], OLD);
-    assert!(code == Some(2) && said.contains("not a destination") && said.contains("http://HOST") && !said.contains(NEW), "{said}");
+    assert!(code == Some(2) && said.contains("no destination") && said.contains("http://HOST") && !said.contains(NEW), "{said}");
     let (_, said) = set(&program, &["--json-no-such-flag"], OLD);
     assert!(said.contains("json-no-such-flag"), "the control: other errors say what was wrong: {said}");
 }
@@ -121,7 +121,7 @@ fn a_vault_whose_key_or_passphrase_is_missing_says_so_by_name() {
     // A key file that is gone.
     let (key, aside) = (program.place().home.join("vault.key"), program.folder().join("aside"));
     std::fs::rename(&key, &aside).unwrap();
-    tells(None, &["vault.key` is missing"]);
+    tells(None, &["vault.key` is not there"]);
     std::fs::rename(&aside, &key).unwrap();
     // A passphrase that is not named, and another one than the vault's.
     assert!(program.run_with(&["credentials", "seal", "passphrase"], "the passphrase of this home").status.success());
