@@ -199,20 +199,30 @@ async fn the_program_revokes_what_another_process_has_going() {
     // By lease and by run, of one that is over: an error that says so.
     assert_eq!(said(&["credentials", "revoke", "--lease", &lease]).0, Some(2));
     assert_eq!(said(&["credentials", "revoke", "--lease", "nonsense"]).0, Some(2));
-    let going = start("other");
+    // Where the vault can't be written, what runs have of the value is taken from them nevertheless.
+    let going = start("get");
     server.until(|counts| counts.heard == 2).await;
+    let full = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"];
+    let full = program.command(&full, &["credentials", "revoke", "inventory"]).output().unwrap();
+    let ended = String::from_utf8_lossy(&full.stdout);
+    assert!(full.status.code() == Some(1) && ended.starts_with("ended "), "{full:?}");
+    let report: Value = serde_json::from_slice(&going.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(report["evidence"]["leases"][0]["revoked"], true, "{report}");
+    assert!(!vault.is_revoked("inventory").unwrap(), "it is not barred: that is what the error says");
+    let going = start("other");
+    server.until(|counts| counts.heard == 3).await;
     let (code, ended) = said(&["credentials", "revoke", "inventory"]);
     assert!(code == Some(0) && ended.starts_with("ended "), "{code:?} {ended}");
     let _ = going.wait_with_output().unwrap();
     let output = program.run(&["run", "get", "--trust", "--json", "--", &ok]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["evidence"]["refused"][0]["code"], "credential-unavailable", "{report}");
-    assert_eq!(server.heard().len(), 2);
+    assert_eq!(server.heard().len(), 3);
     let (_, changed) = said(&["audit", "show", "--kind", "credential-changed", "--json"]);
     assert!(changed.contains("\"change\":\"revoked\"") && !changed.contains(VALUE), "{changed}");
     let (_, leases) = said(&["audit", "touched", "--credential", "inventory", "--json"]);
     let leases: Value = serde_json::from_str(&leases).unwrap();
-    assert_eq!((leases["leases"].as_array().unwrap().len(), leases["files"].as_array().unwrap().len()), (3, 0), "{leases}");
+    assert_eq!((leases["leases"].as_array().unwrap().len(), leases["files"].as_array().unwrap().len()), (4, 0), "{leases}");
     assert_eq!(said(&["credentials", "restore", "inventory"]).0, Some(2), "its value is gone");
 }
 

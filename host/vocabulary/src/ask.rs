@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::fields::put;
 use crate::file::FileAsk;
-use crate::function::{Capability, Function};
-use crate::resource::Resource;
+use crate::function::{ActKind, Capability, Function};
+use crate::method::Method;
+use crate::resource::{HttpResource, Resource};
 use crate::step::{CredentialAsk, CredentialStep};
 use crate::target::HttpTarget;
 use crate::text::SafeText;
@@ -100,16 +102,6 @@ fn canonical_front(function: Function) -> Vec<u8> {
     to
 }
 
-/// The capabilities of acts: each has an answer, a fault and a settled record of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ActKind {
-    /// A step with a credential.
-    Credential,
-    /// A request.
-    Http,
-}
-
 impl Act {
     /// Which kind of act it is.
     pub fn kind(&self) -> ActKind {
@@ -172,60 +164,6 @@ pub enum Repeat {
     Safe,
     /// Only if a person says that it did not happen.
     OnWord,
-}
-
-pub(crate) fn put(to: &mut Vec<u8>, field: &[u8]) {
-    to.extend_from_slice(&(field.len() as u64).to_be_bytes());
-    to.extend_from_slice(field);
-}
-
-/// A request method: a known one, or another token of RFC 9110 in upper case. `CONNECT` and `TRACE` can't be made.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Method(String);
-
-impl Method {
-    /// Parses a method.
-    ///
-    /// # Errors
-    /// Anything but 1 to 32 upper-case letters and hyphens, and the two methods that open tunnels or echo requests.
-    pub fn new(text: &str) -> Result<Self, crate::ParseError> {
-        let well_formed = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-        if !well_formed || text == "CONNECT" || text == "TRACE" {
-            return Err(crate::ParseError::new("a method", text, "upper-case letters, for instance GET; never CONNECT or TRACE"));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// As sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// RFC 9110 section 9.2.1, as far as an interrupted ask is made again without a person: `GET` and `HEAD`.
-    pub fn is_safe(&self) -> bool {
-        matches!(self.0.as_str(), "GET" | "HEAD")
-    }
-}
-
-impl std::fmt::Display for Method {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for Method {
-    type Error = crate::ParseError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(&text)
-    }
-}
-
-impl From<Method> for String {
-    fn from(method: Method) -> Self {
-        method.0
-    }
 }
 
 /// One header field as the guest set it: name in lower case, a token of RFC 9110; value without CR, LF, NUL.
@@ -330,6 +268,12 @@ pub struct ClosedAsk {
     pub what: SafeText,
     /// Whether it was not well formed, rather than not to be had.
     pub malformed: bool,
+}
+
+impl From<&HttpAsk> for Resource {
+    fn from(ask: &HttpAsk) -> Self {
+        Self::Http(HttpResource::new(&ask.method, &ask.target))
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Method;
 use crate::ids::Digest;
+use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::Rate;
 use crate::signer::{Hmac, Jwt, Oauth2, Sigv4};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::ActKind;
+use crate::function::ActKind;
 
 /// Why an act has no (more) answer: a variant of its capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

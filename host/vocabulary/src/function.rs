@@ -5,8 +5,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::ActKind;
 use crate::err::ParseError;
+
+/// The capabilities of acts: each has an answer, a fault and a settled record of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActKind {
+    /// A step with a credential.
+    Credential,
+    /// A request.
+    Http,
+}
 
 /// What a function gives access to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

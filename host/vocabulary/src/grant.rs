@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Method;
 use crate::credential::{Binding, May};
 use crate::ids::Digest;
+use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern};
 use crate::scope::{Engagement, Environment, Rate};
 use crate::target::{Scheme, https};

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ask::{HttpAsk, Method};
+use crate::method::Method;
 use crate::step::{CredentialAsk, StepKind};
 use crate::target::{HttpTarget, Scheme};
 use crate::text::SafeText;
@@ -87,12 +87,6 @@ impl HttpResource {
         let Self { host, method, path, port, query, scheme } = self;
         let query = query.as_ref().map(change);
         Self { host: change(host), method: change(method), path: change(path), port: *port, query, scheme: *scheme }
-    }
-}
-
-impl From<&HttpAsk> for Resource {
-    fn from(ask: &HttpAsk) -> Self {
-        Self::Http(HttpResource::new(&ask.method, &ask.target))
     }
 }
 

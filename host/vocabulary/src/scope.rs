@@ -6,8 +6,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Method;
 use crate::err::ParseError;
+use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern, written_as_text};
 use crate::target::{HostName, HttpTarget};
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ask::put;
+use crate::fields::put;
 use crate::function::Function;
 
 /// Something that a guest wants done with a credential.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Answered, Sent, Tls};
-use crate::ask::ActKind;
 use crate::fault::{CredentialFault, Fault, HttpFault};
+use crate::function::ActKind;
 
 /// How an act ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,6 +47,7 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
     };
     let kept = if was_revoked { Ok(()) } else { vault.witnessed(&witness).revoke(&name) };
     if kept.is_err() && !vault.is_revoked(&name)? {
+        from_runs(place, revoking).await?;
         return Ok(kept?);
     }
     let is_on_record = || was_revoked && known::is_revoked_on_record(place, &name).unwrap_or(false);
@@ -67,6 +68,23 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
     out::words(&format!("{shown} is revoked{before}: what asks for it from now on is refused"));
     told(&ended)?;
     Ok(kept?)
+}
+
+/// Takes from runs what they have of a value that could not be barred in the vault. The error that comes next says that.
+async fn from_runs(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
+    let mut signals = Signals::new()?;
+    let ended = match signals.or(HostHandle::ask(place)).await {
+        Ok(Some(host)) => signals.or(host.revoke(revoking, None)).await,
+        Ok(None) => return Ok(()),
+        Err(err) => Err(err),
+    };
+    match ended {
+        Ok(ended) => Ok(told(&ended)?),
+        Err(err) => {
+            out::words(&format!("leases of runs could not be ended: {}", CliError::from(err).in_one_line()));
+            Ok(())
+        }
+    }
 }
 
 /// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
