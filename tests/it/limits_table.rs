@@ -31,7 +31,7 @@ fn table() -> String {
         "# Limits\n\n\
         Every run has all of them. They are set for an agent in `bailiwick.toml`:\n\n\
         ```toml\n[agents.NAME]\nlimits = { memory = \"128MiB\", active-timeout = \"10m\", asks = 5000 }\n```\n\n\
-        Sizes are written as a number of bytes or with `KiB`, `MiB`, `GiB`; times with `ms`, `s`, `m`. Nought, and more than the\n\
+        Sizes are written as a number of bytes or with `KiB`, `MiB`, `GiB`; times with `ms`, `s`, `m`. Zero, and more than the\n\
         largest value, are errors. What is resolved stands in `run-opened` on the record and in the report of the run; a limit that\n\
         ends a run stands in `run-closed` by its name.\n\n\
         | limit | default | max | why | what happens when it is hit |\n|---|---|---|---|---|\n",
