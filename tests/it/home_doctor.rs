@@ -48,7 +48,7 @@ fn a_home_in_order_has_nothing_bad_and_nothing_in_it_is_changed() {
     let before = listing(&program.place().home);
     let (code, rows) = looked(&program);
     assert_eq!(code, 0, "{rows}");
-    for what in ["form", "private", "holder", "record", "keys", "state", "runs", "last batch", "clock", "leftovers"] {
+    for what in ["form", "private", "host", "record", "keys", "state", "runs", "last batch", "clock", "leftovers"] {
         assert_eq!(rows[what]["state"], "ok", "{what}: {rows}");
     }
     assert!(["space", "sync", "file system"].iter().all(|what| rows[what]["state"] != "bad"), "{rows}");
@@ -114,14 +114,14 @@ async fn a_holder_that_is_stopped_is_named_and_an_act_of_which_nobody_knows_is_c
     };
     let (code, rows) = look().await;
     assert_eq!(code, 0, "{rows}");
-    let words = rows["holder"]["words"].as_str().unwrap();
+    let words = rows["host"]["words"].as_str().unwrap();
     assert!(words.contains(" answers; 1 run under way"), "{words}");
     let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
     let (code, rows) = look().await;
     kill_process(pid, Signal::CONT).unwrap();
     assert_eq!(code, 1, "{rows}");
-    let words = rows["holder"]["words"].as_str().unwrap();
+    let words = rows["host"]["words"].as_str().unwrap();
     assert!(words.contains(", stopped) does not answer") && words.contains(&pid.as_raw_nonzero().to_string()), "{words}");
     let words = rows["runs"]["words"].as_str().unwrap();
     assert!(words.contains("1 run is open; which of them go on is not known"), "nobody knows that it was cut off: {words}");

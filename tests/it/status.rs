@@ -22,7 +22,7 @@ fn number(status: &Value, at: &str) -> u64 {
 #[test]
 fn a_home_that_nobody_holds_says_so_with_a_number_of_its_own() {
     let program = waits();
-    assert_eq!(status(&program), (Some(11), serde_json::json!({ "holder": null })));
+    assert_eq!(status(&program), (Some(11), serde_json::json!({ "host": null })));
     let output = program.run(&["status"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("nobody holds the home"), "{output:?}");
     assert!(!program.place().home.join("journal").exists(), "asking takes nothing");
@@ -43,19 +43,19 @@ async fn a_holder_tells_its_runs_what_is_in_flight_and_what_it_takes() {
         let other = Terminal::waiting(&program, "waits-for-ever");
         let (code, status) = status(&program);
         assert_eq!(code, Some(0), "{status}");
-        assert_eq!(number(&status, "/holder/pid"), u64::from(holder.pid()));
+        assert_eq!(number(&status, "/host/pid"), u64::from(holder.pid()));
         let run =
-            |at: usize, name: &str| status.pointer(&format!("/holder/runs/{at}/{name}")).unwrap_or_else(|| panic!("{name}: {status}"));
+            |at: usize, name: &str| status.pointer(&format!("/host/runs/{at}/{name}")).unwrap_or_else(|| panic!("{name}: {status}"));
         assert_eq!((run(0, "run").as_str(), run(1, "run").as_str()), (Some(holder.run.as_str()), Some(other.run.as_str())));
         assert_eq!((run(0, "in_flight"), run(0, "asked"), run(1, "in_flight")), (&1.into(), &1.into(), &0.into()));
         assert_eq!((run(0, "is_ending"), run(1, "agent").as_str()), (&false.into(), Some("waits-for-ever")));
         for at in
             ["record/size", "disk/batches", "disk/p50_us", "disk/max_us", "machine/memory_bytes", "machine/descriptors", "machine/threads"]
         {
-            assert!(number(&status, &format!("/holder/{at}")) > 0, "{at}: {status}");
+            assert!(number(&status, &format!("/host/{at}")) > 0, "{at}: {status}");
         }
-        assert!(number(&status, "/holder/disk/p50_us") <= number(&status, "/holder/disk/p99_us"));
-        assert_eq!(status.pointer("/holder/version").and_then(Value::as_str), Some(env!("CARGO_PKG_VERSION")));
+        assert!(number(&status, "/host/disk/p50_us") <= number(&status, "/host/disk/p99_us"));
+        assert_eq!(status.pointer("/host/version").and_then(Value::as_str), Some(env!("CARGO_PKG_VERSION")));
         // The same for people.
         let shown = String::from_utf8(program.run(&["status"]).stdout).unwrap();
         for part in

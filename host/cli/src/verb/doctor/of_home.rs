@@ -172,15 +172,15 @@ async fn holder(place: &HomePlace) -> CheckRow {
     match (asked, HostHandle::seen(place)) {
         (Probed::Answers(going), who) => {
             let runs = words::many(going as u64, "run", "runs");
-            row("holder", CheckState::Ok, format!("{} answers; {runs} under way", who.unwrap_or_default()))
+            row("host", CheckState::Ok, format!("{} answers; {runs} under way", who.unwrap_or_default()))
         }
-        (Probed::Other(err), _) => CheckRow::of_err("holder", &err),
-        (_, None) => row("holder", CheckState::Ok, "nobody holds the home"),
+        (Probed::Other(err), _) => CheckRow::of_err("host", &err),
+        (_, None) => row("host", CheckState::Ok, "nobody holds the home"),
         (Probed::Nobody, Some(who)) => {
-            row("holder", CheckState::Ok, format!("{who} has just taken the home")).help("look again in a moment")
+            row("host", CheckState::Ok, format!("{who} has just taken the home")).help("look again in a moment")
         }
         (Probed::Silent, Some(who)) => {
-            let row = row("holder", CheckState::Bad, format!("{who} does not answer within a second: every other command waits for it"));
+            let row = row("host", CheckState::Bad, format!("{who} does not answer within a second: every other command waits for it"));
             let pid = who.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
             let end = format!("`kill -9 {pid}` ends it, and what it ran can be resumed: `bailiwick ps`");
             row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` lets it go on; {end}")))
@@ -273,7 +273,7 @@ async fn runs(place: &HomePlace) -> CheckRow {
     let count = |states: &[ps::RunState]| rows.iter().filter(|row| states.contains(&row.state)).count();
     if unknown.is_some() {
         let open = words::many(rows.len() as u64, "run is", "runs are");
-        return row("runs", CheckState::Warn, format!("{open} open; which of them go on is not known")).help("see `holder`");
+        return row("runs", CheckState::Warn, format!("{open} open; which of them go on is not known")).help("see `host`");
     }
     let (going, restored, unsettled) =
         (count(&[ps::RunState::Running]), count(&[ps::RunState::Restored]), count(&[ps::RunState::NeedsSettling]));
