@@ -44,8 +44,7 @@ async fn a_holder_tells_its_runs_what_is_in_flight_and_what_it_takes() {
         let (code, status) = status(&program);
         assert_eq!(code, Some(0), "{status}");
         assert_eq!(number(&status, "/host/pid"), u64::from(holder.pid()));
-        let run =
-            |at: usize, name: &str| status.pointer(&format!("/host/runs/{at}/{name}")).unwrap_or_else(|| panic!("{name}: {status}"));
+        let run = |at: usize, name: &str| status.pointer(&format!("/host/runs/{at}/{name}")).unwrap_or_else(|| panic!("{name}: {status}"));
         assert_eq!((run(0, "run").as_str(), run(1, "run").as_str()), (Some(holder.run.as_str()), Some(other.run.as_str())));
         assert_eq!((run(0, "in_flight"), run(0, "asked"), run(1, "in_flight")), (&1.into(), &1.into(), &0.into()));
         assert_eq!((run(0, "is_ending"), run(1, "agent").as_str()), (&false.into(), Some("waits-for-ever")));

@@ -125,8 +125,7 @@ fn a_folder_that_became_a_link_is_told_with_what_was_trusted_before() {
     symlink("/usr", &shop).unwrap();
     let said = ends(&program, &["run", "env"], 2);
     let whole = program.config().parent().unwrap().canonicalize().unwrap().join("shop");
-    for part in ["it was trusted by ", "although the file has not", &format!("- read {} as /src", whole.display()), "+ read /usr as /src"]
-    {
+    for part in ["it was trusted by ", "although the file has not", &format!("- read {} as /src", whole.display()), "+ read /usr as /src"] {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
     // And of a file that was changed, which lines of it.

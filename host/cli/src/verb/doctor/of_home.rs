@@ -176,9 +176,7 @@ async fn holder(place: &HomePlace) -> CheckRow {
         }
         (Probed::Other(err), _) => CheckRow::of_err("host", &err),
         (_, None) => row("host", CheckState::Ok, "nobody holds the home"),
-        (Probed::Nobody, Some(who)) => {
-            row("host", CheckState::Ok, format!("{who} has just taken the home")).help("look again in a moment")
-        }
+        (Probed::Nobody, Some(who)) => row("host", CheckState::Ok, format!("{who} has just taken the home")).help("look again in a moment"),
         (Probed::Silent, Some(who)) => {
             let row = row("host", CheckState::Bad, format!("{who} does not answer within a second: every other command waits for it"));
             let pid = who.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
