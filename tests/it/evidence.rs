@@ -232,7 +232,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     let touched = || data(&place, &["audit", "touched", "--json"]);
     let runs = || data(&place, &["show", "latest", "--json"]);
     let (with, shown) = (touched(), runs());
-    assert!(with.matches("\"host\":\"127.0.0.1\"").count() >= 1200, "{}", &with[..400.min(with.len())]);
+    assert!(with.matches("\"127.0.0.1\"").count() >= 1200, "{}", &with[..400.min(with.len())]);
     std::fs::remove_file(&index).unwrap();
     assert_eq!((touched(), runs()), (with.clone(), shown.clone()), "without one");
     assert!(index.exists(), "the first reader makes it again");
