@@ -12,6 +12,6 @@ pub struct Facts {
     pub earliest_unix_s: Option<u64>,
     /// Seconds since 1970: a grant is good before its end.
     pub now_unix_s: u64,
-    /// For an ask of a file: the mount it is in, counted as in [`Grants::files`], where the broker knows it.
+    /// For an ask of a file: the mount it is in, counted as in [`vocabulary::Grants::files`], where the broker knows it.
     pub mount: Option<usize>,
 }

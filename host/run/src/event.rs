@@ -52,8 +52,8 @@ pub enum RunEvent {
         /// What to do next, where that is plain.
         help: Option<String>,
     },
-    /// The process that ran it went away, or has taken it out of memory, and the run has not ended. It can be continued
-    /// ([`crate::Holder::continue_here`]).
+    /// The process that ran it went away, and the run has not ended. It can be continued
+    /// ([`crate::LocalHost::continue_here`]).
     Left {},
     /// The process that runs it does not answer any more. The run may go on when it does.
     Lost {
