@@ -95,7 +95,9 @@ pub fn frame(bytes: &[u8]) {
     let read: Vec<_> = reader.records().map_while(Result::ok).map(|record| (place(record.at), record.leaf)).collect();
     // Behind damage nothing in the same segment can be proved, which is said with the damage. Where a record lies is certain. Its number is not: it is
     // counted from what a checkpoint behind the damage says.
-    let proved = reader.damage().iter().map(|damage| place(damage.fault.at)).min().unwrap_or((u32::MAX, 0));
+    // What is read again may begin before the byte that was found broken: a checkpoint says where its batch begins.
+    let unproved = reader.damage().into_iter().flat_map(|damage| [Some(damage.fault.at), damage.until]).flatten();
+    let proved = unproved.map(place).min().unwrap_or((u32::MAX, 0));
     let before = read.iter().filter(|(at, _)| *at < proved).map(|(_, leaf)| leaf);
     assert!(home.leaves.iter().zip(before.clone()).all(|(signed, leaf)| signed == leaf), "what was not signed was read");
     assert!(before.count() <= home.leaves.len(), "more was read than there was");
