@@ -18,10 +18,10 @@
 //!
 //! ```
 //! use vocabulary::{Bounds, OpId, RunId};
-//! use permit::{Permit, Terms, issue};
+//! use permit::{Permit, PermitParts, issue};
 //!
 //! let (bounds, op, run) = (Bounds::default(), OpId(1), RunId::from_parts(1, [0; 10]));
-//! let issued: Permit<()> = issue(Terms { ask: (), bounds, op, run });
+//! let issued: Permit<()> = issue(PermitParts { ask: (), bounds, op, run });
 //! ```
 //!
 //! - INVARIANT: a permit can't be copied, and what causes an effect takes it by value. So it is used once.

@@ -9,7 +9,7 @@
 //! What a guest or an operator wrote is parsed once, and what is not plainly one thing is no value:
 //!
 //! ```
-//! use vocabulary::{Ask, Class, HttpAsk, HttpTarget, HttpTimeouts, Method, PathPattern};
+//! use vocabulary::{Ask, AskClass, HttpAsk, HttpTarget, HttpTimeouts, Method, PathPattern};
 //!
 //! # fn main() -> Result<(), vocabulary::ParseError> {
 //! let target: HttpTarget = "https://api.example.com/users/7?token=abc".parse()?;
@@ -32,7 +32,7 @@
 //!     body: Default::default(),
 //!     timeouts: HttpTimeouts::default(),
 //! });
-//! assert_eq!(ask.class(), Class::Act);
+//! assert_eq!(ask.class(), AskClass::Act);
 //! assert_eq!(ask.resource().to_string(), "GET https://api.example.com/users/7?token");
 //!
 //! // What is hashed has one form: sorted, without blanks, whole numbers only.
