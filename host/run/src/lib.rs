@@ -44,7 +44,7 @@ pub use hand_over::ANSWERS_MAX;
 pub use local_host::{Attending, LocalHost, clock_now, local_vault};
 pub use now::now;
 pub use order::{NetworkOrder, RunOrder};
-pub use place::{HomePlace, HostOptions};
+pub use place::{HomePlace, HostOptions, held};
 pub use policy::destination::OutsideError;
 pub use principal::{own_principal, principal_of};
 pub use prune::{HoldSaid, PruneDone, PruneOrder, PrunePayloads, PruneRecord};

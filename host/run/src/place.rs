@@ -33,7 +33,8 @@ pub struct HostOptions {
     pub passphrase_file: Option<PathBuf>,
 }
 
-pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a lock guards. A task that panicked while it had the lock has not left it half changed: each change is one step.
+pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use package::trust::HeldComponent;
 use package::{Authored, ComponentSource, Trusted, trust};
 use run::{HomePlace, NetworkOrder, RunOrder};
-use vocabulary::RunId;
 use vocabulary::record::{Record, RunOpened};
+use vocabulary::{Digest, RunId};
 
 use tokio::sync::Semaphore;
 
@@ -249,12 +249,44 @@ fn was_trusted(place: &HomePlace, configured: &Configured, opened: &RunOpened) -
         components.insert(agent.to_owned(), HeldComponent::of(&component));
     }
     let (config, authority) = (configured.authored.digest, configured.whole.clone().held_to(&components).digest()?);
+    let mut is_trusted = false;
     for record in journal::Reader::open(&place.home)?.of_run(journal::log_run()) {
-        if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
-            && (trusted.config, trusted.authority) == (config, authority)
-        {
-            return Ok(true);
+        if let Ok(record) = Record::parse(&record?.body) {
+            is_trusted = trusted_after(is_trusted, &record, config, authority);
         }
     }
-    Ok(false)
+    Ok(is_trusted)
+}
+
+/// Whether a configuration is trusted after this record of the log. A later decision takes an earlier one back.
+fn trusted_after(before: bool, record: &Record, config: Digest, authority: Digest) -> bool {
+    match record {
+        Record::ConfigTrusted(trusted) => before || (trusted.config, trusted.authority) == (config, authority),
+        Record::ConfigUntrusted(untrusted) => before && untrusted.config != config,
+        _ => before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use run::{TrustChange, TrustSaid, own_principal};
+
+    use super::*;
+
+    #[test]
+    fn a_later_decision_takes_an_earlier_one_back() {
+        let (config, authority, other) = (Digest::of(b"config"), Digest::of(b"authority"), Digest::of(b"other"));
+        let after = |changes: &[TrustChange]| {
+            let records =
+                changes.iter().map(|change| TrustSaid { path: "/p".to_owned(), change: change.clone() }.record(&own_principal(), 1));
+            records.fold(false, |before, record| trusted_after(before, &record, config, authority))
+        };
+        let trusted = |authority| TrustChange::Trusted { authority, config, once: true };
+        let (took, took_other) = (TrustChange::Untrusted { config }, TrustChange::Untrusted { config: other });
+        assert!(after(&[trusted(authority)]), "the control");
+        assert!(after(&[trusted(authority), took_other]), "another one was taken back");
+        assert!(!after(&[trusted(authority), took.clone()]));
+        assert!(after(&[trusted(authority), took, trusted(authority)]));
+        assert!(!after(&[trusted(other)]), "it allowed something else");
+    }
 }

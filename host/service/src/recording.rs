@@ -1,10 +1,10 @@
 //! A change that an operator makes: noted, put on the record, made. `run::Note` says what becomes of it whenever it is cut off.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use run::{FileChange, First, HomePlace, Note};
+use run::{FileChange, First, HomePlace, Note, held};
 use vocabulary::record::Record;
 
 use crate::err::ServiceError;
@@ -26,10 +26,6 @@ pub fn now_s() -> u64 {
 /// Milliseconds since 1970, to the second.
 pub fn now_ms() -> u64 {
     now_s().saturating_mul(1000)
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> Recording<'a> {

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use home::{GaveUp, Other};
@@ -22,7 +22,7 @@ use super::short_path;
 use super::wire::{Request, Response, WIRE_FORM, send};
 use run::{
     CredentialWord, FORMS, HoldSaid, HomePlace, PruneDone, PruneOrder, Revoking, RunEvent, Running, SettleReport, Settlement, Status,
-    TrustSaid, spoken_forms,
+    TrustSaid, held, spoken_forms,
 };
 
 use crate::admission::Admitted;
@@ -61,10 +61,6 @@ pub(crate) enum Unreached {
     GaveUp(GaveUp),
     /// Another version of the program holds the home, and does not understand this one.
     OtherVersion(ServiceError),
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Another version of the program holds the home. What it says of itself is shown to a person.
