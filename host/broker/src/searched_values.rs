@@ -87,17 +87,19 @@ impl SearchedValues {
         self.names.contains(&value.credential) || value.hosts.iter().any(|there| self.hosts.iter().any(|here| here.overlaps(there)))
     }
 
-    /// Takes in what other processes have kept. Waits for the disk.
+    /// Takes in what other processes have kept. Waits for the disk if they have kept anything.
     pub(crate) async fn refresh(&self, now_s: u64) -> Result<(), Unsearched> {
-        let register = Arc::clone(&self.register);
-        let searched = tokio::task::spawn_blocking(move || register.refresh(now_s)).await;
-        searched.map_err(|_| Unsearched::ending())??;
+        if !self.register.is_fresh() {
+            let register = Arc::clone(&self.register);
+            let searched = tokio::task::spawn_blocking(move || register.refresh(now_s)).await;
+            searched.map_err(|_| Unsearched::ending())??;
+        }
         self.take(now_s)
     }
 
     /// Notes values before they leave. Waits for the disk where they are kept.
     pub(crate) async fn note(&self, values: Vec<Outstanding>, now_s: u64) -> Result<(), Unsearched> {
-        if !values.is_empty() {
+        if !self.register.knows(&values) {
             let register = Arc::clone(&self.register);
             let noted = tokio::task::spawn_blocking(move || register.note(values, now_s)).await;
             noted.map_err(|_| Unsearched::ending())??;

@@ -171,6 +171,12 @@ impl Register {
         self.put(kept.into_iter().filter(|value| value.until_s > now_s).map(outstanding));
     }
 
+    /// Whether [`Register::refresh`] would find nothing new. Only asks the system about the two files, and never waits for another thread.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.files.try_lock().is_ok_and(|files| self.local.is_as_read(&files.live, &files.vault))
+    }
+
     /// Takes in what other processes of this home have kept, and what is in the vault. Waits for the disk.
     ///
     /// # Errors
@@ -185,13 +191,19 @@ impl Register {
         Ok(())
     }
 
+    /// Whether all these values are noted, each for as long. Then [`Register::note`] would do nothing.
+    #[must_use]
+    pub fn knows(&self, values: &[Outstanding]) -> bool {
+        let inner = self.lock();
+        values.iter().all(|value| inner.knows(value))
+    }
+
     /// Notes values before they leave the host. When this returns, those that are kept are on disk. Waits for the disk, unless all of them are noted already.
     ///
     /// # Errors
     /// No room, or they can't be kept: then they must not leave.
     pub fn note(&self, values: Vec<Outstanding>, now_s: u64) -> Result<(), LocalError> {
-        let is_new = |inner: &Inner| values.iter().any(|value| !inner.knows(value));
-        if !is_new(&self.lock()) {
+        if self.knows(&values) {
             return Ok(());
         }
         let mut files = self.files();

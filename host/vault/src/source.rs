@@ -12,7 +12,7 @@ use vocabulary::{Binding, Destination, Source, VaultLogin};
 use zeroize::Zeroizing;
 
 use crate::exec::{ExecError, Printed, Recipe};
-use crate::local::{Local, LocalError, read_open};
+use crate::local::{Local, LocalError, StoredSecret, VaultEntries, read_open};
 use crate::register::Register;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
@@ -153,8 +153,7 @@ impl Vault {
             // The one look tells both, whether it was revoked and what it is.
             return self.reader(binding).read(&binding.name).await;
         }
-        let (local, name) = (self.local.clone(), binding.name.clone());
-        if blocking(move || Ok(local.is_revoked(&name)?)).await? {
+        if entries(&self.local).await?.is_revoked(&binding.name) {
             self.printed.forget(&binding.name);
             return Err(LocalError::Revoked(binding.name.clone()).into());
         }
@@ -186,6 +185,17 @@ pub async fn login_secret(login: &VaultLogin) -> Result<Secret, SourceError> {
     blocking(move || in_file(&file)).await
 }
 
+/// What the vault of the home holds now. Goes to another thread only if it has to be read.
+async fn entries(local: &Local) -> Result<Arc<VaultEntries>, SourceError> {
+    match local.at_hand() {
+        Some(entries) => Ok(entries),
+        None => {
+            let local = local.clone();
+            blocking(move || Ok(local.look()?)).await
+        }
+    }
+}
+
 /// Away from the threads that everything else waits on.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SourceError> + Send + 'static) -> Result<T, SourceError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| SourceError::Ending)?
@@ -204,11 +214,10 @@ struct LocalSource(Local);
 
 impl Read for LocalSource {
     fn read<'a>(&'a self, name: &'a str) -> Reading<'a> {
-        let (local, name) = (self.0.clone(), name.to_owned());
-        Box::pin(blocking(move || {
-            let kept = local.kept(&name)?;
-            Ok(Value { secret: kept.secret, version: Some(kept.version), destinations: Some(kept.destinations) })
-        }))
+        Box::pin(async move {
+            let StoredSecret { secret, version, destinations } = entries(&self.0).await?.get(name)?;
+            Ok(Value { secret, version: Some(version), destinations: Some(destinations) })
+        })
     }
 }
 

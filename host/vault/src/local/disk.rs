@@ -1,15 +1,18 @@
 //! The files of a vault: read whole, written whole, for their owner alone.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use home::Access;
 use zeroize::Zeroizing;
 
 use super::err::LocalError;
 
+/// Two steps in which a kernel of 100 ticks a second counts the times of files.
+const STEP_OF_TIMES: Duration = Duration::from_millis(20);
 /// BOUND: bytes for which there is always room.
 const SMALL_BYTES: u64 = 64 << 10;
 
@@ -29,6 +32,23 @@ pub(super) fn read(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, 
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
         read => Ok(Some(read.map_err(failed("read", path))?)),
     }
+}
+
+/// Opens a file and takes its mark. `None` if it is not there.
+pub(super) fn open_marked(path: &Path) -> Result<Option<(File, DiskMark)>, LocalError> {
+    match home::open(path, Access::Read) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => {
+            let file = file.map_err(failed("open", path))?;
+            let found = file.metadata().map_err(failed("look at", path))?;
+            Ok(Some((file, DiskMark::of(&found))))
+        }
+    }
+}
+
+/// Up to `max` bytes of a file that was opened at this path.
+pub(super) fn read_whole(path: &Path, file: &File, max: u64) -> Result<Zeroizing<Vec<u8>>, LocalError> {
+    bounded(file, max).map_err(failed("read", path))
 }
 
 /// Up to `max` bytes of an open file, and its mode.
@@ -65,6 +85,17 @@ pub(crate) struct DiskMark {
 }
 
 impl DiskMark {
+    fn of(found: &Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) }
+    }
+
+    /// Whether the file was changed so long ago that the next change gives it another mark, also if it is written in place: some systems count
+    /// the times of files in steps.
+    pub(super) fn is_settled(&self, now: Duration) -> bool {
+        let (Ok(s), Ok(ns)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1)) else { return false };
+        now >= Duration::new(s, ns) + STEP_OF_TIMES
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -78,10 +109,7 @@ impl DiskMark {
 pub(super) fn mark(path: &Path) -> Result<DiskMark, LocalError> {
     match fs::symlink_metadata(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(DiskMark::default()),
-        found => {
-            let found = found.map_err(failed("look at", path))?;
-            Ok(DiskMark { device: found.dev(), inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
-        }
+        found => Ok(DiskMark::of(&found.map_err(failed("look at", path))?)),
     }
 }
 
@@ -104,9 +132,14 @@ pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
 }
 
 /// The time for which a replaced value is looked for starts now.
-#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
 pub(super) fn now_s() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    now().as_secs()
+}
+
+/// Since 1970, by the clock that the times of files are of.
+#[expect(clippy::disallowed_methods, reason = "door: the vault of the home")]
+pub(super) fn now() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// For its owner alone; whole and on disk, or as it was before.

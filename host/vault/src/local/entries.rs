@@ -53,7 +53,7 @@ pub struct Listed {
 
 /// Every name of a vault. A name without a value is revoked, for whatever source its binding names.
 #[derive(Default)]
-pub(super) struct VaultEntries(BTreeMap<String, VaultEntry>);
+pub(crate) struct VaultEntries(BTreeMap<String, VaultEntry>);
 
 fn named(name: &str) -> Result<(), LocalError> {
     if vocabulary::is_name(name) { Ok(()) } else { Err(LocalError::NotAName(name.chars().take(80).collect())) }
@@ -137,7 +137,7 @@ impl VaultEntries {
         }
     }
 
-    pub(super) fn is_revoked(&self, name: &str) -> bool {
+    pub(crate) fn is_revoked(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|entry| entry.value.is_none())
     }
 
@@ -147,10 +147,10 @@ impl VaultEntries {
         if entry.value.is_some() { Ok(entry) } else { Err(LocalError::Revoked(name.to_owned())) }
     }
 
-    pub(super) fn get(mut self, name: &str) -> Result<StoredSecret, LocalError> {
-        let entry = self.live(name)?;
-        let (version, destinations) = (entry.version, std::mem::take(&mut entry.destinations));
-        Ok(StoredSecret { secret: entry.value.take().ok_or_else(|| LocalError::Revoked(name.to_owned()))?, version, destinations })
+    pub(crate) fn get(&self, name: &str) -> Result<StoredSecret, LocalError> {
+        let entry = self.0.get(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
+        let secret = entry.value.clone().ok_or_else(|| LocalError::Revoked(name.to_owned()))?;
+        Ok(StoredSecret { secret, version: entry.version, destinations: entry.destinations.clone() })
     }
 
     pub(super) fn stage(&mut self, name: &str, value: Secret) -> Result<u64, LocalError> {

@@ -10,6 +10,7 @@ mod disk;
 mod entries;
 mod err;
 mod live;
+mod opened;
 mod seal;
 #[cfg(test)]
 #[expect(
@@ -33,7 +34,8 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::disk::{DiskMark, read_open};
 pub use self::entries::Listed;
-use self::entries::VaultEntries;
+pub(crate) use self::entries::VaultEntries;
+use self::opened::OpenedVault;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
 use self::seal::{HeadError, SealHead};
@@ -61,14 +63,16 @@ pub struct StoredSecret {
     pub destinations: Vec<Destination>,
 }
 
-/// The vault of one home. Every call reads the file anew: what another process has revoked is revoked here with the next ask. Calls wait for the
-/// disk, and where a passphrase is needed for the first time, for Argon2.
+/// The vault of one home. Every call looks whether the file is another one now: what another process has revoked is revoked here with the next
+/// request. Calls wait for the disk, and where a passphrase is needed for the first time, for Argon2.
 #[derive(Clone)]
 pub struct Local {
     home: PathBuf,
     passphrase_file: Option<PathBuf>,
     /// The key that was last made of a passphrase, and of which head. Shared by all that were cloned from one.
     made: Arc<Mutex<Option<(SealHead, Key)>>>,
+    /// The vault as it was last opened for a request. Shared like that key.
+    last: Arc<Mutex<Option<OpenedVault>>>,
 }
 
 impl std::fmt::Debug for Local {
@@ -80,7 +84,7 @@ impl std::fmt::Debug for Local {
 impl Local {
     /// Opens nothing.
     pub fn new(home: &Path) -> Self {
-        Self { home: home.to_owned(), passphrase_file: None, made: Arc::default() }
+        Self { home: home.to_owned(), passphrase_file: None, made: Arc::default(), last: Arc::default() }
     }
 
     /// Where the passphrase is, should the vault be sealed under one: a file of one line that not everybody can read and nobody else can write,
@@ -208,7 +212,7 @@ impl Local {
     /// # Errors
     /// A vault that does not open.
     pub fn is_revoked(&self, name: &str) -> Result<bool, LocalError> {
-        Ok(self.read()?.1.is_revoked(name))
+        Ok(self.look()?.is_revoked(name))
     }
 
     /// The value, and its version.
@@ -225,7 +229,7 @@ impl Local {
     /// # Errors
     /// As [`Local::get`].
     pub fn kept(&self, name: &str) -> Result<StoredSecret, LocalError> {
-        self.read()?.1.get(name)
+        self.look()?.get(name)
     }
 
     /// Puts a new value beside the present one, which stays in use; gives the new one's version.
@@ -377,13 +381,10 @@ impl Local {
     fn key(&self, head: SealHead) -> Result<Key, LocalError> {
         match head {
             SealHead::First | SealHead::File(_) => self.key_in_file(head),
-            SealHead::Passphrase(..) => {
-                let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                match made {
-                    Some((of, key)) if of == head => Ok(key),
-                    _ => Ok(self.of_passphrase(head, &self.passphrase()?)?.1),
-                }
-            }
+            SealHead::Passphrase(..) => match self.key_made(head) {
+                Some(key) => Ok(key),
+                None => Ok(self.of_passphrase(head, &self.passphrase()?)?.1),
+            },
             SealHead::Keyring => {
                 let home = self.home.canonicalize().map_err(disk::failed("look at", &self.home))?;
                 let description = format!("bailiwick-vault:{}", home.display());
@@ -391,6 +392,12 @@ impl Local {
                 read.map_err(|cause| LocalError::Keyring { description, cause })
             }
         }
+    }
+
+    /// The key that was made of a passphrase for this head before.
+    fn key_made(&self, head: SealHead) -> Option<Key> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.as_ref().filter(|(of, _)| *of == head).map(|(_, key)| key.clone())
     }
 
     /// SECURITY: a key that others could have read protects nothing any more.

@@ -447,3 +447,83 @@ fn where_the_list_of_live_values_can_not_be_kept_nothing_is_changed_but_what_is_
     vault.revoke("a").unwrap_err();
     assert!(vault.is_revoked("a").unwrap());
 }
+
+/// Waits until the last change of a file is so long ago that the vault may be kept: 20 ms.
+fn settled(path: &Path) {
+    let since = std::time::Instant::now();
+    while !disk::mark(path).unwrap().is_settled(disk::now()) {
+        assert!(since.elapsed().as_secs() < 20, "{} never settles", path.display());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_vault_at_hand_is_not_read_again_and_every_change_of_it_or_its_key_is_seen_at_the_next_look() {
+    let home = home();
+    let (vault, other) = (Local::new(home.path()), Local::new(home.path()));
+    let (file, key) = (home.path().join("vault"), home.path().join("vault.key"));
+    assert!(!vault.is_revoked("a").unwrap() && vault.at_hand().is_some(), "a vault that is not there is at hand, too");
+    other.set("a", secret("first-value"), 1).unwrap();
+    assert!(vault.at_hand().is_none(), "it is there now");
+    let at_hand = || {
+        settled(&file);
+        settled(&key);
+        vault.get("a").unwrap();
+        vault.at_hand().is_some()
+    };
+    assert!(at_hand(), "the control: nothing has changed");
+    let older = fs::read(&file).unwrap();
+
+    other.set("a", secret("other-value"), 2).unwrap();
+    assert!(vault.at_hand().is_none());
+    assert_eq!(vault.get("a").unwrap().0.expose(), b"other-value");
+
+    assert!(at_hand());
+    put(&file, &older);
+    assert!(vault.at_hand().is_none(), "written in place, with as many bytes");
+    assert_eq!(vault.get("a").unwrap().0.expose(), b"first-value");
+
+    assert!(at_hand());
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(vault.get("a"), Err(LocalError::KeyIsOpen(_))));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+
+    assert!(at_hand());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
+    assert!(vault.get("a").is_err(), "others may read it");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+
+    assert!(at_hand());
+    let aside = home.path().join("aside");
+    fs::rename(&key, &aside).unwrap();
+    assert!(matches!(vault.get("a"), Err(LocalError::NoKey { .. })));
+    fs::rename(&aside, &key).unwrap();
+
+    assert!(at_hand());
+    other.revoke("a").unwrap();
+    assert!(matches!(vault.get("a"), Err(LocalError::Revoked(_))));
+}
+
+#[test]
+fn a_vault_that_was_changed_just_now_is_read_again() {
+    let home = home();
+    let vault = Local::new(home.path());
+    vault.set("a", secret("first-value"), 1).unwrap();
+    let mark = disk::mark(&home.path().join("vault")).unwrap();
+    let after = |ms| std::time::Duration::from_millis(ms) + disk::now();
+    assert!(!mark.is_settled(std::time::Duration::ZERO), "the clock was set back");
+    assert!(mark.is_settled(after(20)), "the control");
+}
+
+#[test]
+fn a_vault_whose_key_is_in_the_key_ring_is_never_at_hand() {
+    let home = home();
+    let description = format!("bailiwick-vault:{}", home.path().canonicalize().unwrap().display());
+    let Some(_in_ring) = Put::new(&description, &[7; KEY_BYTES]) else { return };
+    let vault = Local::new(home.path());
+    vault.rekey(&KeySource::Keyring).unwrap();
+    vault.set("a", secret("first-value"), 1).unwrap();
+    settled(&home.path().join("vault"));
+    vault.get("a").unwrap();
+    assert!(vault.at_hand().is_none());
+}

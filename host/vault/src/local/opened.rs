@@ -1,0 +1,89 @@
+//! The vault as it was last opened. While its file and the file of its key stay the same, it is not read again for the next request.
+//!
+//! The system is asked about both files at each look, so a change that another process makes counts with the next request. A vault whose key
+//! is in the key ring of the kernel is not kept: nothing shows that the key ring still has the key.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use key::Key;
+
+use super::disk::{self, DiskMark};
+use super::entries::VaultEntries;
+use super::seal::SealHead;
+use super::{FILE_BYTES_MAX, Local, LocalError};
+
+/// What was read, and from which files.
+pub(super) struct OpenedVault {
+    entries: Arc<VaultEntries>,
+    vault: DiskMark,
+    /// The file of the key, where the key is in one.
+    key: Option<KeyFile>,
+    /// SECURITY: kept open, so that the system gives its inode number to no other file meanwhile. `None` if there is no vault yet.
+    _file: Option<File>,
+}
+
+/// The file that the key of a vault is in.
+struct KeyFile {
+    path: PathBuf,
+    mark: DiskMark,
+}
+
+impl Local {
+    /// What the vault holds, if neither it nor its key has changed since it was last opened. Only asks the system about the two files.
+    pub(crate) fn at_hand(&self) -> Option<Arc<VaultEntries>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.as_ref()?;
+        let is_same = |path: &Path, mark: &DiskMark| disk::mark(path).is_ok_and(|now| now == *mark);
+        let is_kept = is_same(&self.file(), &last.vault) && last.key.as_ref().is_none_or(|key| is_same(&key.path, &key.mark));
+        is_kept.then(|| Arc::clone(&last.entries))
+    }
+
+    /// What the vault holds. Waits for the disk where something has changed.
+    ///
+    /// # Errors
+    /// A vault that does not open.
+    pub(crate) fn look(&self) -> Result<Arc<VaultEntries>, LocalError> {
+        if let Some(entries) = self.at_hand() {
+            return Ok(entries);
+        }
+        let Ok(Some(opened)) = self.open_once() else {
+            // It can't be kept, is just being sealed under another key, or does not open. The second read tells which.
+            return Ok(Arc::new(self.read()?.1));
+        };
+        // SECURITY: a file that was changed just now could be changed again without another mark. It is read again until that is over.
+        let now = disk::now();
+        if !opened.vault.is_settled(now) || opened.key.as_ref().is_some_and(|key| !key.mark.is_settled(now)) {
+            return Ok(opened.entries);
+        }
+        let entries = Arc::clone(&opened.entries);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        Ok(entries)
+    }
+
+    /// `None` where it can't be kept.
+    fn open_once(&self) -> Result<Option<OpenedVault>, LocalError> {
+        let Some((file, vault)) = disk::open_marked(&self.file())? else {
+            return Ok(Some(OpenedVault { entries: Arc::default(), vault: DiskMark::default(), key: None, _file: None }));
+        };
+        let bytes = disk::read_whole(&self.file(), &file, FILE_BYTES_MAX)?;
+        let (head, sealed) = self.parted(&bytes)?;
+        let Some((key, key_file)) = self.key_and_mark(head)? else { return Ok(None) };
+        let entries = Arc::new(self.opened(head, &key, sealed)?);
+        Ok(Some(OpenedVault { entries, vault, key: key_file, _file: Some(file) }))
+    }
+
+    /// The key of this head. The mark of its file is taken first: if the file is exchanged meanwhile, the next look sees another mark.
+    fn key_and_mark(&self, head: SealHead) -> Result<Option<(Key, Option<KeyFile>)>, LocalError> {
+        match head {
+            SealHead::First | SealHead::File(_) => {
+                let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);
+                let mark = disk::mark(&path)?;
+                Ok(Some((self.key(head)?, Some(KeyFile { path, mark }))))
+            }
+            SealHead::Passphrase(..) => Ok(self.key_made(head).map(|key| (key, None))),
+            SealHead::Keyring => Ok(None),
+        }
+    }
+}
