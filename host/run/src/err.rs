@@ -206,13 +206,17 @@ impl From<journal::Broken> for RunError {
     }
 }
 
+/// This exit code of an error. [`exit::HOST`] in place of [`exit::USAGE`] where a disk, a quota or rights are at fault, and not what the user
+/// wrote.
+pub fn fair_exit(err: &(dyn std::error::Error + 'static), code: u8) -> u8 {
+    let is_trouble = || home::Exposed::of(err).is_none() && journal::trouble_of(err).is_some();
+    if code == exit::USAGE && is_trouble() { exit::HOST } else { code }
+}
+
 impl RunError {
-    /// The exit code that says so to a shell. What the user wrote is not at fault where a disk, a quota or rights are.
+    /// The exit code that says so to a shell.
     pub fn exit(&self) -> u8 {
-        match self.exit_by_kind() {
-            exit::USAGE if home::Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => exit::HOST,
-            code => code,
-        }
+        fair_exit(self, self.exit_by_kind())
     }
 
     fn exit_by_kind(&self) -> u8 {

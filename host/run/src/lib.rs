@@ -37,7 +37,7 @@ pub use bound::{outside, outside_grants};
 pub use case::Case;
 pub use change::{FileChange, First, Note};
 pub use continue_here::TakenOver;
-pub use err::{RunError, chain};
+pub use err::{RunError, chain, fair_exit};
 pub use event::{EventSender, Events, RunEvent};
 pub use forms::{FORMS, spoken_forms};
 pub use hand_over::ANSWERS_MAX;

@@ -185,11 +185,7 @@ pub enum ServiceError {
 impl ServiceError {
     /// The exit code that says so to a shell.
     pub fn exit(&self) -> u8 {
-        match self.exit_by_kind() {
-            // What the user wrote is not at fault where a disk, a quota or rights are.
-            exit::USAGE if home::Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => exit::HOST,
-            code => code,
-        }
+        run::fair_exit(self, self.exit_by_kind())
     }
 
     fn exit_by_kind(&self) -> u8 {

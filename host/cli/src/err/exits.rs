@@ -6,12 +6,9 @@ use vocabulary::exit;
 use super::CliError;
 
 impl CliError {
-    /// The number that the program ends with. What the user wrote is not at fault where a disk, a quota or rights are.
+    /// The number that the program ends with.
     pub(crate) fn exit(&self) -> u8 {
-        match self.exit_by_kind() {
-            exit::USAGE if Exposed::of(self).is_none() && journal::trouble_of(self).is_some() => exit::HOST,
-            code => code,
-        }
+        run::fair_exit(self, self.exit_by_kind())
     }
 
     fn exit_by_kind(&self) -> u8 {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use key::PassphraseError;
+use vocabulary::exit;
 
 /// Why a backup was not made, or not put back. Nothing of it stays.
 #[derive(Debug, thiserror::Error)]
@@ -101,13 +102,13 @@ impl BackupError {
     /// The exit code that says so to a shell.
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Damaged(fault) if fault.unread().is_some() => 1,
-            Self::Damaged(_) | Self::Keys(_) | Self::Record(_) | Self::Unrecorded(_) | Self::Broken { .. } | Self::OtherKey(_) => 6,
-            Self::Unread(journal::ReadError::NoLog { .. }) => 2,
-            Self::Unread(journal::ReadError::Io { .. } | journal::ReadError::Newer(_)) => 1,
-            Self::Unread(_) => 6,
-            Self::NoLog(_) | Self::Within(_) | Self::Exists(_) | Self::NotEmpty(_) | Self::Sealed(_) | Self::OtherPassphrase(_) => 2,
-            Self::Passphrase(_) => 2,
+            Self::Damaged(fault) if fault.unread().is_some() => exit::HOST,
+            Self::Damaged(_) | Self::Keys(_) | Self::Record(_) | Self::Unrecorded(_) | Self::Broken { .. } | Self::OtherKey(_) => exit::RECORD,
+            Self::Unread(journal::ReadError::NoLog { .. }) => exit::USAGE,
+            Self::Unread(journal::ReadError::Io { .. } | journal::ReadError::Newer(_)) => exit::HOST,
+            Self::Unread(_) => exit::RECORD,
+            Self::NoLog(_) | Self::Within(_) | Self::Exists(_) | Self::NotEmpty(_) | Self::Sealed(_) | Self::OtherPassphrase(_) => exit::USAGE,
+            Self::Passphrase(_) => exit::USAGE,
             Self::File { .. }
             | Self::NotKept { .. }
             | Self::Busy(_)
@@ -116,7 +117,7 @@ impl BackupError {
             | Self::ChangePending
             | Self::Newer(_)
             | Self::Form(_)
-            | Self::Random => 1,
+            | Self::Random => exit::HOST,
         }
     }
 }
