@@ -22,10 +22,10 @@ fn main() {
     };
     append_alone(dir.path());
     compare(dir.path(), "thread", 1, in_threads);
-    for writers in [64, 256] {
-        compare(dir.path(), "task", writers, in_tasks);
-        compare(dir.path(), "thread", writers, in_threads);
-    }
+    compare(dir.path(), "task", 64, in_tasks);
+    compare(dir.path(), "thread", 64, in_threads);
+    // With more threads this would measure how the system wakes threads. The host waits for batches in tasks, and in few threads.
+    compare(dir.path(), "task", 256, in_tasks);
 }
 
 /// Prints the medians for so many writers of a kind.
