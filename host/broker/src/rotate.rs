@@ -10,7 +10,7 @@ use effects::{ChangeNoted, EffectProgress, Failure, Permit, VaultChange};
 use vault::{Changing, Local, LocalError, Outgoing, Secret};
 use vocabulary::record::HostPurpose;
 use vocabulary::{
-    Act, Binding, Bounds, CredentialAnswer, CredentialFault, CredentialStep, Header, Identified, May, NotDone, OpId, Placement, Reason,
+    Act, Answer, Binding, Bounds, CredentialAnswer, CredentialFault, CredentialStep, Header, Identified, May, NotDone, OpId, Placement, Reason,
 };
 
 use crate::context::RunContext;
@@ -70,7 +70,7 @@ pub(crate) async fn done(values: &Arc<Values>, permit: Permit<Act>, steps: &Step
     let own = Arc::clone(values);
     let step = context.finishing.finish(async move { step(&own, permit).await });
     let Done { answer, version } = step.await.flatten().ok_or_else(denied)?;
-    steps.tell(EffectProgress::Credential { answer, version }).await;
+    steps.tell(EffectProgress::Answer { answer: Answer::Credential(answer), version }).await;
     Ok(())
 }
 

@@ -210,11 +210,7 @@ fn credential_change(change: CredentialChange) -> &'static str {
 
 /// The stable name of what went wrong, as the record has it.
 fn fault_word(fault: Fault) -> String {
-    let word = match fault {
-        Fault::Credential(fault) => serde_json::to_value(fault),
-        Fault::Http(fault) => serde_json::to_value(fault),
-    };
-    word.ok().and_then(|word| word.as_str().map(safe)).unwrap_or_default()
+    safe(&fault.word())
 }
 
 /// Why it failed, in words that only the operator sees.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use vocabulary::record::{MetIn, Tls};
-use vocabulary::{CredentialAnswer, CredentialFault, Fault, Header, HttpFault, HttpHead, Reason, SafeText};
+use vocabulary::{Answer, CredentialFault, Fault, Header, HttpFault, HttpHead, Reason, SafeText};
 
 /// One thing that happened. Each is told before anything follows from it: the effect goes on when it is polled again.
 #[derive(Debug)]
@@ -30,10 +30,10 @@ pub enum EffectProgress {
     End(Vec<Header>),
     /// It went wrong, or it was refused after all. Nothing follows.
     Failed(Box<Failure>),
-    /// A step with a credential was done, or could not be. Nothing follows.
-    Credential {
+    /// The whole answer to an act that is answered in one piece. Nothing follows.
+    Answer {
         /// For the guest.
-        answer: CredentialAnswer,
+        answer: Answer,
         /// Which version of the credential was used, where its source counts them.
         version: Option<u64>,
     },

@@ -80,10 +80,7 @@ pub(crate) enum Write {
 }
 
 pub(crate) fn host_of(ask: &Ask) -> String {
-    match ask {
-        Ask::Http(http) => http.target.host.to_string(),
-        Ask::Credential(_) | Ask::File(_) | Ask::Closed(_) => String::new(),
-    }
+    if let Ask::Http(http) = ask { http.target.host.to_string() } else { String::new() }
 }
 
 impl Alike {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use journal::{Position, ReadError, Reader};
 use vocabulary::record::{Delivered, MetIn, Record};
-use vocabulary::{CredentialAnswer, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
+use vocabulary::{Answer, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
 
 use crate::err::LoadError;
 use crate::payload_codec::{Cursor, take_event};
@@ -43,8 +43,8 @@ pub enum Missing {
 pub struct Given {
     /// The whole of it, in order.
     pub body: Vec<u8>,
-    /// What became of a step with a credential.
-    pub credential: Option<CredentialAnswer>,
+    /// The answer to an act that is answered in one piece.
+    pub answer: Option<Answer>,
     /// Status and fields.
     pub head: Option<HttpHead>,
     /// The request that it answers held the value of a credential.
@@ -165,8 +165,8 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<V
                 given.trailers = trailers;
                 given.is_whole = true;
             }
-            Some(GuestEvent::Credential(answer)) => {
-                given.credential = Some(answer);
+            Some(GuestEvent::Answer(answer)) => {
+                given.answer = Some(answer);
                 given.is_whole = true;
             }
             Some(GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock) => {}

@@ -1,7 +1,7 @@
 //! How what a run saw is laid out in payloads, so that it can be shown the same again.
 //!
 //! A `delivered` payload has, for each head, chunk, end and answer among its releases and in their order: a chunk's length and bytes; a
-//! head's status and fields; an end's fields; the answer to a step with a credential, as JSON. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
+//! head's status and fields; an end's fields; an answer in one piece, as JSON. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
 //! ask from others, the answer, and the reason where it was refused. Integers are little-endian.
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ pub(crate) fn in_pieces(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// Whether an event has bytes that are kept.
 pub(crate) fn has_content(event: &GuestEvent) -> bool {
-    matches!(event, GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::End(_) | GuestEvent::Credential(_))
+    matches!(event, GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::End(_) | GuestEvent::Answer(_))
 }
 
 /// Appends an event's content.
@@ -32,7 +32,7 @@ pub(crate) fn put_event(to: &mut Vec<u8>, event: &GuestEvent) {
         }
         GuestEvent::Chunk(bytes) => put_bytes(to, bytes),
         GuestEvent::End(trailers) => put_headers(to, trailers),
-        GuestEvent::Credential(answer) => put_bytes(to, &vocabulary::canon::to_vec(answer)),
+        GuestEvent::Answer(answer) => put_bytes(to, &vocabulary::canon::to_vec(answer)),
         GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => {}
     }
 }
@@ -46,7 +46,7 @@ pub(crate) fn take_event(from: &mut Cursor, one: &DeliveredOne) -> Option<GuestE
             (bytes.len() as u64 == one.bytes).then_some(GuestEvent::Chunk(bytes))?
         }
         DeliveredEvent::End => GuestEvent::End(from.headers()?),
-        DeliveredEvent::Credential => GuestEvent::Credential(serde_json::from_slice(&from.bytes()?).ok()?),
+        DeliveredEvent::Answer => GuestEvent::Answer(serde_json::from_slice(&from.bytes()?).ok()?),
         DeliveredEvent::Failed(fault) => GuestEvent::Failed(fault),
         DeliveredEvent::Timer(deadline_ns) => GuestEvent::Timer { deadline_ns },
         DeliveredEvent::Clock => GuestEvent::Clock,

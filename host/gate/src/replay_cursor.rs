@@ -45,7 +45,7 @@ struct CursorPlace {
     look: usize,
 }
 
-struct TapeOp {
+struct CursorOp {
     ask: Act,
     seen: SeenAnswer,
     abandoned: bool,
@@ -72,7 +72,7 @@ pub(crate) struct ReplayCursor {
     tabled: u64,
     sum: Aggregate,
     progress: ProgressSlot,
-    ops: BTreeMap<u64, TapeOp>,
+    ops: BTreeMap<u64, CursorOp>,
     timers: BTreeMap<u64, u64>,
     /// What was opened and is open, or leads to something that is; kept for going on.
     opened: BTreeMap<u64, OpenedFile>,
@@ -235,7 +235,7 @@ impl ReplayCursor {
             }
         }
         self.next_op += 1;
-        self.ops.insert(op.0, TapeOp { ask: act.clone(), seen: SeenAnswer::default(), abandoned: false });
+        self.ops.insert(op.0, CursorOp { ask: act.clone(), seen: SeenAnswer::default(), abandoned: false });
         Ok(CursorStep::Served(op))
     }
 
@@ -314,7 +314,7 @@ fn released(release: &Release) -> String {
         GuestEvent::Head(_) => "the head of a response",
         GuestEvent::Chunk(_) => "a piece of a body",
         GuestEvent::End(_) => "the end of a body",
-        GuestEvent::Credential(_) => "the answer to a step with a credential",
+        GuestEvent::Answer(_) => "an answer",
         GuestEvent::Failed(_) => "a failure",
         GuestEvent::Timer { .. } => "a timer",
         GuestEvent::Clock => "a look at the clock",

@@ -5,7 +5,6 @@ use vocabulary::{Fault, OpId, Repeat, Stop};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::ledger::Stage;
-use crate::named::source_of;
 use crate::resume_point::{InFlight, Owed, RecordedEnd, ResumePoint, SeenAnswer};
 use crate::run::{Moment, OpState, RunGate};
 use crate::settling::Settling;
@@ -109,7 +108,7 @@ impl RunGate {
     /// An act of before, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
-        let (seen, source) = (act.seen.clone(), source_of(&act.ask));
+        let (seen, source) = (act.seen.clone(), act.ask.source());
         let state = OpState { answered, responded: answered, seen, source, ..OpState::new(act.ask.kind()) };
         self.lock().inner.ops.insert(act.op.0, state);
     }

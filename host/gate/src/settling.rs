@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use effects::{Failure, HttpAnswered};
-use vocabulary::record::{CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Sent, Settled};
-use vocabulary::{ActKind, CredentialFault, Fault, Reason, SafeText};
+use vocabulary::record::{HttpOutcome, HttpSettled, Sent, Settled};
+use vocabulary::{ActKind, Fault, Reason, SafeText};
 
 /// What a guest is told of a refusal.
 pub(crate) fn told(kind: ActKind, reason: &Reason) -> Fault {
@@ -19,10 +19,10 @@ pub(crate) enum Settling {
     Answered(HttpAnswered),
     /// No answer came, or nothing was sent.
     Failed(Failure),
-    /// A step with a credential was done, or could not be.
-    Stepped { outcome: CredentialOutcome, version: Option<u64> },
-    /// Nobody knows whether it happened, and whether the guest was told so.
-    Unknown(Option<CredentialFault>),
+    /// It was answered in one piece.
+    Done(Settled),
+    /// Nobody knows whether it happened. With a fault, the guest is told so.
+    Unknown(Option<Fault>),
 }
 
 /// Whether a settling took place.
@@ -54,10 +54,8 @@ impl Settling {
             Self::Abandoned => Settled::abandoned(kind).into(),
             Self::Answered(head) => Settled::Http(answered(head)).into(),
             Self::Failed(why) => failed(why),
-            Self::Stepped { outcome, version } => Settled::Credential(CredentialSettled { version, ..outcome.into() }).into(),
-            Self::Unknown(Some(fault)) => {
-                Settled::Credential(CredentialSettled { fault: Some(fault), ..CredentialOutcome::Unknown.into() }).into()
-            }
+            Self::Done(how) => how.into(),
+            Self::Unknown(Some(fault)) => Settled::unknown_after(fault).into(),
             Self::Unknown(None) => Settled::unknown(kind).into(),
         };
         if let (Settled::Http(http), Some((peer, sent))) = (&mut settled.how, going) {
@@ -81,33 +79,8 @@ fn answered(head: HttpAnswered) -> HttpSettled {
 /// No answer came, or nothing was sent.
 fn failed(why: Failure) -> SettledAct {
     let Failure { fault, peer, refused, detail } = why;
-    let how = match fault {
-        Fault::Http(fault) => Settled::Http(HttpSettled { fault: Some(fault), peer, ..unanswered(refused.as_ref()).into() }),
-        Fault::Credential(fault) => {
-            let has_lapsed = matches!(refused, Some(Reason::GrantExpired));
-            let outcome = if has_lapsed { CredentialOutcome::RefusedLapsed } else { CredentialOutcome::Failed };
-            Settled::Credential(CredentialSettled { fault: Some(fault), ..outcome.into() })
-        }
-    };
+    let how = Settled::failed(fault, refused.as_ref(), peer);
     SettledAct { detail: detail_beside(refused.as_ref(), detail), how, reason: refused }
-}
-
-/// How a request ended that has no answer, and of which nothing was sent.
-fn unanswered(refused: Option<&Reason>) -> HttpOutcome {
-    match refused {
-        Some(
-            Reason::CredentialUnavailable(_)
-            | Reason::CredentialOutside(_)
-            | Reason::CredentialRevoked(_)
-            | Reason::CredentialUnfit(_)
-            | Reason::SecretInRequest
-            | Reason::ValuesFull(_)
-            | Reason::ValuesUnknown(_),
-        ) => HttpOutcome::RefusedCredential,
-        Some(Reason::GrantExpired) => HttpOutcome::RefusedLapsed,
-        Some(_) => HttpOutcome::RefusedAddress,
-        None => HttpOutcome::Failed,
-    }
 }
 
 /// A reason says by itself why something was refused.

@@ -50,7 +50,7 @@ pub(crate) fn delivered_one(release: &Release, empty: u64) -> DeliveredOne {
         GuestEvent::Head(_) => DeliveredEvent::Head,
         GuestEvent::Chunk(_) => DeliveredEvent::Chunk,
         GuestEvent::End(_) => DeliveredEvent::End,
-        GuestEvent::Credential(_) => DeliveredEvent::Credential,
+        GuestEvent::Answer(_) => DeliveredEvent::Answer,
         GuestEvent::Failed(fault) => DeliveredEvent::Failed(*fault),
         GuestEvent::Timer { deadline_ns } => DeliveredEvent::Timer(*deadline_ns),
         GuestEvent::Clock => DeliveredEvent::Clock,
@@ -65,7 +65,7 @@ pub(crate) fn content_bytes(event: &GuestEvent) -> usize {
         GuestEvent::Head(head) => fields(&head.headers),
         GuestEvent::Chunk(bytes) => bytes.len() + 4,
         GuestEvent::End(trailers) => fields(trailers),
-        GuestEvent::Credential(answer) => vocabulary::canon::to_vec(answer).len() + 4,
+        GuestEvent::Answer(answer) => vocabulary::canon::to_vec(answer).len() + 4,
         GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => 0,
     }
 }

@@ -1,11 +1,11 @@
 //! The decision: the first grant that covers an ask, or how near the nearest one came.
 
 use vocabulary::{
-    Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
+    Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
     Reason, Rule,
 };
 
-use crate::choice::Choice;
+use crate::choice::{Choice, Chosen, Placeholder, choose};
 use crate::coverage::{Miss, covers, never_host};
 use crate::facts::Facts;
 use crate::resource::RequestView;
@@ -23,14 +23,29 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
     })
 }
 
-/// The same for a request.
-pub fn decide_http(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Decision {
-    decision(http_bounds(grants, facts, ask))
+/// What was decided of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecidedAct {
+    /// The decision.
+    pub decision: Decision,
+    /// The request without the guest's choice of a credential, if it made one: this was judged, and this is what is sent.
+    pub bare: Option<HttpAsk>,
 }
 
-/// The same for a step with a credential.
-pub fn decide_credential(grants: &Grants, facts: &Facts, ask: &CredentialAsk) -> Decision {
-    decision(credential::use_bounds(grants, facts, ask))
+/// The same for an act, with the choice of a credential that the guest made in it.
+///
+/// # Errors
+/// As [`choose`]: a choice that is none, or more than one.
+pub fn decide_act(grants: &Grants, facts: Facts, placeholders: &[Placeholder], act: &Act) -> Result<DecidedAct, Reason> {
+    match act {
+        Act::Http(http) => {
+            let chosen = choose(grants, placeholders, http)?;
+            let (chosen, bare) = chosen.map(|Chosen { choice, bare }| (choice, bare)).unzip();
+            let facts = Facts { chosen, ..facts };
+            Ok(DecidedAct { decision: decision(http_bounds(grants, &facts, bare.as_ref().unwrap_or(http))), bare })
+        }
+        Act::Credential(credential) => Ok(DecidedAct { decision: decision(credential::use_bounds(grants, &facts, credential)), bare: None }),
+    }
 }
 
 /// The same for a look at a mount, of which there may be many.

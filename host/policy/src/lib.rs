@@ -58,7 +58,7 @@ mod scope;
 mod text;
 
 pub use choice::{Choice, Chosen, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
-pub use decide::{decide, decide_credential, decide_file, decide_http, still_covers};
+pub use decide::{DecidedAct, decide, decide_act, decide_file, still_covers};
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use vocabulary::{CredentialAnswer, CredentialFault, Fault, GuestEvent, Header, HttpFault, HttpHead, OpId, Stop};
+use vocabulary::{Answer, Fault, GuestEvent, Header, HttpFault, HttpHead, OpId, Stop};
 
 use crate::holding::{Account, BytesGuard, size};
 
@@ -13,8 +13,8 @@ pub(crate) struct Op {
     pub(crate) chunks: VecDeque<Bytes>,
     /// How the response ended.
     pub(crate) end: Option<Result<Vec<Header>, HttpFault>>,
-    /// What became of a step with a credential.
-    pub(crate) step: Option<Result<CredentialAnswer, CredentialFault>>,
+    /// The answer to an act that is answered in one piece, or why there is none.
+    pub(crate) answer: Option<Result<Answer, Fault>>,
     pub(crate) fired: bool,
     /// Of everything that was released and not taken.
     pub(crate) held: BytesGuard,
@@ -29,7 +29,7 @@ pub(crate) struct Ops(BTreeMap<OpId, Op>);
 impl Ops {
     pub(crate) fn open(&mut self, op: OpId, account: &Account) {
         let held = account.nothing();
-        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, step: None, fired: false, held, sent: None });
+        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, answer: None, fired: false, held, sent: None });
     }
 
     /// Counts what is sent for an operation, until part of its answer is there or the guest drops the operation.
@@ -49,7 +49,7 @@ impl Ops {
 
     /// Forgets it; whether more could still have come.
     pub(crate) fn close(&mut self, op: OpId) -> bool {
-        self.0.remove(&op).is_some_and(|op| op.end.is_none() && op.step.is_none() && !op.fired)
+        self.0.remove(&op).is_some_and(|op| op.end.is_none() && op.answer.is_none() && !op.fired)
     }
 
     /// Takes in a release. A release for an operation that the guest has dropped changes nothing.
@@ -69,9 +69,9 @@ impl Ops {
                 op.held.grow(size(&trailers))?;
                 op.end = Some(Ok(trailers));
             }
-            GuestEvent::Credential(answer) => op.step = Some(Ok(answer)),
-            GuestEvent::Failed(Fault::Credential(fault)) => op.step = Some(Err(fault)),
+            GuestEvent::Answer(answer) => op.answer = Some(Ok(answer)),
             GuestEvent::Failed(Fault::Http(fault)) => op.end = Some(Err(fault)),
+            GuestEvent::Failed(fault) => op.answer = Some(Err(fault)),
             GuestEvent::Timer { .. } => op.fired = true,
             GuestEvent::Clock => {}
         }

@@ -1,8 +1,16 @@
-//! What comes back of an act that the host itself answers.
+//! What comes back, in one piece, of an act that the host itself answers.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+/// The answer to an act that is answered in one piece: a variant of its capability. A response to a request comes in pieces of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To a step with a credential.
+    Credential(CredentialAnswer),
+}
 
 /// What became of a step with a credential. No value is ever in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +62,14 @@ pub enum NotDone {
     NotAccepted,
     /// The credential has no value.
     NoValue,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential(answer) => answer.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for CredentialAnswer {

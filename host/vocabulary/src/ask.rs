@@ -14,6 +14,8 @@ use crate::text::SafeText;
 
 /// BOUND: of an ask of a file on the record, where its path is not known.
 const FILE_BYTES_MAX: usize = 1024;
+/// BOUND: of the line that says where an answer comes from.
+const SOURCE_BYTES_MAX: usize = 512;
 
 /// Acts leave the host and are durable before they begin; observations stay inside and are durable before the next act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +137,15 @@ impl Act {
             Self::Credential(credential) => credential.canonical_into(&mut to),
         }
         to
+    }
+
+    /// Where its answer comes from, in a line of at most 512 bytes.
+    pub fn source(&self) -> SafeText {
+        let line = match self {
+            Self::Http(ask) => format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port),
+            Self::Credential(ask) => format!("credential:{}", ask.name),
+        };
+        SafeText::new(&line, SOURCE_BYTES_MAX)
     }
 
     /// Whether it may be made again after a crash without a person's word.

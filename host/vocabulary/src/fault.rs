@@ -16,6 +16,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Its stable name, as the record has it, without its capability.
+    pub fn word(self) -> String {
+        let word = match self {
+            Self::Credential(fault) => serde_json::to_value(fault),
+            Self::Http(fault) => serde_json::to_value(fault),
+        };
+        word.ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// It was refused.
     pub fn denied(kind: ActKind) -> Self {
         match kind {

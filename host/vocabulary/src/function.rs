@@ -17,6 +17,17 @@ pub enum ActKind {
     Http,
 }
 
+impl ActKind {
+    /// Whether an act of this kind that has begun continues when its lease ends. A request is cut off. A step that was interrupted between its
+    /// requests would leave nobody knowing which value its target takes.
+    pub const fn outlasts_its_lease(self) -> bool {
+        match self {
+            Self::Credential => true,
+            Self::Http => false,
+        }
+    }
+}
+
 /// What a function gives access to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -78,7 +78,7 @@ mod target;
 mod text;
 mod until;
 
-pub use answer::{CredentialAnswer, Identified, NotDone};
+pub use answer::{Answer, CredentialAnswer, Identified, NotDone};
 pub use ask::{Act, Ask, AskClass, ClosedAsk, Header, HttpAsk, HttpTimeouts, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;

@@ -1,6 +1,6 @@
 //! What comes back to a guest, piece by piece: the only things that change what it can observe.
 
-use crate::answer::CredentialAnswer;
+use crate::answer::Answer;
 use crate::ask::Header;
 use crate::fault::Fault;
 use crate::ids::OpId;
@@ -26,8 +26,8 @@ pub enum GuestEvent {
     Chunk(Bytes),
     /// The body ended well; its trailers.
     End(Vec<Header>),
-    /// A step with a credential was done, or could not be; nothing more comes.
-    Credential(CredentialAnswer),
+    /// The whole answer to an act that is answered in one piece; nothing more comes.
+    Answer(Answer),
     /// It was refused, or went wrong; nothing more comes.
     Failed(Fault),
     /// A timer ran out.
@@ -44,13 +44,13 @@ impl GuestEvent {
     pub fn body_bytes(&self) -> u64 {
         match self {
             Self::Chunk(bytes) => bytes.len() as u64,
-            Self::Head(_) | Self::End(_) | Self::Credential(_) | Self::Failed(_) | Self::Timer { .. } | Self::Clock => 0,
+            Self::Head(_) | Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Timer { .. } | Self::Clock => 0,
         }
     }
 
     /// Whether nothing more comes for this operation.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Credential(_) | Self::Failed(_) | Self::Timer { .. })
+        matches!(self, Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Timer { .. })
     }
 }
 

@@ -84,7 +84,7 @@ async fn read(world: &mut dyn vocabulary::World, op: OpId) -> Result<(u16, Vec<u
             GuestEvent::End(_) => return Ok((status, body)),
             GuestEvent::Failed(Fault::Http(fault)) => return Err(fault),
             GuestEvent::Failed(Fault::Credential(fault)) => panic!("not of a request: {fault:?}"),
-            GuestEvent::Credential(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => panic!("not of a request"),
+            GuestEvent::Answer(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => panic!("not of a request"),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use effects::{Effect, EffectProgress, Effects, Failure, Permit};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use vocabulary::record::CredentialOutcome;
-use vocabulary::{Act, ActKind, CredentialAnswer, CredentialFault, Fault, GuestEvent, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
+use vocabulary::record::Settled;
+use vocabulary::{Act, ActKind, Answer, Fault, GuestEvent, HttpFault, HttpHead, OpId, Reason, SafeText, Stop};
 
 use super::inbox::{Inbox, OpEnding};
 use super::skipping::{Skipped, Skipping};
@@ -131,17 +131,15 @@ impl Acting {
                     return Ok(if showing.is_whole() { GuestEvent::End(trailers) } else { GuestEvent::Failed(Fault::lost(kind)) });
                 }
                 Some(EffectProgress::Failed(failure)) => return self.failed(op, stage, *failure),
-                Some(EffectProgress::Credential { answer, version }) => return self.done(op, answer, version),
+                Some(EffectProgress::Answer { answer, version }) => return self.done(op, answer, version),
                 None => return Ok(GuestEvent::Failed(Fault::lost(kind))),
             }
         }
     }
 
-    fn done(&self, op: OpId, answer: CredentialAnswer, version: Option<u64>) -> Result<GuestEvent, NoEvent> {
-        let is_done = !matches!(answer, CredentialAnswer::NotDone(_));
-        let outcome = if is_done { CredentialOutcome::Done } else { CredentialOutcome::NotDone };
-        self.settle(op, Settling::Stepped { outcome, version })?;
-        Ok(GuestEvent::Credential(answer))
+    fn done(&self, op: OpId, answer: Answer, version: Option<u64>) -> Result<GuestEvent, NoEvent> {
+        self.settle(op, Settling::Done(Settled::of_answer(&answer, version)))?;
+        Ok(GuestEvent::Answer(answer))
     }
 
     fn failed(&self, op: OpId, stage: ActStage, failure: Failure) -> Result<GuestEvent, NoEvent> {
@@ -165,10 +163,9 @@ impl Acting {
         let denied = Failure { refused: (kind == ActKind::Http).then(revoked), ..Fault::denied(kind).into() };
         match stage {
             ActStage::Answered => Ok(GuestEvent::Failed(Fault::lost(kind))),
-            // A step with a credential that has begun goes on by itself.
-            ActStage::Begun if kind == ActKind::Credential => {
-                self.settle(op, Settling::Unknown(Some(CredentialFault::Denied)))?;
-                Ok(GuestEvent::Failed(CredentialFault::Denied.into()))
+            ActStage::Begun if kind.outlasts_its_lease() => {
+                self.settle(op, Settling::Unknown(Some(Fault::denied(kind))))?;
+                Ok(GuestEvent::Failed(Fault::denied(kind)))
             }
             ActStage::New | ActStage::Begun => self.failed(op, stage, denied),
         }

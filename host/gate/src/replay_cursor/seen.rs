@@ -154,7 +154,7 @@ impl ReplayCursor {
                 op.seen.hash.update(bytes);
                 true
             }
-            (GuestEvent::End(_) | GuestEvent::Credential(_) | GuestEvent::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
+            (GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
             (_, None) => false,
         };
         if !known {

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use permit::PermitParts;
-use policy::{Chosen, Facts};
+use policy::DecidedAct;
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
 use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, Fault, HttpAsk, Limit, OpId, RateOf, Reason, Stop};
 
@@ -12,7 +12,7 @@ use super::held::{Attempt, with_payloads};
 use super::{LockedRun, OpState};
 use crate::lease;
 use crate::log::Durable;
-use crate::named::{asked_of, source_of};
+use crate::named::asked_of;
 use crate::payload_codec::in_pieces;
 use crate::settling::told;
 
@@ -75,7 +75,7 @@ impl LockedRun<'_> {
         }
         let appended = self.append(vec![with_payloads(asked.into(), request)])?;
         self.inner.tally.asked += 1;
-        let source = source_of(&act);
+        let source = act.source();
         self.inner.ops.insert(op.0, OpState { credential: bounds.credential.clone(), source, ..OpState::new(act.kind()) });
         let terms = PermitParts { ask: bare.map_or(act, Act::Http), bounds, op, run: self.run() };
         Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
@@ -102,16 +102,7 @@ impl LockedRun<'_> {
     fn decided(&self, act: &Act, attempt: Attempt) -> Result<Allowed, Reason> {
         let shared = self.shared();
         let spec = &shared.header.spec;
-        let chosen = match act {
-            Act::Http(http) => policy::choose(&spec.grants, &shared.placeholders, http)?,
-            Act::Credential(_) => None,
-        };
-        let (chosen, bare) = chosen.map(|Chosen { choice, bare }| (choice, bare)).unzip();
-        let facts = Facts { chosen, ..self.facts() };
-        let decision = match (&bare, act) {
-            (Some(http), _) | (None, Act::Http(http)) => policy::decide_http(&spec.grants, &facts, http),
-            (None, Act::Credential(credential)) => policy::decide_credential(&spec.grants, &facts, credential),
-        };
+        let DecidedAct { decision, bare } = policy::decide_act(&spec.grants, self.facts(), &shared.placeholders, act)?;
         let bounds = bounds_of(decision)?;
         if attempt == Attempt::First && self.inner.ops.len() as u64 >= spec.limits.concurrent {
             return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));

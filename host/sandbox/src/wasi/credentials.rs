@@ -1,6 +1,6 @@
 //! `bailiwick:agent/credentials`: what is done with a credential besides sending it. Each call is an act, and its answer comes as a release.
 
-use vocabulary::{Act, CredentialAnswer, CredentialAsk, CredentialFault, CredentialStep, NotDone, Stop};
+use vocabulary::{Act, Answer, CredentialAnswer, CredentialAsk, CredentialFault, CredentialStep, Fault, NotDone, Stop};
 
 use super::Reply;
 use crate::bindings::bailiwick::agent::credentials::{self, Credential, Identified, Rotated, Tried};
@@ -26,16 +26,16 @@ impl Guest {
         }
         let op = self.world.submit(Act::Credential(CredentialAsk { name, step }))?;
         self.ops.open(op, &self.account);
-        self.wait_until(|guest| guest.ops.get(op).is_none_or(|op| op.step.is_some() || op.end.is_some())).await?;
-        let step = self.ops.get_mut(op).and_then(|op| op.step.take());
+        self.wait_until(|guest| guest.ops.get(op).is_none_or(|op| op.answer.is_some() || op.end.is_some())).await?;
+        let answer = self.ops.get_mut(op).and_then(|op| op.answer.take());
         self.let_go(op)?;
-        Ok(match step {
-            Some(Ok(CredentialAnswer::NotDone(why))) => Err(refusal(RefusalCode::Malformed, hint(why))),
-            Some(Ok(answer)) => Ok(answer),
-            Some(Err(CredentialFault::OverLimit)) => Err(refusal(RefusalCode::OverLimit, "more often than it may")),
+        Ok(match answer {
+            Some(Ok(Answer::Credential(CredentialAnswer::NotDone(why)))) => Err(refusal(RefusalCode::Malformed, hint(why))),
+            Some(Ok(Answer::Credential(answer))) => Ok(answer),
+            Some(Err(Fault::Credential(CredentialFault::OverLimit))) => Err(refusal(RefusalCode::OverLimit, "more often than it may")),
             // Asked before a crash, and settled by a person, or not told of to its end: it may have happened.
-            Some(Err(CredentialFault::Lost)) => Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened")),
-            Some(Err(CredentialFault::Denied)) | None => Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this")),
+            Some(Err(Fault::Credential(CredentialFault::Lost))) => Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened")),
+            Some(Err(_)) | None => Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this")),
         })
     }
 

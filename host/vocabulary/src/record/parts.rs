@@ -243,8 +243,8 @@ pub enum DeliveredEvent {
     Chunk,
     /// End of a body.
     End,
-    /// What became of a step with a credential.
-    Credential,
+    /// The whole answer to an act that is answered in one piece.
+    Answer,
     /// Nothing more comes, for this reason.
     Failed(Fault),
     /// A timer set to this moment, nanoseconds.
@@ -257,7 +257,7 @@ impl DeliveredEvent {
     /// Whether the event has bytes that are kept beside its record.
     pub fn has_content(self) -> bool {
         match self {
-            Self::Head | Self::Chunk | Self::End | Self::Credential => true,
+            Self::Head | Self::Chunk | Self::End | Self::Answer => true,
             Self::Failed(_) | Self::Timer(_) | Self::Clock => false,
         }
     }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Answered, Sent, Tls};
+use crate::answer::{Answer, CredentialAnswer};
+use crate::decision::Reason;
 use crate::fault::{CredentialFault, Fault, HttpFault};
 use crate::function::ActKind;
 
@@ -172,12 +174,63 @@ impl From<CredentialOutcome> for AnswerClass {
     }
 }
 
+/// How a request ended that has no answer, and of which nothing was sent.
+fn unanswered(refused: Option<&Reason>) -> HttpOutcome {
+    match refused {
+        Some(
+            Reason::CredentialUnavailable(_)
+            | Reason::CredentialOutside(_)
+            | Reason::CredentialRevoked(_)
+            | Reason::CredentialUnfit(_)
+            | Reason::SecretInRequest
+            | Reason::ValuesFull(_)
+            | Reason::ValuesUnknown(_),
+        ) => HttpOutcome::RefusedCredential,
+        Some(Reason::GrantExpired) => HttpOutcome::RefusedLapsed,
+        Some(_) => HttpOutcome::RefusedAddress,
+        None => HttpOutcome::Failed,
+    }
+}
+
 impl Settled {
     /// Nobody knows whether it happened, and the guest is not told.
     pub fn unknown(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => Self::Credential(CredentialOutcome::Unknown.into()),
             ActKind::Http => Self::Http(HttpOutcome::Unknown.into()),
+        }
+    }
+
+    /// Nobody knows whether it happened, and the guest is told this.
+    pub fn unknown_after(fault: Fault) -> Self {
+        match fault {
+            Fault::Credential(fault) => {
+                Self::Credential(CredentialSettled { fault: Some(fault), ..CredentialOutcome::Unknown.into() })
+            }
+            Fault::Http(fault) => Self::Http(HttpSettled { fault: Some(fault), ..HttpOutcome::Unknown.into() }),
+        }
+    }
+
+    /// It was answered in one piece. `version` is that of the credential that was used, where its source counts them.
+    pub fn of_answer(answer: &Answer, version: Option<u64>) -> Self {
+        match answer {
+            Answer::Credential(answer) => {
+                let is_done = !matches!(answer, CredentialAnswer::NotDone(_));
+                let outcome = if is_done { CredentialOutcome::Done } else { CredentialOutcome::NotDone };
+                Self::Credential(CredentialSettled { version, ..outcome.into() })
+            }
+        }
+    }
+
+    /// It has no answer, and nothing of it was sent: it failed, or it was refused after its intent. `peer` is the address that was spoken to.
+    pub fn failed(fault: Fault, refused: Option<&Reason>, peer: Option<SocketAddr>) -> Self {
+        match fault {
+            Fault::Http(fault) => Self::Http(HttpSettled { fault: Some(fault), peer, ..unanswered(refused).into() }),
+            Fault::Credential(fault) => {
+                let has_lapsed = matches!(refused, Some(Reason::GrantExpired));
+                let outcome = if has_lapsed { CredentialOutcome::RefusedLapsed } else { CredentialOutcome::Failed };
+                Self::Credential(CredentialSettled { fault: Some(fault), ..outcome.into() })
+            }
         }
     }
 

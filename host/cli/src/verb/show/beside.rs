@@ -208,7 +208,7 @@ impl Beside<'_> {
             all.push(format!("< {}", head.status));
             all.extend(self.stars.fields(&head.headers).iter().map(field));
         }
-        all.extend(given.credential.iter().map(|answer| format!("< {}", words::safe(&answer.to_string()))));
+        all.extend(given.answer.iter().map(|answer| format!("< {}", words::safe(&answer.to_string()))));
         all.extend(self.body_lines("answer", &given.body, bodies));
         all.extend(self.stars.fields(&given.trailers).iter().map(field));
         if let Some(missing) = &given.missing {
@@ -229,7 +229,7 @@ impl Beside<'_> {
             "status": head.map(|head| head.status),
             "headers": head.map(|head| self.stars.fields(&head.headers)),
             "body": self.body_document(&given.body, bodies),
-            "credential": given.credential,
+            "answer": given.answer,
             "trailers": self.stars.fields(&given.trailers),
             "whole": given.is_whole,
             "kept": !given.is_cut,
